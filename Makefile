@@ -1,0 +1,98 @@
+# Parley. `make help` lists the targets; README.md explains the two that matter: run, test.
+#
+#   build/           the normal build          make
+#   build/san/       ASan and UBSan            make SAN=1
+#   libparley.a      shared/ less what needs kore
+#   auth.so ...      one module a kore service; llm-responder is a program
+
+CC      ?= gcc
+B       := $(if $(SAN),build/san,build)
+SHELL   := /bin/bash
+.DEFAULT_GOAL := all
+MAKEFLAGS += --no-builtin-rules
+# A failed recipe leaves no half-written file behind.
+.DELETE_ON_ERROR:
+
+# ---- flags ------------------------------------------------------------------------------
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual \
+	-Wwrite-strings -Wformat=2 -Wundef -Wvla -Wconversion -Wno-sign-conversion
+ifeq ($(findstring clang,$(CC)),)
+WARN += -Wbidi-chars=any -Wtrampolines
+endif
+HARDEN := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
+	-fstack-clash-protection -fcf-protection=full -ftrivial-auto-var-init=zero \
+	-fno-strict-aliasing -fno-strict-overflow -fno-delete-null-pointer-checks
+ifneq ($(SAN),)
+HARDEN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+endif
+CPPFLAGS := -Ishared -D_GNU_SOURCE
+CFLAGS   := -std=gnu17 -O2 -g -fPIC $(WARN) $(HARDEN) $(EXTRA_CFLAGS)
+LDFLAGS  := -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed \
+	$(if $(SAN),-fsanitize=address$(comma)undefined) $(EXTRA_LDFLAGS)
+comma    := ,
+LIBS     := -ljwt -lhiredis -lsodium -ljansson -lsqlite3 -lutf8proc -lcrypto -lcrypt -lpthread
+# These flags are part of kore's ABI: they set the size of its structs.
+KORE_CPPFLAGS = -isystem /usr/include/kore $(shell sed 's/-I/-isystem /g' /usr/share/kore/features 2>/dev/null)
+
+# ---- what is built from what ------------------------------------------------------------
+KORE_SRC  := $(wildcard shared/web/*.c) shared/loop/loop_kore.c
+LIB_SRC   := $(filter-out $(KORE_SRC),$(wildcard shared/*/*.c))
+SERVICES  := auth message presence
+RESPONDER_SRC := $(wildcard services/llm-responder/*.c)
+
+LIB_OBJ   := $(LIB_SRC:%.c=$B/%.o)
+KORE_OBJ  := $(KORE_SRC:%.c=$B/%.o)
+svc_obj    = $(patsubst %.c,$B/%.o,$(wildcard services/$(1)/*.c))
+
+all: $(SERVICES:%=$B/%.so) $B/llm-responder $B/parley-settings ## build everything
+
+$B/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  cc $<"
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(KORE_OBJ) $(foreach s,$(SERVICES),$(call svc_obj,$s)): CPPFLAGS += $(KORE_CPPFLAGS)
+
+$B/libparley.a: $(LIB_OBJ)
+	@echo "  ar $@"
+	@rm -f $@ && ar rcs $@ $^
+
+define service_rule
+$B/$(1).so: $(call svc_obj,$(1)) $(KORE_OBJ) $B/libparley.a
+	@echo "  ld $$@"
+	@$$(CC) -shared $$(CFLAGS) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) $B/libparley.a $$(LIBS)
+endef
+$(foreach s,$(SERVICES),$(eval $(call service_rule,$s)))
+
+$B/llm-responder: $(RESPONDER_SRC:%.c=$B/%.o) $B/libparley.a
+	@echo "  ld $@"
+	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS) -lcurl
+
+# Prints the settings tables that README.md and deploy/local/env.example are checked against.
+$B/parley-settings: $B/deploy/local/settings_tool.o $B/libparley.a
+	@echo "  ld $@"
+	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $< $B/libparley.a $(LIBS)
+
+# ---- tests ------------------------------------------------------------------------------
+UNIT_SRC    := $(wildcard tests/unit/*/*_test.c tests/unit/*/*/*_test.c tests/contract/*_test.c)
+UNIT_BIN    := $(UNIT_SRC:%.c=$B/%)
+SUPPORT_OBJ := $(patsubst %.c,$B/%.o,$(wildcard tests/support/*.c))
+$(UNIT_SRC:%.c=$B/%.o) $(SUPPORT_OBJ): CPPFLAGS += -I. -Itests
+
+$(UNIT_BIN): $B/%: $B/%.o $(SUPPORT_OBJ) $B/libparley.a
+	@echo "  ld $@"
+	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS) -lcmocka
+
+units: $(UNIT_BIN) ## build and run the unit and store contract tests
+	@tests/support/run_units.sh $(UNIT_BIN)
+
+.SECONDARY:
+-include $(shell find $B -name '*.d' 2>/dev/null)
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+
+clean: ## remove what was built
+	rm -rf build
+
+.PHONY: all units help clean

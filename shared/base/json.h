@@ -1,0 +1,50 @@
+/*
+ * json: reading a peer's JSON (jansson inside), strictly.
+ *
+ * Refused with a reason: bad UTF-8, lone surrogates, NUL (also as \u0000), a BOM, duplicate
+ * keys, bytes after the value, nesting deeper than PL_JSON_DEPTH_MAX, numbers out of range.
+ * A struct pl_json is borrowed from the document it came from; only the root is freed.
+ * Threads: one at a time for a document.
+ */
+#ifndef PL_BASE_JSON_H
+#define PL_BASE_JSON_H
+
+#include "base/err.h"
+#include "base/str.h"
+
+#define PL_JSON_DEPTH_MAX 16
+
+struct pl_json; /* any value; NULL stands for "absent" in all calls below */
+
+enum pl_json_type {
+	PL_JSON_ABSENT,
+	PL_JSON_NULL,
+	PL_JSON_BOOL,
+	PL_JSON_INT,
+	PL_JSON_REAL,
+	PL_JSON_STRING,
+	PL_JSON_ARRAY,
+	PL_JSON_OBJECT,
+};
+
+/* Parse text into *root, for the caller to pl_json_free(). PL_E_INVALID otherwise, and *why
+ * (may be NULL) a short constant reason, "duplicate key". */
+enum pl_err pl_json_parse(struct pl_str text, struct pl_json **root, const char **why)
+    PL_MUST_CHECK;
+void pl_json_free(struct pl_json *root); /* NULL is fine */
+
+enum pl_json_type pl_json_type(const struct pl_json *v);
+struct pl_json *pl_json_get(const struct pl_json *object, const char *key);
+struct pl_json *pl_json_at(const struct pl_json *array, size_t index);
+size_t pl_json_length(const struct pl_json *array_or_object); /* 0 for other types */
+/* Walk an object's members: *it starts as NULL; false at the end. Borrowed. */
+bool pl_json_each(
+    const struct pl_json *object, void **it, struct pl_str *key, struct pl_json **value);
+
+/* False where v is absent or of another type; *out then untouched. */
+bool pl_json_str(const struct pl_json *v, struct pl_str *out);
+bool pl_json_int(const struct pl_json *v, int64_t *out);
+bool pl_json_real(const struct pl_json *v, double *out); /* integers too */
+bool pl_json_bool(const struct pl_json *v, bool *out);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * json_out: writing JSON straight into a buffer, in the order of the calls; commas are set
+ * for the caller.
+ *
+ *   pl_jo_object(&o); pl_jo_key(&o, "id"); pl_jo_oid(&o, &id); pl_jo_end_object(&o);
+ *
+ * Strings must be valid UTF-8; they come out as JSON.stringify() writes them: only ", \ and
+ * control characters escaped. A buffer at its limit sets its `overflowed`.
+ * Threads: one at a time.
+ */
+#ifndef PL_BASE_JSON_OUT_H
+#define PL_BASE_JSON_OUT_H
+
+#include "base/buf.h"
+#include "base/oid.h"
+
+struct pl_json_out {
+	struct pl_buf *buf; /* borrowed */
+	bool needs_comma;
+};
+
+void pl_jo_init(struct pl_json_out *o, struct pl_buf *buf);
+void pl_jo_object(struct pl_json_out *o);
+void pl_jo_end_object(struct pl_json_out *o);
+void pl_jo_array(struct pl_json_out *o);
+void pl_jo_end_array(struct pl_json_out *o);
+void pl_jo_key(struct pl_json_out *o, const char *key); /* key needs no escaping */
+void pl_jo_str(struct pl_json_out *o, struct pl_str value);
+void pl_jo_cstr(struct pl_json_out *o, const char *value);
+void pl_jo_int(struct pl_json_out *o, int64_t value);
+void pl_jo_bool(struct pl_json_out *o, bool value);
+void pl_jo_null(struct pl_json_out *o);
+void pl_jo_oid(struct pl_json_out *o, const struct pl_oid *value);  /* 24 hex digits */
+void pl_jo_time(struct pl_json_out *o, int64_t unix_ms);	     /* as base/clock writes it */
+void pl_jo_raw(struct pl_json_out *o, struct pl_str json);	     /* JSON already encoded */
+
+#endif
