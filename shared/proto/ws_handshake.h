@@ -1,0 +1,64 @@
+/*
+ * ws_handshake: is this HTTP request a good opening handshake, and what to answer.
+ *
+ *   GET /x HTTP/1.1                                      HTTP/1.1 101 Switching Protocols
+ *   Host: example.org                                    Upgrade: websocket
+ *   Upgrade: websocket                                   Connection: Upgrade
+ *   Connection: keep-alive, Upgrade                      Sec-WebSocket-Accept:
+ * s3pPLMBi... Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ== Sec-WebSocket-Version: 13
+ *
+ * The caller's HTTP parser gives the header values. Extensions and subprotocols may be
+ * offered, and none is ever accepted: permessage-deflate would cost a quarter of a
+ * megabyte a connection. Whether the Origin may connect is http_origin's question, asked
+ * beside this one.
+ *
+ * Source: RFC 6455 §4.2; SHA-1 from libcrypto.  Threads: any.
+ */
+#ifndef PL_PROTO_WS_HANDSHAKE_H
+#define PL_PROTO_WS_HANDSHAKE_H
+
+#include "base/buf.h"
+
+#define PL_WS_ACCEPT_LEN 28 /* characters: base64 of a SHA-1 */
+
+/* An absent header has ptr NULL. All borrowed. */
+struct pl_ws_request {
+	struct pl_str method; /* "GET" */
+	unsigned http_major;
+	unsigned http_minor;
+	struct pl_str host;
+	struct pl_str upgrade;
+	struct pl_str connection; /* the whole list; several headers joined by commas */
+	struct pl_str key;
+	bool key_repeated; /* the header came more than once */
+	struct pl_str version;
+};
+
+enum pl_ws_handshake {
+	PL_WS_HS_ACCEPTED,      /* 101 */
+	PL_WS_HS_NOT_GET,       /* 400 from here */
+	PL_WS_HS_OLD_HTTP,      /* before HTTP/1.1 */
+	PL_WS_HS_NO_HOST,       /* absent or empty */
+	PL_WS_HS_NO_CONNECTION, /* "Upgrade" is not in Connection */
+	PL_WS_HS_BAD_KEY,       /* absent, repeated, or not base64 of 16 bytes */
+	PL_WS_HS_NO_UPGRADE,    /* 426 from here: "websocket" is not in Upgrade */
+	PL_WS_HS_BAD_VERSION,   /* not 13 */
+};
+
+/* The first rule that the request breaks, or ACCEPTED. */
+enum pl_ws_handshake pl_ws_handshake_check(const struct pl_ws_request *rq);
+
+/* The HTTP status for it: 101, 400 or 426, and a short English text. A 426 carries
+ * `Upgrade: websocket` (RFC 9110 §15.5.22) and `Sec-WebSocket-Version: 13`. */
+unsigned pl_ws_handshake_status(enum pl_ws_handshake verdict);
+const char *pl_ws_handshake_text(enum pl_ws_handshake verdict);
+
+/* Sec-WebSocket-Accept for a key, with a NUL. */
+void pl_ws_handshake_accept(struct pl_str key, char out[PL_WS_ACCEPT_LEN + 1]);
+
+/* Append the whole answer: the 101, after which frames follow; or a refusal without a
+ * body that closes the connection. PL_E_TOO_BIG at out's limit. */
+enum pl_err pl_ws_handshake_answer(struct pl_buf *out, enum pl_ws_handshake verdict,
+    const struct pl_ws_request *rq) PL_MUST_CHECK;
+
+#endif
