@@ -24,8 +24,8 @@ struct pl_buf {
 #define PL_BUF_UNLIMITED ((size_t)1 << 40)
 
 void pl_buf_init(struct pl_buf *b, size_t limit_bytes); /* allocates nothing yet */
-void pl_buf_fini(struct pl_buf *b);			/* frees; leaves it zeroed */
-void pl_buf_clear(struct pl_buf *b);			/* len 0, keeps the memory */
+void pl_buf_fini(struct pl_buf *b);                     /* frees; leaves it zeroed */
+void pl_buf_clear(struct pl_buf *b);                    /* len 0, keeps the memory */
 /* PL_E_TOO_BIG at the limit. The result may be ignored by those who read `overflowed`. */
 enum pl_err pl_buf_add(struct pl_buf *b, const void *data, size_t len);
 enum pl_err pl_buf_add_str(struct pl_buf *b, struct pl_str s);
@@ -33,8 +33,8 @@ enum pl_err pl_buf_add_cstr(struct pl_buf *b, const char *text);
 enum pl_err pl_buf_add_char(struct pl_buf *b, char c);
 enum pl_err pl_buf_printf(struct pl_buf *b, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* Room for len more bytes at data + len, for the caller to fill and add to b->len; NULL at
- * the limit. */
+/* Room for len more bytes at data + len, for the caller to fill and add to b->len; NULL
+ * at the limit. */
 char *pl_buf_reserve(struct pl_buf *b, size_t len);
 /* Drop the first count bytes (count <= len). */
 void pl_buf_consume(struct pl_buf *b, size_t count);

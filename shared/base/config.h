@@ -1,12 +1,11 @@
 /*
  * config: settings from the environment by a table.
  *
- * Each row names a variable, its type, default, range and unit, says in a sentence what it
- * does, and where the value goes. A secret NAME may come as NAME_FILE, the path of a file that
- * holds it (one trailing newline is cut); both at once is refused, and a file that others may
- * read gives a warning. Secrets are wiped from the environment once read, so that
- * /proc/PID/environ shows none.
- * Threads: at start, before any other.
+ * Each row names a variable, its type, default, range and unit, says in a sentence what
+ * it does, and where the value goes. A secret NAME may come as NAME_FILE, the path of a
+ * file that holds it (one trailing newline is cut); both at once is refused, and a file
+ * that others may read gives a warning. Secrets are wiped from the environment once read,
+ * so that /proc/PID/environ shows none. Threads: at start, before any other.
  */
 #ifndef PL_BASE_CONFIG_H
 #define PL_BASE_CONFIG_H
@@ -18,7 +17,7 @@
 enum pl_setting_type {
 	PL_SETTING_STRING, /* char *: NULL where unset and without a default */
 	PL_SETTING_SECRET, /* char *: as a string, and never shown */
-	PL_SETTING_INT,	   /* int64_t, least..most */
+	PL_SETTING_INT,    /* int64_t, least..most */
 	PL_SETTING_BOOL,   /* bool: 0, 1, true, false */
 	PL_SETTING_CHOICE, /* int: the index in choices, a list separated by '|' */
 };
@@ -29,18 +28,18 @@ struct pl_setting {
 			      unless equal */
 	enum pl_setting_type type;
 	const char *preset; /* the default as text, or NULL for none */
-	int64_t least;	    /* PL_SETTING_INT */
+	int64_t least;      /* PL_SETTING_INT */
 	int64_t most;
 	const char *choices; /* PL_SETTING_CHOICE: "AVAILABLE|BUSY" */
 	const char *unit;    /* "ms", "bytes", "" */
 	unsigned services;   /* bits: who reads it */
 	const char *help;    /* one sentence */
-	size_t offset;	     /* where in the caller's struct the value goes */
+	size_t offset;       /* where in the caller's struct the value goes */
 };
 
-/* Fill *values (the struct the offsets are of, zeroed) with the rows of table whose services
- * match mask. PL_E_INVALID: *why is one line that names the variable and the rule, never a
- * secret's value. */
+/* Fill *values (the struct the offsets are of, zeroed) with the rows of table whose
+ * services match mask. PL_E_INVALID: *why is one line that names the variable and the
+ * rule, never a secret's value. */
 enum pl_err pl_config_load(const struct pl_setting *table, size_t rows, unsigned mask,
     void *values, struct pl_buf *why) PL_MUST_CHECK;
 /* Log the values in force, secrets as "set" or "unset". */

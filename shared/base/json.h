@@ -1,10 +1,10 @@
 /*
  * json: reading a peer's JSON (jansson inside), strictly.
  *
- * Refused with a reason: bad UTF-8, lone surrogates, NUL (also as \u0000), a BOM, duplicate
- * keys, bytes after the value, nesting deeper than PL_JSON_DEPTH_MAX, numbers out of range.
- * A struct pl_json is borrowed from the document it came from; only the root is freed.
- * Threads: one at a time for a document.
+ * Refused with a reason: bad UTF-8, lone surrogates, NUL (also as \u0000), a BOM,
+ * duplicate keys, bytes after the value, nesting deeper than PL_JSON_DEPTH_MAX, numbers
+ * out of range. A struct pl_json is borrowed from the document it came from; only the
+ * root is freed. Threads: one at a time for a document.
  */
 #ifndef PL_BASE_JSON_H
 #define PL_BASE_JSON_H
@@ -27,10 +27,10 @@ enum pl_json_type {
 	PL_JSON_OBJECT,
 };
 
-/* Parse text into *root, for the caller to pl_json_free(). PL_E_INVALID otherwise, and *why
- * (may be NULL) a short constant reason, "duplicate key". */
-enum pl_err pl_json_parse(struct pl_str text, struct pl_json **root, const char **why)
-    PL_MUST_CHECK;
+/* Parse text into *root, for the caller to pl_json_free(). PL_E_INVALID otherwise, and
+ * *why (may be NULL) a short constant reason, "duplicate key". */
+enum pl_err pl_json_parse(
+    struct pl_str text, struct pl_json **root, const char **why) PL_MUST_CHECK;
 void pl_json_free(struct pl_json *root); /* NULL is fine */
 
 enum pl_json_type pl_json_type(const struct pl_json *v);

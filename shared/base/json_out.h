@@ -1,12 +1,12 @@
 /*
- * json_out: writing JSON straight into a buffer, in the order of the calls; commas are set
- * for the caller.
+ * json_out: writing JSON straight into a buffer, in the order of the calls; commas are
+ * set for the caller.
  *
  *   pl_jo_object(&o); pl_jo_key(&o, "id"); pl_jo_oid(&o, &id); pl_jo_end_object(&o);
  *
- * Strings must be valid UTF-8; they come out as JSON.stringify() writes them: only ", \ and
- * control characters escaped. A buffer at its limit sets its `overflowed`.
- * Threads: one at a time.
+ * Strings must be valid UTF-8; they come out as JSON.stringify() writes them: only ",
+ * \ and control characters escaped. A buffer at its limit sets its `overflowed`. Threads:
+ * one at a time.
  */
 #ifndef PL_BASE_JSON_OUT_H
 #define PL_BASE_JSON_OUT_H
@@ -30,8 +30,8 @@ void pl_jo_cstr(struct pl_json_out *o, const char *value);
 void pl_jo_int(struct pl_json_out *o, int64_t value);
 void pl_jo_bool(struct pl_json_out *o, bool value);
 void pl_jo_null(struct pl_json_out *o);
-void pl_jo_oid(struct pl_json_out *o, const struct pl_oid *value);  /* 24 hex digits */
-void pl_jo_time(struct pl_json_out *o, int64_t unix_ms);	     /* as base/clock writes it */
-void pl_jo_raw(struct pl_json_out *o, struct pl_str json);	     /* JSON already encoded */
+void pl_jo_oid(struct pl_json_out *o, const struct pl_oid *value); /* 24 hex digits */
+void pl_jo_time(struct pl_json_out *o, int64_t unix_ms);   /* as base/clock writes it */
+void pl_jo_raw(struct pl_json_out *o, struct pl_str json); /* JSON already encoded */
 
 #endif

@@ -19,15 +19,15 @@ struct pl_list {
 	struct pl_list *next;
 };
 
-#define PL_CONTAINER(ptr, type, member) \
-	((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define PL_CONTAINER(ptr, type, member)                                                  \
+	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
-#define pl_list_for_each(it, head) \
+#define pl_list_for_each(it, head)                                                       \
 	for (struct pl_list *it = (head)->next; it != (head); it = it->next)
 
 /* The body may unlink or free `it`, but not the member after it. */
-#define pl_list_for_each_safe(it, head)                                             \
-	for (struct pl_list *it = (head)->next, *it##_next = it->next; it != (head); \
+#define pl_list_for_each_safe(it, head)                                                  \
+	for (struct pl_list *it = (head)->next, *it##_next = it->next; it != (head);     \
 	     it = it##_next, it##_next = it->next)
 
 static inline void

@@ -1,12 +1,13 @@
 /*
  * log: one happening, one line, one JSON object on standard error.
  *
- *   {"t":"2026-01-31T12:34:56.789Z","lvl":"warn","svc":"message","msg":"bus publish failed,
- *    will retry","err":"timeout","wait_ms":500}
+ *   {"t":"2026-01-31T12:34:56.789Z","lvl":"warn","svc":"message","msg":"bus publish
+ * failed, will retry","err":"timeout","wait_ms":500}
  *
- * Messages are facts in the past tense; a warning says what happens next. Ids yes; message
- * texts, tokens, passwords and cookies never. Values are escaped (control characters, U+2028,
- * U+2029, bad UTF-8), so that a line is always one line. Threads: any; a line is one write().
+ * Messages are facts in the past tense; a warning says what happens next. Ids yes;
+ * message texts, tokens, passwords and cookies never. Values are escaped (control
+ * characters, U+2028, U+2029, bad UTF-8), so that a line is always one line. Threads:
+ * any; a line is one write().
  */
 #ifndef PL_BASE_LOG_H
 #define PL_BASE_LOG_H
@@ -23,11 +24,13 @@ struct pl_log_field {
 	const struct pl_oid *oid;
 };
 
-#define PL_L_STR(key_, value_)	((struct pl_log_field){.key = (key_), .kind = PL_LOG_F_STR, .str = (value_)})
+#define PL_L_STR(key_, value_)                                                           \
+	((struct pl_log_field){.key = (key_), .kind = PL_LOG_F_STR, .str = (value_)})
 #define PL_L_CSTR(key_, value_) PL_L_STR(key_, pl_str(value_))
-#define PL_L_INT(key_, value_) \
-	((struct pl_log_field){.key = (key_), .kind = PL_LOG_F_INT, .num = (int64_t)(value_)})
-#define PL_L_OID(key_, value_) \
+#define PL_L_INT(key_, value_)                                                           \
+	((struct pl_log_field){                                                          \
+	    .key = (key_), .kind = PL_LOG_F_INT, .num = (int64_t)(value_)})
+#define PL_L_OID(key_, value_)                                                           \
 	((struct pl_log_field){.key = (key_), .kind = PL_LOG_F_OID, .oid = (value_)})
 #define PL_L_ERR(err_) PL_L_CSTR("err", pl_err_name(err_))
 
@@ -37,8 +40,9 @@ bool pl_log_level_parse(const char *name, enum pl_log_level *out);
 void pl_log_write(
     enum pl_log_level level, const char *message, const struct pl_log_field *fields);
 
-#define PL_LOG_(level_, message_, ...) \
-	pl_log_write(level_, message_, (const struct pl_log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}})
+#define PL_LOG_(level_, message_, ...)                                                   \
+	pl_log_write(level_, message_,                                                   \
+	    (const struct pl_log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}})
 #define pl_log_debug(...) PL_LOG_(PL_LOG_DEBUG, __VA_ARGS__)
 #define pl_log_info(...)  PL_LOG_(PL_LOG_INFO, __VA_ARGS__)
 #define pl_log_warn(...)  PL_LOG_(PL_LOG_WARN, __VA_ARGS__)

@@ -2,18 +2,18 @@
  * mem: small allocations that never fail.
  *
  * When memory is out, these log one line and abort; the supervisor starts the process
- * again. What a peer can make grow does not come from here unbounded: it sits in a pl_buf,
- * or in a count with a ceiling.  Threads: any.
+ * again. What a peer can make grow does not come from here unbounded: it sits in a
+ * pl_buf, or in a count with a ceiling.  Threads: any.
  */
 #ifndef PL_BASE_MEM_H
 #define PL_BASE_MEM_H
 
 #include <stddef.h>
 
-void *pl_mem_alloc(size_t size);	      /* uninitialised */
-void *pl_mem_zalloc(size_t size);	      /* zeroed */
+void *pl_mem_alloc(size_t size);              /* uninitialised */
+void *pl_mem_zalloc(size_t size);             /* zeroed */
 void *pl_mem_realloc(void *old, size_t size); /* old may be NULL */
-char *pl_mem_strdup(const char *text);	      /* NULL gives NULL */
+char *pl_mem_strdup(const char *text);        /* NULL gives NULL */
 /* len bytes of data and a NUL behind them, which len does not count. */
 char *pl_mem_strndup(const char *data, size_t len);
 void pl_mem_free(void *ptr); /* NULL is fine */

@@ -19,8 +19,8 @@ struct pl_oid {
 };
 
 void pl_oid_new(struct pl_oid *out);
-/* Parse exactly PL_OID_HEX_LEN hex digits, either case, into *out; false for any other length
- * or character, *out then untouched. */
+/* Parse exactly PL_OID_HEX_LEN hex digits, either case, into *out; false for any other
+ * length or character, *out then untouched. */
 bool pl_oid_parse(struct pl_str text, struct pl_oid *out) PL_MUST_CHECK;
 /* 24 lower-case hex digits and a NUL. */
 void pl_oid_format(const struct pl_oid *oid, char out[PL_OID_HEX_LEN + 1]);

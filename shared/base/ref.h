@@ -1,6 +1,6 @@
 /*
- * ref: immutable bytes with a count of owners, for one encoded event that many sockets send.
- * Threads: the count is not atomic; all owners live on one thread at a time.
+ * ref: immutable bytes with a count of owners, for one encoded event that many sockets
+ * send. Threads: the count is not atomic; all owners live on one thread at a time.
  */
 #ifndef PL_BASE_REF_H
 #define PL_BASE_REF_H
@@ -14,8 +14,8 @@ struct pl_ref {
 };
 
 struct pl_ref *pl_ref_new(const void *data, size_t len); /* copies; one owner */
-struct pl_ref *pl_ref(struct pl_ref *ref);		 /* one owner more */
-void pl_ref_drop(struct pl_ref *ref);			 /* one fewer; NULL is fine */
+struct pl_ref *pl_ref(struct pl_ref *ref);               /* one owner more */
+void pl_ref_drop(struct pl_ref *ref);                    /* one fewer; NULL is fine */
 
 static inline struct pl_str
 pl_ref_str(const struct pl_ref *ref)

@@ -1,0 +1,359 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/config.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define NAME_MAX_BYTES   128
+#define SECRET_MAX_BYTES 16384 /* what a secret's file may hold */
+
+/* A variable that is set. */
+struct source {
+	char name[NAME_MAX_BYTES];
+	const char *text; /* NULL: none is */
+};
+
+static bool
+is_read_by(const struct pl_setting *row, unsigned mask)
+{
+	return (row->services & mask) != 0;
+}
+
+static bool
+is_text(const struct pl_setting *row)
+{
+	return row->type == PL_SETTING_STRING || row->type == PL_SETTING_SECRET;
+}
+
+/* ---- finding a value
+ * -------------------------------------------------------------------- */
+
+/* The row's name or alias with suffix behind it, whichever is set and not empty. False
+ * where both are and differ. */
+static bool
+find_source(const struct pl_setting *row, const char *suffix, struct source *found,
+    struct pl_buf *why)
+{
+	const char *names[] = {row->name, row->alias};
+
+	*found = (struct source){0};
+	for (int i = 0; i < 2 && names[i] != NULL; i++) {
+		struct source one;
+
+		snprintf(one.name, sizeof(one.name), "%s%s", names[i], suffix);
+		one.text = getenv(one.name);
+		if (one.text == NULL || one.text[0] == '\0')
+			continue;
+		if (found->text == NULL) {
+			*found = one;
+		} else if (strcmp(found->text, one.text) != 0) {
+			pl_buf_printf(why, "%s and %s are both set and differ",
+			    found->name, one.name);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Read at most size bytes; -1 and errno on failure. */
+static ssize_t
+read_whole(int fd, char *out, size_t size)
+{
+	size_t len = 0;
+
+	while (len < size) {
+		ssize_t n = read(fd, out + len, size - len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	return (ssize_t)len;
+}
+
+static void
+warn_if_others_read(int fd, const struct source *file)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && (st.st_mode & S_IROTH) != 0)
+		pl_log_warn(
+		    "secret's file was found readable by others, using it all the same",
+		    PL_L_CSTR("setting", file->name), PL_L_CSTR("path", file->text));
+}
+
+static size_t
+without_newline(const char *data, size_t len)
+{
+	if (len > 0 && data[len - 1] == '\n')
+		len--;
+	if (len > 0 && data[len - 1] == '\r')
+		len--;
+	return len;
+}
+
+/* The file's content for the caller to free, or NULL. */
+static char *
+read_secret(const struct source *file, struct pl_buf *why)
+{
+	char data[SECRET_MAX_BYTES + 1], *secret = NULL;
+	ssize_t size = -1;
+	size_t len;
+	int fd = open(file->text, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0)
+		size = read_whole(fd, data, sizeof(data));
+	if (size < 0) {
+		pl_buf_printf(why, "%s names a file that cannot be read: %s", file->name,
+		    strerror(errno));
+		goto done;
+	}
+	warn_if_others_read(fd, file);
+	len = without_newline(data, (size_t)size);
+	if (len == 0)
+		pl_buf_printf(why, "%s names an empty file", file->name);
+	else if (len > SECRET_MAX_BYTES)
+		pl_buf_printf(
+		    why, "%s names a file over %d bytes", file->name, SECRET_MAX_BYTES);
+	else if (memchr(data, '\0', len) != NULL)
+		pl_buf_printf(why, "%s names a file with a NUL in it", file->name);
+	else
+		secret = pl_mem_strndup(data, len);
+done:
+	explicit_bzero(data, sizeof(data));
+	if (fd >= 0)
+		close(fd);
+	return secret;
+}
+
+/* The row's value as text, for the caller to free; NULL where unset and without a
+ * default. */
+static bool
+find_text(const struct pl_setting *row, char **text, struct pl_buf *why)
+{
+	struct source value, file = {0};
+
+	if (!find_source(row, "", &value, why))
+		return false;
+	if (row->type == PL_SETTING_SECRET && !find_source(row, "_FILE", &file, why))
+		return false;
+	if (value.text != NULL && file.text != NULL) {
+		pl_buf_printf(
+		    why, "%s and %s are both set, keep one", value.name, file.name);
+		return false;
+	}
+	if (file.text != NULL) {
+		*text = read_secret(&file, why);
+		return *text != NULL;
+	}
+	*text = pl_mem_strdup(value.text != NULL ? value.text : row->preset);
+	return true;
+}
+
+/* ---- understanding it
+ * ------------------------------------------------------------------- */
+
+static bool
+parse_int(
+    const struct pl_setting *row, const char *text, int64_t *out, struct pl_buf *why)
+{
+	bool is_negative = text[0] == '-';
+	uint64_t size;
+
+	if (pl_str_to_u64(pl_str(text + is_negative), INT64_MAX, &size)) {
+		int64_t value = is_negative ? -(int64_t)size : (int64_t)size;
+
+		if (value >= row->least && value <= row->most) {
+			*out = value;
+			return true;
+		}
+	}
+	pl_buf_printf(why, "%s must be a whole number from %lld to %lld", row->name,
+	    (long long)row->least, (long long)row->most);
+	if (row->unit != NULL && row->unit[0] != '\0')
+		pl_buf_printf(why, " (%s)", row->unit);
+	return false;
+}
+
+static bool
+parse_bool(const struct pl_setting *row, const char *text, bool *out, struct pl_buf *why)
+{
+	bool is_true = strcmp(text, "1") == 0 || strcmp(text, "true") == 0;
+
+	if (!is_true && strcmp(text, "0") != 0 && strcmp(text, "false") != 0) {
+		pl_buf_printf(why, "%s must be 0, 1, true or false", row->name);
+		return false;
+	}
+	*out = is_true;
+	return true;
+}
+
+static bool
+parse_choice(const struct pl_setting *row, const char *text, int *out, struct pl_buf *why)
+{
+	struct pl_str rest = pl_str(row->choices), choice;
+
+	for (int i = 0; pl_str_split(&rest, '|', &choice); i++) {
+		if (pl_str_eq(choice, pl_str(text))) {
+			*out = i;
+			return true;
+		}
+	}
+	pl_buf_printf(why, "%s must be one of ", row->name);
+	for (const char *c = row->choices; *c != '\0'; c++)
+		pl_buf_add_cstr(why, *c == '|' ? ", " : (char[]){*c, '\0'});
+	return false;
+}
+
+/* Put the value where it belongs; takes text. */
+static bool
+store_text(const struct pl_setting *row, char *text, void *place, struct pl_buf *why)
+{
+	bool ok = true;
+
+	if (text == NULL)
+		return true;
+	switch (row->type) {
+	case PL_SETTING_STRING:
+	case PL_SETTING_SECRET:
+		*(char **)place = text;
+		return true;
+	case PL_SETTING_INT:
+		ok = parse_int(row, text, place, why);
+		break;
+	case PL_SETTING_BOOL:
+		ok = parse_bool(row, text, place, why);
+		break;
+	case PL_SETTING_CHOICE:
+		ok = parse_choice(row, text, place, why);
+		break;
+	}
+	pl_mem_free(text);
+	return ok;
+}
+
+static void *
+place_of(const struct pl_setting *row, void *values)
+{
+	return (char *)values + row->offset;
+}
+
+/* ---- wiping
+ * ----------------------------------------------------------------------------- */
+
+/* unsetenv() alone only forgets where the text is; it would stay in /proc/PID/environ. */
+static void
+wipe_variable(const char *name)
+{
+	size_t len = strlen(name);
+
+	for (char **at = environ; at != NULL && *at != NULL; at++)
+		if (strncmp(*at, name, len) == 0 && (*at)[len] == '=')
+			explicit_bzero(*at + len + 1, strlen(*at + len + 1));
+	unsetenv(name);
+}
+
+/* All of them: a secret that this service does not read is still not to be shown. */
+static void
+wipe_secrets(const struct pl_setting *table, size_t rows)
+{
+	for (size_t i = 0; i < rows; i++) {
+		if (table[i].type != PL_SETTING_SECRET)
+			continue;
+		wipe_variable(table[i].name);
+		if (table[i].alias != NULL)
+			wipe_variable(table[i].alias);
+	}
+}
+
+/* ---- the table
+ * -------------------------------------------------------------------------- */
+
+enum pl_err
+pl_config_load(const struct pl_setting *table, size_t rows, unsigned mask, void *values,
+    struct pl_buf *why)
+{
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < rows; i++) {
+		char *text = NULL;
+
+		if (is_read_by(&table[i], mask))
+			ok =
+			    find_text(&table[i], &text, why) &&
+			    store_text(&table[i], text, place_of(&table[i], values), why);
+	}
+	wipe_secrets(table, rows);
+	if (!ok)
+		pl_config_free(table, rows, mask, values);
+	return ok ? PL_OK : PL_E_INVALID;
+}
+
+static struct pl_str
+choice_at(const char *choices, int index)
+{
+	struct pl_str rest = pl_str(choices), choice = PL_STR_NONE;
+
+	while (index-- >= 0 && pl_str_split(&rest, '|', &choice))
+		;
+	return choice;
+}
+
+static struct pl_log_field
+value_field(const struct pl_setting *row, const void *place)
+{
+	const char *text;
+
+	switch (row->type) {
+	case PL_SETTING_INT:
+		return PL_L_INT("value", *(const int64_t *)place);
+	case PL_SETTING_BOOL:
+		return PL_L_CSTR("value", *(const bool *)place ? "true" : "false");
+	case PL_SETTING_CHOICE:
+		return PL_L_STR("value", choice_at(row->choices, *(const int *)place));
+	case PL_SETTING_STRING:
+	case PL_SETTING_SECRET:
+		break;
+	}
+	text = *(char *const *)place;
+	if (text == NULL)
+		return PL_L_CSTR("value", "unset");
+	return PL_L_CSTR("value", row->type == PL_SETTING_SECRET ? "set" : text);
+}
+
+void
+pl_config_log(
+    const struct pl_setting *table, size_t rows, unsigned mask, const void *values)
+{
+	for (size_t i = 0; i < rows; i++) {
+		const struct pl_setting *row = &table[i];
+		const char *unit = row->unit != NULL ? row->unit : "";
+
+		if (is_read_by(row, mask))
+			pl_log_info("setting was read", PL_L_CSTR("name", row->name),
+			    value_field(row, (const char *)values + row->offset),
+			    PL_L_CSTR(unit[0] != '\0' ? "unit" : NULL, unit));
+	}
+}
+
+void
+pl_config_free(const struct pl_setting *table, size_t rows, unsigned mask, void *values)
+{
+	for (size_t i = 0; i < rows; i++) {
+		char **text = place_of(&table[i], values);
+
+		if (!is_read_by(&table[i], mask) || !is_text(&table[i]) || *text == NULL)
+			continue;
+		pl_mem_wipe_free(*text, strlen(*text));
+		*text = NULL;
+	}
+}

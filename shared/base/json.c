@@ -1,0 +1,215 @@
+#include <jansson.h>
+
+#include "base/json.h"
+
+/* A struct pl_json is a json_t; jansson has a few calls that read and yet want it
+ * writable. */
+static json_t *
+unwrap(const struct pl_json *v)
+{
+	return (json_t *)(uintptr_t)v;
+}
+
+static struct pl_json *
+wrap(json_t *v)
+{
+	return (struct pl_json *)v;
+}
+
+/* Step over a string whose opening quote is at[-1]; behind its closing quote, or end. */
+static const char *
+skip_string(const char *at, const char *end)
+{
+	while (at < end && *at != '"')
+		at += *at == '\\' && at + 1 < end ? 2 : 1;
+	return at < end ? at + 1 : end;
+}
+
+/* jansson recurses, to a depth that is compiled in; so this is looked at before. */
+static bool
+is_too_deep(struct pl_str text)
+{
+	const char *at = text.ptr, *end = at + text.len;
+	unsigned depth = 0;
+
+	while (at < end) {
+		char c = *at++;
+
+		if (c == '"')
+			at = skip_string(at, end);
+		else if ((c == '[' || c == '{') && ++depth > PL_JSON_DEPTH_MAX)
+			return true;
+		else if ((c == ']' || c == '}') && depth > 0)
+			depth--;
+	}
+	return false;
+}
+
+/* What is wrong with text that jansson would not say, or say so well; NULL for nothing.
+ */
+static const char *
+find_fault(struct pl_str text)
+{
+	if (text.len == 0)
+		return "empty";
+	if (pl_str_starts(text, PL_STR("\xEF\xBB\xBF")))
+		return "byte order mark";
+	if (memchr(text.ptr, '\0', text.len) != NULL)
+		return "NUL character";
+	if (is_too_deep(text))
+		return "nested too deeply";
+	return NULL;
+}
+
+static const char *
+reason_of(const json_error_t *error)
+{
+	switch (json_error_code(error)) {
+	case json_error_invalid_utf8:
+		return "invalid UTF-8";
+	case json_error_premature_end_of_input:
+		return "ends too early";
+	case json_error_end_of_input_expected:
+		return "bytes after the value";
+	case json_error_null_character:
+	case json_error_null_byte_in_key:
+		return "NUL character";
+	case json_error_duplicate_key:
+		return "duplicate key";
+	case json_error_numeric_overflow:
+		return "number out of range";
+	default:
+		return "not valid JSON";
+	}
+}
+
+enum pl_err
+pl_json_parse(struct pl_str text, struct pl_json **root, const char **why)
+{
+	const char *fault = find_fault(text);
+	json_error_t error;
+	json_t *value = NULL;
+
+	if (fault == NULL) {
+		value = json_loadb(
+		    text.ptr, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+		if (value != NULL) {
+			*root = wrap(value);
+			return PL_OK;
+		}
+		fault = reason_of(&error);
+	}
+	if (why != NULL)
+		*why = fault;
+	return PL_E_INVALID;
+}
+
+void
+pl_json_free(struct pl_json *root)
+{
+	json_decref(unwrap(root));
+}
+
+enum pl_json_type
+pl_json_type(const struct pl_json *v)
+{
+	if (v == NULL)
+		return PL_JSON_ABSENT;
+	switch (json_typeof(unwrap(v))) {
+	case JSON_NULL:
+		return PL_JSON_NULL;
+	case JSON_TRUE:
+	case JSON_FALSE:
+		return PL_JSON_BOOL;
+	case JSON_INTEGER:
+		return PL_JSON_INT;
+	case JSON_REAL:
+		return PL_JSON_REAL;
+	case JSON_STRING:
+		return PL_JSON_STRING;
+	case JSON_ARRAY:
+		return PL_JSON_ARRAY;
+	case JSON_OBJECT:
+		return PL_JSON_OBJECT;
+	}
+	return PL_JSON_ABSENT;
+}
+
+struct pl_json *
+pl_json_get(const struct pl_json *object, const char *key)
+{
+	return wrap(json_object_get(unwrap(object), key));
+}
+
+struct pl_json *
+pl_json_at(const struct pl_json *array, size_t index)
+{
+	return wrap(json_array_get(unwrap(array), index));
+}
+
+size_t
+pl_json_length(const struct pl_json *array_or_object)
+{
+	json_t *v = unwrap(array_or_object);
+
+	return json_is_array(v) ? json_array_size(v) : json_object_size(v);
+}
+
+bool
+pl_json_each(
+    const struct pl_json *object, void **it, struct pl_str *key, struct pl_json **value)
+{
+	json_t *o = unwrap(object);
+	void *at = *it == NULL ? json_object_iter(o) : json_object_iter_next(o, *it);
+
+	if (at == NULL)
+		return false;
+	*it = at;
+	*key = pl_str_n(json_object_iter_key(at), json_object_iter_key_len(at));
+	*value = wrap(json_object_iter_value(at));
+	return true;
+}
+
+bool
+pl_json_str(const struct pl_json *v, struct pl_str *out)
+{
+	json_t *string = unwrap(v);
+
+	if (!json_is_string(string))
+		return false;
+	*out = pl_str_n(json_string_value(string), json_string_length(string));
+	return true;
+}
+
+bool
+pl_json_int(const struct pl_json *v, int64_t *out)
+{
+	json_t *integer = unwrap(v);
+
+	if (!json_is_integer(integer))
+		return false;
+	*out = json_integer_value(integer);
+	return true;
+}
+
+bool
+pl_json_real(const struct pl_json *v, double *out)
+{
+	json_t *number = unwrap(v);
+
+	if (!json_is_number(number))
+		return false;
+	*out = json_number_value(number);
+	return true;
+}
+
+bool
+pl_json_bool(const struct pl_json *v, bool *out)
+{
+	json_t *boolean = unwrap(v);
+
+	if (!json_is_boolean(boolean))
+		return false;
+	*out = json_is_true(boolean);
+	return true;
+}
