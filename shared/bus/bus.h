@@ -1,0 +1,43 @@
+/*
+ * bus: wake-ups between processes: publish and subscribe over Redis (bus_redis) or within one
+ * process (bus_local, for tests). At most once: who must not miss anything closes gaps from
+ * the store, told by on_state.
+ *
+ * Threads: the loop's. Channels and payloads are defined in bus/events, nowhere else.
+ */
+#ifndef PL_BUS_BUS_H
+#define PL_BUS_BUS_H
+
+#include "bus/redis.h"
+
+struct pl_bus;
+
+/* One that listens to a channel: the caller's; zero it, set the first three. on_message's
+ * slices are borrowed until it returns; it may subscribe and unsubscribe. */
+struct pl_bus_listener {
+	void (*on_message)(void *arg, struct pl_str channel, struct pl_str payload);
+	void *arg;
+	/* The server confirmed the subscription (again, after a reconnect: is_again): from now
+	 * on nothing is missed. What was published between was. May be NULL. */
+	void (*on_ready)(void *arg, bool is_again);
+	/* inside */
+	struct pl_list link;
+	void *channel;
+};
+
+struct pl_bus *pl_bus_redis_new(struct pl_loop *loop, const char *redis_url);
+struct pl_bus *pl_bus_local_new(struct pl_loop *loop);
+void pl_bus_free(struct pl_bus *bus);
+
+/* Several listeners may share a channel; the server is asked once. */
+void pl_bus_subscribe(struct pl_bus *bus, struct pl_str channel, struct pl_bus_listener *l);
+void pl_bus_unsubscribe(struct pl_bus *bus, struct pl_bus_listener *l); /* twice is fine */
+/* done (may be NULL) hears PL_OK once the server took it, else PL_E_UNAVAILABLE. */
+void pl_bus_publish(struct pl_bus *bus, struct pl_str channel, struct pl_str payload,
+    void (*done)(void *arg, enum pl_err err), void *arg);
+/* Both connections stand. */
+bool pl_bus_is_up(const struct pl_bus *bus);
+/* The connection for commands, for online, throttle and wake; NULL on bus_local. */
+struct pl_redis *pl_bus_redis(struct pl_bus *bus);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * events: every channel of the bus, what it carries, who sends, who hears.
+ *
+ *   channel             payload                          from            to
+ *   parley:user:<id>    event for that user's sockets    message,        presence instances
+ *                                                        responder,      with sockets of
+ *                                                        presence        that user
+ *   parley:all          event for every socket           presence        all presence
+ *   parley:revoked      a revoked token                  auth            all services
+ *   parley:online       who came and went (bus/online)   presence        presence
+ *   parley:replies      stream: a BUSY message waits     message         llm-responder
+ *
+ * An event is encoded once, by its publisher, as the Socket.IO packet that the sockets get:
+ *
+ *   {"name":"newMessage","id":"<message id>","not":"<socket id>"}\n
+ *   2["newMessage",{...},"<offset>"]
+ *
+ * id and not are there where they have a meaning; offset is the message's place in the order
+ * (model/message.h), which makes connection state recovery possible.  Threads: any.
+ */
+#ifndef PL_BUS_EVENTS_H
+#define PL_BUS_EVENTS_H
+
+#include "auth/jwt.h"
+#include "model/message.h"
+#include "model/status.h"
+
+#define PL_CHANNEL_ALL	   "parley:all"
+#define PL_CHANNEL_REVOKED "parley:revoked"
+#define PL_CHANNEL_ONLINE  "parley:online"
+#define PL_STREAM_REPLIES  "parley:replies"
+
+#define PL_CHANNEL_USER_LEN (12 + PL_OID_HEX_LEN)
+void pl_channel_user(const struct pl_oid *user, char out[PL_CHANNEL_USER_LEN + 1]);
+
+struct pl_event {
+	struct pl_str name;	  /* "newMessage" */
+	bool has_id;
+	struct pl_oid id;	  /* the message's */
+	struct pl_str not_socket; /* a Socket.IO socket id that does not get it; empty: none */
+	struct pl_str packet;	  /* the Socket.IO packet, ready to send */
+};
+
+/* newMessage, to the receiver. */
+void pl_event_new_message(struct pl_buf *out, const struct pl_message *m);
+/* messageSent, to the sender's other sockets. not_socket: X-Socket-Id, or empty. */
+void pl_event_message_sent(
+    struct pl_buf *out, const struct pl_message *m, struct pl_str not_socket);
+/* statusChanged, to all. */
+void pl_event_status_changed(struct pl_buf *out, const struct pl_oid *user,
+    enum pl_status status, struct pl_str note);
+/* typing, to one user. */
+void pl_event_typing(
+    struct pl_buf *out, const struct pl_oid *from, bool is_typing, bool is_auto);
+/* The Socket.IO packet of newMessage alone, for replay. */
+void pl_event_new_message_packet(struct pl_buf *out, const struct pl_message *m);
+
+/* Slices are borrowed from payload. False for anything that is not such an event. */
+bool pl_event_parse(struct pl_str payload, struct pl_event *out) PL_MUST_CHECK;
+
+struct pl_event_revoked {
+	uint8_t token_id[PL_JWT_ID_LEN];
+	struct pl_oid user;
+	int64_t expires_unix_s;
+};
+void pl_event_revoked_write(struct pl_buf *out, const struct pl_event_revoked *e);
+bool pl_event_revoked_parse(struct pl_str payload, struct pl_event_revoked *out) PL_MUST_CHECK;
+
+#endif

@@ -1,0 +1,56 @@
+/*
+ * online: who is online, over all instances.
+ *
+ *   parley:instances          sorted set: instance -> when its lease ends (ms, Redis time)
+ *   parley:online:<instance>  set of the ids with a live socket there
+ *   parley:seen:<id>          exists for ONLINE_TTL after an authenticated request
+ *
+ * A presence instance holds a lease, renewed every 5 s for 20 s; once it ends, all its users
+ * count out. Each instance announces its changes on parley:online, numbered; a gap in the
+ * numbers, or a new subscription, makes a listener read the sets again. Ids are 24 hex digits
+ * in Redis, so that redis-cli shows them.
+ * Threads: the loop's.
+ */
+#ifndef PL_BUS_ONLINE_H
+#define PL_BUS_ONLINE_H
+
+#include "base/oid.h"
+#include "bus/bus.h"
+
+#define PL_ONLINE_LEASE_MS 20000
+#define PL_ONLINE_RENEW_MS 5000
+
+/* ---- for any service: the online rule ---- */
+struct pl_online;
+
+struct pl_online *pl_online_new(struct pl_loop *loop, struct pl_bus *bus, int64_t ttl_ms);
+void pl_online_free(struct pl_online *o);
+/* user made an authenticated request other than a send. Cheap: at most one Redis command a
+ * second a user, and none is waited for. */
+void pl_online_seen(struct pl_online *o, const struct pl_oid *user);
+/* user logged out: his last request does not count any more (live sockets of other sessions
+ * do). */
+void pl_online_logged_out(struct pl_online *o, const struct pl_oid *user);
+/* Is user online? A yes may be up to a second old; a no is always asked of Redis; where Redis
+ * does not answer, yes. on_answer is called once, possibly before this returns. */
+void pl_online_ask(struct pl_online *o, const struct pl_oid *user,
+    void (*on_answer)(void *arg, bool is_online), void *arg);
+
+/* ---- for presence: one instance's users, and everybody's ---- */
+struct pl_roster;
+
+/* on_change: the set of online users changed (coalesce before telling anybody). */
+struct pl_roster *pl_roster_new(struct pl_loop *loop, struct pl_bus *bus, const char *instance,
+    void (*on_change)(void *arg), void *arg);
+void pl_roster_free(struct pl_roster *r);
+/* The first socket of a user came, or the last one went, on this instance. */
+void pl_roster_join(struct pl_roster *r, const struct pl_oid *user);
+void pl_roster_leave(struct pl_roster *r, const struct pl_oid *user);
+/* End the lease now (drain): all users of this instance count out everywhere. done is called
+ * once Redis took it or 500 ms have passed. */
+void pl_roster_retire(struct pl_roster *r, void (*done)(void *arg), void *arg);
+/* Walk all online users, this instance's included, each once: *it starts at 0. */
+const struct pl_oid *pl_roster_next(const struct pl_roster *r, size_t *it);
+size_t pl_roster_count(const struct pl_roster *r);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * redis: one connection to a Redis server on the event loop (hiredis inside), which connects
+ * again by itself: 100 ms, doubling to 5 s, with jitter. Only bus/ uses it.
+ *
+ * URL: redis://[:password@]host:port[/db]. Every command has a deadline of
+ * PL_REDIS_DEADLINE_MS; commands given while there is no connection fail at once.
+ * Threads: the loop's.
+ */
+#ifndef PL_BUS_REDIS_H
+#define PL_BUS_REDIS_H
+
+#include "loop/loop.h"
+
+#define PL_REDIS_DEADLINE_MS 1000
+
+struct pl_redis;
+struct redisReply;
+
+/* reply is borrowed; NULL where the command failed (no connection, deadline, cancelled). A
+ * Redis error reply (-ERR ...) comes as such. */
+typedef void pl_redis_on_reply(void *arg, const struct redisReply *reply);
+
+struct pl_redis_config {
+	const char *url;
+	const char *role;		       /* for logs: "commands", "subscriptions" */
+	void (*on_state)(void *arg, bool is_up); /* may be NULL */
+	/* Push messages of a connection in subscriber mode; may be NULL. */
+	pl_redis_on_reply *on_push;
+	void *arg;
+};
+
+/* Checks a URL's form: PL_E_INVALID otherwise. */
+enum pl_err pl_redis_url_check(const char *url) PL_MUST_CHECK;
+struct pl_redis *pl_redis_new(struct pl_loop *loop, const struct pl_redis_config *config);
+void pl_redis_free(struct pl_redis *r); /* pending commands are answered NULL, from here */
+bool pl_redis_is_up(const struct pl_redis *r);
+/* Send argc binary-safe words; on_reply may be NULL. It is called once, never from here. */
+void pl_redis_command(struct pl_redis *r, const struct pl_str *words, size_t argc,
+    pl_redis_on_reply *on_reply, void *arg);
+/* Run a Lua script by EVALSHA, and by EVAL where the server does not know it yet. sha1_hex
+ * comes from pl_redis_script_init(). */
+struct pl_redis_script {
+	const char *lua;
+	char sha1_hex[41];
+};
+void pl_redis_script_init(struct pl_redis_script *script, const char *lua);
+void pl_redis_eval(struct pl_redis *r, const struct pl_redis_script *script,
+    const struct pl_str *keys, size_t key_count, const struct pl_str *args, size_t arg_count,
+    pl_redis_on_reply *on_reply, void *arg);
+
+#endif

@@ -1,0 +1,15 @@
+/* loop_epoll: the loop over epoll alone, for programs without kore.  Threads: see loop.h. */
+#ifndef PL_LOOP_LOOP_EPOLL_H
+#define PL_LOOP_LOOP_EPOLL_H
+
+#include "loop/loop.h"
+
+struct pl_loop *pl_loop_epoll_new(void);
+void pl_loop_epoll_free(struct pl_loop *loop); /* nothing may be watched or started any more */
+/* Turn until pl_loop_epoll_stop(). */
+void pl_loop_epoll_run(struct pl_loop *loop);
+/* One turn, waiting at most wait_ms (-1: until something happens). */
+void pl_loop_epoll_step(struct pl_loop *loop, int wait_ms);
+void pl_loop_epoll_stop(struct pl_loop *loop); /* from any thread or a signal handler */
+
+#endif

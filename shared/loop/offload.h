@@ -1,0 +1,41 @@
+/*
+ * offload: a bounded pool of threads for what may block or burn CPU.
+ *
+ * A job is run once on one of the threads, then done once on the loop. The queue has a
+ * ceiling: beyond it a job is refused at once, so that a flood costs an answer and not memory.
+ * Signals are blocked in the threads.  Threads: submit and free on the loop's.
+ */
+#ifndef PL_LOOP_OFFLOAD_H
+#define PL_LOOP_OFFLOAD_H
+
+#include "loop/loop.h"
+
+struct pl_offload;
+
+/* The caller's; untouched by others from submit until done. */
+struct pl_job {
+	struct pl_task task;
+	void (*run)(struct pl_job *job, void *thread_state);	 /* on a thread */
+	void (*done)(struct pl_job *job, enum pl_err err);	 /* on the loop: PL_OK, or
+								    PL_E_CANCELLED if never run */
+	struct pl_offload *pool;
+};
+
+struct pl_offload_config {
+	const char *name;   /* of the threads, at most 15 characters */
+	unsigned threads;   /* 1.. */
+	unsigned queue_max; /* jobs waiting, not counting those that run */
+	/* Each thread's own state, made on it before its first job; both may be NULL. */
+	void *(*thread_start)(void *arg);
+	void (*thread_stop)(void *state);
+	void *arg;
+};
+
+struct pl_offload *pl_offload_new(struct pl_loop *loop, const struct pl_offload_config *config);
+/* PL_E_BUSY where queue_max jobs wait: the job is then not taken, and done not called. */
+enum pl_err pl_offload_submit(struct pl_offload *pool, struct pl_job *job) PL_MUST_CHECK;
+/* Waits for running jobs; each queued one is done with PL_E_CANCELLED, from here. Jobs whose
+ * done was still due get it from here too. */
+void pl_offload_free(struct pl_offload *pool);
+
+#endif

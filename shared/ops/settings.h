@@ -1,0 +1,85 @@
+/*
+ * settings: every variable that Parley reads, in one table, and its values in one struct.
+ * The README's table, env.example and the deployments are checked against it.
+ * Threads: loaded at start, read-only afterwards.
+ */
+#ifndef PL_OPS_SETTINGS_H
+#define PL_OPS_SETTINGS_H
+
+#include "base/config.h"
+
+enum pl_service_bit {
+	PL_SVC_AUTH = 1,
+	PL_SVC_MESSAGE = 2,
+	PL_SVC_PRESENCE = 4,
+	PL_SVC_RESPONDER = 8,
+	PL_SVC_KORE = PL_SVC_AUTH | PL_SVC_MESSAGE | PL_SVC_PRESENCE,
+	PL_SVC_ALL = PL_SVC_KORE | PL_SVC_RESPONDER,
+	PL_SVC_LOCAL = 16,   /* make run: deploy/local/run.sh */
+	PL_SVC_GATEWAY = 32, /* the gateway's entrypoint */
+};
+
+enum pl_online_rule { PL_ONLINE_SENDER, PL_ONLINE_BOTH, PL_ONLINE_OFF };
+enum pl_llm_dialect { PL_LLM_AUTO, PL_LLM_CHAT, PL_LLM_TEXT };
+
+struct pl_settings {
+	/* process */
+	char *node_env;
+	char *listen; /* host:port */
+	char *instance;
+	int log_level;
+	/* store and bus */
+	char *data_dir;
+	char *mongo_uri;
+	char *redis_url;
+	/* identity */
+	char *jwt_secret;
+	char *jwt_secret_previous;
+	char *cookie_name;
+	int cookie_samesite; /* Strict|Lax|None */
+	char *allowed_origins;
+	int64_t password_min_length;
+	/* chat */
+	int chat_requires_online; /* enum pl_online_rule */
+	int64_t online_ttl_s;
+	int64_t message_bytes_max;
+	int64_t body_bytes_max;
+	char *autoreply_fallback;
+	/* rates; 0 lifts one */
+	int64_t limit_login_address;
+	int64_t limit_login_account;
+	int64_t limit_messages_per_second;
+	int64_t limit_messages_burst;
+	/* sockets */
+	int64_t sockets_per_user_max;
+	int64_t packet_bytes_max;
+	int64_t send_queue_bytes_max;
+	int64_t connections_max;
+	int64_t ping_interval_ms;
+	int64_t ping_timeout_ms;
+	int64_t presence_grace_ms;
+	int64_t drain_s;
+	/* llm */
+	char *llm_api_url;
+	char *llm_api_token;
+	char *llm_model;
+	int llm_dialect; /* enum pl_llm_dialect */
+	int64_t llm_concurrency;
+	int64_t llm_context_messages;
+	bool llm_allow_http;
+};
+
+extern const struct pl_setting pl_settings_table[];
+extern const size_t pl_settings_rows;
+
+/* The values in force, after pl_settings_load(). */
+extern struct pl_settings pl_settings;
+
+/* Load for the services in mask and log what is in force. On a bad setting: one line on
+ * standard error, and the process ends with PL_EXIT_CONFIG. */
+void pl_settings_load_or_exit(unsigned mask);
+
+/* NODE_ENV is "development": cookies then work over plain http. */
+bool pl_settings_is_development(void);
+
+#endif

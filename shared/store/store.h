@@ -1,0 +1,163 @@
+/*
+ * store: the truth. One contract, kept by store_sqlite and store_mongo alike, and shown by
+ * one test suite (tests/contract).
+ *
+ * A struct pl_store is one session (a database connection) and belongs to one thread. All
+ * calls block; services reach them through store_async, never on the event loop.
+ *
+ * Reads are plain calls. Writes are records handed over in batches: pl_store_write() commits
+ * them all durably at once (group commit), and each gets its own outcome; one that is refused
+ * never fails its neighbours. When it returns, every record with PL_OK is committed: no kill
+ * or power cut takes it back (G1).
+ *
+ * Failures: PL_E_UNAVAILABLE, the database does not answer; PL_E_FULL, its disk is full;
+ * PL_E_IO, it failed otherwise. Nothing was stored then. Besides them each call names its own.
+ */
+#ifndef PL_STORE_STORE_H
+#define PL_STORE_STORE_H
+
+#include "auth/jwt.h"
+#include "model/message.h"
+#include "model/user.h"
+
+struct pl_store;
+
+struct pl_store_config {
+	const char *data_dir;  /* SQLite: the folder of parley.db; made 0700 where missing */
+	const char *mongo_uri; /* MongoDB when set */
+};
+
+/* Opens, and makes tables and indexes where they are missing. */
+enum pl_err pl_store_open(
+    const struct pl_store_config *config, struct pl_store **out) PL_MUST_CHECK;
+void pl_store_close(struct pl_store *s); /* NULL is fine */
+/* Does the database answer? For /readyz. */
+enum pl_err pl_store_ping(struct pl_store *s);
+
+/* ---- reads ---- */
+
+/* PL_E_NOT_FOUND where there is none. *out is for the caller to pl_user_fini(). */
+enum pl_err pl_store_user_by_id(
+    struct pl_store *s, const struct pl_oid *id, struct pl_user *out) PL_MUST_CHECK;
+enum pl_err pl_store_user_by_username(
+    struct pl_store *s, struct pl_str username, struct pl_user *out) PL_MUST_CHECK;
+
+struct pl_user_list {
+	struct pl_user *items;
+	size_t count;
+};
+void pl_user_list_fini(struct pl_user_list *list);
+/* The first limit users with an id above after (NULL: from the start), by id. */
+enum pl_err pl_store_users_page(struct pl_store *s, const struct pl_oid *after, size_t limit,
+    struct pl_user_list *out) PL_MUST_CHECK;
+
+struct pl_message_list {
+	struct pl_message *items;
+	size_t count;
+};
+void pl_message_list_fini(struct pl_message_list *list);
+/* Where a message of the conversation between a and b stands; PL_E_NOT_FOUND where it is none
+ * of theirs. */
+enum pl_err pl_store_message_pos(struct pl_store *s, const struct pl_oid *a,
+    const struct pl_oid *b, const struct pl_oid *message,
+    struct pl_message_pos *out) PL_MUST_CHECK;
+/* Messages between a and b, at most limit, always given oldest first.
+ *   PL_PAGE_AFTER:  the first ones behind pos (NULL: from the start)
+ *   PL_PAGE_BEFORE: the last ones ahead of pos (NULL: from the end)
+ * Costs the same at any place of a conversation of any length. */
+enum pl_page_way { PL_PAGE_AFTER, PL_PAGE_BEFORE };
+enum pl_err pl_store_messages_page(struct pl_store *s, const struct pl_oid *a,
+    const struct pl_oid *b, enum pl_page_way way, const struct pl_message_pos *pos,
+    size_t limit, struct pl_message_list *out) PL_MUST_CHECK;
+/* What a receiver (NULL: anybody) got behind pos, oldest first, at most limit. */
+enum pl_err pl_store_messages_to(struct pl_store *s, const struct pl_oid *receiver,
+    const struct pl_message_pos *pos, size_t limit,
+    struct pl_message_list *out) PL_MUST_CHECK;
+
+struct pl_revocation {
+	uint8_t token_id[PL_JWT_ID_LEN];
+	struct pl_oid user;
+	int64_t expires_unix_s; /* of the token; the record may go then */
+	int64_t created_unix_ms;
+};
+struct pl_revocation_list {
+	struct pl_revocation *items;
+	size_t count;
+};
+/* All revocations made at since_unix_ms or later whose tokens have not expired. */
+enum pl_err pl_store_revocations_since(struct pl_store *s, int64_t since_unix_ms,
+    struct pl_revocation_list *out) PL_MUST_CHECK;
+void pl_revocation_list_fini(struct pl_revocation_list *list);
+
+/* ---- writes ---- */
+
+enum pl_write_kind {
+	PL_WRITE_USER,	      /* insert; PL_E_CONFLICT: the username is taken */
+	PL_WRITE_STATUS,      /* set status and note; PL_E_NOT_FOUND: no such user */
+	PL_WRITE_PASSWORD,    /* replace the hash, if it is still the old one */
+	PL_WRITE_SEND,	      /* store a message, with its reply job if the receiver is BUSY */
+	PL_WRITE_REVOKE,      /* refuse a token from now on; again is fine */
+	PL_WRITE_REPLY_CLAIM, /* take a reply job under a lease */
+	PL_WRITE_REPLY,	      /* store the one automatic reply to a message, end its job */
+};
+
+/* A message to store. The store sets id and times at the commit, so that the order of
+ * (createdAt, _id) is the order of commits in one database.
+ * PL_E_NOT_FOUND: no such receiver. PL_E_CONFLICT: idem_key was used with another body. */
+struct pl_write_send {
+	struct pl_message message; /* in: sender, receiver, text; out: all. The caller's to fini */
+	struct pl_str idem_key;	   /* the sender's Idempotency-Key, kept 24 h; empty: none */
+	int64_t reply_within_ms;   /* the job's deadline, from createdAt */
+	bool replayed;		   /* out: the key was known, message is the first answer */
+	bool busy;		   /* out: the receiver was BUSY, a reply job was stored */
+	enum pl_status status;	   /* out: the receiver's */
+};
+
+/* Take one job: the named message's, or the one due first. Free to take: no reply yet, no
+ * lease in force, deadline at most due_before_unix_ms. PL_E_NOT_FOUND: none. */
+struct pl_write_claim {
+	const struct pl_oid *message_id; /* NULL: whichever is due first */
+	int64_t due_before_unix_ms;	 /* INT64_MAX: any */
+	int64_t lease_ms;
+	/* out; the caller's to fini */
+	struct pl_message message;
+	struct pl_user busy_user;
+	int64_t deadline_unix_ms;
+	int64_t attempt; /* 1 at the first claim */
+};
+
+/* The reply to in_reply_to, from its receiver to its sender. PL_E_CONFLICT: it has one;
+ * PL_E_NOT_FOUND: no such message. The job ends either way. */
+struct pl_write_reply {
+	struct pl_oid in_reply_to;
+	enum pl_reply_kind kind;
+	struct pl_str text;	   /* borrowed until done */
+	struct pl_message message; /* out: the stored reply; the caller's to fini */
+};
+
+struct pl_write {
+	enum pl_write_kind kind;
+	enum pl_err err; /* out */
+	union {
+		struct pl_user *user; /* borrowed */
+		struct {
+			struct pl_oid user;
+			enum pl_status status;
+			struct pl_str note; /* empty: none; borrowed */
+		} status;
+		struct {
+			struct pl_oid user;
+			const char *old_hash; /* borrowed */
+			const char *new_hash;
+		} password;
+		struct pl_write_send send;
+		struct pl_revocation revoke; /* created_unix_ms is set by the store */
+		struct pl_write_claim claim;
+		struct pl_write_reply reply;
+	} u;
+};
+
+/* Commit count writes together; each one's err says what became of it. */
+void pl_store_write(struct pl_store *s, struct pl_write *const *writes, size_t count);
+
+#endif

@@ -1,0 +1,57 @@
+/*
+ * store_async: the store from the event loop. One writer thread takes its whole queue each
+ * time and commits it as one batch; a few reader threads serve reads. Each thread opens its
+ * own session and, where the database is away, tries again by itself with a back-off: calls
+ * fail with PL_E_UNAVAILABLE meanwhile, and nothing needs a restart.
+ *
+ * Each call is answered once, on the loop, never inside the call. A call that waited longer
+ * than PL_STORE_WAIT_MS in the queue is not carried out any more: PL_E_TIMEOUT.
+ * Threads: the loop's.
+ */
+#ifndef PL_STORE_STORE_ASYNC_H
+#define PL_STORE_STORE_ASYNC_H
+
+#include "loop/offload.h"
+#include "store/store.h"
+
+#define PL_STORE_WAIT_MS   5000
+#define PL_STORE_QUEUE_MAX 4096 /* calls waiting, for each of the two kinds */
+#define PL_STORE_BATCH_MAX 512	/* writes in one commit */
+
+struct pl_store_async;
+
+/* Never fails: a store that cannot be opened yet is opened later. config is copied. */
+struct pl_store_async *pl_store_async_new(
+    struct pl_loop *loop, const struct pl_store_config *config, unsigned readers);
+/* Queued calls are done with PL_E_CANCELLED, from here. */
+void pl_store_async_free(struct pl_store_async *sa);
+
+/* Both structs are the caller's, untouched by it until done; done may free them. */
+struct pl_store_write_call {
+	struct pl_write write; /* the outcome is in write.err */
+	void (*done)(struct pl_store_write_call *call);
+	/* inside */
+	struct pl_list link;
+	int64_t queued_mono_ms;
+};
+
+struct pl_store_read_call {
+	/* On a reader thread; s is never NULL. Returns what becomes err. */
+	enum pl_err (*run)(struct pl_store_read_call *call, struct pl_store *s);
+	void (*done)(struct pl_store_read_call *call); /* on the loop; err is set */
+	enum pl_err err;
+	/* inside */
+	struct pl_job job;
+	struct pl_store_async *owner;
+	int64_t queued_mono_ms;
+};
+
+/* PL_E_BUSY where the queue is full: done is not called then. */
+enum pl_err pl_store_async_write(
+    struct pl_store_async *sa, struct pl_store_write_call *call) PL_MUST_CHECK;
+enum pl_err pl_store_async_read(
+    struct pl_store_async *sa, struct pl_store_read_call *call) PL_MUST_CHECK;
+/* Did the last call that touched the database reach it? For health and logs. */
+bool pl_store_async_is_up(const struct pl_store_async *sa);
+
+#endif
