@@ -1,0 +1,63 @@
+/*
+ * service: what each kore service is made of. web/ configures kore from our settings (no
+ * routes or limits in kore's own file), makes the loop, store, bus and sessions in the one
+ * worker, and sends every request through the service's table; a service only names its
+ * routes and hooks.
+ *
+ * Threads: all of it on the worker's loop.
+ */
+#ifndef PL_WEB_SERVICE_H
+#define PL_WEB_SERVICE_H
+
+#include "bus/bus.h"
+#include "bus/online.h"
+#include "loop/offload.h"
+#include "ops/settings.h"
+#include "store/store_async.h"
+#include "web/request.h"
+
+struct pl_sessions;
+
+enum pl_route_flag {
+	PL_ROUTE_AUTH = 1, /* only with a valid session: rq->claims is set */
+	PL_ROUTE_SEEN = 2, /* counts as "online" for its user (all but sends) */
+	PL_ROUTE_RAW = 4,  /* no JSON rules, no origin check: the handler does its own */
+};
+
+/* path: segments matched exactly; a segment ":id" takes any, and is percent-decoded into
+ * rq->param. A path that another method has is 405 with Allow; an unknown one 404. */
+struct pl_route {
+	const char *method; /* "GET"; HEAD is answered by GET */
+	const char *path;
+	unsigned flags;
+	void (*handle)(struct pl_request *rq);
+};
+
+struct pl_service {
+	const char *name; /* "message" */
+	unsigned bit;	  /* PL_SVC_MESSAGE */
+	const struct pl_route *routes;
+	size_t route_count;
+	size_t body_bytes_max; /* 0: BODY_BYTES_MAX */
+	void (*start)(void);   /* in the worker, all of pl_app is there; may be NULL */
+	/* SIGTERM came: begin to end what is long-lived. May be NULL. */
+	void (*drain)(void);
+	bool (*is_drained)(void); /* NULL: once no request is in flight */
+	void (*stop)(void);	  /* free what start made; may be NULL */
+};
+
+/* Each service defines this one. */
+extern const struct pl_service pl_service;
+
+/* The worker's own things, made before pl_service.start(). */
+struct pl_app {
+	struct pl_loop *loop;
+	struct pl_store_async *store;
+	struct pl_bus *bus;
+	struct pl_online *online;
+	struct pl_sessions *sessions;
+	bool is_draining;
+};
+extern struct pl_app pl_app;
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * sessions: which tokens are good. A token is checked by auth/jwt, then against the revoked
+ * ones (all unexpired revocations are held in memory: read from the store at start, then told
+ * by the bus, and read again after every gap and, while the bus is down, every second), then its
+ * user must exist (asked of the store, remembered for a few seconds).
+ * Threads: the loop's.
+ */
+#ifndef PL_WEB_SESSIONS_H
+#define PL_WEB_SESSIONS_H
+
+#include "bus/events.h"
+#include "bus/bus.h"
+#include "store/store_async.h"
+
+struct pl_sessions;
+
+enum pl_session_verdict {
+	PL_SESSION_OK,
+	PL_SESSION_NO_TOKEN,
+	PL_SESSION_BAD_TOKEN, /* forged, malformed, revoked, or of a user who is gone */
+	PL_SESSION_EXPIRED,
+	PL_SESSION_UNKNOWN, /* the store did not answer: 503, never a yes */
+};
+
+struct pl_sessions *pl_sessions_new(
+    struct pl_loop *loop, struct pl_store_async *store, struct pl_bus *bus);
+void pl_sessions_free(struct pl_sessions *ss);
+
+/* Check a token. on_verdict is called once, possibly before this returns; claims are NULL
+ * unless PL_SESSION_OK. */
+void pl_sessions_check(struct pl_sessions *ss, struct pl_str token,
+    void (*on_verdict)(
+	void *arg, enum pl_session_verdict verdict, const struct pl_jwt_claims *claims),
+    void *arg);
+/* This process just revoked a token (the store has it): forget it here and tell the others. */
+void pl_sessions_revoked(struct pl_sessions *ss, const struct pl_event_revoked *e);
+/* presence: hear of every revocation, to end its sockets. One listener. */
+void pl_sessions_on_revoked(struct pl_sessions *ss,
+    void (*on_revoked)(void *arg, const struct pl_event_revoked *e), void *arg);
+
+/* The token of a request: the cookie (COOKIE_NAME, also jwt), else Authorization: Bearer.
+ * PL_E_NOT_FOUND: none; PL_E_INVALID: the cookie occurs twice. */
+enum pl_err pl_sessions_token(struct pl_str cookie_header, struct pl_str authorization,
+    struct pl_str *token) PL_MUST_CHECK;
+
+#endif
