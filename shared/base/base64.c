@@ -31,8 +31,19 @@ decoded_len(struct pl_str text)
 	return digits / 4 * 3 + digits % 4 * 3 / 4;
 }
 
-/* libsodium refuses what the header says is refused, as long as it is told of no
- * characters to ignore and of no place to report where it stopped. */
+/* libsodium 1.0.18 takes bytes above 0x7F for digits where char is signed. */
+static bool
+is_ascii(struct pl_str text)
+{
+	unsigned char bits = 0;
+
+	for (size_t i = 0; i < text.len; i++)
+		bits |= (unsigned char)text.ptr[i];
+	return bits < 0x80;
+}
+
+/* libsodium refuses the rest of what the header says is refused, as long as it is told of
+ * no characters to ignore and of no place to report where it stopped. */
 static enum pl_err
 decode(struct pl_buf *out, struct pl_str text, int variant)
 {
@@ -41,9 +52,9 @@ decode(struct pl_buf *out, struct pl_str text, int variant)
 
 	if (room == NULL)
 		return PL_E_TOO_BIG;
-	if (sodium_base642bin((unsigned char *)room, len, text.ptr, text.len, NULL, &got,
-		NULL, variant) != 0) {
-		out->data[out->len] = '\0';
+	if (!is_ascii(text) || sodium_base642bin((unsigned char *)room, len, text.ptr,
+				   text.len, NULL, &got, NULL, variant) != 0) {
+		room[0] = '\0';
 		return PL_E_INVALID;
 	}
 	out->len += got;

@@ -67,8 +67,6 @@ reason_of(const json_error_t *error)
 	switch (json_error_code(error)) {
 	case json_error_invalid_utf8:
 		return "invalid UTF-8";
-	case json_error_premature_end_of_input:
-		return "ends too early";
 	case json_error_end_of_input_expected:
 		return "bytes after the value";
 	case json_error_null_character:

@@ -1,0 +1,120 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "support/capture.h"
+
+static void
+gives_zeroed_memory(void **state)
+{
+	unsigned char *p = pl_mem_zalloc(1000);
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(p[i], 0);
+	pl_mem_free(p);
+}
+
+static void
+gives_a_pointer_for_no_bytes(void **state)
+{
+	void *a = pl_mem_alloc(0), *b = pl_mem_zalloc(0), *c = pl_mem_realloc(NULL, 0);
+
+	(void)state;
+	assert_non_null(a);
+	assert_non_null(b);
+	assert_non_null(c);
+	c = pl_mem_realloc(c, 0);
+	assert_non_null(c);
+	pl_mem_free(a);
+	pl_mem_free(b);
+	pl_mem_free(c);
+}
+
+static void
+keeps_the_bytes_when_growing(void **state)
+{
+	char *p = pl_mem_strdup("parley");
+
+	(void)state;
+	p = pl_mem_realloc(p, 100000);
+	assert_string_equal(p, "parley");
+	pl_mem_free(p);
+}
+
+static void
+copies_text_and_bytes(void **state)
+{
+	char *text = pl_mem_strdup("abc"), *bytes = pl_mem_strndup("a\0cdef", 3);
+	char *none = pl_mem_strndup(NULL, 0);
+
+	(void)state;
+	assert_string_equal(text, "abc");
+	assert_memory_equal(bytes, "a\0c", 4);
+	assert_string_equal(none, "");
+	assert_null(pl_mem_strdup(NULL));
+	pl_mem_free(text);
+	pl_mem_free(bytes);
+	pl_mem_free(none);
+}
+
+static void
+frees_nothing(void **state)
+{
+	(void)state;
+	pl_mem_free(NULL);
+	pl_mem_wipe_free(NULL, 10);
+	pl_mem_wipe_free(pl_mem_strdup("secret"), 6);
+}
+
+static void
+logs_and_aborts_when_memory_is_out(void **state)
+{
+	char *text;
+	int status;
+	pid_t child;
+
+	(void)state;
+	capture_stderr();
+	child = fork();
+	if (child == 0) {
+		setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+		signal(SIGABRT, SIG_DFL);
+		pl_mem_free(pl_mem_alloc(PTRDIFF_MAX));
+		_exit(0);
+	}
+	assert_true(child > 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	text = capture_end();
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	assert_non_null(strstr(text, "\"msg\":\"memory ran out, stopping\""));
+	free(text);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(gives_zeroed_memory),
+	    cmocka_unit_test(gives_a_pointer_for_no_bytes),
+	    cmocka_unit_test(keeps_the_bytes_when_growing),
+	    cmocka_unit_test(copies_text_and_bytes),
+	    cmocka_unit_test(frees_nothing),
+	    cmocka_unit_test(logs_and_aborts_when_memory_is_out),
+	};
+
+	/* AddressSanitizer would end the process itself instead of returning NULL. */
+	if (setenv("ASAN_OPTIONS", "allocator_may_return_null=1", 0) != 0)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,236 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "base/utf8.h"
+
+/* Markus Kuhn's and RFC 3629's cases; `fails_at` is the byte no valid text can have
+ * there, or the length for text that is valid so far. */
+static const struct {
+	struct pl_str text;
+	size_t fails_at;
+	bool is_complete;
+} cases[] = {
+    {{"", 0}, 0, true},
+    {{"plain ASCII, longer than eight bytes", 36}, 36, true},
+    {{"\x00\x7F", 2}, 2, true},
+    {{"\xC2\x80\xDF\xBF", 4}, 4, true},
+    {{"\xE0\xA0\x80\xEF\xBF\xBF", 6}, 6, true},
+    {{"\xED\x9F\xBF\xEE\x80\x80", 6}, 6, true},
+    {{"\xF0\x90\x80\x80\xF4\x8F\xBF\xBF", 8}, 8, true},
+    {{"12345678\xC3\xA4"
+      "12345678\xE2\x82\xAC"
+      "1234567",
+	 28},
+	28, true},
+    {{"\xC3", 1}, 1, false},
+    {{"\xE2\x82", 2}, 2, false},
+    {{"\xF0\x9F\x98", 3}, 3, false},
+    {{"\x80", 1}, 0, false},
+    {{"\xBF", 1}, 0, false},
+    {{"\xC0\x80", 2}, 0, false}, /* overlong */
+    {{"\xC1\xBF", 2}, 0, false},
+    {{"\xE0\x9F\xBF", 3}, 1, false},
+    {{"\xF0\x8F\xBF\xBF", 4}, 1, false},
+    {{"\xED\xA0\x80", 3}, 1, false}, /* surrogates */
+    {{"\xED\xBF\xBF", 3}, 1, false},
+    {{"\xF4\x90\x80\x80", 4}, 1, false}, /* above U+10FFFF */
+    {{"\xF5\x80\x80\x80", 4}, 0, false},
+    {{"\xFE", 1}, 0, false},
+    {{"\xFF", 1}, 0, false},
+    {{"\xC3(", 2}, 1, false},
+    {{"\xE2\x82(", 3}, 2, false},
+    {{"\xF0\x9F\x98(", 4}, 3, false},
+    {{"12345678901234567\xFF", 18}, 17, false},
+    {{"\xC3\xA4\x80", 3}, 2, false},
+};
+
+#define CASES (sizeof(cases) / sizeof(*cases))
+
+static void
+judges_whole_texts(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < CASES; i++) {
+		struct pl_utf8_state st = {0};
+		bool can_go_on = cases[i].fails_at == cases[i].text.len;
+
+		assert_int_equal(pl_utf8_is_valid(cases[i].text), cases[i].is_complete);
+		assert_int_equal(
+		    pl_utf8_feed(&st, cases[i].text.ptr, cases[i].text.len), can_go_on);
+		assert_int_equal(pl_utf8_is_complete(&st), cases[i].is_complete);
+	}
+}
+
+static void
+fails_at_the_first_impossible_byte(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < CASES; i++) {
+		struct pl_utf8_state st = {0};
+
+		for (size_t at = 0; at < cases[i].text.len; at++)
+			assert_int_equal(pl_utf8_feed(&st, cases[i].text.ptr + at, 1),
+			    at < cases[i].fails_at);
+		assert_int_equal(pl_utf8_is_complete(&st), cases[i].is_complete);
+	}
+}
+
+static void
+agrees_however_the_text_is_cut(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < CASES; i++) {
+		struct pl_str text = cases[i].text;
+
+		for (size_t cut = 0; cut <= text.len; cut++) {
+			struct pl_utf8_state st = {0};
+			bool first = pl_utf8_feed(&st, text.ptr, cut);
+			bool both = pl_utf8_feed(&st, text.ptr + cut, text.len - cut);
+
+			assert_int_equal(first, cut <= cases[i].fails_at);
+			assert_int_equal(both, cases[i].fails_at == text.len);
+		}
+	}
+}
+
+static void
+stays_failed(void **state)
+{
+	struct pl_utf8_state st = {0};
+
+	(void)state;
+	assert_false(pl_utf8_feed(&st, "\xFF", 1));
+	assert_false(pl_utf8_feed(&st, "", 0));
+	assert_false(pl_utf8_feed(&st, "a", 1));
+	assert_false(pl_utf8_is_complete(&st));
+}
+
+static void
+accepts_every_code_point_but_surrogates(void **state)
+{
+	(void)state;
+	for (uint32_t cp = 0; cp <= 0x1FFFFF; cp++) {
+		uint8_t four[] = {(uint8_t)(0xF0 | cp >> 18),
+		    (uint8_t)(0x80 | (cp >> 12 & 63)), (uint8_t)(0x80 | (cp >> 6 & 63)),
+		    (uint8_t)(0x80 | (cp & 63))};
+		uint8_t three[] = {(uint8_t)(0xE0 | cp >> 12), four[2], four[3]};
+		uint8_t two[] = {(uint8_t)(0xC0 | cp >> 6), four[3]};
+		struct pl_str rest = pl_str_n(four, 4);
+		uint32_t got;
+
+		if (cp < 0x800)
+			assert_int_equal(pl_utf8_is_valid(pl_str_n(two, 2)), cp >= 0x80);
+		if (cp < 0x10000)
+			assert_int_equal(pl_utf8_is_valid(pl_str_n(three, 3)),
+			    cp >= 0x800 && (cp < 0xD800 || cp > 0xDFFF));
+		assert_int_equal(pl_utf8_is_valid(rest), cp >= 0x10000 && cp <= 0x10FFFF);
+		if (cp >= 0x10000 && cp <= 0x10FFFF) {
+			assert_true(pl_utf8_next(&rest, &got));
+			assert_int_equal(got, cp);
+			assert_int_equal(rest.len, 0);
+		}
+	}
+}
+
+static void
+takes_code_points_one_by_one(void **state)
+{
+	struct pl_str rest = PL_STR("a\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80");
+	static const uint32_t expected[] = {'a', 0xE4, 0x20AC, 0x1F600};
+	uint32_t cp;
+
+	(void)state;
+	assert_int_equal(pl_utf8_count(rest), 4);
+	for (size_t i = 0; i < 4; i++) {
+		assert_true(pl_utf8_next(&rest, &cp));
+		assert_int_equal(cp, expected[i]);
+	}
+	assert_false(pl_utf8_next(&rest, &cp));
+	assert_int_equal(pl_utf8_count(PL_STR_NONE), 0);
+}
+
+static void
+does_not_read_past_a_cut_character(void **state)
+{
+	char *cut = pl_mem_strndup("\xF0\x9F", 2);
+	struct pl_str rest = pl_str_n(cut, 2);
+	uint32_t cp;
+
+	(void)state;
+	assert_true(pl_utf8_next(&rest, &cp));
+	assert_int_equal(rest.len, 0);
+	pl_mem_free(cut);
+}
+
+static void
+knows_the_categories(void **state)
+{
+	static const uint32_t control[] = {0, 0x1F, 0x7F, 0x80, 0x9F, 0x2028, 0x2029};
+	static const uint32_t format[] = {
+	    0xAD, 0x200B, 0x200D, 0x200F, 0x202E, 0x2066, 0xFEFF, 0xE0001};
+	static const uint32_t space[] = {9, 10, 13, ' ', 0x85, 0xA0, 0x1680, 0x2000,
+	    0x200A, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000};
+	static const uint32_t plain[] = {
+	    'a', '~', 0xE4, 0x4E2D, 0x1F600, 0x10FFFF, 0x110000, UINT32_MAX};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(control) / sizeof(*control); i++)
+		assert_true(pl_utf8_is_control(control[i]));
+	for (size_t i = 0; i < sizeof(format) / sizeof(*format); i++)
+		assert_true(pl_utf8_is_format(format[i]) && !pl_utf8_is_space(format[i]));
+	for (size_t i = 0; i < sizeof(space) / sizeof(*space); i++)
+		assert_true(pl_utf8_is_space(space[i]) && !pl_utf8_is_format(space[i]));
+	for (size_t i = 0; i < sizeof(plain) / sizeof(*plain); i++)
+		assert_false(pl_utf8_is_control(plain[i]) ||
+			     pl_utf8_is_format(plain[i]) || pl_utf8_is_space(plain[i]));
+}
+
+static void
+composes_to_nfc(void **state)
+{
+	size_t len = 0;
+	char *form = pl_utf8_nfc(PL_STR("pa\xCC\x88ss\0word\xE2\x84\xAB"), &len);
+
+	(void)state;
+	assert_int_equal(len, 12);
+	assert_memory_equal(form, "p\xC3\xA4ss\0word\xC3\x85", 13);
+	pl_mem_free(form);
+	form = pl_utf8_nfc(PL_STR(""), &len);
+	assert_int_equal(len, 0);
+	assert_string_equal(form, "");
+	pl_mem_free(form);
+}
+
+static void
+has_no_nfc_of_bad_text(void **state)
+{
+	size_t len = 7;
+
+	(void)state;
+	assert_null(pl_utf8_nfc(PL_STR("\xED\xA0\x80"), &len));
+	assert_null(pl_utf8_nfc(PL_STR("a\xC3"), &len));
+	assert_int_equal(len, 7);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(judges_whole_texts),
+	    cmocka_unit_test(fails_at_the_first_impossible_byte),
+	    cmocka_unit_test(agrees_however_the_text_is_cut),
+	    cmocka_unit_test(stays_failed),
+	    cmocka_unit_test(accepts_every_code_point_but_surrogates),
+	    cmocka_unit_test(takes_code_points_one_by_one),
+	    cmocka_unit_test(does_not_read_past_a_cut_character),
+	    cmocka_unit_test(knows_the_categories),
+	    cmocka_unit_test(composes_to_nfc),
+	    cmocka_unit_test(has_no_nfc_of_bad_text),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
