@@ -3,18 +3,19 @@
  * those that ask wrongly.
  *
  *   EIO=4&transport=polling                  a new session
- *   EIO=4&transport=polling&sid=<sid>        the session's GET (receive) or POST (send)
+ *   EIO=4&transport=polling&sid=<sid>        a session's GET (receive) or POST (send)
  *   EIO=4&transport=websocket[&sid=<sid>]    with an Upgrade: a new session, or a probe
  *
- * Other parameters (t, b64, userId of MERN clients) are stepped over. A second EIO,
- * transport or sid is refused. Values are compared as they stand: none of ours needs an
- * escape. Sources: engine.io-protocol v4 "Query parameters"; engine.io 6.6
- * Server.verify() for the order of the checks and the bodies.  Threads: any.
+ * Other parameters (t, b64, the userId of MERN clients) are stepped over. EIO, transport
+ * or sid given twice is refused.
+ *
+ * Sources: engine.io-protocol v4 "Query parameters"; engine.io 6.6 Server.verify() for
+ * the order of the checks and the bodies.  Threads: any.
  */
 #ifndef PL_PROTO_EIO_QUERY_H
 #define PL_PROTO_EIO_QUERY_H
 
-#include "base/str.h"
+#include "proto/eio_handshake.h"
 
 /* engine.io Server.errors; the numbers are on the wire. */
 enum pl_eio_error {
@@ -28,8 +29,8 @@ enum pl_eio_error {
 };
 
 struct pl_eio_query {
-	bool is_websocket; /* else polling */
-	struct pl_str sid; /* len 0: a new session; borrows the query string */
+	bool is_websocket;            /* else polling */
+	char sid[PL_EIO_SID_MAX + 1]; /* "": a new session */
 };
 
 /* Judge a request. query: the bytes after '?', may be empty; is_get: its method;
@@ -39,7 +40,7 @@ struct pl_eio_query {
 enum pl_eio_error pl_eio_query_parse(
     struct pl_str query, bool is_get, bool is_upgrade, struct pl_eio_query *out);
 
-/* The HTTP status (400, for PL_EIO_FORBIDDEN 403) and the JSON body, constant:
+/* The HTTP status (400, for PL_EIO_FORBIDDEN 403) and the constant JSON body,
  * {"code":1,"message":"Session ID unknown"}. Not for PL_EIO_NO_ERROR. */
 int pl_eio_error_status(enum pl_eio_error error);
 const char *pl_eio_error_body(enum pl_eio_error error);
