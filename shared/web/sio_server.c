@@ -352,7 +352,7 @@ poll_gone(struct pl_request *rq)
 static void
 poll_get(struct pl_sio_client *c, struct pl_request *rq)
 {
-	switch (pl_eio_session_poll(&c->conn.eio, pl_loop_now_ms(c->server->loop))) {
+	switch (pl_eio_session_poll(&c->conn.eio)) {
 	case PL_OK:
 		c->poll = rq;
 		rq->arg = c;
