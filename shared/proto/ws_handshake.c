@@ -1,0 +1,120 @@
+#include "proto/ws_handshake.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <openssl/evp.h>
+
+#define GUID     "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455 §1.3 */
+#define KEY_LEN  24                                     /* base64 of 16 bytes */
+#define SHA1_LEN 20
+
+static const struct {
+	unsigned status;
+	const char *text;
+} verdicts[] = {
+    [PL_WS_HS_ACCEPTED] = {101, "accepted"},
+    [PL_WS_HS_NOT_GET] = {400, "a WebSocket handshake is a GET request"},
+    [PL_WS_HS_OLD_HTTP] = {400, "a WebSocket handshake needs HTTP/1.1"},
+    [PL_WS_HS_NO_HOST] = {400, "Host is missing"},
+    [PL_WS_HS_NO_CONNECTION] = {400, "Connection does not say Upgrade"},
+    [PL_WS_HS_BAD_KEY] = {400, "Sec-WebSocket-Key is not one key of 16 bytes"},
+    [PL_WS_HS_NO_UPGRADE] = {426, "Upgrade does not say websocket"},
+    [PL_WS_HS_BAD_VERSION] = {426, "Sec-WebSocket-Version is not 13"},
+};
+
+unsigned
+pl_ws_handshake_status(enum pl_ws_handshake verdict)
+{
+	return verdicts[verdict].status;
+}
+
+const char *
+pl_ws_handshake_text(enum pl_ws_handshake verdict)
+{
+	return verdicts[verdict].text;
+}
+
+static bool
+is_base64_digit(char c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+	       (c >= '0' && c <= '9') || c == '+' || c == '/';
+}
+
+/* 22 digits and "==" are 16 bytes. The last digit's four spare bits may be anything: the
+ * key is only ever hashed as text, and some clients make it up as text. */
+static bool
+key_is_good(struct pl_str key)
+{
+	if (key.len != KEY_LEN || key.ptr[22] != '=' || key.ptr[23] != '=')
+		return false;
+	for (size_t i = 0; i < 22; i++)
+		if (!is_base64_digit(key.ptr[i]))
+			return false;
+	return true;
+}
+
+enum pl_ws_handshake
+pl_ws_handshake_check(const struct pl_ws_request *rq)
+{
+	if (!pl_str_eq(rq->method, PL_STR("GET")))
+		return PL_WS_HS_NOT_GET;
+	if (rq->http_major < 1 || (rq->http_major == 1 && rq->http_minor < 1))
+		return PL_WS_HS_OLD_HTTP;
+	if (pl_str_trim(rq->host).len == 0)
+		return PL_WS_HS_NO_HOST;
+	if (!pl_str_list_has(rq->upgrade, PL_STR("websocket")))
+		return PL_WS_HS_NO_UPGRADE;
+	if (!pl_str_list_has(rq->connection, PL_STR("upgrade")))
+		return PL_WS_HS_NO_CONNECTION;
+	/* Before the key: an old client, whose key looks otherwise, is told the version.
+	 */
+	if (!pl_str_eq(pl_str_trim(rq->version), PL_STR("13")))
+		return PL_WS_HS_BAD_VERSION;
+	if (rq->key_repeated || !key_is_good(pl_str_trim(rq->key)))
+		return PL_WS_HS_BAD_KEY;
+	return PL_WS_HS_ACCEPTED;
+}
+
+void
+pl_ws_handshake_accept(struct pl_str key, char out[PL_WS_ACCEPT_LEN + 1])
+{
+	char text[KEY_LEN + sizeof(GUID)];
+	unsigned char digest[SHA1_LEN];
+
+	key = pl_str_trim(key);
+	assert(key.len == KEY_LEN);
+	memcpy(text, key.ptr, KEY_LEN);
+	memcpy(text + KEY_LEN, GUID, sizeof(GUID));
+	/* It fails for want of memory alone, and then we do as pl_mem does. */
+	if (EVP_Digest(text, sizeof(text) - 1, digest, NULL, EVP_sha1(), NULL) != 1)
+		abort();
+	EVP_EncodeBlock((unsigned char *)out, digest, SHA1_LEN);
+}
+
+enum pl_err
+pl_ws_handshake_answer(
+    struct pl_buf *out, enum pl_ws_handshake verdict, const struct pl_ws_request *rq)
+{
+	char accept[PL_WS_ACCEPT_LEN + 1];
+	bool upgrade_required = pl_ws_handshake_status(verdict) == 426;
+
+	if (verdict == PL_WS_HS_ACCEPTED) {
+		pl_ws_handshake_accept(rq->key, accept);
+		return pl_buf_printf(out,
+		    "HTTP/1.1 101 Switching Protocols\r\n"
+		    "Upgrade: websocket\r\n"
+		    "Connection: Upgrade\r\n"
+		    "Sec-WebSocket-Accept: %s\r\n\r\n",
+		    accept);
+	}
+	return pl_buf_printf(out,
+	    "HTTP/1.1 %s\r\n"
+	    "Connection: %sclose\r\n"
+	    "%s"
+	    "Content-Length: 0\r\n\r\n",
+	    upgrade_required ? "426 Upgrade Required" : "400 Bad Request",
+	    upgrade_required ? "Upgrade, " : "",
+	    upgrade_required ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+			     : "");
+}
