@@ -21,6 +21,7 @@ enum pl_service_bit {
 
 enum pl_online_rule { PL_ONLINE_SENDER, PL_ONLINE_BOTH, PL_ONLINE_OFF };
 enum pl_llm_dialect { PL_LLM_AUTO, PL_LLM_CHAT, PL_LLM_TEXT };
+enum pl_llm_system_role { PL_LLM_ROLE_SYSTEM, PL_LLM_ROLE_FOLD };
 
 struct pl_settings {
 	/* process */
@@ -66,7 +67,19 @@ struct pl_settings {
 	int llm_dialect; /* enum pl_llm_dialect */
 	int64_t llm_concurrency;
 	int64_t llm_context_messages;
+	int llm_system_role; /* enum pl_llm_system_role */
 	bool llm_allow_http;
+	int64_t llm_daily_max;
+	int64_t limit_llm_sender;
+	int64_t limit_llm_user;
+	/* make run and the gateway */
+	int64_t port;
+	char *www_dir;
+	int64_t redis_port;
+	int64_t auth_instances;
+	int64_t message_instances;
+	int64_t presence_instances;
+	int64_t responder_instances;
 };
 
 extern const struct pl_setting pl_settings_table[];

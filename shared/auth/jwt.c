@@ -1,0 +1,333 @@
+#include <jwt.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "auth/jwt.h"
+#include "base/base64.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/random.h"
+
+#define LEEWAY_S          30 /* how far the clocks of two machines may differ */
+#define ISSUED_AHEAD_S    60
+#define KEY_ID_LEN        8
+#define MAC_LEN           crypto_auth_hmacsha256_BYTES
+#define PATTERN_BYTES_MAX 16
+
+struct key {
+	unsigned char *secret; /* NULL: not set */
+	size_t len;
+	char id[KEY_ID_LEN + 1]; /* the first hex digits of SHA-256(secret) */
+};
+
+static struct key current, previous;
+
+/* ---- keys ---- */
+
+/* What examples and generators print, and people leave as it is. */
+static const char *const well_known[] = {
+    "secret",
+    "changeme",
+    "password",
+    "jwt_secret",
+    "your-256-bit-secret",
+    "a-string-secret-at-least-256-bits-long",
+    "your_jwt_secret_key_at_least_32_chars",
+    "your-super-secret-jwt-key-change-this-in-production",
+    "your-secret-key-change-this-in-production",
+    "changeme-changeme-changeme-changeme",
+    "please-change-this-secret-please-change",
+};
+
+static bool
+is_well_known(const char *secret)
+{
+	for (size_t i = 0; i < sizeof(well_known) / sizeof(well_known[0]); i++)
+		if (strcasecmp(secret, well_known[i]) == 0)
+			return true;
+	return false;
+}
+
+/* One short pattern over and over: "aaaa...", "changemechangeme...", "0123456789012...". */
+static bool
+is_pattern(const char *secret, size_t len)
+{
+	for (size_t period = 1; period <= PATTERN_BYTES_MAX && period < len; period++)
+		if (memcmp(secret, secret + period, len - period) == 0)
+			return true;
+	return false;
+}
+
+static const char *
+find_weakness(const char *secret)
+{
+	if (secret == NULL || secret[0] == '\0')
+		return "JWT_SECRET is not set";
+	if (is_well_known(secret))
+		return "JWT_SECRET is a well-known example, choose a random one";
+	if (strlen(secret) < PL_JWT_SECRET_MIN)
+		return "JWT_SECRET must be at least 32 bytes long";
+	if (is_pattern(secret, strlen(secret)))
+		return "JWT_SECRET repeats a short pattern, choose a random one";
+	return NULL;
+}
+
+static void
+key_set(struct key *key, const char *secret)
+{
+	unsigned char hash[crypto_hash_sha256_BYTES];
+
+	key->len = strlen(secret);
+	key->secret = pl_mem_alloc(key->len);
+	memcpy(key->secret, secret, key->len);
+	crypto_hash_sha256(hash, key->secret, key->len);
+	sodium_bin2hex(key->id, sizeof(key->id), hash, KEY_ID_LEN / 2);
+}
+
+static void
+key_wipe(struct key *key)
+{
+	pl_mem_wipe_free(key->secret, key->len);
+	*key = (struct key){0};
+}
+
+enum pl_err
+pl_jwt_init(const char *secret, const char *previous_secret, const char **why)
+{
+	const char *weakness = find_weakness(secret);
+
+	if (weakness == NULL && sodium_init() < 0)
+		weakness = "the random number generator does not start";
+	if (weakness != NULL) {
+		*why = weakness;
+		return PL_E_INVALID;
+	}
+	pl_jwt_fini();
+	key_set(&current, secret);
+	if (previous_secret != NULL && previous_secret[0] != '\0')
+		key_set(&previous, previous_secret);
+	return PL_OK;
+}
+
+void
+pl_jwt_fini(void)
+{
+	key_wipe(&current);
+	key_wipe(&previous);
+}
+
+static void
+token_id_of(struct pl_str what, uint8_t out[PL_JWT_ID_LEN])
+{
+	unsigned char hash[crypto_hash_sha256_BYTES];
+
+	crypto_hash_sha256(hash, (const unsigned char *)what.ptr, what.len);
+	memcpy(out, hash, PL_JWT_ID_LEN);
+}
+
+/* ---- signing ---- */
+
+/* libjwt adds "typ" and "alg" itself. */
+static bool
+fill_token(jwt_t *jwt, const struct pl_jwt_claims *claims, const char *jti)
+{
+	char user[PL_OID_HEX_LEN + 1];
+
+	pl_oid_format(&claims->user, user);
+	return jwt_set_alg(jwt, JWT_ALG_HS256, current.secret, (int)current.len) == 0 &&
+	       jwt_add_header(jwt, "kid", current.id) == 0 &&
+	       jwt_add_grant(jwt, "userId", user) == 0 &&
+	       jwt_add_grant_int(jwt, "iat", claims->issued_unix_s) == 0 &&
+	       jwt_add_grant_int(jwt, "exp", claims->expires_unix_s) == 0 &&
+	       jwt_add_grant(jwt, "jti", jti) == 0;
+}
+
+enum pl_err
+pl_jwt_sign(const struct pl_oid *user, int64_t now_unix_s, struct pl_buf *out,
+    struct pl_jwt_claims *claims)
+{
+	struct pl_jwt_claims made = {
+	    .user = *user,
+	    .issued_unix_s = now_unix_s,
+	    .expires_unix_s = now_unix_s + PL_JWT_LIFETIME_S,
+	};
+	unsigned char random[PL_JWT_ID_LEN];
+	char jti[2 * PL_JWT_ID_LEN + 1];
+	char *token = NULL;
+	jwt_t *jwt = NULL;
+	enum pl_err err = PL_E_IO;
+
+	pl_random_bytes(random, sizeof(random));
+	sodium_bin2hex(jti, sizeof(jti), random, sizeof(random));
+	token_id_of(pl_str(jti), made.token_id);
+	if (current.secret == NULL || jwt_new(&jwt) != 0)
+		goto done;
+	if (fill_token(jwt, &made, jti))
+		token = jwt_encode_str(jwt);
+	if (token == NULL)
+		goto done;
+	err = pl_buf_add_cstr(out, token);
+	if (err == PL_OK)
+		*claims = made;
+done:
+	free(token); /* not pl_mem_free(): libjwt allocated it */
+	jwt_free(jwt);
+	return err;
+}
+
+/* ---- verifying ---- */
+
+struct parts {
+	struct pl_str header;
+	struct pl_str payload;
+	struct pl_str mac;
+	struct pl_str signed_part; /* header.payload */
+};
+
+static bool
+split_token(struct pl_str token, struct parts *out)
+{
+	struct pl_str rest = token;
+
+	if (!pl_str_split(&rest, '.', &out->header) ||
+	    !pl_str_split(&rest, '.', &out->payload) ||
+	    !pl_str_split(&rest, '.', &out->mac) || rest.ptr != NULL)
+		return false;
+	out->signed_part = pl_str_n(token.ptr, out->header.len + 1 + out->payload.len);
+	return out->header.len > 0 && out->payload.len > 0;
+}
+
+/* An object, read by strict rules, in base64url; NULL otherwise. */
+static struct pl_json *
+decode_object(struct pl_str text)
+{
+	struct pl_json *object = NULL;
+	struct pl_buf json;
+
+	pl_buf_init(&json, PL_JWT_BYTES_MAX);
+	if (pl_base64url_decode(&json, text) == PL_OK &&
+	    pl_json_parse(pl_buf_str(&json), &object, NULL) == PL_OK &&
+	    pl_json_type(object) != PL_JSON_OBJECT) {
+		pl_json_free(object);
+		object = NULL;
+	}
+	pl_buf_fini(&json);
+	return object;
+}
+
+static bool
+mac_has_form(struct pl_str text)
+{
+	struct pl_buf mac;
+	bool ok;
+
+	pl_buf_init(&mac, MAC_LEN);
+	ok = pl_base64url_decode(&mac, text) == PL_OK && mac.len == MAC_LEN;
+	pl_buf_fini(&mac);
+	return ok;
+}
+
+/* libjwt compares in constant time since 1.10.2-1+deb12u1 (CVE-2024-25189); token ends in a
+ * NUL. The key is never empty: with an empty one libjwt believes a forged "alg":"none". */
+static bool
+mac_is_right(const char *token, const struct key *key)
+{
+	jwt_t *jwt = NULL;
+	bool ok;
+
+	if (key->secret == NULL || key->len == 0)
+		return false;
+	ok = jwt_decode(&jwt, token, key->secret, (int)key->len) == 0 &&
+	     jwt_get_alg(jwt) == JWT_ALG_HS256;
+	jwt_free(jwt);
+	return ok;
+}
+
+/* RFC 7515 §4.1: what the header must and must not say; *key_id is empty where it has none. */
+static bool
+check_header(const struct pl_json *header, struct pl_str *key_id)
+{
+	const struct pl_json *kid = pl_json_get(header, "kid");
+	struct pl_str alg;
+
+	*key_id = PL_STR_NONE;
+	return pl_json_str(pl_json_get(header, "alg"), &alg) &&
+	       pl_str_eq(alg, PL_STR("HS256")) && pl_json_get(header, "crit") == NULL &&
+	       (kid == NULL || pl_json_str(kid, key_id));
+}
+
+/* A kid that names one of our keys decides; any other is somebody else's, and tells nothing. */
+static bool
+is_signed_by_us(const char *token, struct pl_str key_id)
+{
+	if (pl_str_eq(key_id, pl_str(current.id)))
+		return mac_is_right(token, &current);
+	if (previous.secret != NULL && pl_str_eq(key_id, pl_str(previous.id)))
+		return mac_is_right(token, &previous);
+	return mac_is_right(token, &current) || mac_is_right(token, &previous);
+}
+
+static bool
+read_token_id(
+    const struct pl_json *payload, struct pl_str signed_part, uint8_t out[PL_JWT_ID_LEN])
+{
+	const struct pl_json *member = pl_json_get(payload, "jti");
+	struct pl_str jti = PL_STR_NONE;
+
+	if (member != NULL && (!pl_json_str(member, &jti) || jti.len == 0))
+		return false;
+	token_id_of(member != NULL ? jti : signed_part, out);
+	return true;
+}
+
+static enum pl_err
+read_claims(const struct pl_json *payload, struct pl_str signed_part, int64_t now_unix_s,
+    struct pl_jwt_claims *out)
+{
+	const struct pl_json *nbf = pl_json_get(payload, "nbf");
+	int64_t not_before = 0;
+	struct pl_str user;
+
+	if (!pl_json_str(pl_json_get(payload, "userId"), &user) ||
+	    !pl_oid_parse(user, &out->user) ||
+	    !pl_json_int(pl_json_get(payload, "iat"), &out->issued_unix_s) ||
+	    !pl_json_int(pl_json_get(payload, "exp"), &out->expires_unix_s) ||
+	    (nbf != NULL && !pl_json_int(nbf, &not_before)) ||
+	    !read_token_id(payload, signed_part, out->token_id))
+		return PL_E_INVALID;
+	if (out->issued_unix_s > now_unix_s + ISSUED_AHEAD_S ||
+	    not_before > now_unix_s + LEEWAY_S)
+		return PL_E_INVALID;
+	return out->expires_unix_s <= now_unix_s - LEEWAY_S ? PL_E_TIMEOUT : PL_OK;
+}
+
+enum pl_err
+pl_jwt_verify(struct pl_str token, int64_t now_unix_s, struct pl_jwt_claims *claims)
+{
+	struct pl_json *header = NULL, *payload = NULL;
+	struct pl_jwt_claims found;
+	char copy[PL_JWT_BYTES_MAX + 1];
+	struct parts parts;
+	struct pl_str key_id;
+	enum pl_err err = PL_E_INVALID;
+
+	if (token.len == 0 || token.len > PL_JWT_BYTES_MAX ||
+	    !split_token(token, &parts) || !mac_has_form(parts.mac))
+		return PL_E_INVALID;
+	header = decode_object(parts.header);
+	payload = decode_object(parts.payload);
+	if (header == NULL || payload == NULL || !check_header(header, &key_id))
+		goto done;
+	memcpy(copy, token.ptr, token.len);
+	copy[token.len] = '\0';
+	if (!is_signed_by_us(copy, key_id))
+		goto done;
+	err = read_claims(payload, parts.signed_part, now_unix_s, &found);
+	if (err == PL_OK)
+		*claims = found;
+done:
+	pl_json_free(payload);
+	pl_json_free(header);
+	return err;
+}

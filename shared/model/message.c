@@ -1,0 +1,183 @@
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "model/message.h"
+
+const char *
+pl_reply_kind_name(enum pl_reply_kind kind)
+{
+	switch (kind) {
+	case PL_REPLY_LLM:
+		return "llm";
+	case PL_REPLY_FALLBACK:
+		return "fallback";
+	case PL_REPLY_NONE:
+		break;
+	}
+	return NULL;
+}
+
+bool
+pl_reply_kind_parse(struct pl_str text, enum pl_reply_kind *out)
+{
+	if (pl_str_eq(text, PL_STR("llm")))
+		*out = PL_REPLY_LLM;
+	else if (pl_str_eq(text, PL_STR("fallback")))
+		*out = PL_REPLY_FALLBACK;
+	else
+		return false;
+	return true;
+}
+
+void
+pl_message_fini(struct pl_message *m)
+{
+	if (m == NULL)
+		return;
+	pl_mem_free(m->text);
+	*m = (struct pl_message){0};
+}
+
+void
+pl_message_init(struct pl_message *m, const struct pl_oid *sender,
+    const struct pl_oid *receiver, struct pl_str text, int64_t now_unix_ms)
+{
+	*m = (struct pl_message){
+	    .sender = *sender,
+	    .receiver = *receiver,
+	    .text = pl_mem_strndup(text.ptr, text.len),
+	    .text_len = text.len,
+	    .created_unix_ms = now_unix_ms,
+	    .updated_unix_ms = now_unix_ms,
+	};
+	pl_oid_new(&m->id);
+}
+
+static bool
+is_blank(struct pl_str text)
+{
+	uint32_t c;
+
+	while (pl_utf8_next(&text, &c))
+		if (!pl_utf8_is_space(c))
+			return false;
+	return true;
+}
+
+enum pl_err
+pl_message_parse(const struct pl_json *body, size_t text_bytes_max, struct pl_str *text,
+    struct pl_invalid *why)
+{
+	struct pl_str found;
+
+	if (!pl_json_str(pl_json_get(body, PL_MESSAGE_F_TEXT), &found)) {
+		pl_invalid_set(why, "INVALID_FIELD", "message must be a string");
+		return PL_E_INVALID;
+	}
+	if (found.len == 0 || found.len > text_bytes_max) {
+		pl_invalid_set(why, "INVALID_FIELD",
+		    "message must be 1 to %zu bytes of UTF-8 long", text_bytes_max);
+		return PL_E_INVALID;
+	}
+	if (is_blank(found)) {
+		pl_invalid_set(
+		    why, "INVALID_FIELD", "message must not be only white space");
+		return PL_E_INVALID;
+	}
+	*text = found;
+	return PL_OK;
+}
+
+void
+pl_message_write(struct pl_json_out *o, const struct pl_message *m)
+{
+	pl_jo_object(o);
+	pl_jo_key(o, PL_MESSAGE_F_SENDER);
+	pl_jo_oid(o, &m->sender);
+	pl_jo_key(o, PL_MESSAGE_F_RECEIVER);
+	pl_jo_oid(o, &m->receiver);
+	pl_jo_key(o, PL_MESSAGE_F_TEXT);
+	pl_jo_str(o, pl_str_n(m->text, m->text_len));
+	pl_jo_key(o, PL_MESSAGE_F_ID);
+	pl_jo_oid(o, &m->id);
+	pl_jo_key(o, PL_MESSAGE_F_CREATED_AT);
+	pl_jo_time(o, m->created_unix_ms);
+	pl_jo_key(o, PL_MESSAGE_F_UPDATED_AT);
+	pl_jo_time(o, m->updated_unix_ms);
+	pl_jo_key(o, PL_MESSAGE_F_VERSION);
+	pl_jo_int(o, 0);
+	if (m->reply_kind != PL_REPLY_NONE) {
+		pl_jo_key(o, PL_MESSAGE_F_AUTO_REPLY);
+		pl_jo_object(o);
+		pl_jo_key(o, PL_MESSAGE_F_KIND);
+		pl_jo_cstr(o, pl_reply_kind_name(m->reply_kind));
+		pl_jo_key(o, PL_MESSAGE_F_IN_REPLY_TO);
+		pl_jo_oid(o, &m->in_reply_to);
+		pl_jo_end_object(o);
+	}
+	pl_jo_end_object(o);
+}
+
+/* ---- a place in the order ---- */
+
+void
+pl_message_pos_format(const struct pl_message_pos *pos, char out[PL_MESSAGE_POS_LEN + 1])
+{
+	char id[PL_OID_HEX_LEN + 1];
+
+	pl_oid_format(&pos->id, id);
+	snprintf(out, PL_MESSAGE_POS_LEN + 1, "%" PRIx64 "-%s",
+	    (uint64_t)pos->created_unix_ms, id);
+}
+
+/* Canonical lower-case hex, as "%x" writes it. */
+static bool
+parse_hex(struct pl_str text, int64_t *out)
+{
+	uint64_t value = 0;
+
+	if (text.len == 0 || text.len > 16 || (text.ptr[0] == '0' && text.len > 1))
+		return false;
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.ptr[i];
+
+		if (c >= '0' && c <= '9')
+			value = value << 4 | (uint64_t)(c - '0');
+		else if (c >= 'a' && c <= 'f')
+			value = value << 4 | (uint64_t)(c - 'a' + 10);
+		else
+			return false;
+	}
+	if (value > INT64_MAX)
+		return false;
+	*out = (int64_t)value;
+	return true;
+}
+
+static bool
+has_upper(struct pl_str text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.ptr[i] >= 'A' && text.ptr[i] <= 'F')
+			return true;
+	return false;
+}
+
+bool
+pl_message_pos_parse(struct pl_str text, struct pl_message_pos *out)
+{
+	struct pl_message_pos pos;
+	struct pl_str time, id;
+
+	if (text.len < 1 + 1 + PL_OID_HEX_LEN || text.len > PL_MESSAGE_POS_LEN)
+		return false;
+	time = pl_str_n(text.ptr, text.len - PL_OID_HEX_LEN - 1);
+	id = pl_str_n(text.ptr + time.len + 1, PL_OID_HEX_LEN);
+	if (text.ptr[time.len] != '-' || has_upper(id) ||
+	    !parse_hex(time, &pos.created_unix_ms) || !pl_oid_parse(id, &pos.id))
+		return false;
+	*out = pos;
+	return true;
+}

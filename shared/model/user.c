@@ -1,0 +1,256 @@
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "model/user.h"
+
+#define AVATAR_BOY  "https://avatar.iran.liara.run/public/boy?username="
+#define AVATAR_GIRL "https://avatar.iran.liara.run/public/girl?username="
+
+const char *
+pl_gender_name(enum pl_gender gender)
+{
+	return gender == PL_GENDER_FEMALE ? "female" : "male";
+}
+
+bool
+pl_gender_parse(struct pl_str text, enum pl_gender *out)
+{
+	if (pl_str_eq(text, PL_STR("male")))
+		*out = PL_GENDER_MALE;
+	else if (pl_str_eq(text, PL_STR("female")))
+		*out = PL_GENDER_FEMALE;
+	else
+		return false;
+	return true;
+}
+
+void
+pl_user_fini(struct pl_user *user)
+{
+	if (user == NULL)
+		return;
+	pl_mem_free(user->full_name);
+	pl_mem_free(user->username);
+	if (user->password_hash != NULL)
+		pl_mem_wipe_free(user->password_hash, strlen(user->password_hash));
+	pl_mem_free(user->profile_pic);
+	pl_mem_free(user->note);
+	*user = (struct pl_user){0};
+}
+
+/* ---- rules ---- */
+
+static enum pl_err
+refuse(struct pl_invalid *why, const char *field, const char *rule)
+{
+	pl_invalid_set(why, "INVALID_FIELD", "%s %s", field, rule);
+	return PL_E_INVALID;
+}
+
+static enum pl_err
+get_string(const struct pl_json *body, const char *field, struct pl_str *out,
+    struct pl_invalid *why)
+{
+	if (!pl_json_str(pl_json_get(body, field), out))
+		return refuse(why, field, "must be a string");
+	return PL_OK;
+}
+
+static bool
+has_char(struct pl_str text, bool (*is_such)(uint32_t code_point))
+{
+	uint32_t c;
+
+	while (pl_utf8_next(&text, &c))
+		if (is_such(c))
+			return true;
+	return false;
+}
+
+static bool
+has_space_at_end(struct pl_str text)
+{
+	uint32_t first = 0, last;
+
+	(void)pl_utf8_next(&text, &first);
+	last = first;
+	while (pl_utf8_next(&text, &last))
+		;
+	return pl_utf8_is_space(first) || pl_utf8_is_space(last);
+}
+
+static enum pl_err
+check_full_name(struct pl_str name, struct pl_invalid *why)
+{
+	if (name.len == 0 || pl_utf8_count(name) > PL_USER_FULL_NAME_CHARS_MAX)
+		return refuse(
+		    why, PL_USER_F_FULL_NAME, "must be 1 to 100 characters long");
+	if (has_char(name, pl_utf8_is_control))
+		return refuse(
+		    why, PL_USER_F_FULL_NAME, "must not hold control characters");
+	return PL_OK;
+}
+
+/* Bidi controls and zero-width characters are format characters: two names that look the
+ * same would differ. */
+static enum pl_err
+check_username(struct pl_str name, struct pl_invalid *why)
+{
+	if (name.len == 0 || pl_utf8_count(name) > PL_USER_USERNAME_CHARS_MAX)
+		return refuse(why, PL_USER_F_USERNAME, "must be 1 to 64 characters long");
+	if (has_char(name, pl_utf8_is_control) || has_char(name, pl_utf8_is_format))
+		return refuse(why, PL_USER_F_USERNAME,
+		    "must not hold control or invisible characters");
+	if (has_space_at_end(name))
+		return refuse(
+		    why, PL_USER_F_USERNAME, "must not begin or end with white space");
+	return PL_OK;
+}
+
+static enum pl_err
+check_password(struct pl_str password, unsigned chars_min, struct pl_str username,
+    struct pl_invalid *why)
+{
+	if (password.len > PL_USER_PASSWORD_BYTES_MAX)
+		return refuse(why, PL_USER_F_PASSWORD, "must be at most 1024 bytes long");
+	if (password.len == 0 || pl_utf8_count(password) < chars_min) {
+		pl_invalid_set(why, "INVALID_FIELD",
+		    "password must be at least %u characters long", chars_min);
+		return PL_E_INVALID;
+	}
+	if (pl_str_eq(password, username))
+		return refuse(why, PL_USER_F_PASSWORD, "must not be the username");
+	return PL_OK;
+}
+
+enum pl_err
+pl_signup_parse(const struct pl_json *body, unsigned password_chars_min,
+    struct pl_signup *out, struct pl_invalid *why)
+{
+	struct pl_str confirm, gender;
+	struct pl_signup found;
+
+	if (get_string(body, PL_USER_F_FULL_NAME, &found.full_name, why) != PL_OK ||
+	    get_string(body, PL_USER_F_USERNAME, &found.username, why) != PL_OK ||
+	    get_string(body, PL_USER_F_PASSWORD, &found.password, why) != PL_OK ||
+	    get_string(body, PL_USER_F_CONFIRM_PASSWORD, &confirm, why) != PL_OK ||
+	    get_string(body, PL_USER_F_GENDER, &gender, why) != PL_OK ||
+	    check_full_name(found.full_name, why) != PL_OK ||
+	    check_username(found.username, why) != PL_OK)
+		return PL_E_INVALID;
+	if (!pl_str_eq(found.password, confirm)) {
+		pl_invalid_set(why, "PASSWORDS_DONT_MATCH", "Passwords don't match");
+		return PL_E_INVALID;
+	}
+	if (check_password(found.password, password_chars_min, found.username, why) !=
+	    PL_OK)
+		return PL_E_INVALID;
+	if (!pl_gender_parse(gender, &found.gender))
+		return refuse(why, PL_USER_F_GENDER, "must be male or female");
+	*out = found;
+	return PL_OK;
+}
+
+/* An old user's name and password may break today's rules; only their size is bounded. */
+enum pl_err
+pl_login_parse(const struct pl_json *body, struct pl_login *out, struct pl_invalid *why)
+{
+	struct pl_login found;
+
+	if (get_string(body, PL_USER_F_USERNAME, &found.username, why) != PL_OK ||
+	    get_string(body, PL_USER_F_PASSWORD, &found.password, why) != PL_OK)
+		return PL_E_INVALID;
+	if (found.username.len == 0 || found.username.len > PL_USER_LOGIN_NAME_BYTES_MAX)
+		return refuse(why, PL_USER_F_USERNAME, "must be 1 to 1024 bytes long");
+	if (found.password.len == 0 || found.password.len > PL_USER_PASSWORD_BYTES_MAX)
+		return refuse(why, PL_USER_F_PASSWORD, "must be 1 to 1024 bytes long");
+	*out = found;
+	return PL_OK;
+}
+
+enum pl_err
+pl_status_change_parse(
+    const struct pl_json *body, struct pl_status_change *out, struct pl_invalid *why)
+{
+	const struct pl_json *note = pl_json_get(body, "note");
+	struct pl_status_change found = {.note = PL_STR_NONE};
+	struct pl_str status;
+
+	if (get_string(body, PL_USER_F_STATUS, &status, why) != PL_OK)
+		return PL_E_INVALID;
+	if (!pl_status_parse(status, &found.status))
+		return refuse(why, PL_USER_F_STATUS, "must be AVAILABLE or BUSY");
+	if (pl_json_type(note) != PL_JSON_ABSENT && pl_json_type(note) != PL_JSON_NULL) {
+		if (!pl_json_str(note, &found.note))
+			return refuse(why, "note", "must be a string");
+		if (pl_utf8_count(found.note) > PL_STATUS_NOTE_CHARS_MAX)
+			return refuse(why, "note", "must be at most 280 characters long");
+	}
+	*out = found;
+	return PL_OK;
+}
+
+/* ---- a new user ---- */
+
+/* As JavaScript's encodeURIComponent(). */
+static bool
+stays_plain(char c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+	       (c >= '0' && c <= '9') || (c != '\0' && strchr("-_.!~*'()", c) != NULL);
+}
+
+static char *
+avatar_address(enum pl_gender gender, struct pl_str username)
+{
+	struct pl_buf b;
+
+	pl_buf_init(&b, PL_BUF_UNLIMITED);
+	pl_buf_add_cstr(&b, gender == PL_GENDER_FEMALE ? AVATAR_GIRL : AVATAR_BOY);
+	for (size_t i = 0; i < username.len; i++) {
+		if (stays_plain(username.ptr[i]))
+			pl_buf_add_char(&b, username.ptr[i]);
+		else
+			pl_buf_printf(&b, "%%%02X", (unsigned char)username.ptr[i]);
+	}
+	return pl_buf_take(&b);
+}
+
+void
+pl_user_from_signup(struct pl_user *out, const struct pl_signup *signup,
+    char *password_hash, int64_t now_unix_ms)
+{
+	*out = (struct pl_user){
+	    .full_name = pl_mem_strndup(signup->full_name.ptr, signup->full_name.len),
+	    .username = pl_mem_strndup(signup->username.ptr, signup->username.len),
+	    .password_hash = password_hash,
+	    .profile_pic = avatar_address(signup->gender, signup->username),
+	    .gender = signup->gender,
+	    .status = PL_STATUS_AVAILABLE,
+	    .created_unix_ms = now_unix_ms,
+	    .updated_unix_ms = now_unix_ms,
+	};
+	pl_oid_new(&out->id);
+}
+
+void
+pl_user_write(struct pl_json_out *o, const struct pl_user *user, bool with_times)
+{
+	pl_jo_object(o);
+	pl_jo_key(o, PL_USER_F_ID);
+	pl_jo_oid(o, &user->id);
+	pl_jo_key(o, PL_USER_F_FULL_NAME);
+	pl_jo_cstr(o, user->full_name);
+	pl_jo_key(o, PL_USER_F_USERNAME);
+	pl_jo_cstr(o, user->username);
+	pl_jo_key(o, PL_USER_F_PROFILE_PIC);
+	pl_jo_cstr(o, user->profile_pic);
+	pl_jo_key(o, PL_USER_F_STATUS);
+	pl_jo_cstr(o, pl_status_name(user->status));
+	if (with_times) {
+		pl_jo_key(o, PL_USER_F_CREATED_AT);
+		pl_jo_time(o, user->created_unix_ms);
+		pl_jo_key(o, PL_USER_F_UPDATED_AT);
+		pl_jo_time(o, user->updated_unix_ms);
+	}
+	pl_jo_end_object(o);
+}

@@ -1,0 +1,241 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "ops/settings.h"
+
+struct pl_settings pl_settings;
+
+/* ---- the table ---- */
+
+#define AUTH      PL_SVC_AUTH
+#define MESSAGE   PL_SVC_MESSAGE
+#define PRESENCE  PL_SVC_PRESENCE
+#define RESPONDER PL_SVC_RESPONDER
+#define KORE      PL_SVC_KORE
+#define ALL       PL_SVC_ALL
+#define LOCAL     PL_SVC_LOCAL
+#define GATEWAY   PL_SVC_GATEWAY
+
+#define AT(field_) .offset = offsetof(struct pl_settings, field_)
+/* clang-format off */
+#define TEXT(name_, preset_, services_, field_, help_) \
+	{.name = name_, .type = PL_SETTING_STRING, .preset = preset_, .services = services_, \
+	 .help = help_, AT(field_)},
+#define SECRET(name_, alias_, preset_, services_, field_, help_) \
+	{.name = name_, .alias = alias_, .type = PL_SETTING_SECRET, .preset = preset_, \
+	 .services = services_, .help = help_, AT(field_)},
+#define INT(name_, preset_, least_, most_, unit_, services_, field_, help_) \
+	{.name = name_, .type = PL_SETTING_INT, .preset = preset_, .least = least_, \
+	 .most = most_, .unit = unit_, .services = services_, .help = help_, AT(field_)},
+#define BOOL(name_, preset_, services_, field_, help_) \
+	{.name = name_, .type = PL_SETTING_BOOL, .preset = preset_, .services = services_, \
+	 .help = help_, AT(field_)},
+#define CHOICE(name_, preset_, choices_, services_, field_, help_) \
+	{.name = name_, .type = PL_SETTING_CHOICE, .preset = preset_, .choices = choices_, \
+	 .services = services_, .help = help_, AT(field_)},
+
+const struct pl_setting pl_settings_table[] = {
+	/* process */
+	TEXT("NODE_ENV", "production", ALL | LOCAL, node_env,
+	    "`development` drops Secure from the cookie, for plain http; all else is production.")
+	TEXT("LISTEN", "127.0.0.1:8080", KORE, listen,
+	    "Address and port the service listens on; only the gateway need reach it.")
+	TEXT("INSTANCE", NULL, ALL, instance,
+	    "This process' name among its sisters; host name and process id where unset.")
+	CHOICE("LOG_LEVEL", "info", "debug|info|warn|error", ALL, log_level,
+	    "The least level that is logged.")
+	/* store and bus */
+	TEXT("DATA_DIR", "data", ALL | LOCAL, data_dir,
+	    "Folder of the embedded SQLite store; not used with MongoDB.")
+	SECRET("MONGO_DB_URI", "MONGODB_URI", NULL, ALL | LOCAL, mongo_uri,
+	    "MongoDB to keep everything in; where unset the store is SQLite in DATA_DIR.")
+	SECRET("REDIS_URL", NULL, "redis://127.0.0.1:6379", ALL, redis_url,
+	    "Redis that carries events between processes: redis://[:password@]host:port[/db].")
+	/* identity */
+	SECRET("JWT_SECRET", NULL, NULL, KORE | LOCAL, jwt_secret,
+	    "Signs the session tokens; required, at least 32 bytes, the same for all services.")
+	SECRET("JWT_SECRET_PREVIOUS", NULL, NULL, KORE, jwt_secret_previous,
+	    "The secret before the last change; its tokens stay good until they expire.")
+	TEXT("COOKIE_NAME", "jwt", KORE, cookie_name,
+	    "Name of the session cookie; `__Host-jwt` is always Secure.")
+	CHOICE("COOKIE_SAMESITE", "Strict", "Strict|Lax|None", AUTH, cookie_samesite,
+	    "SameSite of the cookie; `None` for a front end on another site.")
+	TEXT("ALLOWED_ORIGINS", NULL, KORE, allowed_origins,
+	    "Other origins whose pages may use the API, comma-separated; the own one always may.")
+	INT("PASSWORD_MIN_LENGTH", "8", 1, 64, "characters", AUTH, password_min_length,
+	    "Shortest password at sign-up.")
+	/* chat */
+	CHOICE("CHAT_REQUIRES_ONLINE", "sender", "sender|both|off", MESSAGE,
+	    chat_requires_online, "Who must be online for a message to be taken.")
+	INT("ONLINE_TTL", "300", 1, 86400, "s", KORE, online_ttl_s,
+	    "How long a request counts its user as online without a socket.")
+	INT("MESSAGE_BYTES_MAX", "65536", 1, 524288, "bytes", MESSAGE, message_bytes_max,
+	    "Longest message.")
+	INT("BODY_BYTES_MAX", "102400", 1024, 1048576, "bytes", KORE, body_bytes_max,
+	    "Longest request body.")
+	TEXT("AUTOREPLY_FALLBACK",
+	    "I'm unavailable right now and will answer you as soon as I can.",
+	    MESSAGE | RESPONDER, autoreply_fallback,
+	    "What a busy user's correspondent reads where no LLM answers in time.")
+	/* rates */
+	INT("LIMIT_LOGIN_ADDRESS", "60", 0, 1000000, "in 15 min", AUTH, limit_login_address,
+	    "Failed logins and sign-ups from one address (IPv6: one /64); 0 lifts it.")
+	INT("LIMIT_LOGIN_ACCOUNT", "10", 0, 1000000, "in 15 min", AUTH, limit_login_account,
+	    "Failed logins from one address to one account; 0 lifts it.")
+	INT("LIMIT_MESSAGES_PER_SECOND", "20", 0, 1000000, "a second", MESSAGE,
+	    limit_messages_per_second, "Messages of one user, in each process; 0 lifts it.")
+	INT("LIMIT_MESSAGES_BURST", "60", 1, 1000000, "messages", MESSAGE,
+	    limit_messages_burst, "Messages that one user may send at once.")
+	/* sockets */
+	INT("SOCKETS_PER_USER_MAX", "20", 1, 10000, "sockets", PRESENCE,
+	    sockets_per_user_max, "Sockets of one user in a process; beyond it the oldest is closed.")
+	INT("PACKET_BYTES_MAX", "1000000", 1024, 16000000, "bytes", PRESENCE,
+	    packet_bytes_max, "Longest packet from a client.")
+	INT("SEND_QUEUE_BYTES_MAX", "1048576", 65536, 67108864, "bytes", PRESENCE,
+	    send_queue_bytes_max, "Unsent bytes of one socket; beyond it the socket is closed.")
+	INT("CONNECTIONS_MAX", "20000", 64, 1000000, "connections", KORE, connections_max,
+	    "Connections to one process.")
+	INT("PING_INTERVAL_MS", "25000", 100, 300000, "ms", PRESENCE, ping_interval_ms,
+	    "Time between two Engine.IO pings.")
+	INT("PING_TIMEOUT_MS", "20000", 100, 300000, "ms", PRESENCE, ping_timeout_ms,
+	    "Time for a client to answer a ping.")
+	INT("PRESENCE_GRACE_MS", "5000", 0, 60000, "ms", PRESENCE, presence_grace_ms,
+	    "How long a user whose connection broke still counts as online.")
+	INT("DRAIN_SECONDS", "10", 0, 600, "s", KORE, drain_s,
+	    "Time over which a process that ends closes its sockets.")
+	/* llm */
+	TEXT("LLM_API_URL", NULL, RESPONDER, llm_api_url,
+	    "The model's endpoint; a token without it means Hugging Face's router, neither: no LLM.")
+	SECRET("LLM_API_TOKEN", "LLM_API_KEY", NULL, RESPONDER, llm_api_token,
+	    "Sent to the endpoint as a bearer token, to no other host, and never logged.")
+	TEXT("LLM_MODEL", "mistralai/Mistral-7B-Instruct-v0.2:featherless-ai", RESPONDER,
+	    llm_model, "The model's name at the endpoint.")
+	CHOICE("LLM_DIALECT", "auto", "auto|chat|text", RESPONDER, llm_dialect,
+	    "`chat` for /chat/completions and alike, `text` for text generation; `auto` looks at the URL.")
+	CHOICE("LLM_SYSTEM_ROLE", "system", "system|fold", RESPONDER, llm_system_role,
+	    "`fold` puts the instructions into the first user message, for models that refuse the system role.")
+	INT("LLM_CONCURRENCY", "8", 1, 256, "requests", RESPONDER, llm_concurrency,
+	    "Requests to the LLM at once, a process.")
+	INT("LLM_CONTEXT_MESSAGES", "20", 1, 20, "messages", RESPONDER, llm_context_messages,
+	    "Latest messages of the conversation that the LLM gets to see.")
+	BOOL("LLM_ALLOW_HTTP", "0", RESPONDER, llm_allow_http,
+	    "Allow an LLM_API_URL without TLS on another machine; this machine always may.")
+	INT("LLM_DAILY_MAX", "0", 0, 100000000, "a day", RESPONDER, llm_daily_max,
+	    "Requests to the LLM in 24 hours, a process; beyond it the standard text; 0: no limit.")
+	INT("LIMIT_LLM_SENDER", "6", 0, 1000000, "a minute", RESPONDER, limit_llm_sender,
+	    "LLM replies to one sender; beyond it the standard text; 0 lifts it.")
+	INT("LIMIT_LLM_USER", "30", 0, 1000000, "a minute", RESPONDER, limit_llm_user,
+	    "LLM replies in one busy user's name; beyond it the standard text; 0 lifts it.")
+	/* make run and the gateway */
+	INT("PORT", "5000", 1, 65535, "", LOCAL | GATEWAY, port,
+	    "Port of the gateway: where the web page and the API are.")
+	TEXT("WWW_DIR", NULL, LOCAL | GATEWAY, www_dir,
+	    "Folder of another front end to serve instead of ours.")
+	INT("REDIS_PORT", "0", 0, 65535, "", LOCAL, redis_port,
+	    "Port for the Redis that `make run` starts; 0: a free one.")
+	INT("AUTH_INSTANCES", "1", 1, 64, "processes", LOCAL, auth_instances,
+	    "auth processes that `make run` starts.")
+	INT("MESSAGE_INSTANCES", "1", 1, 64, "processes", LOCAL, message_instances,
+	    "message processes that `make run` starts.")
+	INT("PRESENCE_INSTANCES", "1", 1, 64, "processes", LOCAL, presence_instances,
+	    "presence processes that `make run` starts.")
+	INT("RESPONDER_INSTANCES", "1", 0, 64, "processes", LOCAL, responder_instances,
+	    "llm-responder processes that `make run` starts.")
+};
+/* clang-format on */
+
+const size_t pl_settings_rows = sizeof(pl_settings_table) / sizeof(pl_settings_table[0]);
+
+/* ---- what one row alone cannot say ---- */
+
+/* Printable, and safe in a Redis key, a file name and a cookie's name. */
+static bool
+is_name(const char *text, size_t len_max)
+{
+	size_t len = strlen(text);
+
+	for (size_t i = 0; i < len; i++) {
+		char c = text[i];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			(c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.'))
+			return false;
+	}
+	return len > 0 && len <= len_max;
+}
+
+static bool
+is_host_port(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	uint64_t port;
+
+	return colon != NULL && colon != text &&
+	       pl_str_to_u64(pl_str(colon + 1), 65535, &port);
+}
+
+static void
+name_instance(void)
+{
+	char host[49] = "", name[64];
+
+	if (pl_settings.instance != NULL)
+		return;
+	(void)gethostname(host, sizeof(host) - 1);
+	snprintf(name, sizeof(name), "%s-%ld",
+	    is_name(host, sizeof(host)) ? host : "parley", (long)getpid());
+	pl_settings.instance = pl_mem_strdup(name);
+}
+
+/* NULL where all is well, else the rule that is broken. Rows that were not loaded are NULL. */
+static const char *
+find_fault(void)
+{
+	const struct pl_settings *s = &pl_settings;
+
+	if (s->instance != NULL && !is_name(s->instance, 64))
+		return "INSTANCE must be 1 to 64 letters, digits, '-', '_' or '.'";
+	if (s->cookie_name != NULL && !is_name(s->cookie_name, 64))
+		return "COOKIE_NAME must be 1 to 64 letters, digits, '-', '_' or '.'";
+	if (s->listen != NULL && !is_host_port(s->listen))
+		return "LISTEN must be host:port";
+	return NULL;
+}
+
+/* ---- loading ---- */
+
+static void
+exit_on(const char *why)
+{
+	fprintf(stderr, "%s\n", why);
+	exit(PL_EXIT_CONFIG);
+}
+
+void
+pl_settings_load_or_exit(unsigned mask)
+{
+	struct pl_buf why;
+	const char *fault;
+
+	pl_buf_init(&why, 1024);
+	if (pl_config_load(
+		pl_settings_table, pl_settings_rows, mask, &pl_settings, &why) != PL_OK)
+		exit_on(why.data);
+	pl_buf_fini(&why);
+	fault = find_fault();
+	if (fault != NULL)
+		exit_on(fault);
+	if ((mask & PL_SVC_ALL) != 0)
+		name_instance();
+	pl_config_log(pl_settings_table, pl_settings_rows, mask, &pl_settings);
+}
+
+bool
+pl_settings_is_development(void)
+{
+	return pl_settings.node_env != NULL &&
+	       strcmp(pl_settings.node_env, "development") == 0;
+}
