@@ -165,8 +165,7 @@ refuses_what_only_looks_like_json(void **state)
 	    "-Infinity", "undefined", "True", "nul", "// c\n1", "[1]]", "\"\\x\"",
 	    "\"\\ud800\"", "\"\\ud800x\"", "\"\\ud800\\u0041\"", "\"\\udc00\"",
 	    "\"\\u12g4\"", "\"a\nb\"", "\"\t\"", "{\"a\" 1}", "[1 2]", "]", "}", "\v1",
-	    "\xC2\xA0"
-	    "1"};
+	    "\xC2\xA0 1"};
 	struct pl_json *root;
 
 	(void)state;

@@ -127,9 +127,7 @@ refuses_other_text_and_leaves_the_output(void **state)
 {
 	static const char *const bad[] = {"", "650aff00123456789abcdef",
 	    "650aff00123456789abcdef00", "650aff00123456789abcdeg0",
-	    "650aff00123456789abcde 0",
-	    "650aff00123456789abcde\xFF"
-	    "0",
+	    "650aff00123456789abcde 0", "650aff00123456789abcdef\xFF",
 	    "0x650aff00123456789abcde", "/50aff00123456789abcdef0",
 	    ":50aff00123456789abcdef0", "@50aff00123456789abcdef0",
 	    "G50aff00123456789abcdef0", "`50aff00123456789abcdef0"};
