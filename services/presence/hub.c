@@ -1,0 +1,215 @@
+#include "hub.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "bus/events.h"
+#include "bus/online.h"
+#include "online_users.h"
+#include "typing.h"
+#include "proto/sio_packet.h"
+#include "web/service.h"
+
+static struct {
+	struct pl_map users; /* id -> struct hub_user */
+	struct pl_bus_listener all;
+} hub;
+
+/* ---- events ------------------------------------------------------------------------ */
+
+static void
+send_to(struct hub_socket *socket, struct pl_ref *packet)
+{
+	/* False means that it has ended or overflowed: its own pump tells. */
+	(void)pl_sio_conn_send(
+	    &socket->client->conn, 0, packet, pl_loop_now_ms(pl_app.loop));
+	pl_sio_client_touch(socket->client);
+}
+
+static void
+send_to_user(struct hub_user *user, struct pl_ref *packet, struct pl_str not_socket)
+{
+	pl_list_for_each_safe(link, &user->sockets)
+	{
+		struct hub_socket *socket = PL_CONTAINER(link, struct hub_socket, link);
+
+		if (!pl_str_eq(pl_str(socket->id), not_socket))
+			send_to(socket, packet);
+	}
+}
+
+static void
+on_user_event(void *arg, struct pl_str channel, struct pl_str payload)
+{
+	struct hub_user *user = arg;
+	struct pl_event event;
+	struct pl_ref *packet;
+
+	(void)channel;
+	if (!pl_event_parse(payload, &event)) {
+		pl_log_warn("bus event was malformed, dropped it");
+		return;
+	}
+	packet = pl_eio_packet_encode(PL_EIO_MESSAGE, event.packet);
+	send_to_user(user, packet, event.not_socket);
+	pl_ref_drop(packet);
+	/* Who has sent is not typing any more. */
+	if (pl_str_eq(event.name, PL_STR("messageSent")))
+		typing_end_all(&user->id);
+}
+
+static void
+on_all_event(void *arg, struct pl_str channel, struct pl_str payload)
+{
+	struct pl_event event;
+	struct pl_ref *packet;
+
+	(void)arg;
+	(void)channel;
+	if (!pl_event_parse(payload, &event)) {
+		pl_log_warn("bus event was malformed, dropped it");
+		return;
+	}
+	packet = pl_eio_packet_encode(PL_EIO_MESSAGE, event.packet);
+	hub_broadcast(packet);
+	pl_ref_drop(packet);
+}
+
+void
+hub_broadcast(struct pl_ref *packet)
+{
+	struct hub_user *user;
+
+	for (size_t it = 0; (user = pl_map_next(&hub.users, &it));)
+		send_to_user(user, packet, PL_STR_NONE);
+}
+
+/* ---- users ------------------------------------------------------------------------- */
+
+static void
+user_free(struct hub_user *user)
+{
+	pl_timer_stop(pl_app.loop, &user->grace);
+	pl_bus_unsubscribe(pl_app.bus, &user->listener);
+	pl_map_del(&hub.users, pl_oid_str(&user->id));
+	online_users_leave(&user->id);
+	pl_mem_free(user);
+}
+
+static void
+on_grace_over(struct pl_timer *t)
+{
+	user_free(t->arg);
+}
+
+static struct hub_user *
+user_get(const struct pl_oid *id)
+{
+	struct hub_user *user = pl_map_get(&hub.users, pl_oid_str(id));
+	char channel[PL_CHANNEL_USER_LEN + 1];
+
+	if (user)
+		return user;
+	user = pl_mem_zalloc(sizeof(*user));
+	user->id = *id;
+	pl_list_init(&user->sockets);
+	user->grace.on_fire = on_grace_over;
+	user->grace.arg = user;
+	user->listener.on_message = on_user_event;
+	user->listener.arg = user;
+	pl_channel_user(id, channel);
+	(void)pl_map_put(&hub.users, pl_oid_str(&user->id), user);
+	pl_bus_subscribe(pl_app.bus, pl_str(channel), &user->listener);
+	online_users_join(id);
+	return user;
+}
+
+/* ---- sockets ----------------------------------------------------------------------- */
+
+static void
+end_socket(struct hub_socket *socket)
+{
+	pl_sio_conn_close(
+	    &socket->client->conn, PL_EIO_FORCED_CLOSE, pl_loop_now_ms(pl_app.loop));
+	pl_sio_client_touch(socket->client);
+}
+
+static void
+on_token_expired(struct pl_timer *t)
+{
+	end_socket(t->arg);
+}
+
+void
+hub_join(struct hub_socket *socket, const struct pl_jwt_claims *claims)
+{
+	struct hub_user *user = user_get(&claims->user);
+	int64_t left_ms = claims->expires_unix_s * 1000 - pl_clock_unix_ms();
+
+	if (user->socket_count >= (unsigned)pl_settings.sockets_per_user_max)
+		end_socket(PL_CONTAINER(user->sockets.next, struct hub_socket, link));
+	pl_timer_stop(pl_app.loop, &user->grace);
+	socket->user = user;
+	memcpy(socket->token_id, claims->token_id, PL_JWT_ID_LEN);
+	pl_list_push(&user->sockets, &socket->link);
+	user->socket_count++;
+	socket->expiry.on_fire = on_token_expired;
+	socket->expiry.arg = socket;
+	pl_timer_start(pl_app.loop, &socket->expiry, left_ms > 0 ? left_ms : 0);
+}
+
+void
+hub_leave(struct hub_socket *socket, bool with_grace)
+{
+	struct hub_user *user = socket->user;
+
+	if (!user)
+		return;
+	socket->user = NULL;
+	pl_timer_stop(pl_app.loop, &socket->expiry);
+	pl_list_unlink(&socket->link);
+	if (--user->socket_count > 0)
+		return;
+	if (with_grace)
+		pl_timer_start(pl_app.loop, &user->grace, pl_settings.presence_grace_ms);
+	else
+		user_free(user);
+}
+
+void
+hub_end_token(const struct pl_oid *id, const uint8_t token_id[PL_JWT_ID_LEN])
+{
+	struct hub_user *user = pl_map_get(&hub.users, pl_oid_str(id));
+
+	if (!user)
+		return;
+	pl_list_for_each_safe(link, &user->sockets)
+	{
+		struct hub_socket *socket = PL_CONTAINER(link, struct hub_socket, link);
+
+		if (memcmp(socket->token_id, token_id, PL_JWT_ID_LEN) == 0)
+			end_socket(socket);
+	}
+	/* A user in his grace has logged out in the meantime. */
+	if (user->socket_count == 0)
+		user_free(user);
+}
+
+void
+hub_start(void)
+{
+	pl_map_init(&hub.users);
+	hub.all.on_message = on_all_event;
+	pl_bus_subscribe(pl_app.bus, PL_STR(PL_CHANNEL_ALL), &hub.all);
+}
+
+void
+hub_stop(void)
+{
+	struct hub_user *user;
+
+	for (size_t it = 0; (user = pl_map_next(&hub.users, &it));)
+		user_free(user);
+	pl_bus_unsubscribe(pl_app.bus, &hub.all);
+	pl_map_fini(&hub.users);
+}

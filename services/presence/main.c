@@ -1,0 +1,46 @@
+/* presence: users and their status, and the sockets: everything live. */
+#include "hub.h"
+#include "online_users.h"
+#include "sockets.h"
+#include "typing.h"
+#include "users.h"
+#include "web/service.h"
+
+static const struct pl_route routes[] = {
+    {"GET", "/api/users", PL_ROUTE_AUTH | PL_ROUTE_SEEN, presence_users_get},
+    {"GET", "/api/users/:id", PL_ROUTE_AUTH | PL_ROUTE_SEEN, presence_user_get},
+    {"POST", "/api/users/status/:id", PL_ROUTE_AUTH | PL_ROUTE_SEEN,
+	presence_user_status_post},
+    {"GET", "/socket.io/", PL_ROUTE_RAW, presence_socket_io},
+    {"POST", "/socket.io/", PL_ROUTE_RAW, presence_socket_io},
+};
+
+static void
+start(void)
+{
+	hub_start();
+	online_users_start();
+	sockets_start();
+}
+
+static void
+stop(void)
+{
+	sockets_stop();
+	typing_stop();
+	hub_stop();
+	online_users_stop();
+}
+
+const struct pl_service pl_service = {
+    .name = "presence",
+    .bit = PL_SVC_PRESENCE,
+    .routes = routes,
+    .route_count = sizeof(routes) / sizeof(routes[0]),
+    .body_bytes_max =
+	1000000, /* a polling POST; PACKET_BYTES_MAX is checked by Engine.IO */
+    .start = start,
+    .drain = sockets_drain,
+    .is_drained = sockets_are_drained,
+    .stop = stop,
+};

@@ -1,0 +1,252 @@
+#include <stdio.h>
+
+#include "sockets.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "hub.h"
+#include "online_users.h"
+#include "typing.h"
+#include "web/service.h"
+#include "web/sessions.h"
+#include "web/sio_server.h"
+
+/* A session of the server: its hub_socket, and what is needed until it is let in. */
+struct member {
+	struct hub_socket socket;
+	char *token;       /* of the handshake request; NULL once let in, or for none */
+	bool is_checking;  /* pl_sessions_check() will call back */
+	bool has_ended;    /* meanwhile: the call-back frees it */
+	bool said_goodbye; /* by DISCONNECT: no grace */
+};
+
+static struct {
+	struct pl_sio_settings settings;
+	struct pl_sio_server *server;
+	struct pl_timer drain;
+	char sid_prefix[PL_EIO_SID_MAX + 1];
+} sockets = {.settings = PL_SIO_SETTINGS_DEFAULT};
+
+static void
+member_free(struct member *m)
+{
+	if (m->token)
+		pl_mem_wipe_free(m->token, strlen(m->token));
+	pl_mem_free(m);
+}
+
+static void
+on_open(struct pl_sio_client *c, struct pl_request *rq)
+{
+	struct member *m = pl_mem_zalloc(sizeof(*m));
+	struct pl_str token;
+
+	m->socket.client = c;
+	pl_list_init(&m->socket.link);
+	c->app_data = m;
+	if (pl_sessions_token(pl_request_header(rq, "cookie"),
+		pl_request_header(rq, "authorization"), &token) == PL_OK)
+		m->token = pl_mem_strndup(token.ptr, token.len);
+}
+
+static void
+on_end(struct pl_sio_client *c, enum pl_eio_reason reason)
+{
+	struct member *m = c->app_data;
+	bool just_broke =
+	    reason == PL_EIO_TRANSPORT_CLOSE || reason == PL_EIO_TRANSPORT_ERROR;
+
+	typing_end_all(m->socket.user ? &m->socket.user->id : NULL);
+	hub_leave(&m->socket, just_broke && !m->said_goodbye);
+	c->app_data = NULL;
+	m->socket.client = NULL;
+	m->has_ended = true;
+	if (!m->is_checking)
+		member_free(m);
+}
+
+/* ---- CONNECT ----------------------------------------------------------------------- */
+
+static void
+let_in(struct member *m, const struct pl_jwt_claims *claims, int64_t now)
+{
+	struct pl_sio_conn *conn = &m->socket.client->conn;
+	struct pl_ref *online;
+
+	pl_eio_sid_new("", m->socket.id);
+	if (!pl_sio_conn_accept(conn, 0, m->socket.id, NULL, now))
+		return;
+	if (m->token)
+		pl_mem_wipe_free(m->token, strlen(m->token));
+	m->token = NULL;
+	m->said_goodbye = false;
+	hub_join(&m->socket, claims);
+	online = online_users_packet();
+	(void)pl_sio_conn_send(conn, 0, online, now);
+	pl_ref_drop(online);
+}
+
+static void
+refuse(struct member *m, enum pl_session_verdict verdict, int64_t now)
+{
+	static const char *const code[] = {
+	    [PL_SESSION_NO_TOKEN] = "{\"code\":\"NO_TOKEN\"}",
+	    [PL_SESSION_BAD_TOKEN] = "{\"code\":\"BAD_TOKEN\"}",
+	    [PL_SESSION_EXPIRED] = "{\"code\":\"EXPIRED\"}",
+	};
+
+	/* Where the store does not answer, the client should come again: no refusal, an end. */
+	if (verdict == PL_SESSION_UNKNOWN)
+		pl_sio_conn_close(&m->socket.client->conn, PL_EIO_SHUTDOWN, now);
+	else
+		(void)pl_sio_conn_refuse(&m->socket.client->conn, 0, "Unauthorized",
+		    pl_str(code[verdict]), now);
+}
+
+static void
+on_verdict(void *arg, enum pl_session_verdict verdict, const struct pl_jwt_claims *claims)
+{
+	struct member *m = arg;
+	int64_t now = pl_loop_now_ms(pl_app.loop);
+
+	m->is_checking = false;
+	if (m->has_ended) {
+		member_free(m);
+		return;
+	}
+	if (verdict == PL_SESSION_OK)
+		let_in(m, claims, now);
+	else
+		refuse(m, verdict, now);
+	pl_sio_client_touch(m->socket.client);
+}
+
+static void
+on_connect(struct pl_sio_conn *conn, unsigned ns, const struct pl_json *auth, int64_t now)
+{
+	struct member *m = pl_sio_client_of(conn)->app_data;
+	struct pl_str token = pl_str(m->token);
+
+	(void)ns;
+	(void)pl_json_str(pl_json_get(auth, "token"), &token);
+	if (pl_app.is_draining) {
+		refuse(m, PL_SESSION_UNKNOWN, now);
+		return;
+	}
+	if (token.len == 0) {
+		refuse(m, PL_SESSION_NO_TOKEN, now);
+		return;
+	}
+	m->is_checking = true;
+	pl_sessions_check(pl_app.sessions, token, on_verdict, m);
+}
+
+/* ---- what clients send ------------------------------------------------------------- */
+
+static void
+on_event(struct pl_sio_conn *conn, const struct pl_sio_event *event, int64_t now)
+{
+	struct member *m = pl_sio_client_of(conn)->app_data;
+
+	(void)now;
+	if (pl_str_eq(event->name, PL_STR("typing")))
+		typing_said(&m->socket.user->id, pl_json_at(event->args, 1));
+	/* Other events mean nothing to this server, as to the one it replaces. */
+}
+
+static void
+on_disconnect(struct pl_sio_conn *conn, unsigned ns, int64_t now)
+{
+	struct member *m = pl_sio_client_of(conn)->app_data;
+
+	(void)ns;
+	(void)now;
+	m->said_goodbye = true;
+	hub_leave(&m->socket, false);
+}
+
+static const struct pl_sio_app app = {
+    .on_connect = on_connect,
+    .on_event = on_event,
+    .on_disconnect = on_disconnect,
+};
+
+/* ---- life -------------------------------------------------------------------------- */
+
+static void
+on_revoked(void *arg, const struct pl_event_revoked *e)
+{
+	(void)arg;
+	hub_end_token(&e->user, e->token_id);
+}
+
+/* End a share of the sockets each 100 ms, so that their clients do not all come to the other
+ * instances in one moment. */
+static void
+on_drain_step(struct pl_timer *t)
+{
+	size_t left_steps = (size_t)(intptr_t)t->arg;
+	size_t share =
+	    (pl_sio_server_count(sockets.server) + left_steps - 1) / left_steps;
+	struct pl_sio_client *c;
+
+	for (size_t it = 0; share > 0 && (c = pl_sio_server_next(sockets.server, &it));) {
+		if (!pl_eio_session_is_open(&c->conn.eio))
+			continue;
+		pl_sio_conn_close(&c->conn, PL_EIO_SHUTDOWN, pl_loop_now_ms(pl_app.loop));
+		pl_sio_client_touch(c);
+		share--;
+	}
+	if (left_steps > 1)
+		t->arg = (void *)(intptr_t)(left_steps - 1);
+	pl_timer_start(pl_app.loop, t, 100);
+}
+
+void
+sockets_drain(void)
+{
+	sockets.drain.on_fire = on_drain_step;
+	sockets.drain.arg = (void *)(intptr_t)(pl_settings.drain_s * 10 + 1);
+	pl_timer_start(pl_app.loop, &sockets.drain, 0);
+}
+
+bool
+sockets_are_drained(void)
+{
+	return pl_sio_server_count(sockets.server) == 0;
+}
+
+void
+sockets_start(void)
+{
+	struct pl_sio_server_config config = {
+	    .settings = &sockets.settings,
+	    .app = &app,
+	    .sid_prefix = sockets.sid_prefix,
+	    .clients_max = (size_t)pl_settings.connections_max,
+	    .on_open = on_open,
+	    .on_end = on_end,
+	};
+
+	snprintf(
+	    sockets.sid_prefix, sizeof(sockets.sid_prefix), "%s.", pl_settings.instance);
+	sockets.settings.eio.ping_interval_ms = pl_settings.ping_interval_ms;
+	sockets.settings.eio.ping_timeout_ms = pl_settings.ping_timeout_ms;
+	sockets.settings.eio.max_payload_bytes = (size_t)pl_settings.packet_bytes_max;
+	sockets.settings.eio.queue_max_bytes = (size_t)pl_settings.send_queue_bytes_max;
+	sockets.server = pl_sio_server_new(pl_app.loop, &config);
+	pl_sessions_on_revoked(pl_app.sessions, on_revoked, NULL);
+}
+
+void
+sockets_stop(void)
+{
+	pl_timer_stop(pl_app.loop, &sockets.drain);
+	pl_sio_server_free(sockets.server);
+}
+
+void
+presence_socket_io(struct pl_request *rq)
+{
+	pl_sio_server_handle(sockets.server, rq);
+}

@@ -1,0 +1,122 @@
+#include "typing.h"
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "bus/events.h"
+#include "web/service.h"
+
+/* One user typing to another. */
+struct pair {
+	struct pl_list link;
+	struct pl_oid from;
+	struct pl_oid to;
+	struct pl_timer end;
+};
+
+/* Few people type at any moment, so that a list is short. Walked from the oldest. */
+static struct pl_list pairs = {&pairs, &pairs};
+
+static void
+tell(const struct pair *p, bool is_typing)
+{
+	char channel[PL_CHANNEL_USER_LEN + 1];
+	struct pl_buf buf;
+
+	pl_buf_init(&buf, PL_BUF_UNLIMITED);
+	pl_channel_user(&p->to, channel);
+	pl_event_typing(&buf, &p->from, is_typing, false);
+	pl_bus_publish(pl_app.bus, pl_str(channel), pl_buf_str(&buf), NULL, NULL);
+	pl_buf_fini(&buf);
+}
+
+static void
+end_pair(struct pair *p)
+{
+	tell(p, false);
+	pl_timer_stop(pl_app.loop, &p->end);
+	pl_list_unlink(&p->link);
+	pl_mem_free(p);
+}
+
+static void
+on_over(struct pl_timer *t)
+{
+	end_pair(t->arg);
+}
+
+static struct pair *
+pair_find(const struct pl_oid *from, const struct pl_oid *to, unsigned *count)
+{
+	struct pair *found = NULL;
+
+	*count = 0;
+	pl_list_for_each(link, &pairs)
+	{
+		struct pair *p = PL_CONTAINER(link, struct pair, link);
+
+		if (!pl_oid_eq(&p->from, from))
+			continue;
+		++*count;
+		if (pl_oid_eq(&p->to, to))
+			found = p;
+	}
+	return found;
+}
+
+static void
+begin_pair(const struct pl_oid *from, const struct pl_oid *to)
+{
+	struct pair *p = pl_mem_zalloc(sizeof(*p));
+
+	p->from = *from;
+	p->to = *to;
+	p->end.on_fire = on_over;
+	p->end.arg = p;
+	pl_list_push(&pairs, &p->link);
+	pl_timer_start(pl_app.loop, &p->end, TYPING_MS);
+	tell(p, true);
+}
+
+void
+typing_said(const struct pl_oid *from, const struct pl_json *said)
+{
+	struct pl_str text;
+	struct pl_oid to;
+	bool is_typing;
+	unsigned count;
+	struct pair *p;
+
+	if (!pl_json_str(pl_json_get(said, "to"), &text) || !pl_oid_parse(text, &to) ||
+	    !pl_json_bool(pl_json_get(said, "isTyping"), &is_typing))
+		return;
+	p = pair_find(from, &to, &count);
+	if (p && is_typing)
+		pl_timer_start(pl_app.loop, &p->end, TYPING_MS);
+	else if (p)
+		end_pair(p);
+	else if (is_typing && count < TYPING_PAIRS_MAX)
+		begin_pair(from, &to);
+}
+
+void
+typing_end_all(const struct pl_oid *from)
+{
+	if (!from)
+		return;
+	pl_list_for_each_safe(link, &pairs)
+	{
+		struct pair *p = PL_CONTAINER(link, struct pair, link);
+
+		if (pl_oid_eq(&p->from, from))
+			end_pair(p);
+	}
+}
+
+void
+typing_stop(void)
+{
+	pl_list_for_each_safe(link, &pairs)
+	{
+		end_pair(PL_CONTAINER(link, struct pair, link));
+	}
+}

@@ -1,0 +1,20 @@
+/*
+ * typing: "typing {to, isTyping}" of a client becomes "typing {from, isTyping}" at whom it
+ * names. The server ends it by itself after TYPING_MS, when the message is sent, and when the
+ * typist goes, so that nobody is left seeing somebody write for ever.  Threads: the loop's.
+ */
+#ifndef PRESENCE_TYPING_H
+#define PRESENCE_TYPING_H
+
+#include "base/json.h"
+#include "base/oid.h"
+
+#define TYPING_MS        6000
+#define TYPING_PAIRS_MAX 8 /* whom one user may be typing to at once */
+
+/* What is not {"to": id, "isTyping": bool} is ignored. */
+void typing_said(const struct pl_oid *from, const struct pl_json *said);
+void typing_end_all(const struct pl_oid *from); /* NULL: nothing */
+void typing_stop(void);
+
+#endif
