@@ -55,7 +55,7 @@ pl_timer_is_started(const struct pl_timer *t)
 	return t->heap_index != 0;
 }
 
-/* Monotonic time, as of the start of this turn of the loop. */
+/* Monotonic time by the loop's clock. */
 int64_t pl_loop_now_ms(struct pl_loop *loop);
 
 /* ---- tasks ---- */
@@ -68,5 +68,8 @@ struct pl_task {
 /* Run task on the loop's thread soon; from any thread. From the loop's own it is the way to
  * do something after the current callback. */
 void pl_loop_post(struct pl_loop *loop, struct pl_task *task);
+/* Take task back before it runs, on the loop's thread; one that was not posted, or ran, is
+ * fine where its link was pl_list_init()ed. */
+void pl_loop_unpost(struct pl_loop *loop, struct pl_task *task);
 
 #endif

@@ -1,0 +1,237 @@
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "loop/loop_epoll.h"
+#include "loop/loop_impl.h"
+
+#define EVENTS_MAX 64 /* taken from the kernel at once; the rest come the next turn */
+
+struct epoll_loop {
+	struct pl_loop base;
+	int epoll_fd;
+	struct pl_loop_fd posted; /* an eventfd: tasks wait, or the loop is to stop */
+	struct pl_loop_fd alarm;  /* a timerfd, set to the first timer */
+	atomic_bool is_stopping;
+	/* The events of this turn, with those from event_next on still to be told. */
+	struct epoll_event events[EVENTS_MAX];
+	int event_count;
+	int event_next;
+};
+
+static struct epoll_loop *
+of(struct pl_loop *loop)
+{
+	return PL_CONTAINER(loop, struct epoll_loop, base);
+}
+
+/* The loop's own descriptors only fail where the system is out of them. */
+static int
+must(int result, const char *call)
+{
+	if (result < 0) {
+		pl_log_error("event loop failed, giving up", PL_L_CSTR("call", call),
+		    PL_L_INT("errno", errno));
+		abort();
+	}
+	return result;
+}
+
+static void
+epoll_watch(struct pl_loop *loop, struct pl_loop_fd *w, unsigned wanted)
+{
+	struct epoll_loop *el = of(loop);
+	struct epoll_event event = {.data.ptr = w};
+	int op = w->wanted == 0 ? EPOLL_CTL_ADD
+		 : wanted == 0  ? EPOLL_CTL_DEL
+				: EPOLL_CTL_MOD;
+
+	if (wanted & PL_FD_READ)
+		event.events |= EPOLLIN;
+	if (wanted & PL_FD_WRITE)
+		event.events |= EPOLLOUT;
+	must(epoll_ctl(el->epoll_fd, op, w->fd, &event), "epoll_ctl");
+	if (wanted != 0)
+		return;
+	/* w may be freed now, or watch another descriptor: forget what is still to be told. */
+	for (int i = el->event_next; i < el->event_count; i++)
+		if (el->events[i].data.ptr == w)
+			el->events[i].data.ptr = NULL;
+}
+
+static void
+epoll_wake(struct pl_loop *loop)
+{
+	uint64_t one = 1;
+
+	/* Fails only where the counter is full, and then the loop wakes anyway. */
+	if (write(of(loop)->posted.fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+static void
+epoll_set_alarm(struct pl_loop *loop)
+{
+	const struct pl_timer *first = pl_timer_heap_first(&loop->timers);
+	struct itimerspec at = {0};
+
+	if (first != NULL) {
+		at.it_value.tv_sec = first->due_mono_ms / 1000;
+		at.it_value.tv_nsec = first->due_mono_ms % 1000 * 1000000;
+	}
+	must(timerfd_settime(of(loop)->alarm.fd, TFD_TIMER_ABSTIME, &at, NULL),
+	    "timerfd_settime");
+}
+
+static int64_t
+epoll_now_ms(struct pl_loop *loop)
+{
+	(void)loop;
+	return pl_clock_mono_ms();
+}
+
+static int64_t
+epoll_start_ms(struct pl_loop *loop)
+{
+	struct timespec ts;
+
+	(void)loop;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + (ts.tv_nsec + 999999) / 1000000;
+}
+
+static const struct pl_loop_ops epoll_ops = {
+    .fd_watch = epoll_watch,
+    .wake = epoll_wake,
+    .timers_changed = epoll_set_alarm,
+    .now_ms = epoll_now_ms,
+    .start_ms = epoll_start_ms,
+};
+
+static void
+swallow(int fd)
+{
+	uint64_t count;
+
+	while (read(fd, &count, sizeof(count)) == sizeof(count))
+		;
+}
+
+static void
+on_posted(struct pl_loop_fd *w, unsigned ready)
+{
+	(void)ready;
+	swallow(
+	    w->fd); /* before the tasks are taken, or one that comes between is lost */
+	pl_loop_run_posted(w->arg);
+}
+
+static void
+on_alarm(struct pl_loop_fd *w, unsigned ready)
+{
+	struct pl_loop *loop = w->arg;
+
+	(void)ready;
+	swallow(w->fd);
+	pl_loop_run_timers(loop);
+	epoll_set_alarm(loop);
+}
+
+static void
+watch_own(struct pl_loop *loop, struct pl_loop_fd *w, int fd,
+    void (*on_ready)(struct pl_loop_fd *, unsigned))
+{
+	*w = (struct pl_loop_fd){.fd = fd, .on_ready = on_ready, .arg = loop};
+	pl_loop_fd_watch(loop, w, PL_FD_READ);
+}
+
+struct pl_loop *
+pl_loop_epoll_new(void)
+{
+	struct epoll_loop *el = pl_mem_zalloc(sizeof(*el));
+
+	pl_loop_init(&el->base, &epoll_ops);
+	el->epoll_fd = must(epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
+	watch_own(&el->base, &el->posted,
+	    must(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd"), on_posted);
+	watch_own(&el->base, &el->alarm,
+	    must(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC),
+		"timerfd_create"),
+	    on_alarm);
+	return &el->base;
+}
+
+void
+pl_loop_epoll_free(struct pl_loop *loop)
+{
+	struct epoll_loop *el;
+
+	if (loop == NULL)
+		return;
+	el = of(loop);
+	close(el->posted.fd);
+	close(el->alarm.fd);
+	close(el->epoll_fd);
+	pl_loop_fini(loop);
+	pl_mem_free(el);
+}
+
+static unsigned
+ready_of(uint32_t events)
+{
+	unsigned ready = 0;
+
+	if (events & (EPOLLIN | EPOLLERR | EPOLLHUP))
+		ready |= PL_FD_READ;
+	if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP))
+		ready |= PL_FD_WRITE;
+	return ready;
+}
+
+void
+pl_loop_epoll_step(struct pl_loop *loop, int wait_ms)
+{
+	struct epoll_loop *el = of(loop);
+	int count = epoll_wait(el->epoll_fd, el->events, EVENTS_MAX, wait_ms);
+
+	if (count < 0 && errno == EINTR)
+		return;
+	el->event_count = must(count, "epoll_wait");
+	el->event_next = 0;
+	while (el->event_next < el->event_count) {
+		const struct epoll_event *event = &el->events[el->event_next++];
+		struct pl_loop_fd *w = event->data.ptr;
+		unsigned ready = w != NULL ? ready_of(event->events) & w->wanted : 0;
+
+		if (ready != 0)
+			w->on_ready(w, ready);
+	}
+}
+
+void
+pl_loop_epoll_run(struct pl_loop *loop)
+{
+	while (!atomic_exchange(&of(loop)->is_stopping, false))
+		pl_loop_epoll_step(loop, -1);
+}
+
+void
+pl_loop_epoll_stop(struct pl_loop *loop)
+{
+	atomic_store(&of(loop)->is_stopping, true);
+	epoll_wake(loop);
+}
+
+int
+pl_loop_epoll_fd(struct pl_loop *loop)
+{
+	return of(loop)->epoll_fd;
+}

@@ -1,0 +1,173 @@
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "loop/offload.h"
+
+/*
+ * A job is in one place at a time: waiting (its task's link), on a thread, or finished (its
+ * link again) until the loop's turn. One task stands for all that are finished.
+ */
+struct pl_offload {
+	struct pl_loop *loop;
+	struct pl_offload_config config;
+	struct pl_task reap;
+	pthread_t *threads;
+	pthread_mutex_t lock; /* guards what follows */
+	pthread_cond_t work;
+	struct pl_list waiting;
+	size_t waiting_count;
+	struct pl_list finished;
+	bool is_stopping;
+};
+
+static struct pl_job *
+job_of(struct pl_list *link)
+{
+	return link ? PL_CONTAINER(link, struct pl_job, task.link) : NULL;
+}
+
+/* The next job, or NULL once the pool stops. The lock is held. */
+static struct pl_job *
+next_job(struct pl_offload *pool)
+{
+	while (pool->waiting_count == 0 && !pool->is_stopping)
+		pthread_cond_wait(&pool->work, &pool->lock);
+	if (pool->is_stopping)
+		return NULL;
+	pool->waiting_count--;
+	return job_of(pl_list_pop(&pool->waiting));
+}
+
+static void *
+thread_main(void *arg)
+{
+	struct pl_offload *pool = arg;
+	const struct pl_offload_config *config = &pool->config;
+	void *state = config->thread_start ? config->thread_start(config->arg) : NULL;
+	struct pl_job *job;
+
+	pthread_mutex_lock(&pool->lock);
+	while ((job = next_job(pool)) != NULL) {
+		bool is_first;
+
+		pthread_mutex_unlock(&pool->lock);
+		job->run(job, state);
+		pthread_mutex_lock(&pool->lock);
+		is_first = pl_list_is_empty(&pool->finished);
+		pl_list_push(&pool->finished, &job->task.link);
+		if (is_first)
+			pl_loop_post(pool->loop, &pool->reap);
+	}
+	pthread_mutex_unlock(&pool->lock);
+	if (config->thread_stop != NULL)
+		config->thread_stop(state);
+	return NULL;
+}
+
+/* Finish the jobs of list; one's done may submit more, but not free the pool. */
+static void
+finish_all(struct pl_list *list, enum pl_err err)
+{
+	struct pl_job *job;
+
+	while ((job = job_of(pl_list_pop(list))) != NULL)
+		job->done(job, err);
+}
+
+static void
+reap(struct pl_task *task)
+{
+	struct pl_offload *pool = PL_CONTAINER(task, struct pl_offload, reap);
+	struct pl_list finished;
+
+	pl_list_init(&finished);
+	pthread_mutex_lock(&pool->lock);
+	pl_list_splice(&finished, &pool->finished);
+	pthread_mutex_unlock(&pool->lock);
+	finish_all(&finished, PL_OK);
+}
+
+/* Threads take no signals: the loop's thread handles them all. */
+static void
+start_threads(struct pl_offload *pool)
+{
+	sigset_t all, old;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	for (unsigned i = 0; i < pool->config.threads; i++) {
+		int error = pthread_create(&pool->threads[i], NULL, thread_main, pool);
+
+		if (error != 0) {
+			pl_log_error("thread could not be started, giving up",
+			    PL_L_CSTR("pool", pool->config.name),
+			    PL_L_INT("errno", error));
+			abort();
+		}
+		pthread_setname_np(pool->threads[i], pool->config.name);
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+struct pl_offload *
+pl_offload_new(struct pl_loop *loop, const struct pl_offload_config *config)
+{
+	struct pl_offload *pool = pl_mem_zalloc(sizeof(*pool));
+
+	assert(config->threads > 0);
+	pool->loop = loop;
+	pool->config = *config;
+	pool->reap.run = reap;
+	pl_list_init(&pool->reap.link);
+	pool->threads = pl_mem_zalloc(config->threads * sizeof(*pool->threads));
+	pthread_mutex_init(&pool->lock, NULL);
+	pthread_cond_init(&pool->work, NULL);
+	pl_list_init(&pool->waiting);
+	pl_list_init(&pool->finished);
+	start_threads(pool);
+	return pool;
+}
+
+enum pl_err
+pl_offload_submit(struct pl_offload *pool, struct pl_job *job)
+{
+	enum pl_err err = PL_OK;
+
+	job->pool = pool;
+	pthread_mutex_lock(&pool->lock);
+	if (pool->waiting_count >= pool->config.queue_max) {
+		err = PL_E_BUSY;
+	} else {
+		pl_list_push(&pool->waiting, &job->task.link);
+		pool->waiting_count++;
+		pthread_cond_signal(&pool->work);
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return err;
+}
+
+void
+pl_offload_free(struct pl_offload *pool)
+{
+	if (pool == NULL)
+		return;
+	pthread_mutex_lock(&pool->lock);
+	pool->is_stopping = true;
+	pool->config.queue_max = 0; /* a done that submits again is refused */
+	pthread_cond_broadcast(&pool->work);
+	pthread_mutex_unlock(&pool->lock);
+	for (unsigned i = 0; i < pool->config.threads; i++)
+		pthread_join(pool->threads[i], NULL);
+	pl_loop_unpost(pool->loop, &pool->reap);
+	finish_all(&pool->finished, PL_OK);
+	finish_all(&pool->waiting, PL_E_CANCELLED);
+	pthread_cond_destroy(&pool->work);
+	pthread_mutex_destroy(&pool->lock);
+	pl_mem_free(pool->threads);
+	pl_mem_free(pool);
+}
