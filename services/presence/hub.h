@@ -16,7 +16,7 @@
 #include "loop/loop.h"
 #include "web/sio_server.h"
 
-#define HUB_SOCKET_ID_LEN 22
+#define HUB_SOCKET_ID_LEN PL_EIO_SID_MAX
 
 struct hub_user {
 	struct pl_oid id;

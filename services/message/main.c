@@ -1,0 +1,19 @@
+/* message: sending, and the history of conversations. */
+#include "history.h"
+#include "send.h"
+#include "web/service.h"
+
+static const struct pl_route routes[] = {
+    /* A send does not count as being there: who may send is the question it asks. */
+    {"POST", "/api/messages/send/:id", PL_ROUTE_AUTH, message_send_post},
+    {"GET", "/api/messages/:id", PL_ROUTE_AUTH | PL_ROUTE_SEEN, message_history_get},
+};
+
+const struct pl_service pl_service = {
+    .name = "message",
+    .bit = PL_SVC_MESSAGE,
+    .routes = routes,
+    .route_count = sizeof(routes) / sizeof(routes[0]),
+    .start = send_start,
+    .stop = send_stop,
+};

@@ -1,0 +1,257 @@
+/*
+ * The way of a message: rate, rules, is the sender online, one insert (which is message and
+ * reply job in one), publish, 201. A failed publish never changes the 201: the store is the
+ * truth, and gaps are closed from it.
+ */
+#include "send.h"
+
+#include "base/mem.h"
+#include "bus/events.h"
+#include "bus/wake.h"
+#include "ops/bucket.h"
+#include "web/reply.h"
+#include "web/service.h"
+
+struct sending {
+	struct pl_store_write_call call;
+	struct pl_store_read_call lookup; /* is there such a receiver at all? */
+	struct pl_request *rq;            /* holds the bytes of the Idempotency-Key */
+};
+
+static struct pl_bucket_table *rates;
+
+static void
+sending_end(struct sending *s)
+{
+	pl_message_fini(&s->call.write.u.send.message);
+	pl_mem_free(s);
+}
+
+/* ---- after the commit ---------------------------------------------------------------- */
+
+static void
+publish_to(const struct pl_oid *user, const struct pl_buf *event)
+{
+	char channel[PL_CHANNEL_USER_LEN + 1];
+
+	pl_channel_user(user, channel);
+	pl_bus_publish(pl_app.bus, pl_str(channel), pl_buf_str(event), NULL, NULL);
+}
+
+static void
+publish(const struct pl_write_send *sent, struct pl_str not_socket)
+{
+	const struct pl_message *m = &sent->message;
+	struct pl_buf event;
+
+	pl_buf_init(&event, PL_BUF_UNLIMITED);
+	pl_event_new_message(&event, m);
+	publish_to(&m->receiver, &event);
+	pl_buf_clear(&event);
+	pl_event_message_sent(&event, m, not_socket);
+	publish_to(&m->sender, &event);
+	pl_buf_fini(&event);
+	if (sent->busy)
+		pl_wake_send(pl_app.bus, &m->id);
+}
+
+static void
+reply_sent(struct pl_request *rq, const struct pl_write_send *sent)
+{
+	struct pl_json_out o;
+	struct pl_buf body;
+
+	if (sent->replayed)
+		pl_reply_header(rq, "idempotent-replayed", "true");
+	pl_buf_init(&body, PL_BUF_UNLIMITED);
+	pl_jo_init(&o, &body);
+	pl_message_write(&o, &sent->message);
+	pl_reply_json(rq, 201, pl_buf_str(&body));
+	pl_buf_fini(&body);
+}
+
+static void
+on_written(struct pl_store_write_call *call)
+{
+	struct sending *s = PL_CONTAINER(call, struct sending, call);
+	struct pl_write_send *sent = &call->write.u.send;
+
+	switch (call->write.err) {
+	case PL_OK:
+		if (!sent->replayed)
+			publish(sent, pl_request_header(s->rq, "x-socket-id"));
+		reply_sent(s->rq, sent);
+		break;
+	case PL_E_NOT_FOUND:
+		pl_reply_problem(s->rq, PL_PROBLEM_NO_USER);
+		break;
+	case PL_E_CONFLICT:
+		pl_reply_problem(s->rq, PL_PROBLEM_IDEMPOTENCY);
+		break;
+	default:
+		pl_reply_err(s->rq, call->write.err);
+		break;
+	}
+	sending_end(s);
+}
+
+static void
+write_it(struct sending *s)
+{
+	enum pl_err err = pl_store_async_write(pl_app.store, &s->call);
+
+	if (err != PL_OK) {
+		s->call.write.err = err;
+		on_written(&s->call);
+	}
+}
+
+/* ---- the online rule ----------------------------------------------------------------- */
+
+static enum pl_err
+lookup_run(struct pl_store_read_call *call, struct pl_store *store)
+{
+	struct sending *s = PL_CONTAINER(call, struct sending, lookup);
+	struct pl_user user;
+	enum pl_err err =
+	    pl_store_user_by_id(store, &s->call.write.u.send.message.receiver, &user);
+
+	if (err == PL_OK)
+		pl_user_fini(&user);
+	return err;
+}
+
+static void
+lookup_done(struct pl_store_read_call *call)
+{
+	struct sending *s = PL_CONTAINER(call, struct sending, lookup);
+
+	if (call->err == PL_OK)
+		pl_reply_problem(s->rq, PL_PROBLEM_RECIPIENT_OFFLINE);
+	else if (call->err == PL_E_NOT_FOUND)
+		pl_reply_problem(s->rq, PL_PROBLEM_NO_USER);
+	else
+		pl_reply_err(s->rq, call->err);
+	sending_end(s);
+}
+
+static void
+on_receiver_online(void *arg, bool is_online)
+{
+	struct sending *s = arg;
+
+	if (is_online) {
+		write_it(s);
+		return;
+	}
+	s->lookup.run = lookup_run;
+	s->lookup.done = lookup_done;
+	s->lookup.err = pl_store_async_read(pl_app.store, &s->lookup);
+	if (s->lookup.err != PL_OK)
+		lookup_done(&s->lookup);
+}
+
+static void
+on_sender_online(void *arg, bool is_online)
+{
+	struct sending *s = arg;
+
+	if (!is_online) {
+		pl_reply_problem(s->rq, PL_PROBLEM_OFFLINE);
+		sending_end(s);
+	} else if (pl_settings.chat_requires_online == PL_ONLINE_BOTH) {
+		pl_online_ask(pl_app.online, &s->call.write.u.send.message.receiver,
+		    on_receiver_online, s);
+	} else {
+		write_it(s);
+	}
+}
+
+/* ---- the request --------------------------------------------------------------------- */
+
+/* 1 to SEND_IDEM_KEY_MAX visible ASCII characters. */
+static bool
+idem_key_is_good(struct pl_str key)
+{
+	if (key.len == 0 || key.len > SEND_IDEM_KEY_MAX)
+		return false;
+	for (size_t i = 0; i < key.len; i++)
+		if (key.ptr[i] < '!' || key.ptr[i] > '~')
+			return false;
+	return true;
+}
+
+/* The receiver, the text and the key, or an answer that says what is wrong with them. */
+static bool
+read_request(struct pl_request *rq, struct pl_oid *receiver, struct pl_str *text,
+    struct pl_str *idem_key)
+{
+	const struct pl_json *body;
+	struct pl_invalid why;
+
+	*idem_key = pl_request_header(rq, "idempotency-key");
+	if (!pl_request_oid(rq, receiver) || !(body = pl_request_json(rq)))
+		return false;
+	if (pl_message_parse(body, (size_t)pl_settings.message_bytes_max, text, &why) !=
+	    PL_OK) {
+		pl_reply_invalid(rq, &why);
+		return false;
+	}
+	if (idem_key->ptr && !idem_key_is_good(*idem_key)) {
+		pl_invalid_set(&why, "INVALID_FIELD",
+		    "Idempotency-Key must be 1 to %d visible ASCII characters",
+		    SEND_IDEM_KEY_MAX);
+		pl_reply_invalid(rq, &why);
+		return false;
+	}
+	return true;
+}
+
+void
+message_send_post(struct pl_request *rq)
+{
+	struct pl_str text, idem_key;
+	struct pl_oid receiver;
+	struct sending *s;
+	int64_t wait_ms;
+
+	if (!read_request(rq, &receiver, &text, &idem_key))
+		return;
+	wait_ms = pl_bucket_table_take(
+	    rates, pl_oid_str(&rq->claims.user), pl_loop_now_ms(pl_app.loop));
+	if (wait_ms > 0) {
+		pl_reply_retry(rq, PL_PROBLEM_TOO_MANY, wait_ms);
+		return;
+	}
+	s = pl_mem_zalloc(sizeof(*s));
+	s->rq = rq;
+	s->call.done = on_written;
+	s->call.write.kind = PL_WRITE_SEND;
+	s->call.write.u.send.idem_key = idem_key;
+	s->call.write.u.send.reply_within_ms = SEND_REPLY_WITHIN_MS;
+	pl_message_init(
+	    &s->call.write.u.send.message, &rq->claims.user, &receiver, text, 0);
+	if (pl_settings.chat_requires_online == PL_ONLINE_OFF)
+		write_it(s);
+	else
+		pl_online_ask(pl_app.online, &rq->claims.user, on_sender_online, s);
+}
+
+void
+send_start(void)
+{
+	int64_t burst = pl_settings.limit_messages_burst;
+
+	/* Either setting at 0 lifts the limit. */
+	rates = pl_bucket_table_new(
+	    pl_bucket_rule(
+		burst > 0 ? pl_settings.limit_messages_per_second : 0, 1000, burst),
+	    SEND_USERS_MAX);
+}
+
+void
+send_stop(void)
+{
+	pl_bucket_table_free(rates);
+	rates = NULL;
+}
