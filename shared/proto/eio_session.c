@@ -23,7 +23,8 @@ enter(struct pl_eio_session *s, enum pl_eio_state state, int64_t due_ms)
 	s->state = (uint8_t)state;
 	s->state_due_ms = due_ms;
 	s->noop_due_ms = PL_EIO_NEVER;
-	s->owes_probe_pong = false;
+	if (state != PL_EIO_WEBSOCKET) /* "2probe" and "5" may come together */
+		s->owes_probe_pong = false;
 	switch (state) {
 	case PL_EIO_POLLING:
 	case PL_EIO_PROBING:

@@ -695,6 +695,20 @@ a_probe_is_answered_and_the_waiting_get_gets_a_noop(void **state)
 }
 
 static void
+a_probe_and_an_upgrade_at_once_are_answered_in_order(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	start_probing(&r);
+	send_text(&r, "4hi");
+	ws_text(&r, "2probe");
+	ws_text(&r, "5");
+	check_trace(&r, "ws<3probe> ws<4hi>");
+	stop(&r);
+}
+
+static void
 what_is_queued_while_probing_is_not_lost(void **state)
 {
 	struct rig r;
@@ -790,7 +804,7 @@ a_post_under_way_at_the_upgrade_is_still_taken(void **state)
 	assert_int_equal(pl_eio_session_post_begin(&r.session), PL_OK);
 	ws_text(&r, "2probe");
 	ws_text(&r, "5");
-	check_trace(&r, "");
+	check_trace(&r, "ws<3probe>");
 	assert_int_equal(
 	    pl_eio_session_post(&r.session, PL_STR("4a"), false, r.now), PL_OK);
 	check_trace(&r, "got<a>");
@@ -1240,6 +1254,7 @@ main(void)
 		http_requests_of_a_websocket_session_are_refused_and_harmless),
 	    cmocka_unit_test(a_second_websocket_is_refused_and_harmless),
 	    cmocka_unit_test(a_probe_is_answered_and_the_waiting_get_gets_a_noop),
+	    cmocka_unit_test(a_probe_and_an_upgrade_at_once_are_answered_in_order),
 	    cmocka_unit_test(what_is_queued_while_probing_is_not_lost),
 	    cmocka_unit_test(polling_goes_on_until_the_upgrade),
 	    cmocka_unit_test(a_get_after_the_probe_gets_a_noop_within_100_ms),
