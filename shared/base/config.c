@@ -250,15 +250,59 @@ place_of(const struct pl_setting *row, void *values)
 /* ---- wiping
  * ----------------------------------------------------------------------------- */
 
-/* unsetenv() alone only forgets where the text is; it would stay in /proc/PID/environ. */
-static void
-wipe_variable(const char *name)
+/* proc(5), /proc/PID/stat: fields are counted from 1, and the third follows a ')'. */
+#define STAT_ENV_START 50
+
+/* The memory that /proc/PID/environ shows: the environment as the process was started with.
+ * environ may point elsewhere since; kore moves it to make room for its title. */
+struct shown {
+	char *from;
+	char *to;
+};
+
+static struct shown
+find_shown(void)
 {
-	size_t len = strlen(name);
+	char line[2048], *at = NULL;
+	FILE *file = fopen("/proc/self/stat", "re");
+	uintptr_t from, to;
+
+	if (file != NULL) {
+		at = fgets(line, sizeof(line), file) != NULL ? strrchr(line, ')') : NULL;
+		fclose(file);
+	}
+	for (int field = 2; at != NULL && field < STAT_ENV_START; field++)
+		at = strchr(at + 1, ' ');
+	if (at == NULL)
+		return (struct shown){NULL, NULL};
+	from = strtoull(at, &at, 10);
+	to = strtoull(at, NULL, 10);
+	return (struct shown){(char *)from, (char *)to};
+}
+
+/* entry has len bytes: "NAME=value". */
+static void
+wipe_if_named(char *entry, size_t len, const char *name)
+{
+	size_t name_len = strlen(name);
+
+	if (len > name_len && strncmp(entry, name, name_len) == 0 &&
+	    entry[name_len] == '=')
+		explicit_bzero(entry + name_len + 1, len - name_len - 1);
+}
+
+/* unsetenv() alone only forgets where the text is. */
+static void
+wipe_variable(const char *name, struct shown shown)
+{
+	size_t len;
 
 	for (char **at = environ; at != NULL && *at != NULL; at++)
-		if (strncmp(*at, name, len) == 0 && (*at)[len] == '=')
-			explicit_bzero(*at + len + 1, strlen(*at + len + 1));
+		wipe_if_named(*at, strlen(*at), name);
+	for (char *at = shown.from; at < shown.to; at += len + 1) {
+		len = strnlen(at, (size_t)(shown.to - at));
+		wipe_if_named(at, len, name);
+	}
 	unsetenv(name);
 }
 
@@ -266,12 +310,14 @@ wipe_variable(const char *name)
 static void
 wipe_secrets(const struct pl_setting *table, size_t rows)
 {
+	struct shown shown = find_shown();
+
 	for (size_t i = 0; i < rows; i++) {
 		if (table[i].type != PL_SETTING_SECRET)
 			continue;
-		wipe_variable(table[i].name);
+		wipe_variable(table[i].name, shown);
 		if (table[i].alias != NULL)
-			wipe_variable(table[i].alias);
+			wipe_variable(table[i].alias, shown);
 	}
 }
 

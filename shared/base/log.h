@@ -7,7 +7,7 @@
  * Messages are facts in the past tense; a warning says what happens next. Ids yes;
  * message texts, tokens, passwords and cookies never. Values are escaped (control
  * characters, U+2028, U+2029, bad UTF-8), so that a line is always one line. Threads:
- * any; a line is one write().
+ * any; a line is one write() of at most 4,096 bytes, for which long values are cut ("…").
  */
 #ifndef PL_BASE_LOG_H
 #define PL_BASE_LOG_H

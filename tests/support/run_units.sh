@@ -18,28 +18,35 @@ sum_of() {
 		awk '{ n += $1 } END { print n + 0 }'
 }
 
+count_of() {
+	grep -c "$1" "$output"
+}
+
 run_program() {
 	local program=$1 status passed failed skipped note=
 
-	timeout -k 5 "$timeout_s" "$program" >"$output" 2>&1
-	status=$?
+	# In braces, for bash's own "Killed" to go into the output too.
+	{ timeout -k 5 "$timeout_s" "$program"; status=$?; } >"$output" 2>&1
 	passed=$(sum_of PASSED)
 	failed=$(sum_of FAILED)
 	skipped=$(sum_of SKIPPED)
 	# A program that dies does not get to its summary; its lines of single tests are there.
 	if [ "$passed" -eq 0 ]; then
-		passed=$(grep -c '^\[       OK \] ' "$output")
+		passed=$(count_of '^\[       OK \] ')
 	fi
 	if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then
 		failed=1
 		note=", exit status $status"
 		[ "$status" -eq 124 ] && note=", no end within $timeout_s s"
 	fi
-	[ "$skipped" -gt 0 ] && note="$note, $skipped skipped"
 	if [ "$status" -eq 0 ] && [ $((passed + skipped)) -eq 0 ]; then
 		failed=1
 		note=", ran no test"
+	elif [ "$status" -eq 0 ] && [ "$(count_of '\] Running ')" -ne "$(count_of ' run\.$')" ]; then
+		failed=$((failed + 1))
+		note=", ended before its last test"
 	fi
+	[ "$skipped" -gt 0 ] && note="$note, $skipped skipped"
 	passed_sum=$((passed_sum + passed))
 	failed_sum=$((failed_sum + failed))
 	if [ "$failed" -eq 0 ]; then
