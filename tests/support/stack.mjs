@@ -1,0 +1,123 @@
+// The real stack, started as `make run` starts it, on free ports and in a folder of its own.
+// With PARLEY_URL set, the tests that only need a URL run against that one instead.
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { freePort, waitUntil } from './wait.mjs';
+
+export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
+const script = path.join(root, 'deploy/local/run.sh');
+
+/** Environment for a stack: rates lifted, no LLM, nothing of the caller's own settings. */
+function environment(dir, port, settings) {
+  const { PATH, HOME, LANG, TMPDIR } = process.env;
+  return {
+    PATH, HOME, LANG: LANG ?? 'C.UTF-8', ...(TMPDIR && { TMPDIR }),
+    PORT: String(port), DATA_DIR: path.join(dir, 'data'),
+    LIMIT_LOGIN_ADDRESS: '0', LIMIT_LOGIN_ACCOUNT: '0',
+    LIMIT_MESSAGES_PER_SECOND: '0', LIMIT_MESSAGES_BURST: '0',
+    ...settings,
+  };
+}
+
+export class Stack {
+  /** Start run.sh with `settings` in its environment; does not wait. */
+  static async spawn(settings = {}, { dir, port } = {}) {
+    const stack = new Stack();
+    stack.dir = dir ?? (await mkdtemp(path.join(tmpdir(), 'parley-')));
+    stack.port = port ?? (await freePort());
+    stack.url = `http://localhost:${stack.port}`;
+    stack.output = '';
+    stack.process = spawn('bash', [script], {
+      cwd: root, env: environment(stack.dir, stack.port, settings), stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [stack.process.stdout, stack.process.stderr]) {
+      stream.setEncoding('utf8').on('data', (text) => { stack.output += text; });
+    }
+    stack.ended = new Promise((resolve) => {
+      stack.process.once('close', (code, signal) => { stack.exit = { code, signal }; resolve(stack.exit); });
+    });
+    return stack;
+  }
+
+  /** Start, and wait until it answers. */
+  static async start(settings, options) {
+    if (process.env.PARLEY_URL && !settings) return new GivenStack(process.env.PARLEY_URL);
+    const stack = await Stack.spawn(settings, options);
+    try {
+      await stack.ready();
+    } catch (error) {
+      await stack.printLogs();
+      await stack.stop();
+      throw error;
+    }
+    return stack;
+  }
+
+  async ready() {
+    await waitUntil('the stack to be ready', () => {
+      if (this.exit) throw new Error(`run.sh ended with ${this.exit.code}`);
+      return this.output.includes(`Parley is at ${this.url}`);
+    }, { within: 30000 });
+  }
+
+  /** End it as Ctrl-C or systemd would; gives run.sh's exit and the milliseconds it took. */
+  async stop({ signal = 'SIGTERM', keep = false } = {}) {
+    const begin = Date.now();
+    if (!this.exit) this.process.kill(signal);
+    await this.ended;
+    const took = Date.now() - begin;
+    if (!keep) await rm(this.dir, { recursive: true, force: true });
+    return { ...this.exit, took };
+  }
+
+  /** Processes whose command line or folder names this stack's data folder. */
+  async processes() {
+    const found = [];
+    for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+      const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+      const env = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
+      if (command.includes(this.dir) || env.includes(this.dir)) {
+        found.push({ pid: Number(pid), command: command.replaceAll('\0', ' ').trim() });
+      }
+    }
+    return found;
+  }
+
+  async logs() {
+    const folder = path.join(this.dir, 'data/run/logs');
+    const names = await readdir(folder).catch(() => []);
+    const texts = await Promise.all(names.map(async (name) =>
+      `--- ${name}\n${(await readFile(path.join(folder, name), 'utf8')).slice(-6000)}`));
+    return [`--- run.sh\n${this.output}`, ...texts].join('\n');
+  }
+
+  async printLogs() {
+    process.stderr.write(`${await this.logs()}\n`);
+  }
+}
+
+class GivenStack {
+  constructor(url) {
+    this.url = url.replace(/\/$/, '');
+    this.port = Number(new URL(url).port || 80);
+  }
+
+  async stop() {}
+  async printLogs() {}
+}
+
+/** For a test file: a stack before its tests, ended after them, its logs shown if one failed. */
+export function useStack({ before, after, afterEach }, settings) {
+  const holder = {};
+  let failed = false;
+  before(async () => { Object.assign(holder, { stack: await Stack.start(settings) }); }, { timeout: 60000 });
+  afterEach((t) => { failed ||= t.passed === false || Boolean(t.error); });
+  after(async () => {
+    if (failed) await holder.stack?.printLogs();
+    await holder.stack?.stop();
+  }, { timeout: 30000 });
+  return holder;
+}

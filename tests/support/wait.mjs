@@ -1,0 +1,35 @@
+// Waiting for conditions, never for time: each wait has a deadline and says what it waited for.
+import net from 'node:net';
+import { once } from 'node:events';
+
+const tick = () => new Promise((resolve) => setTimeout(resolve, 20));
+
+/** Call `probe` until it gives something truthy, and give that. */
+export async function waitUntil(what, probe, { within = 5000 } = {}) {
+  const end = Date.now() + within;
+  for (;;) {
+    const result = await probe();
+    if (result) return result;
+    if (Date.now() > end) throw new Error(`waited ${within} ms in vain for: ${what}`);
+    await tick();
+  }
+}
+
+/** Resolve as `promise` does, or fail once `within` ms have passed. */
+export function withDeadline(what, promise, within = 5000) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`waited ${within} ms in vain for: ${what}`)), within);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+/** A TCP port of the loopback that was free a moment ago. */
+export async function freePort() {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
