@@ -14,8 +14,9 @@
  * and https://app.example.com.evil.net
  *
  * Scheme, host and port must all be equal; the ASCII case of scheme and host does not
- * count, and an absent port is 80 for http and 443 for https (an app's own scheme has none). An entry of the list that
- * is not such an origin matches nothing, so neither `*` nor `null` opens a door.
+ * count, and an absent port is 80 for http and 443 for https (an app's own scheme, as
+ * capacitor://localhost, has none). An entry of the list that is not such an origin matches
+ * nothing, so neither `*` nor `null` opens a door.
  *
  * Source: RFC 6454 §4, §7; OWASP ASVS 3.4.2, 4.4.2.  Threads: any.
  */

@@ -77,7 +77,7 @@ uint16_t pl_ws_verdict_code(enum pl_ws_verdict verdict);
 const char *pl_ws_verdict_text(enum pl_ws_verdict verdict);
 
 static inline bool
-pl_ws_opcode_is_control(uint8_t opcode)
+pl_ws_opcode_is_control(unsigned opcode)
 {
 	return (opcode & 0x8) != 0;
 }
