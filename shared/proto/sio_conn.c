@@ -340,10 +340,11 @@ static void
 finish_binary(struct pl_sio_conn *c, int64_t now_mono_ms)
 {
 	struct pl_sio_pending *pending = c->pending;
-	struct pl_sio_packet p;
+	struct pl_sio_packet p = {0};
+	enum pl_err err = pl_sio_packet_decode(pl_ref_str(pending->text), &p, NULL);
 
-	if (pl_sio_packet_decode(pl_ref_str(pending->text), &p, NULL) != PL_OK)
-		return;
+	assert(err == PL_OK); /* as it was when its text came */
+	(void)err;
 	if (where(c, pending->ns) == IN)
 		deliver(c, pending->ns, &p, pending->attachments, now_mono_ms);
 	pl_sio_packet_fini(&p);

@@ -122,7 +122,7 @@ suits_type(const struct pl_json *json, enum pl_sio_type type)
 	case PL_SIO_CONNECT:
 		return is == PL_JSON_OBJECT;
 	case PL_SIO_DISCONNECT:
-		return false;
+		break;
 	case PL_SIO_CONNECT_ERROR:
 		return is == PL_JSON_OBJECT || is == PL_JSON_STRING;
 	case PL_SIO_EVENT:

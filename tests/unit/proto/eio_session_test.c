@@ -604,6 +604,8 @@ a_message_above_max_payload_ends_the_session(void **state)
 	start_websocket(&r);
 	pl_eio_session_ws_binary(&r.session, pl_str_n(text, 1001), r.now);
 	check_trace(&r, "close<1002> ended<parse_error> free");
+	pl_eio_session_ws_binary(&r.session, pl_str_n(text, 1001), r.now);
+	check_trace(&r, "free");
 	stop(&r);
 }
 

@@ -345,6 +345,9 @@ no_connect_within_the_timeout_ends_the_connection(void **state)
 	start(&r);
 	advance_to_deadline(&r, 20000);
 	check_trace(&r, "close<1000> ended<forced_close> free");
+	assert_true(pl_sio_conn_deadline(&r.conn) == PL_EIO_NEVER);
+	pl_sio_conn_tick(&r.conn, r.now + 100000);
+	check_trace(&r, "free");
 	stop(&r);
 }
 
