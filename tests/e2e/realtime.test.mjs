@@ -1,0 +1,187 @@
+// Real time, with the stock clients that MERN pages use, through the gateway.
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { io } from 'socket.io-client';
+import { io as io40 } from 'socket.io-client-40';
+import { Person } from '../support/api.mjs';
+import { useStack } from '../support/stack.mjs';
+import { waitUntil, withDeadline } from '../support/wait.mjs';
+
+const hold = useStack({ before, after, afterEach }, { PRESENCE_GRACE_MS: '1000' });
+const base = () => hold.stack.url;
+const people = [];
+const signUp = async (name) => { const p = await Person.signUp(base(), name); people.push(p); return p; };
+afterEach(() => { for (const p of people.splice(0)) p.close(); });
+
+const refused = (socket) => withDeadline('a refusal', new Promise((resolve, reject) => {
+  socket.once('connect_error', resolve);
+  socket.once('connect', () => reject(new Error('connected')));
+}));
+const lastOnline = (socket) => socket.all('getOnlineUsers').at(-1) ?? [];
+
+const clients = [
+  ['default', {}, io], ['polling', { transports: ['polling'] }, io], ['websocket', { transports: ['websocket'] }, io],
+  ['default, client 4.0', {}, io40], ['polling, client 4.0', { transports: ['polling'] }, io40],
+  ['websocket, client 4.0', { transports: ['websocket'] }, io40],
+];
+
+for (const [name, options, client] of clients) {
+  test(`a ${name} client gets newMessage well under a second, as the 201 showed it`, async () => {
+    const [ann, bob] = [await signUp('ann'), await signUp('bob')];
+    const socket = await bob.connect(options, client);
+    const sent = Date.now();
+    const answer = await ann.send(bob, 'hello');
+    assert.equal(answer.status, 201);
+    await waitUntil('newMessage', () => socket.all('newMessage').length > 0);
+    const event = socket.events.find(({ name: n }) => n === 'newMessage');
+    assert.ok(event.at - sent < 1000, `took ${event.at - sent} ms`);
+    assert.deepEqual(event.args[0], answer.json);
+  });
+}
+
+test('a default client upgrades to WebSocket and misses nothing on the way', async () => {
+  const [ann, bob] = [await signUp('ann'), await signUp('bob')];
+  const socket = bob.open();
+  const texts = [];
+  await withDeadline('connect', new Promise((resolve) => socket.once('connect', resolve)));
+  const upgraded = new Promise((resolve) => socket.io.engine.once('upgrade', resolve));
+  for (let i = 0; i < 20; i++) {
+    texts.push(`m${i}`);
+    assert.equal((await ann.send(bob, `m${i}`)).status, 201);
+  }
+  await withDeadline('the upgrade', upgraded);
+  await waitUntil('all of them', () => socket.all('newMessage').length === 20);
+  assert.deepEqual(socket.all('newMessage').map((m) => m.message), texts);
+});
+
+test('the sender\'s sockets get messageSent and never newMessage, save the one in X-Socket-Id', async () => {
+  const [ann, bob] = [await signUp('ann'), await signUp('bob')];
+  const [page, phone] = [await ann.connect(), await ann.connect()];
+  const other = await bob.connect();
+  const sent = await ann.send(bob, 'once', { 'x-socket-id': page.id });
+  await waitUntil('messageSent', () => phone.all('messageSent').length > 0);
+  await waitUntil('newMessage', () => other.all('newMessage').length > 0);
+  assert.deepEqual(phone.all('messageSent'), [sent.json]);
+  assert.deepEqual([...page.all('messageSent'), ...page.all('newMessage'), ...phone.all('newMessage')], []);
+});
+
+test('every socket of the receiver gets the message', async () => {
+  const [ann, bob] = [await signUp('ann'), await signUp('bob')];
+  const sockets = [await bob.connect(), await bob.connect({ transports: ['polling'] })];
+  await ann.send(bob, 'to both');
+  for (const socket of sockets) await waitUntil('newMessage', () => socket.all('newMessage').length === 1);
+});
+
+describe('getOnlineUsers', () => {
+  test('comes on connecting and names everybody with a live socket', async () => {
+    const [ann, bob] = [await signUp('ann'), await signUp('bob')];
+    const first = await ann.connect();
+    await waitUntil('ann to be online', () => lastOnline(first).includes(ann.id));
+    const second = await bob.connect();
+    await waitUntil('bob to see both', () => [ann, bob].every((p) => lastOnline(second).includes(p.id)));
+    await waitUntil('ann to see bob', () => lastOnline(first).includes(bob.id));
+  });
+
+  test('counts a disconnect() out at once, and keeps who has another socket', async () => {
+    const [ann, bob] = [await signUp('ann'), await signUp('bob')];
+    const watcher = await ann.connect();
+    const [one, two] = [await bob.connect(), await bob.connect()];
+    await waitUntil('bob online', () => lastOnline(watcher).includes(bob.id));
+    one.disconnect();
+    await ann.send(bob, 'still there?');
+    await waitUntil('the other socket to work', () => two.all('newMessage').length === 1);
+    assert.ok(lastOnline(watcher).includes(bob.id));
+    two.disconnect();
+    await waitUntil('bob gone', () => !lastOnline(watcher).includes(bob.id), { within: 2500 });
+  });
+
+  test('counts a broken connection out after the grace, and not when it comes back', async () => {
+    const [ann, bob] = [await signUp('ann'), await signUp('bob')];
+    const watcher = await ann.connect();
+    const socket = await bob.connect({ transports: ['websocket'], reconnectionDelay: 100, reconnectionDelayMax: 100 });
+    await waitUntil('bob online', () => lastOnline(watcher).includes(bob.id));
+    watcher.events.length = 0;
+    socket.io.engine.transport.ws._socket.destroy();
+    await waitUntil('bob to be back', () => socket.connected && socket.all('getOnlineUsers').length > 1);
+    assert.ok(watcher.all('getOnlineUsers').every((list) => list.includes(bob.id)), 'never seen leaving');
+    socket.io.reconnection(false);
+    socket.io.engine.transport.ws._socket.destroy();
+    await waitUntil('bob gone', () => watcher.all('getOnlineUsers').length > 0 &&
+      !lastOnline(watcher).includes(bob.id), { within: 4000 });
+  });
+});
+
+describe('who a socket is', () => {
+  test('comes from the cookie, whatever userId the query claims', async () => {
+    const [ann, bob, eve] = [await signUp('ann'), await signUp('bob'), await signUp('eve')];
+    const spoof = await eve.connect({ query: { userId: bob.id } });
+    await waitUntil('eve online', () => lastOnline(spoof).includes(eve.id));
+    assert.ok(!lastOnline(spoof).includes(bob.id));
+    const real = await bob.connect();
+    await ann.send(bob, 'for bob only');
+    await waitUntil('bob to have it', () => real.all('newMessage').length === 1);
+    assert.deepEqual(spoof.all('newMessage'), []);
+  });
+
+  test('comes from auth.token or Authorization too', async () => {
+    const ann = await signUp('ann');
+    const token = ann.cookie.split('=')[1];
+    await ann.connect({ extraHeaders: {}, auth: { token } });
+    await ann.connect({ extraHeaders: { authorization: `Bearer ${token}` } });
+  });
+
+  for (const [what, code, options] of [
+    ['no token', 'NO_TOKEN', { extraHeaders: {} }],
+    ['a bad token', 'BAD_TOKEN', { extraHeaders: { cookie: 'jwt=a.b.c' } }],
+    ['a bad auth.token', 'BAD_TOKEN', { extraHeaders: {}, auth: { token: 'x' } }],
+  ]) {
+    for (const transports of [['polling'], ['websocket']]) {
+      test(`is refused with ${code} for ${what} over ${transports}`, async () => {
+        const ann = await signUp('ann');
+        const error = await refused(ann.open({ ...options, transports }));
+        assert.equal(error.message, 'Unauthorized');
+        assert.deepEqual(error.data, { code });
+      });
+    }
+  }
+
+  test('ends with its token: a logout closes its sockets within a second, and no others', async () => {
+    const ann = await signUp('ann');
+    const other = new Person(base(), ann.user, (await ann.logIn()).cookies[0].split(';')[0]);
+    people.push(other);
+    const [mine, theirs] = [await ann.connect(), await other.connect()];
+    const ended = new Promise((resolve) => mine.once('disconnect', () => resolve(Date.now())));
+    const begin = Date.now();
+    assert.equal((await ann.post('/api/auth/logout')).status, 200);
+    assert.ok(await withDeadline('the end of the socket', ended, 2000) - begin < 1000);
+    assert.ok(theirs.connected);
+    assert.equal((await refused(mine)).data.code, 'BAD_TOKEN');
+  });
+});
+
+test('statusChanged tells everybody', async () => {
+  const [ann, bob] = [await signUp('ann'), await signUp('bob')];
+  const socket = await bob.connect();
+  assert.equal((await ann.setStatus('BUSY', 'in a meeting')).status, 200);
+  await waitUntil('statusChanged', () => socket.all('statusChanged').length > 0);
+  assert.deepEqual(socket.all('statusChanged')[0], { userId: ann.id, status: 'BUSY', note: 'in a meeting' });
+});
+
+test('typing reaches whom it names, and ends with the message', async () => {
+  const [ann, bob] = [await signUp('ann'), await signUp('bob')];
+  const [from, to] = [await ann.connect(), await bob.connect()];
+  from.emit('typing', { to: bob.id, isTyping: true });
+  await waitUntil('typing', () => to.all('typing').length === 1);
+  assert.deepEqual(to.all('typing')[0], { from: ann.id, isTyping: true });
+  await ann.send(bob, 'done');
+  await waitUntil('typing to end', () => to.all('typing').length === 2);
+  assert.deepEqual(to.all('typing')[1], { from: ann.id, isTyping: false });
+});
+
+test('the oldest of more than 20 sockets of a user is closed', async () => {
+  const ann = await signUp('ann');
+  const first = await ann.connect({ reconnection: false, transports: ['websocket'] });
+  for (let i = 0; i < 20; i++) await ann.connect({ reconnection: false, transports: ['websocket'] });
+  await waitUntil('the oldest to be closed', () => !first.connected);
+  assert.equal(ann.sockets.filter((socket) => socket.connected).length, 20);
+});
