@@ -6,6 +6,7 @@
 #   auth.so ...      one module a kore service; llm-responder is a program
 
 CC      ?= gcc
+comma   := ,
 B       := $(if $(SAN),build/san,build)
 SHELL   := /bin/bash
 .DEFAULT_GOAL := all
@@ -29,7 +30,6 @@ CPPFLAGS := -Ishared -D_GNU_SOURCE
 CFLAGS   := -std=gnu17 -O2 -g -fPIC $(WARN) $(HARDEN) $(EXTRA_CFLAGS)
 LDFLAGS  := -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed \
 	$(if $(SAN),-fsanitize=address$(comma)undefined) $(EXTRA_LDFLAGS)
-comma    := ,
 LIBS     := -ljwt -lhiredis -lsodium -ljansson -lsqlite3 -lutf8proc -lcrypto -lcrypt -lpthread
 # These flags are part of kore's ABI: they set the size of its structs.
 KORE_CPPFLAGS = -isystem /usr/include/kore $(shell sed 's/-I/-isystem /g' /usr/share/kore/features 2>/dev/null)
