@@ -11,6 +11,7 @@
 #include "bus/redis.h"
 
 struct pl_bus;
+struct pl_channel;
 
 /* One that listens to a channel: the caller's; zero it, set the first three. on_message's
  * slices are borrowed until it returns; it may subscribe and unsubscribe. */
@@ -22,7 +23,9 @@ struct pl_bus_listener {
 	void (*on_ready)(void *arg, bool is_again);
 	/* inside */
 	struct pl_list link;
-	void *channel;
+	struct pl_channel *channel; /* NULL while unsubscribed */
+	bool is_ready_due;
+	bool was_ready;
 };
 
 struct pl_bus *pl_bus_redis_new(struct pl_loop *loop, const char *redis_url);

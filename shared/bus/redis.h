@@ -2,8 +2,16 @@
  * redis: one connection to a Redis server on the event loop (hiredis inside), which connects
  * again by itself: 100 ms, doubling to 5 s, with jitter. Only bus/ uses it.
  *
- * URL: redis://[:password@]host:port[/db]. Every command has a deadline of
- * PL_REDIS_DEADLINE_MS; commands given while there is no connection fail at once.
+ *   WAITING --timer--> DIALING --socket--> CONNECTING --writable--> GREETING --PONG--> UP
+ *      ^                  |                    |                       |               |
+ *      +------------------+--------------------+-----------------------+---------------+
+ *
+ * URL: redis://[[user]:password@]host[:port][/db], user and password percent-encoded. Every
+ * command has a deadline; where it passes, the connection is given up, with all that waits.
+ * Commands given while there is no connection, or while PL_REDIS_QUEUE_BYTES wait to be sent,
+ * fail at once. hiredis reads the replies; connecting and sending are ours, because its own
+ * resolve names on the caller's thread, queue without bound, and raise SIGPIPE, and its
+ * subscriptions abort on an UNSUBSCRIBE that crosses a SUBSCRIBE.
  * Threads: the loop's.
  */
 #ifndef PL_BUS_REDIS_H
@@ -12,6 +20,7 @@
 #include "loop/loop.h"
 
 #define PL_REDIS_DEADLINE_MS 1000
+#define PL_REDIS_QUEUE_BYTES ((size_t)16 << 20)
 
 struct pl_redis;
 struct redisReply;
@@ -24,16 +33,18 @@ struct pl_redis_config {
 	const char *url;
 	const char *role;		       /* for logs: "commands", "subscriptions" */
 	void (*on_state)(void *arg, bool is_up); /* may be NULL */
-	/* Push messages of a connection in subscriber mode; may be NULL. */
+	/* ["message", channel, payload] of a connection that subscribes; NULL for others. What
+	 * confirms a SUBSCRIBE or UNSUBSCRIBE (of one channel each) is that command's reply. */
 	pl_redis_on_reply *on_push;
 	void *arg;
+	int64_t deadline_ms; /* of a command; 0: PL_REDIS_DEADLINE_MS */
 };
 
 /* Checks a URL's form: PL_E_INVALID otherwise. */
 enum pl_err pl_redis_url_check(const char *url) PL_MUST_CHECK;
 struct pl_redis *pl_redis_new(struct pl_loop *loop, const struct pl_redis_config *config);
 void pl_redis_free(struct pl_redis *r); /* pending commands are answered NULL, from here */
-bool pl_redis_is_up(const struct pl_redis *r);
+bool pl_redis_is_up(const struct pl_redis *r); /* NULL is never up */
 /* Send argc binary-safe words; on_reply may be NULL. It is called once, never from here. */
 void pl_redis_command(struct pl_redis *r, const struct pl_str *words, size_t argc,
     pl_redis_on_reply *on_reply, void *arg);

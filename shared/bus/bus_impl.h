@@ -1,0 +1,55 @@
+/*
+ * bus_impl: what the two buses share: channels, their listeners, and who hears what when.
+ * bus_redis and bus_local bring the transport. Only bus*.c uses it.
+ *
+ *   struct pl_bus --channels--> struct pl_channel --listeners--> struct pl_bus_listener
+ *
+ * A channel lives while it has a listener, the transport holds it (pl_bus_channel_hold), or it
+ * is being walked.  Threads: the loop's.
+ */
+#ifndef PL_BUS_BUS_IMPL_H
+#define PL_BUS_BUS_IMPL_H
+
+#include "base/map.h"
+#include "bus/bus.h"
+
+struct pl_channel {
+	struct pl_bus *bus;
+	struct pl_str name; /* behind the struct */
+	struct pl_list listeners;
+	size_t listener_count;
+	unsigned holds;
+	bool is_ready; /* the transport confirmed it, and it still stands */
+	struct pl_list due_link; /* in bus->due while listeners wait for on_ready */
+};
+
+/* The transport. Calls come from the loop, never from pl_bus_subscribe() of the same bus. */
+struct pl_bus_ops {
+	/* The first listener came, or the last one went. */
+	void (*open)(struct pl_bus *bus, struct pl_channel *ch);
+	void (*close)(struct pl_bus *bus, struct pl_channel *ch);
+	void (*publish)(struct pl_bus *bus, struct pl_str channel, struct pl_str payload,
+	    void (*done)(void *arg, enum pl_err err), void *arg);
+	bool (*is_up)(const struct pl_bus *bus);
+	struct pl_redis *(*redis)(struct pl_bus *bus);
+	void (*free)(struct pl_bus *bus);
+};
+
+struct pl_bus {
+	const struct pl_bus_ops *ops;
+	struct pl_loop *loop;
+	struct pl_map channels; /* name -> struct pl_channel */
+	struct pl_list due;
+	struct pl_timer due_timer;
+};
+
+void pl_bus_init(struct pl_bus *bus, const struct pl_bus_ops *ops, struct pl_loop *loop);
+void pl_bus_fini(struct pl_bus *bus); /* its listeners are unsubscribed */
+
+void pl_bus_channel_hold(struct pl_channel *ch);
+void pl_bus_channel_release(struct pl_channel *ch);
+/* From now on nothing on this channel is missed: on_ready to each listener, from here. */
+void pl_bus_channel_ready(struct pl_channel *ch);
+void pl_bus_deliver(struct pl_bus *bus, struct pl_str channel, struct pl_str payload);
+
+#endif

@@ -1,0 +1,147 @@
+#include "base/mem.h"
+#include "bus/bus_impl.h"
+
+/* A publication, or a channel that was opened, until the loop's next turn. */
+struct item {
+	struct pl_list link;
+	struct pl_channel *opened; /* NULL: a publication */
+	void (*done)(void *arg, enum pl_err err);
+	void *arg;
+	struct pl_str channel; /* behind the struct, as is the payload */
+	struct pl_str payload;
+};
+
+struct bus_local {
+	struct pl_bus bus;
+	struct pl_list items;
+	struct pl_timer timer;
+};
+
+static struct bus_local *
+self(struct pl_bus *bus)
+{
+	return PL_CONTAINER(bus, struct bus_local, bus);
+}
+
+static void
+run(struct pl_bus *bus, const struct item *i)
+{
+	if (i->opened != NULL) {
+		if (i->opened->listener_count > 0 && i->opened->holds == 1)
+			pl_bus_channel_ready(i->opened);
+		pl_bus_channel_release(i->opened);
+		return;
+	}
+	pl_bus_deliver(bus, i->channel, i->payload);
+	if (i->done != NULL)
+		i->done(i->arg, PL_OK);
+}
+
+static void
+on_timer(struct pl_timer *t)
+{
+	struct bus_local *b = t->arg;
+	struct pl_list now;
+	struct pl_list *link;
+
+	pl_list_init(&now);
+	pl_list_splice(&now, &b->items);
+	while ((link = pl_list_pop(&now)) != NULL) {
+		run(&b->bus, PL_CONTAINER(link, struct item, link));
+		pl_mem_free(PL_CONTAINER(link, struct item, link));
+	}
+}
+
+static void
+add(struct bus_local *b, struct item *i)
+{
+	pl_list_push(&b->items, &i->link);
+	if (!pl_timer_is_started(&b->timer))
+		pl_timer_start(b->bus.loop, &b->timer, 0);
+}
+
+static void
+open_channel(struct pl_bus *bus, struct pl_channel *ch)
+{
+	struct item *i = pl_mem_zalloc(sizeof(*i));
+
+	pl_bus_channel_hold(ch);
+	i->opened = ch;
+	add(self(bus), i);
+}
+
+static void
+close_channel(struct pl_bus *bus, struct pl_channel *ch)
+{
+	(void)bus, (void)ch;
+}
+
+static void
+publish(struct pl_bus *bus, struct pl_str channel, struct pl_str payload,
+    void (*done)(void *arg, enum pl_err err), void *arg)
+{
+	struct item *i = pl_mem_zalloc(sizeof(*i) + channel.len + payload.len);
+	char *bytes = (char *)(i + 1);
+
+	memcpy(bytes, channel.ptr, channel.len);
+	i->channel = pl_str_n(bytes, channel.len);
+	if (payload.len > 0)
+		memcpy(bytes + channel.len, payload.ptr, payload.len);
+	i->payload = pl_str_n(bytes + channel.len, payload.len);
+	i->done = done;
+	i->arg = arg;
+	add(self(bus), i);
+}
+
+static bool
+is_up(const struct pl_bus *bus)
+{
+	(void)bus;
+	return true;
+}
+
+static struct pl_redis *
+redis_of(struct pl_bus *bus)
+{
+	(void)bus;
+	return NULL;
+}
+
+static void
+free_bus(struct pl_bus *bus)
+{
+	struct bus_local *b = self(bus);
+	struct pl_list *link;
+
+	pl_timer_stop(bus->loop, &b->timer);
+	while ((link = pl_list_pop(&b->items)) != NULL) {
+		struct item *i = PL_CONTAINER(link, struct item, link);
+
+		if (i->opened != NULL)
+			pl_bus_channel_release(i->opened);
+		if (i->done != NULL)
+			i->done(i->arg, PL_E_UNAVAILABLE);
+		pl_mem_free(i);
+	}
+	pl_bus_fini(bus);
+	pl_mem_free(b);
+}
+
+struct pl_bus *
+pl_bus_local_new(struct pl_loop *loop)
+{
+	static const struct pl_bus_ops ops = {
+	    .open = open_channel,
+	    .close = close_channel,
+	    .publish = publish,
+	    .is_up = is_up,
+	    .redis = redis_of,
+	    .free = free_bus,
+	};
+	struct bus_local *b = pl_mem_zalloc(sizeof(*b));
+
+	pl_bus_init(&b->bus, &ops, loop);
+	pl_list_init(&b->items);
+	b->timer = (struct pl_timer){.on_fire = on_timer, .arg = b};
+	return &b->bus;
+}

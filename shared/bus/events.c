@@ -1,0 +1,323 @@
+#include "base/json.h"
+#include "base/json_out.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "bus/events.h"
+
+#define CHANNEL_USER    "parley:user:"
+#define NAME_MAX        32
+#define SOCKET_ID_MAX   64
+#define HEAD_MAX        256               /* the first line */
+#define PAYLOAD_MAX     ((size_t)1 << 20) /* 64 KiB of text, each byte as \u00xx, and more */
+#define HEX_ID          (2 * PL_JWT_ID_LEN)
+#define REVOKED_MEMBERS 3
+
+void
+pl_channel_user(const struct pl_oid *user, char out[PL_CHANNEL_USER_LEN + 1])
+{
+	memcpy(out, CHANNEL_USER, sizeof(CHANNEL_USER) - 1);
+	pl_oid_format(user, out + sizeof(CHANNEL_USER) - 1);
+}
+
+/* ---- writing ---- */
+
+static bool
+is_name_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool
+is_socket_char(char c)
+{
+	return is_name_char(c) || (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
+/* Could one of our sockets have this id? X-Socket-Id brings anything. */
+static bool
+is_socket_id(struct pl_str s)
+{
+	if (s.len == 0 || s.len > SOCKET_ID_MAX)
+		return false;
+	for (size_t i = 0; i < s.len; i++)
+		if (!is_socket_char(s.ptr[i]))
+			return false;
+	return true;
+}
+
+static void
+write_head(struct pl_buf *out, const char *name, const struct pl_oid *id,
+    struct pl_str not_socket)
+{
+	struct pl_json_out o;
+
+	pl_jo_init(&o, out);
+	pl_jo_object(&o);
+	pl_jo_key(&o, "name");
+	pl_jo_cstr(&o, name);
+	if (id != NULL) {
+		pl_jo_key(&o, "id");
+		pl_jo_oid(&o, id);
+	}
+	if (is_socket_id(not_socket)) {
+		pl_jo_key(&o, "not");
+		pl_jo_str(&o, not_socket);
+	}
+	pl_jo_end_object(&o);
+	pl_buf_add_char(out, '\n');
+}
+
+/* Open `2["name",`; the caller adds the arguments and calls end_packet(). */
+static void
+start_packet(struct pl_buf *out, struct pl_json_out *o, const char *name)
+{
+	pl_buf_add_char(out, '2');
+	pl_jo_init(o, out);
+	pl_jo_array(o);
+	pl_jo_cstr(o, name);
+}
+
+static void
+end_packet(struct pl_json_out *o)
+{
+	pl_jo_end_array(o);
+}
+
+void
+pl_event_new_message_packet(struct pl_buf *out, const struct pl_message *m)
+{
+	struct pl_message_pos pos = {m->created_unix_ms, m->id};
+	char offset[PL_MESSAGE_POS_LEN + 1];
+	struct pl_json_out o;
+
+	pl_message_pos_format(&pos, offset);
+	start_packet(out, &o, "newMessage");
+	pl_message_write(&o, m);
+	pl_jo_cstr(&o, offset);
+	end_packet(&o);
+}
+
+void
+pl_event_new_message(struct pl_buf *out, const struct pl_message *m)
+{
+	write_head(out, "newMessage", &m->id, PL_STR_NONE);
+	pl_event_new_message_packet(out, m);
+}
+
+/* No offset: the client would recover from there, though recovery replays no messageSent. */
+void
+pl_event_message_sent(
+    struct pl_buf *out, const struct pl_message *m, struct pl_str not_socket)
+{
+	struct pl_json_out o;
+
+	write_head(out, "messageSent", &m->id, not_socket);
+	start_packet(out, &o, "messageSent");
+	pl_message_write(&o, m);
+	end_packet(&o);
+}
+
+void
+pl_event_status_changed(struct pl_buf *out, const struct pl_oid *user,
+    enum pl_status status, struct pl_str note)
+{
+	struct pl_json_out o;
+
+	write_head(out, "statusChanged", NULL, PL_STR_NONE);
+	start_packet(out, &o, "statusChanged");
+	pl_jo_object(&o);
+	pl_jo_key(&o, "userId");
+	pl_jo_oid(&o, user);
+	pl_jo_key(&o, "status");
+	pl_jo_cstr(&o, pl_status_name(status));
+	pl_jo_key(&o, "note");
+	pl_jo_str(&o, note);
+	pl_jo_end_object(&o);
+	end_packet(&o);
+}
+
+void
+pl_event_typing(
+    struct pl_buf *out, const struct pl_oid *from, bool is_typing, bool is_auto)
+{
+	struct pl_json_out o;
+
+	write_head(out, "typing", NULL, PL_STR_NONE);
+	start_packet(out, &o, "typing");
+	pl_jo_object(&o);
+	pl_jo_key(&o, "from");
+	pl_jo_oid(&o, from);
+	pl_jo_key(&o, "isTyping");
+	pl_jo_bool(&o, is_typing);
+	if (is_auto) {
+		pl_jo_key(&o, "auto");
+		pl_jo_bool(&o, true);
+	}
+	pl_jo_end_object(&o);
+	end_packet(&o);
+}
+
+/* ---- reading: only what the writers above write ---- */
+
+/* Take word off the front of *s. */
+static bool
+skip(struct pl_str *s, struct pl_str word)
+{
+	if (!pl_str_starts(*s, word))
+		return false;
+	*s = pl_str_n(s->ptr + word.len, s->len - word.len);
+	return true;
+}
+
+/* Take what lies before the next '"', and it. */
+static bool
+take_quoted(struct pl_str *s, struct pl_str *out)
+{
+	const char *end = s->len > 0 ? memchr(s->ptr, '"', s->len) : NULL;
+
+	if (end == NULL)
+		return false;
+	*out = pl_str_n(s->ptr, (size_t)(end - s->ptr));
+	*s = pl_str_n(end + 1, s->len - out->len - 1);
+	return true;
+}
+
+static bool
+is_name(struct pl_str s)
+{
+	if (s.len == 0 || s.len > NAME_MAX)
+		return false;
+	for (size_t i = 0; i < s.len; i++)
+		if (!is_name_char(s.ptr[i]))
+			return false;
+	return true;
+}
+
+static bool
+parse_head(struct pl_str s, struct pl_event *e)
+{
+	struct pl_str hex;
+
+	if (!skip(&s, PL_STR("{\"name\":\"")) || !take_quoted(&s, &e->name) ||
+	    !is_name(e->name))
+		return false;
+	if (skip(&s, PL_STR(",\"id\":\""))) {
+		if (!take_quoted(&s, &hex) || !pl_oid_parse(hex, &e->id))
+			return false;
+		e->has_id = true;
+	}
+	if (skip(&s, PL_STR(",\"not\":\"")))
+		if (!take_quoted(&s, &e->not_socket) || !is_socket_id(e->not_socket))
+			return false;
+	return pl_str_eq(s, PL_STR("}"));
+}
+
+/* `2["<name>",...]`, one line of UTF-8: it goes to the sockets as it is. */
+static bool
+is_packet(struct pl_str s, struct pl_str name)
+{
+	struct pl_str rest = s;
+
+	if (!skip(&rest, PL_STR("2[\"")) || !skip(&rest, name) ||
+	    !skip(&rest, PL_STR("\",")))
+		return false;
+	if (rest.len < 2 || rest.ptr[rest.len - 1] != ']')
+		return false;
+	for (size_t i = 0; i < rest.len; i++)
+		if ((unsigned char)rest.ptr[i] < 0x20)
+			return false;
+	return pl_utf8_is_valid(rest);
+}
+
+bool
+pl_event_parse(struct pl_str payload, struct pl_event *out)
+{
+	struct pl_event e = {0};
+	const char *end;
+	size_t head_len;
+
+	if (payload.len == 0 || payload.len > PAYLOAD_MAX)
+		return false;
+	end = memchr(payload.ptr, '\n', payload.len < HEAD_MAX ? payload.len : HEAD_MAX);
+	if (end == NULL)
+		return false;
+	head_len = (size_t)(end - payload.ptr);
+	e.packet = pl_str_n(end + 1, payload.len - head_len - 1);
+	if (!parse_head(pl_str_n(payload.ptr, head_len), &e) ||
+	    !is_packet(e.packet, e.name))
+		return false;
+	*out = e;
+	return true;
+}
+
+/* ---- revoked tokens ---- */
+
+void
+pl_event_revoked_write(struct pl_buf *out, const struct pl_event_revoked *e)
+{
+	char hex[HEX_ID + 1];
+	struct pl_json_out o;
+
+	for (size_t i = 0; i < PL_JWT_ID_LEN; i++) {
+		hex[2 * i] = "0123456789abcdef"[e->token_id[i] >> 4];
+		hex[2 * i + 1] = "0123456789abcdef"[e->token_id[i] & 15];
+	}
+	pl_jo_init(&o, out);
+	pl_jo_object(&o);
+	pl_jo_key(&o, "token");
+	pl_jo_str(&o, pl_str_n(hex, HEX_ID));
+	pl_jo_key(&o, "user");
+	pl_jo_oid(&o, &e->user);
+	pl_jo_key(&o, "expires");
+	pl_jo_int(&o, e->expires_unix_s);
+	pl_jo_end_object(&o);
+}
+
+static bool
+parse_hex(struct pl_str s, uint8_t *out, size_t len)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	if (s.len != 2 * len)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		const char *high = memchr(digits, s.ptr[2 * i], 16);
+		const char *low = memchr(digits, s.ptr[2 * i + 1], 16);
+
+		if (high == NULL || low == NULL)
+			return false;
+		out[i] = (uint8_t)((high - digits) * 16 + (low - digits));
+	}
+	return true;
+}
+
+static bool
+read_revoked(const struct pl_json *root, struct pl_event_revoked *e)
+{
+	struct pl_str token, user;
+
+	return pl_json_type(root) == PL_JSON_OBJECT &&
+	       pl_json_length(root) == REVOKED_MEMBERS &&
+	       pl_json_str(pl_json_get(root, "token"), &token) &&
+	       parse_hex(token, e->token_id, PL_JWT_ID_LEN) &&
+	       pl_json_str(pl_json_get(root, "user"), &user) &&
+	       pl_oid_parse(user, &e->user) &&
+	       pl_json_int(pl_json_get(root, "expires"), &e->expires_unix_s) &&
+	       e->expires_unix_s >= 0;
+}
+
+bool
+pl_event_revoked_parse(struct pl_str payload, struct pl_event_revoked *out)
+{
+	struct pl_event_revoked e;
+	struct pl_json *root;
+	bool is_good;
+
+	if (payload.len > HEAD_MAX || pl_json_parse(payload, &root, NULL) != PL_OK)
+		return false;
+	is_good = read_revoked(root, &e);
+	pl_json_free(root);
+	if (is_good)
+		*out = e;
+	return is_good;
+}

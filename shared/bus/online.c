@@ -1,0 +1,285 @@
+#include <stdio.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "bus/events.h"
+#include "bus/online.h"
+#include "bus/redis_reply.h"
+#include "bus/roster_note.h"
+
+#define FRESH_MS     1000   /* how long a yes, and a seen, need not be said again */
+#define RECORDS_MAX  100000 /* users of the last second */
+#define KEY_SEEN     "parley:seen:"
+#define KEY_SEEN_LEN (sizeof(KEY_SEEN) - 1 + PL_OID_HEX_LEN)
+
+/* KEYS: the instances, the user's seen key. ARGV: the user. */
+static const char ask_lua[] =
+    "if redis.call('EXISTS', KEYS[2]) == 1 then return 1 end\n"
+    "local t = redis.call('TIME')\n"
+    "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
+    "for _, i in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], now + 1, '+inf')) do\n"
+    "  if redis.call('SISMEMBER', 'parley:online:' .. i, ARGV[1]) == 1 then return 1 "
+    "end\n"
+    "end\n"
+    "return 0\n";
+
+/* What this process knows of a user; gone a second after it was last of use. */
+struct record {
+	struct pl_oid user;
+	struct pl_list link; /* the oldest first */
+	int64_t used_mono_ms;
+	int64_t yes_until_mono_ms;
+	int64_t seen_until_mono_ms;
+};
+
+struct pl_online {
+	struct pl_loop *loop;
+	struct pl_bus *bus;
+	char ttl_ms[24];
+	struct pl_map records; /* raw id -> struct record */
+	struct pl_list by_age;
+	struct pl_bus_listener leaves;
+	struct pl_redis_script ask_script;
+	struct pl_list questions;
+	size_t question_count; /* with those that pl_online_free() answered */
+	bool is_closed;
+};
+
+/* Lives until Redis' reply, or its absence. */
+struct question {
+	struct pl_list link;
+	struct pl_online *online;
+	struct pl_oid user;
+	int64_t asked_mono_ms;
+	void (*on_answer)(void *arg, bool is_online); /* NULL: answered */
+	void *arg;
+};
+
+/* ---- records ---- */
+
+static void
+forget(struct pl_online *o, struct record *rec)
+{
+	pl_list_unlink(&rec->link);
+	pl_map_del(&o->records, pl_oid_str(&rec->user));
+	pl_mem_free(rec);
+}
+
+static void
+forget_old(struct pl_online *o, int64_t now)
+{
+	while (!pl_list_is_empty(&o->by_age)) {
+		struct record *rec = PL_CONTAINER(o->by_age.next, struct record, link);
+
+		if (rec->used_mono_ms + FRESH_MS > now && o->records.count < RECORDS_MAX)
+			return;
+		forget(o, rec);
+	}
+}
+
+static struct record *
+find(const struct pl_online *o, const struct pl_oid *user)
+{
+	return pl_map_get(&o->records, pl_oid_str(user));
+}
+
+/* The user's record, made where there is none, and now the youngest. */
+static struct record *
+use(struct pl_online *o, const struct pl_oid *user)
+{
+	int64_t now = pl_loop_now_ms(o->loop);
+	struct record *rec = find(o, user);
+
+	if (rec == NULL) {
+		forget_old(o, now);
+		rec = pl_mem_zalloc(sizeof(*rec));
+		rec->user = *user;
+		pl_map_put(&o->records, pl_oid_str(&rec->user), rec);
+	} else {
+		pl_list_unlink(&rec->link);
+	}
+	rec->used_mono_ms = now;
+	pl_list_push(&o->by_age, &rec->link);
+	return rec;
+}
+
+/* ---- what presence says ---- */
+
+static void
+drop_every_yes(struct pl_online *o)
+{
+	pl_list_for_each(it, &o->by_age) PL_CONTAINER(it, struct record, link)
+	    ->yes_until_mono_ms = 0;
+}
+
+static void
+on_note(void *arg, struct pl_str channel, struct pl_str payload)
+{
+	struct pl_online *o = arg;
+	struct pl_roster_note note;
+	struct pl_oid user;
+	bool is_join;
+
+	(void)channel;
+	if (!pl_roster_note_parse(payload, &note))
+		return;
+	if (note.is_retired)
+		drop_every_yes(o);
+	while (pl_roster_note_next(&note.changes, &is_join, &user)) {
+		struct record *rec = is_join ? NULL : find(o, &user);
+
+		if (rec != NULL)
+			rec->yes_until_mono_ms = 0;
+	}
+}
+
+/* ---- requests ---- */
+
+static void
+format_seen_key(const struct pl_oid *user, char out[KEY_SEEN_LEN + 1])
+{
+	memcpy(out, KEY_SEEN, sizeof(KEY_SEEN) - 1);
+	pl_oid_format(user, out + sizeof(KEY_SEEN) - 1);
+}
+
+void
+pl_online_seen(struct pl_online *o, const struct pl_oid *user)
+{
+	struct pl_redis *redis = pl_bus_redis(o->bus);
+	int64_t now = pl_loop_now_ms(o->loop);
+	char key[KEY_SEEN_LEN + 1];
+	struct record *rec;
+
+	if (!pl_redis_is_up(redis))
+		return;
+	rec = use(o, user);
+	if (rec->seen_until_mono_ms > now)
+		return;
+	rec->seen_until_mono_ms = now + FRESH_MS;
+	rec->yes_until_mono_ms = now + FRESH_MS;
+	format_seen_key(user, key);
+	pl_redis_command(redis,
+	    (struct pl_str[]){PL_STR("SET"), pl_str_n(key, KEY_SEEN_LEN), PL_STR("1"),
+		PL_STR("PX"), pl_str(o->ttl_ms)},
+	    5, NULL, NULL);
+}
+
+void
+pl_online_logged_out(struct pl_online *o, const struct pl_oid *user)
+{
+	struct pl_redis *redis = pl_bus_redis(o->bus);
+	struct record *rec = find(o, user);
+	char key[KEY_SEEN_LEN + 1];
+
+	if (rec != NULL)
+		forget(o, rec);
+	if (!pl_redis_is_up(redis))
+		return;
+	format_seen_key(user, key);
+	pl_redis_command(redis,
+	    (struct pl_str[]){PL_STR("DEL"), pl_str_n(key, KEY_SEEN_LEN)}, 2, NULL, NULL);
+}
+
+/* ---- the question ---- */
+
+static void
+release(struct pl_online *o)
+{
+	if (o->is_closed && o->question_count == 0)
+		pl_mem_free(o);
+}
+
+static void
+on_asked(void *arg, const struct redisReply *reply)
+{
+	struct question *q = arg;
+	struct pl_online *o = q->online;
+	bool is_known = pl_redis_reply_is(reply, REDIS_REPLY_INTEGER);
+	bool is_online = !is_known || reply->integer == 1;
+
+	pl_list_unlink(&q->link);
+	o->question_count--;
+	if (!o->is_closed && is_known && is_online)
+		use(o, &q->user)->yes_until_mono_ms = q->asked_mono_ms + FRESH_MS;
+	if (q->on_answer != NULL)
+		q->on_answer(q->arg, is_online);
+	pl_mem_free(q);
+	release(o);
+}
+
+static void
+ask(struct pl_online *o, struct pl_redis *redis, struct question *q)
+{
+	char key[KEY_SEEN_LEN + 1];
+	char hex[PL_OID_HEX_LEN + 1];
+
+	format_seen_key(&q->user, key);
+	pl_oid_format(&q->user, hex);
+	pl_redis_eval(redis, &o->ask_script,
+	    (struct pl_str[]){PL_STR("parley:instances"), pl_str_n(key, KEY_SEEN_LEN)}, 2,
+	    (struct pl_str[]){pl_str_n(hex, PL_OID_HEX_LEN)}, 1, on_asked, q);
+}
+
+void
+pl_online_ask(struct pl_online *o, const struct pl_oid *user,
+    void (*on_answer)(void *arg, bool is_online), void *arg)
+{
+	struct pl_redis *redis = pl_bus_redis(o->bus);
+	int64_t now = pl_loop_now_ms(o->loop);
+	const struct record *rec = find(o, user);
+	struct question *q;
+
+	if (!pl_redis_is_up(redis) || (rec != NULL && rec->yes_until_mono_ms > now)) {
+		on_answer(arg, true);
+		return;
+	}
+	q = pl_mem_zalloc(sizeof(*q));
+	*q = (struct question){.online = o,
+	    .user = *user,
+	    .asked_mono_ms = now,
+	    .on_answer = on_answer,
+	    .arg = arg};
+	pl_list_push(&o->questions, &q->link);
+	o->question_count++;
+	ask(o, redis, q);
+}
+
+/* ---- life ---- */
+
+struct pl_online *
+pl_online_new(struct pl_loop *loop, struct pl_bus *bus, int64_t ttl_ms)
+{
+	struct pl_online *o = pl_mem_zalloc(sizeof(*o));
+
+	o->loop = loop;
+	o->bus = bus;
+	snprintf(o->ttl_ms, sizeof(o->ttl_ms), "%lld", (long long)ttl_ms);
+	pl_map_init(&o->records);
+	pl_list_init(&o->by_age);
+	pl_list_init(&o->questions);
+	pl_redis_script_init(&o->ask_script, ask_lua);
+	o->leaves = (struct pl_bus_listener){.on_message = on_note, .arg = o};
+	pl_bus_subscribe(bus, PL_STR(PL_CHANNEL_ONLINE), &o->leaves);
+	return o;
+}
+
+void
+pl_online_free(struct pl_online *o)
+{
+	struct pl_list *link;
+
+	if (o == NULL)
+		return;
+	pl_bus_unsubscribe(o->bus, &o->leaves);
+	while (!pl_list_is_empty(&o->by_age))
+		forget(o, PL_CONTAINER(o->by_age.next, struct record, link));
+	pl_map_fini(&o->records);
+	while ((link = pl_list_pop(&o->questions)) != NULL) {
+		struct question *q = PL_CONTAINER(link, struct question, link);
+
+		q->on_answer(q->arg, true);
+		q->on_answer = NULL;
+	}
+	o->is_closed = true;
+	release(o);
+}

@@ -1,0 +1,542 @@
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "bus/redis.h"
+#include "bus/redis_dial.h"
+#include "bus/redis_reply.h"
+#include "bus/redis_url.h"
+
+#define BACKOFF_LEAST_MS 200 /* halved by jitter */
+#define BACKOFF_MOST_MS  5000
+#define PING_AFTER_MS    5000 /* of silence, so that a connection cut without a word shows */
+#define SENT_MAX         200000 /* commands without an answer */
+#define READ_BYTES       16384
+#define READS_A_TURN     16 /* then others on the loop have their turn */
+
+enum state {
+	WAITING,    /* no descriptor; the timer connects */
+	DIALING,    /* no descriptor; a name is looked up */
+	CONNECTING, /* connect() is under way; the timer is its deadline */
+	GREETING,   /* AUTH, SELECT and PING are sent; the timer is their deadline */
+	UP, /* commands are taken; the timer is the oldest one's deadline, or a ping */
+};
+
+enum said { SAID_NOTHING, SAID_UP, SAID_DOWN }; /* what the log said last */
+
+struct command {
+	struct pl_list link;
+	pl_redis_on_reply *on_reply;
+	void *arg;
+	int64_t due_mono_ms;
+};
+
+struct pl_redis {
+	struct pl_loop *loop;
+	struct pl_redis_config config; /* its url is not kept */
+	struct pl_redis_url url;
+	struct pl_redis_dial *dial;
+	enum state state;
+	struct pl_loop_fd watch;
+	struct redisReader *reader; /* NULL without a descriptor */
+	struct pl_buf out;
+	struct pl_list sent; /* commands in the order of their replies */
+	size_t sent_count;
+	struct pl_list failed; /* commands to be answered NULL by fail_timer */
+	struct pl_timer fail_timer;
+	struct pl_timer timer;
+	int64_t heard_mono_ms;
+	int64_t up_since_mono_ms;
+	int64_t backoff_ms;
+	unsigned greetings_due;
+	enum said said;
+	unsigned depth; /* callbacks of ours on the stack: the memory stays until 0 */
+	bool is_closed;
+};
+
+/* ---- life ---- */
+
+static void
+leave(struct pl_redis *r)
+{
+	if (--r->depth > 0 || !r->is_closed)
+		return;
+	pl_redis_url_fini(&r->url);
+	pl_buf_fini(&r->out);
+	pl_mem_free(r);
+}
+
+/* Answer NULL to each command of list; a callback may add more. */
+static void
+answer_none(struct pl_list *list)
+{
+	struct pl_list *link;
+
+	while ((link = pl_list_pop(list)) != NULL) {
+		struct command *c = PL_CONTAINER(link, struct command, link);
+
+		if (c->on_reply != NULL)
+			c->on_reply(c->arg, NULL);
+		pl_mem_free(c);
+	}
+}
+
+static void
+on_fail_timer(struct pl_timer *t)
+{
+	struct pl_redis *r = t->arg;
+	struct pl_list now;
+
+	/* What these callbacks add waits for the next turn, or they could go on for ever. */
+	pl_list_init(&now);
+	pl_list_splice(&now, &r->failed);
+	r->depth++;
+	answer_none(&now);
+	leave(r);
+}
+
+static void
+disconnect(struct pl_redis *r)
+{
+	if (r->reader == NULL)
+		return;
+	pl_loop_fd_watch(r->loop, &r->watch, 0);
+	close(r->watch.fd);
+	redisReaderFree(r->reader);
+	r->reader = NULL;
+	pl_buf_clear(&r->out);
+}
+
+/* One line a change, however often connecting fails. */
+static void
+log_state(struct pl_redis *r, enum said now, struct pl_str why)
+{
+	if (r->said == now)
+		return;
+	r->said = now;
+	if (now == SAID_UP)
+		pl_log_info("redis connected", PL_L_CSTR("role", r->config.role),
+		    PL_L_CSTR("host", r->url.host), PL_L_INT("port", r->url.port));
+	else
+		pl_log_warn("redis went away, connecting again until it is back",
+		    PL_L_CSTR("role", r->config.role), PL_L_CSTR("host", r->url.host),
+		    PL_L_INT("port", r->url.port), PL_L_STR("why", why));
+}
+
+/* Give the connection up, answer all that waited, and try again later. */
+static void
+lose(struct pl_redis *r, struct pl_str why)
+{
+	bool was_up = r->state == UP;
+	int64_t now = pl_loop_now_ms(r->loop);
+	struct pl_list orphans;
+
+	log_state(r, SAID_DOWN, why);
+	disconnect(r);
+	if (was_up && now - r->up_since_mono_ms >= BACKOFF_MOST_MS)
+		r->backoff_ms = BACKOFF_LEAST_MS;
+	r->state = WAITING;
+	pl_timer_start(r->loop, &r->timer,
+	    r->backoff_ms / 2 + pl_random_below((uint32_t)r->backoff_ms / 2 + 1));
+	r->backoff_ms *= 2;
+	if (r->backoff_ms > BACKOFF_MOST_MS)
+		r->backoff_ms = BACKOFF_MOST_MS;
+	pl_list_init(&orphans);
+	pl_list_splice(&orphans, &r->sent);
+	r->sent_count = 0;
+	if (was_up && r->config.on_state != NULL)
+		r->config.on_state(r->config.arg, false);
+	answer_none(&orphans);
+}
+
+/* ---- sending ---- */
+
+/* *words as a RESP array, whole or not at all. */
+static bool
+encode(struct pl_buf *out, const struct pl_str *words, size_t argc)
+{
+	size_t need = 24;
+
+	for (size_t i = 0; i < argc; i++)
+		need += words[i].len + 24;
+	if (pl_buf_reserve(out, need) == NULL) {
+		out->overflowed = false;
+		return false;
+	}
+	pl_buf_printf(out, "*%zu\r\n", argc);
+	for (size_t i = 0; i < argc; i++) {
+		pl_buf_printf(out, "$%zu\r\n", words[i].len);
+		pl_buf_add_str(out, words[i]);
+		pl_buf_add(out, "\r\n", 2);
+	}
+	return true;
+}
+
+static void
+fail_later(struct pl_redis *r, struct command *c)
+{
+	pl_list_push(&r->failed, &c->link);
+	if (!r->is_closed)
+		pl_timer_start(r->loop, &r->fail_timer, 0);
+}
+
+static void
+queue(struct pl_redis *r, const struct pl_str *words, size_t argc,
+    pl_redis_on_reply *on_reply, void *arg)
+{
+	struct command *c = pl_mem_zalloc(sizeof(*c));
+
+	c->on_reply = on_reply;
+	c->arg = arg;
+	c->due_mono_ms = pl_loop_now_ms(r->loop) + r->config.deadline_ms;
+	if (r->state < GREETING || r->sent_count >= SENT_MAX ||
+	    !encode(&r->out, words, argc)) {
+		fail_later(r, c);
+		return;
+	}
+	pl_list_push(&r->sent, &c->link);
+	r->sent_count++;
+	pl_loop_fd_watch(r->loop, &r->watch, PL_FD_READ | PL_FD_WRITE);
+	if (r->timer.due_mono_ms > c->due_mono_ms)
+		pl_timer_start(r->loop, &r->timer, r->config.deadline_ms);
+}
+
+/* ---- greeting ---- */
+
+static void
+on_greeting(void *arg, const struct redisReply *reply)
+{
+	struct pl_redis *r = arg;
+
+	if (reply == NULL)
+		return;
+	if (!pl_redis_reply_is(reply, REDIS_REPLY_STATUS)) {
+		/* A wrong password, or a server that is loading its data. */
+		lose(r, pl_redis_reply_str(reply));
+		return;
+	}
+	if (--r->greetings_due > 0)
+		return;
+	r->state = UP;
+	log_state(r, SAID_UP, PL_STR_NONE);
+	r->up_since_mono_ms = pl_loop_now_ms(r->loop);
+	pl_timer_start(r->loop, &r->timer, PING_AFTER_MS);
+	if (r->config.on_state != NULL)
+		r->config.on_state(r->config.arg, true);
+}
+
+static void
+greet(struct pl_redis *r)
+{
+	char number[12];
+	struct pl_str auth[3] = {PL_STR("AUTH")};
+	struct pl_str select[2] = {PL_STR("SELECT")};
+	struct pl_str ping[1] = {PL_STR("PING")};
+	size_t argc = 1;
+
+	r->state = GREETING;
+	r->greetings_due = 1;
+	if (r->url.user != NULL)
+		auth[argc++] = pl_str(r->url.user);
+	if (r->url.password != NULL) {
+		auth[argc++] = pl_str(r->url.password);
+		r->greetings_due++;
+		queue(r, auth, argc, on_greeting, r);
+	}
+	if (r->url.db != 0) {
+		snprintf(number, sizeof(number), "%u", r->url.db);
+		select[1] = pl_str(number);
+		r->greetings_due++;
+		queue(r, select, 2, on_greeting, r);
+	}
+	queue(r, ping, 1, on_greeting, r);
+}
+
+/* ---- the descriptor ---- */
+
+static bool
+is_message(const struct redisReply *reply)
+{
+	return pl_str_eq(
+	    pl_redis_reply_str(pl_redis_reply_at(reply, 0)), PL_STR("message"));
+}
+
+static void
+deliver(struct pl_redis *r, const struct redisReply *reply)
+{
+	struct command *c;
+
+	if (r->config.on_push != NULL && is_message(reply)) {
+		r->config.on_push(r->config.arg, reply);
+		return;
+	}
+	if (pl_list_is_empty(&r->sent)) {
+		/* "-ERR max number of clients reached" comes unasked. */
+		lose(r, pl_redis_reply_str(reply));
+		return;
+	}
+	c = PL_CONTAINER(pl_list_pop(&r->sent), struct command, link);
+	r->sent_count--;
+	if (c->on_reply != NULL)
+		c->on_reply(c->arg, reply);
+	pl_mem_free(c);
+}
+
+/* Deliver what the reader holds; false once the connection is gone. */
+static bool
+deliver_all(struct pl_redis *r)
+{
+	void *reply;
+
+	for (;;) {
+		if (redisReaderGetReply(r->reader, &reply) != REDIS_OK) {
+			lose(r, PL_STR("protocol error"));
+			return false;
+		}
+		if (reply == NULL)
+			return true;
+		deliver(r, reply);
+		freeReplyObject(reply);
+		if (r->reader == NULL)
+			return false;
+	}
+}
+
+static void
+read_some(struct pl_redis *r)
+{
+	char bytes[READ_BYTES];
+
+	for (unsigned i = 0; i < READS_A_TURN; i++) {
+		ssize_t n = recv(r->watch.fd, bytes, sizeof(bytes), 0);
+
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1 && errno == EAGAIN)
+			return;
+		if (n <= 0) {
+			lose(r, n == 0 ? PL_STR("closed by the server")
+				       : pl_str(strerror(errno)));
+			return;
+		}
+		r->heard_mono_ms = pl_loop_now_ms(r->loop);
+		if (redisReaderFeed(r->reader, bytes, (size_t)n) != REDIS_OK) {
+			lose(r, PL_STR("protocol error"));
+			return;
+		}
+		if (!deliver_all(r) || (size_t)n < sizeof(bytes))
+			return;
+	}
+}
+
+static void
+write_some(struct pl_redis *r)
+{
+	while (r->out.len > 0) {
+		ssize_t n = send(r->watch.fd, r->out.data, r->out.len, MSG_NOSIGNAL);
+
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1 && errno == EAGAIN)
+			return;
+		if (n == -1) {
+			lose(r, pl_str(strerror(errno)));
+			return;
+		}
+		pl_buf_consume(&r->out, (size_t)n);
+	}
+	pl_loop_fd_watch(r->loop, &r->watch, PL_FD_READ);
+}
+
+/* The socket that was connecting is writable: it stands, or it failed. */
+static void
+finish_connect(struct pl_redis *r)
+{
+	int err = 0;
+	socklen_t len = sizeof(err);
+
+	if (getsockopt(r->watch.fd, SOL_SOCKET, SO_ERROR, &err, &len) == -1)
+		err = errno;
+	if (err != 0)
+		lose(r, pl_str(strerror(err)));
+	else
+		greet(r);
+}
+
+static void
+on_ready(struct pl_loop_fd *w, unsigned ready)
+{
+	struct pl_redis *r = w->arg;
+
+	r->depth++;
+	if (r->state == CONNECTING)
+		finish_connect(r);
+	else if (ready & PL_FD_READ)
+		read_some(r);
+	if (r->state >= GREETING && (ready & PL_FD_WRITE))
+		write_some(r);
+	leave(r);
+}
+
+/* ---- time ---- */
+
+static void
+on_dialled(void *arg, int fd)
+{
+	struct pl_redis *r = arg;
+
+	if (fd == PL_REDIS_DIAL_LATER)
+		return;
+	r->depth++;
+	if (fd == PL_REDIS_DIAL_FAILED) {
+		lose(r, PL_STR("no address could be dialled"));
+	} else {
+		r->state = CONNECTING;
+		r->watch = (struct pl_loop_fd){.fd = fd, .on_ready = on_ready, .arg = r};
+		r->reader = redisReaderCreate();
+		pl_loop_fd_watch(r->loop, &r->watch, PL_FD_WRITE);
+		pl_timer_start(r->loop, &r->timer, PL_REDIS_DEADLINE_MS);
+	}
+	leave(r);
+}
+
+static const struct command *
+oldest(const struct pl_redis *r)
+{
+	if (pl_list_is_empty(&r->sent))
+		return NULL;
+	return PL_CONTAINER(r->sent.next, const struct command, link);
+}
+
+/*
+ * Is the oldest command overdue? Its reply may lie unread where this process itself stood
+ * still, so that is looked at first. A subscriber that is being flooded hears its replies
+ * late, but hears something.
+ */
+static bool
+is_overdue(struct pl_redis *r)
+{
+	int64_t now = pl_loop_now_ms(r->loop);
+	const struct command *c = oldest(r);
+
+	if (c == NULL || c->due_mono_ms > now)
+		return false;
+	read_some(r);
+	if (r->state != UP)
+		return false;
+	c = oldest(r);
+	if (c == NULL || c->due_mono_ms > now)
+		return false;
+	return r->config.on_push == NULL ||
+	       now - r->heard_mono_ms >= r->config.deadline_ms;
+}
+
+static void
+watch_over(struct pl_redis *r)
+{
+	struct pl_str ping[1] = {PL_STR("PING")};
+	int64_t now = pl_loop_now_ms(r->loop);
+	int64_t wait_ms;
+
+	if (is_overdue(r)) {
+		lose(r, PL_STR("no answer in time"));
+		return;
+	}
+	if (r->state != UP)
+		return;
+	if (oldest(r) == NULL && now - r->heard_mono_ms >= PING_AFTER_MS)
+		queue(r, ping, 1, NULL, NULL);
+	if (oldest(r) != NULL)
+		wait_ms = oldest(r)->due_mono_ms - now;
+	else
+		wait_ms = r->heard_mono_ms + PING_AFTER_MS - now;
+	pl_timer_start(r->loop, &r->timer, wait_ms > 0 ? wait_ms : r->config.deadline_ms);
+}
+
+static void
+on_timer(struct pl_timer *t)
+{
+	struct pl_redis *r = t->arg;
+
+	r->depth++;
+	if (r->state == WAITING) {
+		r->state = DIALING;
+		on_dialled(r, pl_redis_dial_start(r->dial));
+	} else if (r->state == UP) {
+		watch_over(r);
+	} else {
+		lose(r, PL_STR("no answer in time"));
+	}
+	leave(r);
+}
+
+/* ---- the outside ---- */
+
+struct pl_redis *
+pl_redis_new(struct pl_loop *loop, const struct pl_redis_config *config)
+{
+	struct pl_redis *r = pl_mem_zalloc(sizeof(*r));
+	enum pl_err err = pl_redis_url_parse(config->url, &r->url);
+
+	assert(err == PL_OK); /* the caller has asked pl_redis_url_check() */
+	(void)err;
+	r->loop = loop;
+	r->config = *config;
+	r->config.url = NULL;
+	if (r->config.deadline_ms == 0)
+		r->config.deadline_ms = PL_REDIS_DEADLINE_MS;
+	r->dial = pl_redis_dial_new(loop, r->url.host, r->url.port, on_dialled, r);
+	pl_buf_init(&r->out, PL_REDIS_QUEUE_BYTES);
+	pl_list_init(&r->sent);
+	pl_list_init(&r->failed);
+	r->fail_timer = (struct pl_timer){.on_fire = on_fail_timer, .arg = r};
+	r->timer = (struct pl_timer){.on_fire = on_timer, .arg = r};
+	r->backoff_ms = BACKOFF_LEAST_MS;
+	pl_timer_start(loop, &r->timer, 0);
+	return r;
+}
+
+void
+pl_redis_free(struct pl_redis *r)
+{
+	if (r == NULL || r->is_closed)
+		return;
+	r->depth++;
+	r->is_closed = true;
+	disconnect(r);
+	r->state = WAITING;
+	pl_redis_dial_free(r->dial);
+	pl_timer_stop(r->loop, &r->timer);
+	pl_timer_stop(r->loop, &r->fail_timer);
+	answer_none(&r->sent);
+	answer_none(&r->failed);
+	leave(r);
+}
+
+void
+pl_redis_command(struct pl_redis *r, const struct pl_str *words, size_t argc,
+    pl_redis_on_reply *on_reply, void *arg)
+{
+	struct command *c;
+
+	if (r->state == UP) {
+		queue(r, words, argc, on_reply, arg);
+		return;
+	}
+	c = pl_mem_zalloc(sizeof(*c));
+	c->on_reply = on_reply;
+	c->arg = arg;
+	fail_later(r, c);
+}
+
+bool
+pl_redis_is_up(const struct pl_redis *r)
+{
+	return r != NULL && r->state == UP;
+}

@@ -1,0 +1,173 @@
+#include "base/mem.h"
+#include "bus/redis.h"
+#include "bus/redis_url.h"
+
+#define URL_BYTES_MAX 1024
+#define DB_MAX        65535 /* far above any server's `databases` */
+#define PORT_DEFAULT  6379
+
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+/* RFC 3986 §2.1. NULL for a bad escape, or one that hides a NUL. */
+static char *
+percent_decode(struct pl_str s)
+{
+	char *out = pl_mem_strndup(s.ptr, s.len);
+	size_t len = 0;
+
+	for (size_t i = 0; i < s.len; i++) {
+		int high, low;
+
+		if (s.ptr[i] != '%') {
+			out[len++] = s.ptr[i];
+			continue;
+		}
+		high = i + 2 < s.len ? hex_digit(s.ptr[i + 1]) : -1;
+		low = i + 2 < s.len ? hex_digit(s.ptr[i + 2]) : -1;
+		if (high < 0 || low < 0 || high + low == 0) {
+			pl_mem_wipe_free(out, s.len);
+			return NULL;
+		}
+		out[len++] = (char)(high * 16 + low);
+		i += 2;
+	}
+	out[len] = '\0';
+	return out;
+}
+
+/* "user:password" or ":password". */
+static bool
+parse_login(struct pl_str s, struct pl_redis_url *u)
+{
+	struct pl_str user;
+
+	if (s.len == 0 || memchr(s.ptr, ':', s.len) == NULL)
+		return false;
+	pl_str_split(&s, ':', &user);
+	if (s.len == 0)
+		return false;
+	u->password = percent_decode(s);
+	if (user.len > 0)
+		u->user = percent_decode(user);
+	return u->password != NULL && (user.len == 0 || u->user != NULL);
+}
+
+static bool
+is_host_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
+}
+
+/* "host", "host:port", "[::1]:port". */
+static bool
+parse_place(struct pl_str s, struct pl_redis_url *u)
+{
+	bool is_bracketed = s.len > 0 && s.ptr[0] == '[';
+	const char *end;
+	struct pl_str host, port;
+	uint64_t number = PORT_DEFAULT;
+
+	if (is_bracketed) {
+		end = memchr(s.ptr, ']', s.len);
+		if (end == NULL)
+			return false;
+		host = pl_str_n(s.ptr + 1, (size_t)(end - s.ptr) - 1);
+		end++;
+	} else {
+		end = memchr(s.ptr, ':', s.len);
+		if (end == NULL)
+			end = s.ptr + s.len;
+		host = pl_str_n(s.ptr, (size_t)(end - s.ptr));
+	}
+	if (host.len == 0)
+		return false;
+	for (size_t i = 0; i < host.len; i++)
+		if (!is_host_char(host.ptr[i]) && !(is_bracketed && host.ptr[i] == ':'))
+			return false;
+	port = pl_str_n(end, s.len - (size_t)(end - s.ptr));
+	if (port.len > 0) {
+		port = pl_str_n(port.ptr + 1, port.len - 1);
+		if (*end != ':' || !pl_str_to_u64(port, UINT16_MAX, &number) ||
+		    number == 0)
+			return false;
+	}
+	u->host = pl_mem_strndup(host.ptr, host.len);
+	u->port = (uint16_t)number;
+	return true;
+}
+
+/* What follows "redis://". */
+static bool
+parse_rest(struct pl_str s, struct pl_redis_url *u)
+{
+	const char *at = memrchr(s.ptr, '@', s.len);
+	const char *slash;
+	uint64_t db;
+
+	if (at != NULL) {
+		if (!parse_login(pl_str_n(s.ptr, (size_t)(at - s.ptr)), u))
+			return false;
+		s = pl_str_n(at + 1, s.len - (size_t)(at + 1 - s.ptr));
+	}
+	slash = memchr(s.ptr, '/', s.len);
+	if (slash != NULL) {
+		struct pl_str tail =
+		    pl_str_n(slash + 1, s.len - (size_t)(slash + 1 - s.ptr));
+
+		if (tail.len > 0) {
+			if (!pl_str_to_u64(tail, DB_MAX, &db))
+				return false;
+			u->db = (unsigned)db;
+		}
+		s.len = (size_t)(slash - s.ptr);
+	}
+	return parse_place(s, u);
+}
+
+enum pl_err
+pl_redis_url_parse(const char *text, struct pl_redis_url *out)
+{
+	struct pl_str s = pl_str(text);
+	struct pl_redis_url u = {0};
+
+	if (s.len > URL_BYTES_MAX || !pl_str_starts(s, PL_STR("redis://")))
+		return PL_E_INVALID;
+	if (!parse_rest(pl_str_n(s.ptr + 8, s.len - 8), &u)) {
+		pl_redis_url_fini(&u);
+		return PL_E_INVALID;
+	}
+	*out = u;
+	return PL_OK;
+}
+
+void
+pl_redis_url_fini(struct pl_redis_url *url)
+{
+	pl_mem_free(url->host);
+	pl_mem_free(url->user);
+	if (url->password != NULL)
+		pl_mem_wipe_free(url->password, strlen(url->password));
+	*url = (struct pl_redis_url){0};
+}
+
+enum pl_err
+pl_redis_url_check(const char *url)
+{
+	struct pl_redis_url u;
+
+	if (pl_redis_url_parse(url, &u) != PL_OK)
+		return PL_E_INVALID;
+	pl_redis_url_fini(&u);
+	return PL_OK;
+}

@@ -1,0 +1,465 @@
+#include <assert.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "bus/events.h"
+#include "bus/redis_reply.h"
+#include "bus/roster.h"
+
+#define CHANGES_A_NOTE 500
+#define IDS_A_COMMAND  1000
+#define RETIRE_WAIT_MS 500
+#define NUMBER_DIGITS  24
+
+/*
+ * KEYS: instances, our set, our number.
+ * ARGV: instance, lease in ms, number, channel, note, changes ("+id", "-id") ...
+ */
+static const char announce_lua[] =
+    "local t = redis.call('TIME')\n"
+    "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
+    "redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])\n"
+    "for i = 6, #ARGV do\n"
+    "  local verb = string.sub(ARGV[i], 1, 1) == '+' and 'SADD' or 'SREM'\n"
+    "  redis.call(verb, KEYS[2], string.sub(ARGV[i], 2))\n"
+    "end\n"
+    "redis.call('PEXPIRE', KEYS[2], ARGV[2] * 2)\n"
+    "redis.call('SET', KEYS[3], ARGV[3], 'PX', ARGV[2] * 2)\n"
+    "redis.call('PUBLISH', ARGV[4], ARGV[5])\n"
+    "return 1\n";
+
+/*
+ * KEYS: as above. ARGV: instance, lease in ms, number, channel, note, count of our users.
+ * 0 where Redis has not what we have (FLUSHALL, a restart). Sweeps out the dead.
+ */
+static const char renew_lua[] =
+    "local t = redis.call('TIME')\n"
+    "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
+    "redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)\n"
+    "if redis.call('GET', KEYS[3]) ~= ARGV[3] or\n"
+    "    redis.call('SCARD', KEYS[2]) ~= tonumber(ARGV[6]) then return 0 end\n"
+    "redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])\n"
+    "redis.call('PEXPIRE', KEYS[2], ARGV[2] * 2)\n"
+    "redis.call('PEXPIRE', KEYS[3], ARGV[2] * 2)\n"
+    "redis.call('PUBLISH', ARGV[4], ARGV[5])\n"
+    "return 1\n";
+
+/* KEYS: as above. ARGV: instance, channel, note. */
+static const char retire_lua[] = "redis.call('ZREM', KEYS[1], ARGV[1])\n"
+				 "redis.call('DEL', KEYS[2], KEYS[3])\n"
+				 "redis.call('PUBLISH', ARGV[2], ARGV[3])\n"
+				 "return 1\n";
+
+/* ---- members ---- */
+
+static void
+on_change_timer(struct pl_timer *t)
+{
+	struct pl_roster *r = t->arg;
+
+	r->on_change(r->arg);
+}
+
+/* From the loop's next turn, so that many changes are told as one. */
+static void
+changed(struct pl_roster *r)
+{
+	if (!r->is_closed && !pl_timer_is_started(&r->change_timer))
+		pl_timer_start(r->loop, &r->change_timer, 0);
+}
+
+struct pl_roster_member *
+pl_roster_member_add(struct pl_roster *r, const struct pl_oid *user)
+{
+	struct pl_roster_member *m = pl_map_get(&r->members, pl_oid_str(user));
+
+	if (m == NULL) {
+		m = pl_mem_zalloc(sizeof(*m));
+		m->user = *user;
+		pl_map_put(&r->members, pl_oid_str(&m->user), m);
+		changed(r);
+	}
+	m->instances++;
+	return m;
+}
+
+void
+pl_roster_member_drop(struct pl_roster *r, struct pl_roster_member *m)
+{
+	if (--m->instances > 0)
+		return;
+	pl_map_del(&r->members, pl_oid_str(&m->user));
+	pl_mem_free(m);
+	changed(r);
+}
+
+const struct pl_oid *
+pl_roster_next(const struct pl_roster *r, size_t *it)
+{
+	const struct pl_roster_member *m = pl_map_next(&r->members, it);
+
+	return m != NULL ? &m->user : NULL;
+}
+
+size_t
+pl_roster_count(const struct pl_roster *r)
+{
+	return r->members.count;
+}
+
+/* ---- what we announce ---- */
+
+void
+pl_roster_key(char out[PL_ROSTER_KEY_MAX + 1], const char *prefix, const char *instance)
+{
+	snprintf(out, PL_ROSTER_KEY_MAX + 1, "%s%s", prefix, instance);
+}
+
+void
+pl_roster_settle(struct pl_roster *r)
+{
+	r->pending--;
+	if (!r->is_closed || r->pending > 0)
+		return;
+	pl_mem_free(r->instance);
+	pl_mem_free(r);
+}
+
+static void
+fell_out(struct pl_roster *r)
+{
+	r->is_synced = false;
+	if (!r->is_closed && !r->is_retired)
+		pl_timer_start(r->loop, &r->renew_timer, r->times.renew_ms / 5);
+}
+
+static void
+on_sent(void *arg, const struct redisReply *reply)
+{
+	struct pl_roster *r = arg;
+
+	if (reply == NULL || reply->type == REDIS_REPLY_ERROR)
+		fell_out(r);
+	pl_roster_settle(r);
+}
+
+static void
+run_script(struct pl_roster *r, const struct pl_redis_script *script,
+    const struct pl_str *args, size_t arg_count, pl_redis_on_reply *on_reply)
+{
+	struct pl_str keys[3] = {
+	    PL_STR(PL_ROSTER_KEY_INSTANCES), pl_str(r->key_set), pl_str(r->key_number)};
+
+	r->pending++;
+	pl_redis_eval(r->redis, script, keys, 3, args, arg_count, on_reply, r);
+}
+
+/* Send the first count of r->changes under the next number. */
+static void
+announce(struct pl_roster *r, size_t count)
+{
+	struct pl_str args[5 + CHANGES_A_NOTE];
+	char lease[NUMBER_DIGITS], number[NUMBER_DIGITS];
+	struct pl_buf note;
+
+	assert(count <= CHANGES_A_NOTE);
+	snprintf(lease, sizeof(lease), "%lld", (long long)r->times.lease_ms);
+	snprintf(number, sizeof(number), "%llu", (unsigned long long)++r->number);
+	pl_buf_init(&note, PL_BUF_UNLIMITED);
+	pl_buf_printf(&note, "%s %s", r->instance, number);
+	pl_buf_add(&note, r->changes.data, count * PL_ROSTER_CHANGE_LEN);
+	args[0] = pl_str(r->instance);
+	args[1] = pl_str(lease);
+	args[2] = pl_str(number);
+	args[3] = PL_STR(PL_CHANNEL_ONLINE);
+	args[4] = pl_buf_str(&note);
+	for (size_t i = 0; i < count; i++)
+		args[5 + i] = pl_str_n(r->changes.data + i * PL_ROSTER_CHANGE_LEN + 1,
+		    PL_ROSTER_CHANGE_LEN - 1);
+	run_script(r, &r->announce_script, args, 5 + count, on_sent);
+	pl_buf_fini(&note);
+	pl_buf_consume(&r->changes, count * PL_ROSTER_CHANGE_LEN);
+}
+
+static void
+flush(struct pl_roster *r)
+{
+	if (!pl_redis_is_up(r->redis))
+		r->is_synced = false;
+	if (!r->is_synced || r->is_retired) {
+		pl_buf_clear(&r->changes); /* rebuild() sends all */
+		return;
+	}
+	while (r->changes.len > 0) {
+		size_t count = r->changes.len / PL_ROSTER_CHANGE_LEN;
+
+		announce(r, count < CHANGES_A_NOTE ? count : CHANGES_A_NOTE);
+	}
+}
+
+static void
+on_flush_timer(struct pl_timer *t)
+{
+	flush(t->arg);
+}
+
+/* Announced with what else this turn of the loop brings. */
+static void
+add_change(struct pl_roster *r, char sign, const struct pl_oid *user)
+{
+	char hex[PL_OID_HEX_LEN + 1];
+
+	pl_oid_format(user, hex);
+	pl_buf_printf(&r->changes, " %c%s", sign, hex);
+	if (!pl_timer_is_started(&r->flush_timer))
+		pl_timer_start(r->loop, &r->flush_timer, 0);
+}
+
+void
+pl_roster_join(struct pl_roster *r, const struct pl_oid *user)
+{
+	struct pl_roster_member *m = pl_map_get(&r->members, pl_oid_str(user));
+
+	if (m != NULL && m->is_ours)
+		return;
+	pl_roster_member_add(r, user)->is_ours = true;
+	r->own_count++;
+	add_change(r, '+', user);
+}
+
+void
+pl_roster_leave(struct pl_roster *r, const struct pl_oid *user)
+{
+	struct pl_roster_member *m = pl_map_get(&r->members, pl_oid_str(user));
+
+	if (m == NULL || !m->is_ours)
+		return;
+	add_change(r, '-', user); /* first: user may point into the member */
+	m->is_ours = false;
+	r->own_count--;
+	pl_roster_member_drop(r, m);
+}
+
+/* ---- the lease ---- */
+
+/* SADD our users, from *it on, as many as one command takes; false at the end. */
+static bool
+send_some(struct pl_roster *r, size_t *it)
+{
+	char hex[IDS_A_COMMAND][PL_OID_HEX_LEN + 1];
+	struct pl_str words[2 + IDS_A_COMMAND] = {PL_STR("SADD"), pl_str(r->key_set)};
+	const struct pl_roster_member *m;
+	size_t count = 0;
+
+	while (count < IDS_A_COMMAND && (m = pl_map_next(&r->members, it)) != NULL) {
+		if (!m->is_ours)
+			continue;
+		pl_oid_format(&m->user, hex[count]);
+		words[2 + count] = pl_str_n(hex[count], PL_OID_HEX_LEN);
+		count++;
+	}
+	if (count == 0)
+		return false;
+	r->pending++;
+	pl_redis_command(r->redis, words, 2 + count, on_sent, r);
+	return true;
+}
+
+/* Write our whole set anew. The number that is left out makes all others read it. */
+static void
+rebuild(struct pl_roster *r)
+{
+	struct pl_str words[2] = {PL_STR("DEL"), pl_str(r->key_set)};
+	size_t it = 0;
+
+	pl_buf_clear(&r->changes);
+	r->is_synced = true;
+	r->pending++;
+	pl_redis_command(r->redis, words, 2, on_sent, r);
+	while (send_some(r, &it))
+		continue;
+	r->number++;
+	announce(r, 0);
+}
+
+static void
+on_renewed(void *arg, const struct redisReply *reply)
+{
+	struct pl_roster *r = arg;
+
+	if (!pl_redis_reply_is(reply, REDIS_REPLY_INTEGER))
+		fell_out(r);
+	else if (reply->integer == 0 && !r->is_closed && !r->is_retired)
+		rebuild(r);
+	pl_roster_settle(r);
+}
+
+static void
+renew(struct pl_roster *r)
+{
+	char lease[NUMBER_DIGITS], number[NUMBER_DIGITS], count[NUMBER_DIGITS];
+	char note[PL_ROSTER_NAME_MAX + NUMBER_DIGITS + 2];
+	struct pl_str args[6];
+
+	snprintf(lease, sizeof(lease), "%lld", (long long)r->times.lease_ms);
+	snprintf(number, sizeof(number), "%llu", (unsigned long long)r->number);
+	snprintf(count, sizeof(count), "%zu", r->own_count);
+	snprintf(note, sizeof(note), "%s %s", r->instance, number);
+	args[0] = pl_str(r->instance);
+	args[1] = pl_str(lease);
+	args[2] = pl_str(number);
+	args[3] = PL_STR(PL_CHANNEL_ONLINE);
+	args[4] = pl_str(note);
+	args[5] = pl_str(count);
+	run_script(r, &r->renew_script, args, 6, on_renewed);
+}
+
+static void
+on_renew_timer(struct pl_timer *t)
+{
+	struct pl_roster *r = t->arg;
+
+	pl_timer_start(r->loop, &r->renew_timer, r->times.renew_ms);
+	flush(r);
+	if (!pl_redis_is_up(r->redis))
+		return;
+	if (r->is_synced)
+		renew(r);
+	else
+		rebuild(r);
+}
+
+void
+pl_roster_renew_soon(struct pl_roster *r)
+{
+	if (!r->is_retired)
+		pl_timer_start(r->loop, &r->renew_timer, 0);
+}
+
+/* ---- the end ---- */
+
+static void
+finish_retire(struct pl_roster *r)
+{
+	void (*on_retired)(void *arg) = r->on_retired;
+
+	pl_timer_stop(r->loop, &r->retire_timer);
+	r->on_retired = NULL;
+	if (on_retired != NULL)
+		on_retired(r->retired_arg);
+}
+
+static void
+on_retire_timer(struct pl_timer *t)
+{
+	finish_retire(t->arg);
+}
+
+static void
+on_retired(void *arg, const struct redisReply *reply)
+{
+	struct pl_roster *r = arg;
+
+	(void)reply;
+	finish_retire(r); /* may free r, which stays until we settle */
+	pl_roster_settle(r);
+}
+
+void
+pl_roster_retire(struct pl_roster *r, void (*done)(void *arg), void *arg)
+{
+	char note[PL_ROSTER_NAME_MAX + NUMBER_DIGITS + 4];
+	struct pl_str args[3] = {pl_str(r->instance), PL_STR(PL_CHANNEL_ONLINE)};
+
+	assert(!r->is_retired);
+	r->is_retired = true;
+	r->on_retired = done;
+	r->retired_arg = arg;
+	pl_timer_stop(r->loop, &r->renew_timer);
+	pl_timer_start(
+	    r->loop, &r->retire_timer, pl_redis_is_up(r->redis) ? RETIRE_WAIT_MS : 0);
+	if (!pl_redis_is_up(r->redis))
+		return;
+	snprintf(note, sizeof(note), "%s %llu .", r->instance,
+	    (unsigned long long)++r->number);
+	args[2] = pl_str(note);
+	run_script(r, &r->retire_script, args, 3, on_retired);
+}
+
+/* ---- life ---- */
+
+/* A name that can stand in a note and a key. */
+static char *
+clean_name(const char *instance)
+{
+	char *name = pl_mem_strndup(instance, strnlen(instance, PL_ROSTER_NAME_MAX));
+
+	for (char *c = name; *c != '\0'; c++)
+		if (*c <= ' ' || *c > '~')
+			*c = '_';
+	return name;
+}
+
+struct pl_roster *
+pl_roster_new_timed(struct pl_loop *loop, struct pl_bus *bus, const char *instance,
+    struct pl_roster_times times, void (*on_change)(void *arg), void *arg)
+{
+	struct pl_roster *r = pl_mem_zalloc(sizeof(*r));
+
+	r->loop = loop;
+	r->bus = bus;
+	r->redis = pl_bus_redis(bus);
+	r->times = times;
+	r->on_change = on_change;
+	r->arg = arg;
+	pl_map_init(&r->members);
+	r->change_timer = (struct pl_timer){.on_fire = on_change_timer, .arg = r};
+	r->flush_timer = (struct pl_timer){.on_fire = on_flush_timer, .arg = r};
+	r->renew_timer = (struct pl_timer){.on_fire = on_renew_timer, .arg = r};
+	r->retire_timer = (struct pl_timer){.on_fire = on_retire_timer, .arg = r};
+	r->instance = clean_name(instance);
+	pl_roster_key(r->key_set, "parley:online:", r->instance);
+	pl_roster_key(r->key_number, "parley:number:", r->instance);
+	/* Ahead of whatever a process of this name said before. */
+	r->number = (uint64_t)pl_clock_unix_ms() * 1000;
+	pl_buf_init(&r->changes, PL_BUF_UNLIMITED);
+	pl_redis_script_init(&r->announce_script, announce_lua);
+	pl_redis_script_init(&r->renew_script, renew_lua);
+	pl_redis_script_init(&r->retire_script, retire_lua);
+	pl_roster_peers_init(r);
+	if (r->redis != NULL)
+		pl_roster_renew_soon(r);
+	return r;
+}
+
+struct pl_roster *
+pl_roster_new(struct pl_loop *loop, struct pl_bus *bus, const char *instance,
+    void (*on_change)(void *arg), void *arg)
+{
+	struct pl_roster_times times = {PL_ONLINE_LEASE_MS, PL_ONLINE_RENEW_MS};
+
+	return pl_roster_new_timed(loop, bus, instance, times, on_change, arg);
+}
+
+void
+pl_roster_free(struct pl_roster *r)
+{
+	struct pl_roster_member *m;
+	size_t it = 0;
+
+	if (r == NULL || r->is_closed)
+		return;
+	r->is_closed = true;
+	r->pending++; /* until the end of this call */
+	pl_roster_peers_fini(r);
+	pl_timer_stop(r->loop, &r->change_timer);
+	pl_timer_stop(r->loop, &r->flush_timer);
+	pl_timer_stop(r->loop, &r->renew_timer);
+	finish_retire(r);
+	pl_buf_fini(&r->changes);
+	while ((m = pl_map_next(&r->members, &it)) != NULL)
+		pl_mem_free(m);
+	pl_map_fini(&r->members);
+	pl_roster_settle(r);
+}

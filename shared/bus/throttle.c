@@ -1,0 +1,200 @@
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "bus/redis_reply.h"
+#include "bus/throttle.h"
+
+#define KEY_BYTES_MAX 4096
+#define SLOTS         8192 /* a power of two */
+#define CLOSED_MS     1000 /* the answer of a throttle that goes away */
+
+/*
+ * GCRA as in ops/bucket, in microseconds; up to 2^53 a Lua number is exact.
+ * KEYS: the bucket. ARGV: interval, burst, 1 to take.
+ */
+static const char check_lua[] =
+    "local t = redis.call('TIME')\n"
+    "local now = t[1] * 1000000 + t[2]\n"
+    "local full = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now) + ARGV[1]\n"
+    "local wait = full - now - ARGV[1] * ARGV[2]\n"
+    "if wait > 0 then return math.ceil(wait / 1000) end\n"
+    "if ARGV[3] == '1' then\n"
+    "  redis.call('SET', KEYS[1], string.format('%.0f', full),\n"
+    "    'PX', math.ceil((full - now) / 1000))\n"
+    "end\n"
+    "return 0\n";
+
+struct pl_throttle {
+	struct pl_bus *bus;
+	struct pl_loop *loop;
+	char *name;
+	struct pl_bucket_rule rule;
+	char interval_us[24];
+	char burst[24];
+	struct pl_redis_script script;
+	/*
+	 * While Redis is away: a bucket for all keys of one hash. Nobody can push a key out of
+	 * it by bringing others, and what it takes is fixed. Two keys that share one are held
+	 * back sooner, never later. NULL until first needed.
+	 */
+	struct pl_bucket *slots;
+	uint64_t hash_seed;
+	struct pl_list questions;
+	size_t question_count; /* with those that pl_throttle_free() answered */
+	bool is_closed;
+};
+
+/* Lives until Redis' reply, or its absence. */
+struct question {
+	struct pl_list link;
+	struct pl_throttle *throttle;
+	bool take;
+	size_t slot; /* its bucket, should Redis not answer */
+	void (*on_answer)(
+	    void *arg, int64_t wait_ms); /* NULL: nobody asks, or answered */
+	void *arg;
+};
+
+/* ---- without Redis ---- */
+
+/* FNV-1a from a secret start, then mixed, so that keys are not easily made to collide. */
+static size_t
+slot_of(const struct pl_throttle *t, struct pl_str key)
+{
+	uint64_t hash = t->hash_seed;
+
+	for (size_t i = 0; i < key.len; i++)
+		hash = (hash ^ (uint8_t)key.ptr[i]) * UINT64_C(0x100000001b3);
+	hash ^= hash >> 32;
+	hash *= UINT64_C(0x9e3779b97f4a7c15);
+	return (size_t)(hash >> 40) & (SLOTS - 1);
+}
+
+static int64_t
+check_local(struct pl_throttle *t, size_t slot, bool take)
+{
+	int64_t now = pl_loop_now_ms(t->loop);
+	struct pl_bucket copy;
+
+	if (t->slots == NULL)
+		t->slots = pl_mem_zalloc(SLOTS * sizeof(*t->slots));
+	if (take)
+		return pl_bucket_take(&t->slots[slot], &t->rule, now);
+	copy = t->slots[slot];
+	return pl_bucket_take(&copy, &t->rule, now);
+}
+
+/* ---- with Redis ---- */
+
+static void
+release(struct pl_throttle *t)
+{
+	if (!t->is_closed || t->question_count > 0)
+		return;
+	pl_mem_free(t->slots);
+	pl_mem_free(t->name);
+	pl_mem_free(t);
+}
+
+static void
+on_checked(void *arg, const struct redisReply *reply)
+{
+	struct question *q = arg;
+	struct pl_throttle *t = q->throttle;
+	int64_t wait_ms;
+
+	if (pl_redis_reply_is(reply, REDIS_REPLY_INTEGER))
+		wait_ms = reply->integer;
+	else
+		wait_ms = check_local(t, q->slot, q->take);
+	pl_list_unlink(&q->link);
+	t->question_count--;
+	if (q->on_answer != NULL)
+		q->on_answer(q->arg, wait_ms);
+	pl_mem_free(q);
+	release(t);
+}
+
+static void
+ask(struct pl_throttle *t, struct pl_redis *redis, struct pl_str key, struct question *q)
+{
+	struct pl_buf name;
+
+	pl_buf_init(&name, PL_BUF_UNLIMITED);
+	pl_buf_printf(&name, "parley:limit:%s:", t->name);
+	pl_buf_add_str(&name, key);
+	pl_redis_eval(redis, &t->script, (struct pl_str[]){pl_buf_str(&name)}, 1,
+	    (struct pl_str[]){pl_str(t->interval_us), pl_str(t->burst),
+		q->take ? PL_STR("1") : PL_STR("0")},
+	    3, on_checked, q);
+	pl_buf_fini(&name);
+}
+
+void
+pl_throttle_check(struct pl_throttle *t, struct pl_str key, bool take,
+    void (*on_answer)(void *arg, int64_t wait_ms), void *arg)
+{
+	struct pl_redis *redis = pl_bus_redis(t->bus);
+	struct question *q;
+	int64_t wait_ms = 0;
+
+	if (key.len > KEY_BYTES_MAX)
+		key.len = KEY_BYTES_MAX;
+	if (t->rule.interval_us == 0 || !pl_redis_is_up(redis)) {
+		if (t->rule.interval_us != 0)
+			wait_ms = check_local(t, slot_of(t, key), take);
+		if (on_answer != NULL)
+			on_answer(arg, wait_ms);
+		return;
+	}
+	q = pl_mem_zalloc(sizeof(*q));
+	*q = (struct question){.throttle = t,
+	    .take = take,
+	    .slot = slot_of(t, key),
+	    .on_answer = on_answer,
+	    .arg = arg};
+	pl_list_push(&t->questions, &q->link);
+	t->question_count++;
+	ask(t, redis, key, q);
+}
+
+/* ---- life ---- */
+
+struct pl_throttle *
+pl_throttle_new(struct pl_bus *bus, struct pl_loop *loop, const char *name,
+    struct pl_bucket_rule rule)
+{
+	struct pl_throttle *t = pl_mem_zalloc(sizeof(*t));
+
+	t->bus = bus;
+	t->loop = loop;
+	t->name = pl_mem_strdup(name);
+	t->rule = rule;
+	snprintf(
+	    t->interval_us, sizeof(t->interval_us), "%lld", (long long)rule.interval_us);
+	snprintf(t->burst, sizeof(t->burst), "%lld", (long long)rule.burst);
+	pl_redis_script_init(&t->script, check_lua);
+	pl_random_bytes(&t->hash_seed, sizeof(t->hash_seed));
+	pl_list_init(&t->questions);
+	return t;
+}
+
+void
+pl_throttle_free(struct pl_throttle *t)
+{
+	struct pl_list *link;
+
+	if (t == NULL)
+		return;
+	while ((link = pl_list_pop(&t->questions)) != NULL) {
+		struct question *q = PL_CONTAINER(link, struct question, link);
+
+		if (q->on_answer != NULL)
+			q->on_answer(q->arg, CLOSED_MS);
+		q->on_answer = NULL;
+	}
+	t->is_closed = true;
+	release(t);
+}
