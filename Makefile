@@ -17,12 +17,14 @@ MAKEFLAGS += --no-builtin-rules
 # ---- flags ------------------------------------------------------------------------------
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual \
 	-Wwrite-strings -Wformat=2 -Wundef -Wvla -Wconversion -Wno-sign-conversion
-ifeq ($(findstring clang,$(CC)),)
-WARN += -Wbidi-chars=any -Wtrampolines
-endif
 HARDEN := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
-	-fstack-clash-protection -fcf-protection=full -ftrivial-auto-var-init=zero \
+	-fstack-clash-protection -fcf-protection=full \
 	-fno-strict-aliasing -fno-strict-overflow -fno-delete-null-pointer-checks
+# What clang 14 does not know, or wants a longer name for.
+ifeq ($(findstring clang,$(CC)),)
+WARN   += -Wbidi-chars=any -Wtrampolines
+HARDEN += -ftrivial-auto-var-init=zero
+endif
 ifneq ($(SAN),)
 HARDEN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
