@@ -87,8 +87,8 @@ const struct pl_setting pl_settings_table[] = {
 	    "Failed logins from one address to one account; 0 lifts it.")
 	INT("LIMIT_MESSAGES_PER_SECOND", "20", 0, 1000000, "a second", MESSAGE,
 	    limit_messages_per_second, "Messages of one user, in each process; 0 lifts it.")
-	INT("LIMIT_MESSAGES_BURST", "60", 1, 1000000, "messages", MESSAGE,
-	    limit_messages_burst, "Messages that one user may send at once.")
+	INT("LIMIT_MESSAGES_BURST", "60", 0, 1000000, "messages", MESSAGE,
+	    limit_messages_burst, "Messages that one user may send at once; 0 lifts the limit.")
 	/* sockets */
 	INT("SOCKETS_PER_USER_MAX", "20", 1, 10000, "sockets", PRESENCE,
 	    sockets_per_user_max, "Sockets of one user in a process; beyond it the oldest is closed.")
