@@ -1,0 +1,218 @@
+#!/bin/sh
+# Writes the gateway's configuration to PREFIX/conf, ready for: nginx -p PREFIX -c conf/nginx.conf
+#
+#   usage: render.sh PREFIX
+#
+# From the environment; what has no default must be set:
+#   GATEWAY_LISTEN        addresses to listen on: "127.0.0.1:5000 [::1]:5000"
+#   AUTH_UPSTREAM         addresses of the auth processes: "127.0.0.1:4001 ..."
+#   MESSAGE_UPSTREAM      of the message processes
+#   PRESENCE_UPSTREAM     of the presence processes, each with its INSTANCE: "p1=127.0.0.1:4003 ..."
+#   WWW_DIR               the web client's folder          (default: web/ beside this file)
+#   GATEWAY_CSP           its Content-Security-Policy      (strict for our own client)
+#   BODY_BYTES_MAX        a request body                   (102400)
+#   PACKET_BYTES_MAX      a body at /socket.io/            (1000000)
+#   GATEWAY_REQUESTS_PER_SECOND   of one address, bursts of twice that; 0: no limit   (0)
+#   GATEWAY_SOCKETS_PER_ADDRESS   sockets and polls of one address; 0: no limit       (0)
+#   GATEWAY_TRUSTED_PROXIES       networks of your own load balancers, whose X-Forwarded-For and
+#                                 X-Forwarded-Proto are believed: "10.0.0.0/8"         (none)
+#   GATEWAY_TLS_CERT, GATEWAY_TLS_KEY   PEM files: serve https                         (none)
+#   GATEWAY_STATUS_LISTEN  address of /healthz and /stub_status for operators          (none)
+#   GATEWAY_ACCESS_LOG, GATEWAY_ERROR_LOG   paths  (logs/access.log, logs/error.log)
+#   GATEWAY_WORKERS       processes                        (one a core, at most 4)
+set -eu
+
+die() {
+	echo "gateway: $*" >&2
+	exit 78
+}
+
+here=$(cd "$(dirname "$0")" && pwd)
+[ $# -eq 1 ] || die "usage: render.sh PREFIX"
+prefix=$1
+: "${GATEWAY_LISTEN:?}" "${AUTH_UPSTREAM:?}" "${MESSAGE_UPSTREAM:?}" "${PRESENCE_UPSTREAM:?}"
+www=${WWW_DIR:-$here/web}
+
+# What goes into the configuration as text must not be able to end its quotes.
+for value in "$www" "${GATEWAY_CSP:-}"; do
+	case $value in
+	*[\"\\\$\|\&]* | *"
+"*) die "WWW_DIR and GATEWAY_CSP must not hold quotes, backslashes, or any of \$ | &" ;;
+	esac
+done
+[ -f "$www/index.html" ] || die "WWW_DIR: there is no index.html in $www"
+
+number() { # name, value
+	case $2 in
+	'' | *[!0-9]* | ??????????*) die "$1 must be a whole number, not '$2'" ;;
+	esac
+	echo "$2"
+}
+body_bytes_max=$(number BODY_BYTES_MAX "${BODY_BYTES_MAX:-102400}")
+packet_bytes_max=$(number PACKET_BYTES_MAX "${PACKET_BYTES_MAX:-1000000}")
+rate=$(number GATEWAY_REQUESTS_PER_SECOND "${GATEWAY_REQUESTS_PER_SECOND:-0}")
+sockets=$(number GATEWAY_SOCKETS_PER_ADDRESS "${GATEWAY_SOCKETS_PER_ADDRESS:-0}")
+cores=$(nproc)
+workers=$(number GATEWAY_WORKERS "${GATEWAY_WORKERS:-$((cores < 4 ? cores : 4))}")
+fds=$(ulimit -n)
+[ "$fds" != unlimited ] && [ "$fds" -lt 16384 ] || fds=16384
+
+csp="default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+csp="$csp connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self';"
+csp="$csp frame-ancestors 'none'"
+if [ "$www" != "$here/web" ]; then # someone else's page: pictures and fonts from elsewhere
+	csp="default-src 'self'; img-src 'self' data: blob: https:; font-src 'self' data: https:;"
+	csp="$csp style-src 'self' 'unsafe-inline' https:; connect-src 'self' https: wss:;"
+	csp="$csp object-src 'none'; base-uri 'self'; frame-ancestors 'none'"
+fi
+csp=${GATEWAY_CSP:-$csp}
+
+# ---- files that depend on how much there is --------------------------------------------
+listen() {
+	tls=
+	[ -z "${GATEWAY_TLS_CERT:-}" ] || tls=" ssl http2"
+	for address in $GATEWAY_LISTEN; do
+		echo "listen $address$tls;"
+	done
+	[ -n "$tls" ] || return 0
+	cat <<-END
+		ssl_certificate "$GATEWAY_TLS_CERT";
+		ssl_certificate_key "${GATEWAY_TLS_KEY:?}";
+		ssl_protocols TLSv1.2 TLSv1.3;
+		ssl_prefer_server_ciphers off;
+		ssl_session_cache shared:tls:4m;
+		ssl_session_timeout 1d;
+		ssl_session_tickets off;
+	END
+}
+
+upstream() { # name, addresses
+	echo "upstream $1 {"
+	echo "	zone up_$1 64k;"
+	for address in $2; do
+		echo "	server $address max_fails=2 fail_timeout=2s;"
+	done
+	# Less than kore's own 75 s, so that it is never kore who ends an idle connection.
+	printf '\tkeepalive 64;\n\tkeepalive_requests 1000000;\n\tkeepalive_timeout 60s;\n}\n'
+}
+
+upstreams() {
+	upstream auth "$AUTH_UPSTREAM"
+	upstream message "$MESSAGE_UPSTREAM"
+	all=
+	sessions=
+	for member in $PRESENCE_UPSTREAM; do
+		name=${member%%=*}
+		case $member in
+		*=*) ;;
+		*) die "PRESENCE_UPSTREAM: '$member' is not instance=host:port" ;;
+		esac
+		case $name in
+		'' | *[!a-z0-9]* | ????????*) die "PRESENCE_UPSTREAM: bad instance '$name'" ;;
+		esac
+		upstream "presence_$name" "${member#*=}"
+		all="$all ${member#*=}"
+		sessions="$sessions	$name presence_$name;
+"
+	done
+	upstream presence "$all"
+	# The instance that a session id names.
+	cat <<-END
+		map \$arg_sid \$instance_of_session {
+			default "";
+			"~^(?<instance>[a-z0-9]{1,7})\\." \$instance;
+		}
+		map \$instance_of_session \$presence_of_session {
+			default presence;
+		$sessions}
+	END
+}
+
+# The scheme that the client used, and its address, as one of our own proxies tells them.
+proxies() {
+	printf 'geo $realip_remote_addr $is_own_proxy {\n\tdefault 0;\n'
+	for network in ${GATEWAY_TRUSTED_PROXIES:-}; do
+		echo "	$network 1;"
+	done
+	echo '}'
+	cat <<-'END'
+		map "$is_own_proxy:$http_x_forwarded_proto" $scheme_in_force {
+			default $scheme;
+			1:https https;
+			1:http http;
+		}
+	END
+	[ -n "${GATEWAY_TRUSTED_PROXIES:-}" ] || return 0
+	for network in $GATEWAY_TRUSTED_PROXIES; do
+		echo "set_real_ip_from $network;"
+	done
+	echo 'real_ip_header X-Forwarded-For;'
+	echo 'real_ip_recursive on;'
+}
+
+# A header twice that means something once, such as Origin: nginx before 1.23 shows the first alone
+# (later ones join them, and no service takes that); only the echo module sees both.
+echo_module=/usr/lib/nginx/modules/ngx_http_echo_module.so
+repeated() {
+	if [ -f $echo_module ]; then
+		cat <<-'END'
+			map $echo_client_request_headers $has_repeated_header {
+				default 0;
+				"~*(?s)\n(content-type|idempotency-key|origin|sec-fetch-site|sec-websocket-[a-z]+|upgrade|x-socket-id):.*\n\1:" 1;
+			}
+		END
+	else
+		cat <<-'END'
+			map "" $has_repeated_header {
+				default 0;
+			}
+		END
+	fi
+}
+
+# ---- the folder ------------------------------------------------------------------------
+mkdir -p "$prefix/conf/routes" "$prefix/run" "$prefix/logs" "$prefix/tmp"
+user=
+[ "$(id -u)" != 0 ] || user="user root; # the one who owns PREFIX"
+modules=
+[ ! -f $echo_module ] || modules="load_module $echo_module;"
+hsts=
+[ -z "${GATEWAY_TLS_CERT:-}" ] ||
+	hsts='add_header Strict-Transport-Security "max-age=63072000" always;'
+status=
+[ -z "${GATEWAY_STATUS_LISTEN:-}" ] ||
+	status="server { listen $GATEWAY_STATUS_LISTEN; access_log off; \
+location = /healthz { return 200 '{\"status\":\"ok\"}'; } \
+location = /stub_status { stub_status; } location / { return 404; } }"
+requests_key='""'
+[ "$rate" = 0 ] || requests_key='$binary_remote_addr'
+sockets_key='""'
+[ "$sockets" = 0 ] || sockets_key='$binary_remote_addr'
+
+cd "$here"
+for file in *.conf routes/*.conf; do
+	sed -e "s|@USER@|$user|" \
+		-e "s|@MODULES@|$modules|" \
+		-e "s|@WORKERS@|$workers|" \
+		-e "s|@CONNECTIONS@|$fds|" \
+		-e "s|@ERROR_LOG@|${GATEWAY_ERROR_LOG:-logs/error.log}|" \
+		-e "s|@ACCESS_LOG@|${GATEWAY_ACCESS_LOG:-logs/access.log}|" \
+		-e "s|@BODY_BYTES_MAX@|$body_bytes_max|" \
+		-e "s|@PACKET_BYTES_MAX@|$packet_bytes_max|" \
+		-e "s|@REQUESTS_KEY@|$requests_key|" \
+		-e "s|@REQUESTS_RATE@|$((rate > 0 ? rate : 1))|" \
+		-e "s|@REQUESTS_BURST@|$((rate > 0 ? rate * 2 : 1))|" \
+		-e "s|@SOCKETS_KEY@|$sockets_key|" \
+		-e "s|@SOCKETS_MAX@|$((sockets > 0 ? sockets : 1))|" \
+		-e "s|@HSTS@|$hsts|" \
+		-e "s|@STATUS_SERVER@|$status|" \
+		-e "s|@WWW_DIR@|$www|" \
+		-e "s|@CSP@|$csp|" \
+		"$file" >"$prefix/conf/$file"
+done
+listen >"$prefix/conf/listen.conf"
+{
+	upstreams
+	proxies
+	repeated
+} >"$prefix/conf/upstreams.conf"
