@@ -88,6 +88,15 @@ $(UNIT_BIN): $B/%: $B/%.o $(SUPPORT_OBJ) $B/libparley.a
 units: $(UNIT_BIN) ## build and run the unit and store contract tests
 	@tests/support/run_units.sh $(UNIT_BIN)
 
+test: ## install what is needed, build, run every test; ends with "N passed, N failed"
+	@tests/run.sh
+
+lint: ## formatting, layers, banned calls, gcc and clang, documentation that is current
+	@tests/lint/run.sh
+
+check: lint ## lint, and the unit and contract tests under ASan and UBSan
+	@$(MAKE) --no-print-directory SAN=1 units
+
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
@@ -97,4 +106,4 @@ help: ## list the targets
 clean: ## remove what was built
 	rm -rf build
 
-.PHONY: all units help clean
+.PHONY: all units test lint check help clean

@@ -1,0 +1,96 @@
+#!/bin/bash
+# Every test, from a fresh clone on:  make test
+#
+#   1  what the tests need is installed and everything is built
+#   2  units: unit tests, and the contract of the stores
+#   3  outside-in: tests/e2e and tests/browser over the real stack, on free ports
+#
+# The last line alone sums up: "N passed, N failed". The exit status is 0 only where tests ran
+# and none failed. The logs of what failed stand above that line, and whole in build/test.
+#
+#   PARLEY_URL=http://...  points the tests that need no stack of their own at a running one
+#   TEST_JOBS=N            test files at once (2)
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+out=build/test
+limit_s=420 # for all of part 3
+passed_sum=0
+failed_sum=0
+
+finish() {
+	printf '%d passed, %d failed\n' "$passed_sum" "$failed_sum"
+	[ "$failed_sum" -eq 0 ] && [ "$passed_sum" -gt 0 ]
+	exit
+}
+
+# A part that does not get to its own summary counts as one failure.
+broke() { # what
+	echo "FAIL  $1"
+	failed_sum=$((failed_sum + 1))
+}
+
+step() { # title, command...
+	local title=$1
+	shift
+	echo "==== $title"
+	"$@" && return
+	broke "$title: exit status $?"
+	finish
+}
+
+install_node_modules() {
+	cmp -s tests/package-lock.json tests/node_modules/.lock-of-this && return
+	(cd tests && npm ci --no-progress) && cp tests/package-lock.json tests/node_modules/.lock-of-this
+}
+
+run_units() {
+	local line
+
+	echo "==== units and store contract"
+	make -s -j"$(nproc)" units 2>&1 | tee "$out/units.log"
+	line=$(grep '^units: [0-9]* passed, [0-9]* failed$' "$out/units.log" | tail -n 1)
+	[ -n "$line" ] || { broke "units did not run to their end"; return; }
+	# "units: 12 passed, 0 failed"
+	set -- $line
+	passed_sum=$((passed_sum + $2))
+	failed_sum=$((failed_sum + $4))
+}
+
+# The sum of "# pass 12" and its like in a TAP file; nothing where it has no such line.
+tap_count() { # name...
+	local name
+
+	for name in "$@"; do
+		sed -n "s/^# $name \([0-9][0-9]*\)$/\1/p" "$out/outside-in.tap"
+	done | awk '{ n += $1 } END { if (NR > 0) print n }'
+}
+
+run_outside_in() {
+	local status passed failed
+
+	echo "==== end to end and browser"
+	rm -f "$out/outside-in.tap"
+	timeout -k 20 "$limit_s" node --test --test-concurrency="${TEST_JOBS:-2}" \
+		--test-reporter=spec --test-reporter-destination=stdout \
+		--test-reporter=tap --test-reporter-destination="$out/outside-in.tap" \
+		tests/e2e/*.test.mjs tests/browser/*.test.mjs 2>&1 | tee "$out/outside-in.log"
+	status=${PIPESTATUS[0]}
+	passed=$(tap_count pass)
+	failed=$(tap_count fail cancelled)
+	if [ -z "$passed" ]; then
+		broke "the outside-in tests did not run to their end (exit status $status)"
+		return
+	fi
+	passed_sum=$((passed_sum + passed))
+	failed_sum=$((failed_sum + failed))
+	[ "$status" -eq 0 ] || [ "$failed" -gt 0 ] || broke "node --test: exit status $status"
+}
+
+mkdir -p "$out"
+step "install" deploy/local/install.sh test
+step "node modules" install_node_modules
+step "build" make -s -j"$(nproc)" all
+run_units
+run_outside_in
+finish
