@@ -37,7 +37,9 @@ LIBS     := -ljwt -lhiredis -lsodium -ljansson -lsqlite3 -lutf8proc -lcrypto -lc
 KORE_CPPFLAGS = -isystem /usr/include/kore $(shell sed 's/-I/-isystem /g' /usr/share/kore/features 2>/dev/null)
 
 # ---- what is built from what ------------------------------------------------------------
-KORE_SRC  := $(wildcard shared/web/*.c) shared/loop/loop_kore.c
+# What of web/ does without kore is in the library, where unit tests reach it.
+WEB_PURE  := shared/web/router.c shared/web/sessions.c
+KORE_SRC  := $(filter-out $(WEB_PURE),$(wildcard shared/web/*.c)) shared/loop/loop_kore.c
 LIB_SRC   := $(filter-out $(KORE_SRC),$(wildcard shared/*/*.c))
 SERVICES  := auth message presence
 RESPONDER_SRC := $(wildcard services/llm-responder/*.c)
@@ -85,6 +87,8 @@ $(UNIT_BIN): $B/%: $B/%.o $(SUPPORT_OBJ) $B/libparley.a
 	@echo "  ld $@"
 	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS) -lcmocka
 
+$B/tests/unit/proto/ws_wslay_test: private LIBS += -lwslay
+
 units: $(UNIT_BIN) ## build and run the unit and store contract tests
 	@tests/support/run_units.sh $(UNIT_BIN)
 
@@ -96,6 +100,8 @@ lint: ## formatting, layers, banned calls, gcc and clang, documentation that is 
 
 check: lint ## lint, and the unit and contract tests under ASan and UBSan
 	@$(MAKE) --no-print-directory SAN=1 units
+
+-include tests/fuzz/fuzz.mk
 
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)

@@ -46,6 +46,12 @@ pl_loop_kore_new(void)
 }
 
 void
+pl_loop_kore_free(struct pl_loop *loop)
+{
+	pl_loop_epoll_free(loop);
+}
+
+void
 pl_loop_kore_drain(
     struct pl_loop *loop, bool (*is_done)(void *arg), void *arg, int64_t limit_ms)
 {

@@ -8,8 +8,9 @@
 
 #include "loop/loop.h"
 
-/* Once a worker, in kore_worker_configure(); lives as long as the worker. */
+/* Once a worker, in kore_worker_configure(). */
 struct pl_loop *pl_loop_kore_new(void);
+void pl_loop_kore_free(struct pl_loop *loop); /* kore's loop does not turn any more */
 /* In kore_worker_teardown(), where kore's own loop has ended: turn until is_done(arg) or
  * until limit_ms have passed. */
 void pl_loop_kore_drain(struct pl_loop *loop, bool (*is_done)(void *arg), void *arg,

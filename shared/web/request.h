@@ -1,10 +1,10 @@
 /*
  * request: one HTTP request, from the route table to its answer.
  *
- * A handler answers with one pl_reply_*() call (web/reply.h), now or later from a callback.
- * Until then the request is valid, also when its client has gone: the answer is then dropped.
- * Exactly one answer ends it; it must not be touched afterwards.
- * Slices are borrowed from the request.  Threads: the loop's.
+ * A handler answers with one pl_reply_*() call (web/reply.h), now or later from a
+ * callback. Until then the request is valid, also when its client has gone: the answer is
+ * then dropped. Exactly one answer ends it; it must not be touched afterwards. Slices are
+ * borrowed from the request.  Threads: the loop's.
  */
 #ifndef PL_WEB_REQUEST_H
 #define PL_WEB_REQUEST_H
@@ -19,9 +19,9 @@ struct pl_request {
 	struct pl_str param; /* the ":id" segment, decoded */
 	struct pl_str body;
 	struct pl_jwt_claims claims; /* with PL_ROUTE_AUTH */
-	bool is_gone;		     /* the client has left */
-	/* Called when the client leaves before the answer; the handler may set it. The request
-	 * must still be answered. */
+	bool is_gone;                /* the client has left */
+	/* Called when the client leaves before the answer; the handler may set it. The
+	 * request must still be answered. */
 	void (*on_gone)(struct pl_request *rq);
 	void *arg; /* the handler's own */
 	struct pl_request_impl *impl;
@@ -29,13 +29,16 @@ struct pl_request {
 
 /* A header's value, trimmed; ptr NULL where absent. Name in lower case. */
 struct pl_str pl_request_header(const struct pl_request *rq, const char *name);
-/* The address of the client as the gateway saw it: X-Forwarded-For, which the gateway always
- * sets anew. */
+/* The address of the client as the gateway saw it: X-Forwarded-For, which the gateway
+ * always sets anew. */
 struct pl_str pl_request_client_address(const struct pl_request *rq);
+/* Its token, as pl_sessions_token() finds it (web/sessions.h). */
+enum pl_err pl_request_token(
+    const struct pl_request *rq, struct pl_str *token) PL_MUST_CHECK;
 /* X-Request-Id, for logs. */
 struct pl_str pl_request_id(const struct pl_request *rq);
-/* The body as a JSON object, freed with the request. NULL: it was none, and the request has
- * been answered (400, 413 or 415): return at once. */
+/* The body as a JSON object, freed with the request. NULL: it was none, and the request
+ * has been answered (400, 413 or 415): return at once. */
 const struct pl_json *pl_request_json(struct pl_request *rq) PL_MUST_CHECK;
 /* rq->param as an ObjectId. False: answered with 400. */
 bool pl_request_oid(struct pl_request *rq, struct pl_oid *out) PL_MUST_CHECK;

@@ -1,8 +1,8 @@
 /*
  * service: what each kore service is made of. web/ configures kore from our settings (no
- * routes or limits in kore's own file), makes the loop, store, bus and sessions in the one
- * worker, and sends every request through the service's table; a service only names its
- * routes and hooks.
+ * routes or limits in kore's own file), makes the loop, store, bus and sessions in the
+ * one worker, and sends every request through the service's table; a service only names
+ * its routes and hooks.
  *
  * Threads: all of it on the worker's loop.
  */
@@ -35,7 +35,7 @@ struct pl_route {
 
 struct pl_service {
 	const char *name; /* "message" */
-	unsigned bit;	  /* PL_SVC_MESSAGE */
+	unsigned bit;     /* PL_SVC_MESSAGE */
 	const struct pl_route *routes;
 	size_t route_count;
 	size_t body_bytes_max; /* 0: BODY_BYTES_MAX */
@@ -43,7 +43,7 @@ struct pl_service {
 	/* SIGTERM came: begin to end what is long-lived. May be NULL. */
 	void (*drain)(void);
 	bool (*is_drained)(void); /* NULL: once no request is in flight */
-	void (*stop)(void);	  /* free what start made; may be NULL */
+	void (*stop)(void);       /* free what start made; may be NULL */
 };
 
 /* Each service defines this one. */

@@ -1,9 +1,9 @@
 /*
- * sessions: which tokens are good. A token is checked by auth/jwt, then against the revoked
- * ones (all unexpired revocations are held in memory: read from the store at start, then told
- * by the bus, and read again after every gap and, while the bus is down, every second), then its
- * user must exist (asked of the store, remembered for a few seconds).
- * Threads: the loop's.
+ * sessions: which tokens are good. A token is checked by auth/jwt, then against the
+ * revoked ones (all unexpired revocations are held in memory: read from the store at
+ * start, then told by the bus, and read again after every gap and, while the bus is down,
+ * every second), then its user must exist (asked of the store, remembered for a few
+ * seconds). Threads: the loop's.
  */
 #ifndef PL_WEB_SESSIONS_H
 #define PL_WEB_SESSIONS_H
@@ -24,7 +24,11 @@ enum pl_session_verdict {
 
 struct pl_sessions *pl_sessions_new(
     struct pl_loop *loop, struct pl_store_async *store, struct pl_bus *bus);
+/* Behind the store: no call to it may be under way any more. */
 void pl_sessions_free(struct pl_sessions *ss);
+/* Are all revocations known? Before the first read, and long after the last one with the bus
+ * away, they are not, and no token passes. For /readyz. */
+bool pl_sessions_are_current(const struct pl_sessions *ss);
 
 /* Check a token. on_verdict is called once, possibly before this returns; claims are NULL
  * unless PL_SESSION_OK. */
@@ -32,7 +36,8 @@ void pl_sessions_check(struct pl_sessions *ss, struct pl_str token,
     void (*on_verdict)(
 	void *arg, enum pl_session_verdict verdict, const struct pl_jwt_claims *claims),
     void *arg);
-/* This process just revoked a token (the store has it): forget it here and tell the others. */
+/* This process just revoked a token (the store has it): forget it here and tell the
+ * others. */
 void pl_sessions_revoked(struct pl_sessions *ss, const struct pl_event_revoked *e);
 /* presence: hear of every revocation, to end its sockets. One listener. */
 void pl_sessions_on_revoked(struct pl_sessions *ss,

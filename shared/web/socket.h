@@ -1,14 +1,17 @@
 /*
- * socket: a TCP connection taken over from kore's HTTP, for WebSockets and for answers that
- * are streamed. Reads go to the owner; what the kernel does not take at once waits in a queue
- * with a ceiling.  Threads: the loop's. Source of the take-over: kore 4.1.0, src/http.c,
- * src/connection.c.
+ * socket: a TCP connection taken over from kore's HTTP, for WebSockets and for answers
+ * that are streamed. Reads go to the owner; what the kernel does not take at once waits
+ * in a queue with a ceiling.  Threads: the loop's. Source of the take-over: kore 4.1.0,
+ * src/http.c, src/connection.c.
  */
 #ifndef PL_WEB_SOCKET_H
 #define PL_WEB_SOCKET_H
 
 #include "base/ref.h"
 #include "web/request.h"
+
+#define PL_SOCKET_STALL_MS  10000 /* queued bytes without progress: cut off */
+#define PL_SOCKET_LINGER_MS 1000  /* after our end, for the peer's */
 
 struct pl_socket;
 
@@ -17,19 +20,22 @@ struct pl_socket_ops {
 	void (*on_data)(void *arg, char *data, size_t len);
 	/* The queue was blocked and has drained. */
 	void (*on_writable)(void *arg);
-	/* The peer closed, the connection broke, or pl_socket_close() was called: once, the
-	 * last call. The socket is freed after it. */
+	/* The peer closed, the connection broke, or pl_socket_close() was called: once,
+	 * the last call. The socket is freed after it. */
 	void (*on_closed)(void *arg);
 };
 
-/* Take rq's connection. rq is ended by this as by an answer. NULL: the client has gone already
- * (rq is ended all the same). Nothing is read before the current callback returns. */
+/* Take rq's connection. rq is ended by this as by an answer. NULL: the client has gone
+ * already (rq is ended all the same). Nothing is read before the current callback
+ * returns. */
 struct pl_socket *pl_socket_take(
     struct pl_request *rq, const struct pl_socket_ops *ops, void *arg);
-/* Send or queue; false once the connection is broken. Borrowed bytes are copied if queued. */
+/* Send or queue; false once the connection is broken. Borrowed bytes are copied if
+ * queued. With more than SEND_QUEUE_BYTES_MAX in the queue already, the peer is cut off. */
 bool pl_socket_send(struct pl_socket *s, struct pl_str head, struct pl_str payload);
 size_t pl_socket_queued(const struct pl_socket *s); /* bytes the kernel has not taken */
-/* Close once what is queued has gone out, or at once. on_closed follows, never from here. */
+/* Close once what is queued has gone out, or at once. on_closed follows, never from here.
+ */
 void pl_socket_finish(struct pl_socket *s);
 void pl_socket_close(struct pl_socket *s);
 

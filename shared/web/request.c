@@ -1,0 +1,91 @@
+#include <strings.h>
+
+#include "ops/settings.h"
+#include "web/exchange.h"
+#include "web/reply.h"
+
+struct pl_str
+pl_request_header(const struct pl_request *rq, const char *name)
+{
+	const struct pl_request_impl *x = pl_exchange_of(rq);
+
+	for (size_t i = 0; i < x->header_count; i++)
+		if (strcasecmp(x->headers[i].name, name) == 0)
+			return pl_str_trim(pl_str(x->headers[i].value));
+	return PL_STR_NONE;
+}
+
+/* Where there is no gateway: who is at the other end of the connection. */
+static struct pl_str
+peer_address(struct pl_request_impl *x)
+{
+	const struct connection *c = pl_exchange_connection(&x->rq);
+
+	if (x->peer[0] == '\0' && c != NULL) {
+		if (c->family == AF_INET)
+			inet_ntop(
+			    AF_INET, &c->addr.ipv4.sin_addr, x->peer, sizeof(x->peer));
+		else if (c->family == AF_INET6)
+			inet_ntop(
+			    AF_INET6, &c->addr.ipv6.sin6_addr, x->peer, sizeof(x->peer));
+	}
+	return pl_str(x->peer);
+}
+
+struct pl_str
+pl_request_client_address(const struct pl_request *rq)
+{
+	struct pl_str rest = pl_request_header(rq, "x-forwarded-for");
+	struct pl_str part, last = PL_STR_NONE;
+
+	/* The last one is what the gateway itself saw. */
+	while (pl_str_split(&rest, ',', &part))
+		last = pl_str_trim(part);
+	return last.len > 0 ? last : peer_address(pl_exchange_of(rq));
+}
+
+struct pl_str
+pl_request_id(const struct pl_request *rq)
+{
+	return pl_request_header(rq, "x-request-id");
+}
+
+static bool
+is_json(struct pl_str content_type)
+{
+	struct pl_str type;
+
+	return pl_str_split(&content_type, ';', &type) &&
+	       pl_str_eq_nocase(pl_str_trim(type), PL_STR("application/json"));
+}
+
+const struct pl_json *
+pl_request_json(struct pl_request *rq)
+{
+	struct pl_request_impl *x = pl_exchange_of(rq);
+	const char *why = NULL;
+
+	if (!is_json(pl_request_header(rq, "content-type"))) {
+		pl_reply_problem(rq, PL_PROBLEM_NOT_JSON);
+		return NULL;
+	}
+	if (rq->body.len > (size_t)pl_settings.body_bytes_max) {
+		pl_reply_problem(rq, PL_PROBLEM_TOO_BIG);
+		return NULL;
+	}
+	if (pl_json_parse(rq->body, &x->json, &why) != PL_OK ||
+	    pl_json_type(x->json) != PL_JSON_OBJECT) {
+		pl_reply_problem(rq, PL_PROBLEM_BAD_JSON);
+		return NULL;
+	}
+	return x->json;
+}
+
+bool
+pl_request_oid(struct pl_request *rq, struct pl_oid *out)
+{
+	if (pl_oid_parse(rq->param, out))
+		return true;
+	pl_reply_problem(rq, PL_PROBLEM_BAD_ID);
+	return false;
+}

@@ -1,0 +1,255 @@
+#include "web/service.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "loop/loop_kore.h"
+#include "web/dispatch.h"
+#include "web/exchange.h"
+#include "web/sandbox.h"
+#include "web/sessions.h"
+
+#include <hooks.h>
+
+#define STORE_READERS   2
+#define IDLE_S          75   /* above the gateway's 60, so that it closes first */
+#define HEAD_BYTES_MAX  8192 /* a connection keeps a buffer of this size */
+#define OWN_DESCRIPTORS 256  /* store, Redis, threads, what kore has */
+#define DRAIN_MORE_MS   5000 /* for requests, behind DRAIN_SECONDS for sockets */
+#define CLEANUP_MS      50   /* for callbacks of what was just closed */
+
+struct pl_app pl_app;
+
+static pid_t parent_pid;
+static volatile sig_atomic_t ends; /* signals to end that came to the parent */
+
+/* ---- the parent ----------------------------------------------------------------------- */
+
+/* kore prints by stdio: unsent lines would be printed again by each child. */
+__attribute__((constructor)) static void
+buffer_lines(void)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+}
+
+static void
+exit_on(const char *why)
+{
+	fprintf(stderr, "%s\n", why);
+	exit(PL_EXIT_CONFIG);
+}
+
+static void
+load_settings(void)
+{
+	const char *why = NULL;
+	const char *previous;
+
+	pl_log_init(pl_service.name, PL_LOG_INFO);
+	pl_settings_load_or_exit(pl_service.bit);
+	pl_log_init(pl_service.name, (enum pl_log_level)pl_settings.log_level);
+	previous = pl_settings.jwt_secret_previous;
+	if (pl_jwt_init(pl_settings.jwt_secret, previous, &why) != PL_OK)
+		exit_on(why);
+	if (previous != NULL && strlen(previous) < PL_JWT_SECRET_MIN)
+		pl_log_warn(
+		    "JWT_SECRET_PREVIOUS was found to be short, verifying with it",
+		    PL_L_INT("bytes_min", PL_JWT_SECRET_MIN));
+}
+
+/* As many connections as the limit on descriptors lets us have: kore spins where accept()
+ * fails for want of one. */
+static int64_t
+affordable_connections(int64_t wanted)
+{
+	struct rlimit limit;
+	rlim_t needed = (rlim_t)(wanted + OWN_DESCRIPTORS);
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return wanted;
+	if (limit.rlim_max < needed && geteuid() != 0) {
+		wanted = (int64_t)limit.rlim_max - OWN_DESCRIPTORS;
+		needed = limit.rlim_max;
+		pl_log_warn("limit on open files is low, taking fewer connections",
+		    PL_L_INT("connections", wanted));
+	}
+	if (limit.rlim_max < needed)
+		limit.rlim_max = needed;
+	/* kore asks each possible descriptor whether it is open: minutes, where the limit is
+	 * a thousand million. */
+	limit.rlim_cur = needed;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	return wanted;
+}
+
+static void
+configure_kore(void)
+{
+	int64_t connections = affordable_connections(pl_settings.connections_max);
+	size_t body_max = pl_service.body_bytes_max ? pl_service.body_bytes_max
+						    : (size_t)pl_settings.body_bytes_max;
+
+	if (connections < 64)
+		exit_on("The limit on open files is too low, see ulimit -n");
+	worker_count = 1;
+	worker_set_affinity =
+	    0; /* else the first CPU would do the work of all services */
+	worker_max_connections = (u_int32_t)connections;
+	worker_rlimit_nofiles = (u_int32_t)(connections + OWN_DESCRIPTORS);
+	http_request_limit = (u_int32_t)connections; /* each may wait for an event */
+	http_request_ms = 1000; /* kore delays what does not fit into this by 100 ms */
+	http_header_max = HEAD_BYTES_MAX;
+	http_header_timeout = IDLE_S; /* kore counts idle time between requests as such */
+	http_keepalive_time = IDLE_S;
+	http_body_max =
+	    body_max * 2;     /* what is somewhat too big gets an answer of ours */
+	http_hsts_enable = 0; /* the gateway's */
+	http_server_version("");
+}
+
+static void
+listen_at(const char *address)
+{
+	char *host = pl_mem_strdup(address);
+	char *colon = strrchr(host, ':'); /* pl_settings saw to it */
+	char *name = host;
+	struct kore_server *server = kore_server_create(pl_service.name);
+	struct kore_domain *domain = kore_domain_new("*");
+
+	*colon = '\0';
+	if (host[0] == '[' && colon[-1] == ']') {
+		colon[-1] = '\0';
+		name++;
+	}
+	server->tls = 0;
+	if (!kore_server_bind(server, name, colon + 1, NULL)) {
+		pl_log_error(
+		    "address cannot be listened on", PL_L_CSTR("listen", address));
+		exit(EXIT_FAILURE);
+	}
+	kore_domain_attach(domain, server);
+	if (!kore_module_handler_new(
+		domain, "^/", PL_DISPATCH_NAME, NULL, HANDLER_TYPE_DYNAMIC))
+		exit_on("kore does not find " PL_DISPATCH_NAME);
+	kore_server_finalize(server);
+	pl_mem_free(host);
+}
+
+/* The first signal lets the worker end what it has begun; kore then waits for it and hears
+ * no other, so the second one goes to the worker from here. */
+static void
+on_end_signal(int sig)
+{
+	if (ends++ > 0)
+		kore_worker_dispatch_signal(sig);
+	sig_recv = sig;
+}
+
+static void
+set_signals(void)
+{
+	struct sigaction action = {.sa_handler = on_end_signal};
+
+	sigfillset(&action.sa_mask);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	signal(SIGHUP, SIG_IGN); /* kore would load our module again below our threads */
+}
+
+void
+kore_parent_configure(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	pl_sandbox_forbid_dumps();
+	load_settings();
+	configure_kore();
+	listen_at(pl_settings.listen);
+	set_signals();
+	parent_pid = getpid();
+}
+
+/* ---- the worker ----------------------------------------------------------------------- */
+
+/* A worker without its parent would go on serving the port, and nobody could end it. */
+static void
+die_with_parent(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent_pid)
+		raise(SIGTERM);
+}
+
+void
+kore_worker_configure(void)
+{
+	struct pl_store_config store = {
+	    .data_dir = pl_settings.data_dir, .mongo_uri = pl_settings.mongo_uri};
+
+	signal(SIGHUP, SIG_IGN);
+	die_with_parent();
+	pl_app.loop = pl_loop_kore_new();
+	pl_app.store = pl_store_async_new(pl_app.loop, &store, STORE_READERS);
+	pl_app.bus = pl_bus_redis_new(pl_app.loop, pl_settings.redis_url);
+	pl_app.online =
+	    pl_online_new(pl_app.loop, pl_app.bus, pl_settings.online_ttl_s * 1000);
+	pl_app.sessions = pl_sessions_new(pl_app.loop, pl_app.store, pl_app.bus);
+	if (pl_service.start != NULL)
+		pl_service.start();
+	pl_log_info("worker started", PL_L_CSTR("listen", pl_settings.listen),
+	    PL_L_CSTR("instance", pl_settings.instance));
+}
+
+static bool
+is_drained(void *arg)
+{
+	(void)arg;
+	if (sig_recv == SIGTERM || sig_recv == SIGINT || sig_recv == SIGQUIT)
+		return true; /* asked again: end now */
+	return pl_exchange_in_flight() == 0 &&
+	       (pl_service.is_drained == NULL || pl_service.is_drained());
+}
+
+static bool
+never(void *arg)
+{
+	(void)arg;
+	return false;
+}
+
+/* What is in flight is answered, and what is long-lived is ended by the service; then all
+ * that pl_app has goes. */
+void
+kore_worker_teardown(void)
+{
+	pl_app.is_draining = true;
+	pl_log_info("worker is ending", PL_L_INT("in_flight", pl_exchange_in_flight()));
+	if (pl_service.drain != NULL)
+		pl_service.drain();
+	pl_loop_kore_drain(
+	    pl_app.loop, is_drained, NULL, pl_settings.drain_s * 1000 + DRAIN_MORE_MS);
+	if (pl_exchange_in_flight() > 0) {
+		/* What they wait for would call back into what is freed below. */
+		pl_log_warn("requests were cut off",
+		    PL_L_INT("in_flight", pl_exchange_in_flight()));
+		_exit(EXIT_SUCCESS);
+	}
+	if (worker->has_lock)
+		kore_platform_disable_accept();
+	pl_store_async_free(pl_app.store);
+	pl_app.store = NULL; /* from here on dispatch refuses */
+	if (pl_service.stop != NULL)
+		pl_service.stop();
+	pl_sessions_free(pl_app.sessions);
+	pl_loop_kore_drain(pl_app.loop, never, NULL, CLEANUP_MS);
+	pl_online_free(pl_app.online);
+	pl_bus_free(pl_app.bus);
+	pl_loop_kore_free(pl_app.loop);
+	pl_jwt_fini();
+	pl_log_info("worker ended");
+}

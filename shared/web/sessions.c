@@ -1,0 +1,471 @@
+#include "web/sessions.h"
+
+#include <assert.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "ops/settings.h"
+#include "proto/http_cookie.h"
+
+#define TICK_MS       1000
+#define USER_KNOWN_MS 5000 /* how long a user's being there is remembered */
+/* Without the bus, revocations are known as of the last read: no token is good on older
+ * news. */
+#define STALE_MS   3000
+#define OVERLAP_MS 60000 /* clocks differ, and a commit comes after its time stamp */
+
+/* A token that is refused until it expires by itself. */
+struct revoked {
+	uint8_t token_id[PL_JWT_ID_LEN];
+	int64_t expires_unix_s;
+};
+
+/* A user that exists, or is being looked up. */
+struct known_user {
+	struct pl_oid id;
+	int64_t until_mono_ms;
+	struct lookup *lookup; /* NULL: none under way */
+};
+
+struct check {
+	struct pl_list link;
+	struct pl_jwt_claims claims;
+	void (*on_verdict)(void *arg, enum pl_session_verdict verdict,
+	    const struct pl_jwt_claims *claims);
+	void *arg;
+};
+
+struct lookup {
+	struct pl_store_read_call call;
+	struct pl_sessions *ss;
+	struct pl_oid user;
+	struct pl_list checks; /* wait for it */
+};
+
+/* The read of revocations, one at a time. */
+struct reading {
+	struct pl_store_read_call call;
+	struct pl_revocation_list list;
+	int64_t since_unix_ms;
+	int64_t begun_unix_ms;
+	int64_t begun_mono_ms;
+	bool is_under_way;
+	bool is_wanted; /* again, once this one is done */
+	bool
+	    is_behind_bus; /* begun after the bus was ready: nothing lies between the two */
+};
+
+struct pl_sessions {
+	struct pl_loop *loop;
+	struct pl_store_async *store;
+	struct pl_bus *bus;
+	struct pl_bus_listener listener;
+	struct pl_timer tick;
+	struct pl_map revoked;
+	struct pl_map users;
+	struct reading reading;
+	int64_t read_to_unix_ms;    /* 0: never yet */
+	int64_t current_at_mono_ms; /* as of when all revocations were known */
+	bool bus_is_ready;
+	bool bus_tells_all; /* ready, and what came before was read */
+	void (*on_revoked)(void *arg, const struct pl_event_revoked *e);
+	void *on_revoked_arg;
+};
+
+static int64_t
+unix_now_s(void)
+{
+	return pl_clock_unix_ms() / 1000;
+}
+
+/* ---- the revoked ---- */
+
+static void
+remember_revoked(struct pl_sessions *ss, const struct pl_event_revoked *e)
+{
+	struct revoked *r;
+
+	if (e->expires_unix_s < unix_now_s() ||
+	    pl_map_get(&ss->revoked, pl_str_n(e->token_id, PL_JWT_ID_LEN)) != NULL)
+		return;
+	r = pl_mem_zalloc(sizeof(*r));
+	memcpy(r->token_id, e->token_id, PL_JWT_ID_LEN);
+	r->expires_unix_s = e->expires_unix_s;
+	pl_map_put(&ss->revoked, pl_str_n(r->token_id, PL_JWT_ID_LEN), r);
+	if (ss->on_revoked != NULL)
+		ss->on_revoked(ss->on_revoked_arg, e);
+}
+
+static bool
+is_revoked(const struct pl_sessions *ss, const struct pl_jwt_claims *claims)
+{
+	return pl_map_get(&ss->revoked, pl_str_n(claims->token_id, PL_JWT_ID_LEN)) !=
+	       NULL;
+}
+
+static void
+forget_expired(struct pl_sessions *ss)
+{
+	int64_t now = unix_now_s() - 60; /* behind the leeway that auth/jwt gives */
+	struct revoked *r;
+
+	for (size_t it = 0; (r = pl_map_next(&ss->revoked, &it)) != NULL;) {
+		if (r->expires_unix_s >= now)
+			continue;
+		pl_map_del(&ss->revoked, pl_str_n(r->token_id, PL_JWT_ID_LEN));
+		pl_mem_free(r);
+	}
+}
+
+static enum pl_err
+reading_run(struct pl_store_read_call *call, struct pl_store *s)
+{
+	struct reading *r = PL_CONTAINER(call, struct reading, call);
+
+	return pl_store_revocations_since(s, r->since_unix_ms, &r->list);
+}
+
+static void start_reading(struct pl_sessions *ss);
+
+static void
+reading_done(struct pl_store_read_call *call)
+{
+	struct reading *r = PL_CONTAINER(call, struct reading, call);
+	struct pl_sessions *ss = PL_CONTAINER(r, struct pl_sessions, reading);
+
+	r->is_under_way = false;
+	if (call->err == PL_OK) {
+		for (size_t i = 0; i < r->list.count; i++) {
+			struct pl_event_revoked e = {.user = r->list.items[i].user,
+			    .expires_unix_s = r->list.items[i].expires_unix_s};
+
+			memcpy(e.token_id, r->list.items[i].token_id, PL_JWT_ID_LEN);
+			remember_revoked(ss, &e);
+		}
+		pl_revocation_list_fini(&r->list);
+		ss->read_to_unix_ms = r->begun_unix_ms;
+		ss->current_at_mono_ms = r->begun_mono_ms;
+		if (r->is_behind_bus && ss->bus_is_ready)
+			ss->bus_tells_all = true;
+	}
+	if (r->is_wanted)
+		start_reading(ss);
+}
+
+static void
+start_reading(struct pl_sessions *ss)
+{
+	struct reading *r = &ss->reading;
+
+	r->is_wanted = r->is_under_way;
+	if (r->is_under_way)
+		return;
+	r->call = (struct pl_store_read_call){.run = reading_run, .done = reading_done};
+	r->list = (struct pl_revocation_list){0};
+	r->since_unix_ms = ss->read_to_unix_ms > 0 ? ss->read_to_unix_ms - OVERLAP_MS : 0;
+	r->begun_unix_ms = pl_clock_unix_ms();
+	r->begun_mono_ms = pl_loop_now_ms(ss->loop);
+	r->is_behind_bus = ss->bus_is_ready;
+	/* Where the queue is full, the tick tries again. */
+	r->is_under_way = pl_store_async_read(ss->store, &r->call) == PL_OK;
+}
+
+static bool
+revocations_are_current(const struct pl_sessions *ss)
+{
+	return ss->bus_tells_all ||
+	       (ss->read_to_unix_ms > 0 &&
+		   pl_loop_now_ms(ss->loop) - ss->current_at_mono_ms < STALE_MS);
+}
+
+/* ---- the bus ---- */
+
+static void
+on_message(void *arg, struct pl_str channel, struct pl_str payload)
+{
+	struct pl_event_revoked e;
+
+	(void)channel;
+	if (pl_event_revoked_parse(payload, &e))
+		remember_revoked(arg, &e);
+}
+
+static void
+on_ready(void *arg, bool is_again)
+{
+	struct pl_sessions *ss = arg;
+
+	(void)is_again;
+	ss->bus_is_ready = true;
+	ss->bus_tells_all = false;
+	start_reading(ss);
+}
+
+static void
+forget_users(struct pl_sessions *ss)
+{
+	int64_t now = pl_loop_now_ms(ss->loop);
+	struct known_user *u;
+
+	for (size_t it = 0; (u = pl_map_next(&ss->users, &it)) != NULL;) {
+		if (u->lookup != NULL || u->until_mono_ms > now)
+			continue;
+		pl_map_del(&ss->users, pl_oid_str(&u->id));
+		pl_mem_free(u);
+	}
+}
+
+static void
+on_tick(struct pl_timer *t)
+{
+	struct pl_sessions *ss = t->arg;
+
+	if (!pl_bus_is_up(ss->bus))
+		ss->bus_is_ready = ss->bus_tells_all = false;
+	if (!ss->bus_tells_all)
+		start_reading(ss);
+	forget_users(ss);
+	forget_expired(ss);
+	pl_timer_start(ss->loop, t, TICK_MS);
+}
+
+void
+pl_sessions_revoked(struct pl_sessions *ss, const struct pl_event_revoked *e)
+{
+	struct pl_buf payload;
+
+	remember_revoked(ss, e);
+	pl_buf_init(&payload, 4096);
+	pl_event_revoked_write(&payload, e);
+	pl_bus_publish(
+	    ss->bus, PL_STR(PL_CHANNEL_REVOKED), pl_buf_str(&payload), NULL, NULL);
+	pl_buf_fini(&payload);
+}
+
+void
+pl_sessions_on_revoked(struct pl_sessions *ss,
+    void (*on_revoked)(void *arg, const struct pl_event_revoked *e), void *arg)
+{
+	ss->on_revoked = on_revoked;
+	ss->on_revoked_arg = arg;
+}
+
+/* ---- is there such a user ---- */
+
+static enum pl_err
+lookup_run(struct pl_store_read_call *call, struct pl_store *s)
+{
+	struct lookup *l = PL_CONTAINER(call, struct lookup, call);
+	struct pl_user user;
+	enum pl_err err = pl_store_user_by_id(s, &l->user, &user);
+
+	if (err == PL_OK)
+		pl_user_fini(&user);
+	return err;
+}
+
+static enum pl_session_verdict
+verdict_of(const struct pl_sessions *ss, const struct check *check, enum pl_err err)
+{
+	if (err == PL_E_NOT_FOUND || is_revoked(ss, &check->claims))
+		return PL_SESSION_BAD_TOKEN;
+	return err == PL_OK ? PL_SESSION_OK : PL_SESSION_UNKNOWN;
+}
+
+static void
+lookup_end(struct lookup *l, enum pl_err err)
+{
+	struct pl_list *link;
+
+	while ((link = pl_list_pop(&l->checks)) != NULL) {
+		struct check *check = PL_CONTAINER(link, struct check, link);
+		enum pl_session_verdict verdict = verdict_of(l->ss, check, err);
+
+		check->on_verdict(check->arg, verdict,
+		    verdict == PL_SESSION_OK ? &check->claims : NULL);
+		pl_mem_free(check);
+	}
+	pl_mem_free(l);
+}
+
+static void
+lookup_done(struct pl_store_read_call *call)
+{
+	struct lookup *l = PL_CONTAINER(call, struct lookup, call);
+	struct pl_sessions *ss = l->ss;
+	struct known_user *u = pl_map_get(&ss->users, pl_oid_str(&l->user));
+
+	u->lookup = NULL;
+	if (call->err == PL_OK) {
+		u->until_mono_ms = pl_loop_now_ms(ss->loop) + USER_KNOWN_MS;
+	} else {
+		pl_map_del(&ss->users, pl_oid_str(&u->id));
+		pl_mem_free(u);
+	}
+	lookup_end(l, call->err);
+}
+
+/* Let check wait for the answer of the store. False: its queue is full. */
+static bool
+look_up(struct pl_sessions *ss, struct known_user *u, struct check *check)
+{
+	struct lookup *l = u->lookup;
+
+	if (l == NULL) {
+		l = pl_mem_zalloc(sizeof(*l));
+		l->ss = ss;
+		l->user = u->id;
+		l->call.run = lookup_run;
+		l->call.done = lookup_done;
+		pl_list_init(&l->checks);
+		if (pl_store_async_read(ss->store, &l->call) != PL_OK) {
+			pl_mem_free(l);
+			return false;
+		}
+		u->lookup = l;
+	}
+	pl_list_push(&l->checks, &check->link);
+	return true;
+}
+
+static struct known_user *
+user_entry(struct pl_sessions *ss, const struct pl_oid *id)
+{
+	struct known_user *u = pl_map_get(&ss->users, pl_oid_str(id));
+
+	if (u == NULL) {
+		u = pl_mem_zalloc(sizeof(*u));
+		u->id = *id;
+		u->until_mono_ms = INT64_MIN;
+		pl_map_put(&ss->users, pl_oid_str(&u->id), u);
+	}
+	return u;
+}
+
+/* ---- the check ---- */
+
+void
+pl_sessions_check(struct pl_sessions *ss, struct pl_str token,
+    void (*on_verdict)(
+	void *arg, enum pl_session_verdict verdict, const struct pl_jwt_claims *claims),
+    void *arg)
+{
+	struct pl_jwt_claims claims;
+	enum pl_err err = pl_jwt_verify(token, unix_now_s(), &claims);
+	struct known_user *u;
+	struct check *check;
+
+	if (err != PL_OK || is_revoked(ss, &claims)) {
+		on_verdict(arg,
+		    err == PL_E_TIMEOUT ? PL_SESSION_EXPIRED : PL_SESSION_BAD_TOKEN,
+		    NULL);
+		return;
+	}
+	if (!revocations_are_current(ss)) {
+		on_verdict(arg, PL_SESSION_UNKNOWN, NULL);
+		return;
+	}
+	u = user_entry(ss, &claims.user);
+	if (u->until_mono_ms > pl_loop_now_ms(ss->loop)) {
+		on_verdict(arg, PL_SESSION_OK, &claims);
+		return;
+	}
+	check = pl_mem_zalloc(sizeof(*check));
+	*check = (struct check){.claims = claims, .on_verdict = on_verdict, .arg = arg};
+	if (!look_up(ss, u, check)) {
+		pl_mem_free(check);
+		on_verdict(arg, PL_SESSION_UNKNOWN, NULL);
+	}
+}
+
+bool
+pl_sessions_are_current(const struct pl_sessions *ss)
+{
+	return revocations_are_current(ss);
+}
+
+/* ---- the token of a request ---- */
+
+static enum pl_err
+cookie_token(struct pl_str header, const char *name, struct pl_str *token)
+{
+	enum pl_err err = pl_http_cookie_find(header, pl_str(name), token);
+
+	if (err == PL_OK && token->len == 0)
+		return PL_E_NOT_FOUND; /* cleared */
+	return err == PL_E_CONFLICT ? PL_E_INVALID : err;
+}
+
+static bool
+bearer_token(struct pl_str authorization, struct pl_str *token)
+{
+	struct pl_str scheme, rest = authorization;
+
+	if (!pl_str_split(&rest, ' ', &scheme) ||
+	    !pl_str_eq_nocase(scheme, PL_STR("bearer")))
+		return false;
+	*token = pl_str_trim(rest);
+	return token->len > 0;
+}
+
+enum pl_err
+pl_sessions_token(
+    struct pl_str cookie_header, struct pl_str authorization, struct pl_str *token)
+{
+	enum pl_err err = cookie_token(cookie_header, pl_settings.cookie_name, token);
+
+	/* Sessions from before COOKIE_NAME was set. */
+	if (err == PL_E_NOT_FOUND)
+		err = cookie_token(cookie_header, "jwt", token);
+	if (err != PL_E_NOT_FOUND)
+		return err;
+	return bearer_token(authorization, token) ? PL_OK : PL_E_NOT_FOUND;
+}
+
+/* ---- life ---- */
+
+struct pl_sessions *
+pl_sessions_new(struct pl_loop *loop, struct pl_store_async *store, struct pl_bus *bus)
+{
+	struct pl_sessions *ss = pl_mem_zalloc(sizeof(*ss));
+
+	ss->loop = loop;
+	ss->store = store;
+	ss->bus = bus;
+	pl_map_init(&ss->revoked);
+	pl_map_init(&ss->users);
+	ss->listener.on_message = on_message;
+	ss->listener.on_ready = on_ready;
+	ss->listener.arg = ss;
+	pl_bus_subscribe(bus, PL_STR(PL_CHANNEL_REVOKED), &ss->listener);
+	ss->tick.on_fire = on_tick;
+	ss->tick.arg = ss;
+	on_tick(&ss->tick);
+	return ss;
+}
+
+static void
+free_all(struct pl_map *m)
+{
+	void *value;
+
+	for (size_t it = 0; (value = pl_map_next(m, &it)) != NULL;)
+		pl_mem_free(value);
+	pl_map_fini(m);
+}
+
+void
+pl_sessions_free(struct pl_sessions *ss)
+{
+	if (ss == NULL)
+		return;
+	assert(!ss->reading.is_under_way);
+	pl_bus_unsubscribe(ss->bus, &ss->listener);
+	pl_timer_stop(ss->loop, &ss->tick);
+	free_all(&ss->revoked);
+	free_all(&ss->users);
+	pl_mem_free(ss);
+}
