@@ -1,0 +1,73 @@
+/*
+ * fixture: what the bus tests share: a loop, a Redis server, and waiting for a condition.
+ *
+ *   WAIT_FOR(f, is_done);    turns the loop until the expression holds; fails after 10 s
+ *   TURN_FOR(f, ms);         turns it for a while, to see that something does not happen
+ */
+#ifndef TESTS_UNIT_BUS_FIXTURE_H
+#define TESTS_UNIT_BUS_FIXTURE_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "bus/bus.h"
+#include "loop/loop_epoll.h"
+#include "support/redis_server.h"
+
+struct fixture {
+	struct pl_loop *loop;
+	struct redis_server server;
+};
+
+#define WAIT_LIMIT_MS 10000
+
+#define WAIT_FOR(f, condition)                                                           \
+	do {                                                                             \
+		int64_t limit_ = pl_clock_mono_ms() + WAIT_LIMIT_MS;                     \
+		while (!(condition)) {                                                   \
+			if (pl_clock_mono_ms() > limit_)                                 \
+				fail_msg("never came true: %s", #condition);             \
+			pl_loop_epoll_step((f)->loop, 10);                               \
+		}                                                                        \
+	} while (0)
+
+#define TURN_FOR(f, ms)                                                                  \
+	do {                                                                             \
+		int64_t limit_ = pl_clock_mono_ms() + (ms);                              \
+		while (pl_clock_mono_ms() < limit_)                                      \
+			pl_loop_epoll_step((f)->loop, 10);                               \
+	} while (0)
+
+static inline int
+fixture_setup(void **state)
+{
+	struct fixture *f = pl_mem_zalloc(sizeof(*f));
+
+	redis_server_init(&f->server, NULL);
+	redis_server_start(&f->server);
+	f->loop = pl_loop_epoll_new();
+	*state = f;
+	return 0;
+}
+
+static inline int
+fixture_teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	pl_loop_epoll_free(f->loop);
+	redis_server_fini(&f->server);
+	pl_mem_free(f);
+	return 0;
+}
+
+#define FIXTURE_TEST(name)                                                               \
+	cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+#endif
