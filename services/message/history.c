@@ -24,8 +24,6 @@ struct history {
 	struct pl_message_pos first;
 	struct pl_message_pos last;
 	bool goes_on; /* last is set by an earlier page */
-	/* the answer as a stream */
-	bool is_reading; /* the next page */
 };
 
 static void
@@ -91,7 +89,6 @@ run(struct pl_store_read_call *call, struct pl_store *s)
 static void
 read_page(struct history *h)
 {
-	h->is_reading = true;
 	h->call.err = pl_store_async_read(pl_app.store, &h->call);
 	if (h->call.err != PL_OK)
 		h->call.done(&h->call);
@@ -149,28 +146,12 @@ reply_page(struct history *h)
 /* ---- the whole conversation ---------------------------------------------------------- */
 
 static void
-stream_abort(struct history *h)
-{
-	pl_stream_abort(h->rq);
-	history_free(h);
-}
-
-/* The client has left: at once, or once the store thread is done with the page. */
-static void
-on_gone(struct pl_request *rq)
-{
-	struct history *h = rq->arg;
-
-	if (!h->is_reading)
-		stream_abort(h);
-}
-
-static void
 write_piece(struct history *h)
 {
 	struct pl_buf piece;
 
 	pl_buf_init(&piece, PL_BUF_UNLIMITED); /* one page */
+	/* A later page holds something: the message that told of it. */
 	(void)pl_buf_add_char(&piece, h->goes_on ? ',' : '[');
 	(void)pl_buf_add_str(&piece, pl_buf_str(&h->body));
 	if (!h->has_more)
@@ -187,7 +168,7 @@ on_more(struct pl_request *rq)
 
 	if (!h->goes_on) {
 		write_piece(h);
-	} else if (h->has_more) {
+	} else if (h->has_more && !rq->is_gone) {
 		read_page(h);
 	} else {
 		pl_stream_end(rq);
@@ -196,12 +177,14 @@ on_more(struct pl_request *rq)
 }
 
 static void
-stream_page_read(struct history *h)
+on_next_page(struct history *h)
 {
-	if (h->rq->is_gone || h->call.err != PL_OK)
-		stream_abort(h);
-	else
+	if (h->call.err == PL_OK) {
 		write_piece(h);
+		return;
+	}
+	pl_stream_abort(h->rq);
+	history_free(h);
 }
 
 /* ---- the request --------------------------------------------------------------------- */
@@ -211,9 +194,8 @@ on_read(struct pl_store_read_call *call)
 {
 	struct history *h = PL_CONTAINER(call, struct history, call);
 
-	h->is_reading = false;
 	if (h->goes_on) {
-		stream_page_read(h);
+		on_next_page(h);
 	} else if (call->err == PL_E_NOT_FOUND) {
 		pl_reply_problem(h->rq, PL_PROBLEM_BAD_ID);
 		history_free(h);
@@ -224,8 +206,8 @@ on_read(struct pl_store_read_call *call)
 		reply_page(h);
 	} else {
 		h->rq->arg = h;
-		h->rq->on_gone = on_gone;
-		pl_stream_start(h->rq, 200, "application/json", on_more);
+		if (!pl_stream_start(h->rq, 200, "application/json", on_more))
+			history_free(h);
 	}
 }
 
