@@ -1,7 +1,5 @@
 #include "support/ws_trace.h"
 
-#include <stdio.h>
-
 #include "base/mem.h"
 
 const struct pl_ws_conf ws_trace_conf = {
@@ -56,22 +54,33 @@ write_event(struct pl_buf *out, const struct pl_ws_event *ev)
 	pl_buf_add_char(out, ')');
 }
 
+/* One read's bytes, and all that comes of them. */
+static void
+feed_piece(struct ws_trace *t, const void *data, size_t len)
+{
+	uint8_t *bytes = pl_mem_alloc(len);
+	struct pl_ws_input in = {bytes, len};
+	struct pl_ws_event ev;
+
+	memcpy(bytes, data, len);
+	while (pl_ws_conn_next(&t->conn, &in, t->now_mono_ms, &ev)) {
+		write_event(&t->events, &ev);
+		if (ev.kind == PL_WS_EV_FAULT)
+			t->fault = ev.fault;
+	}
+	pl_mem_free(bytes);
+}
+
 void
 ws_trace_feed(struct ws_trace *t, const void *data, size_t len, size_t piece)
 {
-	struct pl_ws_input in;
-	struct pl_ws_event ev;
-	uint8_t *bytes;
+	const char *at = data;
 
-	for (const char *at = data, *end = at + len; at < end; at += in.len) {
-		in.len = (size_t)(end - at) < piece ? (size_t)(end - at) : piece;
-		bytes = pl_mem_alloc(in.len);
-		memcpy(bytes, at, in.len);
-		in.data = bytes;
-		piece = in.len;
-		while (pl_ws_conn_next(&t->conn, &in, t->now_mono_ms, &ev))
-			write_event(&t->events, &ev);
-		in.len = piece;
-		pl_mem_free(bytes);
+	while (len > 0) {
+		if (piece > len)
+			piece = len;
+		feed_piece(t, at, piece);
+		at += piece;
+		len -= piece;
 	}
 }

@@ -14,7 +14,8 @@
 struct ws_trace {
 	struct pl_ws_conn conn;
 	struct pl_buf events;
-	struct pl_buf sent; /* the bytes given to conf->send */
+	struct pl_buf sent;       /* the bytes given to conf->send */
+	enum pl_ws_verdict fault; /* FINE until there is one */
 	int64_t now_mono_ms;
 };
 

@@ -1,0 +1,44 @@
+# Fuzzing with libFuzzer: every tests/fuzz/fuzz_NAME.c becomes build/fuzz/fuzz_NAME.
+#
+#   make fuzz                       each target for FUZZ_SECONDS (60)
+#   make fuzz FUZZ_SECONDS=600      longer
+#   make fuzz FUZZ=ws               one target; FUZZ="ws http" two
+#   build/fuzz/fuzz_ws FILE         run one input again
+#
+# Seeds: tests/fuzz/corpus/NAME/; what a run adds: build/fuzz/corpus/NAME/; a finding:
+# build/fuzz/NAME-crash-*. A fixed finding's input goes to the seeds. tests/fuzz/NAME.dict is
+# used where it is there. The library is built again here, with the fuzzer's counters.
+
+FUZZ_SECONDS ?= 60
+FUZZ         ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+
+FUZZ_CC      := clang
+FUZZ_FLAGS   := -std=gnu17 -O1 -g -Ishared -I. -Itests -D_GNU_SOURCE \
+	-fno-omit-frame-pointer -fno-sanitize-recover=all
+FUZZ_LIB_OBJ := $(patsubst %.c,build/fuzz/%.o,$(LIB_SRC) $(wildcard tests/support/*.c))
+
+build/fuzz/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  cc $< (fuzz)"
+	@$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c $< -o $@
+
+build/fuzz/libparley.a: $(FUZZ_LIB_OBJ)
+	@echo "  ar $@"
+	@rm -f $@ && ar rcs $@ $^
+
+build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o build/fuzz/libparley.a
+	@echo "  ld $@"
+	@$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
+
+$(FUZZ:%=fuzz-%): fuzz-%: build/fuzz/fuzz_%
+	@mkdir -p build/fuzz/corpus/$* tests/fuzz/corpus/$*
+	@echo "  fuzz $* for $(FUZZ_SECONDS) s"
+	@$< -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+		-artifact_prefix=build/fuzz/$*- $(addprefix -dict=,$(wildcard tests/fuzz/$*.dict)) \
+		build/fuzz/corpus/$* tests/fuzz/corpus/$* >build/fuzz/$*.log 2>&1 \
+		|| { tail -n 60 build/fuzz/$*.log; exit 1; }
+	@sed -n 's/^stat::number_of_executed_units: */    inputs /p' build/fuzz/$*.log
+
+fuzz: $(FUZZ:%=fuzz-%) ## fuzz each parser of network bytes (FUZZ_SECONDS, FUZZ)
+
+.PHONY: fuzz $(FUZZ:%=fuzz-%)
