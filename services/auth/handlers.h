@@ -1,0 +1,17 @@
+/* handlers: the routes of auth, one a file, and what two of them share. */
+#ifndef AUTH_HANDLERS_H
+#define AUTH_HANDLERS_H
+
+#include "model/user.h"
+#include "web/request.h"
+
+void auth_signup_post(struct pl_request *rq);
+void auth_login_post(struct pl_request *rq);
+void auth_logout_post(struct pl_request *rq);
+void auth_me_get(struct pl_request *rq);
+
+/* Ends a sign-up or login well: a new session's cookie, and the user, who counts as online. */
+void auth_reply_session(struct pl_request *rq, int status, const struct pl_user *user);
+void auth_reply_user(struct pl_request *rq, int status, const struct pl_user *user);
+
+#endif

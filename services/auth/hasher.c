@@ -1,0 +1,65 @@
+#include "hasher.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "auth/password.h"
+#include "base/log.h"
+#include "web/service.h"
+
+static struct pl_offload *pool;
+
+static void
+run(struct pl_job *job, void *thread_state)
+{
+	struct auth_hash *h = PL_CONTAINER(job, struct auth_hash, job);
+	bool needs_fresh = !h->is_login;
+
+	(void)thread_state;
+	if (h->is_login)
+		h->matches = pl_password_verify(h->password, h->stored, &needs_fresh);
+	if (needs_fresh)
+		h->fresh = pl_password_hash(h->password);
+}
+
+static void
+done(struct pl_job *job, enum pl_err err)
+{
+	struct auth_hash *h = PL_CONTAINER(job, struct auth_hash, job);
+
+	h->done(h, err);
+}
+
+void
+auth_hasher_start(void)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	struct pl_offload_config config = {
+	    .name = "hasher",
+	    .threads = cores > 0 ? (unsigned)cores : 1,
+	    .queue_max = AUTH_HASHER_QUEUE_MAX,
+	};
+
+	if (pl_password_init() != PL_OK) {
+		pl_log_error("password hashing could not be started, giving up");
+		abort();
+	}
+	pool = pl_offload_new(pl_app.loop, &config);
+}
+
+void
+auth_hasher_stop(void)
+{
+	pl_offload_free(pool);
+	pool = NULL;
+}
+
+enum pl_err
+auth_hasher_submit(struct auth_hash *h)
+{
+	h->job.run = run;
+	h->job.done = done;
+	h->matches = false;
+	h->fresh = NULL;
+	return pl_offload_submit(pool, &h->job);
+}

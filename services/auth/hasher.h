@@ -1,0 +1,32 @@
+/*
+ * hasher: passwords are hashed and checked on threads of their own, as many as the machine
+ * has processors: each hash takes tens of milliseconds and 19 MiB. Beyond
+ * AUTH_HASHER_QUEUE_MAX waiting ones a request gets 503 at once.  Threads: the loop's.
+ */
+#ifndef AUTH_HASHER_H
+#define AUTH_HASHER_H
+
+#include "loop/offload.h"
+
+#define AUTH_HASHER_QUEUE_MAX 64
+
+/* The caller's, as a struct pl_job. One of two: with is_login, does password match stored
+ * (NULL: no such user)? and if so, and stored is not of today's kind, a new hash; without, a
+ * new hash. */
+struct auth_hash {
+	struct pl_job job;
+	bool is_login;
+	struct pl_str password;
+	const char *stored;
+	void (*done)(struct auth_hash *h, enum pl_err err);
+	/* out */
+	bool matches;
+	char *fresh; /* the caller's to pl_mem_free(); NULL: none */
+};
+
+void auth_hasher_start(void);
+void auth_hasher_stop(void);
+/* PL_E_BUSY: too many wait; done is not called. */
+enum pl_err auth_hasher_submit(struct auth_hash *h) PL_MUST_CHECK;
+
+#endif

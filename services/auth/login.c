@@ -1,0 +1,159 @@
+/*
+ * POST /api/auth/login: limit, user, hash. A name that does not exist takes the same way and
+ * time as a wrong password, and gets the same answer.
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "handlers.h"
+#include "hasher.h"
+#include "limits.h"
+#include "web/reply.h"
+#include "web/service.h"
+
+struct login {
+	struct pl_request *rq; /* holds the bytes of form */
+	struct pl_login form;
+	struct pl_store_read_call lookup;
+	struct pl_user user;
+	struct auth_hash hash;
+	struct pl_store_write_call rehash;
+};
+
+static void
+login_free(struct login *l)
+{
+	pl_mem_free(l->hash.fresh);
+	pl_user_fini(&l->user);
+	pl_mem_free(l);
+}
+
+static void
+fail(struct login *l, enum pl_err err)
+{
+	pl_reply_err(l->rq, err);
+	login_free(l);
+}
+
+/* ---- a hash of an older kind ---- */
+
+static void
+on_rehashed(struct pl_store_write_call *call)
+{
+	struct login *l = PL_CONTAINER(call, struct login, rehash);
+
+	if (call->write.err != PL_OK)
+		pl_log_warn("password was not hashed anew, the next login will try again",
+		    PL_L_OID("user", &l->user.id), PL_L_ERR(call->write.err));
+	login_free(l);
+}
+
+/* The user does not wait for this one. */
+static void
+store_fresh_hash(struct login *l)
+{
+	l->rehash.write.kind = PL_WRITE_PASSWORD;
+	l->rehash.write.u.password.user = l->user.id;
+	l->rehash.write.u.password.old_hash = l->user.password_hash;
+	l->rehash.write.u.password.new_hash = l->hash.fresh;
+	l->rehash.done = on_rehashed;
+	if (pl_store_async_write(pl_app.store, &l->rehash) != PL_OK)
+		login_free(l);
+}
+
+/* ---- the verdict ---- */
+
+static void
+on_checked(struct auth_hash *h, enum pl_err err)
+{
+	struct login *l = PL_CONTAINER(h, struct login, hash);
+
+	if (err != PL_OK) {
+		fail(l, err);
+		return;
+	}
+	if (!h->matches) {
+		pl_log_info("login failed", PL_L_STR("req", pl_request_id(l->rq)),
+		    PL_L_STR("address", pl_request_client_address(l->rq)));
+		auth_limits_login_failed(l->rq, l->form.username);
+		pl_reply_problem(l->rq, PL_PROBLEM_BAD_LOGIN);
+		login_free(l);
+		return;
+	}
+	pl_log_info("user logged in", PL_L_STR("req", pl_request_id(l->rq)),
+	    PL_L_OID("user", &l->user.id));
+	auth_reply_session(l->rq, 200, &l->user);
+	if (h->fresh != NULL)
+		store_fresh_hash(l);
+	else
+		login_free(l);
+}
+
+/* ---- the user ---- */
+
+static enum pl_err
+lookup_run(struct pl_store_read_call *call, struct pl_store *s)
+{
+	struct login *l = PL_CONTAINER(call, struct login, lookup);
+
+	return pl_store_user_by_username(s, l->form.username, &l->user);
+}
+
+static void
+lookup_done(struct pl_store_read_call *call)
+{
+	struct login *l = PL_CONTAINER(call, struct login, lookup);
+	enum pl_err err = call->err;
+
+	if (err == PL_OK || err == PL_E_NOT_FOUND) {
+		l->hash.is_login = true;
+		l->hash.password = l->form.password;
+		l->hash.stored = err == PL_OK ? l->user.password_hash : NULL;
+		l->hash.done = on_checked;
+		err = auth_hasher_submit(&l->hash);
+	}
+	if (err != PL_OK)
+		fail(l, err);
+}
+
+/* ---- the request ---- */
+
+static void
+on_limit(void *arg, int64_t wait_ms)
+{
+	struct login *l = arg;
+	enum pl_err err;
+
+	if (wait_ms > 0) {
+		pl_log_warn("login throttled", PL_L_STR("req", pl_request_id(l->rq)),
+		    PL_L_STR("address", pl_request_client_address(l->rq)),
+		    PL_L_INT("wait_ms", wait_ms));
+		pl_reply_retry(l->rq, PL_PROBLEM_TOO_MANY, wait_ms);
+		login_free(l);
+		return;
+	}
+	l->lookup.run = lookup_run;
+	l->lookup.done = lookup_done;
+	err = pl_store_async_read(pl_app.store, &l->lookup);
+	if (err != PL_OK)
+		fail(l, err);
+}
+
+void
+auth_login_post(struct pl_request *rq)
+{
+	const struct pl_json *body = pl_request_json(rq);
+	struct pl_login form;
+	struct pl_invalid why;
+	struct login *l;
+
+	if (body == NULL)
+		return;
+	if (pl_login_parse(body, &form, &why) != PL_OK) {
+		pl_reply_invalid(rq, &why);
+		return;
+	}
+	l = pl_mem_zalloc(sizeof(*l));
+	l->rq = rq;
+	l->form = form;
+	auth_limits_ask_login(rq, form.username, on_limit, l);
+}

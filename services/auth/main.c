@@ -1,0 +1,35 @@
+/* auth: who somebody is: sign-up, login, logout. */
+#include "handlers.h"
+#include "hasher.h"
+#include "limits.h"
+#include "web/service.h"
+
+static const struct pl_route routes[] = {
+    {"POST", "/api/auth/signup", 0, auth_signup_post},
+    {"POST", "/api/auth/login", 0, auth_login_post},
+    {"POST", "/api/auth/logout", 0, auth_logout_post},
+    {"GET", "/api/auth/me", PL_ROUTE_AUTH | PL_ROUTE_SEEN, auth_me_get},
+};
+
+static void
+start(void)
+{
+	auth_hasher_start();
+	auth_limits_start();
+}
+
+static void
+stop(void)
+{
+	auth_hasher_stop();
+	auth_limits_stop();
+}
+
+const struct pl_service pl_service = {
+    .name = "auth",
+    .bit = PL_SVC_AUTH,
+    .routes = routes,
+    .route_count = sizeof(routes) / sizeof(routes[0]),
+    .start = start,
+    .stop = stop,
+};

@@ -1,0 +1,112 @@
+/*
+ * POST /api/auth/signup: rules, limit, hash, insert; the cookie is set once the user is
+ * stored, and not before.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "handlers.h"
+#include "hasher.h"
+#include "limits.h"
+#include "web/reply.h"
+#include "web/service.h"
+
+struct signup {
+	struct pl_request *rq; /* holds the bytes of form */
+	struct pl_signup form;
+	struct auth_hash hash;
+	struct pl_user user;
+	struct pl_store_write_call call;
+};
+
+static void
+signup_free(struct signup *s)
+{
+	pl_user_fini(&s->user);
+	pl_mem_free(s);
+}
+
+static void
+on_written(struct pl_store_write_call *call)
+{
+	struct signup *s = PL_CONTAINER(call, struct signup, call);
+
+	switch (call->write.err) {
+	case PL_OK:
+		pl_log_info("user signed up", PL_L_STR("req", pl_request_id(s->rq)),
+		    PL_L_OID("user", &s->user.id));
+		auth_reply_session(s->rq, 201, &s->user);
+		break;
+	case PL_E_CONFLICT:
+		pl_reply_problem(s->rq, PL_PROBLEM_USERNAME_TAKEN);
+		break;
+	default:
+		pl_reply_err(s->rq, call->write.err);
+		break;
+	}
+	signup_free(s);
+}
+
+static void
+on_hashed(struct auth_hash *h, enum pl_err err)
+{
+	struct signup *s = PL_CONTAINER(h, struct signup, hash);
+
+	if (err == PL_OK && h->fresh == NULL)
+		err = PL_E_UNAVAILABLE; /* no memory to hash in */
+	if (err == PL_OK) {
+		pl_user_from_signup(&s->user, &s->form, h->fresh, pl_clock_unix_ms());
+		s->call.write.kind = PL_WRITE_USER;
+		s->call.write.u.user = &s->user;
+		s->call.done = on_written;
+		err = pl_store_async_write(pl_app.store, &s->call);
+	}
+	if (err != PL_OK) {
+		pl_reply_err(s->rq, err);
+		signup_free(s);
+	}
+}
+
+static void
+on_limit(void *arg, int64_t wait_ms)
+{
+	struct signup *s = arg;
+	enum pl_err err;
+
+	if (wait_ms > 0) {
+		pl_log_warn("sign-up throttled", PL_L_STR("req", pl_request_id(s->rq)),
+		    PL_L_STR("address", pl_request_client_address(s->rq)),
+		    PL_L_INT("wait_ms", wait_ms));
+		pl_reply_retry(s->rq, PL_PROBLEM_TOO_MANY, wait_ms);
+		signup_free(s);
+		return;
+	}
+	s->hash.password = s->form.password;
+	s->hash.done = on_hashed;
+	err = auth_hasher_submit(&s->hash);
+	if (err != PL_OK) {
+		pl_reply_err(s->rq, err);
+		signup_free(s);
+	}
+}
+
+void
+auth_signup_post(struct pl_request *rq)
+{
+	const struct pl_json *body = pl_request_json(rq);
+	struct pl_signup form;
+	struct pl_invalid why;
+	struct signup *s;
+
+	if (body == NULL)
+		return;
+	if (pl_signup_parse(
+		body, (unsigned)pl_settings.password_min_length, &form, &why) != PL_OK) {
+		pl_reply_invalid(rq, &why);
+		return;
+	}
+	s = pl_mem_zalloc(sizeof(*s));
+	s->rq = rq;
+	s->form = form;
+	auth_limits_take_signup(rq, on_limit, s);
+}
