@@ -77,9 +77,27 @@ listed_origins_are_listed_and_exact(void **state)
 	assert_int_equal(check("http://app.example.com"), PL_ORIGIN_REFUSED);
 	assert_int_equal(check("https://app.example.com:8443"), PL_ORIGIN_REFUSED);
 	assert_int_equal(check("https://x.app.example.com"), PL_ORIGIN_REFUSED);
-	assert_int_equal(
-	    check_at("capacitor://localhost", "https", "c.org", "capacitor://localhost"),
+}
+
+static void
+an_app_scheme_matches_its_entry_only(void **state) /* RFC 3986 §3.1 */
+{
+	static const char allowed[] =
+	    "capacitor://localhost,a.b+c-9://x,moz-extension://ab-12";
+
+	(void)state;
+	assert_int_equal(check_at("capacitor://localhost", "https", "c.org", allowed),
 	    PL_ORIGIN_LISTED);
+	assert_int_equal(
+	    check_at("A.b+C-9://X", "https", "c.org", allowed), PL_ORIGIN_LISTED);
+	assert_int_equal(check_at("capacitor://localhost:80", "https", "c.org", allowed),
+	    PL_ORIGIN_REFUSED);
+	assert_int_equal(
+	    check_at("9a://x", "https", "c.org", "9a://x"), PL_ORIGIN_REFUSED);
+	assert_int_equal(
+	    check_at("+a://x", "https", "c.org", "+a://x"), PL_ORIGIN_REFUSED);
+	assert_int_equal(
+	    check_at("a_b://x", "https", "c.org", "a_b://x"), PL_ORIGIN_REFUSED);
 }
 
 static void
@@ -198,6 +216,7 @@ main(void)
 	    cmocka_unit_test(no_origin_is_not_a_browser),
 	    cmocka_unit_test(our_own_origin_is_the_same),
 	    cmocka_unit_test(listed_origins_are_listed_and_exact),
+	    cmocka_unit_test(an_app_scheme_matches_its_entry_only),
 	    cmocka_unit_test(refuses_foreign_origins),
 	    cmocka_unit_test(refuses_what_is_not_an_origin),
 	    cmocka_unit_test(refuses_two_origins_even_when_both_are_good),

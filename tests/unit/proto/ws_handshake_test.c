@@ -53,6 +53,8 @@ accepts_what_real_clients_send(void **state)
 	rq.version = PL_STR(" 13\t");
 	rq.key = PL_STR(" AQIDBAUGBwgJCgsMDQ4PEC== "); /* spare bits set */
 	assert_int_equal(pl_ws_handshake_check(&rq), PL_WS_HS_ACCEPTED);
+	rq.key = PL_STR("+/09AZazAZ09/+AZazAZ0w==");
+	assert_int_equal(pl_ws_handshake_check(&rq), PL_WS_HS_ACCEPTED);
 	rq.http_major = 2;
 	rq.http_minor = 0;
 	rq.upgrade = PL_STR("h2c, websocket");
@@ -148,7 +150,9 @@ refuses_a_key_that_is_not_one_of_16_bytes(void **state) /* 5. */
 	    "dGhlIHNhbXBsZSBub25jZWE=",         /* 17 bytes */
 	    "dGhlIHNhbXBsZSBub25jZWVl", /* 18 bytes, and as many characters as 16 have */
 	    "dGhlIHNhbXBsZSBub25jZ===", /* 24 characters */
-	    "dGhlIHNhbXBsZSBub25j*Q==", "dGhlIHNhbXBs ZSBub25jZ==",
+	    "dGhlIHNhbXBsZSBub25j*Q==", "dGhlIHNhbXBsZSBub25j-Q==", /* the URL alphabet */
+	    "dGhlIHNhbXBsZSBub25j_Q==", "dGhlIHNhbXBsZSBub25jZQ=x",
+	    "dGhlIHNhbXBs ZSBub25jZ==",
 	    "dGhlIHNhbXBsZSBub25jZQ==, dGhlIHNhbXBsZSBub25jZQ==", /* two, joined */
 	};
 	struct pl_ws_request rq = good();
