@@ -23,7 +23,8 @@
 struct pl_store;
 
 struct pl_store_config {
-	const char *data_dir;  /* SQLite: the folder of parley.db; made 0700 where missing */
+	const char
+	    *data_dir; /* SQLite: the folder of parley.db; made 0700 where missing */
 	const char *mongo_uri; /* MongoDB when set */
 };
 
@@ -48,8 +49,8 @@ struct pl_user_list {
 };
 void pl_user_list_fini(struct pl_user_list *list);
 /* The first limit users with an id above after (NULL: from the start), by id. */
-enum pl_err pl_store_users_page(struct pl_store *s, const struct pl_oid *after, size_t limit,
-    struct pl_user_list *out) PL_MUST_CHECK;
+enum pl_err pl_store_users_page(struct pl_store *s, const struct pl_oid *after,
+    size_t limit, struct pl_user_list *out) PL_MUST_CHECK;
 
 struct pl_message_list {
 	struct pl_message *items;
@@ -92,32 +93,34 @@ void pl_revocation_list_fini(struct pl_revocation_list *list);
 /* ---- writes ---- */
 
 enum pl_write_kind {
-	PL_WRITE_USER,	      /* insert; PL_E_CONFLICT: the username is taken */
-	PL_WRITE_STATUS,      /* set status and note; PL_E_NOT_FOUND: no such user */
-	PL_WRITE_PASSWORD,    /* replace the hash, if it is still the old one */
-	PL_WRITE_SEND,	      /* store a message, with its reply job if the receiver is BUSY */
-	PL_WRITE_REVOKE,      /* refuse a token from now on; again is fine */
+	PL_WRITE_USER,     /* insert; PL_E_CONFLICT: the username is taken */
+	PL_WRITE_STATUS,   /* set status and note; PL_E_NOT_FOUND: no such user */
+	PL_WRITE_PASSWORD, /* replace the hash; PL_E_CONFLICT: the old one is another */
+	PL_WRITE_SEND,   /* store a message, with its reply job if the receiver is BUSY */
+	PL_WRITE_REVOKE, /* refuse a token from now on; again is fine */
 	PL_WRITE_REPLY_CLAIM, /* take a reply job under a lease */
-	PL_WRITE_REPLY,	      /* store the one automatic reply to a message, end its job */
+	PL_WRITE_REPLY, /* store the one automatic reply to a message, end its job */
 };
 
 /* A message to store. The store sets id and times at the commit, so that the order of
  * (createdAt, _id) is the order of commits in one database.
  * PL_E_NOT_FOUND: no such receiver. PL_E_CONFLICT: idem_key was used with another body. */
 struct pl_write_send {
-	struct pl_message message; /* in: sender, receiver, text; out: all. The caller's to fini */
-	struct pl_str idem_key;	   /* the sender's Idempotency-Key, kept 24 h; empty: none */
-	int64_t reply_within_ms;   /* the job's deadline, from createdAt */
-	bool replayed;		   /* out: the key was known, message is the first answer */
-	bool busy;		   /* out: the receiver was BUSY, a reply job was stored */
-	enum pl_status status;	   /* out: the receiver's */
+	struct pl_message
+	    message; /* in: sender, receiver, text; out: all. The caller's to fini */
+	struct pl_str idem_key; /* the sender's Idempotency-Key, kept 24 h; empty: none */
+	int64_t
+	    reply_within_ms;   /* the job's deadline, from the commit by the wall clock */
+	bool replayed;         /* out: the key was known, message is the first answer */
+	bool busy;             /* out: the receiver was BUSY, a reply job was stored */
+	enum pl_status status; /* out: the receiver's */
 };
 
 /* Take one job: the named message's, or the one due first. Free to take: no reply yet, no
  * lease in force, deadline at most due_before_unix_ms. PL_E_NOT_FOUND: none. */
 struct pl_write_claim {
 	const struct pl_oid *message_id; /* NULL: whichever is due first */
-	int64_t due_before_unix_ms;	 /* INT64_MAX: any */
+	int64_t due_before_unix_ms;      /* INT64_MAX: any */
 	int64_t lease_ms;
 	/* out; the caller's to fini */
 	struct pl_message message;
@@ -127,11 +130,12 @@ struct pl_write_claim {
 };
 
 /* The reply to in_reply_to, from its receiver to its sender. PL_E_CONFLICT: it has one;
- * PL_E_NOT_FOUND: no such message. The job ends either way. */
+ * PL_E_NOT_FOUND: no such message, or it is an automatic reply itself. The job ends either
+ * way. */
 struct pl_write_reply {
 	struct pl_oid in_reply_to;
 	enum pl_reply_kind kind;
-	struct pl_str text;	   /* borrowed until done */
+	struct pl_str text;        /* borrowed until done */
 	struct pl_message message; /* out: the stored reply; the caller's to fini */
 };
 

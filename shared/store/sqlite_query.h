@@ -1,0 +1,71 @@
+/*
+ * sqlite_query: one run of a prepared statement of a session.
+ *
+ *   static const char user_by_id[] = "SELECT username FROM users WHERE id = ?";
+ *
+ *   struct pl_query q = pl_query_start(s, user_by_id);
+ *   pl_query_oid(&q, id);
+ *   while (pl_query_row(&q))
+ *           name = pl_query_get_string(&q, 0);
+ *   err = pl_query_end(&q);
+ *
+ * Values are bound in the order of the question marks and never become SQL. The first failure
+ * stays: calls after it do nothing, and the end tells. A statement is prepared once a session,
+ * known by the address of its text.  Only store/ uses it.  Threads: the session's.
+ */
+#ifndef PL_STORE_SQLITE_QUERY_H
+#define PL_STORE_SQLITE_QUERY_H
+
+#include <sqlite3.h>
+
+#include "store/sqlite_session.h"
+
+struct pl_query {
+	struct pl_sqlite *session;
+	sqlite3_stmt *stmt; /* NULL where it could not be prepared */
+	int rc;             /* the first failure, or what the last step said */
+	int bound;
+};
+
+struct pl_query pl_query_start(struct pl_sqlite *s, const char *sql);
+
+/* ---- in: borrowed until the end ---- */
+void pl_query_int(struct pl_query *q, int64_t value);
+void pl_query_text(struct pl_query *q, struct pl_str text);
+void pl_query_blob(struct pl_query *q, const void *data, size_t len);
+void pl_query_null(struct pl_query *q);
+static inline void
+pl_query_oid(struct pl_query *q, const struct pl_oid *oid)
+{
+	pl_query_blob(q, oid->bytes, PL_OID_LEN);
+}
+
+/* ---- out ---- */
+bool pl_query_row(struct pl_query *q);
+bool pl_query_is_null(struct pl_query *q, int column);
+int64_t pl_query_get_int(struct pl_query *q, int column);
+/* Borrowed until the next row or the end. */
+struct pl_str pl_query_get_text(struct pl_query *q, int column);
+char *pl_query_get_string(struct pl_query *q, int column); /* owned; NULL for NULL */
+/* Exactly len bytes; anything else fails the query. */
+void pl_query_get_blob(struct pl_query *q, int column, void *out, size_t len);
+static inline void
+pl_query_get_oid(struct pl_query *q, int column, struct pl_oid *out)
+{
+	pl_query_get_blob(q, column, out->bytes, PL_OID_LEN);
+}
+/* A row holds what the schema cannot hold: the query fails. */
+void pl_query_spoil(struct pl_query *q);
+
+/* The array that rows are gathered in, with room for one more behind count. */
+void *pl_query_grow(void *items, size_t count, size_t item_size);
+
+/* ---- the end: the statement is free for its next run ---- */
+enum pl_err pl_query_end(struct pl_query *q) PL_MUST_CHECK;
+/* Run a query that gives no rows, and end it; *changed (may be NULL): rows it changed. */
+enum pl_err pl_query_run(struct pl_query *q, int *changed) PL_MUST_CHECK;
+
+/* What a result code of SQLite means; logs a failure. what: "commit". */
+enum pl_err pl_sqlite_err(struct pl_sqlite *s, int rc, const char *what);
+
+#endif

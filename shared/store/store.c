@@ -1,0 +1,150 @@
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/store_backend.h"
+
+enum pl_err
+pl_store_open(const struct pl_store_config *config, struct pl_store **out)
+{
+	/* Never fall back to another database than the one that was asked for. */
+	if (config->mongo_uri != NULL) {
+		pl_log_error("store was not opened: this build has no MongoDB client");
+		return PL_E_UNAVAILABLE;
+	}
+	return pl_store_sqlite_open(config, out);
+}
+
+void
+pl_store_close(struct pl_store *s)
+{
+	if (s != NULL)
+		s->backend->close(s);
+}
+
+enum pl_err
+pl_store_ping(struct pl_store *s)
+{
+	return s->backend->ping(s);
+}
+
+/* ---- reads ---- */
+
+enum pl_err
+pl_store_user_by_id(struct pl_store *s, const struct pl_oid *id, struct pl_user *out)
+{
+	return s->backend->user_by_id(s, id, out);
+}
+
+enum pl_err
+pl_store_user_by_username(struct pl_store *s, struct pl_str username, struct pl_user *out)
+{
+	return s->backend->user_by_username(s, username, out);
+}
+
+enum pl_err
+pl_store_users_page(struct pl_store *s, const struct pl_oid *after, size_t limit,
+    struct pl_user_list *out)
+{
+	return s->backend->users_page(s, after, limit, out);
+}
+
+enum pl_err
+pl_store_message_pos(struct pl_store *s, const struct pl_oid *a, const struct pl_oid *b,
+    const struct pl_oid *message, struct pl_message_pos *out)
+{
+	return s->backend->message_pos(s, a, b, message, out);
+}
+
+enum pl_err
+pl_store_messages_page(struct pl_store *s, const struct pl_oid *a, const struct pl_oid *b,
+    enum pl_page_way way, const struct pl_message_pos *pos, size_t limit,
+    struct pl_message_list *out)
+{
+	return s->backend->messages_page(s, a, b, way, pos, limit, out);
+}
+
+enum pl_err
+pl_store_messages_to(struct pl_store *s, const struct pl_oid *receiver,
+    const struct pl_message_pos *pos, size_t limit, struct pl_message_list *out)
+{
+	return s->backend->messages_to(s, receiver, pos, limit, out);
+}
+
+enum pl_err
+pl_store_revocations_since(
+    struct pl_store *s, int64_t since_unix_ms, struct pl_revocation_list *out)
+{
+	return s->backend->revocations_since(s, since_unix_ms, out);
+}
+
+void
+pl_user_list_fini(struct pl_user_list *list)
+{
+	if (list == NULL)
+		return;
+	for (size_t i = 0; i < list->count; i++)
+		pl_user_fini(&list->items[i]);
+	pl_mem_free(list->items);
+	*list = (struct pl_user_list){0};
+}
+
+void
+pl_message_list_fini(struct pl_message_list *list)
+{
+	if (list == NULL)
+		return;
+	for (size_t i = 0; i < list->count; i++)
+		pl_message_fini(&list->items[i]);
+	pl_mem_free(list->items);
+	*list = (struct pl_message_list){0};
+}
+
+void
+pl_revocation_list_fini(struct pl_revocation_list *list)
+{
+	if (list == NULL)
+		return;
+	pl_mem_free(list->items);
+	*list = (struct pl_revocation_list){0};
+}
+
+/* ---- writes ---- */
+
+/* What a write puts out starts empty, so that a failure leaves nothing to free. */
+static void
+clear_outputs(struct pl_write *w)
+{
+	if (w->kind == PL_WRITE_SEND) {
+		w->u.send.replayed = false;
+		w->u.send.busy = false;
+	} else if (w->kind == PL_WRITE_REPLY_CLAIM) {
+		w->u.claim.message = (struct pl_message){0};
+		w->u.claim.busy_user = (struct pl_user){0};
+	} else if (w->kind == PL_WRITE_REPLY) {
+		w->u.reply.message = (struct pl_message){0};
+	}
+}
+
+static void
+fail(struct pl_write *w, enum pl_err err)
+{
+	if (w->kind == PL_WRITE_REPLY_CLAIM) {
+		pl_message_fini(&w->u.claim.message);
+		pl_user_fini(&w->u.claim.busy_user);
+	} else if (w->kind == PL_WRITE_REPLY) {
+		pl_message_fini(&w->u.reply.message);
+	}
+	clear_outputs(w);
+	w->err = err;
+}
+
+void
+pl_store_write(struct pl_store *s, struct pl_write *const *writes, size_t count)
+{
+	enum pl_err err;
+
+	for (size_t i = 0; i < count; i++)
+		clear_outputs(writes[i]);
+	err = s->backend->write(s, writes, count);
+	for (size_t i = 0; err != PL_OK && i < count; i++)
+		fail(writes[i], err);
+}

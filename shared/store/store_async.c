@@ -1,0 +1,402 @@
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "store/store_async.h"
+
+#define RETRY_FIRST_MS 100
+#define RETRY_MOST_MS  5000
+
+/*
+ * A write is in one place at a time: waiting, in the writer's batch, or finished until the
+ * loop's turn. One task stands for all that are finished.
+ */
+struct pl_store_async {
+	struct pl_loop *loop;
+	char *data_dir;
+	char *mongo_uri;
+	struct pl_store_config config; /* points to these two */
+	struct pl_offload *readers;
+	atomic_bool is_up;
+	pthread_t writer;
+	struct pl_task reap;
+	pthread_mutex_t lock; /* guards what follows */
+	pthread_cond_t wake;
+	struct pl_list waiting; /* struct pl_store_write_call.link */
+	size_t waiting_count;
+	struct pl_list finished;
+	bool is_stopping;
+};
+
+/* ---- sessions: one a thread, opened again by itself ---- */
+
+struct session {
+	struct pl_store_async *owner;
+	struct pl_store *store; /* NULL while closed; retry_mono_ms holds then */
+	int64_t retry_mono_ms;
+	int64_t retry_after_ms;
+};
+
+static void
+session_wait(struct session *s)
+{
+	int64_t wait =
+	    s->retry_after_ms < RETRY_FIRST_MS ? RETRY_FIRST_MS : s->retry_after_ms;
+
+	s->retry_after_ms = wait * 2 < RETRY_MOST_MS ? wait * 2 : RETRY_MOST_MS;
+	wait = wait / 2 + pl_random_below((uint32_t)(wait / 2 + 1)); /* not all at once */
+	s->retry_mono_ms = pl_clock_mono_ms() + wait;
+}
+
+/* Open where it is closed and the time has come. */
+static struct pl_store *
+session_store(struct session *s)
+{
+	enum pl_err err;
+
+	if (s->store != NULL || pl_clock_mono_ms() < s->retry_mono_ms)
+		return s->store;
+	err = pl_store_open(&s->owner->config, &s->store);
+	if (err == PL_OK) {
+		s->retry_after_ms = 0;
+	} else {
+		s->store = NULL;
+		session_wait(s);
+		pl_log_warn("store could not be opened, will retry", PL_L_ERR(err),
+		    PL_L_INT("wait_ms", s->retry_mono_ms - pl_clock_mono_ms()));
+	}
+	atomic_store(&s->owner->is_up, err == PL_OK);
+	return s->store;
+}
+
+static void
+session_close(struct session *s)
+{
+	pl_store_close(s->store);
+	s->store = NULL;
+}
+
+/* err is what a call on the open session came to. Where it did not reach the database, ask for
+ * a sign of life, and without one begin anew. */
+static void
+session_note(struct session *s, enum pl_err err)
+{
+	if (err == PL_E_UNAVAILABLE || err == PL_E_IO) {
+		err = pl_store_ping(s->store);
+		if (err != PL_OK) {
+			pl_log_warn(
+			    "store was lost, will be opened again", PL_L_ERR(err));
+			session_close(s);
+			session_wait(s);
+		}
+		atomic_store(&s->owner->is_up, err == PL_OK);
+	} else {
+		atomic_store(&s->owner->is_up, true);
+	}
+}
+
+/* ---- the writer ---- */
+
+static struct pl_store_write_call *
+call_of(struct pl_list *link)
+{
+	return link ? PL_CONTAINER(link, struct pl_store_write_call, link) : NULL;
+}
+
+/* Until there is something to write, or, while the store is away, until it may be tried again.
+ * The lock is held. */
+static void
+wait_for_work(struct pl_store_async *sa, const struct session *s)
+{
+	struct timespec until = {
+	    .tv_sec = s->retry_mono_ms / 1000,
+	    .tv_nsec = s->retry_mono_ms % 1000 * 1000000,
+	};
+
+	if (s->store != NULL)
+		pthread_cond_wait(&sa->wake, &sa->lock);
+	else
+		pthread_cond_timedwait(&sa->wake, &sa->lock, &until);
+}
+
+/* The next batch, at most PL_STORE_BATCH_MAX calls; none while the store is away and its time
+ * has not come. False once the writer shall stop. */
+static bool
+take_batch(struct pl_store_async *sa, const struct session *s, struct pl_list *batch)
+{
+	size_t count = 0;
+	bool is_stopping;
+
+	pthread_mutex_lock(&sa->lock);
+	while (sa->waiting_count == 0 && !sa->is_stopping &&
+	       (s->store != NULL || pl_clock_mono_ms() < s->retry_mono_ms))
+		wait_for_work(sa, s);
+	is_stopping = sa->is_stopping;
+	while (!is_stopping && sa->waiting_count > 0 && count < PL_STORE_BATCH_MAX) {
+		pl_list_push(batch, pl_list_pop(&sa->waiting));
+		sa->waiting_count--;
+		count++;
+	}
+	pthread_mutex_unlock(&sa->lock);
+	return !is_stopping;
+}
+
+/* Those of batch whose time is not over, to be written. */
+static size_t
+choose_writes(struct pl_list *batch, struct pl_store *store, struct pl_write **writes)
+{
+	int64_t now = pl_clock_mono_ms();
+	size_t count = 0;
+
+	pl_list_for_each(it, batch)
+	{
+		struct pl_store_write_call *call = call_of(it);
+
+		if (now - call->queued_mono_ms > PL_STORE_WAIT_MS)
+			call->write.err = PL_E_TIMEOUT;
+		else if (store == NULL)
+			call->write.err = PL_E_UNAVAILABLE;
+		else
+			writes[count++] = &call->write;
+	}
+	return count;
+}
+
+static void
+run_batch(struct session *s, struct pl_list *batch)
+{
+	struct pl_write *writes[PL_STORE_BATCH_MAX];
+	size_t count = choose_writes(batch, session_store(s), writes);
+
+	if (count > 0) {
+		pl_store_write(s->store, writes, count);
+		session_note(s, writes[0]->err); /* a failure is the same for all */
+	}
+}
+
+static void
+finish_batch(struct pl_store_async *sa, struct pl_list *batch)
+{
+	bool is_first;
+
+	if (pl_list_is_empty(batch))
+		return;
+	pthread_mutex_lock(&sa->lock);
+	is_first = pl_list_is_empty(&sa->finished);
+	pl_list_splice(&sa->finished, batch);
+	if (is_first)
+		pl_loop_post(sa->loop, &sa->reap);
+	pthread_mutex_unlock(&sa->lock);
+}
+
+static void *
+writer_main(void *arg)
+{
+	struct pl_store_async *sa = arg;
+	struct session session = {.owner = sa};
+	struct pl_list batch;
+
+	pl_list_init(&batch);
+	while (take_batch(sa, &session, &batch)) {
+		run_batch(&session, &batch);
+		finish_batch(sa, &batch);
+	}
+	session_close(&session);
+	return NULL;
+}
+
+/* ---- on the loop ---- */
+
+static void
+finish_all(struct pl_list *list)
+{
+	struct pl_store_write_call *call;
+
+	while ((call = call_of(pl_list_pop(list))) != NULL)
+		call->done(call);
+}
+
+static void
+reap(struct pl_task *task)
+{
+	struct pl_store_async *sa = PL_CONTAINER(task, struct pl_store_async, reap);
+	struct pl_list finished;
+
+	pl_list_init(&finished);
+	pthread_mutex_lock(&sa->lock);
+	pl_list_splice(&finished, &sa->finished);
+	pthread_mutex_unlock(&sa->lock);
+	finish_all(&finished);
+}
+
+enum pl_err
+pl_store_async_write(struct pl_store_async *sa, struct pl_store_write_call *call)
+{
+	enum pl_err err = PL_OK;
+
+	call->queued_mono_ms = pl_clock_mono_ms();
+	pthread_mutex_lock(&sa->lock);
+	if (sa->waiting_count >= PL_STORE_QUEUE_MAX || sa->is_stopping) {
+		err = PL_E_BUSY;
+	} else {
+		pl_list_push(&sa->waiting, &call->link);
+		if (sa->waiting_count++ == 0)
+			pthread_cond_signal(&sa->wake);
+	}
+	pthread_mutex_unlock(&sa->lock);
+	return err;
+}
+
+/* ---- reads ---- */
+
+static void *
+reader_start(void *arg)
+{
+	struct session *s = pl_mem_zalloc(sizeof(*s));
+
+	s->owner = arg;
+	(void)session_store(s);
+	return s;
+}
+
+static void
+reader_stop(void *state)
+{
+	session_close(state);
+	pl_mem_free(state);
+}
+
+static void
+read_run(struct pl_job *job, void *state)
+{
+	struct pl_store_read_call *call =
+	    PL_CONTAINER(job, struct pl_store_read_call, job);
+	struct session *s = state;
+
+	if (pl_clock_mono_ms() - call->queued_mono_ms > PL_STORE_WAIT_MS) {
+		call->err = PL_E_TIMEOUT;
+	} else if (session_store(s) == NULL) {
+		call->err = PL_E_UNAVAILABLE;
+	} else {
+		call->err = call->run(call, s->store);
+		session_note(s, call->err);
+	}
+}
+
+static void
+read_done(struct pl_job *job, enum pl_err err)
+{
+	struct pl_store_read_call *call =
+	    PL_CONTAINER(job, struct pl_store_read_call, job);
+
+	if (err != PL_OK)
+		call->err = err;
+	call->done(call);
+}
+
+enum pl_err
+pl_store_async_read(struct pl_store_async *sa, struct pl_store_read_call *call)
+{
+	call->job.run = read_run;
+	call->job.done = read_done;
+	call->owner = sa;
+	call->queued_mono_ms = pl_clock_mono_ms();
+	return pl_offload_submit(sa->readers, &call->job);
+}
+
+bool
+pl_store_async_is_up(const struct pl_store_async *sa)
+{
+	return atomic_load(&sa->is_up);
+}
+
+/* ---- life ---- */
+
+/* The writer waits by the monotonic clock, and takes no signals. */
+static void
+start_writer(struct pl_store_async *sa)
+{
+	pthread_condattr_t attr;
+	sigset_t all, old;
+	int error;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&sa->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	error = pthread_create(&sa->writer, NULL, writer_main, sa);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (error != 0) {
+		pl_log_error("thread could not be started, giving up",
+		    PL_L_CSTR("pool", "store-writer"), PL_L_INT("errno", error));
+		abort();
+	}
+	pthread_setname_np(sa->writer, "store-writer");
+}
+
+struct pl_store_async *
+pl_store_async_new(
+    struct pl_loop *loop, const struct pl_store_config *config, unsigned readers)
+{
+	struct pl_store_async *sa = pl_mem_zalloc(sizeof(*sa));
+
+	sa->loop = loop;
+	sa->data_dir = pl_mem_strdup(config->data_dir);
+	sa->mongo_uri = pl_mem_strdup(config->mongo_uri);
+	sa->config = (struct pl_store_config){
+	    .data_dir = sa->data_dir,
+	    .mongo_uri = sa->mongo_uri,
+	};
+	sa->reap.run = reap;
+	pl_list_init(&sa->reap.link);
+	pl_list_init(&sa->waiting);
+	pl_list_init(&sa->finished);
+	pthread_mutex_init(&sa->lock, NULL);
+	start_writer(sa);
+	sa->readers = pl_offload_new(loop, &(struct pl_offload_config){
+					       .name = "store-reader",
+					       .threads = readers,
+					       .queue_max = PL_STORE_QUEUE_MAX,
+					       .thread_start = reader_start,
+					       .thread_stop = reader_stop,
+					       .arg = sa,
+					   });
+	return sa;
+}
+
+static void
+cancel_all(struct pl_list *list)
+{
+	pl_list_for_each(it, list) call_of(it)->write.err = PL_E_CANCELLED;
+	finish_all(list);
+}
+
+void
+pl_store_async_free(struct pl_store_async *sa)
+{
+	if (sa == NULL)
+		return;
+	pthread_mutex_lock(&sa->lock);
+	sa->is_stopping = true;
+	pthread_cond_signal(&sa->wake);
+	pthread_mutex_unlock(&sa->lock);
+	pthread_join(sa->writer, NULL);
+	pl_loop_unpost(sa->loop, &sa->reap);
+	finish_all(&sa->finished);
+	cancel_all(&sa->waiting);
+	pl_offload_free(sa->readers);
+	pthread_cond_destroy(&sa->wake);
+	pthread_mutex_destroy(&sa->lock);
+	pl_mem_free(sa->data_dir);
+	if (sa->mongo_uri != NULL) /* it may hold a password */
+		pl_mem_wipe_free(sa->mongo_uri, strlen(sa->mongo_uri));
+	pl_mem_free(sa);
+}

@@ -1,0 +1,50 @@
+/*
+ * store_backend: what a database must offer to stand behind store.h. A back end is a set of
+ * these calls and an open; store.c picks one by the configuration and hands each call on.
+ * Only store/ uses it.  Threads: see store.h.
+ */
+#ifndef PL_STORE_STORE_BACKEND_H
+#define PL_STORE_STORE_BACKEND_H
+
+#include "store/store.h"
+
+/* Each call means what the one of the same name in store.h says. */
+struct pl_store_backend {
+	void (*close)(struct pl_store *s);
+	enum pl_err (*ping)(struct pl_store *s);
+	enum pl_err (*user_by_id)(
+	    struct pl_store *s, const struct pl_oid *id, struct pl_user *out);
+	enum pl_err (*user_by_username)(
+	    struct pl_store *s, struct pl_str username, struct pl_user *out);
+	enum pl_err (*users_page)(struct pl_store *s, const struct pl_oid *after,
+	    size_t limit, struct pl_user_list *out);
+	enum pl_err (*message_pos)(struct pl_store *s, const struct pl_oid *a,
+	    const struct pl_oid *b, const struct pl_oid *message,
+	    struct pl_message_pos *out);
+	enum pl_err (*messages_page)(struct pl_store *s, const struct pl_oid *a,
+	    const struct pl_oid *b, enum pl_page_way way,
+	    const struct pl_message_pos *pos, size_t limit, struct pl_message_list *out);
+	enum pl_err (*messages_to)(struct pl_store *s, const struct pl_oid *receiver,
+	    const struct pl_message_pos *pos, size_t limit, struct pl_message_list *out);
+	enum pl_err (*revocations_since)(
+	    struct pl_store *s, int64_t since_unix_ms, struct pl_revocation_list *out);
+	/* Commit all, or fail all: PL_OK with each write's own outcome in its err, or why
+	 * nothing was stored; store.c then clears what the writes put out. */
+	enum pl_err (*write)(
+	    struct pl_store *s, struct pl_write *const *writes, size_t count);
+};
+
+/* A back end's session starts with this. */
+struct pl_store {
+	const struct pl_store_backend *backend;
+};
+
+/* How long an Idempotency-Key is known. */
+#define PL_STORE_IDEM_KEPT_MS (24 * 3600 * INT64_C(1000))
+/* A revocation outlives its token by more than the leeway that tokens have. */
+#define PL_STORE_REVOKED_SLACK_S 60
+
+enum pl_err pl_store_sqlite_open(
+    const struct pl_store_config *config, struct pl_store **out) PL_MUST_CHECK;
+
+#endif
