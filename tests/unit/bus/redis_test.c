@@ -1,5 +1,3 @@
-#include <unistd.h>
-
 #include "fixture.h"
 #include "bus/redis.h"
 #include "bus/redis_reply.h"

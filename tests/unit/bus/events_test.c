@@ -1,0 +1,343 @@
+#include "fixture.h"
+#include "bus/events.h"
+
+#define ID_A "65a000000000000000000001"
+#define ID_B "65a000000000000000000002"
+#define ID_M "65a0000000000000000000ff"
+
+static struct pl_oid
+oid(const char *hex)
+{
+	struct pl_oid id;
+
+	assert_true(pl_oid_parse(pl_str(hex), &id));
+	return id;
+}
+
+static void
+message_init(struct pl_message *m, const char *text)
+{
+	struct pl_oid a = oid(ID_A), b = oid(ID_B);
+
+	pl_message_init(m, &a, &b, pl_str(text), INT64_C(1769862896789));
+	m->id = oid(ID_M);
+}
+
+/* Parses what was written, and checks that no shorter or longer text parses. */
+static void
+parse_exactly(const struct pl_buf *out, struct pl_event *e)
+{
+	struct pl_event none;
+
+	assert_true(pl_event_parse(pl_buf_str(out), e));
+	for (size_t len = 0; len < out->len; len++) {
+		char *exact = pl_mem_alloc(len + 1);
+
+		memcpy(exact, out->data, len);
+		if (pl_event_parse(pl_str_n(exact, len), &none))
+			fail_msg("took the first %zu bytes of %s", len, out->data);
+		pl_mem_free(exact);
+	}
+}
+
+static void
+new_message_is_the_packet_with_its_offset(void **state)
+{
+	static const char want[] =
+	    "{\"name\":\"newMessage\",\"id\":\"" ID_M "\"}\n"
+	    "2[\"newMessage\",{\"senderId\":\"" ID_A "\",\"receiverId\":\"" ID_B
+	    "\",\"message\":\"a \\\"b\\\"\\n\xc3\xa9\",\"_id\":\"" ID_M
+	    "\",\"createdAt\":\"2026-01-31T12:34:56.789Z\","
+	    "\"updatedAt\":\"2026-01-31T12:34:56.789Z\",\"__v\":0},\"";
+	struct pl_message_pos pos;
+	struct pl_message m;
+	struct pl_event e;
+	struct pl_buf out, packet;
+	struct pl_str tail;
+
+	(void)state;
+	message_init(&m, "a \"b\"\n\xc3\xa9");
+	pl_buf_init(&out, 100000);
+	pl_buf_init(&packet, 100000);
+	pl_event_new_message(&out, &m);
+	pl_event_new_message_packet(&packet, &m);
+	assert_memory_equal(out.data, want, sizeof(want) - 1);
+	tail = pl_str_n(out.data + sizeof(want) - 1, out.len - sizeof(want) + 1);
+	assert_true(tail.len > 2);
+	assert_true(pl_message_pos_parse(pl_str_n(tail.ptr, tail.len - 2), &pos));
+	assert_int_equal(pos.created_unix_ms, m.created_unix_ms);
+	assert_true(pl_oid_eq(&pos.id, &m.id));
+	assert_memory_equal(tail.ptr + tail.len - 2, "\"]", 2);
+	parse_exactly(&out, &e);
+	assert_true(pl_str_eq(e.name, PL_STR("newMessage")));
+	assert_true(e.has_id);
+	assert_true(pl_oid_eq(&e.id, &m.id));
+	assert_int_equal(e.not_socket.len, 0);
+	assert_true(pl_str_eq(e.packet, pl_buf_str(&packet)));
+	pl_buf_fini(&out);
+	pl_buf_fini(&packet);
+	pl_message_fini(&m);
+}
+
+static void
+message_sent_names_the_socket_that_does_not_hear_it(void **state)
+{
+	static const struct {
+		const char *socket;
+		bool is_kept;
+	} rows[] = {{"kzS-9_aB0", true}, {"", false}, {"a\"b", false}, {"a b", false},
+	    {"a\n", false},
+	    {"0123456789012345678901234567890123456789012345678901234567890123", true},
+	    {"01234567890123456789012345678901234567890123456789012345678901234", false}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct pl_message m;
+		struct pl_event e;
+		struct pl_buf out;
+
+		message_init(&m, "x");
+		pl_buf_init(&out, 100000);
+		pl_event_message_sent(&out, &m, pl_str(rows[i].socket));
+		parse_exactly(&out, &e);
+		assert_true(pl_str_eq(e.name, PL_STR("messageSent")));
+		assert_true(e.has_id);
+		assert_true(pl_str_eq(e.not_socket,
+		    rows[i].is_kept ? pl_str(rows[i].socket) : PL_STR_NONE));
+		/* No trailing string, which a client would keep as its offset. */
+		assert_memory_equal(out.data + out.len - 2, "}]", 2);
+		pl_buf_fini(&out);
+		pl_message_fini(&m);
+	}
+}
+
+static void
+status_and_typing_are_these_bytes(void **state)
+{
+	struct pl_oid user = oid(ID_A);
+	struct pl_event e;
+	struct pl_buf out;
+
+	(void)state;
+	pl_buf_init(&out, 1000);
+	pl_event_status_changed(&out, &user, PL_STATUS_BUSY, PL_STR("back \"soon\""));
+	assert_string_equal(out.data,
+	    "{\"name\":\"statusChanged\"}\n2[\"statusChanged\",{\"userId\":\"" ID_A
+	    "\",\"status\":\"BUSY\",\"note\":\"back \\\"soon\\\"\"}]");
+	parse_exactly(&out, &e);
+	assert_false(e.has_id);
+	pl_buf_clear(&out);
+	pl_event_status_changed(&out, &user, PL_STATUS_AVAILABLE, PL_STR_NONE);
+	assert_non_null(strstr(out.data, "\"AVAILABLE\",\"note\":\"\"}]"));
+	pl_buf_clear(&out);
+	pl_event_typing(&out, &user, true, false);
+	assert_string_equal(out.data,
+	    "{\"name\":\"typing\"}\n2[\"typing\",{\"from\":\"" ID_A
+	    "\",\"isTyping\":true}]");
+	parse_exactly(&out, &e);
+	pl_buf_clear(&out);
+	pl_event_typing(&out, &user, false, true);
+	assert_string_equal(out.data,
+	    "{\"name\":\"typing\"}\n2[\"typing\",{\"from\":\"" ID_A
+	    "\",\"isTyping\":false,\"auto\":true}]");
+	parse_exactly(&out, &e);
+	pl_buf_fini(&out);
+}
+
+static void
+refuses_what_it_would_not_write(void **state)
+{
+#define P "\n2[\"a\",1]"
+	static const struct {
+		const char *text;
+		bool is_good;
+	} rows[] = {
+	    {"{\"name\":\"a\"}" P, true},
+	    {"{\"name\":\"a\",\"id\":\"" ID_A "\",\"not\":\"s\"}" P, true},
+	    {"{\"name\":\"a\",\"not\":\"s\",\"id\":\"" ID_A "\"}" P, false},
+	    {"{\"name\": \"a\"}" P, false},
+	    {" {\"name\":\"a\"}" P, false},
+	    {"{\"name\":\"\"}\n2[\"\",1]", false},
+	    {"{\"name\":\"a1\"}\n2[\"a1\",1]", false},
+	    {"{\"name\":\"abcdefghijklmnopqrstuvwxyzabcdefg\"}"
+	     "\n2[\"abcdefghijklmnopqrstuvwxyzabcdefg\",1]",
+		false},
+	    {"{\"name\":\"b\"}" P, false},
+	    {"{\"name\":\"a\",\"id\":\"65a00000000000000000000\"}" P, false},
+	    {"{\"name\":\"a\",\"id\":\"65a00000000000000000000g\"}" P, false},
+	    {"{\"name\":\"a\",\"not\":\"\"}" P, false},
+	    {"{\"name\":\"a\",\"not\":\"s s\"}" P, false},
+	    {"{\"name\":\"a\",\"x\":1}" P, false},
+	    {"{\"name\":\"a\"}}" P, false},
+	    {"{\"name\":\"a\"}\r" P, false},
+	    {"{\"name\":\"a\"}\n2[\"a\"]", false},
+	    {"{\"name\":\"a\"}\n2[\"a\",]", false},
+	    {"{\"name\":\"a\"}\n2[\"a\",1", false},
+	    {"{\"name\":\"a\"}\n3[\"a\",1]", false},
+	    {"{\"name\":\"a\"}\n42[\"a\",1]", false},
+	    {"{\"name\":\"a\"}\n2[\"a\",\"\x01\"]", false},
+	    {"{\"name\":\"a\"}\n2[\"a\",\"\xff\"]", false},
+	    {"{\"name\":\"a\"}\n2[\"a\",\"\xed\xa0\x80\"]", false},
+	    {"{\"name\":\"a\"}\n2[\"a\",1]\n", false},
+	    {"", false},
+	    {"\n", false},
+	    {"{\"name\":\"a", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct pl_event e = {.has_id = true};
+
+		if (pl_event_parse(pl_str(rows[i].text), &e) != rows[i].is_good)
+			fail_msg("row %zu: %s", i, rows[i].text);
+		if (!rows[i].is_good)
+			assert_true(e.has_id && e.name.ptr == NULL);
+	}
+	assert_false(pl_event_parse(PL_STR_NONE, &(struct pl_event){0}));
+	assert_false(pl_event_parse(
+	    pl_str_n("{\"name\":\"a\"}\n2[\"a\",\"\0\"]", 21), &(struct pl_event){0}));
+}
+
+static void
+refuses_events_past_its_limits(void **state)
+{
+	size_t len = (1 << 20) + 1;
+	char *text = pl_mem_alloc(len);
+	struct pl_event e;
+
+	(void)state;
+	memset(text, '1', len);
+	memcpy(text, "{\"name\":\"a\"}\n2[\"a\",", 19);
+	text[len - 2] = ']';
+	text[len - 1] = ']';
+	assert_true(pl_event_parse(pl_str_n(text, len - 1), &e));
+	assert_false(pl_event_parse(pl_str_n(text, len), &e));
+	memset(text, ' ', 300);
+	text[299] = '\n';
+	assert_false(pl_event_parse(pl_str_n(text, len - 1), &e));
+	pl_mem_free(text);
+}
+
+static void
+the_longest_message_fits(void **state)
+{
+	char *text = pl_mem_alloc(65537);
+	struct pl_message m;
+	struct pl_event e;
+	struct pl_buf out;
+
+	(void)state;
+	memset(text, 1, 65536); /* each byte as \u0001 */
+	text[65536] = '\0';
+	message_init(&m, text);
+	pl_buf_init(&out, PL_BUF_UNLIMITED);
+	pl_event_new_message(&out, &m);
+	assert_true(pl_event_parse(pl_buf_str(&out), &e));
+	pl_buf_fini(&out);
+	pl_message_fini(&m);
+	pl_mem_free(text);
+}
+
+static void
+any_changed_byte_is_refused_or_harmless(void **state)
+{
+	struct pl_message m;
+	struct pl_event e;
+	struct pl_buf out;
+
+	(void)state;
+	message_init(&m, "hello");
+	pl_buf_init(&out, 10000);
+	pl_event_message_sent(&out, &m, PL_STR("sock"));
+	for (size_t i = 0; i < out.len; i++) {
+		char was = out.data[i];
+
+		for (int c = 0; c < 256; c++) {
+			out.data[i] = (char)c;
+			if (!pl_event_parse(pl_buf_str(&out), &e))
+				continue;
+			assert_true(e.name.len > 0 && e.packet.len > 0);
+			assert_true(e.packet.ptr + e.packet.len == out.data + out.len);
+		}
+		out.data[i] = was;
+	}
+	pl_buf_fini(&out);
+	pl_message_fini(&m);
+}
+
+static void
+revoked_goes_there_and_back(void **state)
+{
+	struct pl_event_revoked in = {.user = oid(ID_A), .expires_unix_s = 1769862896},
+				got;
+	struct pl_buf out;
+
+	(void)state;
+	for (size_t i = 0; i < PL_JWT_ID_LEN; i++)
+		in.token_id[i] = (uint8_t)(i * 17);
+	pl_buf_init(&out, 1000);
+	pl_event_revoked_write(&out, &in);
+	assert_string_equal(out.data,
+	    "{\"token\":\"00112233445566778899aabbccddeeff\",\"user\":\"" ID_A
+	    "\",\"expires\":1769862896}");
+	assert_true(pl_event_revoked_parse(pl_buf_str(&out), &got));
+	assert_memory_equal(got.token_id, in.token_id, PL_JWT_ID_LEN);
+	assert_true(pl_oid_eq(&got.user, &in.user));
+	assert_int_equal(got.expires_unix_s, in.expires_unix_s);
+	for (size_t len = 0; len < out.len; len++)
+		assert_false(pl_event_revoked_parse(pl_str_n(out.data, len), &got));
+	pl_buf_fini(&out);
+}
+
+static void
+refuses_bad_revocations(void **state)
+{
+#define T "\"token\":\"00112233445566778899aabbccddeeff\""
+#define U "\"user\":\"" ID_A "\""
+#define X "\"expires\":1"
+	static const char *const rows[] = {"", "{}", "[]", "null", "{" T "," U "}",
+	    "{" T "," U "," X ",\"y\":1}", "{" T "," U "," X "," X "}",
+	    "{" T "," U ",\"expires\":\"1\"}", "{" T "," U ",\"expires\":-1}",
+	    "{" T "," U ",\"expires\":1.5}", "{" T ",\"user\":\"x\"," X "}",
+	    "{\"token\":\"00112233445566778899aabbccddeef\"," U "," X "}",
+	    "{\"token\":\"00112233445566778899AABBCCDDEEFF\"," U "," X "}",
+	    "{\"token\":\"00112233445566778899aabbccddeegg\"," U "," X "}",
+	    "{" T "," U "," X "} x"};
+	struct pl_event_revoked e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (pl_event_revoked_parse(pl_str(rows[i]), &e))
+			fail_msg("took %s", rows[i]);
+	assert_true(pl_event_revoked_parse(PL_STR("{" T "," U "," X "}"), &e));
+}
+
+static void
+a_users_channel_ends_in_his_id(void **state)
+{
+	char channel[PL_CHANNEL_USER_LEN + 1];
+	struct pl_oid user = oid(ID_A);
+
+	(void)state;
+	pl_channel_user(&user, channel);
+	assert_string_equal(channel, "parley:user:" ID_A);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(new_message_is_the_packet_with_its_offset),
+	    cmocka_unit_test(message_sent_names_the_socket_that_does_not_hear_it),
+	    cmocka_unit_test(status_and_typing_are_these_bytes),
+	    cmocka_unit_test(refuses_what_it_would_not_write),
+	    cmocka_unit_test(refuses_events_past_its_limits),
+	    cmocka_unit_test(the_longest_message_fits),
+	    cmocka_unit_test(any_changed_byte_is_refused_or_harmless),
+	    cmocka_unit_test(revoked_goes_there_and_back),
+	    cmocka_unit_test(refuses_bad_revocations),
+	    cmocka_unit_test(a_users_channel_ends_in_his_id),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
