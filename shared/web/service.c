@@ -67,23 +67,19 @@ load_settings(void)
 static int64_t
 affordable_connections(int64_t wanted)
 {
-	struct rlimit limit;
 	rlim_t needed = (rlim_t)(wanted + OWN_DESCRIPTORS);
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return wanted;
-	if (limit.rlim_max < needed && geteuid() != 0) {
-		wanted = (int64_t)limit.rlim_max - OWN_DESCRIPTORS;
-		needed = limit.rlim_max;
-		pl_log_warn("limit on open files is low, taking fewer connections",
-		    PL_L_INT("connections", wanted));
-	}
-	if (limit.rlim_max < needed)
-		limit.rlim_max = needed;
 	/* kore asks each possible descriptor whether it is open: minutes, where the limit is
-	 * a thousand million. */
-	limit.rlim_cur = needed;
+	 * a thousand million. So it is lowered, too. */
+	struct rlimit limit = {needed, needed};
+
+	if (setrlimit(RLIMIT_NOFILE, &limit) == 0 ||
+	    getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_max >= needed)
+		return wanted;
+	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
+	wanted = (int64_t)limit.rlim_max - OWN_DESCRIPTORS;
+	pl_log_warn("limit on open files was found low, taking fewer connections",
+	    PL_L_INT("connections", wanted));
 	return wanted;
 }
 
@@ -100,7 +96,8 @@ configure_kore(void)
 	worker_set_affinity =
 	    0; /* else the first CPU would do the work of all services */
 	worker_max_connections = (u_int32_t)connections;
-	worker_rlimit_nofiles = (u_int32_t)(connections + OWN_DESCRIPTORS);
+	/* kore adds what is open already, and must not come out above the limit. */
+	worker_rlimit_nofiles = (u_int32_t)(connections + OWN_DESCRIPTORS / 2);
 	http_request_limit = (u_int32_t)connections; /* each may wait for an event */
 	http_request_ms = 1000; /* kore delays what does not fit into this by 100 ms */
 	http_header_max = HEAD_BYTES_MAX;
