@@ -132,6 +132,13 @@ pl_sio_conn_is_in(const struct pl_sio_conn *c, unsigned ns)
 	return pl_eio_session_is_open(&c->eio) && (c->in >> ns & 1) != 0;
 }
 
+/* In any namespace. */
+static inline bool
+pl_sio_conn_is_connected(const struct pl_sio_conn *c)
+{
+	return c->in != 0;
+}
+
 /* ---- sending ---- */
 
 /* Send an encoded packet, made by pl_sio_packet_encode() with this namespace's name, and

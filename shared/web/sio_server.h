@@ -1,7 +1,8 @@
 /*
- * sio_server: Socket.IO over HTTP and WebSocket on kore: the sessions of one process, and
- * their transports. The protocol is proto/sio_conn; this ties it to requests, sockets and
- * timers. presence and the conformance server are made of it.
+ * sio_server: Socket.IO, or bare Engine.IO, over HTTP and WebSocket on kore: the sessions of
+ * one process, and their transports. The protocol is proto/sio_conn or proto/eio_session;
+ * this ties it to requests, sockets and timers. presence and the conformance server are made
+ * of it.
  *
  *   GET, POST /socket.io/?...  ──►  pl_sio_server_handle()  ──►  struct pl_sio_client
  *                                                                 conn    the protocol
@@ -10,6 +11,10 @@
  *
  * Whatever is sent goes out after the current callback, many clients at most
  * PL_SIO_FLUSH_MAX a turn of the loop, so that telling everybody never holds up the rest.
+ *
+ * Who opens sessions and leaves them half-open, without a CONNECT, costs memory: of those that
+ * are so for PL_SIO_HALF_OPEN_AFTER_MS an address keeps PL_SIO_HALF_OPEN_MAX; the others are
+ * closed. A crowd behind one address connects sooner than that and never notices.
  * Threads: the loop's.
  */
 #ifndef PL_WEB_SIO_SERVER_H
@@ -19,34 +24,43 @@
 #include "proto/sio_conn.h"
 #include "web/request.h"
 
-#define PL_SIO_FLUSH_MAX        500
-#define PL_SIO_WS_CLOSE_WAIT_MS 5000 /* for the peer's answer to our Close */
+#define PL_SIO_FLUSH_MAX          500
+#define PL_SIO_HALF_OPEN_MAX      50
+#define PL_SIO_HALF_OPEN_AFTER_MS 5000
 
 struct pl_sio_server;
-struct pl_sio_ws;
+struct pl_websocket;
 
 struct pl_sio_client {
-	struct pl_sio_conn conn;
-	void *app_data; /* the application's */
+	struct pl_sio_conn conn; /* of bare Engine.IO only conn.eio */
+	void *app_data;          /* the application's */
 	/* inside */
 	struct pl_sio_server *server;
 	struct pl_request *poll;
-	struct pl_sio_ws *ws;
+	struct pl_websocket *ws;
 	struct pl_timer timer;
 	struct pl_list dirty;
+	/* Until its first CONNECT was accepted: */
+	struct pl_sio_address *address;
+	struct pl_list fresh; /* in server->fresh, for PL_SIO_HALF_OPEN_AFTER_MS */
+	int64_t opened_mono_ms;
+	bool is_half_open; /* counts at its address */
+	bool has_ended;    /* on_end was called */
 };
 
 struct pl_sio_server_config {
 	const struct pl_sio_settings *settings;
 	const struct pl_sio_app *app;
+	/* Instead of app: bare Engine.IO, with settings->eio. */
+	const struct pl_eio_events *eio_events;
 	const char *sid_prefix; /* "p1.": names the process; "" for none */
 	bool allows_any_origin; /* CORS `*`; never with credentials */
 	size_t clients_max;     /* beyond it: 503 */
-	/* A handshake came: borrow what is wanted of rq. May be NULL. */
+	/* A handshake came: copy what is wanted of rq. May be NULL. */
 	void (*on_open)(struct pl_sio_client *c, struct pl_request *rq);
-	/* May this request use this session? NULL: yes. */
+	/* May this request use this session, which has not ended? NULL: yes. */
 	bool (*may_use)(struct pl_sio_client *c, struct pl_request *rq);
-	/* The session is over: once, the last call. */
+	/* The session is over: once, the last call. May be NULL. */
 	void (*on_end)(struct pl_sio_client *c, enum pl_eio_reason reason);
 };
 
@@ -56,7 +70,7 @@ void pl_sio_server_free(struct pl_sio_server *s); /* ends all sessions at once *
 size_t pl_sio_server_count(const struct pl_sio_server *s);
 /* Walk all sessions in no order; as pl_map_next(). */
 struct pl_sio_client *pl_sio_server_next(const struct pl_sio_server *s, size_t *it);
-/* Serve one request; the origin was not checked yet. */
+/* Serve one request, whose origin was checked. */
 void pl_sio_server_handle(struct pl_sio_server *s, struct pl_request *rq);
 
 static inline struct pl_sio_client *
