@@ -140,14 +140,22 @@ on_token_expired(struct pl_timer *t)
 	end_socket(t->arg);
 }
 
+/* For good: after packet 41 a stock client does not come back, so that many open pages do not
+ * push each other out for ever. */
+static void
+put_out(struct hub_socket *socket)
+{
+	pl_sio_conn_disconnect(&socket->client->conn, 0, pl_loop_now_ms(pl_app.loop));
+	end_socket(socket);
+	hub_leave(socket, false);
+}
+
 void
 hub_join(struct hub_socket *socket, const struct pl_jwt_claims *claims)
 {
 	struct hub_user *user = user_get(&claims->user);
 	int64_t left_ms = claims->expires_unix_s * 1000 - pl_clock_unix_ms();
 
-	if (user->socket_count >= (unsigned)pl_settings.sockets_per_user_max)
-		end_socket(PL_CONTAINER(user->sockets.next, struct hub_socket, link));
 	pl_timer_stop(pl_app.loop, &user->grace);
 	socket->user = user;
 	memcpy(socket->token_id, claims->token_id, PL_JWT_ID_LEN);
@@ -156,6 +164,8 @@ hub_join(struct hub_socket *socket, const struct pl_jwt_claims *claims)
 	socket->expiry.on_fire = on_token_expired;
 	socket->expiry.arg = socket;
 	pl_timer_start(pl_app.loop, &socket->expiry, left_ms > 0 ? left_ms : 0);
+	if (user->socket_count > (unsigned)pl_settings.sockets_per_user_max)
+		put_out(PL_CONTAINER(user->sockets.next, struct hub_socket, link));
 }
 
 void

@@ -11,8 +11,8 @@ static const struct pl_route routes[] = {
     {"GET", "/api/users/:id", PL_ROUTE_AUTH | PL_ROUTE_SEEN, presence_user_get},
     {"POST", "/api/users/status/:id", PL_ROUTE_AUTH | PL_ROUTE_SEEN,
 	presence_user_status_post},
-    {"GET", "/socket.io/", PL_ROUTE_RAW, presence_socket_io},
-    {"POST", "/socket.io/", PL_ROUTE_RAW, presence_socket_io},
+    {"GET", "/socket.io/", PL_ROUTE_ORIGIN, presence_socket_io},
+    {"POST", "/socket.io/", PL_ROUTE_ORIGIN, presence_socket_io},
 };
 
 static void

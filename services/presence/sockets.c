@@ -2,7 +2,7 @@
 
 #include "sockets.h"
 
-#include "base/log.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "hub.h"
 #include "online_users.h"
@@ -11,10 +11,12 @@
 #include "web/sessions.h"
 #include "web/sio_server.h"
 
-/* A session of the server: its hub_socket, and what is needed until it is let in. */
+/* A session of the server: its hub_socket, and what is needed to let it in. */
 struct member {
 	struct hub_socket socket;
-	char *token;       /* of the handshake request; NULL once let in, or for none */
+	char *token; /* of the handshake request, for each CONNECT; NULL for none */
+	struct pl_oid user; /* whom that token names */
+	bool has_user;
 	bool is_checking;  /* pl_sessions_check() will call back */
 	bool has_ended;    /* meanwhile: the call-back frees it */
 	bool said_goodbye; /* by DISCONNECT: no grace */
@@ -35,6 +37,21 @@ member_free(struct member *m)
 	pl_mem_free(m);
 }
 
+/* Whom the request's token names, where it has a good one. That it was not revoked is
+ * CONNECT's question. */
+static bool
+user_of(const struct pl_request *rq, struct pl_oid *user)
+{
+	struct pl_jwt_claims claims;
+	struct pl_str token;
+
+	if (pl_request_token(rq, &token) != PL_OK ||
+	    pl_jwt_verify(token, pl_clock_unix_ms() / 1000, &claims) != PL_OK)
+		return false;
+	*user = claims.user;
+	return true;
+}
+
 static void
 on_open(struct pl_sio_client *c, struct pl_request *rq)
 {
@@ -44,9 +61,24 @@ on_open(struct pl_sio_client *c, struct pl_request *rq)
 	m->socket.client = c;
 	pl_list_init(&m->socket.link);
 	c->app_data = m;
-	if (pl_sessions_token(pl_request_header(rq, "cookie"),
-		pl_request_header(rq, "authorization"), &token) == PL_OK)
+	if (pl_request_token(rq, &token) == PL_OK)
 		m->token = pl_mem_strndup(token.ptr, token.len);
+	m->has_user = user_of(rq, &m->user);
+}
+
+/* A session belongs to whom its handshake named, or else to whom it let in: whoever else
+ * learns its sid cannot use it. */
+static bool
+may_use(struct pl_sio_client *c, struct pl_request *rq)
+{
+	struct member *m = c->app_data;
+	struct pl_oid user;
+
+	if (!user_of(rq, &user))
+		return !m->has_user;
+	if (m->has_user)
+		return pl_oid_eq(&user, &m->user);
+	return !m->socket.user || pl_oid_eq(&user, &m->socket.user->id);
 }
 
 static void
@@ -76,9 +108,6 @@ let_in(struct member *m, const struct pl_jwt_claims *claims, int64_t now)
 	pl_eio_sid_new("", m->socket.id);
 	if (!pl_sio_conn_accept(conn, 0, m->socket.id, NULL, now))
 		return;
-	if (m->token)
-		pl_mem_wipe_free(m->token, strlen(m->token));
-	m->token = NULL;
 	m->said_goodbye = false;
 	hub_join(&m->socket, claims);
 	online = online_users_packet();
@@ -225,6 +254,7 @@ sockets_start(void)
 	    .sid_prefix = sockets.sid_prefix,
 	    .clients_max = (size_t)pl_settings.connections_max,
 	    .on_open = on_open,
+	    .may_use = may_use,
 	    .on_end = on_end,
 	};
 

@@ -42,7 +42,7 @@ refuse_and_close(struct pl_request_impl *x, enum pl_problem problem)
 static bool
 pass_guards(struct pl_request_impl *x)
 {
-	if (pl_app.store == NULL)
+	if (pl_app.store == NULL && !pl_service.is_bare)
 		refuse_and_close(x, PL_PROBLEM_BUSY); /* the worker ends */
 	else if (has_hidden_body(x))
 		refuse_and_close(x, PL_PROBLEM_BAD_REQUEST);
@@ -197,11 +197,13 @@ static void
 run_route(struct pl_request_impl *x, enum pl_http_origin origin)
 {
 	struct pl_request *rq = &x->rq;
+	unsigned flags = x->route->flags;
 
-	if (!(x->route->flags & PL_ROUTE_RAW) && changes_state(rq) &&
-	    !may_change(rq, origin))
+	/* No same-origin policy guards WebSockets: whoever reads may act, too. */
+	if (((flags & PL_ROUTE_ORIGIN) && origin == PL_ORIGIN_REFUSED) ||
+	    (!(flags & PL_ROUTE_RAW) && changes_state(rq) && !may_change(rq, origin)))
 		pl_reply_problem(rq, PL_PROBLEM_ORIGIN);
-	else if (x->route->flags & PL_ROUTE_AUTH)
+	else if (flags & PL_ROUTE_AUTH)
 		authenticate(rq);
 	else
 		x->route->handle(rq);
@@ -243,7 +245,7 @@ pl_dispatch(struct http_request *req)
 	bool ended = false;
 
 	x->ended = &ended;
-	if (pass_guards(x) && !pl_ops_handle(&x->rq))
+	if (pass_guards(x) && (pl_service.is_bare || !pl_ops_handle(&x->rq)))
 		route_request(x);
 	if (ended)
 		return KORE_RESULT_OK;

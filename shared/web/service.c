@@ -53,6 +53,8 @@ load_settings(void)
 	pl_log_init(pl_service.name, PL_LOG_INFO);
 	pl_settings_load_or_exit(pl_service.bit);
 	pl_log_init(pl_service.name, (enum pl_log_level)pl_settings.log_level);
+	if (pl_service.is_bare)
+		return;
 	previous = pl_settings.jwt_secret_previous;
 	if (pl_jwt_init(pl_settings.jwt_secret, previous, &why) != PL_OK)
 		exit_on(why);
@@ -182,20 +184,27 @@ die_with_parent(void)
 		raise(SIGTERM);
 }
 
-void
-kore_worker_configure(void)
+static void
+connect_app(void)
 {
 	struct pl_store_config store = {
 	    .data_dir = pl_settings.data_dir, .mongo_uri = pl_settings.mongo_uri};
 
-	signal(SIGHUP, SIG_IGN);
-	die_with_parent();
-	pl_app.loop = pl_loop_kore_new();
 	pl_app.store = pl_store_async_new(pl_app.loop, &store, STORE_READERS);
 	pl_app.bus = pl_bus_redis_new(pl_app.loop, pl_settings.redis_url);
 	pl_app.online =
 	    pl_online_new(pl_app.loop, pl_app.bus, pl_settings.online_ttl_s * 1000);
 	pl_app.sessions = pl_sessions_new(pl_app.loop, pl_app.store, pl_app.bus);
+}
+
+void
+kore_worker_configure(void)
+{
+	signal(SIGHUP, SIG_IGN);
+	die_with_parent();
+	pl_app.loop = pl_loop_kore_new();
+	if (!pl_service.is_bare)
+		connect_app();
 	if (pl_service.start != NULL)
 		pl_service.start();
 	pl_log_info("worker started", PL_L_CSTR("listen", pl_settings.listen),

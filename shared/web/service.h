@@ -22,6 +22,7 @@ enum pl_route_flag {
 	PL_ROUTE_AUTH = 1, /* only with a valid session: rq->claims is set */
 	PL_ROUTE_SEEN = 2, /* counts as "online" for its user (all but sends) */
 	PL_ROUTE_RAW = 4,  /* no JSON rules, no origin check: the handler does its own */
+	PL_ROUTE_ORIGIN = 8, /* other sites may not even GET: for sockets */
 };
 
 /* path: segments matched exactly; a segment ":id" takes any, and is percent-decoded into
@@ -39,7 +40,9 @@ struct pl_service {
 	const struct pl_route *routes;
 	size_t route_count;
 	size_t body_bytes_max; /* 0: BODY_BYTES_MAX */
-	void (*start)(void);   /* in the worker, all of pl_app is there; may be NULL */
+	/* Only the loop and the routes: no store, bus or identity, no secret needed. */
+	bool is_bare;
+	void (*start)(void); /* in the worker, all of pl_app is there; may be NULL */
 	/* SIGTERM came: begin to end what is long-lived. May be NULL. */
 	void (*drain)(void);
 	bool (*is_drained)(void); /* NULL: once no request is in flight */
