@@ -2,6 +2,7 @@
 #include <stdatomic.h>
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/oid.h"
 #include "base/random.h"
 
@@ -51,33 +52,13 @@ pl_oid_new(struct pl_oid *out)
 	put_be(out->bytes + 9, atomic_fetch_add(&counter, 1), 3);
 }
 
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 bool
 pl_oid_parse(struct pl_str text, struct pl_oid *out)
 {
 	struct pl_oid oid;
 
-	if (text.len != PL_OID_HEX_LEN)
+	if (!pl_hex_decode(text, oid.bytes, PL_OID_LEN))
 		return false;
-	for (size_t i = 0; i < PL_OID_LEN; i++) {
-		int high = hex_value(text.ptr[2 * i]),
-		    low = hex_value(text.ptr[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		oid.bytes[i] = (uint8_t)(high << 4 | low);
-	}
 	*out = oid;
 	return true;
 }
@@ -85,13 +66,7 @@ pl_oid_parse(struct pl_str text, struct pl_oid *out)
 void
 pl_oid_format(const struct pl_oid *oid, char out[PL_OID_HEX_LEN + 1])
 {
-	static const char digits[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < PL_OID_LEN; i++) {
-		out[2 * i] = digits[oid->bytes[i] >> 4];
-		out[2 * i + 1] = digits[oid->bytes[i] & 15];
-	}
-	out[PL_OID_HEX_LEN] = '\0';
+	pl_hex_encode(oid->bytes, PL_OID_LEN, out);
 }
 
 int

@@ -1,3 +1,4 @@
+#include "base/hex.h"
 #include "base/json.h"
 #include "base/json_out.h"
 #include "base/mem.h"
@@ -258,10 +259,7 @@ pl_event_revoked_write(struct pl_buf *out, const struct pl_event_revoked *e)
 	char hex[HEX_ID + 1];
 	struct pl_json_out o;
 
-	for (size_t i = 0; i < PL_JWT_ID_LEN; i++) {
-		hex[2 * i] = "0123456789abcdef"[e->token_id[i] >> 4];
-		hex[2 * i + 1] = "0123456789abcdef"[e->token_id[i] & 15];
-	}
+	pl_hex_encode(e->token_id, PL_JWT_ID_LEN, hex);
 	pl_jo_init(&o, out);
 	pl_jo_object(&o);
 	pl_jo_key(&o, "token");
@@ -274,24 +272,6 @@ pl_event_revoked_write(struct pl_buf *out, const struct pl_event_revoked *e)
 }
 
 static bool
-parse_hex(struct pl_str s, uint8_t *out, size_t len)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	if (s.len != 2 * len)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		const char *high = memchr(digits, s.ptr[2 * i], 16);
-		const char *low = memchr(digits, s.ptr[2 * i + 1], 16);
-
-		if (high == NULL || low == NULL)
-			return false;
-		out[i] = (uint8_t)((high - digits) * 16 + (low - digits));
-	}
-	return true;
-}
-
-static bool
 read_revoked(const struct pl_json *root, struct pl_event_revoked *e)
 {
 	struct pl_str token, user;
@@ -299,7 +279,7 @@ read_revoked(const struct pl_json *root, struct pl_event_revoked *e)
 	return pl_json_type(root) == PL_JSON_OBJECT &&
 	       pl_json_length(root) == REVOKED_MEMBERS &&
 	       pl_json_str(pl_json_get(root, "token"), &token) &&
-	       parse_hex(token, e->token_id, PL_JWT_ID_LEN) &&
+	       pl_hex_decode(token, e->token_id, PL_JWT_ID_LEN) &&
 	       pl_json_str(pl_json_get(root, "user"), &user) &&
 	       pl_oid_parse(user, &e->user) &&
 	       pl_json_int(pl_json_get(root, "expires"), &e->expires_unix_s) &&

@@ -1,3 +1,4 @@
+#include "base/hex.h"
 #include "base/mem.h"
 #include "bus/redis.h"
 #include "bus/redis_url.h"
@@ -6,40 +7,18 @@
 #define DB_MAX        65535 /* far above any server's `databases` */
 #define PORT_DEFAULT  6379
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* RFC 3986 §2.1. NULL for a bad escape, or one that hides a NUL. */
 static char *
 percent_decode(struct pl_str s)
 {
 	char *out = pl_mem_strndup(s.ptr, s.len);
-	size_t len = 0;
+	size_t size = s.len, len = 0;
 
-	for (size_t i = 0; i < s.len; i++) {
-		int high, low;
-
-		if (s.ptr[i] != '%') {
-			out[len++] = s.ptr[i];
-			continue;
-		}
-		high = i + 2 < s.len ? hex_digit(s.ptr[i + 1]) : -1;
-		low = i + 2 < s.len ? hex_digit(s.ptr[i + 2]) : -1;
-		if (high < 0 || low < 0 || high + low == 0) {
-			pl_mem_wipe_free(out, s.len);
+	while (s.len > 0) {
+		if (!pl_percent_take(&s, &out[len]) || out[len++] == '\0') {
+			pl_mem_wipe_free(out, size);
 			return NULL;
 		}
-		out[len++] = (char)(high * 16 + low);
-		i += 2;
 	}
 	out[len] = '\0';
 	return out;

@@ -1,39 +1,16 @@
+#include "base/hex.h"
 #include "proto/http_query.h"
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
-/* Take one decoded byte off the front of *s, which is not empty; false for a bad escape.
- */
+/* Take one decoded byte off the front of *s, which is not empty; false for a bad escape. */
 static bool
 take_byte(struct pl_str *s, char *out)
 {
-	size_t size = 1;
-	char c = s->ptr[0];
-	int high, low;
+	bool is_space = s->ptr[0] == '+';
 
-	if (c == '%') {
-		high = s->len >= 3 ? hex_digit(s->ptr[1]) : -1;
-		low = s->len >= 3 ? hex_digit(s->ptr[2]) : -1;
-		if (high < 0 || low < 0)
-			return false;
-		c = (char)(high << 4 | low);
-		size = 3;
-	} else if (c == '+') {
-		c = ' ';
-	}
-	s->ptr += size;
-	s->len -= size;
-	*out = c;
+	if (!pl_percent_take(s, out))
+		return false;
+	if (is_space)
+		*out = ' ';
 	return true;
 }
 

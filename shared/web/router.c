@@ -1,3 +1,4 @@
+#include "base/hex.h"
 #include "web/router.h"
 
 #include <stdio.h>
@@ -91,39 +92,14 @@ pl_router_match(const struct pl_route *routes, size_t count, struct pl_str metho
 	return PL_ROUTE_NO_METHOD;
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 bool
 pl_router_decode(struct pl_str text, char *out, size_t *len)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < text.len; i++) {
-		int high, low;
-
-		if (text.ptr[i] != '%') {
-			out[n++] = text.ptr[i];
-			continue;
-		}
-		if (text.len - i < 3)
+	while (text.len > 0)
+		if (!pl_percent_take(&text, &out[n++]))
 			return false;
-		high = hex_digit(text.ptr[i + 1]);
-		low = hex_digit(text.ptr[i + 2]);
-		if (high < 0 || low < 0)
-			return false;
-		out[n++] = (char)(high * 16 + low);
-		i += 2;
-	}
 	*len = n;
 	return true;
 }

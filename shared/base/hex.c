@@ -1,0 +1,67 @@
+#include "base/hex.h"
+
+int
+pl_hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+void
+pl_hex_encode(const void *bytes, size_t len, char *out)
+{
+	static const char digits[] = "0123456789abcdef";
+	const uint8_t *b = bytes;
+
+	for (size_t i = 0; i < len; i++) {
+		out[2 * i] = digits[b[i] >> 4];
+		out[2 * i + 1] = digits[b[i] & 15];
+	}
+	out[2 * len] = '\0';
+}
+
+static bool
+decode_byte(const char *digits, uint8_t *out)
+{
+	int high = pl_hex_value(digits[0]), low = pl_hex_value(digits[1]);
+
+	if (high < 0 || low < 0)
+		return false;
+	*out = (uint8_t)(high << 4 | low);
+	return true;
+}
+
+bool
+pl_hex_decode(struct pl_str text, void *out, size_t len)
+{
+	uint8_t *bytes = out;
+
+	if (text.len != 2 * len)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (!decode_byte(text.ptr + 2 * i, &bytes[i]))
+			return false;
+	return true;
+}
+
+bool
+pl_percent_take(struct pl_str *rest, char *out)
+{
+	size_t size = 1;
+	uint8_t byte = (uint8_t)rest->ptr[0];
+
+	if (byte == '%') {
+		if (rest->len < 3 || !decode_byte(rest->ptr + 1, &byte))
+			return false;
+		size = 3;
+	}
+	rest->ptr += size;
+	rest->len -= size;
+	*out = (char)byte;
+	return true;
+}
