@@ -1,0 +1,21 @@
+/*
+ * answer: what an LLM wrote, made fit to be sent in somebody's name.
+ *
+ *   "<think>hm</think> Hello.\r\n I am bu"   cut off by the server  ->  "Hello."
+ *
+ * Thoughts and special tokens go, control and invisible characters too, white space at the
+ * ends, and what is past ANSWER_CHARS_MAX. A text that was cut off ends with its last whole
+ * sentence.  Pure.  Threads: any.
+ */
+#ifndef RESPONDER_ANSWER_H
+#define RESPONDER_ANSWER_H
+
+#include "base/buf.h"
+
+#define ANSWER_CHARS_MAX 2000
+
+/* raw: valid UTF-8. PL_E_NOT_FOUND where nothing is left. */
+enum pl_err answer_clean(
+    struct pl_str raw, bool was_cut_off, struct pl_buf *out) PL_MUST_CHECK;
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * breaker: do not ask a server that does not answer.
+ *
+ *   CLOSED   calls pass
+ *   OPEN     none pass, until open_until
+ *   PROBING  one call is on its way; no other passes
+ *
+ *   CLOSED --BREAKER_FAILURES in a row--> OPEN --time--> PROBING --success--> CLOSED
+ *                                          ^---------------+ failure
+ * Pure: the clock is the caller's.  Threads: one at a time.
+ */
+#ifndef RESPONDER_BREAKER_H
+#define RESPONDER_BREAKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define BREAKER_FAILURES   5
+#define BREAKER_OPEN_MS    30000
+#define BREAKER_REFUSED_MS 60000 /* after an answer that trying again does not change */
+
+enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_PROBING };
+
+struct breaker { /* zeroed: closed */
+	enum breaker_state state;
+	unsigned failures; /* in a row */
+	int64_t open_until_mono_ms;
+};
+
+/* May a call start now? Yes obliges the caller to report what became of it. */
+bool breaker_allows(struct breaker *b, int64_t now_mono_ms);
+void breaker_succeeded(struct breaker *b);
+/* True where this opened it. */
+bool breaker_failed(struct breaker *b, int64_t now_mono_ms);
+/* The server refuses us as we are: open at once, and for longer. */
+bool breaker_refused(struct breaker *b, int64_t now_mono_ms);
+
+#endif

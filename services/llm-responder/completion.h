@@ -1,0 +1,63 @@
+/*
+ * completion: one answer of the LLM to one prompt, by a deadline.
+ *
+ *   QUEUED --a slot is free--> CALLING --worth a retry--> PAUSED --> CALLING --> done
+ *
+ * At most `concurrency` are CALLING or PAUSED; the others wait, until their deadline. A call is
+ * made at most twice: again only where there was no connection or the answer was 429, 502, 503
+ * or 504, and only if the time that the server asks for, and an answer, still fit. A server
+ * that fails is left alone for a while (breaker.h), so that its failures cost no waiting.
+ * Threads: the loop's.
+ */
+#ifndef RESPONDER_COMPLETION_H
+#define RESPONDER_COMPLETION_H
+
+#include "breaker.h"
+#include "dialect.h"
+#include "http_post.h"
+
+struct llm;
+
+struct llm_config {
+	const char *url;
+	const char *token; /* NULL: none */
+	struct dialect dialect;
+	unsigned concurrency;
+	int64_t daily_max; /* calls in 24 hours; 0: no limit */
+};
+
+/* NULL where libcurl does not start. What config points at is borrowed until llm_free(). */
+struct llm *llm_new(struct pl_loop *loop, const struct llm_config *config);
+void llm_free(struct llm *llm); /* no completion may be under way */
+
+enum completion_state {
+	COMPLETION_IDLE,    /* not started, or done */
+	COMPLETION_QUEUED,  /* in llm->queue */
+	COMPLETION_CALLING, /* its post is on its way; holds a slot */
+	COMPLETION_PAUSED,  /* waits to call again; holds a slot */
+};
+
+/* The caller's; zero it, set done. */
+struct completion {
+	/* text: the cleaned answer, borrowed until done returns. Failures: PL_E_TIMEOUT;
+	 * PL_E_UNAVAILABLE: the server failed, or is being left alone; PL_E_DENIED: it refuses
+	 * us, or the daily limit is reached; PL_E_NOT_FOUND: its answer said nothing. */
+	void (*done)(struct completion *c, enum pl_err err, struct pl_str text);
+	/* inside */
+	struct llm *llm;
+	struct pl_list link;
+	enum completion_state state;
+	unsigned calls;
+	int64_t deadline_mono_ms;
+	struct pl_timer deadline;
+	struct pl_timer pause;
+	struct pl_buf body;
+	struct http_post post;
+};
+
+/* prompt is used at once, not kept. done comes once, by the deadline, never from here. */
+void completion_start(struct llm *llm, struct completion *c, const struct prompt *prompt,
+    int64_t deadline_mono_ms);
+void completion_cancel(struct completion *c); /* done is not called any more */
+
+#endif

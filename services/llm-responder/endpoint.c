@@ -1,0 +1,177 @@
+#include <arpa/inet.h>
+
+#include "base/mem.h"
+#include "endpoint.h"
+
+#define URL_BYTES_MAX 2048
+#define HOST_LEN_MAX  255
+
+struct url {
+	bool is_tls;
+	struct pl_str host; /* without port and brackets */
+	struct pl_str
+	    base; /* scheme, authority and path, without the slashes at its end */
+	struct pl_str path;  /* "/v1", or empty */
+	struct pl_str query; /* "?a=b", or empty */
+};
+
+static bool
+ends_with(struct pl_str s, const char *end)
+{
+	size_t len = strlen(end);
+
+	return s.len >= len && memcmp(s.ptr + s.len - len, end, len) == 0;
+}
+
+/* Printable ASCII less what URL parsers disagree about. */
+static bool
+is_plain(const char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text <= ' ' || *text > '~' || strchr("\\\"<>^`{|}#", *text) != NULL)
+			return false;
+	return true;
+}
+
+/* [user@]host[:port] or [v6][:port]; a user is refused: it would be a second secret. */
+static bool
+parse_authority(struct pl_str authority, struct pl_str *host)
+{
+	const char *end;
+
+	if (authority.len == 0 || memchr(authority.ptr, '@', authority.len) != NULL)
+		return false;
+	if (authority.ptr[0] == '[') {
+		end = memchr(authority.ptr, ']', authority.len);
+		if (end == NULL)
+			return false;
+		*host = pl_str_n(authority.ptr + 1, (size_t)(end - authority.ptr) - 1);
+	} else {
+		end = memchr(authority.ptr, ':', authority.len);
+		*host = pl_str_n(authority.ptr,
+		    end != NULL ? (size_t)(end - authority.ptr) : authority.len);
+	}
+	return host->len > 0 && host->len <= HOST_LEN_MAX;
+}
+
+static bool
+parse_url(const char *text, struct url *out)
+{
+	struct pl_str all = pl_str(text), rest;
+	size_t scheme_len;
+
+	if (all.len > URL_BYTES_MAX || !is_plain(text))
+		return false;
+	out->is_tls =
+	    all.len > 8 && pl_str_eq_nocase(pl_str_n(text, 8), PL_STR("https://"));
+	if (!out->is_tls &&
+	    !(all.len > 7 && pl_str_eq_nocase(pl_str_n(text, 7), PL_STR("http://"))))
+		return false;
+	scheme_len = out->is_tls ? 8 : 7;
+	rest = pl_str_n(text + scheme_len, all.len - scheme_len);
+	if (!parse_authority(pl_str_n(rest.ptr, strcspn(rest.ptr, "/?")), &out->host))
+		return false;
+	out->path = pl_str(rest.ptr + strcspn(rest.ptr, "/?"));
+	out->path.len = strcspn(out->path.ptr, "?");
+	out->query = pl_str(out->path.ptr + out->path.len);
+	while (ends_with(out->path, "/"))
+		out->path.len--;
+	out->base = pl_str_n(text, (size_t)(out->path.ptr + out->path.len - text));
+	return true;
+}
+
+/* By its form alone: a name that merely resolves to 127.0.0.1 is somebody else's to change. */
+static bool
+is_this_machine(struct pl_str host)
+{
+	char text[HOST_LEN_MAX + 1];
+	struct in6_addr v6;
+	struct in_addr v4;
+
+	memcpy(text, host.ptr, host.len);
+	text[host.len] = '\0';
+	if (inet_pton(AF_INET, text, &v4) == 1)
+		return ntohl(v4.s_addr) >> 24 == 127;
+	if (inet_pton(AF_INET6, text, &v6) == 1)
+		return IN6_IS_ADDR_LOOPBACK(&v6);
+	return pl_str_eq_nocase(host, PL_STR("localhost"));
+}
+
+static enum endpoint_kind
+recognise(const struct url *url)
+{
+	if (ends_with(url->path, "/chat/completions"))
+		return ENDPOINT_CHAT;
+	if (ends_with(url->path, "/api/chat"))
+		return ENDPOINT_OLLAMA;
+	if (ends_with(url->path, "/generate") ||
+	    memmem(url->path.ptr, url->path.len, "/models/", 8) != NULL)
+		return ENDPOINT_TEXT;
+	return ENDPOINT_CHAT;
+}
+
+static enum endpoint_kind
+choose_kind(const struct url *url, enum pl_llm_dialect dialect)
+{
+	enum endpoint_kind seen = recognise(url);
+
+	if (dialect == PL_LLM_TEXT)
+		return ENDPOINT_TEXT;
+	if (dialect == PL_LLM_CHAT && seen == ENDPOINT_TEXT)
+		return ENDPOINT_CHAT;
+	return seen;
+}
+
+static char *
+complete_url(const struct url *url, enum endpoint_kind kind)
+{
+	struct pl_buf b;
+
+	pl_buf_init(&b, 2 * URL_BYTES_MAX);
+	pl_buf_add_str(&b, url->base);
+	if (kind == ENDPOINT_CHAT && url->path.len == 0)
+		pl_buf_add_cstr(&b, "/v1/chat/completions");
+	else if (kind == ENDPOINT_CHAT && ends_with(url->path, "/v1"))
+		pl_buf_add_cstr(&b, "/chat/completions");
+	pl_buf_add_str(&b, url->query);
+	return pl_buf_take(&b);
+}
+
+enum pl_err
+endpoint_init(struct endpoint *e, const struct endpoint_config *config, const char **why)
+{
+	const char *text = config->url;
+	struct url url;
+
+	*e = (struct endpoint){0};
+	/* It becomes part of a header line. */
+	if (config->token != NULL && !is_plain(config->token)) {
+		*why = "LLM_API_TOKEN holds a character that no token has";
+		return PL_E_INVALID;
+	}
+	if (text == NULL && config->token == NULL)
+		return PL_OK;
+	if (text == NULL && config->dialect == PL_LLM_TEXT) {
+		*why = "LLM_API_URL must be set where LLM_DIALECT is text";
+		return PL_E_INVALID;
+	}
+	if (!parse_url(text != NULL ? text : ENDPOINT_ROUTER_URL, &url)) {
+		*why = "LLM_API_URL must be https://host[:port][/path], without a user";
+		return PL_E_INVALID;
+	}
+	if (!url.is_tls && !config->allow_http && !is_this_machine(url.host)) {
+		*why = "LLM_API_URL must be https, or LLM_ALLOW_HTTP must be 1";
+		return PL_E_INVALID;
+	}
+	e->kind = choose_kind(&url, config->dialect);
+	e->is_tls = url.is_tls;
+	e->url = complete_url(&url, e->kind);
+	return PL_OK;
+}
+
+void
+endpoint_fini(struct endpoint *e)
+{
+	pl_mem_free(e->url);
+	*e = (struct endpoint){0};
+}

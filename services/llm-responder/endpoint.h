@@ -1,0 +1,48 @@
+/*
+ * endpoint: where the LLM is, and what it speaks.
+ *
+ *   LLM_API_URL                            the request goes to       and speaks
+ *   unset, with a token                    Hugging Face's router     CHAT
+ *   https://host, https://host/v1          /v1/chat/completions      CHAT
+ *   .../chat/completions                   as given                  CHAT
+ *   .../api/chat                           as given                  OLLAMA
+ *   .../models/<name>, .../generate        as given                  TEXT
+ *   any other                              as given                  CHAT
+ *
+ * LLM_DIALECT decides instead where it is not auto. Plain http is refused, unless the host is
+ * this machine or LLM_ALLOW_HTTP says so: the token and what people write would be readable
+ * on the way.  Pure.  Threads: any.
+ */
+#ifndef RESPONDER_ENDPOINT_H
+#define RESPONDER_ENDPOINT_H
+
+#include "ops/settings.h"
+
+#define ENDPOINT_ROUTER_URL "https://router.huggingface.co/v1/chat/completions"
+
+enum endpoint_kind {
+	ENDPOINT_NONE,   /* no LLM: every reply is the standard text */
+	ENDPOINT_CHAT,   /* OpenAI's chat completions, as most servers speak it */
+	ENDPOINT_OLLAMA, /* Ollama's own chat */
+	ENDPOINT_TEXT,   /* Hugging Face's text generation */
+};
+
+struct endpoint {
+	enum endpoint_kind kind;
+	char *url; /* NULL for ENDPOINT_NONE */
+	bool is_tls;
+};
+
+struct endpoint_config {
+	const char *url;   /* NULL: unset */
+	const char *token; /* NULL: unset */
+	enum pl_llm_dialect dialect;
+	bool allow_http;
+};
+
+/* PL_E_INVALID: *why is a constant sentence that names the variable. */
+enum pl_err endpoint_init(struct endpoint *e, const struct endpoint_config *config,
+    const char **why) PL_MUST_CHECK;
+void endpoint_fini(struct endpoint *e);
+
+#endif

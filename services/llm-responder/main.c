@@ -1,0 +1,213 @@
+/*
+ * llm-responder: writes the replies of BUSY users. One loop, a few store threads, one
+ * connection pool to the LLM. Redis or the store may come and go: it waits for them.
+ *
+ * SIGTERM: ends within 2 s; what the LLM is still writing becomes the standard text.
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "bus/wake.h"
+#include "loop/loop_epoll.h"
+#include "responder.h"
+
+#define STORE_READERS 2
+#define STOP_MS       1200 /* for the jobs there are */
+#define END_S         1    /* then, for threads and connections */
+
+static struct app {
+	struct pl_loop *loop;
+	struct pl_store_async *store;
+	struct pl_bus *bus;
+	struct pl_wake *wake;
+	struct endpoint endpoint;
+	struct llm *llm;
+	struct responder *responder;
+	struct pl_loop_fd signals;
+	struct pl_timer stop_limit;
+	bool is_stopping;
+} app;
+
+static void
+fail(const char *why)
+{
+	pl_log_error("llm-responder did not start", PL_L_CSTR("err", why));
+	exit(PL_EXIT_CONFIG);
+}
+
+/* ---- the process ---- */
+
+/* No other thread may get the signals that signalfd reads; and no dump may hold the token. */
+static void
+prepare_process(void)
+{
+	const struct rlimit none = {0, 0};
+	pid_t parent = getppid();
+	sigset_t set;
+
+	(void)setrlimit(RLIMIT_CORE, &none);
+	(void)signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	/* Whoever started it is gone: so is the reason to run. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		exit(0);
+	app.signals.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+static void
+end_loop(void *arg)
+{
+	(void)arg;
+	pl_loop_epoll_stop(app.loop);
+}
+
+static void
+on_stop_limit(struct pl_timer *t)
+{
+	(void)t;
+	pl_log_warn("jobs were left, another process will take them");
+	pl_loop_epoll_stop(app.loop);
+}
+
+static void
+on_signal(struct pl_loop_fd *w, unsigned ready)
+{
+	struct signalfd_siginfo info;
+
+	(void)ready;
+	if (read(w->fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	if (app.is_stopping)
+		_exit(0); /* asked twice */
+	app.is_stopping = true;
+	pl_log_info("llm-responder is ending");
+	pl_wake_free(app.wake);
+	app.wake = NULL;
+	responder_stop(app.responder, end_loop, NULL);
+	pl_timer_start(app.loop, &app.stop_limit, STOP_MS);
+}
+
+/* ---- what it is made of ---- */
+
+static void
+on_wake(void *arg, const struct pl_oid *message)
+{
+	(void)arg;
+	responder_wake(app.responder, message);
+}
+
+static void
+start_llm(const struct pl_settings *s)
+{
+	struct endpoint_config endpoint = {
+	    .url = s->llm_api_url,
+	    .token = s->llm_api_token,
+	    .dialect = (enum pl_llm_dialect)s->llm_dialect,
+	    .allow_http = s->llm_allow_http,
+	};
+	struct llm_config config = {
+	    .token = s->llm_api_token,
+	    .concurrency = (unsigned)s->llm_concurrency,
+	    .daily_max = s->llm_daily_max,
+	};
+	const char *why;
+
+	if (endpoint_init(&app.endpoint, &endpoint, &why) != PL_OK)
+		fail(why);
+	if (app.endpoint.kind == ENDPOINT_NONE) {
+		pl_log_info("no LLM is set, every reply will be the standard text");
+		return;
+	}
+	config.url = app.endpoint.url;
+	config.dialect = (struct dialect){
+	    .kind = app.endpoint.kind,
+	    .model = s->llm_model,
+	    .folds_system = s->llm_system_role == PL_LLM_ROLE_FOLD,
+	};
+	app.llm = llm_new(app.loop, &config);
+	if (app.llm == NULL)
+		fail("libcurl did not start");
+}
+
+static void
+start(const struct pl_settings *s)
+{
+	struct pl_store_config store = {
+	    .data_dir = s->data_dir, .mongo_uri = s->mongo_uri};
+	struct responder_config config = {
+	    .fallback = s->autoreply_fallback,
+	    .concurrency = (unsigned)s->llm_concurrency,
+	    .context_messages = (size_t)s->llm_context_messages,
+	    .sender_per_minute = s->limit_llm_sender,
+	    .user_per_minute = s->limit_llm_user,
+	};
+
+	if (pl_redis_url_check(s->redis_url) != PL_OK)
+		fail("REDIS_URL must be redis://[:password@]host[:port][/db]");
+	app.loop = pl_loop_epoll_new();
+	start_llm(s);
+	app.store = pl_store_async_new(app.loop, &store, STORE_READERS);
+	app.bus = pl_bus_redis_new(app.loop, s->redis_url);
+	config.loop = app.loop;
+	config.store = app.store;
+	config.bus = app.bus;
+	config.llm = app.llm;
+	app.responder = responder_new(&config);
+	app.wake = pl_wake_new(app.loop, s->redis_url, s->instance, on_wake, NULL);
+	app.stop_limit.on_fire = on_stop_limit;
+	app.signals.on_ready = on_signal;
+	pl_loop_fd_watch(app.loop, &app.signals, PL_FD_READ);
+}
+
+static void
+end_now(int sig)
+{
+	(void)sig;
+	_exit(0);
+}
+
+/* A database that hangs must not keep the process: everything is stored, or will be taken up by
+ * another. */
+static void
+finish(void)
+{
+	(void)signal(SIGALRM, end_now);
+	(void)alarm(END_S);
+	pl_wake_free(app.wake);
+	pl_store_async_free(app.store);
+	pl_bus_free(app.bus);
+	responder_free(app.responder);
+	llm_free(app.llm);
+	endpoint_fini(&app.endpoint);
+	pl_timer_stop(app.loop, &app.stop_limit);
+	pl_loop_fd_watch(app.loop, &app.signals, 0);
+	close(app.signals.fd);
+	pl_loop_epoll_free(app.loop);
+	pl_config_free(
+	    pl_settings_table, pl_settings_rows, PL_SVC_RESPONDER, &pl_settings);
+}
+
+int
+main(void)
+{
+	pl_log_init("llm-responder", PL_LOG_INFO);
+	prepare_process();
+	pl_settings_load_or_exit(PL_SVC_RESPONDER);
+	pl_log_init("llm-responder", (enum pl_log_level)pl_settings.log_level);
+	start(&pl_settings);
+	pl_log_info("llm-responder started", PL_L_CSTR("instance", pl_settings.instance),
+	    PL_L_CSTR("llm", app.endpoint.url != NULL ? app.endpoint.url : "none"));
+	pl_loop_epoll_run(app.loop);
+	finish();
+	pl_log_info("llm-responder ended");
+	return 0;
+}

@@ -1,0 +1,53 @@
+/*
+ * responder: answers messages to BUSY users.
+ *
+ *   CLAIMING --none--> gone
+ *       | a job, under a lease
+ *   READING     the conversation, unless the standard text is due at once
+ *       |
+ *   COMPOSING   the LLM writes; the sender sees "typing"
+ *       |
+ *   STORING     the reply, the LLM's or the standard text; again until the store takes it
+ *       |
+ *   TELLING     newMessage to the sender; again until the bus takes it
+ *
+ * Jobs are found by the wake-up of bus/wake and, for those it did not tell of, by a sweep every
+ * second. The store lets a message have one reply only, whoever writes it: PL_E_CONFLICT ends a
+ * job well. Everything counts from the message's createdAt.
+ * Threads: the loop's.
+ */
+#ifndef RESPONDER_RESPONDER_H
+#define RESPONDER_RESPONDER_H
+
+#include "bus/bus.h"
+#include "completion.h"
+#include "store/store_async.h"
+
+/* From createdAt to when the LLM's answer must be there; what is left of the 10 s is for
+ * storing and delivering it. */
+#define RESPONDER_BUDGET_MS 8500
+
+struct responder;
+
+struct responder_config {
+	struct pl_loop *loop;
+	struct pl_store_async *store;
+	struct pl_bus *bus;
+	struct llm *llm; /* NULL: the standard text, always */
+	const char *fallback;
+	unsigned concurrency;
+	size_t context_messages;
+	int64_t sender_per_minute; /* LLM replies; 0: no limit */
+	int64_t user_per_minute;
+};
+
+struct responder *responder_new(const struct responder_config *config);
+/* A message waits for its reply. */
+void responder_wake(struct responder *r, const struct pl_oid *message);
+/* Take no more jobs, and end those there are, with the standard text where the LLM is still
+ * writing. on_idle is called once, from the loop, when none is left. */
+void responder_stop(struct responder *r, void (*on_idle)(void *arg), void *arg);
+/* After responder_stop(), and after the store and the bus were freed. */
+void responder_free(struct responder *r);
+
+#endif
