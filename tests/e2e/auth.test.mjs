@@ -245,7 +245,7 @@ describe('a session', () => {
     ['a member twice', (p) => signJwt(`{"userId":"${p.id}","userId":"${p.id}","exp":${now() + 99},"iat":${now()}}`, secret)],
     ['junk', () => 'a.b.c'],
     ['no signature', (p) => `${signJwt(good(p), secret).split('.').slice(0, 2).join('.')}.`],
-    ['more than 4 KB', (p) => signJwt({ ...good(p), pad: 'x'.repeat(4096) }, secret)],
+    ['more than 4 KB', (p) => signJwt({ ...good(p), pad: 'x'.repeat(3000) }, secret)],
   ];
   for (const [what, make] of table) {
     test(`is refused on every service: ${what}`, async () => {

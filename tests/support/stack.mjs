@@ -12,9 +12,11 @@ const script = path.join(root, 'deploy/local/run.sh');
 
 /** Environment for a stack: rates lifted, no LLM, nothing of the caller's own settings. */
 function environment(dir, port, settings) {
-  const { PATH, HOME, LANG, TMPDIR } = process.env;
+  const { PATH, HOME, LANG = 'C.UTF-8' } = process.env;
+  // Another build, such as the one with sanitizers, is the caller's to choose.
+  const kept = ['TMPDIR', 'BUILD_DIR', 'SERVICE_PRELOAD', 'ASAN_OPTIONS'].filter((name) => process.env[name]);
   return {
-    PATH, HOME, LANG: LANG ?? 'C.UTF-8', ...(TMPDIR && { TMPDIR }),
+    PATH, HOME, LANG, ...Object.fromEntries(kept.map((name) => [name, process.env[name]])),
     PORT: String(port), DATA_DIR: path.join(dir, 'data'),
     LIMIT_LOGIN_ADDRESS: '0', LIMIT_LOGIN_ACCOUNT: '0',
     LIMIT_MESSAGES_PER_SECOND: '0', LIMIT_MESSAGES_BURST: '0',
@@ -88,7 +90,7 @@ export class Stack {
 
   async logs() {
     const folder = path.join(this.dir, 'data/run/logs');
-    const names = await readdir(folder).catch(() => []);
+    const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.log'));
     const texts = await Promise.all(names.map(async (name) =>
       `--- ${name}\n${(await readFile(path.join(folder, name), 'utf8')).slice(-6000)}`));
     return [`--- run.sh\n${this.output}`, ...texts].join('\n');
@@ -116,7 +118,7 @@ export function useStack({ before, after, afterEach }, settings) {
   before(async () => { Object.assign(holder, { stack: await Stack.start(settings) }); }, { timeout: 60000 });
   afterEach((t) => { failed ||= t.passed === false || Boolean(t.error); });
   after(async () => {
-    if (failed) await holder.stack?.printLogs();
+    if (failed) await holder.stack?.printLogs().catch(() => {});
     await holder.stack?.stop();
   }, { timeout: 30000 });
   return holder;
