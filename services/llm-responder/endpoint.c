@@ -169,6 +169,12 @@ endpoint_init(struct endpoint *e, const struct endpoint_config *config, const ch
 	return PL_OK;
 }
 
+struct pl_str
+endpoint_shown(const struct endpoint *e)
+{
+	return e->url != NULL ? pl_str_n(e->url, strcspn(e->url, "?")) : PL_STR("none");
+}
+
 void
 endpoint_fini(struct endpoint *e)
 {

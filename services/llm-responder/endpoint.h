@@ -43,6 +43,8 @@ struct endpoint_config {
 /* PL_E_INVALID: *why is a constant sentence that names the variable. */
 enum pl_err endpoint_init(struct endpoint *e, const struct endpoint_config *config,
     const char **why) PL_MUST_CHECK;
+/* The URL for a log: without its query, which may hold a key; "none" where there is none. */
+struct pl_str endpoint_shown(const struct endpoint *e);
 void endpoint_fini(struct endpoint *e);
 
 #endif

@@ -205,7 +205,7 @@ main(void)
 	pl_log_init("llm-responder", (enum pl_log_level)pl_settings.log_level);
 	start(&pl_settings);
 	pl_log_info("llm-responder started", PL_L_CSTR("instance", pl_settings.instance),
-	    PL_L_CSTR("llm", app.endpoint.url != NULL ? app.endpoint.url : "none"));
+	    PL_L_STR("llm", endpoint_shown(&app.endpoint)));
 	pl_loop_epoll_run(app.loop);
 	finish();
 	pl_log_info("llm-responder ended");

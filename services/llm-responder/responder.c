@@ -8,21 +8,23 @@
 #define SWEEP_MS       1000
 #define LEASE_MS       9500 /* past it the message service's standard text is due anyway */
 #define RESCUE_MS      2000 /* a job due this soon is taken at any load */
-#define JOBS_LEAST     64
+#define LOAD_LEAST     64
 #define ATTEMPTS_MAX   2 /* whoever claims it for a third time does not ask the LLM */
 #define ASK_LEFT_MS    500
 #define TYPING_MS      4000 /* said again before a client, after 6 s, believes it ended */
 #define STORE_AGAIN_MS 500
 #define TELL_AGAIN_MS  1000
 /* Past this a job is left to a later sweep, and a client has the history to look into. */
-#define GIVE_UP_MS 120000
-#define KEYS_MAX   100000
+#define GIVE_UP_MS  120000
+#define KEYS_MAX    100000
+#define TELLING_MAX 10000
 
 struct responder {
 	struct responder_config config;
 	struct pl_list jobs; /* struct job.link */
 	size_t job_count;
-	size_t jobs_max;
+	size_t load; /* of them, those before TELLING */
+	size_t load_max;
 	struct pl_timer sweep;
 	bool is_sweeping; /* a claim of the sweep is on its way */
 	struct pl_bucket_table *by_sender;
@@ -36,6 +38,7 @@ struct job {
 	struct pl_list link;
 	struct responder *responder;
 	bool is_of_sweep;
+	bool is_telling;
 	struct pl_oid id; /* the message's, where a wake-up named it */
 	struct pl_message message;
 	struct pl_user busy;
@@ -67,6 +70,7 @@ job_new(struct responder *r)
 	job->responder = r;
 	pl_list_push(&r->jobs, &job->link);
 	r->job_count++;
+	r->load++;
 	return job;
 }
 
@@ -83,6 +87,8 @@ job_free(struct job *job)
 	pl_message_fini(&job->reply);
 	pl_message_list_fini(&job->history);
 	pl_buf_fini(&job->text);
+	if (!job->is_telling)
+		r->load--;
 	pl_mem_free(job);
 	r->job_count--;
 	if (r->is_stopping && r->job_count == 0 && r->on_idle != NULL)
@@ -138,7 +144,8 @@ on_told(void *arg, enum pl_err err)
 {
 	struct job *job = arg;
 
-	if (err == PL_OK || job->responder->is_stopping)
+	if (err == PL_OK || job->responder->is_stopping ||
+	    job->responder->job_count > TELLING_MAX)
 		job_free(job);
 	else
 		again(job, on_tell_again, TELL_AGAIN_MS);
@@ -175,6 +182,8 @@ on_stored(struct pl_store_write_call *call)
 
 	if (err == PL_OK) {
 		job->reply = call->write.u.reply.message;
+		job->is_telling = true;
+		job->responder->load--;
 		pl_log_info("reply was stored", PL_L_OID("message", &job->message.id),
 		    PL_L_CSTR("kind", pl_reply_kind_name(job->kind)),
 		    PL_L_INT("attempt", job->attempt),
@@ -258,6 +267,7 @@ compose(struct job *job)
 	job->completion.done = on_completed;
 	completion_start(r->config.llm, &job->completion, &prompt, job->deadline_mono_ms);
 	prompt_fini(&prompt);
+	pl_message_list_fini(&job->history);
 	job->timer.on_fire = on_typing_due;
 	pl_timer_start(r->config.loop, &job->timer, 0);
 }
@@ -386,7 +396,7 @@ static void
 sweep(struct responder *r)
 {
 	int64_t before =
-	    r->job_count < r->jobs_max ? INT64_MAX : pl_clock_unix_ms() + RESCUE_MS;
+	    r->load < r->load_max ? INT64_MAX : pl_clock_unix_ms() + RESCUE_MS;
 
 	if (!r->is_sweeping)
 		r->is_sweeping = claim(r, NULL, before);
@@ -409,9 +419,9 @@ responder_new(const struct responder_config *config)
 	struct responder *r = pl_mem_zalloc(sizeof(*r));
 
 	r->config = *config;
-	r->jobs_max = 4 * (size_t)config->concurrency;
-	if (r->jobs_max < JOBS_LEAST)
-		r->jobs_max = JOBS_LEAST;
+	r->load_max = 4 * (size_t)config->concurrency;
+	if (r->load_max < LOAD_LEAST)
+		r->load_max = LOAD_LEAST;
 	pl_list_init(&r->jobs);
 	r->by_sender = pl_bucket_table_new(
 	    pl_bucket_rule(config->sender_per_minute, 60000, config->sender_per_minute),
@@ -427,7 +437,7 @@ responder_new(const struct responder_config *config)
 void
 responder_wake(struct responder *r, const struct pl_oid *message)
 {
-	if (!r->is_stopping && r->job_count < r->jobs_max)
+	if (!r->is_stopping && r->load < r->load_max)
 		(void)claim(r, message, INT64_MAX);
 }
 

@@ -107,7 +107,7 @@ const struct pl_setting pl_settings_table[] = {
 	INT("DRAIN_SECONDS", "10", 0, 600, "s", KORE, drain_s,
 	    "Time over which a process that ends closes its sockets.")
 	/* llm */
-	TEXT("LLM_API_URL", NULL, RESPONDER, llm_api_url,
+	SECRET("LLM_API_URL", NULL, NULL, RESPONDER, llm_api_url, /* its query may hold a key */
 	    "The model's endpoint; a token without it means Hugging Face's router, neither: no LLM.")
 	SECRET("LLM_API_TOKEN", "LLM_API_KEY", NULL, RESPONDER, llm_api_token,
 	    "Sent to the endpoint as a bearer token, to no other host, and never logged.")
