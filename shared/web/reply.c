@@ -67,7 +67,7 @@ pl_reply_bytes(
 	struct connection *c = pl_exchange_connection(rq);
 	bool is_parked = x->ended == NULL;
 
-	if (status >= 500)
+	if (status >= 500 && status != 503) /* that one is a flood's, and no news */
 		log_failure(rq, status);
 	if (c != NULL) {
 		if (content_type != NULL)

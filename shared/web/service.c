@@ -258,4 +258,5 @@ kore_worker_teardown(void)
 	pl_loop_kore_free(pl_app.loop);
 	pl_jwt_fini();
 	pl_log_info("worker ended");
+	pl_config_free(pl_settings_table, pl_settings_rows, pl_service.bit, &pl_settings);
 }
