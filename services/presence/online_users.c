@@ -56,11 +56,17 @@ on_second_over(struct pl_timer *t)
 }
 
 static void
+forget_packet(void)
+{
+	pl_ref_drop(online.packet);
+	online.packet = NULL;
+}
+
+static void
 on_roster_change(void *arg)
 {
 	(void)arg;
-	pl_ref_drop(online.packet);
-	online.packet = NULL;
+	forget_packet();
 	online.has_changed = true;
 	/* Not from here: whoever just joined is not let in yet. */
 	if (!pl_timer_is_started(&online.timer))
@@ -71,12 +77,14 @@ void
 online_users_join(const struct pl_oid *user)
 {
 	pl_roster_join(online.roster, user);
+	forget_packet(); /* who just joined sees himself at once */
 }
 
 void
 online_users_leave(const struct pl_oid *user)
 {
 	pl_roster_leave(online.roster, user);
+	forget_packet();
 }
 
 void
@@ -92,6 +100,5 @@ online_users_stop(void)
 {
 	pl_timer_stop(pl_app.loop, &online.timer);
 	pl_roster_free(online.roster);
-	pl_ref_drop(online.packet);
-	online.packet = NULL;
+	forget_packet();
 }
