@@ -1,0 +1,176 @@
+// The edge: what the gateway answers itself, what it lets through, and what it adds.
+import assert from 'node:assert/strict';
+import net from 'node:net';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { Person, call, password, uniqueName } from '../support/api.mjs';
+import { useStack } from '../support/stack.mjs';
+import { withDeadline } from '../support/wait.mjs';
+
+const listed = 'https://chat.example.org';
+const hold = useStack({ before, after, afterEach }, { ALLOWED_ORIGINS: `${listed},http://localhost:3000` });
+const base = () => hold.stack.url;
+const get = (path, headers) => call(base(), 'GET', path, undefined, headers);
+const isError = (answer, status) => {
+  assert.equal(answer.status, status, answer.text);
+  assert.match(answer.headers.get('content-type'), /^application\/json/);
+  assert.deepEqual(Object.keys(answer.json).sort(), ['code', 'error']);
+  assert.match(answer.json.code, /^[A-Z_]+$/);
+};
+
+/** Bytes as they are; gives all that comes back until the other side closes. */
+function raw(bytes) {
+  return withDeadline('the end of the answer', new Promise((resolve, reject) => {
+    const chunks = [];
+    const socket = net.connect(hold.stack.port, 'localhost', () => socket.write(bytes));
+    socket.on('data', (chunk) => chunks.push(chunk));
+    socket.on('close', () => resolve(Buffer.concat(chunks).toString('latin1')));
+    socket.on('error', reject);
+  }), 8000);
+}
+const statusOf = (answer) => Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1]);
+
+describe('errors', () => {
+  for (const path of ['/api', '/api/', '/api/nothing', '/api/auth/nothing', '/api/messages/', '/api/users/a/b/c', '/healthz', '/readyz', '/metrics']) {
+    test(`${path} is unknown: 404`, async () => isError(await get(path), 404));
+  }
+
+  for (const [method, path, allow] of [
+    ['GET', '/api/auth/signup', 'POST'], ['DELETE', '/api/auth/login', 'POST'], ['PUT', '/api/auth/logout', 'POST'],
+    ['POST', '/api/auth/me', 'GET'], ['POST', '/api/users', 'GET'], ['PATCH', `/api/users/${'0'.repeat(24)}`, 'GET'],
+    ['GET', `/api/messages/send/${'0'.repeat(24)}`, 'POST'], ['DELETE', `/api/messages/${'0'.repeat(24)}`, 'GET'],
+  ]) {
+    test(`${method} ${path.replace(/0{24}/, ':id')}: 405 with Allow`, async () => {
+      const answer = await call(base(), method, path, method === 'GET' || method === 'DELETE' ? undefined : {});
+      isError(answer, 405);
+      assert.ok(answer.headers.get('allow').split(', ').includes(allow), answer.headers.get('allow'));
+      assert.ok(!answer.headers.get('allow').split(', ').includes(method));
+    });
+  }
+
+  test('a body over 100 KiB: 413', async () => {
+    isError(await call(base(), 'POST', '/api/auth/signup', `{"x":"${'y'.repeat(102400)}"}`), 413);
+  });
+
+  test('not JSON: 415', async () => {
+    isError(await call(base(), 'POST', '/api/auth/login', 'username=a', { 'content-type': 'application/x-www-form-urlencoded' }), 415);
+  });
+
+  test('headers of 40 KB and an address of 9 KB: 4xx', async () => {
+    const long = await raw(`GET /api/users HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Long: ${'x'.repeat(40000)}\r\n\r\n`);
+    assert.ok([400, 431].includes(statusOf(long)), long);
+    const far = await raw(`GET /api/users?${'x'.repeat(9000)} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    assert.equal(statusOf(far), 414, far);
+  });
+});
+
+describe('every answer', () => {
+  for (const [what, path] of [['of a service', '/api/users'], ['of the gateway', '/api/nothing'], ['of the socket', '/socket.io/?EIO=4&transport=polling']]) {
+    test(`${what} is nosniff and no-store, and names no program`, async () => {
+      const { headers } = await get(path);
+      assert.equal(headers.get('x-content-type-options'), 'nosniff');
+      assert.equal(headers.get('cache-control'), 'no-store');
+      assert.doesNotMatch(headers.get('server') ?? '', /\d|kore/i);
+      assert.match(headers.get('x-request-id'), /^[A-Za-z0-9_.-]{8,64}$/);
+    });
+  }
+
+  test('keeps the request id that it was asked with', async () => {
+    assert.equal((await get('/api/users', { 'x-request-id': 'abc-123-def' })).headers.get('x-request-id'), 'abc-123-def');
+    assert.notEqual((await get('/api/users', { 'x-request-id': 'a"b c' })).headers.get('x-request-id'), 'a"b c');
+  });
+
+  test('of the page may be kept but asks first, and runs no foreign script', async () => {
+    const { status, headers, text } = await get('/');
+    assert.equal(status, 200);
+    assert.match(headers.get('content-type'), /^text\/html/);
+    assert.equal(headers.get('cache-control'), 'no-cache');
+    assert.match(headers.get('content-security-policy'), /script-src 'self'/);
+    assert.doesNotMatch(text, /<script(?![^>]*\ssrc=)[^>]*>/);
+    assert.equal((await get('/no-such-file.js')).status, 404);
+    assert.equal((await get('/.git/config')).status, 404);
+  });
+});
+
+describe('malformed requests end at the gateway', () => {
+  const post = (headers, body) => `POST /api/auth/login HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n${headers}\r\n\r\n${body}`;
+  for (const [what, bytes] of [
+    ['two Content-Length', post('Content-Length: 2\r\nContent-Length: 3', '{}x')],
+    ['Content-Length beside chunked', post('Content-Length: 2\r\nTransfer-Encoding: chunked', '0\r\n\r\n')],
+    ['TRACE', 'TRACE / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'],
+    ['an absolute address', 'GET http://x/api/users HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'],
+    ['an empty segment', 'GET //api/users HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'],
+    ['encoded dots', 'GET /%2e%2e/api/users HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'],
+    ['an encoded slash', 'GET /api%2fusers HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'],
+    ['NUL', 'GET /api/us\0ers HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'],
+    ['a body in GET', 'GET /api/users HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 40\r\n\r\nGET /api/users HTTP/1.1\r\nHost: y\r\n\r\n....'],
+    ['no Host', 'GET /api/users HTTP/1.1\r\nConnection: close\r\n\r\n'],
+  ]) {
+    test(what, async () => {
+      const answer = await raw(bytes);
+      assert.ok(statusOf(answer) >= 400 && statusOf(answer) < 500, answer.slice(0, 200));
+      assert.equal(answer.match(/HTTP\/1\.1 /g).length, 1, 'one answer');
+    });
+  }
+});
+
+describe('who guesses passwords', () => {
+  const limited = useStack({ before, after, afterEach }, { LIMIT_LOGIN_ACCOUNT: '10', LIMIT_LOGIN_ADDRESS: '60' });
+
+  test('gets 429 with Retry-After, whatever X-Forwarded-For claims, and locks nobody else out', async () => {
+    const ann = await Person.signUp(limited.stack.url, 'ann');
+    const answers = [];
+    for (let n = 0; n < 12; n++) {
+      answers.push(await call(limited.stack.url, 'POST', '/api/auth/login',
+        { username: ann.user.username, password: 'not this one' },
+        { 'x-forwarded-for': `10.0.0.${n}`, 'x-real-ip': `10.0.1.${n}` }));
+    }
+    const refused = answers.filter(({ status }) => status === 429);
+    assert.ok(refused.length >= 2, answers.map(({ status }) => status).join(' '));
+    isError(refused[0], 429);
+    assert.ok(Number(refused[0].headers.get('retry-after')) >= 1);
+    const other = await Person.signUp(limited.stack.url, 'bob');
+    assert.equal((await other.logIn()).status, 200, 'another account from there may log in');
+    assert.equal((await ann.get('/api/auth/me')).status, 200, 'and who is in stays in');
+  });
+});
+
+describe('pages of other origins', () => {
+  const logIn = (headers) => call(base(), 'POST', '/api/auth/login', { username: uniqueName('x'), password }, headers);
+
+  for (const origin of ['https://evil.example', 'null', 'https://chat.example.org.evil.example', 'http://chat.example.org', 'https://chat.example.org:8443']) {
+    test(`${origin} may change nothing and is told nothing`, async () => {
+      const answer = await logIn({ origin });
+      isError(answer, 403);
+      assert.equal(answer.headers.get('access-control-allow-origin'), null);
+      const socket = await get('/socket.io/?EIO=4&transport=polling', { origin });
+      assert.equal(socket.status, 403);
+    });
+  }
+
+  test('a page that the browser calls cross-site may change nothing', async () => {
+    isError(await logIn({ 'sec-fetch-site': 'cross-site' }), 403);
+  });
+
+  test('the listed ones may, with credentials', async () => {
+    const answer = await logIn({ origin: listed, 'sec-fetch-site': 'cross-site' });
+    assert.equal(answer.status, 400);
+    assert.equal(answer.headers.get('access-control-allow-origin'), listed);
+    assert.equal(answer.headers.get('access-control-allow-credentials'), 'true');
+    assert.match(answer.headers.get('vary'), /Origin/i);
+  });
+
+  test('the listed ones may ask first', async () => {
+    const answer = await call(base(), 'OPTIONS', '/api/auth/login', undefined,
+      { origin: listed, 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' });
+    assert.equal(answer.status, 204);
+    assert.equal(answer.headers.get('access-control-allow-origin'), listed);
+    assert.match(answer.headers.get('access-control-allow-methods'), /POST/);
+    assert.match(answer.headers.get('access-control-allow-headers'), /content-type/i);
+  });
+
+  test('the own one may, and so may who is no page', async () => {
+    assert.equal((await logIn({ origin: base(), 'sec-fetch-site': 'same-origin' })).status, 400);
+    assert.equal((await logIn({})).status, 400);
+    assert.equal((await get('/socket.io/?EIO=4&transport=polling', { origin: base() })).status, 200);
+  });
+});
