@@ -81,8 +81,10 @@ $B/parley-settings: $B/deploy/local/settings_tool.o $B/libparley.a
 UNIT_SRC    := $(wildcard tests/unit/*/*_test.c tests/unit/*/*/*_test.c tests/contract/*_test.c)
 UNIT_BIN    := $(UNIT_SRC:%.c=$B/%)
 SUPPORT_OBJ := $(patsubst %.c,$B/%.o,$(wildcard tests/support/*.c))
-$(UNIT_SRC:%.c=$B/%.o) $(SUPPORT_OBJ): CPPFLAGS += -I. -Itests
+CONTRACT_OBJ := $(patsubst %.c,$B/%.o,$(filter-out %_test.c,$(wildcard tests/contract/*.c)))
+$(UNIT_SRC:%.c=$B/%.o) $(SUPPORT_OBJ) $(CONTRACT_OBJ): CPPFLAGS += -I. -Itests
 
+$(filter $B/tests/contract/%,$(UNIT_BIN)): $(CONTRACT_OBJ)
 $(UNIT_BIN): $B/%: $B/%.o $(SUPPORT_OBJ) $B/libparley.a
 	@echo "  ld $@"
 	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS) -lcmocka

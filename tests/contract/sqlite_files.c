@@ -1,0 +1,85 @@
+#include <ftw.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "contract/sqlite_files.h"
+
+static void
+make(struct pl_store_config *out)
+{
+	char path[] = "/tmp/parley-store-XXXXXX";
+
+	assert_non_null(mkdtemp(path));
+	*out = (struct pl_store_config){.data_dir = pl_mem_strdup(path)};
+}
+
+static int
+remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	(void)st;
+	(void)flag;
+	(void)ftw;
+	return remove(path);
+}
+
+static void
+drop(struct pl_store_config *config)
+{
+	char *path;
+
+	nftw(config->data_dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	memcpy(&path, &config->data_dir, sizeof(path)); /* ours since make() */
+	pl_mem_free(path);
+	*config = (struct pl_store_config){0};
+}
+
+const struct store_factory sqlite_factory = {.make = make, .drop = drop};
+
+static sqlite3 *
+open_beside(const struct pl_store_config *config)
+{
+	char path[256];
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/parley.db", config->data_dir);
+	assert_int_equal(
+	    sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+	sqlite3_busy_timeout(db, 10000);
+	return db;
+}
+
+void
+sqlite_files_run(const struct pl_store_config *config, const char *sql)
+{
+	sqlite3 *db = open_beside(config);
+
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+int64_t
+sqlite_files_number(const struct pl_store_config *config, const char *sql)
+{
+	sqlite3 *db = open_beside(config);
+	sqlite3_stmt *stmt;
+	int64_t number;
+
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	number = sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+	return number;
+}
+
+void
+sqlite_files_assert_sound(const struct pl_store_config *config)
+{
+	assert_int_equal(
+	    sqlite_files_number(config, "SELECT count(*) FROM pragma_integrity_check "
+					"WHERE integrity_check = 'ok'"),
+	    1);
+}

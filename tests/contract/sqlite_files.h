@@ -1,0 +1,19 @@
+/*
+ * sqlite_files: empty SQLite databases in temporary folders, and a look inside them past the
+ * store, for the tests of what only the SQLite back end promises.
+ */
+#ifndef TESTS_CONTRACT_SQLITE_FILES_H
+#define TESTS_CONTRACT_SQLITE_FILES_H
+
+#include "contract/store_contract.h"
+
+extern const struct store_factory sqlite_factory;
+
+/* Run SQL on the database file over a connection of its own; asserts that it worked. */
+void sqlite_files_run(const struct pl_store_config *config, const char *sql);
+/* The first value of the first row, as a number. */
+int64_t sqlite_files_number(const struct pl_store_config *config, const char *sql);
+/* PRAGMA integrity_check. */
+void sqlite_files_assert_sound(const struct pl_store_config *config);
+
+#endif

@@ -1,0 +1,401 @@
+/* The contract against SQLite, and what SQLite promises besides: files, order, cost. */
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "contract/sqlite_files.h"
+#include "store/sqlite_session.h"
+
+/* ---- files ---- */
+
+static unsigned
+mode_of(const struct fixture *f, const char *name)
+{
+	char path[256];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", f->config.data_dir, name);
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_mode & 0777;
+}
+
+static void
+keeps_its_files_from_other_users(void **state)
+{
+	struct fixture *f = *state;
+
+	store_add_user(f->store, "ann");
+	assert_int_equal(mode_of(f, "parley.db"), 0600);
+	assert_int_equal(mode_of(f, "parley.db-wal"), 0600);
+	assert_int_equal(mode_of(f, "parley.db-shm"), 0600);
+}
+
+static void
+makes_the_folders_that_are_missing(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_store_config config;
+	struct pl_store *s;
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/var//data/", f->config.data_dir);
+	config = (struct pl_store_config){.data_dir = path};
+	assert_int_equal(pl_store_open(&config, &s), PL_OK);
+	pl_store_close(s);
+	assert_int_equal(mode_of(f, "var"), 0700);
+	assert_int_equal(mode_of(f, "var/data"), 0700);
+}
+
+static void
+refuses_a_folder_that_cannot_be(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_store_config config;
+	struct pl_store *s;
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/parley.db/data", f->config.data_dir);
+	config = (struct pl_store_config){.data_dir = path};
+	assert_int_equal(pl_store_open(&config, &s), PL_E_UNAVAILABLE);
+	config.data_dir = "";
+	assert_int_equal(pl_store_open(&config, &s), PL_E_UNAVAILABLE);
+}
+
+static void
+refuses_a_mongo_uri_rather_than_open_another_database(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_store_config config = f->config;
+	struct pl_store *s;
+
+	config.mongo_uri = "mongodb://localhost/chat";
+	assert_int_equal(pl_store_open(&config, &s), PL_E_UNAVAILABLE);
+}
+
+static void
+leaves_a_newer_database_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_store *s;
+
+	sqlite_files_run(&f->config, "PRAGMA user_version = 99");
+	assert_int_equal(pl_store_open(&f->config, &s), PL_E_IO);
+	assert_int_equal(sqlite_files_number(&f->config, "PRAGMA user_version"), 99);
+}
+
+static void
+answers_within_its_time_while_another_holds_the_lock(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ann = store_add_user(f->store, "ann");
+	int64_t start = pl_clock_mono_ms();
+	struct pl_write w;
+	char path[256];
+	sqlite3 *other;
+
+	snprintf(path, sizeof(path), "%s/parley.db", f->config.data_dir);
+	assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	store_send_init(&w, &ann, &ann, "hi", NULL);
+	assert_int_equal(store_write_one(f->store, &w), PL_E_UNAVAILABLE);
+	assert_in_range(
+	    pl_clock_mono_ms() - start, PL_SQLITE_BUSY_MS, PL_SQLITE_BUSY_MS + 1000);
+	assert_int_equal(store_count(f->store, &ann, &ann), 0); /* reads go on */
+	sqlite3_close(other);
+	assert_int_equal(store_write_one(f->store, &w), PL_OK);
+	store_send_fini(&w);
+}
+
+/* ---- time ---- */
+
+static void
+keeps_the_order_where_the_wall_clock_stepped_back(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ann = store_add_user(f->store, "ann");
+	struct pl_message_pos first = store_send(f->store, &ann, &ann, "1"), before;
+
+	/* As if it had been stored when the clock was a day ahead, by an id above all of ours. */
+	sqlite_files_run(&f->config, "UPDATE messages SET created = created + 86400000, "
+				     "id = x'ffffffffffffffffffffffff'");
+	before =
+	    (struct pl_message_pos){.created_unix_ms = first.created_unix_ms + 86400000};
+	memset(before.id.bytes, 0xff, PL_OID_LEN);
+	for (int i = 0; i < 5; i++) {
+		struct pl_message_pos pos = store_send(f->store, &ann, &ann, "hi");
+
+		assert_true(store_pos_compare(&before, &pos) < 0);
+		assert_in_range(pos.created_unix_ms - before.created_unix_ms, 0, 1);
+		before = pos;
+	}
+}
+
+static void
+counts_a_reply_deadline_by_the_wall_clock(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ann = store_add_user(f->store, "ann");
+	struct pl_write claim;
+
+	store_set_status(f->store, &ann, PL_STATUS_BUSY);
+	store_send(f->store, &ann, &ann, "1");
+	sqlite_files_run(&f->config, "UPDATE messages SET created = created + 86400000;"
+				     "DELETE FROM reply_jobs");
+	store_send(f->store, &ann, &ann, "2");
+	claim = store_claim(f->store, NULL, pl_clock_unix_ms() + 10000, 1000);
+	assert_int_equal(claim.err, PL_OK);
+	assert_string_equal(claim.u.claim.message.text, "2");
+	store_claim_fini(&claim);
+}
+
+static void
+gives_later_revocations_no_earlier_time(void **state)
+{
+	struct fixture *f = *state;
+	int64_t ahead = pl_clock_unix_ms() + 86400000;
+	struct pl_write w = {
+	    .kind = PL_WRITE_REVOKE,
+	    .u.revoke = {.token_id = {1}, .expires_unix_s = ahead / 1000},
+	};
+
+	assert_int_equal(store_write_one(f->store, &w), PL_OK);
+	sqlite_files_run(
+	    &f->config, "UPDATE revocations SET created = created + 86400000");
+	w.u.revoke.token_id[0] = 2;
+	assert_int_equal(store_write_one(f->store, &w), PL_OK);
+	assert_true(w.u.revoke.created_unix_ms >= ahead);
+}
+
+/* ---- what has had its time ---- */
+
+/* The store purges at its first batch and then once a minute: a new session does it now. */
+static void
+write_by_new_session(struct fixture *f, struct pl_write *w)
+{
+	struct pl_store *s;
+
+	assert_int_equal(pl_store_open(&f->config, &s), PL_OK);
+	assert_int_equal(store_write_one(s, w), PL_OK);
+	pl_store_close(s);
+}
+
+static void
+forgets_an_idempotency_key_after_24_hours(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ann = store_add_user(f->store, "ann");
+	struct pl_write first, again, other;
+
+	store_send_init(&first, &ann, &ann, "hi", "k");
+	store_send_init(&again, &ann, &ann, "ho", "k");
+	store_send_init(&other, &ann, &ann, "hm", NULL);
+	assert_int_equal(store_write_one(f->store, &first), PL_OK);
+	sqlite_files_run(&f->config, "UPDATE idem_keys SET created = created - 86300000");
+	assert_int_equal(store_write_one(f->store, &again), PL_E_CONFLICT);
+	sqlite_files_run(&f->config, "UPDATE idem_keys SET created = created - 100000");
+	assert_int_equal(store_write_one(f->store, &again), PL_OK);
+	assert_false(again.u.send.replayed);
+	assert_int_equal(store_count(f->store, &ann, &ann), 2);
+
+	sqlite_files_run(&f->config, "UPDATE idem_keys SET created = created - 86400000");
+	write_by_new_session(f, &other);
+	assert_int_equal(
+	    sqlite_files_number(&f->config, "SELECT count(*) FROM idem_keys"), 0);
+	store_send_fini(&first);
+	store_send_fini(&again);
+	store_send_fini(&other);
+}
+
+static void
+drops_revocations_of_expired_tokens(void **state)
+{
+	struct fixture *f = *state;
+	int64_t now_s = pl_clock_unix_ms() / 1000;
+	struct pl_write w = {.kind = PL_WRITE_REVOKE};
+
+	w.u.revoke.expires_unix_s = now_s - 3600;
+	assert_int_equal(store_write_one(f->store, &w), PL_OK);
+	/* Just expired: the token's leeway is not over. */
+	w.u.revoke = (struct pl_revocation){.token_id = {1}, .expires_unix_s = now_s - 5};
+	assert_int_equal(store_write_one(f->store, &w), PL_OK);
+	w.u.revoke = (struct pl_revocation){.token_id = {2}, .expires_unix_s = now_s + 5};
+	write_by_new_session(f, &w);
+	assert_int_equal(
+	    sqlite_files_number(&f->config, "SELECT count(*) FROM revocations"), 2);
+}
+
+/* ---- cost ---- */
+
+static void
+use_every_statement(struct fixture *f)
+{
+	struct pl_oid ann = store_add_user(f->store, "ann"),
+		      bob = store_add_user(f->store, "bob");
+	struct pl_write w = {.kind = PL_WRITE_REVOKE, .u.revoke.token_id = {1}};
+	struct pl_message_pos pos;
+	struct pl_message_list list;
+	struct pl_user_list users;
+	struct pl_revocation_list revoked;
+
+	store_set_status(f->store, &bob, PL_STATUS_BUSY);
+	for (int i = 0; i < 300; i++) {
+		char key[16];
+
+		snprintf(key, sizeof(key), "%d", i);
+		store_send_init(&w, &ann, &bob, "hi", key);
+		assert_int_equal(store_write_one(f->store, &w), PL_OK);
+		pos = store_pos_of(&w.u.send.message);
+		store_send_fini(&w);
+	}
+	assert_int_equal(
+	    pl_store_message_pos(f->store, &ann, &bob, &pos.id, &pos), PL_OK);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(pl_store_messages_page(f->store, &ann, &bob,
+				     i ? PL_PAGE_AFTER : PL_PAGE_BEFORE, NULL, 10, &list),
+		    PL_OK);
+		assert_int_equal(list.count, 10);
+		pl_message_list_fini(&list);
+		assert_int_equal(
+		    pl_store_messages_to(f->store, i ? NULL : &bob, NULL, 10, &list),
+		    PL_OK);
+		pl_message_list_fini(&list);
+		w = store_claim(f->store, i ? NULL : &pos.id, INT64_MAX, 60000);
+		assert_int_equal(w.err, PL_OK);
+		store_claim_fini(&w);
+	}
+	w = store_reply(f->store, &pos.id, "out");
+	pl_message_fini(&w.u.reply.message);
+	assert_int_equal(pl_store_users_page(f->store, &ann, 10, &users), PL_OK);
+	pl_user_list_fini(&users);
+	assert_int_equal(pl_store_revocations_since(f->store, 0, &revoked), PL_OK);
+	pl_revocation_list_fini(&revoked);
+}
+
+/* No line of the plan may sort, nor read a table or index from one end to the other. */
+static void
+assert_plan_is_cheap(sqlite3 *db, const char *sql)
+{
+	char *explain = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", sql);
+	sqlite3_stmt *stmt;
+
+	assert_int_equal(sqlite3_prepare_v2(db, explain, -1, &stmt, NULL), SQLITE_OK);
+	while (sqlite3_step(stmt) == SQLITE_ROW) {
+		const char *line = (const char *)sqlite3_column_text(stmt, 3);
+
+		if (strstr(line, "TEMP B-TREE") != NULL || strncmp(line, "SCAN", 4) == 0)
+			fail_msg("%s: %s", sql, line);
+	}
+	sqlite3_finalize(stmt);
+	sqlite3_free(explain);
+}
+
+/* The newest row of an index is one step, though its plan says SCAN; the catalog is small. */
+static bool
+is_one_step(const char *sql)
+{
+	return strstr(sql, "DESC LIMIT 1") != NULL ||
+	       strstr(sql, "sqlite_schema") != NULL;
+}
+
+static void
+reads_by_index_alone_and_never_sorts(void **state)
+{
+	struct fixture *f = *state;
+	sqlite3 *db = pl_sqlite_of(f->store)->db;
+	sqlite3_stmt *stmt = NULL;
+	int seen = 0, merged = 0;
+
+	use_every_statement(f);
+	while ((stmt = sqlite3_next_stmt(db, stmt)) != NULL) {
+		const char *sql = sqlite3_sql(stmt);
+
+		if (strncmp(sql, "SELECT", 6) != 0 && strncmp(sql, "UPDATE", 6) != 0 &&
+		    strncmp(sql, "DELETE", 6) != 0 && strncmp(sql, "INSERT", 6) != 0)
+			continue;
+		seen++;
+		merged += strstr(sql, "UNION ALL") != NULL;
+		if (!is_one_step(sql))
+			assert_plan_is_cheap(db, sql);
+		assert_int_equal(
+		    sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_FULLSCAN_STEP, 0), 0);
+		assert_int_equal(sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_SORT, 0), 0);
+		assert_int_equal(
+		    sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_AUTOINDEX, 0), 0);
+	}
+	assert_int_equal(merged, 2);
+	assert_true(seen > 20);
+}
+
+/* The steps that SQLite's machine takes for the last page; counted, not timed. */
+static int
+page_steps(struct fixture *f, const struct pl_oid *a, const struct pl_oid *b)
+{
+	sqlite3 *db = pl_sqlite_of(f->store)->db;
+	struct pl_message_list list;
+	sqlite3_stmt *stmt = NULL;
+	int steps = 0;
+
+	assert_int_equal(
+	    pl_store_messages_page(f->store, a, b, PL_PAGE_BEFORE, NULL, 20, &list),
+	    PL_OK);
+	assert_int_equal(list.count, 20);
+	pl_message_list_fini(&list);
+	while ((stmt = sqlite3_next_stmt(db, stmt)) != NULL)
+		if (strstr(sqlite3_sql(stmt), "UNION ALL") != NULL)
+			steps += sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_VM_STEP, 1);
+	return steps;
+}
+
+static void
+pages_at_the_same_cost_however_long_the_conversation(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ann = store_add_user(f->store, "ann"),
+		      bob = store_add_user(f->store, "bob");
+	int at_30, at_3000;
+
+	for (int i = 0; i < 30; i++)
+		store_send(f->store, i % 2 ? &ann : &bob, i % 2 ? &bob : &ann, "hi");
+	at_30 = page_steps(f, &ann, &bob);
+	for (int round = 0; round < 10; round++) {
+		struct pl_write sends[297], *batch[297];
+
+		for (int i = 0; i < 297; i++) {
+			store_send_init(&sends[i], i % 2 ? &ann : &bob,
+			    i % 2 ? &bob : &ann, "hi", NULL);
+			batch[i] = &sends[i];
+		}
+		pl_store_write(f->store, batch, 297);
+		for (int i = 0; i < 297; i++)
+			store_send_fini(&sends[i]);
+	}
+	at_3000 = page_steps(f, &ann, &bob);
+	assert_in_range(at_3000, at_30 / 2, at_30 + at_30 / 10);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    STORE_TEST(keeps_its_files_from_other_users),
+	    STORE_TEST(makes_the_folders_that_are_missing),
+	    STORE_TEST(refuses_a_folder_that_cannot_be),
+	    STORE_TEST(refuses_a_mongo_uri_rather_than_open_another_database),
+	    STORE_TEST(leaves_a_newer_database_alone),
+	    STORE_TEST(answers_within_its_time_while_another_holds_the_lock),
+	    STORE_TEST(keeps_the_order_where_the_wall_clock_stepped_back),
+	    STORE_TEST(counts_a_reply_deadline_by_the_wall_clock),
+	    STORE_TEST(gives_later_revocations_no_earlier_time),
+	    STORE_TEST(forgets_an_idempotency_key_after_24_hours),
+	    STORE_TEST(drops_revocations_of_expired_tokens),
+	    STORE_TEST(reads_by_index_alone_and_never_sorts),
+	    STORE_TEST(pages_at_the_same_cost_however_long_the_conversation),
+	};
+	int failed = store_contract_run(&sqlite_factory);
+
+	return failed + cmocka_run_group_tests_name("sqlite", tests, NULL, NULL);
+}
