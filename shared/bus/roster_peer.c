@@ -220,10 +220,12 @@ peer_missing(struct peer *p)
 		peer_drop(p);
 }
 
+/* Redis was away: each instance must find it again, and then renews. */
 static void
-trust_after(struct pl_roster *r, int64_t wait_ms)
+distrust(struct pl_roster *r)
 {
-	r->trust_mono_ms = pl_loop_now_ms(r->loop) + wait_ms;
+	r->trust_mono_ms =
+	    pl_loop_now_ms(r->loop) + RECONNECT_MOST_MS + 2 * r->times.renew_ms;
 }
 
 static void
@@ -235,7 +237,7 @@ take_set(struct peer *p, const struct redisReply *reply)
 
 	if (!pl_redis_reply_is(left, REDIS_REPLY_INTEGER) ||
 	    !pl_str_to_u64(number, PL_ROSTER_NUMBER_MAX, &p->number)) {
-		trust_after(r, RECONNECT_MOST_MS + 2 * r->times.renew_ms);
+		distrust(r);
 		pl_timer_start(r->loop, &p->lease_timer, READ_AGAIN_MS);
 		return;
 	}
@@ -309,7 +311,7 @@ on_ready(void *arg, bool is_again)
 	size_t it = 0;
 
 	if (is_again)
-		trust_after(r, 2 * r->times.renew_ms);
+		distrust(r);
 	while ((p = pl_map_next(&r->peers, &it)) != NULL)
 		read_peer(p);
 	r->pending++;

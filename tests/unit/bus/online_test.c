@@ -1,0 +1,325 @@
+#include "fixture.h"
+#include "bus/online.h"
+#include "bus/roster.h"
+
+#define TTL_MS 60000
+
+struct answer {
+	int count;
+	bool is_online;
+};
+
+static void
+note_answer(void *arg, bool is_online)
+{
+	struct answer *a = arg;
+
+	a->count++;
+	a->is_online = is_online;
+}
+
+static void
+ignore(void *arg)
+{
+	(void)arg;
+}
+
+/* A service with the online rule. */
+struct service {
+	struct fixture *f;
+	struct pl_bus *bus;
+	struct pl_online *online;
+};
+
+static void
+service_start(struct fixture *f, struct service *s, int64_t ttl_ms)
+{
+	s->f = f;
+	s->bus = pl_bus_redis_new(f->loop, f->server.url);
+	s->online = pl_online_new(f->loop, s->bus, ttl_ms);
+	WAIT_FOR(f, pl_bus_is_up(s->bus));
+}
+
+static void
+service_stop(struct service *s)
+{
+	pl_online_free(s->online);
+	pl_bus_free(s->bus);
+}
+
+static bool
+is_online(struct service *s, const struct pl_oid *user)
+{
+	struct answer a = {0};
+
+	pl_online_ask(s->online, user, note_answer, &a);
+	WAIT_FOR(s->f, a.count == 1);
+	return a.is_online;
+}
+
+/* Number of a command's calls so far. */
+static int
+calls_of(const struct fixture *f, const char *command)
+{
+	char field[64];
+	const char *at;
+
+	snprintf(field, sizeof(field), "cmdstat_%s:calls=", command);
+	at = strstr(redis_server_ask(&f->server, "INFO commandstats"), field);
+	return at != NULL ? atoi(at + strlen(field)) : 0;
+}
+
+static void
+a_request_makes_online_everywhere_until_logout(void **state)
+{
+	struct fixture *f = *state;
+	struct service a, b;
+	struct pl_oid user, other;
+
+	pl_oid_new(&user);
+	pl_oid_new(&other);
+	service_start(f, &a, TTL_MS);
+	service_start(f, &b, TTL_MS);
+	assert_false(is_online(&a, &user));
+	pl_online_seen(a.online, &user);
+	WAIT_FOR(f, is_online(&b, &user));
+	assert_true(is_online(&a, &user));
+	assert_false(is_online(&b, &other));
+	pl_online_logged_out(a.online, &user);
+	assert_false(is_online(&a, &user));
+	/* b may say yes out of memory for a second, and no longer. */
+	TURN_FOR(f, 1000);
+	assert_false(is_online(&b, &user));
+	/* A login right after counts at once. */
+	pl_online_seen(a.online, &user);
+	assert_true(is_online(&a, &user));
+	pl_online_logged_out(a.online, &user);
+	pl_online_seen(a.online, &user);
+	WAIT_FOR(f, is_online(&b, &user));
+	service_stop(&a);
+	service_stop(&b);
+}
+
+static void
+a_request_counts_for_ttl(void **state)
+{
+	struct fixture *f = *state;
+	struct service a, b;
+	struct pl_oid user;
+
+	pl_oid_new(&user);
+	service_start(f, &a, 300);
+	service_start(f, &b, 300);
+	pl_online_seen(a.online, &user);
+	WAIT_FOR(f, is_online(&b, &user));
+	TURN_FOR(f, 1400);
+	assert_false(is_online(&a, &user));
+	assert_false(is_online(&b, &user));
+	service_stop(&a);
+	service_stop(&b);
+}
+
+static void
+seen_costs_one_command_a_second_a_user(void **state)
+{
+	struct fixture *f = *state;
+	struct service a;
+	struct pl_oid user, other;
+	int before;
+
+	pl_oid_new(&user);
+	pl_oid_new(&other);
+	service_start(f, &a, TTL_MS);
+	before = calls_of(f, "set");
+	for (int i = 0; i < 100; i++)
+		pl_online_seen(a.online, &user);
+	pl_online_seen(a.online, &other);
+	TURN_FOR(f, 50);
+	assert_int_equal(calls_of(f, "set") - before, 2);
+	TURN_FOR(f, 1000);
+	pl_online_seen(a.online, &user);
+	TURN_FOR(f, 50);
+	assert_int_equal(calls_of(f, "set") - before, 3);
+	service_stop(&a);
+}
+
+static void
+a_yes_is_remembered_and_a_no_is_not(void **state)
+{
+	struct fixture *f = *state;
+	struct service a, b;
+	struct pl_oid user;
+	int before;
+
+	pl_oid_new(&user);
+	service_start(f, &a, TTL_MS);
+	service_start(f, &b, TTL_MS);
+	is_online(&b, &user); /* the script is known from here on */
+	before = calls_of(f, "evalsha");
+	for (int i = 0; i < 5; i++)
+		assert_false(is_online(&b, &user));
+	assert_int_equal(calls_of(f, "evalsha") - before, 5);
+	pl_online_seen(a.online, &user);
+	WAIT_FOR(f, is_online(&b, &user));
+	before = calls_of(f, "evalsha");
+	for (int i = 0; i < 5; i++) {
+		struct answer now = {0};
+
+		pl_online_ask(b.online, &user, note_answer, &now);
+		assert_int_equal(now.count, 1); /* from memory, at once */
+	}
+	assert_int_equal(calls_of(f, "evalsha") - before, 0);
+	service_stop(&a);
+	service_stop(&b);
+}
+
+static void
+a_live_socket_counts_until_it_goes(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_roster_times times = {.lease_ms = 600, .renew_ms = 200};
+	struct service a;
+	struct pl_bus *bus;
+	struct pl_roster *roster;
+	struct pl_oid user;
+	int64_t limit;
+
+	pl_oid_new(&user);
+	service_start(f, &a, TTL_MS);
+	bus = pl_bus_redis_new(f->loop, f->server.url);
+	roster = pl_roster_new_timed(f->loop, bus, "p1", times, ignore, NULL);
+	pl_roster_join(roster, &user);
+	WAIT_FOR(f, is_online(&a, &user));
+	/* Logging out one session does not end another's socket. */
+	pl_online_logged_out(a.online, &user);
+	assert_true(is_online(&a, &user));
+	TURN_FOR(f, 1200);
+	assert_true(is_online(&a, &user));
+	/* The leave is heard: no yes out of memory after it. */
+	pl_roster_leave(roster, &user);
+	limit = pl_clock_mono_ms() + 500;
+	WAIT_FOR(f, !is_online(&a, &user));
+	assert_true(pl_clock_mono_ms() < limit);
+	/* A dead instance counts out with its lease, Redis' clock says when. */
+	pl_roster_join(roster, &user);
+	WAIT_FOR(f, is_online(&a, &user));
+	pl_roster_free(roster);
+	pl_bus_free(bus);
+	limit = pl_clock_mono_ms() + times.lease_ms + 1300;
+	WAIT_FOR(f, !is_online(&a, &user));
+	assert_true(pl_clock_mono_ms() < limit);
+	service_stop(&a);
+}
+
+static void
+retirement_drops_what_is_remembered(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_roster_times times = {.lease_ms = 5000, .renew_ms = 1000};
+	struct service a;
+	struct pl_bus *bus;
+	struct pl_roster *roster;
+	struct pl_oid user;
+	int64_t limit;
+
+	pl_oid_new(&user);
+	service_start(f, &a, TTL_MS);
+	bus = pl_bus_redis_new(f->loop, f->server.url);
+	roster = pl_roster_new_timed(f->loop, bus, "p1", times, ignore, NULL);
+	pl_roster_join(roster, &user);
+	WAIT_FOR(f, is_online(&a, &user));
+	pl_roster_retire(roster, ignore, NULL);
+	limit = pl_clock_mono_ms() + 500;
+	WAIT_FOR(f, !is_online(&a, &user));
+	assert_true(pl_clock_mono_ms() < limit);
+	pl_roster_free(roster);
+	pl_bus_free(bus);
+	service_stop(&a);
+}
+
+static void
+where_redis_does_not_answer_everybody_is_online(void **state)
+{
+	struct fixture *f = *state;
+	struct service a;
+	struct pl_oid user;
+	struct answer hung = {0}, down = {0};
+
+	pl_oid_new(&user);
+	service_start(f, &a, TTL_MS);
+	redis_server_pause(&f->server);
+	pl_online_ask(a.online, &user, note_answer, &hung);
+	assert_int_equal(hung.count, 0);
+	WAIT_FOR(f, hung.count == 1);
+	assert_true(hung.is_online);
+	redis_server_kill(&f->server);
+	WAIT_FOR(f, !pl_redis_is_up(pl_bus_redis(a.bus)));
+	pl_online_ask(a.online, &user, note_answer, &down);
+	assert_int_equal(down.count, 1);
+	assert_true(down.is_online);
+	pl_online_seen(a.online, &user);
+	pl_online_logged_out(a.online, &user);
+	redis_server_start(&f->server);
+	WAIT_FOR(f, pl_bus_is_up(a.bus));
+	assert_false(is_online(&a, &user)); /* that yes was no knowledge */
+	service_stop(&a);
+}
+
+static void
+free_answers_what_is_asked(void **state)
+{
+	struct fixture *f = *state;
+	struct service a;
+	struct pl_oid user;
+	struct answer first = {0}, second = {0};
+
+	pl_oid_new(&user);
+	service_start(f, &a, TTL_MS);
+	pl_online_ask(a.online, &user, note_answer, &first);
+	pl_online_free(a.online);
+	assert_int_equal(first.count, 1);
+	TURN_FOR(f, 50); /* Redis' reply comes to nobody */
+	a.online = pl_online_new(f->loop, a.bus, TTL_MS);
+	pl_online_ask(a.online, &user, note_answer, &second);
+	service_stop(&a);
+	assert_int_equal(first.count, 1);
+	assert_int_equal(second.count, 1);
+	pl_online_free(NULL);
+}
+
+static void
+on_a_local_bus_everybody_is_online(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_bus *bus = pl_bus_local_new(f->loop);
+	struct pl_online *o = pl_online_new(f->loop, bus, TTL_MS);
+	struct answer a = {0};
+	struct pl_oid user;
+
+	pl_oid_new(&user);
+	pl_online_seen(o, &user);
+	pl_online_logged_out(o, &user);
+	pl_online_ask(o, &user, note_answer, &a);
+	assert_int_equal(a.count, 1);
+	assert_true(a.is_online);
+	pl_online_free(o);
+	pl_bus_free(bus);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    FIXTURE_TEST(a_request_makes_online_everywhere_until_logout),
+	    FIXTURE_TEST(a_request_counts_for_ttl),
+	    FIXTURE_TEST(seen_costs_one_command_a_second_a_user),
+	    FIXTURE_TEST(a_yes_is_remembered_and_a_no_is_not),
+	    FIXTURE_TEST(a_live_socket_counts_until_it_goes),
+	    FIXTURE_TEST(retirement_drops_what_is_remembered),
+	    FIXTURE_TEST(where_redis_does_not_answer_everybody_is_online),
+	    FIXTURE_TEST(free_answers_what_is_asked),
+	    FIXTURE_TEST(on_a_local_bus_everybody_is_online),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

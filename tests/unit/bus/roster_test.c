@@ -1,0 +1,467 @@
+#include "fixture.h"
+#include "bus/events.h"
+#include "bus/redis_reply.h"
+#include "bus/roster.h"
+
+static const struct pl_roster_times fast = {.lease_ms = 1000, .renew_ms = 250};
+
+/* One presence instance. */
+struct node {
+	struct pl_bus *bus;
+	struct pl_roster *roster;
+	int changes;
+	int retired;
+};
+
+static void
+note_change(void *arg)
+{
+	struct node *n = arg;
+
+	n->changes++;
+}
+
+static void
+note_retired(void *arg)
+{
+	struct node *n = arg;
+
+	n->retired++;
+}
+
+static void
+node_start(struct fixture *f, struct node *n, const char *name)
+{
+	*n = (struct node){.bus = pl_bus_redis_new(f->loop, f->server.url)};
+	n->roster = pl_roster_new_timed(f->loop, n->bus, name, fast, note_change, n);
+}
+
+static void
+node_stop(struct node *n)
+{
+	pl_roster_free(n->roster);
+	pl_bus_free(n->bus);
+	*n = (struct node){0};
+}
+
+static struct pl_oid
+user(unsigned number)
+{
+	char hex[PL_OID_HEX_LEN + 1];
+	struct pl_oid id;
+
+	snprintf(hex, sizeof(hex), "65a0000000000000%08x", number);
+	assert_true(pl_oid_parse(pl_str(hex), &id));
+	return id;
+}
+
+static void
+join(struct node *n, unsigned number)
+{
+	struct pl_oid id = user(number);
+
+	pl_roster_join(n->roster, &id);
+}
+
+static void
+leave(struct node *n, unsigned number)
+{
+	struct pl_oid id = user(number);
+
+	pl_roster_leave(n->roster, &id);
+}
+
+static bool
+has(const struct node *n, unsigned number)
+{
+	struct pl_oid id = user(number);
+	const struct pl_oid *at;
+	size_t it = 0;
+	int found = 0;
+
+	while ((at = pl_roster_next(n->roster, &it)) != NULL)
+		found += pl_oid_eq(at, &id);
+	assert_true(found <= 1);
+	return found == 1;
+}
+
+static size_t
+count(const struct node *n)
+{
+	const struct pl_oid *at;
+	size_t it = 0, sum = 0;
+
+	while ((at = pl_roster_next(n->roster, &it)) != NULL)
+		sum++;
+	assert_int_equal(sum, pl_roster_count(n->roster));
+	return sum;
+}
+
+static void
+two_instances_see_each_other(void **state)
+{
+	struct fixture *f = *state;
+	struct node a, b;
+
+	node_start(f, &a, "a");
+	join(&a, 1); /* before there is a connection */
+	assert_true(has(&a, 1));
+	assert_int_equal(a.changes, 0); /* told from the next turn on */
+	WAIT_FOR(f, a.changes == 1 && pl_bus_is_up(a.bus));
+	join(&a, 2);
+	node_start(f, &b, "b");
+	join(&b, 3);
+	WAIT_FOR(f, count(&a) == 3 && count(&b) == 3);
+	join(&b, 1); /* on both instances: counts once */
+	TURN_FOR(f, 50);
+	assert_int_equal(count(&a), 3);
+	leave(&a, 1);
+	TURN_FOR(f, 50);
+	assert_true(has(&a, 1) && has(&b, 1));
+	leave(&b, 1);
+	WAIT_FOR(f, !has(&a, 1) && !has(&b, 1));
+	join(&a, 2);  /* twice is once */
+	leave(&b, 2); /* not his */
+	TURN_FOR(f, 50);
+	assert_true(has(&b, 2));
+	node_stop(&a);
+	node_stop(&b);
+}
+
+static void
+many_changes_of_one_turn_are_told_once(void **state)
+{
+	struct fixture *f = *state;
+	struct node a, b;
+	int before;
+
+	node_start(f, &a, "a");
+	node_start(f, &b, "b");
+	join(&a, 1);
+	WAIT_FOR(f, has(&b, 1));
+	before = b.changes;
+	for (unsigned i = 2; i <= 2000; i++)
+		join(&a, i);
+	WAIT_FOR(f, count(&b) == 2000);
+	assert_true(b.changes - before <= 8); /* four notes, and perhaps a read */
+	assert_string_equal(
+	    redis_server_ask(&f->server, "SCARD parley:online:a"), "2000");
+	for (unsigned i = 1; i < 2000; i++)
+		leave(&a, i);
+	WAIT_FOR(f, count(&b) == 1);
+	assert_true(has(&b, 2000));
+	node_stop(&a);
+	node_stop(&b);
+}
+
+static void
+a_late_instance_reads_a_big_set(void **state)
+{
+	struct fixture *f = *state;
+	struct node a, b;
+
+	node_start(f, &a, "a");
+	for (unsigned i = 1; i <= 5000; i++)
+		join(&a, i);
+	WAIT_FOR(
+	    f, !strcmp(redis_server_ask(&f->server, "SCARD parley:online:a"), "5000"));
+	node_start(f, &b, "b");
+	/* Changes go on while the set is read. */
+	for (unsigned i = 5001; count(&b) < 5000; i++) {
+		join(&a, i);
+		leave(&a, i - 5000);
+		pl_loop_epoll_step(f->loop, 10);
+		assert_true(i < 10000);
+	}
+	join(&a, 20000);
+	WAIT_FOR(f, has(&b, 20000));
+	assert_int_equal(count(&b), count(&a));
+	node_stop(&a);
+	node_stop(&b);
+}
+
+static void
+the_dead_go_when_their_lease_ends(void **state)
+{
+	struct fixture *f = *state;
+	struct node a, b;
+	int64_t died;
+
+	node_start(f, &a, "a");
+	node_start(f, &b, "b");
+	join(&a, 1);
+	join(&a, 2);
+	join(&b, 2);
+	WAIT_FOR(f, count(&b) == 2 && count(&a) == 2);
+	TURN_FOR(f, 3 * fast.lease_ms); /* a lease is renewed */
+	assert_int_equal(count(&b), 2);
+	node_stop(&a); /* says nothing: as good as kill -9 */
+	died = pl_clock_mono_ms();
+	WAIT_FOR(f, !has(&b, 1));
+	assert_true(pl_clock_mono_ms() - died <= fast.lease_ms + 300);
+	assert_true(has(&b, 2));
+	WAIT_FOR(f,
+	    !strcmp(redis_server_ask(&f->server, "ZRANGE parley:instances 0 -1"), "b"));
+	node_stop(&b);
+}
+
+static void
+an_instance_that_comes_back_has_its_new_users(void **state)
+{
+	struct fixture *f = *state;
+	struct node a, b;
+
+	node_start(f, &a, "a");
+	node_start(f, &b, "b");
+	join(&a, 1);
+	WAIT_FOR(f, has(&b, 1));
+	node_stop(&a);
+	node_start(f, &a, "a"); /* within its old lease */
+	join(&a, 2);
+	WAIT_FOR(f, has(&b, 2) && !has(&b, 1));
+	node_stop(&a);
+	node_stop(&b);
+}
+
+static void
+retire_takes_all_users_out_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct node a, b;
+	int64_t asked;
+
+	node_start(f, &a, "a");
+	node_start(f, &b, "b");
+	join(&a, 1);
+	join(&b, 2);
+	WAIT_FOR(f, count(&a) == 2 && count(&b) == 2);
+	asked = pl_clock_mono_ms();
+	pl_roster_retire(a.roster, note_retired, &a);
+	assert_int_equal(a.retired, 0);
+	WAIT_FOR(f, a.retired == 1 && !has(&b, 1));
+	assert_true(pl_clock_mono_ms() - asked < 400);
+	assert_string_equal(redis_server_ask(&f->server, "EXISTS parley:online:a"), "0");
+	join(&a, 3); /* too late: not announced */
+	TURN_FOR(f, 2 * fast.renew_ms);
+	assert_int_equal(count(&b), 1);
+	assert_string_equal(redis_server_ask(&f->server, "EXISTS parley:online:a"), "0");
+	assert_int_equal(a.retired, 1);
+	node_stop(&a);
+	node_stop(&b);
+}
+
+static void
+retire_does_not_wait_for_a_redis_that_is_away(void **state)
+{
+	struct fixture *f = *state;
+	struct node a;
+	int64_t asked;
+
+	node_start(f, &a, "a");
+	join(&a, 1);
+	WAIT_FOR(f, pl_bus_is_up(a.bus));
+	redis_server_pause(&f->server);
+	asked = pl_clock_mono_ms();
+	pl_roster_retire(a.roster, note_retired, &a);
+	WAIT_FOR(f, a.retired == 1);
+	assert_true(pl_clock_mono_ms() - asked >= 500);
+	assert_true(pl_clock_mono_ms() - asked < 900);
+	redis_server_resume(&f->server);
+	TURN_FOR(f, 200);
+	assert_int_equal(a.retired, 1);
+	node_stop(&a);
+}
+
+static void
+free_ends_a_retirement(void **state)
+{
+	struct fixture *f = *state;
+	struct node a;
+	struct pl_roster *roster;
+
+	node_start(f, &a, "a");
+	WAIT_FOR(f, pl_bus_is_up(a.bus));
+	roster = a.roster;
+	pl_roster_retire(roster, note_retired, &a);
+	pl_roster_free(roster);
+	assert_int_equal(a.retired, 1);
+	a.roster = NULL;
+	node_stop(&a);
+}
+
+static void
+flushall_is_made_good_at_the_next_renewal(void **state)
+{
+	struct fixture *f = *state;
+	struct node a, b;
+
+	node_start(f, &a, "a");
+	node_start(f, &b, "b");
+	join(&a, 1);
+	join(&b, 2);
+	WAIT_FOR(f, count(&a) == 2 && count(&b) == 2);
+	redis_server_ask(&f->server, "FLUSHALL");
+	join(&a, 3); /* right into the gap */
+	WAIT_FOR(
+	    f, !strcmp(redis_server_ask(&f->server, "SCARD parley:online:a"), "2") &&
+		   !strcmp(redis_server_ask(&f->server, "SCARD parley:online:b"), "1") &&
+		   !strcmp(redis_server_ask(&f->server, "ZCARD parley:instances"), "2"));
+	WAIT_FOR(f, count(&b) == 3 && count(&a) == 3);
+	node_stop(&a);
+	node_stop(&b);
+}
+
+static void
+restart_loses_nobody_meanwhile(void **state)
+{
+	struct fixture *f = *state;
+	struct node a, b;
+	int64_t limit;
+
+	node_start(f, &a, "a");
+	node_start(f, &b, "b");
+	join(&a, 1);
+	join(&b, 2);
+	WAIT_FOR(f, count(&a) == 2 && count(&b) == 2);
+	redis_server_kill(&f->server);
+	WAIT_FOR(f, !pl_bus_is_up(a.bus) && !pl_bus_is_up(b.bus));
+	leave(&a, 1); /* while nobody can be told */
+	join(&a, 3);
+	TURN_FOR(f, 2 * fast.lease_ms);
+	assert_true(has(&b, 1)); /* the last that was known */
+	redis_server_start(&f->server);
+	limit = pl_clock_mono_ms() + WAIT_LIMIT_MS;
+	while (!has(&b, 3) || has(&b, 1)) {
+		assert_true(pl_clock_mono_ms() < limit);
+		assert_true(has(&b, 1) || has(&b, 3)); /* a never counts out whole */
+		assert_true(has(&b, 2) && has(&a, 2));
+		pl_loop_epoll_step(f->loop, 10);
+	}
+	assert_int_equal(count(&a), 2);
+	TURN_FOR(f, 2 * fast.renew_ms);
+	assert_int_equal(count(&b), 2);
+	node_stop(&a);
+	node_stop(&b);
+}
+
+static void
+one_who_died_with_redis_goes_too(void **state)
+{
+	struct fixture *f = *state;
+	struct node a, b;
+
+	node_start(f, &a, "a");
+	node_start(f, &b, "b");
+	join(&a, 1);
+	WAIT_FOR(f, has(&b, 1));
+	redis_server_kill(&f->server);
+	node_stop(&a);
+	WAIT_FOR(f, !pl_bus_is_up(b.bus));
+	redis_server_start(&f->server);
+	WAIT_FOR(f, !has(&b, 1));
+	node_stop(&b);
+}
+
+static void
+a_gap_in_the_numbers_is_read_again(void **state)
+{
+	struct fixture *f = *state;
+	struct node a, b;
+
+	node_start(f, &a, "a");
+	node_start(f, &b, "b");
+	join(&a, 1);
+	WAIT_FOR(f, has(&b, 1));
+	/* What a says never reached b. */
+	redis_server_ask(&f->server, "SADD parley:online:a 65a000000000000000000077");
+	redis_server_ask(&f->server, "PUBLISH parley:online garbage");
+	redis_server_ask(&f->server, "PUBLISH parley:online a");
+	TURN_FOR(f, 30);
+	assert_false(has(&b, 0x77));
+	redis_server_ask(&f->server,
+	    "EVAL "
+	    "return(redis.call('PUBLISH','parley:online','a\t5'))"
+	    " 0"); /* a tab: no note */
+	leave(&a, 1);
+	join(&a, 1);
+	WAIT_FOR(f, has(&b, 1));
+	/* At the next renewal a sees a set that is not its own, writes it anew, and its
+	 * number jumps. */
+	WAIT_FOR(f, !strcmp(redis_server_ask(&f->server, "SCARD parley:online:a"), "1"));
+	TURN_FOR(f, 50);
+	assert_int_equal(count(&b), 1);
+	node_stop(&a);
+	node_stop(&b);
+}
+
+static void
+strange_notes_do_no_harm(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const notes[] = {"", "x", "ghost 1 +65a000000000000000000001",
+	    "ghost 2", "ghost 3 .", "b 1 .", "b 1 +65a000000000000000000009",
+	    "a 1 +65a000000000000000000008", "a 1", "\xff\xff\xff 1"};
+	struct node a, b;
+
+	node_start(f, &a, "a");
+	node_start(f, &b, "b");
+	join(&a, 1);
+	join(&b, 2);
+	WAIT_FOR(f, count(&a) == 2 && count(&b) == 2);
+	for (int round = 0; round < 3; round++)
+		for (size_t i = 0; i < sizeof(notes) / sizeof(notes[0]); i++) {
+			pl_bus_publish(a.bus, PL_STR(PL_CHANNEL_ONLINE), pl_str(notes[i]),
+			    NULL, NULL);
+			pl_loop_epoll_step(f->loop, 1);
+		}
+	/* The set in Redis is what counts. */
+	WAIT_FOR(f, count(&a) == 2 && count(&b) == 2);
+	TURN_FOR(f, 2 * fast.renew_ms);
+	assert_true(has(&a, 1) && has(&a, 2) && has(&b, 1) && has(&b, 2));
+	assert_int_equal(count(&a) + count(&b), 4);
+	node_stop(&a);
+	node_stop(&b);
+}
+
+static void
+alone_on_a_local_bus(void **state)
+{
+	struct fixture *f = *state;
+	struct node a = {.bus = pl_bus_local_new(f->loop)};
+
+	a.roster = pl_roster_new(
+	    f->loop, a.bus, "an instance\nwith a strange name", note_change, &a);
+	join(&a, 1);
+	join(&a, 2);
+	WAIT_FOR(f, a.changes == 1);
+	leave(&a, 1);
+	WAIT_FOR(f, a.changes == 2);
+	assert_int_equal(count(&a), 1);
+	pl_roster_retire(a.roster, note_retired, &a);
+	WAIT_FOR(f, a.retired == 1);
+	node_stop(&a);
+	pl_roster_free(NULL);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    FIXTURE_TEST(two_instances_see_each_other),
+	    FIXTURE_TEST(many_changes_of_one_turn_are_told_once),
+	    FIXTURE_TEST(a_late_instance_reads_a_big_set),
+	    FIXTURE_TEST(the_dead_go_when_their_lease_ends),
+	    FIXTURE_TEST(an_instance_that_comes_back_has_its_new_users),
+	    FIXTURE_TEST(retire_takes_all_users_out_at_once),
+	    FIXTURE_TEST(retire_does_not_wait_for_a_redis_that_is_away),
+	    FIXTURE_TEST(free_ends_a_retirement),
+	    FIXTURE_TEST(flushall_is_made_good_at_the_next_renewal),
+	    FIXTURE_TEST(restart_loses_nobody_meanwhile),
+	    FIXTURE_TEST(one_who_died_with_redis_goes_too),
+	    FIXTURE_TEST(a_gap_in_the_numbers_is_read_again),
+	    FIXTURE_TEST(strange_notes_do_no_harm),
+	    FIXTURE_TEST(alone_on_a_local_bus),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

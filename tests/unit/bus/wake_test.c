@@ -1,0 +1,280 @@
+#include "fixture.h"
+#include "bus/wake.h"
+
+struct sleeper {
+	struct pl_wake *wake;
+	int woken;
+	struct pl_oid last;
+	bool leaves; /* frees itself when woken */
+};
+
+static void
+on_wake(void *arg, const struct pl_oid *message)
+{
+	struct sleeper *s = arg;
+
+	s->woken++;
+	s->last = *message;
+	if (s->leaves) {
+		pl_wake_free(s->wake);
+		s->wake = NULL;
+	}
+}
+
+static void
+sleeper_start(struct fixture *f, struct sleeper *s, const char *name)
+{
+	*s = (struct sleeper){0};
+	s->wake = pl_wake_new(f->loop, f->server.url, name, on_wake, s);
+}
+
+/* The number of those who wait in XREADGROUP. */
+static int
+waiting(const struct fixture *f)
+{
+	const char *at =
+	    strstr(redis_server_ask(&f->server, "INFO clients"), "blocked_clients:");
+
+	return at != NULL ? atoi(at + strlen("blocked_clients:")) : 0;
+}
+
+static struct pl_bus *
+open_bus(struct fixture *f)
+{
+	struct pl_bus *bus = pl_bus_redis_new(f->loop, f->server.url);
+
+	WAIT_FOR(f, pl_bus_is_up(bus));
+	return bus;
+}
+
+static void
+wakes_exactly_one(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_bus *bus = open_bus(f);
+	struct sleeper a, b;
+	struct pl_oid id;
+
+	sleeper_start(f, &a, "a");
+	sleeper_start(f, &b, "b");
+	WAIT_FOR(f, waiting(f) == 2);
+	pl_oid_new(&id);
+	pl_wake_send(bus, &id);
+	WAIT_FOR(f, a.woken + b.woken == 1);
+	assert_true(pl_oid_eq(a.woken ? &a.last : &b.last, &id));
+	for (int i = 0; i < 500; i++) {
+		pl_oid_new(&id);
+		pl_wake_send(bus, &id);
+		if (i % 10 == 0)
+			pl_loop_epoll_step(f->loop, 0);
+	}
+	WAIT_FOR(f, a.woken + b.woken == 501);
+	TURN_FOR(f, 100);
+	assert_int_equal(a.woken + b.woken, 501);
+	assert_true(a.woken > 0 && b.woken > 0);
+	/* Nothing stays behind for anybody to claim. */
+	assert_int_equal(
+	    strncmp(redis_server_ask(&f->server, "XPENDING parley:replies responders"),
+		"0", 1),
+	    0);
+	pl_wake_free(a.wake);
+	pl_wake_free(b.wake);
+	pl_bus_free(bus);
+}
+
+static void
+reads_what_was_sent_before_anybody_was_there(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_bus *bus = open_bus(f);
+	struct sleeper a;
+	struct pl_oid id;
+
+	pl_oid_new(&id);
+	pl_wake_send(bus, &id);
+	WAIT_FOR(f, !strcmp(redis_server_ask(&f->server, "XLEN parley:replies"), "1"));
+	sleeper_start(f, &a, "a");
+	WAIT_FOR(f, a.woken == 1);
+	assert_true(pl_oid_eq(&a.last, &id));
+	pl_wake_free(a.wake);
+	pl_bus_free(bus);
+}
+
+static void
+goes_on_after_flushall(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_bus *bus = open_bus(f);
+	struct sleeper a;
+	struct pl_oid id;
+	int64_t sent;
+
+	sleeper_start(f, &a, "a");
+	WAIT_FOR(f, waiting(f) == 1);
+	redis_server_ask(&f->server, "FLUSHALL");
+	pl_oid_new(&id);
+	pl_wake_send(bus, &id);
+	sent = pl_clock_mono_ms();
+	WAIT_FOR(f, a.woken == 1);
+	assert_true(pl_clock_mono_ms() - sent < 1000);
+	assert_true(pl_oid_eq(&a.last, &id));
+	pl_wake_free(a.wake);
+	pl_bus_free(bus);
+}
+
+static void
+goes_on_after_kill_and_restart(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_bus *bus = open_bus(f);
+	struct sleeper a;
+	struct pl_oid id;
+
+	sleeper_start(f, &a, "a");
+	WAIT_FOR(f, waiting(f) == 1);
+	redis_server_kill(&f->server);
+	WAIT_FOR(f, !pl_bus_is_up(bus));
+	pl_oid_new(&id);
+	pl_wake_send(bus, &id); /* lost, and that is all right */
+	redis_server_start(&f->server);
+	WAIT_FOR(f, pl_bus_is_up(bus) && waiting(f) == 1);
+	pl_oid_new(&id);
+	pl_wake_send(bus, &id);
+	WAIT_FOR(f, a.woken == 1);
+	assert_true(pl_oid_eq(&a.last, &id));
+	pl_wake_free(a.wake);
+	pl_bus_free(bus);
+}
+
+static void
+waits_longer_than_one_read(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_bus *bus = open_bus(f);
+	struct sleeper a;
+	struct pl_oid id;
+
+	sleeper_start(f, &a, "a");
+	WAIT_FOR(f, waiting(f) == 1);
+	TURN_FOR(f, 5500); /* past one BLOCK */
+	assert_int_equal(waiting(f), 1);
+	pl_oid_new(&id);
+	pl_wake_send(bus, &id);
+	WAIT_FOR(f, a.woken == 1);
+	pl_wake_free(a.wake);
+	pl_bus_free(bus);
+}
+
+static void
+passes_over_strange_entries(void **state)
+{
+	static const char *const entries[] = {"XADD parley:replies * x y",
+	    "XADD parley:replies * message y", "XADD parley:replies * message",
+	    "XADD parley:replies * y message",
+	    "XADD parley:replies * message 65a0000000000000000000011"};
+	struct fixture *f = *state;
+	struct pl_bus *bus = open_bus(f);
+	struct sleeper a;
+	struct pl_oid id;
+
+	sleeper_start(f, &a, "a");
+	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++)
+		redis_server_ask(&f->server, entries[i]);
+	pl_oid_new(&id);
+	pl_wake_send(bus, &id);
+	WAIT_FOR(f, a.woken == 1);
+	assert_true(pl_oid_eq(&a.last, &id));
+	pl_wake_free(a.wake);
+	pl_bus_free(bus);
+}
+
+static void
+asks_again_where_the_key_is_of_another_kind(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_bus *bus = open_bus(f);
+	struct sleeper a;
+	struct pl_oid id;
+
+	redis_server_ask(&f->server, "SET parley:replies x");
+	sleeper_start(f, &a, "a");
+	TURN_FOR(f, 300);
+	redis_server_ask(&f->server, "DEL parley:replies");
+	WAIT_FOR(f, waiting(f) == 1);
+	pl_oid_new(&id);
+	pl_wake_send(bus, &id);
+	WAIT_FOR(f, a.woken == 1);
+	pl_wake_free(a.wake);
+	pl_bus_free(bus);
+}
+
+static void
+the_stream_stays_bounded(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_bus *bus = open_bus(f);
+	struct pl_oid id;
+	int len;
+
+	pl_oid_new(&id);
+	for (int i = 0; i < 15000; i++)
+		pl_wake_send(bus, &id);
+	WAIT_FOR(f,
+	    (len = atoi(redis_server_ask(&f->server, "XLEN parley:replies"))) >= 10000);
+	TURN_FOR(f, 300);
+	len = atoi(redis_server_ask(&f->server, "XLEN parley:replies"));
+	assert_true(len >= 10000 && len < 11000);
+	pl_bus_free(bus);
+}
+
+static void
+may_be_freed_when_woken(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_bus *bus = open_bus(f);
+	struct sleeper a;
+	struct pl_oid id;
+
+	pl_oid_new(&id);
+	pl_wake_send(bus, &id);
+	pl_wake_send(bus, &id);
+	WAIT_FOR(f, !strcmp(redis_server_ask(&f->server, "XLEN parley:replies"), "2"));
+	sleeper_start(f, &a, "a");
+	a.leaves = true;
+	WAIT_FOR(f, a.woken == 1);
+	TURN_FOR(f, 50);
+	assert_int_equal(a.woken, 1);
+	pl_bus_free(bus);
+	pl_wake_free(NULL);
+}
+
+static void
+a_local_bus_wakes_nobody(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_bus *bus = pl_bus_local_new(f->loop);
+	struct pl_oid id;
+
+	pl_oid_new(&id);
+	pl_wake_send(bus, &id);
+	pl_bus_free(bus);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    FIXTURE_TEST(wakes_exactly_one),
+	    FIXTURE_TEST(reads_what_was_sent_before_anybody_was_there),
+	    FIXTURE_TEST(goes_on_after_flushall),
+	    FIXTURE_TEST(goes_on_after_kill_and_restart),
+	    FIXTURE_TEST(waits_longer_than_one_read),
+	    FIXTURE_TEST(passes_over_strange_entries),
+	    FIXTURE_TEST(asks_again_where_the_key_is_of_another_kind),
+	    FIXTURE_TEST(the_stream_stays_bounded),
+	    FIXTURE_TEST(may_be_freed_when_woken),
+	    FIXTURE_TEST(a_local_bus_wakes_nobody),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
