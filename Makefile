@@ -46,16 +46,17 @@ RESPONDER_SRC := $(wildcard services/llm-responder/*.c)
 
 LIB_OBJ   := $(LIB_SRC:%.c=$B/%.o)
 KORE_OBJ  := $(KORE_SRC:%.c=$B/%.o)
+CONFORMANCE_OBJ := $B/tests/conformance/main.o
 svc_obj    = $(patsubst %.c,$B/%.o,$(wildcard services/$(1)/*.c))
 
-all: $(SERVICES:%=$B/%.so) $B/llm-responder $B/parley-settings ## build everything
+all: $(SERVICES:%=$B/%.so) $B/llm-responder $B/parley-settings $B/conformance.so ## build everything
 
 $B/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  cc $<"
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
-$(KORE_OBJ) $(foreach s,$(SERVICES),$(call svc_obj,$s)): CPPFLAGS += $(KORE_CPPFLAGS)
+$(KORE_OBJ) $(CONFORMANCE_OBJ) $(foreach s,$(SERVICES),$(call svc_obj,$s)): CPPFLAGS += $(KORE_CPPFLAGS)
 
 $B/libparley.a: $(LIB_OBJ)
 	@echo "  ar $@"
@@ -76,6 +77,14 @@ $B/llm-responder: $(RESPONDER_SRC:%.c=$B/%.o) $B/libparley.a
 $B/parley-settings: $B/deploy/local/settings_tool.o $B/libparley.a
 	@echo "  ld $@"
 	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $< $B/libparley.a $(LIBS)
+
+# A module for kore like a service, for tests of the protocols.
+$B/conformance.so: $(CONFORMANCE_OBJ) $(KORE_OBJ) $B/libparley.a
+	@echo "  ld $@"
+	@$(CC) -shared $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS)
+
+conformance-server: $B/conformance.so ## serve protocol suites of any maker: PORT=3000
+	@PORT=$(PORT) BUILD_DIR=$(abspath $B) tests/conformance/run.sh
 
 # ---- tests ------------------------------------------------------------------------------
 UNIT_SRC    := $(wildcard tests/unit/*/*_test.c tests/unit/*/*/*_test.c tests/contract/*_test.c)
@@ -114,4 +123,4 @@ help: ## list the targets
 clean: ## remove what was built
 	rm -rf build
 
-.PHONY: all units test lint check help clean
+.PHONY: all conformance-server units test lint check help clean

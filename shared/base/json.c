@@ -211,3 +211,20 @@ pl_json_bool(const struct pl_json *v, bool *out)
 	*out = json_is_true(boolean);
 	return true;
 }
+
+static int
+add_piece(const char *bytes, size_t len, void *out)
+{
+	(void)pl_buf_add(out, bytes, len);
+	return 0;
+}
+
+void
+pl_json_write(const struct pl_json *v, struct pl_buf *out)
+{
+	if (!v)
+		(void)pl_buf_add_cstr(out, "null");
+	else
+		(void)json_dump_callback(
+		    unwrap(v), add_piece, out, JSON_COMPACT | JSON_ENCODE_ANY);
+}

@@ -9,8 +9,7 @@
 #ifndef PL_BASE_JSON_H
 #define PL_BASE_JSON_H
 
-#include "base/err.h"
-#include "base/str.h"
+#include "base/buf.h"
 
 #define PL_JSON_DEPTH_MAX 16
 
@@ -46,5 +45,9 @@ bool pl_json_str(const struct pl_json *v, struct pl_str *out);
 bool pl_json_int(const struct pl_json *v, int64_t *out);
 bool pl_json_real(const struct pl_json *v, double *out); /* integers too */
 bool pl_json_bool(const struct pl_json *v, bool *out);
+
+/* Append v as compact JSON, members in their order; "null" where absent. A buffer at its limit
+ * sets its `overflowed`. */
+void pl_json_write(const struct pl_json *v, struct pl_buf *out);
 
 #endif

@@ -503,8 +503,10 @@ serve(struct pl_sio_server *s, struct pl_request *rq, const struct pl_eio_query 
 		upgrade(s, c, rq);
 	else if (pl_str_eq(rq->method, PL_STR("GET")))
 		poll_get(c ? c : client_new(s, rq, false), rq);
-	else
+	else if (pl_str_eq(rq->method, PL_STR("POST")))
 		poll_post(c, rq);
+	else
+		reply_eio_error(s, rq, PL_EIO_BAD_METHOD);
 }
 
 void

@@ -246,6 +246,27 @@ refuses_every_cut_of_a_document(void **state)
 	pl_json_free(root);
 }
 
+static void
+writes_what_it_read(void **state)
+{
+	static const char text[] =
+	    "{\"a\":[1,-2.5,\"\xC3\xA4\\\"\\n\",null,true,[],{}],\"0\":\"\"}";
+	struct pl_json *root = NULL;
+	struct pl_buf out;
+
+	(void)state;
+	pl_buf_init(&out, PL_BUF_UNLIMITED);
+	assert_int_equal(pl_json_parse(PL_STR(text), &root, NULL), PL_OK);
+	pl_json_write(root, &out);
+	assert_string_equal(out.data, text);
+	pl_buf_clear(&out);
+	pl_json_write(pl_json_get(root, "0"), &out);
+	pl_json_write(pl_json_get(root, "absent"), &out);
+	assert_string_equal(out.data, "\"\"null");
+	pl_buf_fini(&out);
+	pl_json_free(root);
+}
+
 int
 main(void)
 {
@@ -259,6 +280,7 @@ main(void)
 	    cmocka_unit_test(refuses_deep_nesting),
 	    cmocka_unit_test(counts_no_brackets_in_strings),
 	    cmocka_unit_test(refuses_every_cut_of_a_document),
+	    cmocka_unit_test(writes_what_it_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
