@@ -99,10 +99,21 @@ run_ready(struct pl_loop *loop)
 	return any;
 }
 
+static bool
+run_due(struct pl_loop *loop)
+{
+	const struct pl_timer *first = pl_timer_heap_first(&loop->timers);
+
+	if (first == NULL || first->due_mono_ms > of(loop)->now_ms)
+		return false;
+	pl_loop_run_timers(loop);
+	return true;
+}
+
 void
 fake_loop_run(struct pl_loop *loop)
 {
-	while (pl_loop_run_posted(loop) || run_ready(loop))
+	while (pl_loop_run_posted(loop) || run_ready(loop) || run_due(loop))
 		;
 }
 
@@ -117,7 +128,6 @@ fake_loop_advance(struct pl_loop *loop, int64_t ms)
 	       first->due_mono_ms <= end) {
 		if (first->due_mono_ms > of(loop)->now_ms)
 			of(loop)->now_ms = first->due_mono_ms;
-		pl_loop_run_timers(loop);
 		fake_loop_run(loop);
 	}
 	of(loop)->now_ms = end;

@@ -12,7 +12,7 @@
 
 struct pl_loop *fake_loop_new(void);
 void fake_loop_free(struct pl_loop *loop);
-/* Run what is posted and ready until there is nothing more; the clock stands. */
+/* Run what is posted, ready or due until there is nothing more; the clock stands. */
 void fake_loop_run(struct pl_loop *loop);
 /* Move the clock on, from timer to timer, and run what each of them brings. */
 void fake_loop_advance(struct pl_loop *loop, int64_t ms);
