@@ -125,6 +125,8 @@ write_text(struct pl_json_out *o, const struct prompt *prompt)
 	pl_jo_int(o, DIALECT_TOKENS_MAX);
 	pl_jo_key(o, "return_full_text");
 	pl_jo_bool(o, false);
+	pl_jo_key(o, "details"); /* or it does not say that it was cut off */
+	pl_jo_bool(o, true);
 	pl_jo_end_object(o);
 	pl_jo_end_object(o);
 	pl_buf_fini(&inputs);
@@ -186,8 +188,11 @@ find_content(
 		return read_content(
 		    pl_json_get(pl_json_get(root, "message"), "content"), out);
 	}
-	if (generated == NULL)
-		generated = pl_json_get(pl_json_at(root, 0), "generated_text");
+	if (generated == NULL) {
+		root = pl_json_at(root, 0);
+		generated = pl_json_get(root, "generated_text");
+	}
+	*reason = pl_json_get(pl_json_get(root, "details"), "finish_reason");
 	return read_content(generated, out);
 }
 

@@ -6,8 +6,8 @@
  *             "max_tokens","temperature","stream":      or an array of {"type":"text","text"};
  *             false}                                    choices[0].finish_reason
  *   OLLAMA   the same, "options":{"num_predict"}        message.content; done_reason
- *   TEXT     {"inputs","parameters":                    [0].generated_text, or generated_text
- *             {"max_new_tokens","return_full_text"}}
+ *   TEXT     {"inputs","parameters":{"max_new_tokens",  [0].generated_text, or generated_text;
+ *             "return_full_text","details"}}             details.finish_reason
  *
  * Answers are read by what they look like, whatever was asked: servers mix the forms. Sources:
  * Hugging Face's inference and text-generation-inference references, OpenAI's chat

@@ -5,10 +5,12 @@
 #include "ops/bucket.h"
 #include "responder.h"
 
-#define SWEEP_MS       1000
-#define LEASE_MS       9500 /* past it the message service's standard text is due anyway */
-#define RESCUE_MS      2000 /* a job due this soon is taken at any load */
-#define LOAD_LEAST     64
+#define SWEEP_MS 500
+/* Just longer than the budget: a living process is done by then, and what a dead one held gets
+ * the standard text from another, within the 10 s. */
+#define LEASE_MS       (RESPONDER_BUDGET_MS + 300)
+#define RESCUE_MS      3000 /* a job due this soon is taken at any load */
+#define LOAD_LEAST     16
 #define ATTEMPTS_MAX   2 /* whoever claims it for a third time does not ask the LLM */
 #define ASK_LEFT_MS    500
 #define TYPING_MS      4000 /* said again before a client, after 6 s, believes it ended */
@@ -27,6 +29,7 @@ struct responder {
 	size_t load_max;
 	struct pl_timer sweep;
 	bool is_sweeping; /* a claim of the sweep is on its way */
+	bool is_behind;   /* there may be jobs that were left for later */
 	struct pl_bucket_table *by_sender;
 	struct pl_bucket_table *by_user;
 	bool is_stopping;
@@ -62,6 +65,25 @@ static void tell(struct job *job);
 
 /* ---- jobs ---- */
 
+static bool
+has_room(struct responder *r)
+{
+	if (r->load < r->load_max)
+		return true;
+	r->is_behind = true;
+	return false;
+}
+
+static void
+unload(struct responder *r)
+{
+	r->load--;
+	if (!r->is_behind || r->is_stopping)
+		return;
+	r->is_behind = false;
+	pl_timer_start(r->config.loop, &r->sweep, 0);
+}
+
 static struct job *
 job_new(struct responder *r)
 {
@@ -88,7 +110,7 @@ job_free(struct job *job)
 	pl_message_list_fini(&job->history);
 	pl_buf_fini(&job->text);
 	if (!job->is_telling)
-		r->load--;
+		unload(r);
 	pl_mem_free(job);
 	r->job_count--;
 	if (r->is_stopping && r->job_count == 0 && r->on_idle != NULL)
@@ -183,7 +205,7 @@ on_stored(struct pl_store_write_call *call)
 	if (err == PL_OK) {
 		job->reply = call->write.u.reply.message;
 		job->is_telling = true;
-		job->responder->load--;
+		unload(job->responder);
 		pl_log_info("reply was stored", PL_L_OID("message", &job->message.id),
 		    PL_L_CSTR("kind", pl_reply_kind_name(job->kind)),
 		    PL_L_INT("attempt", job->attempt),
@@ -395,8 +417,7 @@ claim(struct responder *r, const struct pl_oid *message, int64_t due_before_unix
 static void
 sweep(struct responder *r)
 {
-	int64_t before =
-	    r->load < r->load_max ? INT64_MAX : pl_clock_unix_ms() + RESCUE_MS;
+	int64_t before = has_room(r) ? INT64_MAX : pl_clock_unix_ms() + RESCUE_MS;
 
 	if (!r->is_sweeping)
 		r->is_sweeping = claim(r, NULL, before);
@@ -419,7 +440,7 @@ responder_new(const struct responder_config *config)
 	struct responder *r = pl_mem_zalloc(sizeof(*r));
 
 	r->config = *config;
-	r->load_max = 4 * (size_t)config->concurrency;
+	r->load_max = 2 * (size_t)config->concurrency;
 	if (r->load_max < LOAD_LEAST)
 		r->load_max = LOAD_LEAST;
 	pl_list_init(&r->jobs);
@@ -437,7 +458,7 @@ responder_new(const struct responder_config *config)
 void
 responder_wake(struct responder *r, const struct pl_oid *message)
 {
-	if (!r->is_stopping && r->load < r->load_max)
+	if (!r->is_stopping && has_room(r))
 		(void)claim(r, message, INT64_MAX);
 }
 

@@ -11,7 +11,7 @@
  *       |
  *   TELLING     newMessage to the sender; again until the bus takes it
  *
- * Jobs are found by the wake-up of bus/wake and, for those it did not tell of, by a sweep every
+ * Jobs are found by the wake-up of bus/wake and, for those it did not tell of, by a sweep twice a
  * second. The store lets a message have one reply only, whoever writes it: PL_E_CONFLICT ends a
  * job well. Everything counts from the message's createdAt.
  * Threads: the loop's.
