@@ -10,11 +10,11 @@
  */
 #define SELECT_BOTH_WAYS(compare, way)                                                   \
 	SELECT_MESSAGE                                                                   \
-	    "WHERE m.sender = ?1 AND m.receiver = ?2 AND (m.created, m.id) " compare     \
-	    " (?3, ?4) UNION ALL " SELECT_MESSAGE                                        \
-	    "WHERE m.sender = ?2 AND m.receiver = ?1 AND (m.created, m.id) " compare     \
-	    " (?3, ?4) AND ?1 <> ?2 "                                                    \
-	    "ORDER BY 5 " way ", 1 " way " LIMIT ?5"
+	"WHERE m.sender = ?1 AND m.receiver = ?2 AND (m.created, m.id) " compare         \
+	" (?3, ?4) UNION ALL " SELECT_MESSAGE                                            \
+	"WHERE m.sender = ?2 AND m.receiver = ?1 AND (m.created, m.id) " compare         \
+	" (?3, ?4) AND ?1 <> ?2 "                                                        \
+	"ORDER BY 5 " way ", 1 " way " LIMIT ?5"
 
 static const char page_after[] = SELECT_BOTH_WAYS(">", "ASC");
 static const char page_before[] = SELECT_BOTH_WAYS("<", "DESC");

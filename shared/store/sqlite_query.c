@@ -5,13 +5,34 @@
 #include "base/mem.h"
 #include "store/sqlite_query.h"
 
-/* A full disk also shows as an I/O error, where a file met its limit or a quota. */
+static bool
+is_no_room(int error)
+{
+	return error == ENOSPC || error == EDQUOT || error == EFBIG;
+}
+
+static bool
+file_met_no_room(sqlite3_file *file)
+{
+	int error = 0;
+
+	if (file == NULL || file->pMethods == NULL)
+		return false;
+	file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &error);
+	return is_no_room(error);
+}
+
+/* A full disk is SQLITE_FULL, but a quota or a limit of the file's size is an I/O error. Of one
+ * inside a COMMIT, sqlite3_system_errno() knows nothing: the files do. */
 static bool
 disk_is_full(struct pl_sqlite *s)
 {
-	int error = sqlite3_system_errno(s->db);
+	sqlite3_file *data = NULL, *log = NULL;
 
-	return error == ENOSPC || error == EDQUOT || error == EFBIG;
+	sqlite3_file_control(s->db, NULL, SQLITE_FCNTL_FILE_POINTER, &data);
+	sqlite3_file_control(s->db, NULL, SQLITE_FCNTL_JOURNAL_POINTER, &log);
+	return is_no_room(sqlite3_system_errno(s->db)) || file_met_no_room(log) ||
+	       file_met_no_room(data);
 }
 
 static enum pl_err
