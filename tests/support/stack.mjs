@@ -88,11 +88,11 @@ export class Stack {
     return found;
   }
 
-  async logs() {
+  async logs({ tail = 6000 } = {}) {
     const folder = path.join(this.dir, 'data/run/logs');
     const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.log'));
     const texts = await Promise.all(names.map(async (name) =>
-      `--- ${name}\n${(await readFile(path.join(folder, name), 'utf8')).slice(-6000)}`));
+      `--- ${name}\n${(await readFile(path.join(folder, name), 'utf8')).slice(-tail)}`));
     return [`--- run.sh\n${this.output}`, ...texts].join('\n');
   }
 
@@ -115,7 +115,7 @@ class GivenStack {
 export function useStack({ before, after, afterEach }, settings) {
   const holder = {};
   let failed = false;
-  before(async () => { Object.assign(holder, { stack: await Stack.start(settings) }); }, { timeout: 60000 });
+  before(async () => { holder.stack = await Stack.start(settings); }, { timeout: 60000 });
   afterEach((t) => { failed ||= t.passed === false || Boolean(t.error); });
   after(async () => {
     if (failed) await holder.stack?.printLogs().catch(() => {});
