@@ -71,7 +71,6 @@ session_store(struct session *s)
 		pl_log_warn("store could not be opened, will retry", PL_L_ERR(err),
 		    PL_L_INT("wait_ms", s->retry_mono_ms - pl_clock_mono_ms()));
 	}
-	atomic_store(&s->owner->is_up, err == PL_OK);
 	return s->store;
 }
 
@@ -172,8 +171,11 @@ static void
 run_batch(struct session *s, struct pl_list *batch)
 {
 	struct pl_write *writes[PL_STORE_BATCH_MAX];
+	bool was_open = s->store != NULL;
 	size_t count = choose_writes(batch, session_store(s), writes);
 
+	if (!was_open) /* opening is the sign of life that came last */
+		atomic_store(&s->owner->is_up, s->store != NULL);
 	if (count > 0) {
 		pl_store_write(s->store, writes, count);
 		session_note(s, writes[0]->err); /* a failure is the same for all */
@@ -283,6 +285,7 @@ read_run(struct pl_job *job, void *state)
 		call->err = PL_E_TIMEOUT;
 	} else if (session_store(s) == NULL) {
 		call->err = PL_E_UNAVAILABLE;
+		atomic_store(&s->owner->is_up, false);
 	} else {
 		call->err = call->run(call, s->store);
 		session_note(s, call->err);

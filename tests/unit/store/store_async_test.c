@@ -1,0 +1,424 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <ftw.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "loop/loop_epoll.h"
+#include "store/store_async.h"
+
+#define WAIT_LIMIT_MS 20000
+
+#define WAIT_FOR(f, condition)                                                           \
+	do {                                                                             \
+		int64_t limit_ = pl_clock_mono_ms() + WAIT_LIMIT_MS;                     \
+		while (!(condition)) {                                                   \
+			if (pl_clock_mono_ms() > limit_)                                 \
+				fail_msg("never came true: %s", #condition);             \
+			pl_loop_epoll_step((f)->loop, 10);                               \
+		}                                                                        \
+	} while (0)
+
+/* ---- fixture: a loop, a folder that exists, a store in a folder below it ---- */
+
+struct fixture {
+	struct pl_loop *loop;
+	struct pl_store_async *sa;
+	char root[64];
+	char data_dir[128];
+	struct pl_oid user;
+	/* what came back */
+	size_t done_count;
+	size_t by_err[PL_E_IO + 1];
+};
+
+static struct fixture *current; /* of the calls' done */
+
+static int
+remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	(void)st;
+	(void)flag;
+	(void)ftw;
+	return remove(path);
+}
+
+static void
+start(struct fixture *f)
+{
+	struct pl_store_config config = {.data_dir = f->data_dir};
+
+	f->sa = pl_store_async_new(f->loop, &config, 2);
+}
+
+static int
+setup_without_store(void **state)
+{
+	struct fixture *f = pl_mem_zalloc(sizeof(*f));
+
+	snprintf(f->root, sizeof(f->root), "/tmp/parley-async-XXXXXX");
+	assert_non_null(mkdtemp(f->root));
+	snprintf(f->data_dir, sizeof(f->data_dir), "%s/sub/data", f->root);
+	f->loop = pl_loop_epoll_new();
+	current = f;
+	*state = f;
+	return 0;
+}
+
+static void
+add_user(struct fixture *f)
+{
+	struct pl_signup signup = {.full_name = PL_STR("Ann"), .username = PL_STR("ann")};
+	struct pl_store_config config = {.data_dir = f->data_dir};
+	struct pl_store *s;
+	struct pl_user user;
+	struct pl_write w = {.kind = PL_WRITE_USER, .u.user = &user}, *batch = &w;
+
+	pl_user_from_signup(&user, &signup, pl_mem_strdup("hash"), pl_clock_unix_ms());
+	assert_int_equal(pl_store_open(&config, &s), PL_OK);
+	pl_store_write(s, &batch, 1);
+	assert_int_equal(w.err, PL_OK);
+	pl_store_close(s);
+	f->user = user.id;
+	pl_user_fini(&user);
+}
+
+static int
+setup(void **state)
+{
+	struct fixture *f;
+
+	setup_without_store(state);
+	f = *state;
+	add_user(f);
+	start(f);
+	WAIT_FOR(f, pl_store_async_is_up(f->sa));
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	pl_store_async_free(f->sa);
+	pl_loop_epoll_free(f->loop);
+	nftw(f->root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	pl_mem_free(f);
+	return 0;
+}
+
+/* ---- calls: on the heap, freed by their own done ---- */
+
+static void
+write_done(struct pl_store_write_call *call)
+{
+	current->done_count++;
+	current->by_err[call->write.err]++;
+	pl_message_fini(&call->write.u.send.message);
+	pl_mem_free(call);
+}
+
+/* Queue a message of ann to herself. */
+static enum pl_err
+queue_send(struct fixture *f, void (*done)(struct pl_store_write_call *call))
+{
+	struct pl_store_write_call *call = pl_mem_zalloc(sizeof(*call));
+	enum pl_err err;
+
+	call->write.kind = PL_WRITE_SEND;
+	call->done = done;
+	pl_message_init(&call->write.u.send.message, &f->user, &f->user, PL_STR("hi"), 0);
+	err = pl_store_async_write(f->sa, call);
+	if (err != PL_OK) {
+		pl_message_fini(&call->write.u.send.message);
+		pl_mem_free(call);
+	}
+	return err;
+}
+
+struct read_call {
+	struct pl_store_read_call call;
+	struct fixture *f;
+	pthread_t thread;
+	size_t count;
+};
+
+static enum pl_err
+count_messages(struct pl_store_read_call *call, struct pl_store *s)
+{
+	struct read_call *r = PL_CONTAINER(call, struct read_call, call);
+	struct pl_message_list list;
+	enum pl_err err = pl_store_messages_to(s, &r->f->user, NULL, 10000, &list);
+
+	r->thread = pthread_self();
+	if (err == PL_OK) {
+		r->count = list.count;
+		pl_message_list_fini(&list);
+	}
+	return err;
+}
+
+static void
+read_done(struct pl_store_read_call *call)
+{
+	struct read_call *r = PL_CONTAINER(call, struct read_call, call);
+
+	r->f->done_count++;
+	r->f->by_err[call->err]++;
+}
+
+static void
+read_init(struct read_call *r, struct fixture *f)
+{
+	*r = (struct read_call){
+	    .call = {.run = count_messages, .done = read_done},
+	    .f = f,
+	};
+}
+
+static size_t
+stored_count(struct fixture *f)
+{
+	struct read_call r;
+	size_t done = f->done_count;
+
+	read_init(&r, f);
+	assert_int_equal(pl_store_async_read(f->sa, &r.call), PL_OK);
+	WAIT_FOR(f, f->done_count == done + 1);
+	assert_int_equal(r.call.err, PL_OK);
+	return r.count;
+}
+
+/* ---- the database in another's hands ---- */
+
+static sqlite3 *
+hold_lock(struct fixture *f)
+{
+	char path[256];
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/parley.db", f->data_dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, 10000);
+	assert_int_equal(
+	    sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	return db;
+}
+
+static uint32_t
+big_endian(const unsigned char *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/* Commits that are in the write-ahead log: frames whose header gives a database size. The log
+ * is a 32-byte header, then frames of a 24-byte header and a page. */
+static size_t
+commits_in_log(struct fixture *f)
+{
+	unsigned char header[32];
+	size_t commits = 0;
+	char path[256];
+	FILE *file;
+	long page;
+
+	snprintf(path, sizeof(path), "%s/parley.db-wal", f->data_dir);
+	file = fopen(path, "rb");
+	assert_non_null(file);
+	assert_int_equal(fread(header, 1, 32, file), 32);
+	page = (long)big_endian(header + 8);
+	while (fread(header, 1, 24, file) == 24) {
+		commits += big_endian(header + 4) != 0;
+		fseek(file, page, SEEK_CUR);
+	}
+	fclose(file);
+	return commits;
+}
+
+/* ---- tests ---- */
+
+static void
+answers_on_the_loop_and_never_inside_the_call(void **state)
+{
+	struct fixture *f = *state;
+	struct read_call r;
+
+	assert_int_equal(queue_send(f, write_done), PL_OK);
+	assert_int_equal(f->done_count, 0);
+	WAIT_FOR(f, f->done_count == 1);
+	assert_int_equal(f->by_err[PL_OK], 1);
+
+	read_init(&r, f);
+	assert_int_equal(pl_store_async_read(f->sa, &r.call), PL_OK);
+	assert_int_equal(f->done_count, 1);
+	WAIT_FOR(f, f->done_count == 2);
+	assert_int_equal(r.call.err, PL_OK);
+	assert_int_equal(r.count, 1);
+	assert_false(pthread_equal(r.thread, pthread_self()));
+	assert_true(pl_store_async_is_up(f->sa));
+}
+
+static void
+commits_all_that_waits_at_once(void **state)
+{
+	struct fixture *f = *state;
+	sqlite3 *other;
+	size_t before;
+
+	assert_int_equal(
+	    queue_send(f, write_done), PL_OK); /* purges, and makes the log */
+	WAIT_FOR(f, f->done_count == 1);
+	other = hold_lock(f);
+	before = commits_in_log(f);
+	for (int i = 0; i < 300; i++)
+		assert_int_equal(queue_send(f, write_done), PL_OK);
+	sqlite3_close(other);
+	WAIT_FOR(f, f->done_count == 301);
+	assert_int_equal(f->by_err[PL_OK], 301);
+	/* One that the writer had when we queued the rest, and one of all the rest. */
+	assert_in_range(commits_in_log(f) - before, 1, 2);
+	assert_int_equal(stored_count(f), 301);
+}
+
+static void
+queue_next(struct pl_store_write_call *call)
+{
+	if (current->done_count < 20)
+		assert_int_equal(queue_send(current, queue_next), PL_OK);
+	write_done(call);
+}
+
+static void
+takes_a_call_from_the_end_of_another(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(queue_send(f, queue_next), PL_OK);
+	WAIT_FOR(f, f->done_count == 21);
+	assert_int_equal(f->by_err[PL_OK], 21);
+}
+
+static void
+fails_while_the_store_is_away_and_finds_it_again_by_itself(void **state)
+{
+	struct fixture *f = *state;
+	struct read_call r;
+	char path[128];
+	FILE *file;
+
+	/* A file where its folder should be. */
+	snprintf(path, sizeof(path), "%s/sub", f->root);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fclose(file);
+	start(f);
+	assert_int_equal(queue_send(f, write_done), PL_OK);
+	read_init(&r, f);
+	assert_int_equal(pl_store_async_read(f->sa, &r.call), PL_OK);
+	WAIT_FOR(f, f->done_count == 2);
+	assert_int_equal(f->by_err[PL_E_UNAVAILABLE], 2);
+	assert_false(pl_store_async_is_up(f->sa));
+
+	assert_int_equal(unlink(path), 0);
+	WAIT_FOR(f, pl_store_async_is_up(f->sa)); /* with no call that asks */
+	add_user(f);
+	assert_int_equal(queue_send(f, write_done), PL_OK);
+	WAIT_FOR(f, f->done_count == 3);
+	assert_int_equal(f->by_err[PL_OK], 1);
+}
+
+/* The lock is away for longer than calls wait: the first batches fail for want of it, the rest
+ * because their time is over. */
+static void
+bounds_its_queue_in_length_and_in_time(void **state)
+{
+	struct fixture *f = *state;
+	sqlite3 *other = hold_lock(f);
+	size_t queued = 0;
+	enum pl_err err;
+
+	while ((err = queue_send(f, write_done)) == PL_OK)
+		queued++;
+	assert_int_equal(err, PL_E_BUSY);
+	assert_in_range(
+	    queued, PL_STORE_QUEUE_MAX, PL_STORE_QUEUE_MAX + PL_STORE_BATCH_MAX);
+	WAIT_FOR(f, f->done_count == queued);
+	assert_in_range(f->by_err[PL_E_UNAVAILABLE], 1, 3 * PL_STORE_BATCH_MAX);
+	assert_int_equal(f->by_err[PL_E_UNAVAILABLE] + f->by_err[PL_E_TIMEOUT], queued);
+	sqlite3_close(other);
+	assert_int_equal(queue_send(f, write_done), PL_OK);
+	WAIT_FOR(f, f->done_count == queued + 1);
+	assert_int_equal(f->by_err[PL_OK], 1);
+	assert_int_equal(stored_count(f), 1);
+}
+
+static void
+cancels_what_is_queued_when_it_ends(void **state)
+{
+	struct fixture *f = *state;
+	sqlite3 *other = hold_lock(f);
+	struct read_call reads[50];
+
+	for (int i = 0; i < PL_STORE_BATCH_MAX + 100; i++)
+		assert_int_equal(queue_send(f, write_done), PL_OK);
+	for (int i = 0; i < 50; i++) {
+		read_init(&reads[i], f);
+		assert_int_equal(pl_store_async_read(f->sa, &reads[i].call), PL_OK);
+	}
+	pl_store_async_free(f->sa);
+	f->sa = NULL;
+	assert_int_equal(f->done_count, PL_STORE_BATCH_MAX + 150);
+	assert_true(f->by_err[PL_E_CANCELLED] >= 100);
+	assert_true(f->by_err[PL_E_UNAVAILABLE] <= PL_STORE_BATCH_MAX);
+	sqlite3_close(other);
+	assert_int_equal(f->done_count, PL_STORE_BATCH_MAX + 150);
+}
+
+static void
+ends_in_the_middle_of_work_with_each_call_answered_once(void **state)
+{
+	struct fixture *f = *state;
+	size_t queued = 0, stored;
+
+	for (int round = 0; round < 20; round++) {
+		for (int i = 0; i < 100; i++, queued++)
+			assert_int_equal(queue_send(f, write_done), PL_OK);
+		pl_loop_epoll_step(f->loop, 0);
+		pl_store_async_free(f->sa);
+		assert_int_equal(f->done_count, queued);
+		start(f);
+	}
+	assert_int_equal(f->by_err[PL_OK] + f->by_err[PL_E_CANCELLED], queued);
+	stored = f->by_err[PL_OK];
+	assert_int_equal(stored_count(f), stored);
+}
+
+#define ASYNC_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    ASYNC_TEST(answers_on_the_loop_and_never_inside_the_call),
+	    ASYNC_TEST(commits_all_that_waits_at_once),
+	    ASYNC_TEST(takes_a_call_from_the_end_of_another),
+	    cmocka_unit_test_setup_teardown(
+		fails_while_the_store_is_away_and_finds_it_again_by_itself,
+		setup_without_store, teardown),
+	    ASYNC_TEST(bounds_its_queue_in_length_and_in_time),
+	    ASYNC_TEST(cancels_what_is_queued_when_it_ends),
+	    ASYNC_TEST(ends_in_the_middle_of_work_with_each_call_answered_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
