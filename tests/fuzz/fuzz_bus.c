@@ -1,0 +1,87 @@
+/*
+ * fuzz_bus: what comes over the bus: events, revoked tokens and roster notes. The input is one
+ * payload, given to each parser; what a parser takes has to keep its promises.
+ */
+#include <stdlib.h>
+
+#include "base/utf8.h"
+#include "bus/events.h"
+#include "bus/roster_note.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void
+must(bool is_so)
+{
+	if (!is_so)
+		abort();
+}
+
+static bool
+is_inside(struct pl_str part, struct pl_str whole)
+{
+	return part.len == 0 ||
+	       (part.ptr >= whole.ptr && part.ptr + part.len <= whole.ptr + whole.len);
+}
+
+static void
+try_event(struct pl_str payload)
+{
+	struct pl_event e;
+
+	if (!pl_event_parse(payload, &e))
+		return;
+	must(e.name.len > 0 && is_inside(e.name, payload));
+	must(is_inside(e.not_socket, payload) && is_inside(e.packet, payload));
+	must(e.packet.ptr + e.packet.len == payload.ptr + payload.len);
+	must(pl_utf8_is_valid(e.packet) &&
+	     memchr(e.packet.ptr, '\n', e.packet.len) == NULL);
+}
+
+/* What was read is written as it can be read again. */
+static void
+try_revoked(struct pl_str payload)
+{
+	struct pl_event_revoked e = {0}, again = {0};
+	struct pl_buf out;
+
+	if (!pl_event_revoked_parse(payload, &e))
+		return;
+	pl_buf_init(&out, PL_BUF_UNLIMITED);
+	pl_event_revoked_write(&out, &e);
+	must(pl_event_revoked_parse(pl_buf_str(&out), &again));
+	must(memcmp(e.token_id, again.token_id, PL_JWT_ID_LEN) == 0);
+	must(pl_oid_eq(&e.user, &again.user) && e.expires_unix_s == again.expires_unix_s);
+	pl_buf_fini(&out);
+}
+
+static void
+try_note(struct pl_str payload)
+{
+	struct pl_roster_note note;
+	struct pl_oid user;
+	size_t changes;
+	bool is_join;
+
+	if (!pl_roster_note_parse(payload, &note))
+		return;
+	must(pl_roster_name_check(note.instance) && is_inside(note.instance, payload));
+	must(note.number <= PL_ROSTER_NUMBER_MAX && is_inside(note.changes, payload));
+	must(!note.is_retired || note.changes.len == 0);
+	changes = note.changes.len / PL_ROSTER_CHANGE_LEN;
+	must(changes * PL_ROSTER_CHANGE_LEN == note.changes.len);
+	while (pl_roster_note_next(&note.changes, &is_join, &user))
+		changes--;
+	must(changes == 0 && note.changes.len == 0);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct pl_str payload = pl_str_n(data, size);
+
+	try_event(payload);
+	try_revoked(payload);
+	try_note(payload);
+	return 0;
+}
