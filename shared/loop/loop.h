@@ -48,7 +48,8 @@ struct pl_timer {
 
 /* Start, or move when already started. */
 void pl_timer_start(struct pl_loop *loop, struct pl_timer *t, int64_t delay_ms);
-void pl_timer_stop(struct pl_loop *loop, struct pl_timer *t); /* stopped already: nothing */
+void pl_timer_stop(
+    struct pl_loop *loop, struct pl_timer *t); /* stopped already: nothing */
 static inline bool
 pl_timer_is_started(const struct pl_timer *t)
 {

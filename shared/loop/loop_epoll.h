@@ -5,7 +5,8 @@
 #include "loop/loop.h"
 
 struct pl_loop *pl_loop_epoll_new(void);
-void pl_loop_epoll_free(struct pl_loop *loop); /* nothing may be watched or started any more */
+void pl_loop_epoll_free(
+    struct pl_loop *loop); /* nothing may be watched or started any more */
 /* Turn until pl_loop_epoll_stop(). */
 void pl_loop_epoll_run(struct pl_loop *loop);
 /* One turn, waiting at most wait_ms (-1: until something happens). */

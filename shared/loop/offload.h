@@ -15,8 +15,8 @@ struct pl_offload;
 /* The caller's; untouched by others from submit until done. */
 struct pl_job {
 	struct pl_task task;
-	void (*run)(struct pl_job *job, void *thread_state);	 /* on a thread */
-	void (*done)(struct pl_job *job, enum pl_err err);	 /* on the loop: PL_OK, or
+	void (*run)(struct pl_job *job, void *thread_state); /* on a thread */
+	void (*done)(struct pl_job *job, enum pl_err err);   /* on the loop: PL_OK, or
 								    PL_E_CANCELLED if never run */
 	struct pl_offload *pool;
 };
@@ -31,7 +31,8 @@ struct pl_offload_config {
 	void *arg;
 };
 
-struct pl_offload *pl_offload_new(struct pl_loop *loop, const struct pl_offload_config *config);
+struct pl_offload *pl_offload_new(
+    struct pl_loop *loop, const struct pl_offload_config *config);
 /* PL_E_BUSY where queue_max jobs wait: the job is then not taken, and done not called. */
 enum pl_err pl_offload_submit(struct pl_offload *pool, struct pl_job *job) PL_MUST_CHECK;
 /* Waits for running jobs; each queued one is done with PL_E_CANCELLED, from here. Jobs whose
