@@ -1,0 +1,182 @@
+// The conformance server for a test file, and clients that speak to it byte by byte.
+// With CONFORMANCE_URL set, the tests run against that server instead.
+import { spawn } from 'node:child_process';
+import crypto from 'node:crypto';
+import { once } from 'node:events';
+import net from 'node:net';
+import path from 'node:path';
+import WebSocket from 'ws';
+import { root } from './stack.mjs';
+import { freePort, waitUntil, withDeadline } from './wait.mjs';
+
+export class ConformanceServer {
+  static async start() {
+    const server = new ConformanceServer();
+    if (process.env.CONFORMANCE_URL) {
+      server.url = process.env.CONFORMANCE_URL.replace(/\/$/, '');
+      return server;
+    }
+    const port = await freePort();
+    server.url = `http://127.0.0.1:${port}`;
+    server.output = '';
+    server.process = spawn('bash', [path.join(root, 'tests/conformance/run.sh')], {
+      env: { PATH: process.env.PATH, PORT: String(port), BUILD_DIR: process.env.BUILD_DIR ?? path.join(root, 'build') },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [server.process.stdout, server.process.stderr]) {
+      stream.setEncoding('utf8').on('data', (text) => { server.output += text; });
+    }
+    server.ended = once(server.process, 'close');
+    await waitUntil('the conformance server', async () => {
+      if (server.process.exitCode !== null) throw new Error(`it ended: ${server.output}`);
+      return fetch(`${server.url}/engine.io/`).then(() => true, () => false);
+    }, { within: 10000 });
+    return server;
+  }
+
+  get address() {
+    const { hostname, port } = new URL(this.url);
+    return { host: hostname, port: Number(port) };
+  }
+
+  async stop() {
+    if (!this.process) return;
+    this.process.kill('SIGTERM');
+    await withDeadline('the conformance server to end', this.ended, 10000);
+  }
+}
+
+/** For a test file: the server before its tests, ended after them. */
+export function useConformanceServer({ before, after }) {
+  const hold = {};
+  before(async () => { hold.server = await ConformanceServer.start(); hold.url = hold.server.url; });
+  after(() => hold.server?.stop());
+  return hold;
+}
+
+/** A WebSocket whose messages are taken one by one. */
+export class Socket {
+  constructor(url) {
+    this.messages = [];
+    this.waiting = [];
+    this.ws = new WebSocket(url.replace(/^http/, 'ws'), { perMessageDeflate: false });
+    this.opened = once(this.ws, 'open');
+    this.opened.catch(() => {});
+    this.closed = new Promise((resolve) => {
+      this.ws.once('close', (code) => { this.isClosed = true; resolve(code); });
+      this.ws.once('error', () => {});
+    });
+    this.ws.on('message', (data, isBinary) => {
+      const message = isBinary ? data : data.toString();
+      const next = this.waiting.shift();
+      if (next) next(message); else this.messages.push(message);
+    });
+  }
+
+  send(data) { this.ws.send(data); }
+
+  /** The next message. */
+  take(within = 2000) {
+    if (this.messages.length > 0) return Promise.resolve(this.messages.shift());
+    return withDeadline('a message', new Promise((resolve) => this.waiting.push(resolve)), within);
+  }
+
+  end(within = 2000) { return withDeadline('the end of the WebSocket', this.closed, within); }
+
+  close() { this.ws.close(); }
+}
+
+// ---- RFC 6455 over a bare TCP connection ------------------------------------------------
+
+export const opcode = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 };
+
+/** A client's frame; `raw` overrides what a good one has: {fin, rsv, mask, lengthBytes}. */
+export function frame(op, payload = '', { fin = true, rsv = 0, mask = true, lengthBytes } = {}) {
+  const body = Buffer.from(payload);
+  const size = lengthBytes ?? (body.length < 126 ? 0 : body.length < 65536 ? 2 : 8);
+  const head = Buffer.alloc(2 + size);
+  head[0] = (fin ? 0x80 : 0) | (rsv << 4) | op;
+  head[1] = (mask ? 0x80 : 0) | (size === 0 ? body.length : size === 2 ? 126 : 127);
+  if (size === 2) head.writeUInt16BE(body.length, 2);
+  if (size === 8) head.writeBigUInt64BE(BigInt(body.length), 2);
+  if (!mask) return Buffer.concat([head, body]);
+  const key = crypto.randomBytes(4);
+  return Buffer.concat([head, key, body.map((byte, i) => byte ^ key[i % 4])]);
+}
+
+export function closeFrame(code, reason = '', options) {
+  const body = Buffer.alloc(2 + Buffer.byteLength(reason));
+  body.writeUInt16BE(code);
+  body.write(reason, 2);
+  return frame(opcode.close, body, options);
+}
+
+/** A TCP connection that keeps what came. */
+export class Wire {
+  static async open({ host, port }) {
+    const wire = new Wire();
+    wire.bytes = Buffer.alloc(0);
+    wire.socket = net.connect(port, host);
+    wire.socket.setNoDelay(true);
+    wire.socket.on('data', (data) => { wire.bytes = Buffer.concat([wire.bytes, data]); });
+    wire.socket.on('error', () => {});
+    wire.socket.once('close', () => { wire.isClosed = true; });
+    await once(wire.socket, 'connect');
+    return wire;
+  }
+
+  write(bytes) { this.socket.write(bytes); }
+
+  /** The head of an HTTP answer: its status and its lines. */
+  async head() {
+    await waitUntil('an answer', () => this.bytes.includes('\r\n\r\n') || this.isClosed);
+    const end = this.bytes.indexOf('\r\n\r\n');
+    const lines = this.bytes.subarray(0, end).toString().split('\r\n');
+    this.bytes = this.bytes.subarray(end + 4);
+    return { status: Number(lines[0].split(' ')[1]), lines };
+  }
+
+  /** The next frame from the server, or null at the end. */
+  async frame() {
+    let found = null;
+    await waitUntil('a frame', () => { found = this.#cut(); return found || this.isClosed; });
+    return found ?? this.#cut();
+  }
+
+  #cut() {
+    const b = this.bytes;
+    if (b.length < 2) return null;
+    let [length, at] = [b[1] & 0x7f, 2];
+    if (length === 126) { if (b.length < 4) return null; length = b.readUInt16BE(2); at = 4; }
+    else if (length === 127) { if (b.length < 10) return null; length = Number(b.readBigUInt64BE(2)); at = 10; }
+    if (b.length < at + length) return null;
+    const result = {
+      op: b[0] & 0x0f, fin: b[0] >= 0x80, rsv: (b[0] >> 4) & 7, masked: b[1] >= 0x80, data: b.subarray(at, at + length),
+    };
+    this.bytes = b.subarray(at + length);
+    return result;
+  }
+
+  /** Wait for the server's Close and the end of the connection; gives the code. */
+  async closeCode() {
+    for (;;) {
+      const f = await this.frame();
+      if (!f) return undefined;
+      if (f.op !== opcode.close) continue;
+      await waitUntil('the end of the connection', () => this.isClosed || this.socket.readableEnded);
+      return f.data.length >= 2 ? f.data.readUInt16BE(0) : 1005;
+    }
+  }
+
+  end() { this.socket.destroy(); }
+}
+
+/** Lines of a good opening handshake; `change` replaces (or with null removes) headers. */
+export function handshake(pathname, change = {}, { method = 'GET', version = 'HTTP/1.1', more = [] } = {}) {
+  const headers = {
+    Host: 'localhost', Upgrade: 'websocket', Connection: 'Upgrade',
+    'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Version': '13', ...change,
+  };
+  const lines = Object.entries(headers).filter(([, v]) => v !== null).map(([k, v]) => `${k}: ${v}`);
+  return `${[`${method} ${pathname} ${version}`, ...lines, ...more].join('\r\n')}\r\n\r\n`;
+}
