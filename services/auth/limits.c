@@ -1,21 +1,139 @@
 #include "limits.h"
 
+#include "base/map.h"
 #include "base/mem.h"
 #include "bus/throttle.h"
-#include "web/address.h"
 #include "web/service.h"
 
 #define PERIOD_MS (15 * 60 * 1000)
 
+/* An address with a login under way. */
+struct gate {
+	char address[PL_ADDRESS_GROUP_MAX];
+	struct pl_list waiting; /* struct auth_try */
+};
+
 static struct pl_throttle *by_address;
 static struct pl_throttle *by_account;
+static struct pl_map gates;
+static size_t waiting_count;
 
-/* A login asks both limits, one after the other. */
-struct question {
-	struct pl_buf account;
-	void (*on_answer)(void *arg, int64_t wait_ms);
-	void *arg;
-};
+/* ---- one after the other ---- */
+
+static void
+on_account(void *arg, int64_t wait_ms)
+{
+	struct auth_try *t = arg;
+
+	t->on_answer(t->arg, wait_ms);
+}
+
+static void
+on_address(void *arg, int64_t wait_ms)
+{
+	struct auth_try *t = arg;
+
+	if (wait_ms > 0)
+		t->on_answer(t->arg, wait_ms);
+	else
+		pl_throttle_check(
+		    by_account, pl_buf_str(&t->account), false, on_account, t);
+}
+
+static void
+ask(struct auth_try *t)
+{
+	pl_throttle_check(by_address, pl_str(t->address), false, on_address, t);
+}
+
+static struct gate *
+gate_open(const char *address)
+{
+	struct gate *g = pl_mem_zalloc(sizeof(*g));
+
+	memcpy(g->address, address, sizeof(g->address));
+	pl_list_init(&g->waiting);
+	pl_map_put(&gates, pl_str(g->address), g);
+	return g;
+}
+
+/* The one in the gate is done: the next, or none. */
+static void
+gate_pass_on(struct gate *g)
+{
+	struct pl_list *next = pl_list_pop(&g->waiting);
+
+	if (next != NULL) {
+		waiting_count--;
+		ask(PL_CONTAINER(next, struct auth_try, link));
+		return;
+	}
+	pl_map_del(&gates, pl_str(g->address));
+	pl_mem_free(g);
+}
+
+/* ---- logins ---- */
+
+static void
+write_account(struct pl_buf *out, const char *address, struct pl_str username)
+{
+	pl_buf_init(out, PL_BUF_UNLIMITED); /* the model bounds a name */
+	pl_buf_add_cstr(out, address);
+	pl_buf_add_char(out, ' ');
+	pl_buf_add_str(out, username);
+}
+
+enum pl_err
+auth_try_begin(struct auth_try *t, struct pl_request *rq, struct pl_str username,
+    void (*on_answer)(void *arg, int64_t wait_ms), void *arg)
+{
+	bool is_lifted =
+	    pl_settings.limit_login_address == 0 && pl_settings.limit_login_account == 0;
+
+	*t = (struct auth_try){.on_answer = on_answer, .arg = arg};
+	pl_address_group(pl_request_client_address(rq), t->address);
+	t->gate = is_lifted ? NULL : pl_map_get(&gates, pl_str(t->address));
+	if (t->gate != NULL && waiting_count >= AUTH_LIMITS_WAITING_MAX)
+		return PL_E_BUSY;
+	write_account(&t->account, t->address, username);
+	if (t->gate != NULL) {
+		waiting_count++;
+		pl_list_push(&t->gate->waiting, &t->link);
+		return PL_OK;
+	}
+	if (!is_lifted)
+		t->gate = gate_open(t->address);
+	ask(t);
+	return PL_OK;
+}
+
+void
+auth_try_end(struct auth_try *t, bool has_failed)
+{
+	struct gate *gate = t->gate;
+
+	if (has_failed) {
+		pl_throttle_check(by_address, pl_str(t->address), true, NULL, NULL);
+		pl_throttle_check(by_account, pl_buf_str(&t->account), true, NULL, NULL);
+	}
+	pl_buf_fini(&t->account);
+	if (gate != NULL)
+		gate_pass_on(gate);
+}
+
+/* ---- sign-ups ---- */
+
+void
+auth_limits_take_signup(
+    struct pl_request *rq, void (*on_answer)(void *arg, int64_t wait_ms), void *arg)
+{
+	char address[PL_ADDRESS_GROUP_MAX];
+
+	pl_address_group(pl_request_client_address(rq), address);
+	pl_throttle_check(by_address, pl_str(address), true, on_answer, arg);
+}
+
+/* ---- life ---- */
 
 static int64_t
 at_least_one(int64_t n)
@@ -29,6 +147,7 @@ auth_limits_start(void)
 	int64_t address = pl_settings.limit_login_address;
 	int64_t account = pl_settings.limit_login_account;
 
+	pl_map_init(&gates);
 	by_address = pl_throttle_new(pl_app.bus, pl_app.loop, "login-address",
 	    pl_bucket_rule(address, PERIOD_MS, at_least_one(address)));
 	by_account = pl_throttle_new(pl_app.bus, pl_app.loop, "login-account",
@@ -40,72 +159,5 @@ auth_limits_stop(void)
 {
 	pl_throttle_free(by_address);
 	pl_throttle_free(by_account);
-}
-
-static void
-write_account(struct pl_buf *out, const char *address, struct pl_str username)
-{
-	pl_buf_init(out, PL_BUF_UNLIMITED); /* the model bounds a name */
-	pl_buf_add_cstr(out, address);
-	pl_buf_add_char(out, ' ');
-	pl_buf_add_str(out, username);
-}
-
-static void
-on_account(void *arg, int64_t wait_ms)
-{
-	struct question *q = arg;
-
-	q->on_answer(q->arg, wait_ms);
-	pl_buf_fini(&q->account);
-	pl_mem_free(q);
-}
-
-static void
-on_address(void *arg, int64_t wait_ms)
-{
-	struct question *q = arg;
-
-	if (wait_ms > 0)
-		on_account(q, wait_ms);
-	else
-		pl_throttle_check(
-		    by_account, pl_buf_str(&q->account), false, on_account, q);
-}
-
-void
-auth_limits_ask_login(struct pl_request *rq, struct pl_str username,
-    void (*on_answer)(void *arg, int64_t wait_ms), void *arg)
-{
-	struct question *q = pl_mem_zalloc(sizeof(*q));
-	char address[PL_ADDRESS_GROUP_MAX];
-
-	pl_address_group(pl_request_client_address(rq), address);
-	write_account(&q->account, address, username);
-	q->on_answer = on_answer;
-	q->arg = arg;
-	pl_throttle_check(by_address, pl_str(address), false, on_address, q);
-}
-
-void
-auth_limits_login_failed(struct pl_request *rq, struct pl_str username)
-{
-	char address[PL_ADDRESS_GROUP_MAX];
-	struct pl_buf account;
-
-	pl_address_group(pl_request_client_address(rq), address);
-	write_account(&account, address, username);
-	pl_throttle_check(by_address, pl_str(address), true, NULL, NULL);
-	pl_throttle_check(by_account, pl_buf_str(&account), true, NULL, NULL);
-	pl_buf_fini(&account);
-}
-
-void
-auth_limits_take_signup(
-    struct pl_request *rq, void (*on_answer)(void *arg, int64_t wait_ms), void *arg)
-{
-	char address[PL_ADDRESS_GROUP_MAX];
-
-	pl_address_group(pl_request_client_address(rq), address);
-	pl_throttle_check(by_address, pl_str(address), true, on_answer, arg);
+	pl_map_fini(&gates); /* no request is in flight, so it is empty */
 }

@@ -13,6 +13,7 @@
 struct login {
 	struct pl_request *rq; /* holds the bytes of form */
 	struct pl_login form;
+	struct auth_try try;
 	struct pl_store_read_call lookup;
 	struct pl_user user;
 	struct auth_hash hash;
@@ -31,6 +32,7 @@ static void
 fail(struct login *l, enum pl_err err)
 {
 	pl_reply_err(l->rq, err);
+	auth_try_end(&l->try, false);
 	login_free(l);
 }
 
@@ -74,14 +76,15 @@ on_checked(struct auth_hash *h, enum pl_err err)
 	if (!h->matches) {
 		pl_log_info("login failed", PL_L_STR("req", pl_request_id(l->rq)),
 		    PL_L_STR("address", pl_request_client_address(l->rq)));
-		auth_limits_login_failed(l->rq, l->form.username);
 		pl_reply_problem(l->rq, PL_PROBLEM_BAD_LOGIN);
+		auth_try_end(&l->try, true);
 		login_free(l);
 		return;
 	}
 	pl_log_info("user logged in", PL_L_STR("req", pl_request_id(l->rq)),
 	    PL_L_OID("user", &l->user.id));
 	auth_reply_session(l->rq, 200, &l->user);
+	auth_try_end(&l->try, false);
 	if (h->fresh != NULL)
 		store_fresh_hash(l);
 	else
@@ -128,6 +131,7 @@ on_limit(void *arg, int64_t wait_ms)
 		    PL_L_STR("address", pl_request_client_address(l->rq)),
 		    PL_L_INT("wait_ms", wait_ms));
 		pl_reply_retry(l->rq, PL_PROBLEM_TOO_MANY, wait_ms);
+		auth_try_end(&l->try, false);
 		login_free(l);
 		return;
 	}
@@ -155,5 +159,8 @@ auth_login_post(struct pl_request *rq)
 	l = pl_mem_zalloc(sizeof(*l));
 	l->rq = rq;
 	l->form = form;
-	auth_limits_ask_login(rq, form.username, on_limit, l);
+	if (auth_try_begin(&l->try, rq, form.username, on_limit, l) != PL_OK) {
+		pl_reply_problem(rq, PL_PROBLEM_BUSY);
+		login_free(l);
+	}
 }
