@@ -100,6 +100,11 @@ $(UNIT_BIN): $B/%: $B/%.o $(SUPPORT_OBJ) $B/libparley.a
 
 $B/tests/unit/proto/ws_wslay_test: private LIBS += -lwslay
 
+# The responder's pure parts, which its tests link.
+RESPONDER_PURE := $(addprefix services/llm-responder/,endpoint.o prompt.o answer.o dialect.o breaker.o)
+$(filter $B/tests/unit/llm-responder/%,$(UNIT_BIN)): $(addprefix $B/,$(RESPONDER_PURE))
+build/fuzz/fuzz_llm: $(addprefix build/fuzz/,$(RESPONDER_PURE))
+
 units: $(UNIT_BIN) ## build and run the unit and store contract tests
 	@tests/support/run_units.sh $(UNIT_BIN)
 

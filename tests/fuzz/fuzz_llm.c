@@ -1,0 +1,43 @@
+/*
+ * fuzz_llm: the body of an LLM server's answer, read as an answer and as an error. What comes
+ * out must be fit to be stored: valid UTF-8, within its length, without control characters.
+ */
+#include <assert.h>
+
+#include "base/utf8.h"
+#include "services/llm-responder/answer.h"
+#include "services/llm-responder/dialect.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void
+check_text(struct pl_str text)
+{
+	uint32_t c;
+
+	assert(pl_utf8_is_valid(text));
+	assert(pl_utf8_count(text) <= ANSWER_CHARS_MAX + 1);
+	while (pl_utf8_next(&text, &c))
+		assert(c == '\n' || !pl_utf8_is_control(c));
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct pl_str body = pl_str_n(data, size);
+	struct dialect_error error;
+	struct pl_buf text;
+
+	pl_buf_init(&text, PL_BUF_UNLIMITED);
+	if (dialect_read_answer(body, &text) == PL_OK) {
+		assert(text.len > 0);
+		check_text(pl_buf_str(&text));
+	}
+	pl_buf_clear(&text);
+	if (pl_utf8_is_valid(body) && answer_clean(body, size % 2 == 0, &text) == PL_OK)
+		check_text(pl_buf_str(&text));
+	pl_buf_fini(&text);
+	dialect_read_error(body, &error);
+	assert(pl_utf8_is_valid(pl_str(error.text)));
+	return 0;
+}
