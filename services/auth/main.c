@@ -1,7 +1,7 @@
 /* auth: who somebody is: sign-up, login, logout. */
 #include "handlers.h"
 #include "hasher.h"
-#include "limits.h"
+#include "login_limits.h"
 #include "web/service.h"
 
 static const struct pl_route routes[] = {

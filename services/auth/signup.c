@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "handlers.h"
 #include "hasher.h"
-#include "limits.h"
+#include "login_limits.h"
 #include "web/reply.h"
 #include "web/service.h"
 

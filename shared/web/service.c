@@ -88,19 +88,19 @@ affordable_connections(int64_t wanted)
 static void
 configure_kore(void)
 {
-	int64_t connections = affordable_connections(pl_settings.connections_max);
+	int64_t connections_max = affordable_connections(pl_settings.connections_max);
 	size_t body_max = pl_service.body_bytes_max ? pl_service.body_bytes_max
 						    : (size_t)pl_settings.body_bytes_max;
 
-	if (connections < 64)
+	if (connections_max < 64)
 		exit_on("The limit on open files is too low, see ulimit -n");
 	worker_count = 1;
 	worker_set_affinity =
 	    0; /* else the first CPU would do the work of all services */
-	worker_max_connections = (u_int32_t)connections;
+	worker_max_connections = (u_int32_t)connections_max;
 	/* kore adds what is open already, and must not come out above the limit. */
-	worker_rlimit_nofiles = (u_int32_t)(connections + OWN_DESCRIPTORS / 2);
-	http_request_limit = (u_int32_t)connections; /* each may wait for an event */
+	worker_rlimit_nofiles = (u_int32_t)(connections_max + OWN_DESCRIPTORS / 2);
+	http_request_limit = (u_int32_t)connections_max; /* each may wait for an event */
 	http_request_ms = 1000; /* kore delays what does not fit into this by 100 ms */
 	http_header_max = HEAD_BYTES_MAX;
 	http_header_timeout = IDLE_S; /* kore counts idle time between requests as such */

@@ -1,4 +1,4 @@
-#include "limits.h"
+#include "login_limits.h"
 
 #include "base/map.h"
 #include "base/mem.h"

@@ -1,5 +1,5 @@
 /*
- * limits: guessing passwords and mass sign-ups are slowed down, over all processes and
+ * login_limits: guessing passwords and mass sign-ups are slowed down, over all processes and
  * without locking anybody out: what counts is where the tries come from.
  *
  *   address             LIMIT_LOGIN_ADDRESS in 15 min   failed logins and all sign-ups
@@ -10,8 +10,8 @@
  * one address go one after the other, or many at once would all pass before the first one
  * counts.  Threads: the loop's.
  */
-#ifndef AUTH_LIMITS_H
-#define AUTH_LIMITS_H
+#ifndef AUTH_LOGIN_LIMITS_H
+#define AUTH_LOGIN_LIMITS_H
 
 #include "base/list.h"
 #include "web/address.h"
