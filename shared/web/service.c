@@ -95,8 +95,8 @@ configure_kore(void)
 	if (connections_max < 64)
 		exit_on("The limit on open files is too low, see ulimit -n");
 	worker_count = 1;
-	worker_set_affinity =
-	    0; /* else the first CPU would do the work of all services */
+	/* Else the first CPU would do the work of all services. */
+	worker_set_affinity = 0;
 	worker_max_connections = (u_int32_t)connections_max;
 	/* kore adds what is open already, and must not come out above the limit. */
 	worker_rlimit_nofiles = (u_int32_t)(connections_max + OWN_DESCRIPTORS / 2);
@@ -105,8 +105,8 @@ configure_kore(void)
 	http_header_max = HEAD_BYTES_MAX;
 	http_header_timeout = IDLE_S; /* kore counts idle time between requests as such */
 	http_keepalive_time = IDLE_S;
-	http_body_max =
-	    body_max * 2;     /* what is somewhat too big gets an answer of ours */
+	/* What is somewhat too big gets an answer of ours. */
+	http_body_max = body_max * 2;
 	http_hsts_enable = 0; /* the gateway's */
 	http_server_version("");
 }
