@@ -1,5 +1,8 @@
 #!/bin/bash
 # The conformance server on 127.0.0.1:$PORT until it is told to end:  make conformance-server PORT=3000
+#
+#   BUILD_DIR         where it was built (./build)
+#   SERVICE_PRELOAD   LD_PRELOAD for it: a sanitizer's library (none); ASAN_OPTIONS goes with it
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 build=${BUILD_DIR:-$root/build}
@@ -10,7 +13,7 @@ module=$build/conformance.so
 dir=$(mktemp -d)
 printf 'load %s\npidfile %s/kore.pid\n' "$module" "$dir" >"$dir/kore.conf"
 cd "$dir" || exit 1
-env -i PATH="$PATH" ${SERVICE_PRELOAD:+LD_PRELOAD="$SERVICE_PRELOAD"} \
+env -i PATH="$PATH" ASAN_OPTIONS="${ASAN_OPTIONS:-}" ${SERVICE_PRELOAD:+LD_PRELOAD="$SERVICE_PRELOAD"} \
 	LISTEN="127.0.0.1:$PORT" DRAIN_SECONDS=0 SEND_QUEUE_BYTES_MAX=16777216 LOG_LEVEL="${LOG_LEVEL:-warn}" \
 	setpriv --pdeathsig TERM kore -f -n -r -q -c kore.conf &
 server=$!

@@ -20,7 +20,7 @@ export class ConformanceServer {
     server.url = `http://127.0.0.1:${port}`;
     server.output = '';
     server.process = spawn('bash', [path.join(root, 'tests/conformance/run.sh')], {
-      env: { PATH: process.env.PATH, PORT: String(port), BUILD_DIR: process.env.BUILD_DIR ?? path.join(root, 'build') },
+      env: { ...process.env, PORT: String(port) },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of [server.process.stdout, server.process.stderr]) {
