@@ -184,3 +184,56 @@ test('the oldest of more than 20 sockets of a user is closed', async () => {
   await waitUntil('the oldest to be closed', () => !first.connected);
   assert.equal(ann.sockets.filter((socket) => socket.connected).length, 20);
 });
+
+describe('with two processes of each service', () => {
+  const pair = useStack({ before, after, afterEach },
+    { AUTH_INSTANCES: '2', MESSAGE_INSTANCES: '2', PRESENCE_INSTANCES: '2', PRESENCE_GRACE_MS: '1000' });
+  const join = async (name) => { const p = await Person.signUp(pair.stack.url, name); people.push(p); return p; };
+  // Engine.IO's session id begins with the name of the process that holds it.
+  const processesOf = (person) => new Set(person.sockets.map((socket) => socket.io.engine.id.split('.')[0]));
+  const spread = async (person, options) => waitUntil('sockets on both processes', async () => {
+    await person.connect(options);
+    return processesOf(person).size === 2;
+  });
+
+  for (const [name, options] of [['default', {}], ['polling', { transports: ['polling'] }], ['websocket', { transports: ['websocket'] }]]) {
+    test(`each socket gets each message once, ${name}`, async () => {
+      const [ann, bob] = [await join('ann'), await join('bob')];
+      await spread(bob, options);
+      const sent = [];
+      for (let i = 0; i < 10; i++) sent.push((await ann.send(bob, `m${i}`)).json);
+      for (const socket of bob.sockets) {
+        await waitUntil('all of them', () => socket.all('newMessage').length >= sent.length);
+        assert.deepEqual(socket.all('newMessage'), sent);
+      }
+    });
+  }
+
+  test('all agree on who is online', async () => {
+    const [ann, bob, watcher] = [await join('ann'), await join('bob'), await join('watcher')];
+    await spread(watcher);
+    await spread(ann);
+    await spread(bob);
+    for (const socket of watcher.sockets) {
+      await waitUntil('both online', () => [ann, bob].every(({ id }) => lastOnline(socket).includes(id)));
+    }
+    ann.sockets[0].disconnect();
+    await bob.send(ann, 'still there?');
+    await waitUntil('her other sockets to work', () => ann.sockets.slice(1).every((s) => s.all('newMessage').length === 1));
+    for (const socket of watcher.sockets) assert.ok(lastOnline(socket).includes(ann.id));
+    ann.close();
+    for (const socket of watcher.sockets) await waitUntil('ann gone', () => !lastOnline(socket).includes(ann.id));
+  });
+
+  test('a logout ends the session on both', async () => {
+    const ann = await join('ann');
+    await spread(ann);
+    assert.equal((await ann.post('/api/auth/logout')).status, 200);
+    await waitUntil('all sockets closed', () => ann.sockets.every((socket) => !socket.connected), { within: 1000 });
+    for (let i = 0; i < 4; i++) {
+      for (const path of ['/api/auth/me', '/api/users', `/api/messages/${ann.id}`]) {
+        assert.equal((await ann.get(path)).status, 401);
+      }
+    }
+  });
+});

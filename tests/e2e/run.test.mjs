@@ -1,0 +1,205 @@
+// `make run` itself: what it refuses, what it survives, how it ends.
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import net from 'node:net';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { Person, call, password, uniqueName } from '../support/api.mjs';
+import { mernClaims, signJwt } from '../support/jwt.mjs';
+import { Stack, useStack } from '../support/stack.mjs';
+import { waitUntil, withDeadline } from '../support/wait.mjs';
+
+const secret = 'one secret of these tests, of enough bytes';
+const pidOf = async (stack, name) => Number(await readFile(path.join(stack.dir, 'data/run/pids', name), 'utf8'));
+
+describe('a bad setting', () => {
+  for (const [name, settings, hidden] of [
+    ['PORT', { PORT: 'http' }], ['PORT', { PORT: '70000' }], ['ONLINE_TTL', { ONLINE_TTL: 'soon' }],
+    ['COOKIE_SAMESITE', { COOKIE_SAMESITE: 'Maybe' }], ['PING_INTERVAL_MS', { PING_INTERVAL_MS: '1' }],
+    ['CHAT_REQUIRES_ONLINE', { CHAT_REQUIRES_ONLINE: 'perhaps' }], ['WWW_DIR', { WWW_DIR: '/no/such/folder' }],
+    ['REDIS_URL', { REDIS_URL: 'http://localhost' }], ['LLM_API_URL', { LLM_API_URL: 'ftp://localhost' }],
+    ['LLM_API_URL', { LLM_API_URL: 'http://llm.example.org/v1' }], ['MESSAGE_INSTANCES', { MESSAGE_INSTANCES: '-1' }],
+    ['JWT_SECRET', { JWT_SECRET: 'tooshort' }, 'tooshort'], ['JWT_SECRET', { JWT_SECRET: 'z'.repeat(40) }, 'zzzz'],
+    ['JWT_SECRET', { JWT_SECRET: secret, JWT_SECRET_FILE: '/dev/null' }, secret],
+    ['JWT_SECRET', { JWT_SECRET_FILE: '/no/such/file' }],
+  ]) {
+    test(`ends the start with one line: ${JSON.stringify(settings)}`, async () => {
+      const stack = await Stack.spawn(settings);
+      const { code } = await withDeadline('the end', stack.ended, 20000);
+      const lines = stack.output.trim().split('\n').filter((line) => !/^parley: made .*jwt\.secret/.test(line));
+      assert.notEqual(code, 0);
+      assert.match(lines[0], new RegExp(name), stack.output);
+      assert.equal(lines.length, 1, stack.output);
+      if (hidden) assert.ok(!stack.output.includes(hidden), 'the value is not shown');
+      assert.deepEqual(await stack.processes(), []);
+      await stack.stop();
+    });
+  }
+
+  test('a port in use is one, too', async () => {
+    const server = net.createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const stack = await Stack.spawn({}, { port: server.address().port });
+    const { code } = await withDeadline('the end', stack.ended, 20000);
+    assert.notEqual(code, 0);
+    assert.match(stack.output, new RegExp(`^parley: .*${server.address().port}.*in use.*\n$`));
+    await stack.stop();
+    server.close();
+  });
+});
+
+describe('a run', () => {
+  const hold = useStack({ before, after, afterEach }, { PRESENCE_GRACE_MS: '1000' });
+  const people = [];
+  afterEach(() => { for (const person of people.splice(0)) person.close(); });
+  const signUp = async (name) => {
+    const person = await Person.signUp(hold.stack.url, name);
+    people.push(person);
+    return person;
+  };
+
+  for (const name of ['auth1', 'message1', 'presence1', 'responder1', 'gateway', 'redis']) {
+    test(`brings ${name} back after kill -9, and nothing that was answered is lost`, async () => {
+      const [ann, bob] = [await signUp('ann'), await signUp('bob')];
+      const socket = await bob.connect({ reconnectionDelay: 50, reconnectionDelayMax: 200 });
+      const kept = [];
+      for (let i = 0; i < 5; i++) kept.push((await ann.send(bob, `before ${i}`)).json);
+      const pid = await pidOf(hold.stack, name);
+      process.kill(pid, 'SIGKILL');
+      await waitUntil(`another ${name}`, async () => (await pidOf(hold.stack, name)) !== pid, { within: 10000 });
+
+      // The first that passes is delivered, save where the receiver's connection broke with it:
+      // then the history has it, and live delivery goes on with the new connection.
+      const send = (text) => waitUntil('a send to pass', async () => {
+        const answer = await ann.send(bob, text).catch(() => undefined);
+        return answer?.status === 201 && answer.json;
+      }, { within: 10000 });
+      const delivered = ({ _id, message }) => waitUntil(`"${message}" to be delivered`,
+        () => socket.all('newMessage').some((m) => m._id === _id), { within: 10000 });
+      const first = await send('first after');
+      if (name === 'gateway' || name === 'presence1') {
+        await waitUntil('the socket to be back', () => socket.connected, { within: 10000 });
+        await delivered(await send('second after'));
+      } else {
+        await delivered(first);
+      }
+      const history = await waitUntil('the history', async () => {
+        const answer = await bob.history(ann).catch(() => undefined);
+        return answer?.status === 200 && answer.json;
+      });
+      for (const message of [...kept, first]) assert.ok(history.some(({ _id }) => _id === message._id), message.message);
+      const seen = socket.all('newMessage').map(({ _id }) => _id);
+      for (const message of kept) assert.ok(seen.includes(message._id), `${message.message} was delivered`);
+      assert.equal(new Set(seen).size, seen.length, 'none twice');
+
+      const carol = await waitUntil('a sign-up to pass', () => signUp('carol').catch(() => undefined), { within: 10000 });
+      await carol.setStatus('BUSY');
+      const asked = await ann.send(carol, 'and the responder?');
+      await waitUntil('a reply', async () =>
+        (await ann.history(carol)).json.some((m) => m.autoReply?.inReplyTo === asked.json._id), { within: 12000 });
+    });
+  }
+
+  test('keeps its secrets out of the environment that /proc shows', async () => {
+    const [ann] = [await signUp('ann')];
+    const jwtSecret = await readFile(path.join(hold.stack.dir, 'data/jwt.secret'), 'utf8');
+    for (const name of ['auth1', 'message1', 'presence1', 'responder1', 'gateway', 'redis']) {
+      const pid = await pidOf(hold.stack, name);
+      assert.ok(!(await readFile(`/proc/${pid}/environ`, 'latin1')).includes(jwtSecret), name);
+      assert.ok(!(await readFile(`/proc/${pid}/cmdline`, 'latin1')).includes(jwtSecret), name);
+    }
+    assert.equal((await ann.get('/api/auth/me')).status, 200);
+  });
+
+  test('takes its folder for itself', async () => {
+    const other = await Stack.spawn({}, { dir: hold.stack.dir });
+    const { code } = await withDeadline('the end', other.ended, 20000);
+    assert.notEqual(code, 0);
+    assert.match(other.output, /^parley: DATA_DIR .* in use.*\n$/);
+  });
+});
+
+describe('the end', () => {
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGKILL']) {
+    test(`by ${signal} comes within 5 s with sockets open, leaves no process and keeps the data`, async (t) => {
+      let stack = await Stack.start({ PRESENCE_GRACE_MS: '500' });
+      const { dir } = stack;
+      t.after(() => rm(dir, { recursive: true, force: true }));
+      const [ann, bob] = [await Person.signUp(stack.url, 'ann'), await Person.signUp(stack.url, 'bob')];
+      await ann.connect();
+      await bob.connect({ transports: ['polling'] });
+      const gone = await Person.signUp(stack.url, 'gone');
+      await gone.post('/api/auth/logout');
+      const { json } = await ann.send(bob, 'to keep');
+
+      const { code, took } = await stack.stop({ signal, keep: true });
+      for (const person of [ann, bob]) person.close();
+      assert.ok(took < 5000, `took ${took} ms`);
+      if (signal !== 'SIGKILL') assert.equal(code, 0, stack.output);
+      await waitUntil('no process to be left', async () => (await stack.processes()).length === 0, { within: 5000 - Math.min(took, 4000) });
+
+      stack = await Stack.start({}, { dir });
+      try {
+        const again = (cookie, path) => call(stack.url, 'GET', path, undefined, { cookie });
+        assert.deepEqual((await again(ann.cookie, `/api/messages/${bob.id}`)).json, [json]);
+        assert.equal((await again(gone.cookie, '/api/auth/me')).status, 401, 'who logged out stays out');
+      } finally {
+        await stack.stop();
+      }
+    });
+  }
+});
+
+describe('settings', () => {
+  let www;
+  before(async () => {
+    www = await mkdtemp(path.join(tmpdir(), 'parley-www-'));
+    await writeFile(path.join(www, 'index.html'), '<!doctype html><title>Another page</title>');
+  });
+  after(() => rm(www, { recursive: true, force: true }));
+
+  test('for a front end elsewhere: its files, its cookie, its old sessions', async () => {
+    const stack = await Stack.start({
+      NODE_ENV: 'production', COOKIE_SAMESITE: 'None', COOKIE_NAME: '__Host-jwt', PASSWORD_MIN_LENGTH: '6', WWW_DIR: www,
+      JWT_SECRET: secret, JWT_SECRET_PREVIOUS: 'short',
+    });
+    try {
+      assert.match((await call(stack.url, 'GET', '/some/page')).text, /Another page/);
+      const username = uniqueName('ann');
+      const answer = await call(stack.url, 'POST', '/api/auth/signup',
+        { fullName: 'Ann', username, password: 'sixsix', confirmPassword: 'sixsix', gender: 'female' });
+      assert.equal(answer.status, 201);
+      const [pair, ...attributes] = answer.cookies[0].split('; ');
+      assert.match(pair, /^__Host-jwt=/);
+      assert.deepEqual(attributes.map((a) => a.toLowerCase()).sort(), ['httponly', 'max-age=1296000', 'path=/', 'samesite=none', 'secure']);
+      for (const [key, status] of [[secret, 200], ['short', 200], ['other', 401]]) {
+        const token = signJwt(mernClaims(answer.json._id), key);
+        const me = await call(stack.url, 'GET', '/api/auth/me', undefined, { cookie: `__Host-jwt=${token}` });
+        assert.equal(me.status, status, key);
+      }
+      // A session from before COOKIE_NAME was set goes on.
+      const plain = `jwt=${signJwt(mernClaims(answer.json._id), secret)}`;
+      assert.equal((await call(stack.url, 'GET', '/api/auth/me', undefined, { cookie: plain })).status, 200);
+    } catch (error) {
+      await stack.printLogs();
+      throw error;
+    } finally {
+      await stack.stop();
+    }
+  });
+
+  test('may be secrets in files', async () => {
+    const file = path.join(www, 'secret');
+    await writeFile(file, `${secret}\n`, { mode: 0o600 });
+    const stack = await Stack.start({ JWT_SECRET_FILE: file });
+    try {
+      const ann = await Person.signUp(stack.url, 'ann');
+      assert.equal((await ann.get('/api/auth/me', { cookie: `jwt=${signJwt(mernClaims(ann.id), secret)}` })).status, 200);
+      assert.equal((await ann.logIn()).json.username, ann.user.username, password);
+    } finally {
+      await stack.stop();
+    }
+  });
+});
