@@ -119,6 +119,13 @@ check: lint ## lint, and the unit and contract tests under ASan and UBSan
 
 -include tests/fuzz/fuzz.mk
 
+$B/tests/bench/store_bench: $B/tests/bench/store_bench.o $B/libparley.a
+	@echo "  ld $@"
+	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS)
+
+bench-store: $B/tests/bench/store_bench ## what a send and a page cost as a conversation grows
+	@$<
+
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
@@ -128,4 +135,4 @@ help: ## list the targets
 clean: ## remove what was built
 	rm -rf build
 
-.PHONY: all conformance-server units test lint check help clean
+.PHONY: all bench-store conformance-server units test lint check help clean
