@@ -170,6 +170,8 @@ answer_clean(struct pl_str raw, bool was_cut_off, struct pl_buf *out)
 	struct pl_buf text;
 	enum pl_err err = PL_E_NOT_FOUND;
 
+	if (raw.len == 0)
+		return PL_E_NOT_FOUND;
 	pl_buf_init(&text, 4 * (ANSWER_CHARS_MAX + 1));
 	if (!copy_chars(end_at_token(skip_thoughts(raw)), &text))
 		was_cut_off = true;

@@ -15,10 +15,10 @@
 #include "base/buf.h"
 #include "base/oid.h"
 
-#define PL_JWT_BYTES_MAX     4096
-#define PL_JWT_ID_LEN	     16
-#define PL_JWT_SECRET_MIN    32
-#define PL_JWT_LIFETIME_S    1296000 /* 15 days */
+#define PL_JWT_BYTES_MAX  4096
+#define PL_JWT_ID_LEN     16
+#define PL_JWT_SECRET_MIN 32
+#define PL_JWT_LIFETIME_S 1296000 /* 15 days */
 
 struct pl_jwt_claims {
 	struct pl_oid user;
@@ -32,8 +32,8 @@ struct pl_jwt_claims {
 /* Refuses a weak secret (too short, well known, one byte repeated): PL_E_INVALID and *why, a
  * constant sentence that names the variable and never its value. previous may be NULL, and may
  * be short. Both are copied. */
-enum pl_err pl_jwt_init(const char *secret, const char *previous, const char **why)
-    PL_MUST_CHECK;
+enum pl_err pl_jwt_init(
+    const char *secret, const char *previous, const char **why) PL_MUST_CHECK;
 void pl_jwt_fini(void); /* wipes the keys */
 
 /* A token for user, into out; fills *claims with what it says. */
@@ -41,7 +41,7 @@ enum pl_err pl_jwt_sign(const struct pl_oid *user, int64_t now_unix_s, struct pl
     struct pl_jwt_claims *claims) PL_MUST_CHECK;
 
 /* PL_E_INVALID: not one of our tokens. PL_E_TIMEOUT: it was, and has expired. */
-enum pl_err pl_jwt_verify(struct pl_str token, int64_t now_unix_s,
-    struct pl_jwt_claims *claims) PL_MUST_CHECK;
+enum pl_err pl_jwt_verify(
+    struct pl_str token, int64_t now_unix_s, struct pl_jwt_claims *claims) PL_MUST_CHECK;
 
 #endif

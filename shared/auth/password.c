@@ -82,7 +82,8 @@ static bool
 bcrypt_matches(const char *password, const char *hash)
 {
 	struct crypt_data *data = pl_mem_zalloc(sizeof(*data)); /* 32 KiB */
-	const char *made = crypt_r(password, hash, data);
+	/* Not crypt_r(): ASan's own of that name keeps libcrypt from being linked. */
+	const char *made = crypt_rn(password, hash, data, (int)sizeof(*data));
 	bool ok = made != NULL && strlen(made) == BCRYPT_LEN &&
 		  sodium_memcmp(made, hash, BCRYPT_LEN) == 0;
 

@@ -7,7 +7,7 @@
 
 struct pl_invalid {
 	const char *code; /* constant: "INVALID_FIELD", "PASSWORDS_DONT_MATCH" */
-	char text[160];	  /* "fullName must be 1 to 100 characters long" */
+	char text[160];   /* "fullName must be 1 to 100 characters long" */
 };
 
 void pl_invalid_set(struct pl_invalid *why, const char *code, const char *format, ...)

@@ -15,20 +15,21 @@
 #include "base/oid.h"
 #include "model/invalid.h"
 
-#define PL_MESSAGE_F_ID		 "_id"
-#define PL_MESSAGE_F_SENDER	 "senderId"
-#define PL_MESSAGE_F_RECEIVER	 "receiverId"
-#define PL_MESSAGE_F_TEXT	 "message"
-#define PL_MESSAGE_F_CREATED_AT	 "createdAt"
-#define PL_MESSAGE_F_UPDATED_AT	 "updatedAt"
-#define PL_MESSAGE_F_VERSION	 "__v"
-#define PL_MESSAGE_F_AUTO_REPLY	 "autoReply"
-#define PL_MESSAGE_F_KIND	 "kind"
+#define PL_MESSAGE_F_ID          "_id"
+#define PL_MESSAGE_F_SENDER      "senderId"
+#define PL_MESSAGE_F_RECEIVER    "receiverId"
+#define PL_MESSAGE_F_TEXT        "message"
+#define PL_MESSAGE_F_CREATED_AT  "createdAt"
+#define PL_MESSAGE_F_UPDATED_AT  "updatedAt"
+#define PL_MESSAGE_F_VERSION     "__v"
+#define PL_MESSAGE_F_AUTO_REPLY  "autoReply"
+#define PL_MESSAGE_F_KIND        "kind"
 #define PL_MESSAGE_F_IN_REPLY_TO "inReplyTo"
 
 enum pl_reply_kind { PL_REPLY_NONE, PL_REPLY_LLM, PL_REPLY_FALLBACK };
 
-const char *pl_reply_kind_name(enum pl_reply_kind kind); /* "llm", "fallback"; NULL for none */
+const char *pl_reply_kind_name(
+    enum pl_reply_kind kind); /* "llm", "fallback"; NULL for none */
 bool pl_reply_kind_parse(struct pl_str text, enum pl_reply_kind *out);
 
 struct pl_message {

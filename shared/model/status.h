@@ -8,7 +8,8 @@ enum pl_status { PL_STATUS_AVAILABLE, PL_STATUS_BUSY };
 
 #define PL_STATUS_NOTE_CHARS_MAX 280
 
-const char *pl_status_name(enum pl_status status);		     /* "AVAILABLE" */
-bool pl_status_parse(struct pl_str text, enum pl_status *out); /* exact; false otherwise */
+const char *pl_status_name(enum pl_status status); /* "AVAILABLE" */
+bool pl_status_parse(
+    struct pl_str text, enum pl_status *out); /* exact; false otherwise */
 
 #endif

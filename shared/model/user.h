@@ -16,17 +16,17 @@
 #include "model/invalid.h"
 #include "model/status.h"
 
-#define PL_USER_F_ID		   "_id"
-#define PL_USER_F_FULL_NAME	   "fullName"
-#define PL_USER_F_USERNAME	   "username"
-#define PL_USER_F_PASSWORD	   "password"
+#define PL_USER_F_ID               "_id"
+#define PL_USER_F_FULL_NAME        "fullName"
+#define PL_USER_F_USERNAME         "username"
+#define PL_USER_F_PASSWORD         "password"
 #define PL_USER_F_CONFIRM_PASSWORD "confirmPassword"
-#define PL_USER_F_GENDER	   "gender"
-#define PL_USER_F_PROFILE_PIC	   "profilePic"
-#define PL_USER_F_STATUS	   "status"
-#define PL_USER_F_NOTE		   "statusNote"
-#define PL_USER_F_CREATED_AT	   "createdAt"
-#define PL_USER_F_UPDATED_AT	   "updatedAt"
+#define PL_USER_F_GENDER           "gender"
+#define PL_USER_F_PROFILE_PIC      "profilePic"
+#define PL_USER_F_STATUS           "status"
+#define PL_USER_F_NOTE             "statusNote"
+#define PL_USER_F_CREATED_AT       "createdAt"
+#define PL_USER_F_UPDATED_AT       "updatedAt"
 
 #define PL_USER_FULL_NAME_CHARS_MAX 100
 #define PL_USER_USERNAME_CHARS_MAX  64
@@ -86,8 +86,8 @@ struct pl_status_change {
 	struct pl_str note; /* empty: none */
 };
 
-enum pl_err pl_status_change_parse(const struct pl_json *body, struct pl_status_change *out,
-    struct pl_invalid *why) PL_MUST_CHECK;
+enum pl_err pl_status_change_parse(const struct pl_json *body,
+    struct pl_status_change *out, struct pl_invalid *why) PL_MUST_CHECK;
 
 void pl_user_write(struct pl_json_out *o, const struct pl_user *user, bool with_times);
 

@@ -14,7 +14,7 @@
 
 struct pl_bucket_rule {
 	int64_t interval_us; /* between events at the steady rate; 0: no limit */
-	int64_t burst;	     /* events that may come at once, 1.. */
+	int64_t burst;       /* events that may come at once, 1.. */
 };
 
 struct pl_bucket {

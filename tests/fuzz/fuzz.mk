@@ -28,7 +28,8 @@ build/fuzz/libparley.a: $(FUZZ_LIB_OBJ)
 
 build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o build/fuzz/libparley.a
 	@echo "  ld $@"
-	@$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
+	@$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.o,$^) $(filter %.a,$^) \
+		$(LIBS)
 
 $(FUZZ:%=fuzz-%): fuzz-%: build/fuzz/fuzz_%
 	@mkdir -p build/fuzz/corpus/$* tests/fuzz/corpus/$*
