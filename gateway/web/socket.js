@@ -1,0 +1,182 @@
+// A small Socket.IO 5 client over Engine.IO 4: WebSocket, and long polling where no WebSocket
+// gets through. It connects again by itself, with a growing and jittered delay, and asks the
+// server for what it missed (connection state recovery).
+//
+//   const socket = new Socket();
+//   socket.on('newMessage', (message) => ...);
+//   socket.on('connect' | 'disconnect' | 'refused', ...);
+//   socket.open(); socket.emit('typing', {...}); socket.close();
+
+const delayLeast = 500;
+const delayMost = 5000;
+const openLimit = 10000; // for a transport to open
+
+class WebSocketTransport {
+  constructor(query, events) {
+    const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
+    this.ws = new WebSocket(`${scheme}://${location.host}/socket.io/?${query}&transport=websocket`);
+    this.ws.onmessage = ({ data }) => { if (typeof data === 'string') events.packet(data); };
+    this.ws.onclose = () => events.closed();
+  }
+
+  send(packet) { if (this.ws.readyState === WebSocket.OPEN) this.ws.send(packet); }
+
+  close() { this.ws.onmessage = this.ws.onclose = null; this.ws.close(); }
+}
+
+class PollingTransport {
+  constructor(query, events) {
+    this.base = `/socket.io/?${query}&transport=polling`;
+    this.events = events;
+    this.queue = [];
+    this.abort = new AbortController();
+    this.poll();
+  }
+
+  url() { return this.sid ? `${this.base}&sid=${encodeURIComponent(this.sid)}` : this.base; }
+
+  async poll() {
+    try {
+      while (!this.abort.signal.aborted) {
+        const response = await fetch(this.url(), { signal: this.abort.signal, cache: 'no-store' });
+        if (!response.ok) throw new Error('poll');
+        for (const packet of (await response.text()).split('\x1e')) {
+          if (packet[0] === '0') this.sid = JSON.parse(packet.slice(1)).sid;
+          this.events.packet(packet);
+        }
+      }
+    } catch {
+      this.end();
+    }
+  }
+
+  send(packet) {
+    this.queue.push(packet);
+    if (!this.posting) this.post();
+  }
+
+  async post() {
+    this.posting = true;
+    try {
+      while (this.queue.length > 0) {
+        const body = this.queue.splice(0).join('\x1e');
+        const response = await fetch(this.url(), {
+          method: 'POST', body, headers: { 'Content-Type': 'text/plain;charset=UTF-8' }, signal: this.abort.signal,
+        });
+        if (!response.ok) throw new Error('post');
+      }
+    } catch {
+      this.end();
+    }
+    this.posting = false;
+  }
+
+  end() { if (!this.abort.signal.aborted) { this.abort.abort(); this.events.closed(); } }
+
+  close() { this.abort.abort(); }
+}
+
+export class Socket {
+  #listeners = new Map();
+  #transport = null;
+  #timer = 0; // to open again, or until the server counts as silent
+  #failures = 0;
+  #usePolling = false;
+  #wanted = false;
+  #pid; // of the session, for recovery
+  #offset;
+
+  id = undefined; // while connected
+  silence = 0; // after so many milliseconds without a packet the connection is dead
+
+  on(name, listener) { this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), listener]); }
+
+  open() {
+    this.#wanted = true;
+    if (!this.#transport) this.#begin();
+  }
+
+  close() {
+    this.#wanted = false;
+    this.#send('41');
+    this.#drop();
+  }
+
+  emit(name, ...args) { if (this.id) this.#send(`42${JSON.stringify([name, ...args])}`); }
+
+  #tell(name, ...args) { for (const listener of this.#listeners.get(name) ?? []) listener(...args); }
+
+  #send(packet) { this.#transport?.send(packet); }
+
+  #begin() {
+    const Transport = this.#usePolling ? PollingTransport : WebSocketTransport;
+    this.#expectWithin(openLimit);
+    this.#transport = new Transport('EIO=4', {
+      packet: (packet) => this.#packet(packet),
+      closed: () => this.#lost(),
+    });
+  }
+
+  /** Give the connection up unless something comes within so many milliseconds. */
+  #expectWithin(ms) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#lost(), ms);
+  }
+
+  #drop() {
+    clearTimeout(this.#timer);
+    this.#transport?.close();
+    this.#transport = null;
+    if (this.id) {
+      this.id = undefined;
+      this.#tell('disconnect');
+    }
+  }
+
+  #lost() {
+    const hadOpened = Boolean(this.id);
+    this.#drop();
+    if (!this.#wanted) return;
+    if (!hadOpened) this.#usePolling = !this.#usePolling; // perhaps the other way gets through
+    const delay = Math.min(delayMost, delayLeast * 2 ** this.#failures++);
+    this.#timer = setTimeout(() => this.#begin(), delay * (0.5 + Math.random()));
+  }
+
+  #packet(packet) {
+    switch (packet[0]) {
+      case '0': {
+        const { pingInterval, pingTimeout } = JSON.parse(packet.slice(1));
+        this.silence = pingInterval + pingTimeout;
+        this.#send(`40${this.#pid ? JSON.stringify({ pid: this.#pid, offset: this.#offset }) : ''}`);
+        break;
+      }
+      case '1': this.#lost(); return;
+      case '2': this.#send('3'); break;
+      case '4': this.#message(packet.slice(1)); break;
+      default: break;
+    }
+    if (this.#transport && this.silence) this.#expectWithin(this.silence);
+  }
+
+  #message(text) {
+    const type = text[0];
+    const data = text.length > 1 ? JSON.parse(text.slice(1)) : undefined;
+    if (type === '0') {
+      const recovered = Boolean(data.pid) && data.pid === this.#pid;
+      this.#pid = data.pid;
+      this.#failures = 0;
+      this.id = data.sid;
+      this.#tell('connect', recovered);
+    } else if (type === '2') {
+      const [name, ...args] = data;
+      if (this.#pid && typeof args.at(-1) === 'string') this.#offset = args.pop();
+      this.#tell(name, ...args);
+    } else if (type === '4') {
+      this.#wanted = false;
+      this.#drop();
+      this.#tell('refused', data);
+    } else if (type === '1') {
+      this.#lost();
+    }
+  }
+}
