@@ -108,6 +108,12 @@ build/fuzz/fuzz_llm: $(addprefix build/fuzz/,$(RESPONDER_PURE))
 units: $(UNIT_BIN) ## build and run the unit and store contract tests
 	@tests/support/run_units.sh $(UNIT_BIN)
 
+# exec and --pdeathsig: run.sh ends with this make, however that ends.
+run: ## install what is needed, build, run Parley on this machine until Ctrl-C
+	@deploy/local/install.sh run && \
+	$(MAKE) --no-print-directory -j$$(nproc) all && \
+	exec setpriv --pdeathsig TERM deploy/local/run.sh
+
 test: ## install what is needed, build, run every test; ends with "N passed, N failed"
 	@tests/run.sh
 
@@ -135,4 +141,4 @@ help: ## list the targets
 clean: ## remove what was built
 	rm -rf build
 
-.PHONY: all bench-store conformance-server units test lint check help clean
+.PHONY: all run bench-store conformance-server units test lint check help clean

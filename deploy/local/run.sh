@@ -1,0 +1,360 @@
+#!/bin/bash
+# The whole of Parley on this machine: `make run`, or this once everything is built.
+#
+# Starts Redis (unless REDIS_URL names one), the services, llm-responder and the gateway, starts
+# again what dies, and ends them all on Ctrl-C or SIGTERM. Whoever kills this script ends them
+# too: each child asks the kernel for SIGTERM once its parent is gone.
+#
+# Settings, from the environment:
+#   PORT         of the gateway                                          (5000)
+#   GATEWAY_BIND addresses it listens on; 0.0.0.0 for other machines     (127.0.0.1 [::1])
+#   DATA_DIR     what must survive: store, secret, Redis                 (./data)
+#   RUN_DIR      what need not: configuration, logs/, pids/              ($DATA_DIR/run)
+#   BUILD_DIR    where the services were built                           (./build)
+#   REDIS_URL    an external Redis; none is started then                 (none)
+#   REDIS_PORT   the own one's port                                      (a free one)
+#   AUTH_INSTANCES, MESSAGE_INSTANCES, PRESENCE_INSTANCES, RESPONDER_INSTANCES   (1)
+#   WWW_DIR      another front end                                       (gateway/web)
+#   NODE_ENV     cookies without Secure in "development"                 (development)
+#   JWT_SECRET   else made at the first start: $DATA_DIR/jwt.secret
+#   SERVICE_PRELOAD   LD_PRELOAD for the services: a sanitizer's library (none)
+# All others go to the services as they are; see env.example.
+#
+# Exit status: 0 after Ctrl-C or SIGTERM, 78 for a bad setting, else 1 and one line that says why.
+set -u
+umask 077
+root=$(cd "$(dirname "$0")/../.." && pwd)
+PATH=$PATH:/usr/sbin:/sbin
+
+declare -A address=() # name -> host:port
+services=()           # names, in the order they are started
+. "$root/deploy/local/supervise.sh"
+
+# ---- settings --------------------------------------------------------------------------
+whole_number() { # name, value, least, most
+	[[ $2 =~ ^[0-9]{1,9}$ ]] && ((10#$2 >= $3 && 10#$2 <= $4)) ||
+		die $EX_CONFIG "$1 must be a number from $3 to $4, not '$2'"
+}
+
+absolute() { # path
+	case $1 in
+	/*) echo "$1" ;;
+	*) echo "$PWD/$1" ;;
+	esac
+}
+
+own_folder() { # name of the setting, path
+	mkdir -p "$2" 2>/dev/null && [ -w "$2" ] && [ -x "$2" ] ||
+		die $EX_CONFIG "$1: cannot write to the folder $2"
+}
+
+is_listening() { # host, port
+	(exec 3<>"/dev/tcp/$1/$2") 2>/dev/null
+}
+
+need_programs() {
+	local program missing=
+
+	for program in kore nginx curl setpriv setsid flock; do
+		command -v "$program" >/dev/null || missing+=" $program"
+	done
+	[ -n "$redis_url" ] || command -v redis-server >/dev/null || missing+=" redis-server"
+	[ -z "$missing" ] || die 1 "not installed:$missing; deploy/local/install.sh run installs it"
+	for program in auth.so message.so presence.so llm-responder; do
+		[ -e "$build/$program" ] || die 1 "$build/$program is not built; make builds it"
+	done
+}
+
+read_settings() {
+	local name
+
+	port=${PORT:-5000}
+	whole_number PORT "$port" 1 65535
+	for name in AUTH MESSAGE PRESENCE; do
+		whole_number "${name}_INSTANCES" "$(instances "$name")" 1 64
+	done
+	whole_number RESPONDER_INSTANCES "$(instances RESPONDER)" 0 64
+	whole_number REDIS_PORT "${REDIS_PORT:-0}" 0 65535
+	whole_number DRAIN_SECONDS "${DRAIN_SECONDS:-1}" 0 600
+	data=$(absolute "${DATA_DIR:-$root/data}")
+	run=$(absolute "${RUN_DIR:-$data/run}")
+	build=$(absolute "${BUILD_DIR:-$root/build}")
+	bind=${GATEWAY_BIND:-127.0.0.1 [::1]}
+	[ -z "${WWW_DIR:-}" ] || export WWW_DIR=$(absolute "$WWW_DIR")
+
+	redis_url=${REDIS_URL:-}
+	if [ -n "${REDIS_URL_FILE:-}" ]; then
+		[ -z "$redis_url" ] || die $EX_CONFIG "REDIS_URL and REDIS_URL_FILE are both set"
+		redis_url=$(cat "$REDIS_URL_FILE") || die $EX_CONFIG "REDIS_URL_FILE cannot be read"
+	fi
+	[[ -z $redis_url || $redis_url =~ ^redis://([^@/]*@)?[^:@/]+(:[0-9]+)?(/[0-9]*)?$ ]] ||
+		die $EX_CONFIG "REDIS_URL must look like redis://[:password@]host:port[/db]"
+}
+
+instances() { # AUTH
+	local name=$1_INSTANCES
+
+	echo "${!name:-1}"
+}
+
+# One run a folder: two would write the same files. Children do not keep the locks.
+take_folders() {
+	own_folder DATA_DIR "$data"
+	own_folder RUN_DIR "$run"
+	exec 8>"$data/lock" 9>"$run/lock"
+	flock -n 8 || die 1 "DATA_DIR $data is in use by another run"
+	flock -n 9 || die 1 "RUN_DIR $run is in use by another run"
+	rm -rf "$run/pids" "$run/gateway" "$run/logs/previous"
+	mkdir -p "$run/logs/previous" "$run/pids" "$data/redis"
+	mv -f "$run"/logs/*.log "$run/logs/previous" 2>/dev/null
+}
+
+need_free_port() {
+	local host
+
+	for host in $bind; do
+		case $host in
+		0.0.0.0 | '[::]' | '*') host=127.0.0.1 ;;
+		esac
+		host=${host#[}
+		is_listening "${host%]}" "$port" &&
+			die 1 "port $port is in use; PORT=... make run takes another"
+	done
+}
+
+make_jwt_secret() {
+	[ -z "${JWT_SECRET:-}${JWT_SECRET_FILE:-}" ] || return 0
+	if [ ! -s "$data/jwt.secret" ]; then
+		head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$data/jwt.secret.new" &&
+			mv "$data/jwt.secret.new" "$data/jwt.secret" ||
+			die 1 "cannot write $data/jwt.secret"
+		say "made $data/jwt.secret, which signs the session tokens"
+	fi
+	export JWT_SECRET_FILE=$data/jwt.secret
+}
+
+# Each run has a loopback address of its own, after its process id: two runs cannot meet there,
+# whatever ports they find free.
+loopback=127.$((64 + ($$ >> 16 & 63))).$(($$ >> 8 & 255)).$(($$ & 255))
+next_port=4000
+free_port() { # sets REPLY
+	while is_listening "$loopback" "$next_port"; do
+		next_port=$((next_port + 1))
+	done
+	REPLY=$next_port
+	next_port=$((next_port + 1))
+}
+
+# ---- what is started -------------------------------------------------------------------
+prepare_redis() {
+	local host=$loopback password
+
+	if [ -n "$redis_url" ]; then
+		wait_for_redis
+	else
+		free_port
+		[ "${REDIS_PORT:-0}" = 0 ] || {
+			host=127.0.0.1 REPLY=$REDIS_PORT
+			is_listening $host "$REPLY" && die 1 "REDIS_PORT $REPLY is in use"
+		}
+		address[redis]=$host:$REPLY
+		password=$(head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n')
+		printf '%s\n' "bind $host" "port $REPLY" "requirepass $password" "daemonize no" \
+			'save ""' "appendonly yes" "appendfsync everysec" \
+			"maxmemory-policy noeviction" >"$run/redis.conf"
+		redis_url=redis://:$password@$host:$REPLY
+		services+=(redis)
+	fi
+	# By a file, for the environment of a process can be read in /proc.
+	echo "$redis_url" >"$run/redis.url"
+	unset REDIS_URL
+	export REDIS_URL_FILE=$run/redis.url
+}
+
+wait_for_redis() {
+	local host=${redis_url#redis://} port waited=0
+
+	host=${host##*@}
+	host=${host%%/*}
+	port=${host##*:}
+	[ "$port" != "$host" ] || port=6379
+	address[redis]=${host%:*}:$port
+	until is_listening "${host%:*}" "$port"; do
+		[ -z "$stop_asked" ] || exit 0
+		((waited++ % 20)) || say "waiting for Redis at ${address[redis]}"
+		sleep 0.5
+	done
+}
+
+prepare_service() { # auth, how many
+	local i name
+
+	for ((i = 1; i <= $2; i++)); do
+		name=$1$i
+		free_port
+		address[$name]=$loopback:$REPLY
+		mkdir -p "$run/$name"
+		ln -sfn "$build/$1.so" "$run/$name/$1.so"
+		printf '%s\n' "load ./$1.so" "pidfile ./kore.pid" >"$run/$name/kore.conf"
+		services+=("$name")
+	done
+}
+
+upstreams() { # auth
+	local name
+
+	for name in "${services[@]}"; do
+		case $name in
+		presence[0-9]*) [ "$1" = presence ] && printf ' p%s=%s' "${name#presence}" "${address[$name]}" ;;
+		$1[0-9]*) printf ' %s' "${address[$name]}" ;;
+		esac
+	done
+}
+
+prepare_gateway() {
+	local host listen= why
+
+	for host in $bind; do
+		# A machine may have IPv6 switched off.
+		[[ $host != '[::1]' ]] || grep -qs '^0*1 ' /proc/net/if_inet6 || continue
+		listen+=" $host:$port"
+	done
+	why=$(GATEWAY_LISTEN=$listen AUTH_UPSTREAM=$(upstreams auth) \
+		MESSAGE_UPSTREAM=$(upstreams message) PRESENCE_UPSTREAM=$(upstreams presence) \
+		"$root/gateway/render.sh" "$run/gateway" 2>&1) || die $EX_CONFIG "$why"
+	ln -sfn ../gateway/logs/access.log "$run/logs/access.log"
+	services+=(gateway)
+}
+
+prepare() {
+	local i
+
+	prepare_redis
+	prepare_service auth "$(instances AUTH)"
+	prepare_service message "$(instances MESSAGE)"
+	prepare_service presence "$(instances PRESENCE)"
+	for ((i = 1; i <= $(instances RESPONDER); i++)); do
+		services+=("responder$i")
+	done
+	prepare_gateway
+}
+
+# Becomes the process; secrets go only to those that need them.
+become() { # name
+	local kind=${1%%[0-9]*} number=${1##*[a-z]} clean
+
+	exec 8>&- 9>&- </dev/null >>"$run/logs/$1.log" 2>&1
+	clean=(env -i "PATH=$PATH" "TZ=${TZ:-}" "LANG=${LANG:-C.UTF-8}")
+	export INSTANCE=${kind:0:1}$number
+	case $kind in
+	redis)
+		cd "$data/redis" && set -- "${clean[@]}" redis-server "$run/redis.conf"
+		;;
+	gateway)
+		cd "$run/gateway" && set -- "${clean[@]}" \
+			nginx -p "$run/gateway" -e logs/error.log -c conf/nginx.conf
+		;;
+	responder)
+		unset JWT_SECRET JWT_SECRET_FILE JWT_SECRET_PREVIOUS JWT_SECRET_PREVIOUS_FILE
+		cd "$run" && set -- "$build/llm-responder"
+		;;
+	*)
+		unset LLM_API_TOKEN LLM_API_KEY LLM_API_TOKEN_FILE LLM_API_KEY_FILE
+		[ -z "${SERVICE_PRELOAD:-}" ] || export LD_PRELOAD=$SERVICE_PRELOAD
+		export LISTEN=${address[$1]}
+		cd "$run/$1" && set -- kore -f -n -r -q -c kore.conf
+		;;
+	esac || exit 1
+	exec setsid setpriv --pdeathsig TERM "$@"
+}
+
+# ---- readiness and warnings ------------------------------------------------------------
+answers() { # url, status
+	[ "$(curl -sk -o /dev/null -m 1 -w '%{http_code}' "$1")" = "$2" ]
+}
+
+is_answering() { # name
+	case $1 in
+	redis) is_listening "${address[redis]%:*}" "${address[redis]##*:}" ;;
+	gateway) [ "$missing" = "" ] && answers "$own_url/api/users" 401 ;; # through all: the last
+	responder*) [ -n "${pid_of[$1]:-}" ] ;;
+	*) answers "http://${address[$1]}/readyz" 200 ;;
+	esac
+}
+
+# From now on: the services' warnings and errors, as they are logged, and what is no log line at
+# all.
+show_warnings() {
+	local name files=()
+
+	for name in "${services[@]}"; do
+		: >>"$run/logs/$name.log"
+		[ "$name" = redis ] || files+=("$run/logs/$name.log")
+	done
+	setpriv --pdeathsig KILL tail -q -n +1 -F "${files[@]}" 8>&- 9>&- 2>/dev/null \
+		> >(exec 8>&- 9>&- grep --line-buffered -E '"lvl":"(warn|error)"|^[^{]') &
+	helper_pids+=($!)
+}
+
+last_line() { # name
+	local line
+
+	line=$(grep -v '^[[:space:]]*$' "$run/logs/$1.log" | tail -n 1)
+	[ -n "$line" ] || line=$(tail -n 1 "$run/gateway/logs/error.log" 2>/dev/null)
+	echo "${line:-it wrote nothing}"
+}
+
+setting_or() { # variable names..., text where none is set
+	while [ $# -gt 1 ]; do
+		[ -z "${!1:-}" ] || return 1
+		shift
+	done
+	echo "$1"
+}
+
+announce() {
+	local store llm
+
+	store=$(setting_or MONGO_DB_URI MONGODB_URI MONGO_DB_URI_FILE MONGODB_URI_FILE \
+		"SQLite in $data") || store=MongoDB
+	llm=$(setting_or LLM_API_URL LLM_API_TOKEN LLM_API_KEY LLM_API_TOKEN_FILE \
+		LLM_API_KEY_FILE "none; who writes to a busy user gets the standard text") || {
+		llm=${LLM_API_URL:-https://router.huggingface.co}
+		llm=${llm#*://}
+		llm=${llm%%/*}
+		llm=${llm##*@}
+	}
+	cat <<-END
+		Parley is at http://localhost:$port
+		  store      $store
+		  Redis      ${address[redis]}$([[ ${services[0]} = redis ]] || echo ', external')
+		  LLM        $llm
+		  front end  ${WWW_DIR:-$root/gateway/web}
+		  processes  ${services[*]}
+		  logs       $run/logs
+	END
+	show_warnings
+}
+
+# ---- run ---------------------------------------------------------------------------------
+trap 'stop_asked=1' INT TERM HUP
+read_settings
+need_programs
+take_folders
+need_free_port
+make_jwt_secret
+export NODE_ENV=${NODE_ENV:-development} DATA_DIR=$data DRAIN_SECONDS=${DRAIN_SECONDS:-1}
+# Room for the sockets; kore walks through all numbers up to the limit, so not "unlimited".
+hard=$(ulimit -H -n)
+ulimit -S -n "$([ "$hard" != unlimited ] && ((hard < 65536)) && echo "$hard" || echo 65536)"
+prepare
+read -r first_bind _ <<<"$bind"
+case $first_bind in
+0.0.0.0 | '[::]' | '*') first_bind=127.0.0.1 ;;
+esac
+own_url=http${GATEWAY_TLS_CERT:+s}://$first_bind:$port
+
+supervise
+say "stopping"
+end_everything
+exit 0

@@ -1,0 +1,187 @@
+# Keeping services alive, and ending them; sourced by run.sh.
+#
+# A loop looks ten times a second who has died. (bash's `wait -n` would be told, but forgets a
+# child that ended while another command ran.) What died is started again, later each time.
+#
+# From run.sh:  services        names, in the order they start
+#               become NAME     turns this process into the service
+#               is_answering NAME   whether it is ready
+#               announce        says that all are
+#               last_line NAME  the last thing a service wrote
+#               $run            folder; $run/pids/NAME is written at each start
+
+START_LIMIT_MS=30000 # to ready
+STARTS_MAX=4         # of one service until then
+BACKOFF_MIN_MS=200   # doubles with each death
+BACKOFF_MAX_MS=5000
+STEADY_MS=30000 # alive this long: the back-off begins anew
+EX_CONFIG=78
+
+declare -A pid_of=() # service -> pid, while it is alive or its death has not been seen
+declare -A due_ms=() # service -> when it is to be started again
+declare -A born_ms=()
+declare -A starts=() # service -> how often
+declare -A backoff_ms=()
+declare -A is_ready=() # service -> once it has answered
+helper_pids=()
+stop_asked=            # by a signal
+exec {never}<> <(:)    # nobody writes to it: a clock without a process
+
+say() {
+	echo "parley: $*"
+}
+
+nap() {
+	read -r -t 0.1 -u "$never" _
+}
+
+now_ms() { # sets REPLY; this clock never jumps
+	read -r REPLY _ </proc/uptime
+	REPLY=$((10#${REPLY/./} * 10))
+}
+
+# ---- the end ---------------------------------------------------------------------------
+# A service leads a process group; its workers may outlive it (nginx' do after a SIGKILL).
+kill_group() { # pid
+	kill -KILL -- "-$1" "$1" 2>/dev/null
+}
+
+# The services in $services that match and are alive, in $matching.
+match_services() { # pattern
+	local name
+
+	matching=()
+	for name in "${services[@]}"; do
+		[[ $name == $1 && -n ${pid_of[$name]:-} ]] || continue
+		if kill -0 "${pid_of[$name]}" 2>/dev/null; then
+			matching+=("$name")
+		else
+			kill_group "${pid_of[$name]}"
+			unset "pid_of[$name]"
+		fi
+	done
+}
+
+# SIGTERM to all that match, SIGKILL to what is left of them after a while.
+end_services() { # pattern, ms
+	local end_ms name matching
+
+	now_ms
+	end_ms=$((REPLY + $2))
+	match_services "$1"
+	for name in "${matching[@]}"; do
+		kill -TERM "${pid_of[$name]}" 2>/dev/null
+	done
+	while [ ${#matching[@]} -gt 0 ] && ((REPLY < end_ms)); do
+		nap
+		now_ms
+		match_services "$1"
+	done
+	for name in "${matching[@]}"; do
+		say "$name does not end, killed"
+		kill_group "${pid_of[$name]}"
+		unset "pid_of[$name]"
+	done
+}
+
+end_everything() {
+	trap kill_everything INT TERM HUP # asked twice: at once
+	# What talks to Redis ends before it does; nginx keeps their clients until then.
+	end_services '@(auth|message|presence|responder)*' $((${DRAIN_SECONDS:-1} * 1000 + 2000))
+	end_services '*' 1000
+	[ ${#helper_pids[@]} -eq 0 ] || kill -KILL "${helper_pids[@]}" 2>/dev/null
+}
+
+kill_everything() {
+	local pid
+
+	for pid in "${pid_of[@]}"; do
+		kill_group "$pid"
+	done
+	[ ${#helper_pids[@]} -eq 0 ] || kill -KILL "${helper_pids[@]}" 2>/dev/null
+	exit 1
+}
+
+die() { # exit status, text...
+	local status=$1
+
+	shift
+	echo "parley: $*" >&2
+	end_everything
+	exit "$status"
+}
+
+# ---- the life --------------------------------------------------------------------------
+start() { # name
+	become "$1" &
+	pid_of[$1]=$!
+	echo $! >"$run/pids/$1"
+	now_ms
+	born_ms[$1]=$REPLY
+	starts[$1]=$((${starts[$1]:-0} + 1))
+	unset "due_ms[$1]"
+}
+
+has_died() { # name, exit status, now_ms
+	local wait_ms=${backoff_ms[$1]:-$BACKOFF_MIN_MS}
+
+	[ "$2" -ne $EX_CONFIG ] || die $EX_CONFIG "$1: $(last_line "$1")"
+	if [ ${#is_ready[@]} -lt ${#services[@]} ]; then
+		case $1 in
+		redis | gateway) die 1 "$1 does not start: $(last_line "$1")" ;;
+		esac
+		((starts[$1] < STARTS_MAX)) || die 1 "$1 does not start: $(last_line "$1")"
+	fi
+	((STEADY_MS > $3 - born_ms[$1])) || wait_ms=$BACKOFF_MIN_MS
+	backoff_ms[$1]=$((wait_ms * 2 < BACKOFF_MAX_MS ? wait_ms * 2 : BACKOFF_MAX_MS))
+	due_ms[$1]=$(($3 + wait_ms))
+	say "$1 ended ($2), starts again in $wait_ms ms"
+}
+
+look_after() { # name
+	local pid=${pid_of[$1]:-}
+
+	now_ms
+	if [ -z "$pid" ]; then
+		((REPLY < due_ms[$1])) || start "$1"
+	elif ! kill -0 "$pid" 2>/dev/null; then
+		unset "pid_of[$1]"
+		kill_group "$pid"
+		wait "$pid" 2>/dev/null
+		has_died "$1" $? "$REPLY"
+	fi
+}
+
+# Who is not ready yet, in $missing.
+ask_readiness() {
+	local name
+
+	missing=
+	for name in "${services[@]}"; do
+		if [ -z "${is_ready[$name]:-}" ]; then
+			is_answering "$name" && is_ready[$name]=1 || missing+=" $name"
+		fi
+	done
+}
+
+supervise() {
+	local name missing start_ms
+
+	for name in "${services[@]}"; do
+		start "$name"
+	done
+	now_ms
+	start_ms=$REPLY
+	missing=all
+	while [ -z "$stop_asked" ]; do
+		nap
+		for name in "${services[@]}"; do
+			look_after "$name"
+		done
+		[ -n "$missing" ] || continue
+		ask_readiness
+		[ -n "$missing" ] || announce
+		((REPLY - start_ms < START_LIMIT_MS)) ||
+			die 1 "not ready within $((START_LIMIT_MS / 1000)) s:$missing; see $run/logs"
+	done
+}
