@@ -1,0 +1,121 @@
+// Who may open and use a Socket.IO session at /socket.io/, through the gateway.
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { Person } from '../support/api.mjs';
+import { handshake, Socket, Wire } from '../support/conformance.mjs';
+import { useStack } from '../support/stack.mjs';
+import { waitUntil } from '../support/wait.mjs';
+
+const listed = 'https://app.example.com';
+const hold = useStack({ before, after, afterEach }, { ALLOWED_ORIGINS: `${listed}, capacitor://localhost` });
+const base = () => hold.stack.url;
+const path = (sid) => `/socket.io/?EIO=4&transport=polling${sid ? `&sid=${sid}` : ''}`;
+
+const openPolling = async (person) => {
+  const answer = await person.get(path());
+  assert.equal(answer.status, 200, answer.text);
+  return JSON.parse(answer.text.slice(1)).sid;
+};
+
+const upgrade = async (headers, query = 'EIO=4&transport=websocket') => {
+  const wire = await Wire.open({ host: 'localhost', port: hold.stack.port });
+  wire.write(handshake(`/socket.io/?${query}`, { Host: `localhost:${hold.stack.port}`, ...headers }));
+  const { status } = await wire.head();
+  wire.end();
+  return status;
+};
+
+describe('a session belongs to whom its handshake named', () => {
+  test('another user with its sid gets 400, and its owner goes on', async () => {
+    const [ann, eve] = [await Person.signUp(base(), 'ann'), await Person.signUp(base(), 'eve')];
+    const sid = await openPolling(ann);
+    assert.equal((await ann.post(path(sid), '40', { 'content-type': 'text/plain' })).status, 200);
+    for (const cookie of [eve.cookie, '', 'jwt=a.b.c']) {
+      assert.equal((await ann.get(path(sid), { cookie })).status, 400);
+      assert.equal((await ann.post(path(sid), '42["typing",{}]', { cookie, 'content-type': 'text/plain' })).status, 400);
+      assert.equal(await upgrade({ Cookie: cookie }, `EIO=4&transport=websocket&sid=${sid}`), 400);
+    }
+    assert.match((await ann.get(path(sid))).text, /^40\{"sid"/);
+  });
+
+  test('its user with a newer token goes on', async () => {
+    const ann = await Person.signUp(base(), 'ann');
+    const sid = await openPolling(ann);
+    const cookie = (await ann.logIn()).cookies[0].split(';')[0];
+    assert.equal((await ann.post(path(sid), '40', { cookie, 'content-type': 'text/plain' })).status, 200);
+    assert.match((await ann.get(path(sid), { cookie })).text, /^40\{"sid"/);
+  });
+
+  test('one that came in by auth.token is nobody else\'s either', async () => {
+    const [ann, eve] = [await Person.signUp(base(), 'ann'), await Person.signUp(base(), 'eve')];
+    const nobody = { cookie: '', 'content-type': 'text/plain' };
+    const sid = JSON.parse((await ann.get(path(), nobody)).text.slice(1)).sid;
+    await ann.post(path(sid), `40{"token":"${ann.cookie.split('=')[1]}"}`, nobody);
+    assert.match((await ann.get(path(sid), nobody)).text, /^40\{"sid"/);
+    assert.equal((await eve.get(path(sid))).status, 400);
+  });
+
+  test('an unknown sid is refused', async () => {
+    const ann = await Person.signUp(base(), 'ann');
+    const answer = await ann.get(path('p1.AAAAAAAAAAAAAAAAAAAAAA'));
+    assert.equal(answer.status, 400);
+    assert.deepEqual(answer.json, { code: 1, message: 'Session ID unknown' });
+  });
+});
+
+describe('a page of another site', () => {
+  const evil = () => ['https://evil.example', 'null', `http://localhost:${hold.stack.port}.evil.example`,
+    `https://localhost:${hold.stack.port}`, 'http://localhost:1', 'https://app.example.com.evil.example', '*'];
+
+  test('gets 403 for polling and WebSocket', async () => {
+    const ann = await Person.signUp(base(), 'ann');
+    for (const origin of evil()) {
+      const answer = await ann.get(path(), { origin });
+      assert.equal(answer.status, 403, origin);
+      assert.equal(answer.json.code, 'BAD_ORIGIN');
+      assert.equal(answer.headers.get('access-control-allow-origin'), null);
+      assert.equal(await upgrade({ Cookie: ann.cookie, Origin: origin }), 403, origin);
+    }
+  });
+
+  test('cannot use a session either', async () => {
+    const ann = await Person.signUp(base(), 'ann');
+    const sid = await openPolling(ann);
+    const headers = { origin: 'https://evil.example', 'content-type': 'text/plain' };
+    assert.equal((await ann.get(path(sid), headers)).status, 403);
+    assert.equal((await ann.post(path(sid), '40', headers)).status, 403);
+  });
+
+  test('that is listed may, and CORS says so to it alone', async () => {
+    const ann = await Person.signUp(base(), 'ann');
+    for (const origin of [listed, 'HTTPS://APP.example.com', 'capacitor://localhost']) {
+      const answer = await ann.get(path(), { origin });
+      assert.equal(answer.status, 200);
+      assert.equal(answer.headers.get('access-control-allow-origin'), origin);
+      assert.equal(answer.headers.get('access-control-allow-credentials'), 'true');
+      assert.match(answer.headers.get('vary'), /origin/i);
+      assert.equal(await upgrade({ Cookie: ann.cookie, Origin: origin }), 101);
+    }
+  });
+
+  test('and our own may, as may what is no page', async () => {
+    for (const origin of [{ Origin: base() }, { Origin: base().toUpperCase() }, {}]) assert.equal(await upgrade(origin), 101);
+  });
+});
+
+test('of 70 sessions without CONNECT an address keeps 50, and connected ones do not count', async () => {
+  const ann = await Person.signUp(base(), 'ann');
+  const connected = await ann.connect({ transports: ['websocket'], reconnection: false });
+  const open = () => idle.filter(({ isClosed }) => !isClosed).length;
+  const idle = Array.from({ length: 70 }, () => new Socket(`${base()}/socket.io/?EIO=4&transport=websocket`));
+  try {
+    for (const socket of idle) assert.match(await socket.take(), /^0\{/);
+    await waitUntil('the others to be closed', () => open() <= 50, { within: 8000 });
+    const late = await ann.connect({ transports: ['websocket'], reconnection: false });
+    assert.ok(connected.connected && late.connected);
+    assert.ok(open() > 20, 'not all of them'); // those of the tests before count, too
+  } finally {
+    for (const socket of idle) socket.close();
+    ann.close();
+  }
+});
