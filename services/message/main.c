@@ -1,5 +1,6 @@
 /* message: sending, and the history of conversations. */
 #include "history.h"
+#include "overdue.h"
 #include "send.h"
 #include "web/service.h"
 
@@ -9,11 +10,25 @@ static const struct pl_route routes[] = {
     {"GET", "/api/messages/:id", PL_ROUTE_AUTH | PL_ROUTE_SEEN, message_history_get},
 };
 
+static void
+start(void)
+{
+	send_start();
+	overdue_start();
+}
+
+static void
+stop(void)
+{
+	overdue_stop();
+	send_stop();
+}
+
 const struct pl_service pl_service = {
     .name = "message",
     .bit = PL_SVC_MESSAGE,
     .routes = routes,
     .route_count = sizeof(routes) / sizeof(routes[0]),
-    .start = send_start,
-    .stop = send_stop,
+    .start = start,
+    .stop = stop,
 };

@@ -6,9 +6,9 @@
 #include "send.h"
 
 #include "base/mem.h"
-#include "bus/events.h"
 #include "bus/wake.h"
 #include "ops/bucket.h"
+#include "tell.h"
 #include "web/reply.h"
 #include "web/service.h"
 
@@ -30,29 +30,11 @@ sending_end(struct sending *s)
 /* ---- after the commit ---------------------------------------------------------------- */
 
 static void
-publish_to(const struct pl_oid *user, const struct pl_buf *event)
+tell(const struct pl_write_send *sent, struct pl_str not_socket)
 {
-	char channel[PL_CHANNEL_USER_LEN + 1];
-
-	pl_channel_user(user, channel);
-	pl_bus_publish(pl_app.bus, pl_str(channel), pl_buf_str(event), NULL, NULL);
-}
-
-static void
-publish(const struct pl_write_send *sent, struct pl_str not_socket)
-{
-	const struct pl_message *m = &sent->message;
-	struct pl_buf event;
-
-	pl_buf_init(&event, PL_BUF_UNLIMITED);
-	pl_event_new_message(&event, m);
-	publish_to(&m->receiver, &event);
-	pl_buf_clear(&event);
-	pl_event_message_sent(&event, m, not_socket);
-	publish_to(&m->sender, &event);
-	pl_buf_fini(&event);
+	message_tell(&sent->message, not_socket);
 	if (sent->busy)
-		pl_wake_send(pl_app.bus, &m->id);
+		pl_wake_send(pl_app.bus, &sent->message.id);
 }
 
 static void
@@ -79,7 +61,7 @@ on_written(struct pl_store_write_call *call)
 	switch (call->write.err) {
 	case PL_OK:
 		if (!sent->replayed)
-			publish(sent, pl_request_header(s->rq, "x-socket-id"));
+			tell(sent, pl_request_header(s->rq, "x-socket-id"));
 		reply_sent(s->rq, sent);
 		break;
 	case PL_E_NOT_FOUND:

@@ -1,0 +1,103 @@
+#include "overdue.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "tell.h"
+#include "web/service.h"
+
+#define SWEEP_MS 1000
+#define LEASE_MS 5000
+
+static struct {
+	enum { IDLE, CLAIMING, STORING } state;
+	bool is_stopped;
+	struct pl_timer timer;
+	struct pl_store_write_call call;
+	struct pl_oid message; /* what the reply is to */
+} sweep;
+
+static void claim(void);
+
+static void
+write_it(void (*done)(struct pl_store_write_call *call))
+{
+	sweep.call.done = done;
+	if (pl_store_async_write(pl_app.store, &sweep.call) != PL_OK)
+		sweep.state = IDLE; /* the store has more than enough to do */
+}
+
+/* PL_E_CONFLICT: a responder was quicker after all. */
+static void
+on_stored(struct pl_store_write_call *call)
+{
+	struct pl_write_reply *reply = &call->write.u.reply;
+	enum pl_err err = call->write.err;
+
+	sweep.state = IDLE;
+	if (err == PL_OK) {
+		pl_log_info("overdue reply was stored",
+		    PL_L_OID("message", &sweep.message),
+		    PL_L_CSTR("kind", pl_reply_kind_name(reply->kind)));
+		message_tell(&reply->message, PL_STR_NONE);
+		pl_message_fini(&reply->message);
+	}
+	if (err == PL_OK || err == PL_E_CONFLICT || err == PL_E_NOT_FOUND)
+		claim();
+}
+
+static void
+on_claimed(struct pl_store_write_call *call)
+{
+	struct pl_write_claim *claimed = &call->write.u.claim;
+
+	sweep.state = IDLE;
+	if (call->write.err != PL_OK)
+		return;
+	sweep.message = claimed->message.id;
+	pl_message_fini(&claimed->message);
+	pl_user_fini(&claimed->busy_user);
+	sweep.state = STORING;
+	sweep.call = (struct pl_store_write_call){.write.kind = PL_WRITE_REPLY};
+	sweep.call.write.u.reply = (struct pl_write_reply){
+	    .in_reply_to = sweep.message,
+	    .kind = PL_REPLY_FALLBACK,
+	    .text = pl_str(pl_settings.autoreply_fallback),
+	};
+	write_it(on_stored);
+}
+
+static void
+claim(void)
+{
+	if (sweep.is_stopped)
+		return;
+	sweep.state = CLAIMING;
+	sweep.call = (struct pl_store_write_call){.write.kind = PL_WRITE_REPLY_CLAIM};
+	sweep.call.write.u.claim = (struct pl_write_claim){
+	    .due_before_unix_ms = pl_clock_unix_ms(),
+	    .lease_ms = LEASE_MS,
+	};
+	write_it(on_claimed);
+}
+
+static void
+on_due(struct pl_timer *t)
+{
+	if (sweep.state == IDLE)
+		claim();
+	pl_timer_start(pl_app.loop, t, SWEEP_MS);
+}
+
+void
+overdue_start(void)
+{
+	sweep.timer.on_fire = on_due;
+	pl_timer_start(pl_app.loop, &sweep.timer, SWEEP_MS);
+}
+
+void
+overdue_stop(void)
+{
+	sweep.is_stopped = true;
+	pl_timer_stop(pl_app.loop, &sweep.timer);
+}
