@@ -245,6 +245,22 @@ sockets_are_drained(void)
 	return pl_sio_server_count(sockets.server) == 0;
 }
 
+/* Session ids begin with this process' name, by which the gateway finds it. A longer name,
+ * or one of other characters, cannot stand there: enough where there is but one process. */
+static void
+set_sid_prefix(const char *instance)
+{
+	size_t len = strspn(instance, "abcdefghijklmnopqrstuvwxyz0123456789");
+
+	if (len == 0 || instance[len] != '\0' || len + 1 > PL_EIO_SID_PREFIX_MAX) {
+		pl_log_warn("instance name does not fit into session ids, left it out: "
+			    "a gateway cannot tell several presence processes apart",
+		    PL_L_CSTR("instance", instance));
+		return;
+	}
+	snprintf(sockets.sid_prefix, sizeof(sockets.sid_prefix), "%s.", instance);
+}
+
 void
 sockets_start(void)
 {
@@ -258,8 +274,7 @@ sockets_start(void)
 	    .on_end = on_end,
 	};
 
-	snprintf(
-	    sockets.sid_prefix, sizeof(sockets.sid_prefix), "%s.", pl_settings.instance);
+	set_sid_prefix(pl_settings.instance);
 	sockets.settings.eio.ping_interval_ms = pl_settings.ping_interval_ms;
 	sockets.settings.eio.ping_timeout_ms = pl_settings.ping_timeout_ms;
 	sockets.settings.eio.max_payload_bytes = (size_t)pl_settings.packet_bytes_max;
