@@ -11,6 +11,7 @@
 #   WWW_DIR               the web client's folder          (default: web/ beside this file)
 #   GATEWAY_CSP           its Content-Security-Policy      (strict for our own client)
 #   BODY_BYTES_MAX        a request body                   (102400)
+#   COOKIE_NAME           the session's cookie            (jwt)
 #   PACKET_BYTES_MAX      a body at /socket.io/            (1000000)
 #   GATEWAY_REQUESTS_PER_SECOND   of one address, bursts of twice that; 0: no limit   (0)
 #   GATEWAY_SOCKETS_PER_ADDRESS   sockets and polls of one address; 0: no limit       (0)
@@ -52,6 +53,10 @@ body_bytes_max=$(number BODY_BYTES_MAX "${BODY_BYTES_MAX:-102400}")
 packet_bytes_max=$(number PACKET_BYTES_MAX "${PACKET_BYTES_MAX:-1000000}")
 rate=$(number GATEWAY_REQUESTS_PER_SECOND "${GATEWAY_REQUESTS_PER_SECOND:-0}")
 sockets=$(number GATEWAY_SOCKETS_PER_ADDRESS "${GATEWAY_SOCKETS_PER_ADDRESS:-0}")
+cookie_name=${COOKIE_NAME:-jwt}
+case $cookie_name in
+*[!A-Za-z0-9_-]*) die "COOKIE_NAME must be of letters, digits, _ and -" ;;
+esac
 cores=$(nproc)
 workers=$(number GATEWAY_WORKERS "${GATEWAY_WORKERS:-$((cores < 4 ? cores : 4))}")
 fds=$(ulimit -n)
@@ -206,6 +211,7 @@ for file in *.conf routes/*.conf; do
 		-e "s|@SOCKETS_MAX@|$((sockets > 0 ? sockets : 1))|" \
 		-e "s|@HSTS@|$hsts|" \
 		-e "s|@STATUS_SERVER@|$status|" \
+		-e "s|@COOKIE_NAME@|$cookie_name|g" \
 		-e "s|@WWW_DIR@|$www|" \
 		-e "s|@CSP@|$csp|" \
 		"$file" >"$prefix/conf/$file"

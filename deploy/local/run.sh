@@ -145,6 +145,16 @@ free_port() { # sets REPLY
 	next_port=$((next_port + 1))
 }
 
+# Room for the sockets; kore walks through all numbers up to the limit, so not "unlimited".
+raise_limits() {
+	local limit
+
+	limit=$(ulimit -H -n)
+	[ "$limit" != unlimited ] && ((limit < 65536)) || limit=65536
+	ulimit -S -n "$limit"
+	((limit > 20256)) || export CONNECTIONS_MAX=${CONNECTIONS_MAX:-$((limit - 256))}
+}
+
 # ---- what is started -------------------------------------------------------------------
 prepare_redis() {
 	local host=$loopback password
@@ -224,6 +234,11 @@ prepare_gateway() {
 		"$root/gateway/render.sh" "$run/gateway" 2>&1) || die $EX_CONFIG "$why"
 	ln -sfn ../gateway/logs/access.log "$run/logs/access.log"
 	services+=(gateway)
+	host=${bind%% *}
+	case $host in
+	0.0.0.0 | '[::]' | '*') host=127.0.0.1 ;;
+	esac
+	own_url=http${GATEWAY_TLS_CERT:+s}://$host:$port
 }
 
 prepare() {
@@ -344,15 +359,8 @@ take_folders
 need_free_port
 make_jwt_secret
 export NODE_ENV=${NODE_ENV:-development} DATA_DIR=$data DRAIN_SECONDS=${DRAIN_SECONDS:-1}
-# Room for the sockets; kore walks through all numbers up to the limit, so not "unlimited".
-hard=$(ulimit -H -n)
-ulimit -S -n "$([ "$hard" != unlimited ] && ((hard < 65536)) && echo "$hard" || echo 65536)"
+raise_limits
 prepare
-read -r first_bind _ <<<"$bind"
-case $first_bind in
-0.0.0.0 | '[::]' | '*') first_bind=127.0.0.1 ;;
-esac
-own_url=http${GATEWAY_TLS_CERT:+s}://$first_bind:$port
 
 supervise
 say "stopping"

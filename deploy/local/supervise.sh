@@ -44,6 +44,7 @@ now_ms() { # sets REPLY; this clock never jumps
 # A service leads a process group; its workers may outlive it (nginx' do after a SIGKILL).
 kill_group() { # pid
 	kill -KILL -- "-$1" "$1" 2>/dev/null
+	wait "$1" 2>/dev/null # or bash would tell of it later
 }
 
 # The services in $services that match and are alive, in $matching.
@@ -139,16 +140,17 @@ has_died() { # name, exit status, now_ms
 }
 
 look_after() { # name
-	local pid=${pid_of[$1]:-}
+	local pid=${pid_of[$1]:-} status
 
 	now_ms
 	if [ -z "$pid" ]; then
 		((REPLY < due_ms[$1])) || start "$1"
 	elif ! kill -0 "$pid" 2>/dev/null; then
+		wait "$pid" 2>/dev/null
+		status=$?
 		unset "pid_of[$1]"
 		kill_group "$pid"
-		wait "$pid" 2>/dev/null
-		has_died "$1" $? "$REPLY"
+		has_died "$1" $status "$REPLY"
 	fi
 }
 
