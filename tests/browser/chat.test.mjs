@@ -1,0 +1,130 @@
+// Two people in two browsers: sign up, talk, be busy, come back.
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+import { chromium } from 'playwright-core';
+import { password, uniqueName } from '../support/api.mjs';
+import { LlmServer, say } from '../support/llm_server.mjs';
+import { useStack } from '../support/stack.mjs';
+
+const llm = await LlmServer.start();
+after(() => llm.stop());
+const hold = useStack({ before, after, afterEach }, { LLM_API_URL: `${llm.url}/v1`, PRESENCE_GRACE_MS: '500' });
+
+let browser;
+const contexts = [];
+before(async () => {
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+      '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  });
+}, { timeout: 60000 });
+afterEach(async () => { for (const context of contexts.splice(0)) await context.close(); });
+after(() => browser?.close());
+
+/** A page of its own; whatever goes wrong within it fails the test in the end. */
+async function openPage() {
+  const context = await browser.newContext({ locale: 'en-GB' });
+  contexts.push(context);
+  context.setDefaultTimeout(10000);
+  const page = await context.newPage();
+  page.problems = [];
+  page.on('pageerror', (error) => page.problems.push(String(error)));
+  page.on('console', (message) => {
+    // The browser itself reports the 401 by which the page learns that nobody is signed in.
+    if (message.type() === 'error' && !/401/.test(message.text())) page.problems.push(message.text());
+  });
+  await page.goto(hold.stack.url);
+  return page;
+}
+
+async function signUp(name, gender = 'Female') {
+  const page = await openPage();
+  page.fullName = uniqueName(name);
+  await page.getByRole('button', { name: 'Create an account' }).click();
+  await page.getByLabel('Full name').fill(page.fullName);
+  await page.getByLabel('Username').fill(page.fullName);
+  await page.getByLabel('Password', { exact: true }).fill(password);
+  await page.getByLabel('Password, once more').fill(password);
+  await page.getByLabel(gender, { exact: true }).check();
+  await page.getByRole('button', { name: 'Sign up' }).click();
+  await page.getByRole('navigation', { name: 'People' }).waitFor();
+  return page;
+}
+
+const row = (page, other) => page.getByRole('navigation').getByRole('button', { name: other.fullName });
+const log = (page) => page.getByRole('log');
+async function write(page, text) {
+  await page.getByLabel('Message', { exact: true }).fill(text);
+  await page.getByRole('button', { name: 'Send' }).click();
+}
+const bubble = (page, text) => log(page).getByRole('article').filter({ hasText: text });
+
+test('two people sign up, see each other come, and talk live', async () => {
+  const ann = await signUp('Ann');
+  const bob = await signUp('Bob', 'Male');
+  await row(ann, bob).getByText('Online').waitFor();
+  await row(bob, ann).getByText('Online').waitFor();
+
+  await row(ann, bob).click();
+  await write(ann, 'Hello <b>Bob</b> 👋');
+  await bubble(ann, 'Hello <b>Bob</b> 👋').waitFor();
+  await row(bob, ann).getByText('1 unread').waitFor();
+  await row(bob, ann).click();
+  await bubble(bob, 'Hello <b>Bob</b> 👋').waitFor();
+  await write(bob, 'Hi Ann');
+  await bubble(ann, 'Hi Ann').waitFor();
+  assert.equal(await log(ann).getByRole('article').count(), 2, 'each message once');
+  assert.equal(await log(bob).getByRole('article').count(), 2);
+
+  await contexts.at(-1).close();
+  await row(ann, bob).getByText('Offline').waitFor();
+  assert.deepEqual([...ann.problems, ...bob.problems], []);
+});
+
+test('who is busy is answered for, and sees it', async () => {
+  const [ann, bob] = [await signUp('Ann'), await signUp('Bob')];
+  llm.script(say('Bob is in a meeting and will write back.'));
+  await bob.getByRole('button', { name: 'Busy', exact: true }).click();
+  await row(ann, bob).getByText('Busy').waitFor();
+  await row(ann, bob).click();
+  await row(bob, ann).click();
+  await write(ann, 'Are you there?');
+  for (const page of [ann, bob]) {
+    await bubble(page, 'Bob is in a meeting and will write back.').getByText('Automatic reply').waitFor();
+  }
+  assert.equal(await log(ann).getByRole('article').count(), 2);
+  assert.deepEqual([...ann.problems, ...bob.problems], []);
+});
+
+test('a page that is loaded again has its session and its conversation', async () => {
+  const [ann, bob] = [await signUp('Ann'), await signUp('Bob')];
+  await row(ann, bob).click();
+  await write(ann, 'Remember this');
+  await bubble(ann, 'Remember this').waitFor();
+  await ann.reload();
+  await row(ann, bob).click();
+  await bubble(ann, 'Remember this').waitFor();
+  await write(ann, 'And this');
+  await row(bob, ann).click();
+  await bubble(bob, 'And this').waitFor();
+  assert.equal(await log(bob).getByRole('article').count(), 2);
+  assert.deepEqual([...ann.problems, ...bob.problems], []);
+});
+
+test('a log-out, also of another tab, leads back to the form; a wrong password says so', async () => {
+  const ann = await signUp('Ann');
+  const tab = await contexts.at(-1).newPage();
+  await tab.goto(hold.stack.url);
+  await tab.getByRole('navigation', { name: 'People' }).waitFor();
+  await ann.getByRole('button', { name: 'Log out' }).click();
+  for (const page of [ann, tab]) await page.getByRole('button', { name: 'Log in' }).waitFor();
+
+  await tab.getByLabel('Username').fill(ann.fullName);
+  await tab.getByLabel('Password').fill('not the password');
+  await tab.getByRole('button', { name: 'Log in' }).click();
+  await tab.getByRole('alert').getByText('Invalid username or password').waitFor();
+  await tab.getByLabel('Password').fill(password);
+  await tab.getByRole('button', { name: 'Log in' }).click();
+  await tab.getByRole('navigation', { name: 'People' }).waitFor();
+});
