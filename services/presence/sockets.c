@@ -3,6 +3,7 @@
 #include "sockets.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "hub.h"
 #include "online_users.h"
