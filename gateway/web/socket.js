@@ -4,7 +4,7 @@
 //
 //   const socket = new Socket();
 //   socket.on('newMessage', (message) => ...);
-//   socket.on('connect' | 'disconnect' | 'refused', ...);
+//   socket.on('connect' | 'disconnect' | 'refused', ...); // disconnect: each failure, too
 //   socket.open(); socket.emit('typing', {...}); socket.close();
 
 const delayLeast = 500;
@@ -82,7 +82,9 @@ export class Socket {
   #timer = 0; // to open again, or until the server counts as silent
   #failures = 0;
   #usePolling = false;
+  #webSocketWorks = false; // has done so once: then a failure says nothing about it
   #wanted = false;
+  #network = new AbortController(); // ends the listening below
   #pid; // of the session, for recovery
   #offset;
 
@@ -93,11 +95,16 @@ export class Socket {
 
   open() {
     this.#wanted = true;
+    // The browser knows at once what a silent connection would tell only later.
+    const { signal } = this.#network;
+    addEventListener('offline', () => { if (this.#transport) this.#lost(); }, { signal });
+    addEventListener('online', () => { if (this.#wanted && !this.#transport) this.#begin(); }, { signal });
     if (!this.#transport) this.#begin();
   }
 
   close() {
     this.#wanted = false;
+    this.#network.abort();
     this.#send('41');
     this.#drop();
   }
@@ -137,7 +144,10 @@ export class Socket {
     const hadOpened = Boolean(this.id);
     this.#drop();
     if (!this.#wanted) return;
-    if (!hadOpened) this.#usePolling = !this.#usePolling; // perhaps the other way gets through
+    if (!hadOpened) {
+      this.#tell('disconnect');
+      if (!this.#webSocketWorks) this.#usePolling = !this.#usePolling; // perhaps that gets through
+    }
     const delay = Math.min(delayMost, delayLeast * 2 ** this.#failures++);
     this.#timer = setTimeout(() => this.#begin(), delay * (0.5 + Math.random()));
   }
@@ -165,6 +175,7 @@ export class Socket {
       const recovered = Boolean(data.pid) && data.pid === this.#pid;
       this.#pid = data.pid;
       this.#failures = 0;
+      this.#webSocketWorks ||= !this.#usePolling;
       this.id = data.sid;
       this.#tell('connect', recovered);
     } else if (type === '2') {
