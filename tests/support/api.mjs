@@ -7,6 +7,9 @@ export const uniqueName = (name) => `${name}-${process.pid}-${Date.now().toStrin
 
 export const password = 'correct horse battery';
 
+/** Each Set-Cookie of an answer. (Debian's Node 18 has no getSetCookie().) */
+const setCookies = (headers) => (headers.get('set-cookie') ?? '').split(/, (?=[^ ;]+=)/).filter(Boolean);
+
 /** fetch() with JSON in and out. Gives status, headers, the body parsed, and its text. */
 export async function call(base, method, path, body, headers = {}) {
   const isRaw = typeof body === 'string' || body instanceof Uint8Array;
@@ -20,7 +23,7 @@ export async function call(base, method, path, body, headers = {}) {
   const text = await response.text();
   let json;
   try { json = JSON.parse(text); } catch { json = undefined; }
-  return { status: response.status, headers: response.headers, cookies: response.headers.getSetCookie(), text, json };
+  return { status: response.status, headers: response.headers, cookies: setCookies(response.headers), text, json };
 }
 
 export class Person {
