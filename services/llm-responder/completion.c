@@ -82,19 +82,21 @@ static void
 log_failure(const struct llm *llm, const struct http_post *post,
     struct dialect_error *error, bool opened)
 {
+	const char *detail = error->text;
+
 	hide_token(error->text, llm->config.token);
+	if (post->detail != NULL)
+		detail = post->detail;
+	else if (post->status == 200)
+		detail = "not an answer of a known form";
 	if (opened)
 		pl_log_warn("LLM failed, standard texts are sent until it is asked again",
-		    PL_L_ERR(post->err), PL_L_INT("status", post->status),
-		    PL_L_CSTR(
-			"detail", post->detail != NULL ? post->detail : error->text),
+		    PL_L_INT("status", post->status), PL_L_CSTR("detail", detail),
 		    PL_L_INT("wait_ms",
 			llm->breaker.open_until_mono_ms - pl_loop_now_ms(llm->loop)));
 	else
-		pl_log_info("LLM call failed", PL_L_ERR(post->err),
-		    PL_L_INT("status", post->status),
-		    PL_L_CSTR(
-			"detail", post->detail != NULL ? post->detail : error->text));
+		pl_log_info("LLM call failed", PL_L_INT("status", post->status),
+		    PL_L_CSTR("detail", detail));
 }
 
 /* How long to wait before a second call; -1 where there is to be none. */

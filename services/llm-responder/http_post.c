@@ -58,7 +58,10 @@ finish(struct http_post *post, CURLcode code)
 	long status = 0;
 
 	post->err = err_of(code, post->easy);
-	post->detail = code == CURLE_OK ? NULL : curl_easy_strerror(code);
+	if (post->err == PL_E_TOO_BIG)
+		post->detail = "answer too long";
+	else
+		post->detail = code == CURLE_OK ? NULL : curl_easy_strerror(code);
 	(void)curl_easy_getinfo(post->easy, CURLINFO_RESPONSE_CODE, &status);
 	(void)curl_easy_getinfo(post->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
 	post->status = (int)status;

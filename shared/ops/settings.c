@@ -132,6 +132,10 @@ const struct pl_setting pl_settings_table[] = {
 	/* make run and the gateway */
 	INT("PORT", "5000", 1, 65535, "", LOCAL | GATEWAY, port,
 	    "Port of the gateway: where the web page and the API are.")
+	TEXT("GATEWAY_BIND", "127.0.0.1 [::1]", LOCAL, gateway_bind,
+	    "Addresses that `make run` listens on; `0.0.0.0` for other machines.")
+	TEXT("RUN_DIR", NULL, LOCAL, run_dir,
+	    "Folder for logs, process ids and configuration of `make run`; DATA_DIR/run where unset.")
 	TEXT("WWW_DIR", NULL, LOCAL | GATEWAY, www_dir,
 	    "Folder of another front end to serve instead of ours.")
 	INT("REDIS_PORT", "0", 0, 65535, "", LOCAL, redis_port,

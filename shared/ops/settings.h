@@ -74,7 +74,9 @@ struct pl_settings {
 	int64_t limit_llm_user;
 	/* make run and the gateway */
 	int64_t port;
+	char *gateway_bind;
 	char *www_dir;
+	char *run_dir;
 	int64_t redis_port;
 	int64_t auth_instances;
 	int64_t message_instances;
