@@ -288,9 +288,19 @@ answers() { # url, status
 	[ "$(curl -sk -o /dev/null -m 1 -w '%{http_code}' "$1")" = "$2" ]
 }
 
+redis_answers() {
+	local password=${redis_url#redis://:}
+
+	(
+		exec 3<>"/dev/tcp/${address[redis]%:*}/${address[redis]##*:}" || exit 1
+		printf 'AUTH %s\r\nPING\r\n' "${password%%@*}" >&3
+		read -r -t 1 _ <&3 && read -r -t 1 <&3 && [[ $REPLY == +PONG* ]]
+	) 2>/dev/null
+}
+
 is_answering() { # name
 	case $1 in
-	redis) is_listening "${address[redis]%:*}" "${address[redis]##*:}" ;;
+	redis) redis_answers ;;
 	gateway) [ "$missing" = "" ] && answers "$own_url/api/users" 401 ;; # through all: the last
 	responder*) [ -n "${pid_of[$1]:-}" ] ;;
 	*) answers "http://${address[$1]}/readyz" 200 ;;

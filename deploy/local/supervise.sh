@@ -166,12 +166,23 @@ ask_readiness() {
 	done
 }
 
-supervise() {
-	local name missing start_ms
+start_all() {
+	local name
 
 	for name in "${services[@]}"; do
 		start "$name"
+		# It may have files to read first; the others would warn that it is away.
+		while [ "$name" = redis ] && [ -z "$stop_asked" ] && ! is_answering redis; do
+			nap
+			look_after redis
+		done
 	done
+}
+
+supervise() {
+	local name missing start_ms
+
+	start_all
 	now_ms
 	start_ms=$REPLY
 	missing=all
