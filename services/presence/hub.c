@@ -8,6 +8,7 @@
 #include "online_users.h"
 #include "typing.h"
 #include "proto/sio_packet.h"
+#include "tail.h"
 #include "web/service.h"
 
 static struct {
@@ -38,6 +39,23 @@ send_to_user(struct hub_user *user, struct pl_ref *packet, struct pl_str not_soc
 	}
 }
 
+/* A newMessage: once to each socket. */
+static void
+send_message(struct hub_user *user, struct pl_ref *packet, const struct pl_oid *id,
+    int64_t written_unix_ms)
+{
+	pl_list_for_each_safe(link, &user->sockets)
+	{
+		struct hub_socket *socket = PL_CONTAINER(link, struct hub_socket, link);
+
+		if (!pl_sio_conn_is_in(&socket->client->conn, 0))
+			socket->has_missed = true;
+		else if (socket->joined_unix_ms <= written_unix_ms &&
+			 seen_add(&socket->seen, id))
+			send_to(socket, packet);
+	}
+}
+
 static void
 on_user_event(void *arg, struct pl_str channel, struct pl_str payload)
 {
@@ -51,11 +69,60 @@ on_user_event(void *arg, struct pl_str channel, struct pl_str payload)
 		return;
 	}
 	packet = pl_eio_packet_encode(PL_EIO_MESSAGE, event.packet);
-	send_to_user(user, packet, event.not_socket);
+	if (event.has_id && pl_str_eq(event.name, PL_STR("newMessage")))
+		send_message(user, packet, &event.id, INT64_MAX);
+	else
+		send_to_user(user, packet, event.not_socket);
 	pl_ref_drop(packet);
 	/* Who has sent is not typing any more. */
 	if (pl_str_eq(event.name, PL_STR("messageSent")))
 		typing_end_all(&user->id);
+}
+
+void
+hub_deliver(const struct pl_message *m)
+{
+	struct hub_user *user = pl_map_get(&hub.users, pl_oid_str(&m->receiver));
+	struct pl_ref *packet;
+
+	if (!user)
+		return;
+	packet = hub_message_packet(m);
+	send_message(user, packet, &m->id, m->created_unix_ms);
+	pl_ref_drop(packet);
+}
+
+struct pl_ref *
+hub_message_packet(const struct pl_message *m)
+{
+	struct pl_ref *packet;
+	struct pl_buf buf;
+
+	pl_buf_init(&buf, PL_BUF_UNLIMITED);
+	pl_event_new_message_packet(&buf, m);
+	packet = pl_eio_packet_encode(PL_EIO_MESSAGE, pl_buf_str(&buf));
+	pl_buf_fini(&buf);
+	return packet;
+}
+
+/* The channel is listened to. Where that is so again, something may have been missed. */
+static void
+on_user_ready(void *arg, bool is_again)
+{
+	struct hub_user *user = arg;
+
+	user->is_ready = true;
+	if (is_again)
+		tail_wake();
+	pl_list_for_each_safe(link, &user->sockets)
+	{
+		struct hub_socket *socket = PL_CONTAINER(link, struct hub_socket, link);
+		void (*on_ready)(struct hub_socket * s) = socket->on_ready;
+
+		socket->on_ready = NULL;
+		if (on_ready)
+			on_ready(socket);
+	}
 }
 
 static void
@@ -116,6 +183,7 @@ user_get(const struct pl_oid *id)
 	user->grace.on_fire = on_grace_over;
 	user->grace.arg = user;
 	user->listener.on_message = on_user_event;
+	user->listener.on_ready = on_user_ready;
 	user->listener.arg = user;
 	pl_channel_user(id, channel);
 	(void)pl_map_put(&hub.users, pl_oid_str(&user->id), user);
@@ -158,6 +226,8 @@ hub_join(struct hub_socket *socket, const struct pl_jwt_claims *claims)
 
 	pl_timer_stop(pl_app.loop, &user->grace);
 	socket->user = user;
+	socket->joined_unix_ms = pl_clock_unix_ms();
+	socket->has_missed = false;
 	memcpy(socket->token_id, claims->token_id, PL_JWT_ID_LEN);
 	pl_list_push(&user->sockets, &socket->link);
 	user->socket_count++;
@@ -168,6 +238,12 @@ hub_join(struct hub_socket *socket, const struct pl_jwt_claims *claims)
 		put_out(PL_CONTAINER(user->sockets.next, struct hub_socket, link));
 }
 
+bool
+hub_is_ready(const struct hub_socket *socket)
+{
+	return socket->user->is_ready || !pl_bus_is_up(pl_app.bus);
+}
+
 void
 hub_leave(struct hub_socket *socket, bool with_grace)
 {
@@ -176,6 +252,7 @@ hub_leave(struct hub_socket *socket, bool with_grace)
 	if (!user)
 		return;
 	socket->user = NULL;
+	socket->on_ready = NULL;
 	pl_timer_stop(pl_app.loop, &socket->expiry);
 	pl_list_unlink(&socket->link);
 	if (--user->socket_count > 0)

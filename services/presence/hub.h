@@ -14,6 +14,8 @@
 #include "base/map.h"
 #include "bus/bus.h"
 #include "loop/loop.h"
+#include "model/message.h"
+#include "seen.h"
 #include "web/sio_server.h"
 
 #define HUB_SOCKET_ID_LEN PL_EIO_SID_MAX
@@ -23,6 +25,7 @@ struct hub_user {
 	struct pl_list sockets; /* oldest first */
 	unsigned socket_count;
 	struct pl_bus_listener listener;
+	bool is_ready;         /* the bus listens: what is published now comes */
 	struct pl_timer grace; /* started while there is no socket */
 };
 
@@ -33,15 +36,29 @@ struct hub_socket {
 	struct pl_timer expiry;
 	uint8_t token_id[PL_JWT_ID_LEN];
 	char id[HUB_SOCKET_ID_LEN + 1];
+	int64_t joined_unix_ms;
+	struct seen seen;
+	/* A message came while the socket was not let in yet. */
+	bool has_missed;
+	/* What waits for hub_is_ready(); may be NULL. */
+	void (*on_ready)(struct hub_socket *socket);
 };
 
 void hub_start(void);
 void hub_stop(void);
-/* Let socket in for the claims' user. Past SOCKETS_PER_USER_MAX his oldest one is closed. */
+/* socket is its user's from now on, for the claims' user. Past SOCKETS_PER_USER_MAX his oldest one is closed. */
 void hub_join(struct hub_socket *socket, const struct pl_jwt_claims *claims);
+/* Does the bus bring what is published to socket's user from now on? Where it is away, yes:
+ * then presence/tail does. Otherwise socket->on_ready comes. */
+bool hub_is_ready(const struct hub_socket *socket);
 /* The socket has ended; nothing where it was not in. with_grace: its connection just broke,
  * and the user counts as here for PRESENCE_GRACE_MS. */
 void hub_leave(struct hub_socket *socket, bool with_grace);
+/* Hand a message that was read from the store to the sockets of its receiver that were here
+ * when it was written, and have not got it. */
+void hub_deliver(const struct pl_message *m);
+/* newMessage as a whole Engine.IO packet; one owner, the caller. */
+struct pl_ref *hub_message_packet(const struct pl_message *m);
 /* Send an event to every socket of every user here. Adds owners to packet, a whole Engine.IO
  * packet. */
 void hub_broadcast(struct pl_ref *packet);

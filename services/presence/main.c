@@ -2,6 +2,7 @@
 #include "hub.h"
 #include "online_users.h"
 #include "sockets.h"
+#include "tail.h"
 #include "typing.h"
 #include "users.h"
 #include "web/service.h"
@@ -21,11 +22,13 @@ start(void)
 	hub_start();
 	online_users_start();
 	sockets_start();
+	tail_start();
 }
 
 static void
 stop(void)
 {
+	tail_stop();
 	sockets_stop();
 	typing_stop();
 	hub_stop();

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "hub.h"
 #include "online_users.h"
+#include "recovery.h"
 #include "typing.h"
 #include "web/service.h"
 #include "web/sessions.h"
@@ -18,7 +19,9 @@ struct member {
 	char *token; /* of the handshake request, for each CONNECT; NULL for none */
 	struct pl_oid user; /* whom that token names */
 	bool has_user;
-	bool is_checking;  /* pl_sessions_check() will call back */
+	struct recovery_ask ask; /* of CONNECT */
+	bool asks_recovery;
+	bool is_waiting;   /* pl_sessions_check() or recovery_read() will call back */
 	bool has_ended;    /* meanwhile: the call-back frees it */
 	bool said_goodbye; /* by DISCONNECT: no grace */
 };
@@ -33,6 +36,7 @@ static struct {
 static void
 member_free(struct member *m)
 {
+	seen_fini(&m->socket.seen);
 	if (m->token)
 		pl_mem_wipe_free(m->token, strlen(m->token));
 	pl_mem_free(m);
@@ -94,26 +98,98 @@ on_end(struct pl_sio_client *c, enum pl_eio_reason reason)
 	c->app_data = NULL;
 	m->socket.client = NULL;
 	m->has_ended = true;
-	if (!m->is_checking)
+	if (!m->is_waiting)
 		member_free(m);
 }
 
 /* ---- CONNECT ----------------------------------------------------------------------- */
 
+/* accept with the socket's id; false where the session has ended. */
+static bool
+accept_socket(struct member *m, int64_t now)
+{
+	char pid[RECOVERY_PID_MAX + 1];
+
+	recovery_pid(&m->socket.user->id, m->socket.id, pid);
+	return pl_sio_conn_accept(&m->socket.client->conn, 0, m->socket.id, pid, now);
+}
+
+static void
+send_packet(struct member *m, struct pl_ref *packet, int64_t now)
+{
+	(void)pl_sio_conn_send(&m->socket.client->conn, 0, packet, now);
+	pl_ref_drop(packet);
+}
+
+static void
+welcome(struct member *m, int64_t now)
+{
+	pl_eio_sid_new("", m->socket.id);
+	if (accept_socket(m, now))
+		send_packet(m, online_users_first_packet(), now);
+}
+
+/* As welcome(), and all that was missed; no offset with the list, for the client goes on from
+ * that of its last message. False, and nothing done, where it is more than a socket takes. */
+static bool
+welcome_back(struct member *m, const struct pl_message_list *missed, int64_t now)
+{
+	struct pl_ref *packets[RECOVERY_MESSAGES_MAX];
+	size_t bytes = 0, limit = (size_t)pl_settings.send_queue_bytes_max / 2;
+
+	for (size_t i = 0; i < missed->count; i++) {
+		packets[i] = hub_message_packet(&missed->items[i]);
+		bytes += packets[i]->len;
+	}
+	memcpy(m->socket.id, m->ask.socket_id, sizeof(m->socket.id));
+	if (bytes <= limit && accept_socket(m, now)) {
+		for (size_t i = 0; i < missed->count; i++)
+			if (seen_add(&m->socket.seen, &missed->items[i].id))
+				send_packet(m, pl_ref(packets[i]), now);
+		send_packet(m, online_users_packet(), now);
+	}
+	for (size_t i = 0; i < missed->count; i++)
+		pl_ref_drop(packets[i]);
+	return bytes <= limit;
+}
+
+static void
+on_missed(void *arg, const struct pl_message_list *missed)
+{
+	struct member *m = arg;
+	int64_t now = pl_loop_now_ms(pl_app.loop);
+
+	m->is_waiting = false;
+	if (m->has_ended) {
+		member_free(m);
+		return;
+	}
+	/* Who was put out meanwhile has no user, and is closing. */
+	if (m->socket.user && (!missed || !welcome_back(m, missed, now)))
+		welcome(m, now);
+	pl_sio_client_touch(m->socket.client);
+}
+
+static void
+recover(struct hub_socket *socket)
+{
+	struct member *m = PL_CONTAINER(socket, struct member, socket);
+
+	m->is_waiting = true;
+	recovery_read(socket, &m->ask.from, on_missed, m);
+}
+
 static void
 let_in(struct member *m, const struct pl_jwt_claims *claims, int64_t now)
 {
-	struct pl_sio_conn *conn = &m->socket.client->conn;
-	struct pl_ref *online;
-
-	pl_eio_sid_new("", m->socket.id);
-	if (!pl_sio_conn_accept(conn, 0, m->socket.id, NULL, now))
-		return;
 	m->said_goodbye = false;
 	hub_join(&m->socket, claims);
-	online = online_users_packet();
-	(void)pl_sio_conn_send(conn, 0, online, now);
-	pl_ref_drop(online);
+	if (!m->asks_recovery || !pl_oid_eq(&m->ask.user, &claims->user))
+		welcome(m, now);
+	else if (hub_is_ready(&m->socket))
+		recover(&m->socket);
+	else
+		m->socket.on_ready = recover;
 }
 
 static void
@@ -139,7 +215,7 @@ on_verdict(void *arg, enum pl_session_verdict verdict, const struct pl_jwt_claim
 	struct member *m = arg;
 	int64_t now = pl_loop_now_ms(pl_app.loop);
 
-	m->is_checking = false;
+	m->is_waiting = false;
 	if (m->has_ended) {
 		member_free(m);
 		return;
@@ -159,6 +235,7 @@ on_connect(struct pl_sio_conn *conn, unsigned ns, const struct pl_json *auth, in
 
 	(void)ns;
 	(void)pl_json_str(pl_json_get(auth, "token"), &token);
+	m->asks_recovery = recovery_is_asked(auth, &m->ask);
 	if (pl_app.is_draining) {
 		refuse(m, PL_SESSION_UNKNOWN, now);
 		return;
@@ -167,7 +244,7 @@ on_connect(struct pl_sio_conn *conn, unsigned ns, const struct pl_json *auth, in
 		refuse(m, PL_SESSION_NO_TOKEN, now);
 		return;
 	}
-	m->is_checking = true;
+	m->is_waiting = true;
 	pl_sessions_check(pl_app.sessions, token, on_verdict, m);
 }
 

@@ -1,0 +1,40 @@
+/*
+ * recovery: connection state recovery, on the wire of stock Socket.IO clients (4.6 and up).
+ *
+ *   server   0{"sid":"<socket id>","pid":"<user id>.<socket id>"}
+ *   server   2["newMessage",{...},"<offset>"]     the client keeps the last offset
+ *   client   0{"pid":"...","offset":"..."}        after its connection broke
+ *   server   0{"sid":..., "pid":...}              the same ones: it has recovered; then all
+ *                                                 that it missed, in order
+ *
+ * An offset is a message's place in the order, so any instance can replay from the store. A pid
+ * only names: who comes with it must be its user by his own token, and gets nothing but his own
+ * messages. Where too much was missed, it is a new session, and the history has everything.
+ * Threads: the loop's.
+ */
+#ifndef PRESENCE_RECOVERY_H
+#define PRESENCE_RECOVERY_H
+
+#include "base/json.h"
+#include "hub.h"
+#include "store/store.h"
+
+#define RECOVERY_MESSAGES_MAX 300
+#define RECOVERY_PID_MAX      (PL_OID_HEX_LEN + 1 + HUB_SOCKET_ID_LEN)
+
+struct recovery_ask {
+	struct pl_oid user;
+	char socket_id[HUB_SOCKET_ID_LEN + 1];
+	struct pl_message_pos from;
+};
+
+void recovery_pid(
+    const struct pl_oid *user, const char *socket_id, char out[RECOVERY_PID_MAX + 1]);
+/* Does CONNECT's payload (NULL: none) ask for recovery, with a pid and an offset of ours? */
+bool recovery_is_asked(const struct pl_json *auth, struct recovery_ask *out);
+/* Read what socket, which has joined, has missed. missed is borrowed by done, and NULL where it
+ * cannot be recovered, or the socket has left meanwhile. done may come from here. */
+void recovery_read(struct hub_socket *socket, const struct pl_message_pos *from,
+    void (*done)(void *arg, const struct pl_message_list *missed), void *arg);
+
+#endif
