@@ -56,10 +56,10 @@ export function useConformanceServer({ before, after }) {
 
 /** A WebSocket whose messages are taken one by one. */
 export class Socket {
-  constructor(url) {
+  constructor(url, options = {}) {
     this.messages = [];
     this.waiting = [];
-    this.ws = new WebSocket(url.replace(/^http/, 'ws'), { perMessageDeflate: false });
+    this.ws = new WebSocket(url.replace(/^http/, 'ws'), { perMessageDeflate: false, ...options });
     this.opened = once(this.ws, 'open');
     this.opened.catch(() => {});
     this.closed = new Promise((resolve) => {

@@ -1,0 +1,180 @@
+// What a socket misses, and gets nevertheless: when its connection breaks, when an instance dies,
+// when Redis is away.
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { Person } from '../support/api.mjs';
+import { Socket } from '../support/conformance.mjs';
+import { useStack } from '../support/stack.mjs';
+import { waitUntil, withDeadline } from '../support/wait.mjs';
+
+const hold = useStack({ before, after, afterEach }, { PRESENCE_INSTANCES: '2', PRESENCE_GRACE_MS: '1000' });
+const people = [];
+const signUp = async (name) => { const p = await Person.signUp(hold.stack.url, name); people.push(p); return p; };
+afterEach(() => { for (const p of people.splice(0)) p.close(); });
+
+const texts = (socket) => socket.all('newMessage').map(({ message }) => message);
+const options = { transports: ['websocket'], reconnectionDelay: 300, reconnectionDelayMax: 300 };
+
+/** Cut the TCP connection, do something, and wait until the socket is back. */
+const breakDuring = async (socket, action = () => {}) => {
+  const gone = withDeadline('the socket to notice', new Promise((resolve) => socket.once('disconnect', resolve)));
+  const back = new Promise((resolve) => socket.once('connect', resolve));
+  socket.io.engine.transport.ws._socket.destroy();
+  await gone;
+  await action();
+  await withDeadline('the socket to be back', back);
+};
+
+const sendAll = async (from, to, list) => {
+  for (const text of list) assert.equal((await from.send(to, text)).status, 201);
+};
+
+/** CONNECT by hand: the answer, and the events up to the list of who is online. */
+const connectRaw = async (person, payload) => {
+  const socket = new Socket(`${hold.stack.url}/socket.io/?EIO=4&transport=websocket`, { headers: { cookie: person.cookie } });
+  try {
+    await socket.take();
+    socket.send(`40${typeof payload === 'string' ? payload : JSON.stringify(payload)}`);
+    const answer = JSON.parse((await socket.take()).slice(2));
+    const events = [];
+    do events.push(JSON.parse((await socket.take()).slice(2))); while (events.at(-1)[0] !== 'getOnlineUsers');
+    return { ...answer, events };
+  } finally {
+    socket.close();
+  }
+};
+
+describe('a connection that breaks', () => {
+  test('before any message recovers what was sent meanwhile', async () => {
+    const [ann, bob] = [await signUp('ann'), await signUp('bob')];
+    const socket = await bob.connect(options);
+    const { id } = socket;
+    assert.equal(socket.recovered, false);
+    await breakDuring(socket, () => sendAll(ann, bob, ['1', '2', '3', '4', '5']));
+    assert.equal(socket.recovered, true);
+    assert.equal(socket.id, id);
+    await waitUntil('all five', () => texts(socket).length >= 5);
+    assert.deepEqual(texts(socket), ['1', '2', '3', '4', '5']);
+  });
+
+  test('again and again loses and repeats nothing', async () => {
+    const [ann, bob] = [await signUp('ann'), await signUp('bob')];
+    const socket = await bob.connect(options);
+    const sent = [];
+    for (let round = 0; round < 4; round++) {
+      const [live, missed] = [`live ${round}`, `missed ${round}`];
+      await sendAll(ann, bob, [live]);
+      sent.push(live);
+      await waitUntil(live, () => texts(socket).includes(live));
+      await breakDuring(socket, () => sendAll(ann, bob, [missed]));
+      sent.push(missed);
+      assert.equal(socket.recovered, true);
+      await waitUntil(missed, () => texts(socket).includes(missed));
+    }
+    assert.deepEqual(texts(socket), sent);
+  });
+
+  test('under a stream of messages gets each once, in order', async () => {
+    const [ann, bob] = [await signUp('ann'), await signUp('bob')];
+    const socket = await bob.connect({ ...options, reconnectionDelay: 20, reconnectionDelayMax: 20 });
+    const sent = Array.from({ length: 150 }, (_, i) => `m${i}`);
+    const sending = sendAll(ann, bob, sent);
+    for (let i = 1; i <= 3; i++) {
+      await waitUntil('some to come', () => texts(socket).length >= i * 20);
+      await breakDuring(socket);
+      assert.equal(socket.recovered, true);
+    }
+    await sending;
+    await waitUntil('all of them', () => texts(socket).length >= sent.length);
+    assert.deepEqual(texts(socket), sent);
+  });
+
+  test('over polling recovers as well', async () => {
+    const [ann, bob] = [await signUp('ann'), await signUp('bob')];
+    const { pid, events } = await connectRaw(bob, {});
+    const offset = events.at(-1)[2];
+    await sendAll(ann, bob, ['while away']);
+    const socket = bob.open({ transports: ['polling'] });
+    Object.assign(socket, { _pid: pid, _lastOffset: offset });
+    await waitUntil('the message', () => texts(socket).length > 0);
+    assert.equal(socket.recovered, true);
+  });
+
+  test('for more than 300 messages is a new session, and the history has them', async () => {
+    const [ann, bob] = [await signUp('ann'), await signUp('bob')];
+    const { pid, events } = await connectRaw(bob, {});
+    await Promise.all(Array.from({ length: 301 }, (_, i) => ann.send(bob, `m${i}`)));
+    const again = await connectRaw(bob, { pid, offset: events.at(-1)[2] });
+    assert.notEqual(again.pid, pid);
+    assert.deepEqual(again.events.map(([name]) => name), ['getOnlineUsers']);
+    assert.equal((await bob.history(ann)).json.length, 301);
+  });
+});
+
+describe('a pid', () => {
+  test('is no use to another user', async () => {
+    const [ann, bob, eve] = [await signUp('ann'), await signUp('bob'), await signUp('eve')];
+    const { pid, events } = await connectRaw(bob, {});
+    await sendAll(ann, bob, ['for bob']);
+    const stolen = await connectRaw(eve, { pid, offset: events.at(-1)[2] });
+    assert.notEqual(stolen.pid, pid);
+    assert.deepEqual(stolen.events.map(([name]) => name), ['getOnlineUsers']);
+  });
+
+  test('or offset that is none of ours makes a new session', async () => {
+    const [ann, bob] = [await signUp('ann'), await signUp('bob')];
+    const good = await connectRaw(bob, {});
+    const offset = good.events.at(-1)[2];
+    await sendAll(ann, bob, ['missed']);
+    const long = 'a'.repeat(900000);
+    for (const payload of [
+      { pid: good.pid }, { offset }, { pid: 1, offset }, { pid: [good.pid], offset }, { pid: '../..', offset },
+      { pid: `${good.pid}/`, offset }, { pid: bob.id, offset }, { pid: `${bob.id}.`, offset }, { pid: long, offset },
+      { pid: good.pid, offset: 1 }, { pid: good.pid, offset: '' }, { pid: good.pid, offset: long },
+      { pid: good.pid, offset: `${offset}0` }, { pid: good.pid, offset: offset.replace('-', '') }, { pid: null, offset: null },
+    ]) {
+      const again = await connectRaw(bob, payload);
+      assert.notEqual(again.pid, good.pid, JSON.stringify(payload).slice(0, 80));
+      assert.deepEqual(again.events.map(([name]) => name), ['getOnlineUsers']);
+    }
+    const recovered = await connectRaw(bob, { pid: good.pid, offset });
+    assert.equal(recovered.pid, good.pid);
+    assert.deepEqual(recovered.events.map(([name]) => name), ['newMessage', 'getOnlineUsers']);
+  });
+});
+
+/** kill -9, parent and worker at once. */
+const kill = async (name) => {
+  const pid = Number(await readFile(path.join(hold.stack.dir, 'data/run/pids', name), 'utf8'));
+  process.kill(-pid, 'SIGKILL');
+};
+
+test('an instance that is killed loses nothing for its sockets', async () => {
+  const [ann, bob] = [await signUp('ann'), await signUp('bob')];
+  const sockets = await Promise.all([1, 2, 3, 4].map(() => bob.connect(options)));
+  await sendAll(ann, bob, ['before']);
+  for (const socket of sockets) await waitUntil('the first', () => texts(socket).length === 1);
+  await Promise.all(['presence1', 'presence2'].map(kill));
+  await sendAll(ann, bob, ['during']);
+  for (const socket of sockets) {
+    await waitUntil('the second', () => texts(socket).length === 2, { within: 10000 });
+    assert.deepEqual(texts(socket), ['before', 'during']);
+    assert.equal(socket.recovered, true);
+  }
+});
+
+test('without Redis messages still come, once, within three seconds', async () => {
+  const [ann, bob] = [await signUp('ann'), await signUp('bob')];
+  const socket = await bob.connect(options);
+  await kill('redis');
+  for (let i = 0; i < 5; i++) {
+    const begin = Date.now();
+    await sendAll(ann, bob, [`m${i}`]);
+    await waitUntil(`m${i}`, () => texts(socket).includes(`m${i}`), { within: 5000 });
+    assert.ok(Date.now() - begin < 3000, `took ${Date.now() - begin} ms`);
+  }
+  assert.deepEqual(texts(socket), ['m0', 'm1', 'm2', 'm3', 'm4']);
+  assert.ok(socket.connected);
+});
