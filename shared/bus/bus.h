@@ -33,8 +33,10 @@ struct pl_bus *pl_bus_local_new(struct pl_loop *loop);
 void pl_bus_free(struct pl_bus *bus);
 
 /* Several listeners may share a channel; the server is asked once. */
-void pl_bus_subscribe(struct pl_bus *bus, struct pl_str channel, struct pl_bus_listener *l);
-void pl_bus_unsubscribe(struct pl_bus *bus, struct pl_bus_listener *l); /* twice is fine */
+void pl_bus_subscribe(
+    struct pl_bus *bus, struct pl_str channel, struct pl_bus_listener *l);
+void pl_bus_unsubscribe(
+    struct pl_bus *bus, struct pl_bus_listener *l); /* twice is fine */
 /* done (may be NULL) hears PL_OK once the server took it, else PL_E_UNAVAILABLE. */
 void pl_bus_publish(struct pl_bus *bus, struct pl_str channel, struct pl_str payload,
     void (*done)(void *arg, enum pl_err err), void *arg);

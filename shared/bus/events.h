@@ -25,7 +25,7 @@
 #include "model/message.h"
 #include "model/status.h"
 
-#define PL_CHANNEL_ALL	   "parley:all"
+#define PL_CHANNEL_ALL     "parley:all"
 #define PL_CHANNEL_REVOKED "parley:revoked"
 #define PL_CHANNEL_ONLINE  "parley:online"
 #define PL_STREAM_REPLIES  "parley:replies"
@@ -34,11 +34,12 @@
 void pl_channel_user(const struct pl_oid *user, char out[PL_CHANNEL_USER_LEN + 1]);
 
 struct pl_event {
-	struct pl_str name;	  /* "newMessage" */
+	struct pl_str name; /* "newMessage" */
 	bool has_id;
-	struct pl_oid id;	  /* the message's */
-	struct pl_str not_socket; /* a Socket.IO socket id that does not get it; empty: none */
-	struct pl_str packet;	  /* the Socket.IO packet, ready to send */
+	struct pl_oid id; /* the message's */
+	struct pl_str
+	    not_socket; /* a Socket.IO socket id that does not get it; empty: none */
+	struct pl_str packet; /* the Socket.IO packet, ready to send */
 };
 
 /* newMessage, to the receiver. */
@@ -64,6 +65,7 @@ struct pl_event_revoked {
 	int64_t expires_unix_s;
 };
 void pl_event_revoked_write(struct pl_buf *out, const struct pl_event_revoked *e);
-bool pl_event_revoked_parse(struct pl_str payload, struct pl_event_revoked *out) PL_MUST_CHECK;
+bool pl_event_revoked_parse(
+    struct pl_str payload, struct pl_event_revoked *out) PL_MUST_CHECK;
 
 #endif

@@ -40,8 +40,8 @@ void pl_online_ask(struct pl_online *o, const struct pl_oid *user,
 struct pl_roster;
 
 /* on_change: the set of online users changed (coalesce before telling anybody). */
-struct pl_roster *pl_roster_new(struct pl_loop *loop, struct pl_bus *bus, const char *instance,
-    void (*on_change)(void *arg), void *arg);
+struct pl_roster *pl_roster_new(struct pl_loop *loop, struct pl_bus *bus,
+    const char *instance, void (*on_change)(void *arg), void *arg);
 void pl_roster_free(struct pl_roster *r);
 /* The first socket of a user came, or the last one went, on this instance. */
 void pl_roster_join(struct pl_roster *r, const struct pl_oid *user);

@@ -31,7 +31,7 @@ typedef void pl_redis_on_reply(void *arg, const struct redisReply *reply);
 
 struct pl_redis_config {
 	const char *url;
-	const char *role;		       /* for logs: "commands", "subscriptions" */
+	const char *role; /* for logs: "commands", "subscriptions" */
 	void (*on_state)(void *arg, bool is_up); /* may be NULL */
 	/* ["message", channel, payload] of a connection that subscribes; NULL for others. What
 	 * confirms a SUBSCRIBE or UNSUBSCRIBE (of one channel each) is that command's reply. */
@@ -43,7 +43,8 @@ struct pl_redis_config {
 /* Checks a URL's form: PL_E_INVALID otherwise. */
 enum pl_err pl_redis_url_check(const char *url) PL_MUST_CHECK;
 struct pl_redis *pl_redis_new(struct pl_loop *loop, const struct pl_redis_config *config);
-void pl_redis_free(struct pl_redis *r); /* pending commands are answered NULL, from here */
+void pl_redis_free(
+    struct pl_redis *r); /* pending commands are answered NULL, from here */
 bool pl_redis_is_up(const struct pl_redis *r); /* NULL is never up */
 /* Send argc binary-safe words; on_reply may be NULL. It is called once, never from here. */
 void pl_redis_command(struct pl_redis *r, const struct pl_str *words, size_t argc,
@@ -56,7 +57,7 @@ struct pl_redis_script {
 };
 void pl_redis_script_init(struct pl_redis_script *script, const char *lua);
 void pl_redis_eval(struct pl_redis *r, const struct pl_redis_script *script,
-    const struct pl_str *keys, size_t key_count, const struct pl_str *args, size_t arg_count,
-    pl_redis_on_reply *on_reply, void *arg);
+    const struct pl_str *keys, size_t key_count, const struct pl_str *args,
+    size_t arg_count, pl_redis_on_reply *on_reply, void *arg);
 
 #endif

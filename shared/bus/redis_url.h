@@ -11,7 +11,7 @@
 
 struct pl_redis_url {
 	char *host;
-	char *user;	/* NULL for none */
+	char *user;     /* NULL for none */
 	char *password; /* NULL for none */
 	uint16_t port;
 	unsigned db;

@@ -18,7 +18,7 @@
 #include "bus/roster_note.h"
 
 #define PL_ROSTER_KEY_INSTANCES "parley:instances"
-#define PL_ROSTER_KEY_MAX	(16 + PL_ROSTER_NAME_MAX)
+#define PL_ROSTER_KEY_MAX       (16 + PL_ROSTER_NAME_MAX)
 
 struct pl_roster_times {
 	int64_t lease_ms;
@@ -75,9 +75,11 @@ struct pl_roster *pl_roster_new_timed(struct pl_loop *loop, struct pl_bus *bus,
     void *arg);
 
 /* ---- between the two files ---- */
-struct pl_roster_member *pl_roster_member_add(struct pl_roster *r, const struct pl_oid *user);
+struct pl_roster_member *pl_roster_member_add(
+    struct pl_roster *r, const struct pl_oid *user);
 void pl_roster_member_drop(struct pl_roster *r, struct pl_roster_member *m);
-void pl_roster_key(char out[PL_ROSTER_KEY_MAX + 1], const char *prefix, const char *instance);
+void pl_roster_key(
+    char out[PL_ROSTER_KEY_MAX + 1], const char *prefix, const char *instance);
 /* A reply came: r may be gone afterwards. */
 void pl_roster_settle(struct pl_roster *r);
 /* This instance's lease and set need a look now. */

@@ -27,7 +27,8 @@ struct pl_roster_note {
 };
 
 /* Takes any bytes; slices are borrowed from payload. */
-bool pl_roster_note_parse(struct pl_str payload, struct pl_roster_note *out) PL_MUST_CHECK;
+bool pl_roster_note_parse(
+    struct pl_str payload, struct pl_roster_note *out) PL_MUST_CHECK;
 /* Take the next change off *changes; false at the end. */
 bool pl_roster_note_next(struct pl_str *changes, bool *is_join, struct pl_oid *user);
 /* May this be an instance's name: 1..PL_ROSTER_NAME_MAX visible ASCII characters? */

@@ -12,8 +12,8 @@
 struct pl_throttle;
 
 /* name goes into the keys: "login-address". */
-struct pl_throttle *pl_throttle_new(
-    struct pl_bus *bus, struct pl_loop *loop, const char *name, struct pl_bucket_rule rule);
+struct pl_throttle *pl_throttle_new(struct pl_bus *bus, struct pl_loop *loop,
+    const char *name, struct pl_bucket_rule rule);
 void pl_throttle_free(struct pl_throttle *t);
 /* Would one more be allowed (take false), or take one (true)? wait_ms: 0 allowed, else how
  * long to wait. on_answer is called once, possibly before this returns; with on_answer NULL

@@ -15,8 +15,9 @@ struct pl_wake;
 
 /* consumer: this process' name in the group. on_wake is called for each entry. Opens a
  * connection of its own, because it waits in XREADGROUP. */
-struct pl_wake *pl_wake_new(struct pl_loop *loop, const char *redis_url, const char *consumer,
-    void (*on_wake)(void *arg, const struct pl_oid *message), void *arg);
+struct pl_wake *pl_wake_new(struct pl_loop *loop, const char *redis_url,
+    const char *consumer, void (*on_wake)(void *arg, const struct pl_oid *message),
+    void *arg);
 void pl_wake_free(struct pl_wake *w);
 
 #endif
