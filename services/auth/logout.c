@@ -49,6 +49,7 @@ revoke(struct pl_request *rq, const struct pl_jwt_claims *claims)
 {
 	struct logout *l = pl_mem_zalloc(sizeof(*l));
 	struct pl_revocation *r = &l->call.write.u.revoke;
+	enum pl_err err;
 
 	l->rq = rq;
 	l->call.write.kind = PL_WRITE_REVOKE;
@@ -56,9 +57,11 @@ revoke(struct pl_request *rq, const struct pl_jwt_claims *claims)
 	memcpy(r->token_id, claims->token_id, sizeof(r->token_id));
 	r->user = claims->user;
 	r->expires_unix_s = claims->expires_unix_s;
-	l->call.write.err = pl_store_async_write(pl_app.store, &l->call);
-	if (l->call.write.err != PL_OK)
+	err = pl_store_async_write(pl_app.store, &l->call);
+	if (err != PL_OK) { /* else the call is the store thread's by now */
+		l->call.write.err = err;
 		on_revoked(&l->call);
+	}
 }
 
 void

@@ -37,11 +37,14 @@ void
 auth_me_get(struct pl_request *rq)
 {
 	struct me *m = pl_mem_zalloc(sizeof(*m));
+	enum pl_err err;
 
 	m->rq = rq;
 	m->call.run = me_run;
 	m->call.done = me_done;
-	m->call.err = pl_store_async_read(pl_app.store, &m->call);
-	if (m->call.err != PL_OK)
+	err = pl_store_async_read(pl_app.store, &m->call);
+	if (err != PL_OK) { /* else the call is a store thread's by now */
+		m->call.err = err;
 		me_done(&m->call);
+	}
 }

@@ -41,27 +41,33 @@ pos_of(const struct pl_message *m)
 	return (struct pl_message_pos){m->created_unix_ms, m->id};
 }
 
-/* Keep what belongs to the page; one message more than the limit only tells of more. */
+/* Keep what belongs to the page; one message more than the limit only tells of more. A page
+ * of a whole conversation also ends where it is heavy: many such may wait for slow readers. */
 static void
 write_page(struct history *h, const struct pl_message_list *list)
 {
 	struct pl_json_out o;
-	size_t from = 0, to = list->count;
+	size_t from = 0, to = list->count, at;
 
 	h->has_more = list->count > h->limit;
 	if (h->has_more && h->way == PL_PAGE_BEFORE)
 		from = 1;
 	else if (h->has_more)
 		to = h->limit;
-	h->count = to - from;
-	if (h->count == 0)
+	h->count = 0;
+	if (from == to)
 		return;
-	h->first = pos_of(&list->items[from]);
-	h->last = pos_of(&list->items[to - 1]);
 	pl_buf_clear(&h->body);
 	pl_jo_init(&o, &h->body);
-	for (size_t i = from; i < to; i++)
-		pl_message_write(&o, &list->items[i]);
+	for (at = from; at < to; at++) {
+		if (!h->has_limit && h->body.len >= HISTORY_PIECE_BYTES)
+			break;
+		pl_message_write(&o, &list->items[at]);
+	}
+	h->has_more |= at < to;
+	h->count = at - from;
+	h->first = pos_of(&list->items[from]);
+	h->last = pos_of(&list->items[at - 1]);
 }
 
 static enum pl_err
@@ -89,9 +95,12 @@ run(struct pl_store_read_call *call, struct pl_store *s)
 static void
 read_page(struct history *h)
 {
-	h->call.err = pl_store_async_read(pl_app.store, &h->call);
-	if (h->call.err != PL_OK)
+	enum pl_err err = pl_store_async_read(pl_app.store, &h->call);
+
+	if (err != PL_OK) { /* else the call is a store thread's by now */
+		h->call.err = err;
 		h->call.done(&h->call);
+	}
 }
 
 /* ---- a page -------------------------------------------------------------------------- */
@@ -169,6 +178,9 @@ on_more(struct pl_request *rq)
 	if (!h->goes_on) {
 		write_piece(h);
 	} else if (h->has_more && !rq->is_gone) {
+		/* Behind heavy messages few are read at once, behind light ones more again. */
+		h->limit =
+		    h->count < HISTORY_PAGE_COUNT / 2 ? 2 * h->count : HISTORY_PAGE_COUNT;
 		read_page(h);
 	} else {
 		pl_stream_end(rq);
@@ -189,6 +201,16 @@ on_next_page(struct history *h)
 
 /* ---- the request --------------------------------------------------------------------- */
 
+static bool
+refuse(struct pl_request *rq, const char *text)
+{
+	struct pl_invalid why;
+
+	pl_invalid_set(&why, "INVALID_FIELD", "%s", text);
+	pl_reply_invalid(rq, &why);
+	return false;
+}
+
 static void
 on_read(struct pl_store_read_call *call)
 {
@@ -197,7 +219,10 @@ on_read(struct pl_store_read_call *call)
 	if (h->goes_on) {
 		on_next_page(h);
 	} else if (call->err == PL_E_NOT_FOUND) {
-		pl_reply_problem(h->rq, PL_PROBLEM_BAD_ID);
+		refuse(h->rq,
+		    h->way == PL_PAGE_AFTER
+			? "after must be the _id of a message of this conversation"
+			: "before must be the _id of a message of this conversation");
 		history_free(h);
 	} else if (call->err != PL_OK) {
 		pl_reply_err(h->rq, call->err);
@@ -209,16 +234,6 @@ on_read(struct pl_store_read_call *call)
 		if (!pl_stream_start(h->rq, 200, "application/json", on_more))
 			history_free(h);
 	}
-}
-
-static bool
-refuse(struct pl_request *rq, const char *text)
-{
-	struct pl_invalid why;
-
-	pl_invalid_set(&why, "INVALID_FIELD", "%s", text);
-	pl_reply_invalid(rq, &why);
-	return false;
 }
 
 /* A query parameter: absent (true, empty), or its value in out; false for a broken one. */

@@ -14,8 +14,9 @@
 
 #include "web/request.h"
 
-#define HISTORY_LIMIT_MAX  200
-#define HISTORY_PAGE_COUNT 200 /* messages a page of a whole conversation */
+#define HISTORY_LIMIT_MAX   200
+#define HISTORY_PAGE_COUNT  200          /* messages a page of a whole conversation */
+#define HISTORY_PIECE_BYTES (128 * 1024) /* such a page ends behind this many */
 
 void message_history_get(struct pl_request *rq);
 

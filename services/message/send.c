@@ -121,6 +121,7 @@ static void
 on_receiver_online(void *arg, bool is_online)
 {
 	struct sending *s = arg;
+	enum pl_err err;
 
 	if (is_online) {
 		write_it(s);
@@ -128,9 +129,11 @@ on_receiver_online(void *arg, bool is_online)
 	}
 	s->lookup.run = lookup_run;
 	s->lookup.done = lookup_done;
-	s->lookup.err = pl_store_async_read(pl_app.store, &s->lookup);
-	if (s->lookup.err != PL_OK)
+	err = pl_store_async_read(pl_app.store, &s->lookup);
+	if (err != PL_OK) { /* else the call is a store thread's by now */
+		s->lookup.err = err;
 		lookup_done(&s->lookup);
+	}
 }
 
 static void
