@@ -5,17 +5,41 @@
 #include "web/reply.h"
 #include "web/service.h"
 
+static void
+write_user(struct pl_buf *body, const struct pl_user *user)
+{
+	struct pl_json_out o;
+
+	pl_buf_init(body, PL_BUF_UNLIMITED); /* the model bounds a user */
+	pl_jo_init(&o, body);
+	pl_user_write(&o, user, false);
+}
+
 void
 auth_reply_user(struct pl_request *rq, int status, const struct pl_user *user)
 {
-	struct pl_json_out o;
 	struct pl_buf body;
 
-	pl_buf_init(&body, PL_BUF_UNLIMITED); /* the model bounds a user */
-	pl_jo_init(&o, &body);
-	pl_user_write(&o, user, false);
+	write_user(&body, user);
 	pl_reply_json(rq, status, pl_buf_str(&body));
 	pl_buf_fini(&body);
+}
+
+/* An answer that waits until its user counts as online everywhere. */
+struct arrival {
+	struct pl_request *rq;
+	int status;
+	struct pl_buf body;
+};
+
+static void
+on_known(void *arg)
+{
+	struct arrival *a = arg;
+
+	pl_reply_json(a->rq, a->status, pl_buf_str(&a->body));
+	pl_buf_fini(&a->body);
+	pl_mem_free(a);
 }
 
 void
@@ -23,12 +47,16 @@ auth_reply_session(struct pl_request *rq, int status, const struct pl_user *user
 {
 	struct pl_jwt_claims claims;
 	struct pl_buf token;
+	struct arrival *a;
 
 	pl_buf_init(&token, PL_JWT_BYTES_MAX);
 	if (pl_jwt_sign(&user->id, pl_clock_unix_ms() / 1000, &token, &claims) == PL_OK) {
-		pl_online_seen(pl_app.online, &user->id);
 		auth_cookie_set(rq, pl_buf_str(&token));
-		auth_reply_user(rq, status, user);
+		a = pl_mem_zalloc(sizeof(*a));
+		a->rq = rq;
+		a->status = status;
+		write_user(&a->body, user);
+		pl_online_arrived(pl_app.online, &user->id, on_known, a);
 	} else {
 		pl_reply_problem(rq, PL_PROBLEM_INTERNAL);
 	}

@@ -8,6 +8,7 @@
 #include "bus/roster_note.h"
 
 #define FRESH_MS     1000   /* how long a yes, and a seen, need not be said again */
+#define SECOND_MS    100    /* after which a no is asked again */
 #define RECORDS_MAX  100000 /* users of the last second */
 #define KEY_SEEN     "parley:seen:"
 #define KEY_SEEN_LEN (sizeof(KEY_SEEN) - 1 + PL_OID_HEX_LEN)
@@ -51,6 +52,8 @@ struct question {
 	struct pl_online *online;
 	struct pl_oid user;
 	int64_t asked_mono_ms;
+	struct pl_timer second;
+	bool is_second;
 	void (*on_answer)(void *arg, bool is_online); /* NULL: answered */
 	void *arg;
 };
@@ -142,26 +145,63 @@ format_seen_key(const struct pl_oid *user, char out[KEY_SEEN_LEN + 1])
 	pl_oid_format(user, out + sizeof(KEY_SEEN) - 1);
 }
 
+static void
+say_seen(struct pl_online *o, const struct pl_oid *user, pl_redis_on_reply *on_reply,
+    void *arg)
+{
+	char key[KEY_SEEN_LEN + 1];
+
+	format_seen_key(user, key);
+	pl_redis_command(pl_bus_redis(o->bus),
+	    (struct pl_str[]){PL_STR("SET"), pl_str_n(key, KEY_SEEN_LEN), PL_STR("1"),
+		PL_STR("PX"), pl_str(o->ttl_ms)},
+	    5, on_reply, arg);
+}
+
 void
 pl_online_seen(struct pl_online *o, const struct pl_oid *user)
 {
-	struct pl_redis *redis = pl_bus_redis(o->bus);
 	int64_t now = pl_loop_now_ms(o->loop);
-	char key[KEY_SEEN_LEN + 1];
 	struct record *rec;
 
-	if (!pl_redis_is_up(redis))
+	if (!pl_redis_is_up(pl_bus_redis(o->bus)))
 		return;
 	rec = use(o, user);
 	if (rec->seen_until_mono_ms > now)
 		return;
 	rec->seen_until_mono_ms = now + FRESH_MS;
 	rec->yes_until_mono_ms = now + FRESH_MS;
-	format_seen_key(user, key);
-	pl_redis_command(redis,
-	    (struct pl_str[]){PL_STR("SET"), pl_str_n(key, KEY_SEEN_LEN), PL_STR("1"),
-		PL_STR("PX"), pl_str(o->ttl_ms)},
-	    5, NULL, NULL);
+	say_seen(o, user, NULL, NULL);
+}
+
+struct arrival {
+	void (*on_known)(void *arg);
+	void *arg;
+};
+
+static void
+on_arrival_taken(void *arg, const struct redisReply *reply)
+{
+	struct arrival *a = arg;
+
+	(void)reply; /* where Redis is away, nobody is refused for being offline */
+	a->on_known(a->arg);
+	pl_mem_free(a);
+}
+
+void
+pl_online_arrived(struct pl_online *o, const struct pl_oid *user,
+    void (*on_known)(void *arg), void *arg)
+{
+	struct arrival *a;
+
+	if (!pl_redis_is_up(pl_bus_redis(o->bus))) {
+		on_known(arg);
+		return;
+	}
+	a = pl_mem_alloc(sizeof(*a));
+	*a = (struct arrival){on_known, arg};
+	say_seen(o, user, on_arrival_taken, a);
 }
 
 void
@@ -189,6 +229,17 @@ release(struct pl_online *o)
 		pl_mem_free(o);
 }
 
+static void ask(struct pl_online *o, struct question *q);
+
+static void
+on_second(struct pl_timer *t)
+{
+	struct question *q = t->arg;
+
+	q->is_second = true;
+	ask(q->online, q);
+}
+
 static void
 on_asked(void *arg, const struct redisReply *reply)
 {
@@ -197,6 +248,11 @@ on_asked(void *arg, const struct redisReply *reply)
 	bool is_known = pl_redis_reply_is(reply, REDIS_REPLY_INTEGER);
 	bool is_online = !is_known || reply->integer == 1;
 
+	/* What another process has just told Redis may be overtaken by a question. */
+	if (!is_online && !q->is_second && !o->is_closed) {
+		pl_timer_start(o->loop, &q->second, SECOND_MS);
+		return;
+	}
 	pl_list_unlink(&q->link);
 	o->question_count--;
 	if (!o->is_closed && is_known && is_online)
@@ -208,14 +264,14 @@ on_asked(void *arg, const struct redisReply *reply)
 }
 
 static void
-ask(struct pl_online *o, struct pl_redis *redis, struct question *q)
+ask(struct pl_online *o, struct question *q)
 {
 	char key[KEY_SEEN_LEN + 1];
 	char hex[PL_OID_HEX_LEN + 1];
 
 	format_seen_key(&q->user, key);
 	pl_oid_format(&q->user, hex);
-	pl_redis_eval(redis, &o->ask_script,
+	pl_redis_eval(pl_bus_redis(o->bus), &o->ask_script,
 	    (struct pl_str[]){PL_STR("parley:instances"), pl_str_n(key, KEY_SEEN_LEN)}, 2,
 	    (struct pl_str[]){pl_str_n(hex, PL_OID_HEX_LEN)}, 1, on_asked, q);
 }
@@ -224,12 +280,12 @@ void
 pl_online_ask(struct pl_online *o, const struct pl_oid *user,
     void (*on_answer)(void *arg, bool is_online), void *arg)
 {
-	struct pl_redis *redis = pl_bus_redis(o->bus);
 	int64_t now = pl_loop_now_ms(o->loop);
 	const struct record *rec = find(o, user);
 	struct question *q;
 
-	if (!pl_redis_is_up(redis) || (rec != NULL && rec->yes_until_mono_ms > now)) {
+	if (!pl_redis_is_up(pl_bus_redis(o->bus)) ||
+	    (rec != NULL && rec->yes_until_mono_ms > now)) {
 		on_answer(arg, true);
 		return;
 	}
@@ -239,9 +295,11 @@ pl_online_ask(struct pl_online *o, const struct pl_oid *user,
 	    .asked_mono_ms = now,
 	    .on_answer = on_answer,
 	    .arg = arg};
+	q->second.on_fire = on_second;
+	q->second.arg = q;
 	pl_list_push(&o->questions, &q->link);
 	o->question_count++;
-	ask(o, redis, q);
+	ask(o, q);
 }
 
 /* ---- life ---- */
@@ -279,6 +337,11 @@ pl_online_free(struct pl_online *o)
 
 		q->on_answer(q->arg, true);
 		q->on_answer = NULL;
+		if (pl_timer_is_started(&q->second)) {
+			pl_timer_stop(o->loop, &q->second);
+			o->question_count--;
+			pl_mem_free(q);
+		}
 	}
 	o->is_closed = true;
 	release(o);

@@ -28,11 +28,16 @@ void pl_online_free(struct pl_online *o);
 /* user made an authenticated request other than a send. Cheap: at most one Redis command a
  * second a user, and none is waited for. */
 void pl_online_seen(struct pl_online *o, const struct pl_oid *user);
+/* user has just signed up or logged in, and may send at once: on_known is called once Redis
+ * knows it, or cannot be asked; possibly before this returns. */
+void pl_online_arrived(struct pl_online *o, const struct pl_oid *user,
+    void (*on_known)(void *arg), void *arg);
 /* user logged out: his last request does not count any more (live sockets of other sessions
  * do). */
 void pl_online_logged_out(struct pl_online *o, const struct pl_oid *user);
-/* Is user online? A yes may be up to a second old; a no is always asked of Redis; where Redis
- * does not answer, yes. on_answer is called once, possibly before this returns. */
+/* Is user online? A yes may be up to a second old; a no is always asked of Redis, and again
+ * 100 ms later, because a question can overtake what another process has just said; where
+ * Redis does not answer, yes. on_answer is called once, possibly before this returns. */
 void pl_online_ask(struct pl_online *o, const struct pl_oid *user,
     void (*on_answer)(void *arg, bool is_online), void *arg);
 

@@ -144,6 +144,51 @@ seen_costs_one_command_a_second_a_user(void **state)
 }
 
 static void
+note_known(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+static void
+who_arrived_is_online_everywhere_once_it_is_known(void **state)
+{
+	struct fixture *f = *state;
+	struct service a, b;
+	struct pl_oid user;
+	bool is_known = false;
+
+	pl_oid_new(&user);
+	service_start(f, &a, TTL_MS);
+	service_start(f, &b, TTL_MS);
+	pl_online_arrived(a.online, &user, note_known, &is_known);
+	WAIT_FOR(f, is_known);
+	assert_true(is_online(&b, &user));
+	service_stop(&a);
+	service_stop(&b);
+}
+
+static void
+a_question_that_overtakes_the_arrival_is_asked_again(void **state)
+{
+	struct fixture *f = *state;
+	struct service a, b;
+	struct answer answer = {0};
+	struct pl_oid user;
+
+	pl_oid_new(&user);
+	service_start(f, &a, TTL_MS);
+	service_start(f, &b, TTL_MS);
+	pl_online_ask(b.online, &user, note_answer, &answer);
+	TURN_FOR(f, 50); /* Redis has said no */
+	assert_int_equal(answer.count, 0);
+	pl_online_seen(a.online, &user);
+	WAIT_FOR(f, answer.count == 1);
+	assert_true(answer.is_online);
+	service_stop(&a);
+	service_stop(&b);
+}
+
+static void
 a_yes_is_remembered_and_a_no_is_not(void **state)
 {
 	struct fixture *f = *state;
@@ -158,7 +203,7 @@ a_yes_is_remembered_and_a_no_is_not(void **state)
 	before = calls_of(f, "evalsha");
 	for (int i = 0; i < 5; i++)
 		assert_false(is_online(&b, &user));
-	assert_int_equal(calls_of(f, "evalsha") - before, 5);
+	assert_int_equal(calls_of(f, "evalsha") - before, 10); /* each asked again */
 	pl_online_seen(a.online, &user);
 	WAIT_FOR(f, is_online(&b, &user));
 	before = calls_of(f, "evalsha");
@@ -313,6 +358,8 @@ main(void)
 	    FIXTURE_TEST(a_request_makes_online_everywhere_until_logout),
 	    FIXTURE_TEST(a_request_counts_for_ttl),
 	    FIXTURE_TEST(seen_costs_one_command_a_second_a_user),
+	    FIXTURE_TEST(who_arrived_is_online_everywhere_once_it_is_known),
+	    FIXTURE_TEST(a_question_that_overtakes_the_arrival_is_asked_again),
 	    FIXTURE_TEST(a_yes_is_remembered_and_a_no_is_not),
 	    FIXTURE_TEST(a_live_socket_counts_until_it_goes),
 	    FIXTURE_TEST(retirement_drops_what_is_remembered),
