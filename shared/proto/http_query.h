@@ -16,8 +16,10 @@
 #include "base/str.h"
 
 /* Decode the parameter `name` into out, which has cap bytes; *value is the slice of out
- * that was filled (no NUL behind it). PL_E_NOT_FOUND  no such parameter PL_E_CONFLICT it
- * occurs more than once PL_E_INVALID    its value has a '%' without two hex digits
+ * that was filled (no NUL behind it).
+ *   PL_E_NOT_FOUND  no such parameter
+ *   PL_E_CONFLICT   it occurs more than once
+ *   PL_E_INVALID    its value has a '%' without two hex digits
  *   PL_E_TOO_BIG    its value is longer than cap
  * After a failure *value is untouched, and the bytes of out mean nothing. */
 enum pl_err pl_http_query_get(struct pl_str query, struct pl_str name, char *out,

@@ -1,11 +1,12 @@
 /*
  * ws_conn: the WebSocket connection after its handshake; bytes in, events out.
  *
- *   state      what is true in it                            what ends it
- *   OPEN       frames go both ways                           a Close from either end, a
- *fault CLOSING    our Close is out, the peer's is awaited       the peer's Close, a
- *fault; the owner waits only so long CLOSED     the last event is out; send what is
- *queued,   - then close the TCP connection
+ *   state     what is true in it                        what ends it
+ *   OPEN      frames go both ways                       a Close from either end, a fault
+ *   CLOSING   our Close is out, the peer's is awaited   the peer's Close, a fault; the owner
+ *                                                       waits only so long
+ *   CLOSED    the last event is out: send what is       -
+ *             queued, then close the TCP connection
  *
  * The owner feeds what it read, and pulls events until there are none:
  *
@@ -16,16 +17,15 @@
  * Between two pulls the owner may do anything, also close or free the connection. What an
  * event points at is borrowed until the next pull, or until the fed bytes change.
  *
- * Pings are answered and a Close is echoed here, through conf->send. Each connection
- *sends at most one Close, and no frame after it. A fault (RFC 6455 §7.1.7) sends a Close
- *with its code and text, and ends in CLOSED. In CLOSING the peer's messages and pings are
- *dropped, unheld.
+ * Pings are answered and a Close is echoed here, through conf->send. Each connection sends
+ * at most one Close, and no frame after it. A fault (RFC 6455 §7.1.7) sends a Close with its
+ * code and text, and ends in CLOSED. In CLOSING the peer's messages and pings are dropped,
+ * unheld.
  *
- * Memory: an idle connection holds nothing on the heap. A frame that lies whole in the
- *fed bytes is unmasked there and never copied. Otherwise a message grows in one buffer
- *with the bytes that came, not with the length that was announced, so tiny fragments and
- *big promises cost the server no more than they cost the peer (CVE-2016-10542,
- *CVE-2026-48779).
+ * Memory: an idle connection holds nothing on the heap. A frame that lies whole in the fed
+ * bytes is unmasked there and never copied. Otherwise a message grows in one buffer with the
+ * bytes that came, not with the length that was announced, so tiny fragments and big promises
+ * cost the server no more than they cost the peer (CVE-2016-10542, CVE-2026-48779).
  *
  * Text is checked as it arrives, and fails at the first byte that cannot be UTF-8.
  *
