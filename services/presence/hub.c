@@ -119,7 +119,6 @@ on_user_ready(void *arg, bool is_again)
 		struct hub_socket *socket = PL_CONTAINER(link, struct hub_socket, link);
 		void (*on_ready)(struct hub_socket * s) = socket->on_ready;
 
-		socket->on_ready = NULL;
 		if (on_ready)
 			on_ready(socket);
 	}

@@ -13,6 +13,9 @@
 #include "web/sessions.h"
 #include "web/sio_server.h"
 
+/* For the bus to listen; then presence/tail has noticed that it is away. */
+#define PATIENCE_MS 1500
+
 /* A session of the server: its hub_socket, and what is needed to let it in. */
 struct member {
 	struct hub_socket socket;
@@ -21,6 +24,7 @@ struct member {
 	bool has_user;
 	struct recovery_ask ask; /* of CONNECT */
 	bool asks_recovery;
+	struct pl_timer patience; /* with the bus */
 	bool is_waiting;   /* pl_sessions_check() or recovery_read() will call back */
 	bool has_ended;    /* meanwhile: the call-back frees it */
 	bool said_goodbye; /* by DISCONNECT: no grace */
@@ -93,6 +97,7 @@ on_end(struct pl_sio_client *c, enum pl_eio_reason reason)
 	bool just_broke =
 	    reason == PL_EIO_TRANSPORT_CLOSE || reason == PL_EIO_TRANSPORT_ERROR;
 
+	pl_timer_stop(pl_app.loop, &m->patience);
 	typing_end_all(m->socket.user ? &m->socket.user->id : NULL);
 	hub_leave(&m->socket, just_broke && !m->said_goodbye);
 	c->app_data = NULL;
@@ -170,26 +175,49 @@ on_missed(void *arg, const struct pl_message_list *missed)
 	pl_sio_client_touch(m->socket.client);
 }
 
+/* From here on nothing that is published passes by. */
 static void
-recover(struct hub_socket *socket)
+go_on(struct hub_socket *socket)
 {
 	struct member *m = PL_CONTAINER(socket, struct member, socket);
 
-	m->is_waiting = true;
-	recovery_read(socket, &m->ask.from, on_missed, m);
+	socket->on_ready = NULL;
+	pl_timer_stop(pl_app.loop, &m->patience);
+	if (!socket->user)
+		return; /* put out meanwhile, and closing */
+	if (m->asks_recovery) {
+		m->is_waiting = true;
+		recovery_read(socket, &m->ask.from, on_missed, m);
+	} else {
+		welcome(m, pl_loop_now_ms(pl_app.loop));
+		pl_sio_client_touch(socket->client);
+	}
 }
 
 static void
-let_in(struct member *m, const struct pl_jwt_claims *claims, int64_t now)
+on_patience_over(struct pl_timer *t)
+{
+	struct member *m = t->arg;
+
+	go_on(&m->socket);
+}
+
+/* The first socket of a user waits until the bus listens for him: who is told that he is
+ * connected must not miss what is sent right then. */
+static void
+let_in(struct member *m, const struct pl_jwt_claims *claims)
 {
 	m->said_goodbye = false;
+	m->asks_recovery = m->asks_recovery && pl_oid_eq(&m->ask.user, &claims->user);
 	hub_join(&m->socket, claims);
-	if (!m->asks_recovery || !pl_oid_eq(&m->ask.user, &claims->user))
-		welcome(m, now);
-	else if (hub_is_ready(&m->socket))
-		recover(&m->socket);
-	else
-		m->socket.on_ready = recover;
+	if (hub_is_ready(&m->socket)) {
+		go_on(&m->socket);
+		return;
+	}
+	m->socket.on_ready = go_on;
+	m->patience.on_fire = on_patience_over;
+	m->patience.arg = m;
+	pl_timer_start(pl_app.loop, &m->patience, PATIENCE_MS);
 }
 
 static void
@@ -221,7 +249,7 @@ on_verdict(void *arg, enum pl_session_verdict verdict, const struct pl_jwt_claim
 		return;
 	}
 	if (verdict == PL_SESSION_OK)
-		let_in(m, claims, now);
+		let_in(m, claims);
 	else
 		refuse(m, verdict, now);
 	pl_sio_client_touch(m->socket.client);
