@@ -350,7 +350,7 @@ announce() {
 		llm=${llm##*@}
 	}
 	cat <<-END
-		Parley is at http://localhost:$port
+		Parley is at http${GATEWAY_TLS_CERT:+s}://localhost:$port
 		  store      $store
 		  Redis      ${address[redis]}$([[ ${services[0]} = redis ]] || echo ', external')
 		  LLM        $llm
