@@ -258,13 +258,17 @@ describe('who is offline', () => {
     const [ann, bob] = [await join('ann'), await join('bob')];
     await offline(ann, bob);
     const again = (await ann.logIn()).cookies[0].split(';')[0];
-    assert.equal((await ann.send(bob, 'logged in', { cookie: again })).status, 201);
+    const sends = async (text, headers) => {
+      const answer = await ann.send(bob, text, headers);
+      assert.equal(answer.status, 201, answer.text);
+    };
+    await sends('logged in', { cookie: again });
     const watcher = await join('watcher');
     await offline(ann, bob);
     await ann.connect();
-    assert.equal((await ann.send(bob, 'connected')).status, 201);
+    await sends('connected');
     await offline(watcher, bob);
-    assert.equal((await ann.send(bob, 'still connected')).status, 201);
+    await sends('still connected');
     ann.close();
     await offline(ann, bob);
   });
