@@ -2,8 +2,12 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
+#include "bus/parting.h"
 #include "web/service.h"
+
+_Static_assert(RECOVERY_PID_MAX <= PL_PARTING_PID_MAX, "a whole pid is noted");
 
 struct reading {
 	struct pl_store_read_call call;
@@ -66,6 +70,16 @@ recovery_is_asked(const struct pl_json *auth, struct recovery_ask *out)
 	return pl_json_str(pl_json_get(auth, "pid"), &pid) &&
 	       pl_json_str(pl_json_get(auth, "offset"), &offset) && pid_parse(pid, out) &&
 	       pl_message_pos_parse(offset, &out->from);
+}
+
+/* Where no note was left the instance was killed, or Redis was away; or the note was not kept
+ * so long, and then the last offset is older still. */
+bool
+recovery_is_in_time(const struct recovery_ask *ask, int64_t ago_ms)
+{
+	if (ago_ms != PL_PARTING_UNKNOWN_AGO)
+		return ago_ms <= RECOVERY_AWAY_MAX_MS;
+	return pl_clock_unix_ms() - ask->from.created_unix_ms <= PL_PARTING_KEPT_MS;
 }
 
 /* ---- reading ------------------------------------------------------------------------- */

@@ -20,6 +20,7 @@
 #include "store/store.h"
 
 #define RECOVERY_MESSAGES_MAX 300
+#define RECOVERY_AWAY_MAX_MS  120000
 #define RECOVERY_PID_MAX      (PL_OID_HEX_LEN + 1 + HUB_SOCKET_ID_LEN)
 
 struct recovery_ask {
@@ -32,6 +33,9 @@ void recovery_pid(
     const struct pl_oid *user, const char *socket_id, char out[RECOVERY_PID_MAX + 1]);
 /* Does CONNECT's payload (NULL: none) ask for recovery, with a pid and an offset of ours? */
 bool recovery_is_asked(const struct pl_json *auth, struct recovery_ask *out);
+/* Was the connection, which broke ago_ms ago (PL_PARTING_UNKNOWN_AGO: nobody noted it), not
+ * away for too long? */
+bool recovery_is_in_time(const struct recovery_ask *ask, int64_t ago_ms);
 /* Read what socket, which has joined, has missed. missed is borrowed by done, and NULL where it
  * cannot be recovered, or the socket has left meanwhile. done may come from here. */
 void recovery_read(struct hub_socket *socket, const struct pl_message_pos *from,

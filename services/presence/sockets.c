@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "bus/parting.h"
 #include "hub.h"
 #include "online_users.h"
 #include "recovery.h"
@@ -25,9 +26,9 @@ struct member {
 	struct recovery_ask ask; /* of CONNECT */
 	bool asks_recovery;
 	struct pl_timer patience; /* with the bus */
-	bool is_waiting;   /* pl_sessions_check() or recovery_read() will call back */
-	bool has_ended;    /* meanwhile: the call-back frees it */
-	bool said_goodbye; /* by DISCONNECT: no grace */
+	bool is_waiting;          /* pl_sessions_check() or recovery will call back */
+	bool has_ended;           /* meanwhile: the call-back frees it */
+	bool said_goodbye;        /* by DISCONNECT: no grace */
 };
 
 static struct {
@@ -90,13 +91,27 @@ may_use(struct pl_sio_client *c, struct pl_request *rq)
 	return !m->socket.user || pl_oid_eq(&user, &m->socket.user->id);
 }
 
+/* Whoever said goodbye does not ask for recovery. */
+static void
+note_parting(const struct member *m)
+{
+	char pid[RECOVERY_PID_MAX + 1];
+
+	if (!m->socket.user || m->socket.id[0] == '\0')
+		return;
+	recovery_pid(&m->socket.user->id, m->socket.id, pid);
+	pl_parting_note(pl_app.bus, pl_str(pid));
+}
+
 static void
 on_end(struct pl_sio_client *c, enum pl_eio_reason reason)
 {
 	struct member *m = c->app_data;
-	bool just_broke =
-	    reason == PL_EIO_TRANSPORT_CLOSE || reason == PL_EIO_TRANSPORT_ERROR;
+	/* Whom a server that ends sends elsewhere is soon back. */
+	bool just_broke = reason == PL_EIO_TRANSPORT_CLOSE ||
+			  reason == PL_EIO_TRANSPORT_ERROR || reason == PL_EIO_SHUTDOWN;
 
+	note_parting(m);
 	pl_timer_stop(pl_app.loop, &m->patience);
 	typing_end_all(m->socket.user ? &m->socket.user->id : NULL);
 	hub_leave(&m->socket, just_broke && !m->said_goodbye);
@@ -175,11 +190,23 @@ on_missed(void *arg, const struct pl_message_list *missed)
 	pl_sio_client_touch(m->socket.client);
 }
 
+static void
+on_parting(void *arg, int64_t ago_ms)
+{
+	struct member *m = arg;
+
+	if (m->socket.user && recovery_is_in_time(&m->ask, ago_ms))
+		recovery_read(&m->socket, &m->ask.from, on_missed, m);
+	else
+		on_missed(m, NULL);
+}
+
 /* From here on nothing that is published passes by. */
 static void
 go_on(struct hub_socket *socket)
 {
 	struct member *m = PL_CONTAINER(socket, struct member, socket);
+	char pid[RECOVERY_PID_MAX + 1];
 
 	socket->on_ready = NULL;
 	pl_timer_stop(pl_app.loop, &m->patience);
@@ -187,7 +214,8 @@ go_on(struct hub_socket *socket)
 		return; /* put out meanwhile, and closing */
 	if (m->asks_recovery) {
 		m->is_waiting = true;
-		recovery_read(socket, &m->ask.from, on_missed, m);
+		recovery_pid(&m->ask.user, m->ask.socket_id, pid);
+		pl_parting_take(pl_app.bus, pl_str(pid), on_parting, m);
 	} else {
 		welcome(m, pl_loop_now_ms(pl_app.loop));
 		pl_sio_client_touch(socket->client);

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Person } from '../support/api.mjs';
-import { Socket } from '../support/conformance.mjs';
+import { Socket, Wire } from '../support/conformance.mjs';
 import { useStack } from '../support/stack.mjs';
 import { waitUntil, withDeadline } from '../support/wait.mjs';
 
@@ -111,6 +111,33 @@ describe('a connection that breaks', () => {
     assert.deepEqual(again.events.map(([name]) => name), ['getOnlineUsers']);
     assert.equal((await bob.history(ann)).json.length, 301);
   });
+});
+
+/** One command to the stack's Redis; gives the first line of its reply. */
+const redis = async (...words) => {
+  const conf = await readFile(path.join(hold.stack.dir, 'data/run/redis.conf'), 'utf8');
+  const setting = (name) => conf.match(new RegExp(`^${name} (.*)$`, 'm'))[1];
+  const wire = await Wire.open({ host: setting('bind'), port: Number(setting('port')) });
+  try {
+    wire.write(`AUTH ${setting('requirepass')}\r\n${words.join(' ')}\r\n`);
+    return await waitUntil('a reply of Redis', () => wire.bytes.toString().split('\r\n').slice(1, -1)[0]);
+  } finally {
+    wire.end();
+  }
+};
+
+test('a connection that broke more than 120 s ago is a new session', async () => {
+  const [ann, bob] = [await signUp('ann'), await signUp('bob')];
+  for (const [seconds, recovers] of [[119, true], [121, false]]) {
+    const { pid, events } = await connectRaw(bob, {});
+    const key = `parley:left:${pid}`;
+    await waitUntil('the break to be noted', async () => await redis('EXISTS', key) === ':1');
+    assert.equal(await redis('SET', key, Date.now() - seconds * 1000), '+OK');
+    await sendAll(ann, bob, ['missed']);
+    const again = await connectRaw(bob, { pid, offset: events.at(-1)[2] });
+    assert.equal(again.pid === pid, recovers);
+    assert.equal(again.events.some(([name]) => name === 'newMessage'), recovers);
+  }
 });
 
 describe('a pid', () => {

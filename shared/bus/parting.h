@@ -1,0 +1,27 @@
+/*
+ * parting: when a Socket.IO connection broke, told from the instance that saw it to the one
+ * where its client comes back.
+ *
+ *   parley:left:<pid>   the time (ms) at which the connection of that pid broke; kept for
+ *                       PL_PARTING_KEPT_MS
+ *
+ * An instance that is killed notes nothing, and while Redis is away nothing is known.
+ * Threads: the loop's.
+ */
+#ifndef PL_BUS_PARTING_H
+#define PL_BUS_PARTING_H
+
+#include "bus/bus.h"
+
+#define PL_PARTING_KEPT_MS     7200000
+#define PL_PARTING_PID_MAX     64
+#define PL_PARTING_UNKNOWN_AGO INT64_C(-1)
+
+/* The connection of pid broke now. pid: at most PL_PARTING_PID_MAX bytes. */
+void pl_parting_note(struct pl_bus *bus, struct pl_str pid);
+/* How long ago did it? ago_ms, or PL_PARTING_UNKNOWN_AGO; the note is forgotten. on_answer is
+ * called once, possibly before this returns. */
+void pl_parting_take(struct pl_bus *bus, struct pl_str pid,
+    void (*on_answer)(void *arg, int64_t ago_ms), void *arg);
+
+#endif
