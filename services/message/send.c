@@ -14,8 +14,8 @@
 
 struct sending {
 	struct pl_store_write_call call;
-	struct pl_store_read_call lookup; /* is there such a receiver at all? */
-	struct pl_request *rq;            /* holds the bytes of the Idempotency-Key */
+	struct pl_request *rq;   /* holds the bytes of the Idempotency-Key */
+	enum pl_problem refusal; /* where only a replay is asked for, and there is none */
 };
 
 static struct pl_bucket_table *rates;
@@ -60,6 +60,10 @@ on_written(struct pl_store_write_call *call)
 
 	switch (call->write.err) {
 	case PL_OK:
+		if (sent->only_replay && !sent->replayed) {
+			pl_reply_problem(s->rq, s->refusal);
+			break;
+		}
 		if (!sent->replayed)
 			tell(sent, pl_request_header(s->rq, "x-socket-id"));
 		reply_sent(s->rq, sent);
@@ -90,50 +94,25 @@ write_it(struct sending *s)
 
 /* ---- the online rule ----------------------------------------------------------------- */
 
-static enum pl_err
-lookup_run(struct pl_store_read_call *call, struct pl_store *store)
-{
-	struct sending *s = PL_CONTAINER(call, struct sending, lookup);
-	struct pl_user user;
-	enum pl_err err =
-	    pl_store_user_by_id(store, &s->call.write.u.send.message.receiver, &user);
-
-	if (err == PL_OK)
-		pl_user_fini(&user);
-	return err;
-}
-
+/* A send that was stored before and comes again under its key gets its first answer, whoever
+ * is offline by now; others get problem, or hear that there is no such receiver. */
 static void
-lookup_done(struct pl_store_read_call *call)
+refuse(struct sending *s, enum pl_problem problem)
 {
-	struct sending *s = PL_CONTAINER(call, struct sending, lookup);
-
-	if (call->err == PL_OK)
-		pl_reply_problem(s->rq, PL_PROBLEM_RECIPIENT_OFFLINE);
-	else if (call->err == PL_E_NOT_FOUND)
-		pl_reply_problem(s->rq, PL_PROBLEM_NO_USER);
-	else
-		pl_reply_err(s->rq, call->err);
-	sending_end(s);
+	s->refusal = problem;
+	s->call.write.u.send.only_replay = true;
+	write_it(s);
 }
 
 static void
 on_receiver_online(void *arg, bool is_online)
 {
 	struct sending *s = arg;
-	enum pl_err err;
 
-	if (is_online) {
+	if (is_online)
 		write_it(s);
-		return;
-	}
-	s->lookup.run = lookup_run;
-	s->lookup.done = lookup_done;
-	err = pl_store_async_read(pl_app.store, &s->lookup);
-	if (err != PL_OK) { /* else the call is a store thread's by now */
-		s->lookup.err = err;
-		lookup_done(&s->lookup);
-	}
+	else
+		refuse(s, PL_PROBLEM_RECIPIENT_OFFLINE);
 }
 
 static void
@@ -142,8 +121,7 @@ on_sender_online(void *arg, bool is_online)
 	struct sending *s = arg;
 
 	if (!is_online) {
-		pl_reply_problem(s->rq, PL_PROBLEM_OFFLINE);
-		sending_end(s);
+		refuse(s, PL_PROBLEM_OFFLINE);
 	} else if (pl_settings.chat_requires_online == PL_ONLINE_BOTH) {
 		pl_online_ask(pl_app.online, &s->call.write.u.send.message.receiver,
 		    on_receiver_online, s);

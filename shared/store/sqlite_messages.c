@@ -310,5 +310,5 @@ pl_sqlite_send(struct pl_sqlite *s, struct pl_write_send *send)
 		if (err != PL_E_NOT_FOUND)
 			return err;
 	}
-	return store_new(s, send);
+	return send->only_replay ? PL_OK : store_new(s, send);
 }

@@ -109,6 +109,7 @@ struct pl_write_send {
 	struct pl_message
 	    message; /* in: sender, receiver, text; out: all. The caller's to fini */
 	struct pl_str idem_key; /* the sender's Idempotency-Key, kept 24 h; empty: none */
+	bool only_replay; /* in: store nothing; PL_OK without replayed: unknown key */
 	int64_t
 	    reply_within_ms;   /* the job's deadline, from the commit by the wall clock */
 	bool replayed;         /* out: the key was known, message is the first answer */

@@ -28,6 +28,33 @@ answers_a_repeated_send_with_the_first_answer(void **state)
 }
 
 static void
+looks_for_a_first_answer_without_storing(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ann = store_add_user(f->store, "ann"),
+		      bob = store_add_user(f->store, "bob");
+	struct pl_write first, again, other;
+
+	store_send_init(&first, &ann, &bob, "hi", "k");
+	store_send_init(&again, &ann, &bob, "hi", "k");
+	store_send_init(&other, &ann, &bob, "hi", "");
+	again.u.send.only_replay = other.u.send.only_replay = true;
+	assert_int_equal(store_write_one(f->store, &again), PL_OK);
+	assert_false(again.u.send.replayed);
+	assert_int_equal(store_write_one(f->store, &other), PL_OK);
+	assert_false(other.u.send.replayed);
+	assert_int_equal(store_count(f->store, &ann, &bob), 0);
+	assert_int_equal(store_write_one(f->store, &first), PL_OK);
+	assert_int_equal(store_write_one(f->store, &again), PL_OK);
+	assert_true(again.u.send.replayed);
+	assert_true(pl_oid_eq(&first.u.send.message.id, &again.u.send.message.id));
+	assert_int_equal(store_count(f->store, &ann, &bob), 1);
+	store_send_fini(&first);
+	store_send_fini(&again);
+	store_send_fini(&other);
+}
+
+static void
 refuses_a_key_that_was_used_with_another_body(void **state)
 {
 	struct fixture *f = *state;
@@ -124,6 +151,7 @@ store_idem_suite(void)
 {
 	const struct CMUnitTest tests[] = {
 	    STORE_TEST(answers_a_repeated_send_with_the_first_answer),
+	    STORE_TEST(looks_for_a_first_answer_without_storing),
 	    STORE_TEST(refuses_a_key_that_was_used_with_another_body),
 	    STORE_TEST(knows_a_key_of_the_same_batch),
 	    STORE_TEST(keeps_the_keys_of_two_senders_apart),

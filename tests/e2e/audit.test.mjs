@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Person } from '../support/api.mjs';
 import { useStack } from '../support/stack.mjs';
+import { waitUntil } from '../support/wait.mjs';
 
 const hold = useStack({ before, after, afterEach });
 const pair = () => Promise.all(['ann', 'bob'].map((name) => Person.signUp(hold.stack.url, name)));
@@ -28,4 +29,29 @@ describe('a history', () => {
     }
     assert.deepEqual((await bob.history(ann)).json, sent);
   });
+});
+
+describe('a send that comes again under its key', () => {
+  const once = { 'idempotency-key': 'once' };
+  const comesAgain = (requires, code) => {
+    const at = useStack({ before, after, afterEach }, { ONLINE_TTL: '1', CHAT_REQUIRES_ONLINE: requires });
+    const join = (name) => Person.signUp(at.stack.url, name);
+
+    // Its answer was lost with the connection: the very moment in which one goes offline.
+    test(`gets its first answer where a new one gets ${code}`, async () => {
+      const [ann, bob] = [await join('ann'), await join('bob')];
+      const first = await ann.send(bob, 'hi', once);
+      assert.equal(first.status, 201);
+      if (requires === 'both') await ann.connect();
+      await waitUntil('who was online to be offline', async () =>
+        (await ann.send(bob, 'new')).json.code === code, { within: 10000 });
+      const again = await ann.send(bob, 'hi', once);
+      assert.deepEqual([again.status, again.text], [201, first.text]);
+      assert.equal(again.headers.get('idempotent-replayed'), 'true');
+      assert.equal((await ann.send(bob, 'ho', once)).status, 422);
+      ann.close();
+    });
+  };
+  describe('while its sender is offline', () => comesAgain('sender', 'OFFLINE'));
+  describe('while its recipient is offline', () => comesAgain('both', 'RECIPIENT_OFFLINE'));
 });
