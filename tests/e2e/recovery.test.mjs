@@ -52,6 +52,7 @@ describe('a connection that breaks', () => {
     const socket = await bob.connect(options);
     const { id } = socket;
     assert.equal(socket.recovered, false);
+    await waitUntil('the first offset, with getOnlineUsers', () => socket.all('getOnlineUsers').length > 0);
     await breakDuring(socket, () => sendAll(ann, bob, ['1', '2', '3', '4', '5']));
     assert.equal(socket.recovered, true);
     assert.equal(socket.id, id);
