@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "bus/redis.h"
 #include "loop/loop_kore.h"
 #include "web/dispatch.h"
 #include "web/exchange.h"
@@ -58,6 +59,8 @@ load_settings(void)
 	previous = pl_settings.jwt_secret_previous;
 	if (pl_jwt_init(pl_settings.jwt_secret, previous, &why) != PL_OK)
 		exit_on(why);
+	if (pl_redis_url_check(pl_settings.redis_url) != PL_OK)
+		exit_on("REDIS_URL must be redis://[:password@]host[:port][/db]");
 	if (previous != NULL && strlen(previous) < PL_JWT_SECRET_MIN)
 		pl_log_warn(
 		    "JWT_SECRET_PREVIOUS was found to be short, verifying with it",

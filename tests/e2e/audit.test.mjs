@@ -1,8 +1,12 @@
 // What a hostile tester found from outside: each test is a fault that once was.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Person } from '../support/api.mjs';
-import { useStack } from '../support/stack.mjs';
+import { root, useStack } from '../support/stack.mjs';
 import { waitUntil } from '../support/wait.mjs';
 
 const hold = useStack({ before, after, afterEach });
@@ -54,4 +58,20 @@ describe('a send that comes again under its key', () => {
   };
   describe('while its sender is offline', () => comesAgain('sender', 'OFFLINE'));
   describe('while its recipient is offline', () => comesAgain('both', 'RECIPIENT_OFFLINE'));
+});
+
+// The worker used to abort on it, and its parent to start it again, over and over.
+test('a REDIS_URL that is none ends a service with 78 and one line that names it', () => {
+  const dir = mkdtempSync(path.join(tmpdir(), 'parley-'));
+  const conf = path.join(dir, 'kore.conf');
+  writeFileSync(conf, `load ${path.resolve(root, process.env.BUILD_DIR ?? 'build')}/auth.so\npidfile ${dir}/pid\n`);
+  const env = {
+    PATH: process.env.PATH, LISTEN: '127.0.0.1:0', DATA_DIR: dir, REDIS_URL: 'http://:canary@localhost',
+    JWT_SECRET: 'a secret of the tests, long enough for HS256', LD_PRELOAD: process.env.SERVICE_PRELOAD ?? '',
+  };
+  const run = spawnSync('kore', ['-f', '-n', '-r', '-q', '-c', conf], { env, cwd: dir, timeout: 5000, encoding: 'utf8' });
+  rmSync(dir, { recursive: true });
+  assert.equal(run.status, 78);
+  assert.match(run.stderr, /^REDIS_URL must be .*\n$/m);
+  assert.doesNotMatch(run.stdout + run.stderr, /canary/);
 });
