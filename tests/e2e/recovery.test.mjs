@@ -173,13 +173,42 @@ describe('a pid', () => {
   });
 });
 
+const pidOf = async (name) => Number(await readFile(path.join(hold.stack.dir, 'data/run/pids', name), 'utf8'));
+/** Both instances of presence serve, also where the test before ended them. */
+const bothServe = () => waitUntil('both instances of presence to serve', async () => {
+  const found = new Set();
+  for (let i = 0; i < 10; i++) {
+    const response = await fetch(`${hold.stack.url}/socket.io/?EIO=4&transport=polling`);
+    if (!response.ok) return false;
+    found.add(JSON.parse((await response.text()).slice(1)).sid.slice(0, 3));
+  }
+  return found.size === 2;
+}, { within: 15000 });
 /** kill -9, parent and worker at once. */
-const kill = async (name) => {
-  const pid = Number(await readFile(path.join(hold.stack.dir, 'data/run/pids', name), 'utf8'));
-  process.kill(-pid, 'SIGKILL');
-};
+const kill = async (name) => process.kill(-(await pidOf(name)), 'SIGKILL');
+
+test('an instance that ends sends its sockets elsewhere, and they lose nothing', async () => {
+  await bothServe();
+  const [ann, bob] = [await signUp('ann'), await signUp('bob')];
+  const sockets = await Promise.all(Array.from({ length: 8 }, () => bob.connect(options)));
+  const leaving = sockets.filter((socket) => socket.io.engine.id.startsWith('p1.'));
+  assert.ok(leaving.length > 0 && leaving.length < 8);
+  const ends = leaving.map((socket) => new Promise((resolve) => {
+    socket.once('disconnect', (reason, details) => resolve([reason, details?.context?.code]));
+  }));
+  process.kill(await pidOf('presence1'), 'SIGTERM');
+  const texts1 = Array.from({ length: 20 }, (_, i) => `m${i}`);
+  await sendAll(ann, bob, texts1);
+  for (const end of await withDeadline('all to be sent away', Promise.all(ends))) assert.equal(end[0], 'transport close');
+  for (const socket of sockets) {
+    await waitUntil('all messages', () => socket.connected && texts(socket).length >= texts1.length, { within: 10000 });
+    assert.deepEqual(texts(socket), texts1);
+    assert.equal(socket.recovered, leaving.includes(socket));
+  }
+});
 
 test('an instance that is killed loses nothing for its sockets', async () => {
+  await bothServe();
   const [ann, bob] = [await signUp('ann'), await signUp('bob')];
   const sockets = await Promise.all([1, 2, 3, 4].map(() => bob.connect(options)));
   await sendAll(ann, bob, ['before']);
@@ -194,6 +223,7 @@ test('an instance that is killed loses nothing for its sockets', async () => {
 });
 
 test('without Redis messages still come, once, within three seconds', async () => {
+  await bothServe();
   const [ann, bob] = [await signUp('ann'), await signUp('bob')];
   const socket = await bob.connect(options);
   await kill('redis');
