@@ -535,6 +535,19 @@ pl_redis_command(struct pl_redis *r, const struct pl_str *words, size_t argc,
 	fail_later(r, c);
 }
 
+void
+pl_redis_flush(struct pl_redis *r)
+{
+	ssize_t n;
+
+	if (r->state != UP || r->out.len == 0)
+		return;
+	/* An error shows again at the loop's next turn, when callbacks may be called. */
+	n = send(r->watch.fd, r->out.data, r->out.len, MSG_NOSIGNAL);
+	if (n > 0)
+		pl_buf_consume(&r->out, (size_t)n);
+}
+
 bool
 pl_redis_is_up(const struct pl_redis *r)
 {

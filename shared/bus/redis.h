@@ -49,6 +49,8 @@ bool pl_redis_is_up(const struct pl_redis *r); /* NULL is never up */
 /* Send argc binary-safe words; on_reply may be NULL. It is called once, never from here. */
 void pl_redis_command(struct pl_redis *r, const struct pl_str *words, size_t argc,
     pl_redis_on_reply *on_reply, void *arg);
+/* Send what is queued now, not at the loop's next turn; what does not fit follows then. */
+void pl_redis_flush(struct pl_redis *r);
 /* Run a Lua script by EVALSHA, and by EVAL where the server does not know it yet. sha1_hex
  * comes from pl_redis_script_init(). */
 struct pl_redis_script {

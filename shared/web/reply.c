@@ -51,6 +51,17 @@ pl_reply_header(struct pl_request *rq, const char *name, const char *value)
 		http_response_header(pl_exchange_of(rq)->req, name, value);
 }
 
+/* What the request put on the bus leaves before its answer does. Or a client that has the 201
+ * and sends again, by another process, could overtake itself. */
+static void
+flush_bus(void)
+{
+	struct pl_redis *redis = pl_app.bus != NULL ? pl_bus_redis(pl_app.bus) : NULL;
+
+	if (redis != NULL)
+		pl_redis_flush(redis);
+}
+
 static void
 log_failure(const struct pl_request *rq, int status)
 {
@@ -69,6 +80,7 @@ pl_reply_bytes(
 
 	if (status >= 500 && status != 503) /* that one is a flood's, and no news */
 		log_failure(rq, status);
+	flush_bus();
 	if (c != NULL) {
 		if (content_type != NULL)
 			pl_reply_header(rq, "content-type", content_type);
