@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { Person } from '../support/api.mjs';
+import { Person, call } from '../support/api.mjs';
 import { root, useStack } from '../support/stack.mjs';
 import { waitUntil } from '../support/wait.mjs';
 
@@ -74,4 +74,11 @@ test('a REDIS_URL that is none ends a service with 78 and one line that names it
   assert.equal(run.status, 78);
   assert.match(run.stderr, /^REDIS_URL must be .*\n$/m);
   assert.doesNotMatch(run.stdout + run.stderr, /canary/);
+});
+
+test('a folder of the API is no route of its own', async () => {
+  for (const path of ['/api/auth', '/api/messages', '/api/auth/', '/api/messages/']) {
+    const answer = await call(hold.stack.url, 'GET', path);
+    assert.deepEqual([answer.status, answer.json?.code], [404, 'NOT_FOUND'], path);
+  }
 });
