@@ -38,7 +38,7 @@ on_stored(struct pl_store_write_call *call)
 		pl_log_info("overdue reply was stored",
 		    PL_L_OID("message", &sweep.message),
 		    PL_L_CSTR("kind", pl_reply_kind_name(reply->kind)));
-		message_tell(&reply->message, PL_STR_NONE);
+		message_tell(&reply->message, PL_STR_NONE, NULL, NULL);
 		pl_message_fini(&reply->message);
 	}
 	if (err == PL_OK || err == PL_E_CONFLICT || err == PL_E_NOT_FOUND)

@@ -13,6 +13,7 @@
 #include "web/service.h"
 
 struct sending {
+	struct pl_timer patience; /* started while the bus is waited for */
 	struct pl_store_write_call call;
 	struct pl_request *rq;   /* holds the bytes of the Idempotency-Key */
 	enum pl_problem refusal; /* where only a replay is asked for, and there is none */
@@ -30,13 +31,48 @@ sending_end(struct sending *s)
 /* ---- after the commit ---------------------------------------------------------------- */
 
 static void
-tell(const struct pl_write_send *sent, struct pl_str not_socket)
+reply_sent(struct pl_request *rq, const struct pl_write_send *sent)
 {
-	message_tell(&sent->message, not_socket);
-	if (sent->busy)
-		pl_wake_send(pl_app.bus, &sent->message.id);
+	struct pl_json_out o;
+	struct pl_buf body;
+
+	if (sent->replayed)
+		pl_reply_header(rq, "idempotent-replayed", "true");
+	pl_buf_init(&body, PL_BUF_UNLIMITED);
+	pl_jo_init(&o, &body);
+	pl_message_write(&o, &sent->message);
+	pl_reply_json(rq, 201, pl_buf_str(&body));
+	pl_buf_fini(&body);
 }
 
+/* The answer is out; what is left waits for the bus. */
+static void
+answer(struct sending *s)
+{
+	pl_timer_stop(pl_app.loop, &s->patience);
+	reply_sent(s->rq, &s->call.write.u.send);
+	s->rq = NULL;
+}
+
+static void
+on_patience_over(struct pl_timer *t)
+{
+	answer(t->arg);
+}
+
+static void
+on_told(void *arg, enum pl_err err)
+{
+	struct sending *s = arg;
+
+	(void)err; /* gaps are closed from the store */
+	if (s->rq)
+		answer(s);
+	sending_end(s);
+}
+
+/* The 201 waits until the bus has the message: the sender's next one may go by another process,
+ * and would overtake this one on its way. */
 static void
 reply_sent(struct pl_request *rq, const struct pl_write_send *sent)
 {
@@ -52,6 +88,70 @@ reply_sent(struct pl_request *rq, const struct pl_write_send *sent)
 	pl_buf_fini(&body);
 }
 
+/* The answer is out; what is left waits for the bus. */
+static void
+answer(struct sending *s)
+{
+	pl_timer_stop(pl_app.loop, &s->patience);
+	reply_sent(s->rq, &s->call.write.u.send);
+	s->rq = NULL;
+}
+
+static void
+on_patience_over(struct pl_timer *t)
+{
+	answer(t->arg);
+}
+
+static void
+on_told(void *arg, enum pl_err err)
+{
+	struct sending *s = arg;
+
+	(void)err; /* gaps are closed from the store */
+	if (s->rq)
+		answer(s);
+	sending_end(s);
+}
+
+/* The 201 waits until the bus has the message: the sender's next one may go by another process,
+ * and would overtake this one on its way. */
+static void
+tell(struct sending *s)
+{
+	const struct pl_write_send *sent = &s->call.write.u.send;
+
+	s->patience.on_fire = on_patience_over;
+	s->patience.arg = s;
+	pl_timer_start(pl_app.loop, &s->patience, SEND_BUS_PATIENCE_MS);
+	message_tell(&sent->message, pl_request_header(s->rq, "x-socket-id"), on_told, s);
+	if (sent->busy)
+		pl_wake_send(pl_app.bus, &sent->message.id);
+}
+
+/* Taken by Redis or not: the message is stored. */
+static void
+on_told(void *arg, enum pl_err err)
+{
+	struct sending *s = arg;
+
+	(void)err;
+	reply_sent(s->rq, &s->call.write.u.send);
+	sending_end(s);
+}
+
+/* The 201 comes behind the publishing: whoever waits for it before he sends again may be served
+ * by another process then, and must not overtake himself on the way to the receiver. */
+static void
+tell_and_reply(struct sending *s)
+{
+	const struct pl_write_send *sent = &s->call.write.u.send;
+
+	message_tell(&sent->message, pl_request_header(s->rq, "x-socket-id"), on_told, s);
+	if (sent->busy)
+		pl_wake_send(pl_app.bus, &sent->message.id);
+}
+
 static void
 on_written(struct pl_store_write_call *call)
 {
@@ -64,8 +164,10 @@ on_written(struct pl_store_write_call *call)
 			pl_reply_problem(s->rq, s->refusal);
 			break;
 		}
-		if (!sent->replayed)
-			tell(sent, pl_request_header(s->rq, "x-socket-id"));
+		if (!sent->replayed) {
+			tell(s);
+			return;
+		}
 		reply_sent(s->rq, sent);
 		break;
 	case PL_E_NOT_FOUND:
