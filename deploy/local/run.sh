@@ -89,6 +89,10 @@ read_settings() {
 	fi
 	[[ -z $redis_url || $redis_url =~ ^redis://([^@/]*@)?[^:@/]+(:[0-9]+)?(/[0-9]*)?$ ]] ||
 		die $EX_CONFIG "REDIS_URL must look like redis://[:password@]host:port[/db]"
+	for name in MONGO_DB_URI MONGODB_URI MONGO_DB_URI_FILE MONGODB_URI_FILE; do
+		[ -z "${!name:-}" ] ||
+			die $EX_CONFIG "$name is set, but this build has no MongoDB store; unset it for SQLite"
+	done
 }
 
 instances() { # AUTH
@@ -338,10 +342,8 @@ setting_or() { # variable names..., text where none is set
 }
 
 announce() {
-	local store llm
+	local llm
 
-	store=$(setting_or MONGO_DB_URI MONGODB_URI MONGO_DB_URI_FILE MONGODB_URI_FILE \
-		"SQLite in $data") || store=MongoDB
 	llm=$(setting_or LLM_API_URL LLM_API_TOKEN LLM_API_KEY LLM_API_TOKEN_FILE \
 		LLM_API_KEY_FILE "none; who writes to a busy user gets the standard text") || {
 		llm=${LLM_API_URL:-https://router.huggingface.co}
@@ -351,7 +353,7 @@ announce() {
 	}
 	cat <<-END
 		Parley is at http${GATEWAY_TLS_CERT:+s}://localhost:$port
-		  store      $store
+		  store      SQLite in $data
 		  Redis      ${address[redis]}$([[ ${services[0]} = redis ]] || echo ', external')
 		  LLM        $llm
 		  front end  ${WWW_DIR:-$root/gateway/web}

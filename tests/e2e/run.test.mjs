@@ -24,6 +24,7 @@ describe('a bad setting', () => {
     ['JWT_SECRET', { JWT_SECRET: 'tooshort' }, 'tooshort'], ['JWT_SECRET', { JWT_SECRET: 'z'.repeat(40) }, 'zzzz'],
     ['JWT_SECRET', { JWT_SECRET: secret, JWT_SECRET_FILE: '/dev/null' }, secret],
     ['JWT_SECRET', { JWT_SECRET_FILE: '/no/such/file' }],
+    ['MONGO_DB_URI', { MONGO_DB_URI: 'mongodb://user:hushhush@localhost/chat' }, 'hushhush'],
   ]) {
     test(`ends the start with one line: ${JSON.stringify(settings)}`, async () => {
       const stack = await Stack.spawn(settings);
