@@ -74,49 +74,6 @@ on_told(void *arg, enum pl_err err)
 /* The 201 waits until the bus has the message: the sender's next one may go by another process,
  * and would overtake this one on its way. */
 static void
-reply_sent(struct pl_request *rq, const struct pl_write_send *sent)
-{
-	struct pl_json_out o;
-	struct pl_buf body;
-
-	if (sent->replayed)
-		pl_reply_header(rq, "idempotent-replayed", "true");
-	pl_buf_init(&body, PL_BUF_UNLIMITED);
-	pl_jo_init(&o, &body);
-	pl_message_write(&o, &sent->message);
-	pl_reply_json(rq, 201, pl_buf_str(&body));
-	pl_buf_fini(&body);
-}
-
-/* The answer is out; what is left waits for the bus. */
-static void
-answer(struct sending *s)
-{
-	pl_timer_stop(pl_app.loop, &s->patience);
-	reply_sent(s->rq, &s->call.write.u.send);
-	s->rq = NULL;
-}
-
-static void
-on_patience_over(struct pl_timer *t)
-{
-	answer(t->arg);
-}
-
-static void
-on_told(void *arg, enum pl_err err)
-{
-	struct sending *s = arg;
-
-	(void)err; /* gaps are closed from the store */
-	if (s->rq)
-		answer(s);
-	sending_end(s);
-}
-
-/* The 201 waits until the bus has the message: the sender's next one may go by another process,
- * and would overtake this one on its way. */
-static void
 tell(struct sending *s)
 {
 	const struct pl_write_send *sent = &s->call.write.u.send;
@@ -124,29 +81,6 @@ tell(struct sending *s)
 	s->patience.on_fire = on_patience_over;
 	s->patience.arg = s;
 	pl_timer_start(pl_app.loop, &s->patience, SEND_BUS_PATIENCE_MS);
-	message_tell(&sent->message, pl_request_header(s->rq, "x-socket-id"), on_told, s);
-	if (sent->busy)
-		pl_wake_send(pl_app.bus, &sent->message.id);
-}
-
-/* Taken by Redis or not: the message is stored. */
-static void
-on_told(void *arg, enum pl_err err)
-{
-	struct sending *s = arg;
-
-	(void)err;
-	reply_sent(s->rq, &s->call.write.u.send);
-	sending_end(s);
-}
-
-/* The 201 comes behind the publishing: whoever waits for it before he sends again may be served
- * by another process then, and must not overtake himself on the way to the receiver. */
-static void
-tell_and_reply(struct sending *s)
-{
-	const struct pl_write_send *sent = &s->call.write.u.send;
-
 	message_tell(&sent->message, pl_request_header(s->rq, "x-socket-id"), on_told, s);
 	if (sent->busy)
 		pl_wake_send(pl_app.bus, &sent->message.id);

@@ -3,7 +3,6 @@
 #define MESSAGE_TELL_H
 
 #include "base/err.h"
-#include "base/err.h"
 #include "model/message.h"
 
 /* newMessage to the receiver; messageSent to the sender's sockets but not_socket (empty:
