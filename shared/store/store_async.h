@@ -46,7 +46,8 @@ struct pl_store_read_call {
 	int64_t queued_mono_ms;
 };
 
-/* PL_E_BUSY where the queue is full: done is not called then. */
+/* PL_E_BUSY where the queue is full: done is not called then. After PL_OK the call is another
+ * thread's, which may have set its err by now: never write this result into it. */
 enum pl_err pl_store_async_write(
     struct pl_store_async *sa, struct pl_store_write_call *call) PL_MUST_CHECK;
 enum pl_err pl_store_async_read(
