@@ -22,11 +22,14 @@
 #define HEAD_BYTES_MAX  8192 /* a connection keeps a buffer of this size */
 #define OWN_DESCRIPTORS 256  /* store, Redis, threads, what kore has */
 #define DRAIN_MORE_MS   5000 /* for requests, behind DRAIN_SECONDS for sockets */
+#define ROOM_CHECK_MS   100  /* how long kore may spin where no connection fits */
 #define CLEANUP_MS      50   /* for callbacks of what was just closed */
 
 struct pl_app pl_app;
 
 static pid_t parent_pid;
+static struct pl_timer room;
+static bool is_accepting = true;
 static volatile sig_atomic_t ends; /* signals to end that came to the parent */
 
 /* ---- the parent ----------------------------------------------------------------------- */
@@ -200,12 +203,31 @@ connect_app(void)
 	pl_app.sessions = pl_sessions_new(pl_app.loop, pl_app.store, pl_app.bus);
 }
 
+/* kore leaves its listener armed while it takes no more connections: each turn of its loop
+ * would begin at once, for nothing. */
+static void
+check_room(struct pl_timer *t)
+{
+	bool has_room = worker_active_connections < worker_max_connections;
+
+	if (has_room != is_accepting && worker->has_lock) {
+		is_accepting = has_room;
+		if (has_room)
+			kore_platform_enable_accept();
+		else
+			kore_platform_disable_accept();
+	}
+	pl_timer_start(pl_app.loop, t, ROOM_CHECK_MS);
+}
+
 void
 kore_worker_configure(void)
 {
 	signal(SIGHUP, SIG_IGN);
 	die_with_parent();
 	pl_app.loop = pl_loop_kore_new();
+	room.on_fire = check_room;
+	pl_timer_start(pl_app.loop, &room, ROOM_CHECK_MS);
 	if (!pl_service.is_bare)
 		connect_app();
 	if (pl_service.start != NULL)
@@ -248,7 +270,8 @@ kore_worker_teardown(void)
 		    PL_L_INT("in_flight", pl_exchange_in_flight()));
 		_exit(EXIT_SUCCESS);
 	}
-	if (worker->has_lock)
+	pl_timer_stop(pl_app.loop, &room);
+	if (worker->has_lock && is_accepting)
 		kore_platform_disable_accept();
 	pl_store_async_free(pl_app.store);
 	pl_app.store = NULL; /* from here on dispatch refuses */
