@@ -32,7 +32,8 @@ export class Stack {
     stack.port = port ?? (await freePort());
     stack.url = `http://localhost:${stack.port}`;
     stack.output = '';
-    stack.process = spawn('bash', [script], {
+    // A test process that is killed takes its stack along.
+    stack.process = spawn('setpriv', ['--pdeathsig', 'TERM', 'bash', script], {
       cwd: root, env: environment(stack.dir, stack.port, settings), stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of [stack.process.stdout, stack.process.stderr]) {
