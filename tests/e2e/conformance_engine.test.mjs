@@ -222,20 +222,21 @@ describe('heartbeat', () => {
   });
 
   test('over polling: a client that never polls is forgotten at 500 ms', async () => {
-    const sid = await openPolling();
     const begin = Date.now();
+    const sid = await openPolling();
     await waitUntil('the session to go', async () => (await post(sid, '6')).status === 400);
     const took = Date.now() - begin;
     // A packet that shows life buys one more ping timeout.
-    assert.ok(took >= 400 && took < 1000, `after ${took} ms`);
+    assert.ok(took >= 490 && took < 3000, `after ${took} ms`);
   });
 
   test('over WebSocket: a ping each interval, as long as pongs come', async () => {
-    const { socket } = await openSocket();
     let last = Date.now();
+    const { socket } = await openSocket();
     for (let i = 0; i < 3; i++) {
       assert.equal(await socket.take(), '2');
-      assert.ok(Math.abs(Date.now() - last - interval) < 100, `after ${Date.now() - last} ms`);
+      const took = Date.now() - last;
+      assert.ok(took >= interval - 10 && took < 3000, `after ${took} ms`);
       last = Date.now();
       socket.send('3');
     }
@@ -243,11 +244,11 @@ describe('heartbeat', () => {
   });
 
   test('over WebSocket: closed at 500 ms without a pong', async () => {
-    const { socket } = await openSocket();
     const begin = Date.now();
+    const { socket } = await openSocket();
     await socket.end();
     const took = Date.now() - begin;
-    assert.ok(took >= 450 && took < 700, `after ${took} ms`);
+    assert.ok(took >= 490 && took < 3000, `after ${took} ms`);
   });
 });
 
