@@ -105,7 +105,13 @@ RESPONDER_PURE := $(addprefix services/llm-responder/,endpoint.o prompt.o answer
 $(filter $B/tests/unit/llm-responder/%,$(UNIT_BIN)): $(addprefix $B/,$(RESPONDER_PURE))
 build/fuzz/fuzz_llm: $(addprefix build/fuzz/,$(RESPONDER_PURE))
 
-units: $(UNIT_BIN) ## build and run the unit and store contract tests
+# The stand-in for MongoDB that tests run against.
+MONGO_MADE_OF := $(addprefix tests/support/mongo/,prepare.sh pom.xml Launcher.java)
+build/mongo/ready: $(MONGO_MADE_OF)
+	@echo "  mvn $@"
+	@$<
+
+units: $(UNIT_BIN) build/mongo/ready ## build and run the unit and store contract tests
 	@tests/support/run_units.sh $(UNIT_BIN)
 
 # exec and --pdeathsig: run.sh ends with this make, however that ends.

@@ -90,7 +90,7 @@ run_outside_in() {
 mkdir -p "$out"
 step "install" deploy/local/install.sh test
 step "node modules" install_node_modules
-step "build" make -s -j"$(nproc)" all
+step "build" make -s -j"$(nproc)" all build/mongo/ready
 run_units
 run_outside_in
 finish
