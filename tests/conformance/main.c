@@ -8,8 +8,14 @@
  *                 with the CONNECT payload; it answers "message" with "message-back" and
  *                 "message-with-ack" by acknowledging, both with the same arguments
  *
- * Anybody may use it, from any origin. Its times are short, so that suites are quick.
+ * Anybody may use it, from any origin. Its times are short, so that suites are quick; tests
+ * that must not be hurried set longer ones in its environment.
  */
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/config.h"
 #include "base/mem.h"
 #include "ops/settings.h"
 #include "proto/ws_handshake.h"
@@ -21,19 +27,42 @@
 #define PAYLOAD_BYTES_MAX 1000000
 #define CLIENTS_MAX       10000
 
-static const struct pl_sio_settings settings = {
-    .eio = {.ping_interval_ms = 300,
-	.ping_timeout_ms = 200,
-	.upgrade_timeout_ms = 10000,
-	.close_timeout_ms = 30000,
+static struct pl_sio_settings settings = {
+    .eio = {.close_timeout_ms = 30000,
 	.stall_timeout_ms = 10000,
 	.max_payload_bytes = PAYLOAD_BYTES_MAX,
 	.queue_max_bytes = (size_t)4 * 1024 * 1024},
-    .connect_timeout_ms = 1000,
     .binary_timeout_ms = 10000,
     .namespaces = {"/", "/custom"},
     .namespace_count = 2,
 };
+
+#define TIME(name, preset, member, help)                                                 \
+	{                                                                                \
+		name, NULL, PL_SETTING_INT, preset, 10, 300000, NULL, "ms", 1, help,     \
+		    offsetof(struct pl_sio_settings, member)                             \
+	}
+
+static const struct pl_setting times[] = {
+    TIME("PING_INTERVAL_MS", "300", eio.ping_interval_ms, "Between two pings."),
+    TIME("PING_TIMEOUT_MS", "200", eio.ping_timeout_ms, "For a pong."),
+    TIME("UPGRADE_TIMEOUT_MS", "10000", eio.upgrade_timeout_ms, "For a probe's upgrade."),
+    TIME("CONNECT_TIMEOUT_MS", "1000", connect_timeout_ms, "For the first CONNECT."),
+};
+
+static void
+load_times(void)
+{
+	struct pl_buf why;
+
+	pl_buf_init(&why, 1024);
+	if (pl_config_load(times, sizeof(times) / sizeof(times[0]), 1, &settings, &why) !=
+	    PL_OK) {
+		fprintf(stderr, "%s\n", why.data);
+		exit(PL_EXIT_CONFIG);
+	}
+	pl_buf_fini(&why);
+}
 
 /* ---- /ws ----------------------------------------------------------------------------- */
 
@@ -214,6 +243,7 @@ start(void)
 	    .clients_max = CLIENTS_MAX,
 	};
 
+	load_times();
 	config.eio_events = &engine_events;
 	engine = pl_sio_server_new(pl_app.loop, &config);
 	config.eio_events = NULL;

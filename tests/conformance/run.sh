@@ -2,6 +2,7 @@
 # The conformance server on 127.0.0.1:$PORT until it is told to end:  make conformance-server PORT=3000
 #
 #   BUILD_DIR         where it was built (./build)
+#   PING_INTERVAL_MS (300), PING_TIMEOUT_MS (200), CONNECT_TIMEOUT_MS (1000), UPGRADE_TIMEOUT_MS (10000)
 #   SERVICE_PRELOAD   LD_PRELOAD for it: a sanitizer's library (none); ASAN_OPTIONS goes with it
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -13,7 +14,9 @@ module=$build/conformance.so
 dir=$(mktemp -d)
 printf 'load %s\npidfile %s/kore.pid\n' "$module" "$dir" >"$dir/kore.conf"
 cd "$dir" || exit 1
-env -i PATH="$PATH" ASAN_OPTIONS="${ASAN_OPTIONS:-}" ${SERVICE_PRELOAD:+LD_PRELOAD="$SERVICE_PRELOAD"} \
+times=$(env | grep -E '^(PING_INTERVAL|PING_TIMEOUT|CONNECT_TIMEOUT|UPGRADE_TIMEOUT)_MS=[0-9]+$')
+# shellcheck disable=SC2086 # one word each
+env -i PATH="$PATH" $times ASAN_OPTIONS="${ASAN_OPTIONS:-}" ${SERVICE_PRELOAD:+LD_PRELOAD="$SERVICE_PRELOAD"} \
 	LISTEN="127.0.0.1:$PORT" DRAIN_SECONDS=0 SEND_QUEUE_BYTES_MAX=16777216 LOG_LEVEL="${LOG_LEVEL:-warn}" \
 	setpriv --pdeathsig TERM kore -f -n -r -q -c kore.conf &
 server=$!

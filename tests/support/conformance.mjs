@@ -3,14 +3,23 @@
 import { spawn } from 'node:child_process';
 import crypto from 'node:crypto';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
 import WebSocket from 'ws';
 import { root } from './stack.mjs';
 import { freePort, waitUntil, withDeadline } from './wait.mjs';
 
+/** What the caller may choose: a build, and how it is run. */
+const kept = () => Object.fromEntries(['TMPDIR', 'BUILD_DIR', 'SERVICE_PRELOAD', 'ASAN_OPTIONS', 'LOG_LEVEL']
+  .filter((name) => process.env[name]).map((name) => [name, process.env[name]]));
+
+/** Times so long that a machine which stops for seconds changes no test's result. */
+export const calm = { PING_INTERVAL_MS: '60000', PING_TIMEOUT_MS: '60000', CONNECT_TIMEOUT_MS: '60000' };
+
 export class ConformanceServer {
-  static async start() {
+  /** With `times` in its environment: calm ones, or {} for those that suites meet. */
+  static async start(times = calm) {
     const server = new ConformanceServer();
     if (process.env.CONFORMANCE_URL) {
       server.url = process.env.CONFORMANCE_URL.replace(/\/$/, '');
@@ -20,7 +29,7 @@ export class ConformanceServer {
     server.url = `http://127.0.0.1:${port}`;
     server.output = '';
     server.process = spawn('bash', [path.join(root, 'tests/conformance/run.sh')], {
-      env: { ...process.env, PORT: String(port) },
+      env: { PATH: process.env.PATH, ...kept(), ...times, PORT: String(port) },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of [server.process.stdout, server.process.stderr]) {
@@ -47,9 +56,9 @@ export class ConformanceServer {
 }
 
 /** For a test file: the server before its tests, ended after them. */
-export function useConformanceServer({ before, after }) {
+export function useConformanceServer({ before, after }, times) {
   const hold = {};
-  before(async () => { hold.server = await ConformanceServer.start(); hold.url = hold.server.url; });
+  before(async () => { hold.server = await ConformanceServer.start(times); hold.url = hold.server.url; });
   after(() => hold.server?.stop());
   return hold;
 }
@@ -76,12 +85,12 @@ export class Socket {
   send(data) { this.ws.send(data); }
 
   /** The next message. */
-  take(within = 2000) {
+  take(within = 10000) {
     if (this.messages.length > 0) return Promise.resolve(this.messages.shift());
     return withDeadline('a message', new Promise((resolve) => this.waiting.push(resolve)), within);
   }
 
-  end(within = 2000) { return withDeadline('the end of the WebSocket', this.closed, within); }
+  end(within = 10000) { return withDeadline('the end of the WebSocket', this.closed, within); }
 
   close() { this.ws.close(); }
 }
@@ -111,6 +120,14 @@ export function closeFrame(code, reason = '', options) {
   return frame(opcode.close, body, options);
 }
 
+const hexPort = (port) => `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+
+/** The kernel's TCP connections: [n, local, remote, state, unacknowledged:unread, ...]. */
+const tcpRows = async () => {
+  const tables = await Promise.all(['tcp', 'tcp6'].map((name) => readFile(`/proc/net/${name}`, 'utf8').catch(() => '')));
+  return tables.join('\n').split('\n').map((line) => line.trim().split(/\s+/));
+};
+
 /** A TCP connection that keeps what came. */
 export class Wire {
   static async open({ host, port }) {
@@ -127,19 +144,44 @@ export class Wire {
 
   write(bytes) { this.socket.write(bytes); }
 
+  /**
+   * Wait until the server's program has read all that was written here: what is sent on other
+   * connections from now on comes behind it. (Both ends of a loopback connection stand in the
+   * kernel's table, with the bytes that were not acknowledged and those that were not read.)
+   */
+  async isRead() {
+    const here = hexPort(this.socket.localPort);
+    const there = hexPort(this.socket.remotePort);
+    await waitUntil('the server to read', async () => {
+      const rows = await tcpRows();
+      const bytes = (from, to) => rows.find(([, local, remote]) => local.endsWith(from) && remote.endsWith(to))?.[4];
+      return /^0+:/.test(bytes(here, there) ?? '') && /:0+$/.test(bytes(there, here) ?? ':0');
+    });
+  }
+
   /** The head of an HTTP answer: its status and its lines. */
   async head() {
-    await waitUntil('an answer', () => this.bytes.includes('\r\n\r\n') || this.isClosed);
+    await waitUntil('an answer', () => this.bytes.includes('\r\n\r\n') || this.isClosed, { within: 10000 });
     const end = this.bytes.indexOf('\r\n\r\n');
     const lines = this.bytes.subarray(0, end).toString().split('\r\n');
     this.bytes = this.bytes.subarray(end + 4);
     return { status: Number(lines[0].split(' ')[1]), lines };
   }
 
+  /** An HTTP answer with its body. */
+  async answer() {
+    const head = await this.head();
+    const length = Number(head.lines.find((line) => /^content-length:/i.test(line)).split(':')[1]);
+    await waitUntil('the body', () => this.bytes.length >= length || this.isClosed, { within: 10000 });
+    const body = this.bytes.subarray(0, length).toString();
+    this.bytes = this.bytes.subarray(length);
+    return { ...head, body };
+  }
+
   /** The next frame from the server, or null at the end. */
   async frame() {
     let found = null;
-    await waitUntil('a frame', () => { found = this.#cut(); return found || this.isClosed; });
+    await waitUntil('a frame', () => { found = this.#cut(); return found || this.isClosed; }, { within: 10000 });
     return found ?? this.#cut();
   }
 
