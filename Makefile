@@ -49,7 +49,7 @@ KORE_OBJ  := $(KORE_SRC:%.c=$B/%.o)
 CONFORMANCE_OBJ := $B/tests/conformance/main.o
 svc_obj    = $(patsubst %.c,$B/%.o,$(wildcard services/$(1)/*.c))
 
-all: $(SERVICES:%=$B/%.so) $B/llm-responder $B/parley-settings $B/conformance.so ## build everything
+all: $(SERVICES:%=$B/%.so) $B/llm-responder $B/parley-settings $B/conformance.so $B/sio-reader ## build everything
 
 $B/%.o: %.c
 	@mkdir -p $(@D)
@@ -82,6 +82,11 @@ $B/parley-settings: $B/deploy/local/settings_tool.o $B/libparley.a
 $B/conformance.so: $(CONFORMANCE_OBJ) $(KORE_OBJ) $B/libparley.a
 	@echo "  ld $@"
 	@$(CC) -shared $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS)
+
+# What our Socket.IO code makes of packets, for a comparison with socket.io-parser.
+$B/sio-reader: $B/tests/conformance/sio_reader.o $B/libparley.a
+	@echo "  ld $@"
+	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $< $B/libparley.a $(LIBS)
 
 conformance-server: $B/conformance.so ## serve protocol suites of any maker: PORT=3000
 	@PORT=$(PORT) BUILD_DIR=$(abspath $B) tests/conformance/run.sh
