@@ -220,23 +220,20 @@ next_pos(struct pl_sqlite *s, struct pl_message_pos *out)
 
 /* ---- writes ---- */
 
-enum pl_err
-pl_sqlite_message_insert(struct pl_sqlite *s, struct pl_message *m)
+static enum pl_err
+insert_at(
+    struct pl_sqlite *s, const struct pl_message *m, const struct pl_message_pos *pos)
 {
 	const char *kind = pl_reply_kind_name(m->reply_kind);
-	struct pl_message_pos pos;
-	struct pl_query q;
-	enum pl_err err = next_pos(s, &pos);
+	struct pl_query q = pl_query_start(s, insert);
 	int changed = 0;
+	enum pl_err err;
 
-	if (err != PL_OK)
-		return err;
-	q = pl_query_start(s, insert);
-	pl_query_oid(&q, &pos.id);
+	pl_query_oid(&q, &pos->id);
 	pl_query_oid(&q, &m->sender);
 	pl_query_oid(&q, &m->receiver);
 	pl_query_text(&q, pl_str_n(m->text, m->text_len));
-	pl_query_int(&q, pos.created_unix_ms);
+	pl_query_int(&q, pos->created_unix_ms);
 	if (kind != NULL) {
 		pl_query_text(&q, pl_str(kind));
 		pl_query_oid(&q, &m->in_reply_to);
@@ -245,8 +242,25 @@ pl_sqlite_message_insert(struct pl_sqlite *s, struct pl_message *m)
 		pl_query_null(&q);
 	}
 	err = pl_query_run(&q, &changed);
-	if (err == PL_OK && changed == 0)
-		err = PL_E_CONFLICT;
+	return err == PL_OK && changed == 0 ? PL_E_CONFLICT : err;
+}
+
+enum pl_err
+pl_sqlite_message_put(struct pl_sqlite *s, const struct pl_message *m)
+{
+	struct pl_message_pos pos = {m->created_unix_ms, m->id};
+
+	return insert_at(s, m, &pos);
+}
+
+enum pl_err
+pl_sqlite_message_insert(struct pl_sqlite *s, struct pl_message *m)
+{
+	struct pl_message_pos pos;
+	enum pl_err err = next_pos(s, &pos);
+
+	if (err == PL_OK)
+		err = insert_at(s, m, &pos);
 	if (err != PL_OK)
 		return err;
 	s->newest = pos;

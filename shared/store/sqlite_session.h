@@ -5,6 +5,7 @@
  *   sqlite_users.c        users               sqlite_messages.c     messages, their order
  *   sqlite_replies.c      reply jobs          sqlite_idem.c         Idempotency-Keys
  *   sqlite_revocations.c  refused tokens      sqlite_query.c        statements
+ *   sqlite_records.c      copying it all
  *
  * Several processes share the file: WAL lets all read while one writes. Every write runs inside
  * a batch, under the database's one write lock; a write that refuses has changed nothing, so
@@ -78,6 +79,8 @@ enum pl_err pl_sqlite_send(struct pl_sqlite *s, struct pl_write_send *send);
 /* Set id and times so that m comes last in the order, and insert it. PL_E_CONFLICT: it is a
  * second reply to the same message. */
 enum pl_err pl_sqlite_message_insert(struct pl_sqlite *s, struct pl_message *m);
+/* Insert it with the id and the times that it has. PL_E_CONFLICT: as above, or the id is taken. */
+enum pl_err pl_sqlite_message_put(struct pl_sqlite *s, const struct pl_message *m);
 enum pl_err pl_sqlite_message_by_id(
     struct pl_sqlite *s, const struct pl_oid *id, struct pl_message *out);
 
@@ -97,6 +100,12 @@ enum pl_err pl_sqlite_revoke(struct pl_sqlite *s, struct pl_revocation *revocati
 /* Drop at most limit records that have had their time; *dropped counts them. */
 enum pl_err pl_sqlite_idem_purge(struct pl_sqlite *s, int limit, int *dropped);
 enum pl_err pl_sqlite_revocations_purge(struct pl_sqlite *s, int limit, int *dropped);
+
+/* ---- records: as in store_records.h ---- */
+enum pl_err pl_sqlite_export(struct pl_store *s, enum pl_record_kind kind,
+    const struct pl_record *after, size_t limit, struct pl_record_list *out);
+enum pl_err pl_sqlite_import(struct pl_store *s, struct pl_record *records, size_t count);
+enum pl_err pl_sqlite_count(struct pl_store *s, enum pl_record_kind kind, int64_t *out);
 
 /* ---- rows that several nouns read ---- */
 struct pl_query;

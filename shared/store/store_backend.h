@@ -7,8 +7,9 @@
 #define PL_STORE_STORE_BACKEND_H
 
 #include "store/store.h"
+#include "store/store_records.h"
 
-/* Each call means what the one of the same name in store.h says. */
+/* Each call means what the one of the same name in store.h or store_records.h says. */
 struct pl_store_backend {
 	void (*close)(struct pl_store *s);
 	enum pl_err (*ping)(struct pl_store *s);
@@ -32,6 +33,11 @@ struct pl_store_backend {
 	 * nothing was stored; store.c then clears what the writes put out. */
 	enum pl_err (*write)(
 	    struct pl_store *s, struct pl_write *const *writes, size_t count);
+	enum pl_err (*export_page)(struct pl_store *s, enum pl_record_kind kind,
+	    const struct pl_record *after, size_t limit, struct pl_record_list *out);
+	enum pl_err (*import)(
+	    struct pl_store *s, struct pl_record *records, size_t count);
+	enum pl_err (*count)(struct pl_store *s, enum pl_record_kind kind, int64_t *out);
 };
 
 /* A back end's session starts with this. */

@@ -300,4 +300,7 @@ static const struct pl_store_backend backend = {
     .messages_to = pl_sqlite_messages_to,
     .revocations_since = pl_sqlite_revocations_since,
     .write = write_batch,
+    .export_page = pl_sqlite_export,
+    .import = pl_sqlite_import,
+    .count = pl_sqlite_count,
 };

@@ -397,5 +397,6 @@ main(void)
 	};
 	int failed = store_contract_run(&sqlite_factory);
 
-	return failed + cmocka_run_group_tests_name("sqlite", tests, NULL, NULL);
+	return failed + store_records_suite() +
+	       cmocka_run_group_tests_name("sqlite", tests, NULL, NULL);
 }

@@ -1,0 +1,121 @@
+#include "base/mem.h"
+#include "store/store_backend.h"
+#include "store/store_records.h"
+
+const char *
+pl_record_kind_name(enum pl_record_kind kind)
+{
+	static const char *const names[] = {
+	    [PL_RECORD_USER] = "users",
+	    [PL_RECORD_MESSAGE] = "messages",
+	    [PL_RECORD_IDEM] = "idempotency keys",
+	    [PL_RECORD_JOB] = "replies owed",
+	    [PL_RECORD_REVOCATION] = "revoked tokens",
+	};
+
+	return names[kind];
+}
+
+enum pl_err
+pl_store_export(struct pl_store *s, enum pl_record_kind kind,
+    const struct pl_record *after, size_t limit, struct pl_record_list *out)
+{
+	return s->backend->export_page(s, kind, after, limit, out);
+}
+
+enum pl_err
+pl_store_import(struct pl_store *s, struct pl_record *records, size_t count)
+{
+	return count > 0 ? s->backend->import(s, records, count) : PL_OK;
+}
+
+enum pl_err
+pl_store_count(struct pl_store *s, enum pl_record_kind kind, int64_t *out)
+{
+	return s->backend->count(s, kind, out);
+}
+
+static void
+record_fini(struct pl_record *r)
+{
+	switch (r->kind) {
+	case PL_RECORD_USER:
+		pl_user_fini(&r->u.user);
+		break;
+	case PL_RECORD_MESSAGE:
+		pl_message_fini(&r->u.message);
+		break;
+	case PL_RECORD_IDEM:
+		pl_mem_free(r->u.idem.key);
+		break;
+	default:
+		break;
+	}
+}
+
+void
+pl_record_list_fini(struct pl_record_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		record_fini(&list->items[i]);
+	pl_mem_free(list->items);
+	*list = (struct pl_record_list){0};
+}
+
+/* ---- comparing ---- */
+
+static bool
+is_equal_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static bool
+is_same_user(const struct pl_user *a, const struct pl_user *b)
+{
+	return pl_oid_eq(&a->id, &b->id) && is_equal_text(a->username, b->username) &&
+	       is_equal_text(a->full_name, b->full_name) &&
+	       is_equal_text(a->password_hash, b->password_hash) &&
+	       is_equal_text(a->profile_pic, b->profile_pic) &&
+	       is_equal_text(a->note, b->note) && a->gender == b->gender &&
+	       a->status == b->status && a->created_unix_ms == b->created_unix_ms;
+}
+
+/* updatedAt is left out: a message does not change, and SQLite keeps none. */
+static bool
+is_same_message(const struct pl_message *a, const struct pl_message *b)
+{
+	return pl_oid_eq(&a->id, &b->id) && pl_oid_eq(&a->sender, &b->sender) &&
+	       pl_oid_eq(&a->receiver, &b->receiver) &&
+	       pl_str_eq(
+		   pl_str_n(a->text, a->text_len), pl_str_n(b->text, b->text_len)) &&
+	       a->created_unix_ms == b->created_unix_ms &&
+	       a->reply_kind == b->reply_kind &&
+	       (a->reply_kind == PL_REPLY_NONE ||
+		   pl_oid_eq(&a->in_reply_to, &b->in_reply_to));
+}
+
+bool
+pl_record_is_same(const struct pl_record *old, const struct pl_record *fresh)
+{
+	switch (fresh->kind) {
+	case PL_RECORD_USER:
+		return is_same_user(&old->u.user, &fresh->u.user);
+	case PL_RECORD_MESSAGE:
+		return is_same_message(&old->u.message, &fresh->u.message);
+	case PL_RECORD_IDEM:
+		return pl_oid_eq(&old->u.idem.sender, &fresh->u.idem.sender) &&
+		       pl_oid_eq(&old->u.idem.message, &fresh->u.idem.message) &&
+		       is_equal_text(old->u.idem.key, fresh->u.idem.key);
+	case PL_RECORD_JOB:
+		return pl_oid_eq(&old->u.job.message, &fresh->u.job.message) &&
+		       old->u.job.deadline_unix_ms == fresh->u.job.deadline_unix_ms;
+	case PL_RECORD_REVOCATION:
+		return memcmp(old->u.revocation.token_id, fresh->u.revocation.token_id,
+			   PL_JWT_ID_LEN) == 0 &&
+		       pl_oid_eq(&old->u.revocation.user, &fresh->u.revocation.user);
+	case PL_RECORD_KINDS:
+		break;
+	}
+	return false;
+}
