@@ -140,6 +140,16 @@ $B/tests/bench/store_bench: $B/tests/bench/store_bench.o $B/libparley.a
 	@echo "  ld $@"
 	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS)
 
+SOCKETS_BENCH_OBJ := $(patsubst %.c,$B/%.o,$(wildcard tests/bench/sockets/*.c)) \
+	$B/tests/support/redis_server.o
+$(SOCKETS_BENCH_OBJ): CPPFLAGS += -Itests
+$B/tests/bench/sockets_bench: $(SOCKETS_BENCH_OBJ) $B/libparley.a
+	@echo "  ld $@"
+	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS)
+
+bench-sockets: $B/tests/bench/sockets_bench $B/message.so $B/presence.so ## memory and CPU of 10,000 sockets
+	@$< $B $(or $(SOCKETS),10000) $(SCENARIOS)
+
 bench-store: $B/tests/bench/store_bench ## what a send and a page cost as a conversation grows
 	@$<
 
@@ -152,4 +162,4 @@ help: ## list the targets
 clean: ## remove what was built
 	rm -rf build
 
-.PHONY: all run bench-store conformance-server units test lint check help clean
+.PHONY: all run bench-sockets bench-store conformance-server units test lint check help clean

@@ -1,0 +1,328 @@
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clients.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#define READ_BYTES (256 * 1024)
+#define EVENTS_MAX 256
+#define CONNECT_MS 300000 /* for all of them */
+#define STEP_MS    100
+#define HEAD_BYTES 2048
+#define SMALL_MAX  125 /* a frame with a length of one byte */
+#define MASKED     0x80
+
+/* ---- sending ----------------------------------------------------------------------------- */
+
+/* What a client says is small, and fits into the kernel's buffer. */
+static void
+send_bytes(struct client *client, const void *bytes, size_t len)
+{
+	if (send(client->fd, bytes, len, MSG_NOSIGNAL) != (ssize_t)len &&
+	    errno != EPIPE && errno != ECONNRESET)
+		bench_die("a client cannot send: %s", strerror(errno));
+}
+
+/* One text frame, masked with zeros. */
+static void
+send_packet(struct client *client, const char *text)
+{
+	uint8_t frame[6 + SMALL_MAX] = {0x81};
+	size_t len = strlen(text);
+
+	frame[1] = (uint8_t)(MASKED | len);
+	memcpy(frame + 6, text, len);
+	send_bytes(client, frame, 6 + len);
+}
+
+static void
+send_upgrade(struct clients *c, struct client *client)
+{
+	struct pl_buf out;
+
+	pl_buf_init(&out, HEAD_BYTES);
+	pl_buf_add_cstr(&out, "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n"
+			      "Host: bench\r\nUpgrade: websocket\r\n"
+			      "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+			      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+			      "Cookie: jwt=");
+	stack_token(c->stack, (size_t)(client - c->all), &out);
+	pl_buf_add_cstr(&out, "\r\n\r\n");
+	send_bytes(client, out.data, out.len);
+	pl_buf_fini(&out);
+	client->state = CLIENT_UPGRADING;
+}
+
+/* ---- life of one ------------------------------------------------------------------------- */
+
+static void
+watch(struct clients *c, struct client *client, int op, uint32_t events)
+{
+	struct epoll_event e = {.events = events, .data.ptr = client};
+
+	if (epoll_ctl(c->epoll, op, client->fd, &e) != 0)
+		bench_die("epoll: %s", strerror(errno));
+}
+
+void
+clients_start(struct clients *c, size_t index, int receive_bytes)
+{
+	struct client *client = &c->all[index];
+	struct sockaddr_in to = {.sin_family = AF_INET,
+	    .sin_port = htons(c->stack->presence_port),
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+	*client = (struct client){.state = CLIENT_CONNECTING};
+	client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (client->fd == -1)
+		bench_die("client %zu: %s", index, strerror(errno));
+	if (receive_bytes > 0)
+		setsockopt(client->fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes,
+		    sizeof(receive_bytes));
+	if (connect(client->fd, (struct sockaddr *)&to, sizeof(to)) != 0 &&
+	    errno != EINPROGRESS)
+		bench_die("client %zu: %s", index, strerror(errno));
+	watch(c, client, EPOLL_CTL_ADD, EPOLLOUT);
+}
+
+static void
+end(struct clients *c, struct client *client)
+{
+	c->in -= client->state == CLIENT_IN;
+	client->state = CLIENT_CLOSED;
+	close(client->fd);
+}
+
+void
+clients_close(struct clients *c, size_t index)
+{
+	struct client *client = &c->all[index];
+
+	if (client->state == CLIENT_IN && !client->is_paused)
+		send_packet(client, "41");
+	end(c, client);
+}
+
+void
+clients_pause(struct clients *c, size_t index)
+{
+	watch(c, &c->all[index], EPOLL_CTL_DEL, 0);
+	c->all[index].is_paused = true;
+}
+
+/* ---- what comes -------------------------------------------------------------------------- */
+
+static bool
+begins(const struct client *client, const char *text)
+{
+	size_t len = strlen(text);
+
+	return client->seen_len >= len && memcmp(client->seen, text, len) == 0;
+}
+
+static void
+on_packet(struct clients *c, struct client *client)
+{
+	if (begins(client, "2")) {
+		c->pings++;
+		send_packet(client, "3");
+	} else if (begins(client, "42[\"newMessage\"")) {
+		client->messages++;
+	} else if (begins(client, "42[\"getOnlineUsers\"")) {
+		client->lists++;
+	} else if (client->state == CLIENT_OPENING && begins(client, "0{")) {
+		client->state = CLIENT_JOINING;
+		send_packet(client, "40");
+	} else if (client->state == CLIENT_JOINING && begins(client, "40{")) {
+		client->state = CLIENT_IN;
+		c->in++;
+	} else if (begins(client, "44")) {
+		bench_die("a client was refused");
+	}
+}
+
+static size_t
+lesser(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Bytes of a header whose first ones are there. The server masks nothing. */
+static size_t
+head_size(const struct client *client)
+{
+	if (client->head_len < 2)
+		return 2;
+	return client->head[1] == 126 ? 4 : client->head[1] == 127 ? 10 : 2;
+}
+
+static uint64_t
+payload_size(const struct client *client)
+{
+	size_t size = head_size(client);
+	uint64_t value = 0;
+
+	if (size == 2)
+		return client->head[1];
+	for (size_t i = 2; i < size; i++)
+		value = value << 8 | client->head[i];
+	return value;
+}
+
+/* Take what data holds of the header; false while it is not whole. */
+static bool
+take_head(struct client *client, const uint8_t **data, size_t *len)
+{
+	while (client->head_len < head_size(client)) {
+		if (*len == 0)
+			return false;
+		client->head[client->head_len++] = *(*data)++;
+		(*len)--;
+		if (client->head_len == head_size(client)) {
+			client->left = payload_size(client);
+			client->seen_len = 0;
+		}
+	}
+	return true;
+}
+
+static void
+on_frames(struct clients *c, struct client *client, const uint8_t *data, size_t len)
+{
+	while (client->state != CLIENT_CLOSED && take_head(client, &data, &len)) {
+		size_t have = lesser(len, client->left);
+		size_t seen = lesser(have, CLIENT_SEEN_MAX - client->seen_len);
+
+		memcpy(client->seen + client->seen_len, data, seen);
+		client->seen_len = (uint8_t)(client->seen_len + seen);
+		client->left -= have;
+		data += have;
+		len -= have;
+		if (client->left > 0)
+			return;
+		client->head_len = 0;
+		if (client->head[0] == 0x81)
+			on_packet(c, client);
+	}
+}
+
+/* The answer to the upgrade comes whole, and alone or with the first frames behind it. */
+static void
+on_answer(struct clients *c, struct client *client, const uint8_t *data, size_t len)
+{
+	static const char good[] = "HTTP/1.1 101";
+	const uint8_t *end_of_head = memmem(data, len, "\r\n\r\n", 4);
+
+	if (len < strlen(good) || memcmp(data, good, strlen(good)) != 0 ||
+	    end_of_head == NULL)
+		bench_die("a client was answered: %.*s", (int)lesser(len, 200),
+		    (const char *)data);
+	client->state = CLIENT_OPENING;
+	end_of_head += 4;
+	on_frames(c, client, end_of_head, len - (size_t)(end_of_head - data));
+}
+
+static void
+on_readable(struct clients *c, struct client *client)
+{
+	static uint8_t data[READ_BYTES];
+	ssize_t n = recv(client->fd, data, sizeof(data), 0);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		c->lost++;
+		end(c, client);
+		return;
+	}
+	c->bytes += (uint64_t)n;
+	if (client->state == CLIENT_UPGRADING)
+		on_answer(c, client, data, (size_t)n);
+	else
+		on_frames(c, client, data, (size_t)n);
+}
+
+static void
+on_connected(struct clients *c, struct client *client)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	getsockopt(client->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+	if (error != 0)
+		bench_die("a client cannot connect: %s", strerror(error));
+	send_upgrade(c, client);
+	watch(c, client, EPOLL_CTL_MOD, EPOLLIN);
+}
+
+/* ---- all --------------------------------------------------------------------------------- */
+
+void
+clients_init(struct clients *c, const struct stack *stack, size_t count)
+{
+	*c = (struct clients){.stack = stack, .count = count};
+	c->all = pl_mem_zalloc(count * sizeof(c->all[0]));
+	c->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (c->epoll == -1)
+		bench_die("epoll: %s", strerror(errno));
+}
+
+void
+clients_fini(struct clients *c)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (c->all[i].state != CLIENT_CLOSED)
+			end(c, &c->all[i]);
+	close(c->epoll);
+	pl_mem_free(c->all);
+}
+
+void
+clients_step(struct clients *c, int timeout_ms)
+{
+	struct epoll_event events[EVENTS_MAX];
+	int n = epoll_wait(c->epoll, events, EVENTS_MAX, timeout_ms);
+
+	for (int i = 0; i < n; i++) {
+		struct client *client = events[i].data.ptr;
+
+		if (client->state == CLIENT_CONNECTING)
+			on_connected(c, client);
+		else
+			on_readable(c, client);
+	}
+}
+
+void
+clients_run(struct clients *c, int64_t ms)
+{
+	int64_t end_ms = pl_clock_mono_ms() + ms, left;
+
+	while ((left = end_ms - pl_clock_mono_ms()) > 0)
+		clients_step(c, (int)left);
+}
+
+void
+clients_connect(struct clients *c, size_t first, size_t count, size_t at_once)
+{
+	int64_t deadline = pl_clock_mono_ms() + CONNECT_MS;
+	size_t started = 0, in_before = c->in;
+
+	while (c->in - in_before < count) {
+		while (started < count && started - (c->in - in_before) < at_once)
+			clients_start(c, first + started++, 0);
+		clients_step(c, STEP_MS);
+		if (c->lost > 0)
+			bench_die("the server closed a client that was connecting");
+		if (pl_clock_mono_ms() > deadline)
+			bench_die(
+			    "only %zu of %zu clients got in", c->in - in_before, count);
+	}
+}

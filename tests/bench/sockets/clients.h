@@ -1,0 +1,64 @@
+/*
+ * clients: thousands of Socket.IO clients in one process, WebSocket from the start, each with
+ * its own user's token: they connect, answer pings, and count what they hear. What comes is
+ * looked at in passing and never kept, whatever its size.
+ *
+ *   CONNECTING -> UPGRADING -"101"-> OPENING -"0{...}"-> JOINING -"40{...}"-> IN
+ *                                                                             any -> CLOSED
+ */
+#ifndef BENCH_CLIENTS_H
+#define BENCH_CLIENTS_H
+
+#include "stack.h"
+
+#define CLIENT_SEEN_MAX 24 /* of a packet: enough to tell what it is */
+
+enum client_state {
+	CLIENT_CLOSED,
+	CLIENT_CONNECTING,
+	CLIENT_UPGRADING,
+	CLIENT_OPENING,
+	CLIENT_JOINING,
+	CLIENT_IN,
+};
+
+struct client {
+	int fd;
+	enum client_state state;
+	unsigned lists;    /* getOnlineUsers that came */
+	unsigned messages; /* newMessage */
+	bool is_paused;    /* it reads nothing */
+	/* the frame that is coming in */
+	uint8_t head_len;
+	uint8_t seen_len;
+	uint8_t head[10];
+	char seen[CLIENT_SEEN_MAX];
+	uint64_t left; /* payload bytes still to come */
+};
+
+struct clients {
+	const struct stack *stack;
+	struct client *all; /* the nth is the stack's nth user */
+	size_t count;
+	size_t in;   /* in state IN */
+	size_t lost; /* closed by the server */
+	uint64_t pings;
+	uint64_t bytes;
+	int epoll;
+};
+
+void clients_init(struct clients *c, const struct stack *stack, size_t count);
+void clients_fini(struct clients *c);
+/* Connect those from first on, at most at_once of them on their way at any time, and wait until
+ * all are IN. */
+void clients_connect(struct clients *c, size_t first, size_t count, size_t at_once);
+/* Start to connect one. receive_bytes: of its kernel buffer, 0 for the usual. */
+void clients_start(struct clients *c, size_t index, int receive_bytes);
+void clients_close(struct clients *c, size_t index);
+/* It reads no more. */
+void clients_pause(struct clients *c, size_t index);
+/* Handle what comes within timeout_ms, or what has come; returns after one round. */
+void clients_step(struct clients *c, int timeout_ms);
+void clients_run(struct clients *c, int64_t ms); /* all that comes within ms */
+
+#endif

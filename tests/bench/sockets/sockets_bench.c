@@ -1,0 +1,489 @@
+/*
+ * sockets_bench: what sockets cost presence, in memory and CPU, beside the bars of issue 5.
+ *
+ *   sockets_bench BUILD [SOCKETS] [SCENARIO ...]
+ *
+ * BUILD holds message.so and presence.so; SOCKETS is 10000 where not given; the scenarios are
+ * gentle, storm, few, joins, slow: all where none is named. Each begins with a fresh presence
+ * process of default settings, and each socket is a user of its own. Memory and CPU are those
+ * of presence's worker, as the kernel counts them; the clients are in this process.
+ *
+ * Exit status: 0, all bars were met; 1, some were not; 2, it could not be measured.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "clients.h"
+#include "sender.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#define SOCKETS_DEFAULT 10000
+#define SOCKETS_LEAST   100
+#define USERS_MORE      64 /* beside the sockets: who join and leave */
+#define AT_ONCE_GENTLE  32
+#define KIB             1024.0
+#define MIB             (1024.0 * 1024.0)
+
+#define QUIET_MS        1500  /* without a byte: all has settled */
+#define SETTLE_MS       60000 /* at most */
+#define REST_MS         12000 /* then idle memory is given back */
+#define HEARTBEAT_MS    25000
+#define HEARTBEATS      3
+#define MESSAGES        1000
+#define MESSAGES_WARM   100
+#define MESSAGE_MS      10000
+#define FEW             10
+#define JOIN_SOCKETS    5000
+#define JOIN_EVERY_MS   100
+#define JOIN_STAY       5 /* as many steps */
+#define JOIN_MS         10000
+#define SLOW_OFFER      ((size_t)300 * 1000 * 1000)
+#define SLOW_TEXT       60000
+#define SLOW_LATE_OFFER ((size_t)900 * 1000)
+#define SLOW_RECEIVE    4096
+#define SLOW_STALL_MS   10000 /* the contract's */
+#define WITNESS_EVERY   4
+
+static struct bench {
+	const char *build;
+	size_t sockets;
+	struct stack stack;
+	struct clients clients;
+	double heartbeat_us;   /* CPU of one, where it was measured */
+	double message_few_us; /* CPU of a newMessage with few others */
+	unsigned failed;
+} bench = {.sockets = SOCKETS_DEFAULT};
+
+enum { SENDER, RECEIVER, SLOW, LATE };
+
+/* ---- figures ----------------------------------------------------------------------------- */
+
+static void
+title(const char *text)
+{
+	printf("\n%s\n", text);
+	fflush(stdout);
+}
+
+static void
+show(const char *what, double value, const char *unit)
+{
+	printf("  %-58s %10.2f %-8s\n", what, value, unit);
+	fflush(stdout);
+}
+
+/* value may be at most bar. */
+static void
+judge(const char *what, double value, double bar, const char *unit)
+{
+	bool is_met = value <= bar;
+
+	printf("  %-58s %10.2f %-8s at most %.2f  %s\n", what, value, unit, bar,
+	    is_met ? "ok" : "FAIL");
+	fflush(stdout);
+	bench.failed += !is_met;
+}
+
+/* ---- the ground -------------------------------------------------------------------------- */
+
+static void
+begin(const char *text)
+{
+	title(text);
+	stack_fresh_presence(&bench.stack, bench.build);
+	clients_init(&bench.clients, &bench.stack, bench.stack.user_count);
+}
+
+static void
+finish(void)
+{
+	if (bench.clients.lost > 0)
+		bench_die("the server closed %zu clients", bench.clients.lost);
+	clients_fini(&bench.clients);
+}
+
+/* Until nothing has come for a while. */
+static void
+settle(void)
+{
+	int64_t deadline = pl_clock_mono_ms() + SETTLE_MS;
+	uint64_t before;
+
+	do {
+		before = bench.clients.bytes;
+		clients_run(&bench.clients, QUIET_MS);
+		/* Heartbeats, which are a few bytes each, may go on. */
+	} while (bench.clients.bytes - before > bench.sockets * 4 &&
+		 pl_clock_mono_ms() < deadline);
+}
+
+static double
+private_bytes(void)
+{
+	return (double)process_memory(&bench.stack.presence).private_bytes;
+}
+
+/* ---- memory ------------------------------------------------------------------------------ */
+
+static void
+measure_memory(size_t at_once)
+{
+	double n = (double)bench.sockets, empty = private_bytes();
+	double cpu = process_cpu_ms(&bench.stack.presence);
+	int64_t begun = pl_clock_mono_ms();
+	double all;
+
+	clients_connect(&bench.clients, 0, bench.sockets, at_once);
+	show("all were in after", (double)(pl_clock_mono_ms() - begun) / 1000, "s");
+	settle();
+	show("CPU to get a socket in, lists of who is online included",
+	    (process_cpu_ms(&bench.stack.presence) - cpu) * 1000 / n, "us");
+	show("right then, private memory of the process", private_bytes() / MIB, "MiB");
+	clients_run(&bench.clients, REST_MS);
+	all = private_bytes();
+	show("the empty process had", empty / MIB, "MiB");
+	show("the idle process has", all / MIB, "MiB");
+	show("grown by, a socket", (all - empty) / n / KIB, "KiB");
+	judge("private memory of the whole process, a socket", all / n / KIB, 4, "KiB");
+}
+
+/* ---- CPU --------------------------------------------------------------------------------- */
+
+static void
+measure_heartbeats(void)
+{
+	int64_t begun = pl_clock_mono_ms();
+	double cpu = process_cpu_ms(&bench.stack.presence), ms;
+	uint64_t pings = bench.clients.pings;
+
+	clients_run(&bench.clients, HEARTBEAT_MS * HEARTBEATS);
+	ms = process_cpu_ms(&bench.stack.presence) - cpu;
+	pings = bench.clients.pings - pings;
+	if (pings < bench.sockets * (HEARTBEATS - 1))
+		bench_die("only %lu pings came", (unsigned long)pings);
+	bench.heartbeat_us = ms * 1000 / (double)pings;
+	show("heartbeats answered", (double)pings, "");
+	show("CPU of one, all else that is done idle included", bench.heartbeat_us, "us");
+	judge("heartbeats, share of a core",
+	    ms * 100 / (double)(pl_clock_mono_ms() - begun), 2, "%");
+}
+
+static void
+await_message(size_t receiver, unsigned count)
+{
+	int64_t deadline = pl_clock_mono_ms() + MESSAGE_MS;
+
+	while (bench.clients.all[receiver].messages < count) {
+		clients_step(&bench.clients, MESSAGE_MS);
+		if (pl_clock_mono_ms() > deadline)
+			bench_die("a message did not arrive");
+	}
+}
+
+static void
+send_messages(struct sender *s, unsigned count)
+{
+	unsigned before = bench.clients.all[RECEIVER].messages;
+
+	for (unsigned i = 1; i <= count; i++) {
+		sender_post(s, RECEIVER, "Shall we meet at three in the usual place?");
+		await_message(RECEIVER, before + i);
+	}
+}
+
+/* CPU of presence for one newMessage (and its messageSent), without the heartbeats that
+ * went on meanwhile. */
+static double
+message_us(void)
+{
+	struct sender s;
+	double cpu;
+	uint64_t pings;
+
+	sender_init(&s, &bench.stack, SENDER);
+	send_messages(&s, MESSAGES_WARM);
+	cpu = process_cpu_ms(&bench.stack.presence);
+	pings = bench.clients.pings;
+	send_messages(&s, MESSAGES);
+	cpu = process_cpu_ms(&bench.stack.presence) - cpu;
+	pings = bench.clients.pings - pings;
+	sender_fini(&s);
+	return (cpu * 1000 - (double)pings * bench.heartbeat_us) / MESSAGES;
+}
+
+/* ---- scenarios --------------------------------------------------------------------------- */
+
+static void
+few(void)
+{
+	begin("A newMessage with 10 others connected");
+	clients_connect(&bench.clients, 0, FEW + 2, AT_ONCE_GENTLE);
+	settle();
+	bench.message_few_us = message_us();
+	show("CPU of presence for a newMessage", bench.message_few_us, "us");
+	finish();
+}
+
+static void
+gentle(void)
+{
+	double us;
+
+	begin("Sockets that come one after the other");
+	measure_memory(AT_ONCE_GENTLE);
+	measure_heartbeats();
+	us = message_us();
+	show("CPU of presence for a newMessage with all the others", us, "us");
+	if (bench.message_few_us > 0)
+		judge("as many times that with 10 others", us / bench.message_few_us,
+		    1.25, "times");
+	finish();
+}
+
+static void
+storm(void)
+{
+	begin("Sockets that all come at once");
+	measure_memory(bench.sockets);
+	finish();
+}
+
+/* One comes each step, and leaves some steps later. */
+static void
+join_and_leave(size_t first)
+{
+	int64_t begun = pl_clock_mono_ms();
+
+	for (size_t i = 0; pl_clock_mono_ms() - begun < JOIN_MS; i++) {
+		if (i >= JOIN_STAY)
+			clients_close(
+			    &bench.clients, first + (i - JOIN_STAY) % USERS_MORE);
+		clients_start(&bench.clients, first + i % USERS_MORE, 0);
+		clients_run(&bench.clients, JOIN_EVERY_MS);
+	}
+}
+
+static void
+joins(void)
+{
+	size_t online = bench.sockets < JOIN_SOCKETS ? bench.sockets : JOIN_SOCKETS;
+	struct clients *c = &bench.clients;
+	unsigned most = 0, least = UINT32_MAX;
+	int64_t begun;
+	double cpu, seconds;
+
+	begin("Ten a second that come and go, where 5,000 are online");
+	clients_connect(c, 0, online, AT_ONCE_GENTLE);
+	settle();
+	for (size_t i = 0; i < online; i++)
+		c->all[i].lists = 0;
+	cpu = process_cpu_ms(&bench.stack.presence);
+	begun = pl_clock_mono_ms();
+	join_and_leave(online);
+	seconds = (double)(pl_clock_mono_ms() - begun) / 1000;
+	cpu = process_cpu_ms(&bench.stack.presence) - cpu;
+	for (size_t i = 0; i < online; i++) {
+		most = c->all[i].lists > most ? c->all[i].lists : most;
+		least = c->all[i].lists < least ? c->all[i].lists : least;
+	}
+	show("users who came, and left", seconds * 1000 / JOIN_EVERY_MS, "");
+	show("presence events to a client, the least", least / seconds, "a second");
+	/* The first comes at once: n seconds see n + 1 at most. */
+	judge(
+	    "presence events to a client, the most", (most - 1) / seconds, 1, "a second");
+	show("CPU, share of a core", cpu / seconds / 10, "%");
+	show("CPU a client a second", cpu * 1000 / seconds / (double)online, "us");
+	finish();
+}
+
+/* ---- slow readers ------------------------------------------------------------------------ */
+
+static int
+compare_ms(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double
+now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+/* How long a message to somebody who reads is on its way. */
+static double
+witness_ms(struct sender *s)
+{
+	unsigned before = bench.clients.all[RECEIVER].messages;
+	double begun = now_ms();
+
+	sender_publish(s, RECEIVER, "Are you there?");
+	await_message(RECEIVER, before + 1);
+	return now_ms() - begun;
+}
+
+static double
+rss(void)
+{
+	return (double)process_memory(&bench.stack.presence).rss_bytes;
+}
+
+/* To a client that never reads; the most that memory grew by. times: of the witness. */
+static double
+offer(struct sender *s, size_t to, const char *text, size_t bytes, double *times,
+    size_t *time_count)
+{
+	double before = rss(), most = before;
+
+	*time_count = 0;
+	for (size_t i = 0; i < bytes / SLOW_TEXT; i++) {
+		double now;
+
+		sender_publish(s, to, text);
+		if (i % WITNESS_EVERY == 0)
+			times[(*time_count)++] = witness_ms(s);
+		now = rss();
+		most = now > most ? now : most;
+	}
+	return most - before;
+}
+
+static double
+p99(double *times, size_t count)
+{
+	qsort(times, count, sizeof(times[0]), compare_ms);
+	return times[count * 99 / 100];
+}
+
+static void
+connect_slow(size_t index)
+{
+	struct clients *c = &bench.clients;
+	int64_t deadline = pl_clock_mono_ms() + MESSAGE_MS;
+
+	clients_start(c, index, SLOW_RECEIVE);
+	while (c->all[index].state != CLIENT_IN) {
+		clients_step(c, MESSAGE_MS);
+		if (pl_clock_mono_ms() > deadline)
+			bench_die("a client does not get in");
+	}
+	settle();
+	clients_pause(c, index);
+}
+
+static double
+seconds_until_cut(unsigned files)
+{
+	double begun = now_ms();
+
+	while (process_open_files(&bench.stack.presence) >= files) {
+		clients_step(&bench.clients, 10);
+		if (now_ms() - begun > SLOW_STALL_MS * 3)
+			break;
+	}
+	return (now_ms() - begun) / 1000;
+}
+
+static void
+slow(void)
+{
+	static char text[SLOW_TEXT + 1];
+	static double times[SLOW_OFFER / SLOW_TEXT];
+	size_t count;
+	unsigned files;
+	struct sender s;
+	double quiet;
+
+	begin("Clients that never read");
+	memset(text, 'x', SLOW_TEXT);
+	clients_connect(&bench.clients, 0, RECEIVER + 1, 1);
+	sender_init(&s, &bench.stack, SENDER);
+	/* To the witness himself, so that all buffers have their size. */
+	(void)offer(&s, RECEIVER, text, SLOW_OFFER / 10, times, &count);
+	(void)offer(&s, LATE, text, SLOW_OFFER / 10, times, &count);
+	quiet = p99(times, count);
+	connect_slow(SLOW);
+	files = process_open_files(&bench.stack.presence);
+	judge("300 MB for one: resident memory grew at most by",
+	    offer(&s, SLOW, text, SLOW_OFFER, times, &count) / MIB, 3, "MiB");
+	judge("and is cut after the last of it within", seconds_until_cut(files), 1, "s");
+	show("another client's messages, p99 where nobody is slow", quiet, "ms");
+	judge("another client's messages, p99 meanwhile", p99(times, count),
+	    quiet * 2 + 10, "ms");
+	connect_slow(LATE);
+	files = process_open_files(&bench.stack.presence);
+	(void)offer(&s, LATE, text, SLOW_LATE_OFFER, times, &count);
+	judge("0.9 MB for another, which is cut after", seconds_until_cut(files),
+	    (SLOW_STALL_MS + 2000) / 1000.0, "s");
+	sender_fini(&s);
+	finish();
+}
+
+/* ---- main -------------------------------------------------------------------------------- */
+
+static const struct scenario {
+	const char *name;
+	void (*run)(void);
+} scenarios[] = {
+    {"few", few},
+    {"gentle", gentle},
+    {"storm", storm},
+    {"joins", joins},
+    {"slow", slow},
+};
+
+static bool
+is_wanted(const char *name, char *const *wanted)
+{
+	if (wanted[0] == NULL)
+		return true;
+	for (; wanted[0] != NULL; wanted++)
+		if (strcmp(wanted[0], name) == 0)
+			return true;
+	return false;
+}
+
+static void
+raise_limits(size_t sockets)
+{
+	struct rlimit limit;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_max < sockets + 512)
+		bench_die("the limit on open files is too low, see ulimit -n");
+}
+
+int
+main(int argc, char **argv)
+{
+	char *const *wanted = argv + (argc > 3 ? 3 : argc);
+	char *build = argc > 1 ? realpath(argv[1], NULL) : NULL;
+
+	if (argc > 2)
+		bench.sockets = strtoul(argv[2], NULL, 10);
+	if (build == NULL || bench.sockets < SOCKETS_LEAST)
+		bench_die("usage: sockets_bench BUILD [SOCKETS] [SCENARIO ...]");
+	bench.build = build;
+	raise_limits(bench.sockets);
+	stack_start(&bench.stack, build, bench.sockets + USERS_MORE);
+	printf("%zu sockets, each its own user\n", bench.sockets);
+	for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++)
+		if (is_wanted(scenarios[i].name, wanted))
+			scenarios[i].run();
+	stack_stop(&bench.stack);
+	free(build);
+	printf("\n%s\n", bench.failed == 0 ? "all bars were met" : "a bar was not met");
+	return bench.failed > 0;
+}
