@@ -1,3 +1,4 @@
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,4 +70,19 @@ pl_mem_wipe_free(void *ptr, size_t size)
 		return;
 	explicit_bzero(ptr, size);
 	free(ptr);
+}
+
+bool
+pl_mem_give_back(size_t slack_bytes)
+{
+	/* What malloc() has given back still counts as free. */
+	static size_t left_bytes;
+	size_t free_bytes = mallinfo2().fordblks;
+
+	if (free_bytes < left_bytes)
+		left_bytes = free_bytes;
+	if (free_bytes - left_bytes < slack_bytes)
+		return false;
+	left_bytes = free_bytes;
+	return malloc_trim(0) == 1;
 }

@@ -17,23 +17,26 @@
 
 #include <hooks.h>
 
-#define STORE_READERS   2
-#define IDLE_S          75   /* above the gateway's 60, so that it closes first */
+#define STORE_READERS 2
+#define IDLE_S        75 /* above the gateway's 60, so that it closes first */
 /* A connection keeps a buffer of this size. Above 8192 kore takes it from malloc(), below from a
  * pool that never shrinks: 80 MB, after 10,000 connections at once. */
-#define HEAD_BYTES_MAX  8200
+#define HEAD_BYTES_MAX 8200
 /* kore touches all of a pool when it makes it, and then lets it grow by a quarter of that. */
 #define POOL_FIRST      512
 #define OWN_DESCRIPTORS 256  /* store, Redis, threads, what kore has */
 #define DRAIN_MORE_MS   5000 /* for requests, behind DRAIN_SECONDS for sockets */
 #define ROOM_CHECK_MS   100  /* how long kore may spin where no connection fits */
 #define CLEANUP_MS      50   /* for callbacks of what was just closed */
+#define GIVE_BACK_MS    5000
+#define SLACK_BYTES     ((size_t)2 << 20)
 
 struct pl_app pl_app;
 
 static pid_t parent_pid;
 static u_int32_t connections_max;
 static struct pl_timer room;
+static struct pl_timer give_back;
 static bool is_accepting = true;
 static volatile sig_atomic_t ends; /* signals to end that came to the parent */
 
@@ -225,6 +228,13 @@ check_room(struct pl_timer *t)
 	pl_timer_start(pl_app.loop, t, ROOM_CHECK_MS);
 }
 
+static void
+on_give_back(struct pl_timer *t)
+{
+	(void)pl_mem_give_back(SLACK_BYTES);
+	pl_timer_start(pl_app.loop, t, GIVE_BACK_MS);
+}
+
 void
 kore_worker_configure(void)
 {
@@ -235,6 +245,8 @@ kore_worker_configure(void)
 	pl_app.loop = pl_loop_kore_new();
 	room.on_fire = check_room;
 	pl_timer_start(pl_app.loop, &room, ROOM_CHECK_MS);
+	give_back.on_fire = on_give_back;
+	pl_timer_start(pl_app.loop, &give_back, GIVE_BACK_MS);
 	if (!pl_service.is_bare)
 		connect_app();
 	if (pl_service.start != NULL)
@@ -278,6 +290,7 @@ kore_worker_teardown(void)
 		_exit(EXIT_SUCCESS);
 	}
 	pl_timer_stop(pl_app.loop, &room);
+	pl_timer_stop(pl_app.loop, &give_back);
 	if (worker->has_lock && is_accepting)
 		kore_platform_disable_accept();
 	pl_store_async_free(pl_app.store);

@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -110,6 +111,48 @@ logs_and_aborts_when_memory_is_out(void **state)
 	free(text);
 }
 
+#ifndef __SANITIZE_ADDRESS__ /* whose malloc() is another, and tells nothing */
+#define CROWD       2000
+#define CROWD_BYTES ((size_t)8192)
+
+static size_t
+resident_bytes(void)
+{
+	unsigned long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%*u %lu", &pages), 1);
+	fclose(f);
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* As many 8 KiB blocks come and go as a crowd of sockets makes, each with a small one between. */
+static void
+gives_back_what_a_crowd_left_and_only_once(void **state)
+{
+	static void *big[CROWD], *small[CROWD];
+	size_t before, after;
+
+	(void)state;
+	(void)pl_mem_give_back(0);
+	for (int i = 0; i < CROWD; i++) {
+		big[i] = memset(pl_mem_alloc(CROWD_BYTES), 1, CROWD_BYTES);
+		small[i] = pl_mem_alloc(100);
+	}
+	assert_false(pl_mem_give_back(CROWD * CROWD_BYTES / 2));
+	for (int i = 0; i < CROWD; i++)
+		pl_mem_free(big[i]);
+	before = resident_bytes();
+	assert_true(pl_mem_give_back(CROWD * CROWD_BYTES / 2));
+	after = resident_bytes();
+	assert_true(before - after > CROWD * CROWD_BYTES / 4);
+	assert_false(pl_mem_give_back(CROWD * CROWD_BYTES / 2));
+	for (int i = 0; i < CROWD; i++)
+		pl_mem_free(small[i]);
+}
+#endif
+
 int
 main(void)
 {
@@ -120,6 +163,9 @@ main(void)
 	    cmocka_unit_test(copies_text_and_bytes),
 	    cmocka_unit_test(frees_nothing),
 	    cmocka_unit_test(logs_and_aborts_when_memory_is_out),
+#ifndef __SANITIZE_ADDRESS__
+	    cmocka_unit_test(gives_back_what_a_crowd_left_and_only_once),
+#endif
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
