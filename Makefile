@@ -38,7 +38,7 @@ KORE_CPPFLAGS = -isystem /usr/include/kore $(shell sed 's/-I/-isystem /g' /usr/s
 
 # ---- what is built from what ------------------------------------------------------------
 # What of web/ does without kore is in the library, where unit tests reach it.
-WEB_PURE  := $(addprefix shared/web/,address.c router.c sessions.c)
+WEB_PURE  := $(addprefix shared/web/,address.c health.c router.c sessions.c)
 KORE_SRC  := $(filter-out $(WEB_PURE),$(wildcard shared/web/*.c)) shared/loop/loop_kore.c
 LIB_SRC   := $(filter-out $(KORE_SRC),$(wildcard shared/*/*.c))
 SERVICES  := auth message presence
@@ -71,7 +71,7 @@ $(foreach s,$(SERVICES),$(eval $(call service_rule,$s)))
 
 $B/llm-responder: $(RESPONDER_SRC:%.c=$B/%.o) $B/libparley.a
 	@echo "  ld $@"
-	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS) -lcurl
+	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS) -lcurl -lmicrohttpd
 
 # Prints the settings tables that README.md and deploy/local/env.example are checked against.
 $B/parley-settings: $B/deploy/local/settings_tool.o $B/libparley.a

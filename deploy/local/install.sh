@@ -20,12 +20,12 @@ die() {
 by_program="gcc make kore redis-server:redis-server nginx:nginx-light curl pkg-config
 	setpriv:util-linux"
 by_package="libc6-dev libjwt-dev libhiredis-dev libsodium-dev libjansson-dev libsqlite3-dev
-	libcurl4-openssl-dev libmongoc-dev libcrypt-dev libutf8proc-dev libssl-dev libpq-dev
+	libcurl4-openssl-dev libmicrohttpd-dev libmongoc-dev libcrypt-dev libutf8proc-dev libssl-dev libpq-dev
 	ca-certificates"
 case ${1:-} in
 run) ;;
 test)
-	by_program="$by_program chromium javac:default-jdk-headless mvn:maven"
+	by_program="$by_program promtool:prometheus chromium javac:default-jdk-headless mvn:maven"
 	by_package="$by_package libcmocka-dev libwslay-dev"
 	node=$(node --version 2>/dev/null) || node=v0
 	node=${node#v}

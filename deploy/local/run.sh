@@ -253,9 +253,29 @@ prepare() {
 	prepare_service message "$(instances MESSAGE)"
 	prepare_service presence "$(instances PRESENCE)"
 	for ((i = 1; i <= $(instances RESPONDER); i++)); do
+		free_port
+		address[responder$i]=$loopback:$REPLY
 		services+=("responder$i")
 	done
 	prepare_gateway
+	write_targets
+}
+
+# Where each process' /metrics is, as Prometheus reads it (file_sd_configs).
+write_targets() {
+	local name comma=
+
+	for name in "${services[@]}"; do
+		case $name in
+		redis | gateway) continue ;;
+		responder*) set -- llm-responder ;;
+		*) set -- "${name%%[0-9]*}" ;;
+		esac
+		printf '%s{"targets": ["%s"], "labels": {"service": "%s", "instance": "%s"}}' \
+			"${comma:-[}" "${address[$name]}" "$1" "$name"
+		comma=$',\n '
+	done >"$run/targets.json"
+	echo "]" >>"$run/targets.json"
 }
 
 # Becomes the process; secrets go only to those that need them.
@@ -264,7 +284,7 @@ become() { # name
 
 	exec 8>&- 9>&- </dev/null >>"$run/logs/$1.log" 2>&1
 	clean=(env -i "PATH=$PATH" "TZ=${TZ:-}" "LANG=${LANG:-C.UTF-8}")
-	export INSTANCE=${kind:0:1}$number
+	export INSTANCE=${kind:0:1}$number LISTEN=${address[$1]:-}
 	case $kind in
 	redis)
 		cd "$data/redis" && set -- "${clean[@]}" redis-server "$run/redis.conf"
@@ -280,7 +300,6 @@ become() { # name
 	*)
 		unset LLM_API_TOKEN LLM_API_KEY LLM_API_TOKEN_FILE LLM_API_KEY_FILE
 		[ -z "${SERVICE_PRELOAD:-}" ] || export LD_PRELOAD=$SERVICE_PRELOAD
-		export LISTEN=${address[$1]}
 		cd "$run/$1" && set -- kore -f -n -r -q -c kore.conf
 		;;
 	esac || exit 1
@@ -306,7 +325,6 @@ is_answering() { # name
 	case $1 in
 	redis) redis_answers ;;
 	gateway) [ "$missing" = "" ] && answers "$own_url/api/users" 401 ;; # through all: the last
-	responder*) [ -n "${pid_of[$1]:-}" ] ;;
 	*) answers "http://${address[$1]}/readyz" 200 ;;
 	esac
 }
@@ -359,6 +377,7 @@ announce() {
 		  front end  ${WWW_DIR:-$root/gateway/web}
 		  processes  ${services[*]}
 		  logs       $run/logs
+		  metrics    $run/targets.json, the addresses for Prometheus
 	END
 	show_warnings
 }

@@ -5,9 +5,11 @@
 
 #include "auth/password.h"
 #include "base/log.h"
+#include "ops/metrics.h"
 #include "web/service.h"
 
 static struct pl_offload *pool;
+static int64_t pending;
 
 static void
 run(struct pl_job *job, void *thread_state)
@@ -27,6 +29,7 @@ done(struct pl_job *job, enum pl_err err)
 {
 	struct auth_hash *h = PL_CONTAINER(job, struct auth_hash, job);
 
+	pl_metrics_set(PL_M_HASHES_WAITING, NULL, --pending);
 	h->done(h, err);
 }
 
@@ -57,9 +60,14 @@ auth_hasher_stop(void)
 enum pl_err
 auth_hasher_submit(struct auth_hash *h)
 {
+	enum pl_err err;
+
 	h->job.run = run;
 	h->job.done = done;
 	h->matches = false;
 	h->fresh = NULL;
-	return pl_offload_submit(pool, &h->job);
+	err = pl_offload_submit(pool, &h->job);
+	if (err == PL_OK)
+		pl_metrics_set(PL_M_HASHES_WAITING, NULL, ++pending);
+	return err;
 }

@@ -1,7 +1,9 @@
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "completion.h"
+#include "ops/metrics.h"
 
 #define REQUEST_BYTES_MAX ((size_t)128 << 10) /* 8 KiB of text, escaped */
 #define PAUSE_MS          300
@@ -18,6 +20,7 @@ struct llm {
 	struct pl_list queue; /* struct completion.link, the first come first */
 	unsigned slots_used;
 	struct pl_timer kick; /* fills free slots */
+	struct pl_metrics_source metrics;
 	int64_t day_start_mono_ms;
 	int64_t calls_of_day;
 };
@@ -148,11 +151,16 @@ on_posted(struct http_post *post)
 	struct completion *c = post->arg;
 	struct pl_buf text;
 	enum pl_err err = PL_E_INVALID;
+	bool is_answered;
 
 	pl_buf_init(&text, HTTP_POST_ANSWER_MAX);
 	if (post->err == PL_OK && post->status == 200)
 		err = dialect_read_answer(pl_buf_str(&post->answer), &text);
-	if (err == PL_OK || err == PL_E_NOT_FOUND) {
+	is_answered = err == PL_OK || err == PL_E_NOT_FOUND;
+	pl_metrics_count(PL_M_LLM_REQUESTS, is_answered ? "ok" : "failed", 1);
+	pl_metrics_observe(
+	    PL_M_LLM_SECONDS, NULL, pl_clock_mono_us() - c->called_mono_us);
+	if (is_answered) {
 		breaker_succeeded(&c->llm->breaker);
 		finish(c, err, pl_buf_str(&text));
 	} else {
@@ -186,6 +194,7 @@ call(struct completion *c)
 	if (!breaker_allows(&llm->breaker, now))
 		return PL_E_UNAVAILABLE;
 	c->calls++;
+	c->called_mono_us = pl_clock_mono_us();
 	llm->calls_of_day++;
 	c->post.body = pl_buf_str(&c->body);
 	c->post.done = on_posted;
@@ -245,6 +254,15 @@ on_deadline(struct pl_timer *t)
 
 /* ---- outside ---- */
 
+static void
+collect(void *arg)
+{
+	const struct llm *llm = arg;
+
+	pl_metrics_set(PL_M_LLM_IN_FLIGHT, NULL, llm->slots_used);
+	pl_metrics_set(PL_M_LLM_BREAKER_OPEN, NULL, llm->breaker.state != BREAKER_CLOSED);
+}
+
 struct llm *
 llm_new(struct pl_loop *loop, const struct llm_config *config)
 {
@@ -263,6 +281,8 @@ llm_new(struct pl_loop *loop, const struct llm_config *config)
 	llm->kick = (struct pl_timer){.on_fire = on_kick, .arg = llm};
 	llm->day_start_mono_ms = pl_loop_now_ms(loop);
 	pl_list_init(&llm->queue);
+	llm->metrics = (struct pl_metrics_source){.collect = collect, .arg = llm};
+	pl_metrics_add_source(&llm->metrics);
 	return llm;
 }
 
@@ -271,6 +291,7 @@ llm_free(struct llm *llm)
 {
 	if (llm == NULL)
 		return;
+	pl_metrics_remove_source(&llm->metrics);
 	pl_timer_stop(llm->loop, &llm->kick);
 	http_client_free(llm->http);
 	pl_mem_free(llm);

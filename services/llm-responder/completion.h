@@ -49,6 +49,7 @@ struct completion {
 	enum completion_state state;
 	unsigned calls;
 	int64_t deadline_mono_ms;
+	int64_t called_mono_us;
 	struct pl_timer deadline;
 	struct pl_timer pause;
 	struct pl_buf body;

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "bus/wake.h"
 #include "loop/loop_epoll.h"
+#include "ops_server.h"
 #include "responder.h"
 
 #define STORE_READERS 2
@@ -28,6 +29,7 @@ static struct app {
 	struct endpoint endpoint;
 	struct llm *llm;
 	struct responder *responder;
+	struct ops_server *ops;
 	struct pl_loop_fd signals;
 	struct pl_timer stop_limit;
 	bool is_stopping;
@@ -90,6 +92,7 @@ on_signal(struct pl_loop_fd *w, unsigned ready)
 		_exit(0); /* asked twice */
 	app.is_stopping = true;
 	pl_log_info("llm-responder is ending");
+	ops_server_drain(app.ops);
 	pl_wake_free(app.wake);
 	app.wake = NULL;
 	responder_stop(app.responder, end_loop, NULL);
@@ -139,6 +142,19 @@ start_llm(const struct pl_settings *s)
 }
 
 static void
+start_ops(const struct pl_settings *s)
+{
+	struct ops_server_config config = {
+	    .loop = app.loop, .store = app.store, .bus = app.bus, .listen = s->listen};
+
+	app.ops = ops_server_new(&config);
+	if (app.ops != NULL)
+		return;
+	pl_log_error("address cannot be listened on", PL_L_CSTR("listen", s->listen));
+	exit(EXIT_FAILURE);
+}
+
+static void
 start(const struct pl_settings *s)
 {
 	struct pl_store_config store = {
@@ -162,6 +178,7 @@ start(const struct pl_settings *s)
 	config.bus = app.bus;
 	config.llm = app.llm;
 	app.responder = responder_new(&config);
+	start_ops(s);
 	app.wake = pl_wake_new(app.loop, s->redis_url, s->instance, on_wake, NULL);
 	app.stop_limit.on_fire = on_stop_limit;
 	app.signals.on_ready = on_signal;
@@ -184,6 +201,7 @@ finish(void)
 	(void)alarm(END_S);
 	pl_wake_free(app.wake);
 	pl_store_async_free(app.store);
+	ops_server_free(app.ops);
 	pl_bus_free(app.bus);
 	responder_free(app.responder);
 	llm_free(app.llm);

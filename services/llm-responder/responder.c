@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "bus/events.h"
 #include "ops/bucket.h"
+#include "ops/metrics.h"
 #include "responder.h"
 
 #define SWEEP_MS 500
@@ -197,6 +198,15 @@ on_store_again(struct pl_timer *t)
 }
 
 static void
+count_reply(const struct job *job)
+{
+	int64_t took_ms = job->reply.created_unix_ms - job->message.created_unix_ms;
+
+	pl_metrics_count(PL_M_REPLIES, pl_reply_kind_name(job->kind), 1);
+	pl_metrics_observe(PL_M_REPLY_SECONDS, NULL, took_ms * 1000);
+}
+
+static void
 on_stored(struct pl_store_write_call *call)
 {
 	struct job *job = PL_CONTAINER(call, struct job, write);
@@ -206,6 +216,7 @@ on_stored(struct pl_store_write_call *call)
 		job->reply = call->write.u.reply.message;
 		job->is_telling = true;
 		unload(job->responder);
+		count_reply(job);
 		pl_log_info("reply was stored", PL_L_OID("message", &job->message.id),
 		    PL_L_CSTR("kind", pl_reply_kind_name(job->kind)),
 		    PL_L_INT("attempt", job->attempt),

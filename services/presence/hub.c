@@ -289,6 +289,12 @@ hub_start(void)
 	pl_bus_subscribe(pl_app.bus, PL_STR(PL_CHANNEL_ALL), &hub.all);
 }
 
+size_t
+hub_user_count(void)
+{
+	return hub.users.count;
+}
+
 void
 hub_stop(void)
 {

@@ -8,12 +8,13 @@
 #include "web/service.h"
 
 static const struct pl_route routes[] = {
-    {"GET", "/api/users", PL_ROUTE_AUTH | PL_ROUTE_SEEN, presence_users_get},
-    {"GET", "/api/users/:id", PL_ROUTE_AUTH | PL_ROUTE_SEEN, presence_user_get},
+    {"GET", "/api/users", PL_ROUTE_AUTH | PL_ROUTE_SEEN, presence_users_get, PL_M_NONE},
+    {"GET", "/api/users/:id", PL_ROUTE_AUTH | PL_ROUTE_SEEN, presence_user_get,
+	PL_M_NONE},
     {"POST", "/api/users/status/:id", PL_ROUTE_AUTH | PL_ROUTE_SEEN,
-	presence_user_status_post},
-    {"GET", "/socket.io/", PL_ROUTE_ORIGIN, presence_socket_io},
-    {"POST", "/socket.io/", PL_ROUTE_ORIGIN, presence_socket_io},
+	presence_user_status_post, PL_M_NONE},
+    {"GET", "/socket.io/", PL_ROUTE_ORIGIN, presence_socket_io, PL_M_NONE},
+    {"POST", "/socket.io/", PL_ROUTE_ORIGIN, presence_socket_io, PL_M_NONE},
 };
 
 static void

@@ -35,6 +35,7 @@ static struct {
 	struct pl_sio_settings settings;
 	struct pl_sio_server *server;
 	struct pl_timer drain;
+	struct pl_metrics_source metrics;
 	char sid_prefix[PL_EIO_SID_MAX + 1];
 } sockets = {.settings = PL_SIO_SETTINGS_DEFAULT};
 
@@ -111,6 +112,7 @@ on_end(struct pl_sio_client *c, enum pl_eio_reason reason)
 	bool just_broke = reason == PL_EIO_TRANSPORT_CLOSE ||
 			  reason == PL_EIO_TRANSPORT_ERROR || reason == PL_EIO_SHUTDOWN;
 
+	pl_metrics_count(PL_M_SOCKETS_ENDED, pl_eio_reason_name(reason), 1);
 	note_parting(m);
 	pl_timer_stop(pl_app.loop, &m->patience);
 	typing_end_all(m->socket.user ? &m->socket.user->id : NULL);
@@ -178,6 +180,7 @@ on_missed(void *arg, const struct pl_message_list *missed)
 {
 	struct member *m = arg;
 	int64_t now = pl_loop_now_ms(pl_app.loop);
+	bool is_back;
 
 	m->is_waiting = false;
 	if (m->has_ended) {
@@ -185,8 +188,12 @@ on_missed(void *arg, const struct pl_message_list *missed)
 		return;
 	}
 	/* Who was put out meanwhile has no user, and is closing. */
-	if (m->socket.user && (!missed || !welcome_back(m, missed, now)))
-		welcome(m, now);
+	if (m->socket.user) {
+		is_back = missed && welcome_back(m, missed, now);
+		if (!is_back)
+			welcome(m, now);
+		pl_metrics_count(PL_M_RECOVERIES, is_back ? "recovered" : "new", 1);
+	}
 	pl_sio_client_touch(m->socket.client);
 }
 
@@ -395,6 +402,14 @@ set_sid_prefix(const char *instance)
 	snprintf(sockets.sid_prefix, sizeof(sockets.sid_prefix), "%s.", instance);
 }
 
+static void
+collect(void *arg)
+{
+	(void)arg;
+	pl_metrics_set(PL_M_SOCKETS, NULL, (int64_t)pl_sio_server_count(sockets.server));
+	pl_metrics_set(PL_M_USERS_HERE, NULL, (int64_t)hub_user_count());
+}
+
 void
 sockets_start(void)
 {
@@ -415,11 +430,14 @@ sockets_start(void)
 	sockets.settings.eio.queue_max_bytes = (size_t)pl_settings.send_queue_bytes_max;
 	sockets.server = pl_sio_server_new(pl_app.loop, &config);
 	pl_sessions_on_revoked(pl_app.sessions, on_revoked, NULL);
+	sockets.metrics.collect = collect;
+	pl_metrics_add_source(&sockets.metrics);
 }
 
 void
 sockets_stop(void)
 {
+	pl_metrics_remove_source(&sockets.metrics);
 	pl_timer_stop(pl_app.loop, &sockets.drain);
 	pl_sio_server_free(sockets.server);
 }

@@ -29,6 +29,15 @@ pl_clock_mono_ms(void)
 	return read_ms(CLOCK_MONOTONIC);
 }
 
+int64_t
+pl_clock_mono_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
 /* The Gregorian date of a day counted from 1970-01-01. Years are counted from March, so
  * that the leap day comes last (Hinnant, "chrono-compatible low-level date algorithms").
  */

@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "bus/bus_impl.h"
 #include "bus/redis_reply.h"
+#include "ops/metrics.h"
 
 /*
  * Two connections, because one that subscribes takes no other commands. While a SUBSCRIBE or
@@ -12,6 +13,7 @@ struct bus_redis {
 	struct pl_bus bus; /* first: is_up() relies on it */
 	struct pl_redis *commands;
 	struct pl_redis *subscriptions;
+	struct pl_metrics_source metrics;
 };
 
 static struct bus_redis *
@@ -145,10 +147,17 @@ redis_of(struct pl_bus *bus)
 }
 
 static void
+collect(void *arg)
+{
+	pl_metrics_set(PL_M_REDIS_UP, NULL, is_up(arg));
+}
+
+static void
 free_bus(struct pl_bus *bus)
 {
 	struct bus_redis *b = self(bus);
 
+	pl_metrics_remove_source(&b->metrics);
 	pl_redis_free(b->subscriptions);
 	pl_redis_free(b->commands);
 	pl_bus_fini(bus);
@@ -177,5 +186,7 @@ pl_bus_redis_new(struct pl_loop *loop, const char *redis_url)
 	pl_bus_init(&b->bus, &ops, loop);
 	b->commands = pl_redis_new(loop, &commands);
 	b->subscriptions = pl_redis_new(loop, &subscriptions);
+	b->metrics = (struct pl_metrics_source){.collect = collect, .arg = &b->bus};
+	pl_metrics_add_source(&b->metrics);
 	return &b->bus;
 }

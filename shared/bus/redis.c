@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
@@ -12,6 +13,7 @@
 #include "bus/redis_dial.h"
 #include "bus/redis_reply.h"
 #include "bus/redis_url.h"
+#include "ops/metrics.h"
 
 #define BACKOFF_LEAST_MS 200 /* halved by jitter */
 #define BACKOFF_MOST_MS  5000
@@ -35,6 +37,7 @@ struct command {
 	pl_redis_on_reply *on_reply;
 	void *arg;
 	int64_t due_mono_ms;
+	int64_t given_mono_us;
 };
 
 struct pl_redis {
@@ -81,6 +84,7 @@ answer_none(struct pl_list *list)
 	while ((link = pl_list_pop(list)) != NULL) {
 		struct command *c = PL_CONTAINER(link, struct command, link);
 
+		pl_metrics_count(PL_M_REDIS_FAILURES, NULL, 1);
 		if (c->on_reply != NULL)
 			c->on_reply(c->arg, NULL);
 		pl_mem_free(c);
@@ -195,6 +199,7 @@ queue(struct pl_redis *r, const struct pl_str *words, size_t argc,
 	c->on_reply = on_reply;
 	c->arg = arg;
 	c->due_mono_ms = pl_loop_now_ms(r->loop) + r->config.deadline_ms;
+	c->given_mono_us = pl_clock_mono_us();
 	if (r->state < GREETING || r->sent_count >= SENT_MAX ||
 	    !encode(&r->out, words, argc)) {
 		fail_later(r, c);
@@ -283,6 +288,8 @@ deliver(struct pl_redis *r, const struct redisReply *reply)
 	}
 	c = PL_CONTAINER(pl_list_pop(&r->sent), struct command, link);
 	r->sent_count--;
+	pl_metrics_observe(
+	    PL_M_REDIS_SECONDS, NULL, pl_clock_mono_us() - c->given_mono_us);
 	if (c->on_reply != NULL)
 		c->on_reply(c->arg, reply);
 	pl_mem_free(c);

@@ -42,6 +42,8 @@ struct row {
 /* clang-format off */
 #define LABEL(label_, ...) .label = label_, .values = {__VA_ARGS__}
 #define NO_LABEL           .values = {""}
+/* Of a request: 2xx, 429, another 4xx, 5xx. */
+#define OUTCOME LABEL("outcome", "ok", "limited", "refused", "failed")
 #define COUNT(id_, name_, services_, help_, ...) \
 	[PL_M_##id_] = {.name = name_, .help = help_, .kind = COUNTER, \
 	    .services = services_, .unit = 1, __VA_ARGS__},
@@ -63,55 +65,45 @@ static const struct row table[PL_METRICS_COUNT] = {
 	    "Calls that the database did not carry out: away, full, or too late.",
 	    LABEL("call", "read", "write"))
 	LEVEL(STORE_WAITING, "parley_store_waiting", ALL,
-	    "Calls that wait in our queue for the database.", LABEL("call", "read", "write"))
+	    "Writes that wait in our queue for the database.", NO_LABEL)
 	SIZES(STORE_BATCH, "parley_store_batch_writes", ALL,
 	    "Writes committed together.", NO_LABEL)
 	LEVEL(REDIS_UP, "parley_redis_up", ALL,
-	    "1 while the connection to Redis stands.", NO_LABEL)
+	    "1 while the connections to Redis stand.", NO_LABEL)
 	TIMES(REDIS_SECONDS, "parley_redis_seconds", ALL,
 	    "Time from giving Redis a command to its reply.", NO_LABEL)
-	COUNT(REDIS_LOST, "parley_redis_lost_total", ALL,
-	    "Connections to Redis that were lost.", NO_LABEL)
+	COUNT(REDIS_FAILURES, "parley_redis_failures_total", ALL,
+	    "Commands that got no reply; what they were to tell is found in the database.",
+	    NO_LABEL)
 	COUNT(HTTP_REQUESTS, "parley_http_requests_total", KORE,
-	    "Requests answered, by the class of the answer's status.",
+	    "Requests answered, by the class of the answer's status; 429 and 503 apart.",
 	    LABEL("code", "1xx", "2xx", "3xx", "4xx", "429", "5xx", "503"))
 	TIMES(HTTP_SECONDS, "parley_http_seconds", KORE,
 	    "Time from a request to its answer; requests of sockets are left out.", NO_LABEL)
 	LEVEL(HTTP_IN_FLIGHT, "parley_http_in_flight", KORE,
 	    "Requests without an answer yet.", NO_LABEL)
-	COUNT(LOGINS, "parley_logins_total", AUTH, "Logins tried.",
-	    LABEL("outcome", "ok", "refused", "limited", "failed"))
-	COUNT(SIGNUPS, "parley_signups_total", AUTH, "Sign-ups tried.",
-	    LABEL("outcome", "ok", "refused", "limited", "failed"))
+	COUNT(SIGNUPS, "parley_signups_total", AUTH, "Sign-ups.", OUTCOME)
+	COUNT(LOGINS, "parley_logins_total", AUTH, "Logins.", OUTCOME)
 	LEVEL(HASHES_WAITING, "parley_hashes_waiting", AUTH,
-	    "Passwords that wait for a thread to hash them.", NO_LABEL)
-	COUNT(MESSAGES, "parley_messages_total", MESSAGE, "Messages sent to us.",
-	    LABEL("outcome", "stored", "replayed", "refused", "limited", "failed"))
-	COUNT(PUBLISH_FAILURES, "parley_publish_failures_total", MESSAGE,
-	    "Events that Redis did not take; receivers get them from the database.", NO_LABEL)
-	COUNT(REPLIES_OVERDUE, "parley_replies_overdue_total", MESSAGE,
-	    "Automatic replies given here because no responder gave them in time.", NO_LABEL)
-	LEVEL(SOCKETS, "parley_sockets", PRESENCE, "Open Engine.IO sessions.",
-	    LABEL("transport", "polling", "websocket"))
+	    "Passwords that wait for a thread to hash them, or are being hashed.", NO_LABEL)
+	COUNT(MESSAGES, "parley_messages_total", MESSAGE, "Messages that came in.", OUTCOME)
+	LEVEL(SOCKETS, "parley_sockets", PRESENCE, "Open Engine.IO sessions.", NO_LABEL)
+	COUNT(SOCKETS_ENDED, "parley_sockets_ended_total", PRESENCE,
+	    "Engine.IO sessions that ended.",
+	    LABEL("reason", "client_close", "transport_close", "transport_error",
+	        "ping_timeout", "parse_error", "slow", "forced_close", "shutdown"))
 	LEVEL(USERS_HERE, "parley_users_here", PRESENCE,
-	    "Users with a socket at this process.", NO_LABEL)
-	TIMES(DELIVERY_SECONDS, "parley_delivery_seconds", PRESENCE,
-	    "Time from a message's commit to its being queued at a socket, by the wall clock.",
-	    NO_LABEL)
+	    "Users with a socket at this process, or whose last one just broke.", NO_LABEL)
 	COUNT(RECOVERIES, "parley_recoveries_total", PRESENCE,
-	    "Clients that came back with what they had last, by whether they missed nothing.",
+	    "Clients that came back and told what they had last, by whether they got the rest.",
 	    LABEL("outcome", "recovered", "new"))
-	COUNT(SOCKETS_CUT, "parley_sockets_cut_total", PRESENCE,
-	    "Sockets that we ended.",
-	    LABEL("reason", "silent", "slow", "token", "protocol", "drain", "limit"))
 	COUNT(REPLIES, "parley_replies_total", RESPONDER,
-	    "Automatic replies stored, by who wrote them.", LABEL("by", "llm", "standard"))
+	    "Automatic replies stored.", LABEL("kind", "llm", "fallback"))
 	TIMES(REPLY_SECONDS, "parley_reply_seconds", RESPONDER,
 	    "Time from a message's commit to its automatic reply's, by the wall clock.",
 	    NO_LABEL)
 	COUNT(LLM_REQUESTS, "parley_llm_requests_total", RESPONDER,
-	    "Requests to the LLM.",
-	    LABEL("outcome", "ok", "unusable", "refused", "limited", "failed", "late"))
+	    "Requests to the LLM.", LABEL("outcome", "ok", "failed"))
 	TIMES(LLM_SECONDS, "parley_llm_seconds", RESPONDER,
 	    "Time that a request to the LLM took.", NO_LABEL)
 	LEVEL(LLM_IN_FLIGHT, "parley_llm_in_flight", RESPONDER,
@@ -283,7 +275,7 @@ pl_metrics_print(struct pl_buf *out, unsigned mask)
 
 		s->collect(s->arg);
 	}
-	for (enum pl_metric m = 0; m < PL_METRICS_COUNT; m++)
+	for (enum pl_metric m = 1; m < PL_METRICS_COUNT; m++)
 		if (table[m].services & mask)
 			print_row(out, m);
 	pl_process_print(out);

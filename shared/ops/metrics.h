@@ -22,6 +22,7 @@
 #include "base/list.h"
 
 enum pl_metric {
+	PL_M_NONE,
 	/* every process */
 	PL_M_STORE_SECONDS,
 	PL_M_STORE_FAILURES,
@@ -29,25 +30,22 @@ enum pl_metric {
 	PL_M_STORE_BATCH,
 	PL_M_REDIS_UP,
 	PL_M_REDIS_SECONDS,
-	PL_M_REDIS_LOST,
+	PL_M_REDIS_FAILURES,
 	/* kore services */
 	PL_M_HTTP_REQUESTS,
 	PL_M_HTTP_SECONDS,
 	PL_M_HTTP_IN_FLIGHT,
 	/* auth */
-	PL_M_LOGINS,
 	PL_M_SIGNUPS,
+	PL_M_LOGINS,
 	PL_M_HASHES_WAITING,
 	/* message */
 	PL_M_MESSAGES,
-	PL_M_PUBLISH_FAILURES,
-	PL_M_REPLIES_OVERDUE,
 	/* presence */
 	PL_M_SOCKETS,
+	PL_M_SOCKETS_ENDED,
 	PL_M_USERS_HERE,
-	PL_M_DELIVERY_SECONDS,
 	PL_M_RECOVERIES,
-	PL_M_SOCKETS_CUT,
 	/* llm-responder */
 	PL_M_REPLIES,
 	PL_M_REPLY_SECONDS,

@@ -32,21 +32,41 @@ print_cpu(struct pl_buf *out)
 	    "Processor time used, in user and system mode.", value);
 }
 
+/* The index-th word (from 0) of one of the kernel's lines. A line that begins with a name in
+ * brackets, which may hold anything, is read from behind it. */
+static bool
+read_word(const char *path, size_t index, uint64_t *out)
+{
+	FILE *file = fopen(path, "re");
+	char line[1024];
+	const char *end_of_name;
+	struct pl_str rest = PL_STR_NONE, word;
+
+	if (file == NULL)
+		return false;
+	if (fgets(line, sizeof(line), file) != NULL) {
+		line[strcspn(line, "\n")] = '\0';
+		end_of_name = strrchr(line, ')');
+		rest = pl_str(end_of_name != NULL ? end_of_name + 2 : line);
+	}
+	fclose(file);
+	for (size_t i = 0; pl_str_split(&rest, ' ', &word); i++)
+		if (i == index)
+			return pl_str_to_u64(word, UINT64_MAX, out);
+	return false;
+}
+
 static void
 print_memory(struct pl_buf *out)
 {
-	FILE *file = fopen("/proc/self/statm", "re");
-	int64_t pages;
+	uint64_t pages;
 	char value[24];
 
-	if (file == NULL)
+	if (!read_word("/proc/self/statm", 1, &pages))
 		return;
-	if (fscanf(file, "%*d %" SCNd64, &pages) == 1) {
-		snprintf(value, sizeof(value), "%" PRId64, pages * sysconf(_SC_PAGESIZE));
-		print(out, "process_resident_memory_bytes", "gauge", "Memory in use.",
-		    value);
-	}
-	fclose(file);
+	snprintf(
+	    value, sizeof(value), "%" PRIu64, pages * (uint64_t)sysconf(_SC_PAGESIZE));
+	print(out, "process_resident_memory_bytes", "gauge", "Memory in use.", value);
 }
 
 static void
@@ -70,38 +90,19 @@ print_descriptors(struct pl_buf *out)
 	print(out, "process_max_fds", "gauge", "Descriptors that may be in use.", value);
 }
 
-/* The 22nd word of stat: ticks from the boot; the 2nd may hold anything, in brackets. */
-static bool
-read_start_ticks(int64_t *ticks)
-{
-	FILE *file = fopen("/proc/self/stat", "re");
-	char line[1024];
-	const char *p = NULL;
-
-	if (file == NULL)
-		return false;
-	if (fgets(line, sizeof(line), file) != NULL)
-		p = strrchr(line, ')');
-	fclose(file);
-	return p != NULL &&
-	       sscanf(p + 1,
-		   " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d"
-		   " %*d %*d %" SCNd64,
-		   ticks) == 1;
-}
-
 static void
 print_start(struct pl_buf *out)
 {
 	struct timespec now, up;
-	int64_t ticks;
+	uint64_t ticks; /* since the boot */
 	char value[24];
 
-	if (!read_start_ticks(&ticks) || clock_gettime(CLOCK_REALTIME, &now) == -1 ||
+	if (!read_word("/proc/self/stat", 19, &ticks) ||
+	    clock_gettime(CLOCK_REALTIME, &now) == -1 ||
 	    clock_gettime(CLOCK_BOOTTIME, &up) == -1)
 		return;
 	snprintf(value, sizeof(value), "%" PRId64,
-	    (int64_t)now.tv_sec - up.tv_sec + ticks / sysconf(_SC_CLK_TCK));
+	    (int64_t)now.tv_sec - up.tv_sec + (int64_t)ticks / sysconf(_SC_CLK_TCK));
 	print(out, "process_start_time_seconds", "gauge",
 	    "When the process began, in seconds since 1970.", value);
 }

@@ -41,8 +41,8 @@ const struct pl_setting pl_settings_table[] = {
 	/* process */
 	TEXT("NODE_ENV", "production", ALL | LOCAL, node_env,
 	    "`development` drops Secure from the cookie, for plain http; all else is production.")
-	TEXT("LISTEN", "127.0.0.1:8080", KORE, listen,
-	    "Address and port the service listens on; only the gateway need reach it.")
+	TEXT("LISTEN", "127.0.0.1:8080", ALL, listen,
+	    "Address and port the service listens on, for the gateway and for /metrics.")
 	TEXT("INSTANCE", NULL, ALL, instance,
 	    "This process' name among its sisters; host name and process id where unset.")
 	CHOICE("LOG_LEVEL", "info", "debug|info|warn|error", ALL, log_level,

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "ops/metrics.h"
 #include "store/store_async.h"
 
 #define RETRY_FIRST_MS 100
@@ -32,6 +33,7 @@ struct pl_store_async {
 	size_t waiting_count;
 	struct pl_list finished;
 	bool is_stopping;
+	struct pl_metrics_source metrics; /* of the loop's thread */
 };
 
 /* ---- sessions: one a thread, opened again by itself ---- */
@@ -150,14 +152,14 @@ take_batch(struct pl_store_async *sa, const struct session *s, struct pl_list *b
 static size_t
 choose_writes(struct pl_list *batch, struct pl_store *store, struct pl_write **writes)
 {
-	int64_t now = pl_clock_mono_ms();
+	int64_t now = pl_clock_mono_us();
 	size_t count = 0;
 
 	pl_list_for_each(it, batch)
 	{
 		struct pl_store_write_call *call = call_of(it);
 
-		if (now - call->queued_mono_ms > PL_STORE_WAIT_MS)
+		if (now - call->queued_mono_us > PL_STORE_WAIT_MS * INT64_C(1000))
 			call->write.err = PL_E_TIMEOUT;
 		else if (store == NULL)
 			call->write.err = PL_E_UNAVAILABLE;
@@ -177,6 +179,7 @@ run_batch(struct session *s, struct pl_list *batch)
 	if (!was_open) /* opening is the sign of life that came last */
 		atomic_store(&s->owner->is_up, s->store != NULL);
 	if (count > 0) {
+		pl_metrics_observe(PL_M_STORE_BATCH, NULL, (int64_t)count);
 		pl_store_write(s->store, writes, count);
 		session_note(s, writes[0]->err); /* a failure is the same for all */
 	}
@@ -215,13 +218,25 @@ writer_main(void *arg)
 
 /* ---- on the loop ---- */
 
+/* A call was answered. What it did not find, or found to be otherwise, is no failure. */
+static void
+note_call(const char *kind, enum pl_err err, int64_t queued_mono_us)
+{
+	pl_metrics_observe(PL_M_STORE_SECONDS, kind, pl_clock_mono_us() - queued_mono_us);
+	if (err == PL_E_UNAVAILABLE || err == PL_E_TIMEOUT || err == PL_E_FULL ||
+	    err == PL_E_IO)
+		pl_metrics_count(PL_M_STORE_FAILURES, kind, 1);
+}
+
 static void
 finish_all(struct pl_list *list)
 {
 	struct pl_store_write_call *call;
 
-	while ((call = call_of(pl_list_pop(list))) != NULL)
+	while ((call = call_of(pl_list_pop(list))) != NULL) {
+		note_call("write", call->write.err, call->queued_mono_us);
 		call->done(call);
+	}
 }
 
 static void
@@ -242,7 +257,7 @@ pl_store_async_write(struct pl_store_async *sa, struct pl_store_write_call *call
 {
 	enum pl_err err = PL_OK;
 
-	call->queued_mono_ms = pl_clock_mono_ms();
+	call->queued_mono_us = pl_clock_mono_us();
 	pthread_mutex_lock(&sa->lock);
 	if (sa->waiting_count >= PL_STORE_QUEUE_MAX || sa->is_stopping) {
 		err = PL_E_BUSY;
@@ -281,7 +296,8 @@ read_run(struct pl_job *job, void *state)
 	    PL_CONTAINER(job, struct pl_store_read_call, job);
 	struct session *s = state;
 
-	if (pl_clock_mono_ms() - call->queued_mono_ms > PL_STORE_WAIT_MS) {
+	if (pl_clock_mono_us() - call->queued_mono_us >
+	    PL_STORE_WAIT_MS * INT64_C(1000)) {
 		call->err = PL_E_TIMEOUT;
 	} else if (session_store(s) == NULL) {
 		call->err = PL_E_UNAVAILABLE;
@@ -300,6 +316,7 @@ read_done(struct pl_job *job, enum pl_err err)
 
 	if (err != PL_OK)
 		call->err = err;
+	note_call("read", call->err, call->queued_mono_us);
 	call->done(call);
 }
 
@@ -309,7 +326,7 @@ pl_store_async_read(struct pl_store_async *sa, struct pl_store_read_call *call)
 	call->job.run = read_run;
 	call->job.done = read_done;
 	call->owner = sa;
-	call->queued_mono_ms = pl_clock_mono_ms();
+	call->queued_mono_us = pl_clock_mono_us();
 	return pl_offload_submit(sa->readers, &call->job);
 }
 
@@ -320,6 +337,16 @@ pl_store_async_is_up(const struct pl_store_async *sa)
 }
 
 /* ---- life ---- */
+
+static void
+collect(void *arg)
+{
+	struct pl_store_async *sa = arg;
+
+	pthread_mutex_lock(&sa->lock);
+	pl_metrics_set(PL_M_STORE_WAITING, NULL, (int64_t)sa->waiting_count);
+	pthread_mutex_unlock(&sa->lock);
+}
 
 /* The writer waits by the monotonic clock, and takes no signals. */
 static void
@@ -372,6 +399,8 @@ pl_store_async_new(
 					       .thread_stop = reader_stop,
 					       .arg = sa,
 					   });
+	sa->metrics = (struct pl_metrics_source){.collect = collect, .arg = sa};
+	pl_metrics_add_source(&sa->metrics);
 	return sa;
 }
 
@@ -387,6 +416,7 @@ pl_store_async_free(struct pl_store_async *sa)
 {
 	if (sa == NULL)
 		return;
+	pl_metrics_remove_source(&sa->metrics);
 	pthread_mutex_lock(&sa->lock);
 	sa->is_stopping = true;
 	pthread_cond_signal(&sa->wake);

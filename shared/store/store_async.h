@@ -32,7 +32,7 @@ struct pl_store_write_call {
 	void (*done)(struct pl_store_write_call *call);
 	/* inside */
 	struct pl_list link;
-	int64_t queued_mono_ms;
+	int64_t queued_mono_us;
 };
 
 struct pl_store_read_call {
@@ -43,7 +43,7 @@ struct pl_store_read_call {
 	/* inside */
 	struct pl_job job;
 	struct pl_store_async *owner;
-	int64_t queued_mono_ms;
+	int64_t queued_mono_us;
 };
 
 /* PL_E_BUSY where the queue is full: done is not called then. After PL_OK the call is another

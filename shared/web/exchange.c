@@ -2,7 +2,9 @@
 
 #include <strings.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
+#include "ops/metrics.h"
 
 static struct pl_list in_flight = {&in_flight, &in_flight};
 static size_t in_flight_count;
@@ -81,6 +83,7 @@ pl_exchange_new(struct http_request *req)
 	const struct http_header *h;
 
 	x->req = req;
+	x->began_mono_us = pl_clock_mono_us();
 	x->headers[x->header_count++] = (struct pl_exchange_header){"host", req->host};
 	TAILQ_FOREACH(h, &req->req_headers, list)
 	x->headers[x->header_count++] = (struct pl_exchange_header){h->header, h->value};
@@ -110,6 +113,45 @@ pl_exchange_connection(const struct pl_request *rq)
 	    x->req->owner->state == CONN_STATE_DISCONNECTING)
 		return NULL;
 	return x->req->owner;
+}
+
+static const char *
+status_class(int status)
+{
+	static const char *const classes[] = {"1xx", "2xx", "3xx", "4xx", "5xx"};
+
+	if (status == 429)
+		return "429";
+	if (status == 503)
+		return "503";
+	return classes[status / 100 - 1];
+}
+
+static const char *
+outcome(int status)
+{
+	if (status == 429)
+		return "limited";
+	return status >= 500 ? "failed" : status >= 400 ? "refused" : "ok";
+}
+
+static void
+count_answer(const struct pl_request_impl *x, int status)
+{
+	int64_t took_us = pl_clock_mono_us() - x->began_mono_us;
+
+	pl_metrics_count(PL_M_HTTP_REQUESTS, status_class(status), 1);
+	if (x->route == NULL || !(x->route->flags & (PL_ROUTE_RAW | PL_ROUTE_ORIGIN)))
+		pl_metrics_observe(PL_M_HTTP_SECONDS, NULL, took_us);
+	if (x->route != NULL && x->route->counted_as != PL_M_NONE)
+		pl_metrics_count(x->route->counted_as, outcome(status), 1);
+}
+
+void
+pl_exchange_respond(struct pl_request_impl *x, int status, struct pl_str body)
+{
+	count_answer(x, status);
+	http_response(x->req, status, body.ptr, body.len);
 }
 
 void

@@ -35,6 +35,7 @@ struct pl_request_impl {
 	struct http_request *req;
 	struct pl_list link; /* in flight */
 	const struct pl_route *route;
+	int64_t began_mono_us;
 	bool *ended; /* tells the dispatch below us on the stack; NULL once it returned */
 	struct pl_json *json;
 	struct pl_stream *stream;
@@ -57,6 +58,8 @@ pl_exchange_of(const struct pl_request *rq)
 struct pl_request_impl *pl_exchange_new(struct http_request *req);
 /* The connection to answer on; NULL where the client has gone. */
 struct connection *pl_exchange_connection(const struct pl_request *rq);
+/* Give kore the answer's head and the body's beginning, and count it. */
+void pl_exchange_respond(struct pl_request_impl *x, int status, struct pl_str body);
 /* Whatever was to be sent is sent or queued: end rq, and let kore free its own. */
 void pl_exchange_end(struct pl_request *rq);
 /* How often name occurs, in lower case. */

@@ -3,8 +3,8 @@
  * these on.
  *
  *   GET /healthz   200 as long as the loop turns; touches nothing else
- *   GET /readyz    200 {"status":"ok","db":"up","redis":"up"}; redis away: still 200, with
- *                  "status":"degraded:redis"; database away, or ending: 503
+ *   GET /readyz    may it be given work? See health.h
+ *   GET /metrics   what it counted, for Prometheus; see ops/metrics.h
  *
  * Threads: the loop's.
  */
@@ -12,8 +12,6 @@
 #define PL_WEB_OPS_ROUTES_H
 
 #include "web/request.h"
-
-#define PL_OPS_DB_WAIT_MS 500
 
 /* Answers rq, now or later, where it is one of these; else false. */
 bool pl_ops_handle(struct pl_request *rq);

@@ -88,7 +88,7 @@ pl_reply_bytes(
 		pl_reply_header(rq, "cache-control", "no-store");
 		if (pl_app.is_draining)
 			c->flags |= CONN_CLOSE_EMPTY;
-		http_response(x->req, status, body.ptr, body.len);
+		pl_exchange_respond(x, status, body);
 	}
 	pl_exchange_end(rq);
 	/* In its handler kore does this itself. */

@@ -12,6 +12,7 @@
 #include "bus/bus.h"
 #include "bus/online.h"
 #include "loop/offload.h"
+#include "ops/metrics.h"
 #include "ops/settings.h"
 #include "store/store_async.h"
 #include "web/request.h"
@@ -32,6 +33,7 @@ struct pl_route {
 	const char *path;
 	unsigned flags;
 	void (*handle)(struct pl_request *rq);
+	enum pl_metric counted_as; /* by outcome; PL_M_NONE: only among all requests */
 };
 
 struct pl_service {

@@ -112,7 +112,7 @@ pl_stream_start(struct pl_request *rq, int status, const char *content_type,
 		c->flags |= CONN_CLOSE_EMPTY;
 	pl_exchange_of(rq)->req->flags |= HTTP_REQUEST_NO_CONTENT_LENGTH;
 	c->flags |= CONN_IS_BUSY; /* no next request before the end of this one */
-	http_response(pl_exchange_of(rq)->req, status, NULL, 0);
+	pl_exchange_respond(pl_exchange_of(rq), status, PL_STR_NONE);
 	/* kore would close whenever its queue runs empty, and it does between two pieces. */
 	s->is_last = (c->flags & CONN_CLOSE_EMPTY) != 0;
 	c->flags &= (u_int16_t)~CONN_CLOSE_EMPTY;

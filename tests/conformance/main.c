@@ -223,14 +223,14 @@ socket_io_any(struct pl_request *rq)
 /* ---- the program --------------------------------------------------------------------- */
 
 static const struct pl_route routes[] = {
-    {"GET", "/ws", PL_ROUTE_RAW, ws_get},
-    {"POST", "/ws", PL_ROUTE_RAW, ws_get},
-    {"GET", "/engine.io/", PL_ROUTE_RAW, engine_io},
-    {"POST", "/engine.io/", PL_ROUTE_RAW, engine_io},
-    {"PUT", "/engine.io/", PL_ROUTE_RAW, engine_io},
-    {"GET", "/socket.io/", PL_ROUTE_RAW, socket_io_any},
-    {"POST", "/socket.io/", PL_ROUTE_RAW, socket_io_any},
-    {"PUT", "/socket.io/", PL_ROUTE_RAW, socket_io_any},
+    {"GET", "/ws", PL_ROUTE_RAW, ws_get, PL_M_NONE},
+    {"POST", "/ws", PL_ROUTE_RAW, ws_get, PL_M_NONE},
+    {"GET", "/engine.io/", PL_ROUTE_RAW, engine_io, PL_M_NONE},
+    {"POST", "/engine.io/", PL_ROUTE_RAW, engine_io, PL_M_NONE},
+    {"PUT", "/engine.io/", PL_ROUTE_RAW, engine_io, PL_M_NONE},
+    {"GET", "/socket.io/", PL_ROUTE_RAW, socket_io_any, PL_M_NONE},
+    {"POST", "/socket.io/", PL_ROUTE_RAW, socket_io_any, PL_M_NONE},
+    {"PUT", "/socket.io/", PL_ROUTE_RAW, socket_io_any, PL_M_NONE},
 };
 
 static void

@@ -74,7 +74,7 @@ has_the_documented_defaults(void **state)
 static bool
 only_the_responders_rows_came(void)
 {
-	return pl_settings.listen == NULL && pl_settings.cookie_name == NULL &&
+	return pl_settings.allowed_origins == NULL && pl_settings.cookie_name == NULL &&
 	       pl_settings.llm_model != NULL && pl_settings.jwt_secret == NULL &&
 	       getenv("JWT_SECRET") == NULL;
 }

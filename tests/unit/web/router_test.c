@@ -8,12 +8,12 @@
 #include "web/service.h"
 
 static const struct pl_route routes[] = {
-    {"GET", "/api/users", 0, NULL},
-    {"GET", "/api/users/:id", 0, NULL},
-    {"POST", "/api/users/status/:id", 0, NULL},
-    {"GET", "/socket.io/", 0, NULL},
-    {"POST", "/socket.io/", 0, NULL},
-    {"OPTIONS", "/own/", 0, NULL},
+    {"GET", "/api/users", 0, NULL, PL_M_NONE},
+    {"GET", "/api/users/:id", 0, NULL, PL_M_NONE},
+    {"POST", "/api/users/status/:id", 0, NULL, PL_M_NONE},
+    {"GET", "/socket.io/", 0, NULL, PL_M_NONE},
+    {"POST", "/socket.io/", 0, NULL, PL_M_NONE},
+    {"OPTIONS", "/own/", 0, NULL, PL_M_NONE},
 };
 
 static enum pl_route_verdict

@@ -1,0 +1,86 @@
+// What an operator asks each process on its own port: health, readiness, metrics.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { after, afterEach, before, test } from 'node:test';
+import { Person, call } from '../support/api.mjs';
+import { LlmServer } from '../support/llm_server.mjs';
+import { useStack } from '../support/stack.mjs';
+import { waitUntil } from '../support/wait.mjs';
+
+const llm = await LlmServer.start();
+after(() => llm.stop());
+const hold = useStack({ before, after, afterEach }, {
+  LLM_API_URL: `${llm.url}/v1`, LLM_API_TOKEN: 'hf_canary-that-no-metric-may-show', LLM_MODEL: 'a-model',
+});
+
+const services = ['auth', 'message', 'presence', 'llm-responder'];
+/** Where each service is: what `make run` writes for Prometheus. */
+async function addresses() {
+  const targets = JSON.parse(await readFile(path.join(hold.stack.dir, 'data/run/targets.json'), 'utf8'));
+  assert.deepEqual(targets.map((target) => target.labels.service), services);
+  return Object.fromEntries(targets.map((target) => [target.labels.service, `http://${target.targets[0]}`]));
+}
+
+/** The value of one series. */
+async function value(service, series) {
+  const { text } = await call((await addresses())[service], 'GET', '/metrics');
+  const line = text.split('\n').find((one) => one.startsWith(`${series} `));
+  assert.ok(line, `${service} has no ${series}`);
+  return Number(line.slice(series.length));
+}
+const becomes = (service, series, wanted) =>
+  waitUntil(`${series} to be ${wanted}`, async () => await value(service, series) === wanted);
+
+for (const service of services) {
+  test(`${service} is healthy and ready`, async () => {
+    const base = (await addresses())[service];
+    const health = await call(base, 'GET', '/healthz');
+    assert.deepEqual([health.status, health.json], [200, { status: 'ok' }]);
+    const ready = await call(base, 'GET', '/readyz');
+    assert.deepEqual([ready.status, ready.json], [200, { status: 'ok', db: 'up', redis: 'up' }]);
+  });
+
+  test(`${service} has metrics that Prometheus' own checker finds no fault with`, async () => {
+    const answer = await call((await addresses())[service], 'GET', '/metrics');
+    assert.equal(answer.status, 200);
+    assert.equal(answer.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8');
+    const checked = spawnSync('promtool', ['check', 'metrics'], { input: answer.text, encoding: 'utf8' });
+    assert.equal(checked.status, 0, checked.stdout + checked.stderr);
+    assert.ok(!answer.text.includes('canary'));
+  });
+}
+
+test('what people do is counted', async () => {
+  const [ann, bob] = [await Person.signUp(hold.stack.url, 'ann'), await Person.signUp(hold.stack.url, 'bob')];
+  await bob.connect({ transports: ['websocket'] });
+  assert.equal((await ann.logIn()).status, 200);
+  assert.equal((await call(hold.stack.url, 'POST', '/api/auth/login', { username: 'nobody', password: 'wrong password' })).status, 400);
+  assert.equal((await bob.setStatus('BUSY')).status, 200);
+  assert.equal((await ann.send(bob, 'hello')).status, 201);
+  assert.equal((await ann.send('0123456789abcdef01234567', 'hello')).status, 404);
+
+  await becomes('auth', 'parley_signups_total{outcome="ok"}', 2);
+  await becomes('auth', 'parley_logins_total{outcome="ok"}', 1);
+  await becomes('auth', 'parley_logins_total{outcome="refused"}', 1);
+  await becomes('message', 'parley_messages_total{outcome="ok"}', 1);
+  await becomes('message', 'parley_messages_total{outcome="refused"}', 1);
+  await becomes('presence', 'parley_sockets', 1);
+  await becomes('presence', 'parley_users_here', 1);
+  await becomes('llm-responder', 'parley_replies_total{kind="llm"}', 1);
+  await becomes('llm-responder', 'parley_llm_requests_total{outcome="ok"}', 1);
+  assert.ok(await value('message', 'parley_store_seconds_count{call="write"}') >= 1);
+  assert.ok(await value('message', 'parley_redis_seconds_count') >= 1);
+  assert.equal(await value('message', 'parley_redis_up'), 1);
+  bob.close();
+  await becomes('presence', 'parley_sockets_ended_total{reason="transport_close"}', 1);
+  await becomes('presence', 'parley_sockets', 0);
+});
+
+test('the responder answers what is no route, or no GET, as HTTP has it', async () => {
+  const base = (await addresses())['llm-responder'];
+  assert.equal((await call(base, 'GET', '/api/users')).status, 404);
+  const answer = await call(base, 'POST', '/metrics', {});
+  assert.deepEqual([answer.status, answer.headers.get('allow')], [405, 'GET, HEAD']);
+});
