@@ -18,7 +18,7 @@ enum kind { COUNTER, GAUGE, HISTOGRAM };
 
 /* Upper bounds of the buckets, ascending; 0 ends them. */
 static const int64_t times_us[] = {500, 1000, 2500, 5000, 10000, 25000, 50000, 100000,
-    250000, 500000, 1000000, 2500000, 5000000, 10000000, 0};
+    250000, 500000, 1000000, 2500000, 5000000, 10000000, 30000000, 0};
 static const int64_t sizes[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 0};
 
 struct row {

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import { Person, call } from '../support/api.mjs';
 import { LlmServer } from '../support/llm_server.mjs';
-import { useStack } from '../support/stack.mjs';
+import { root, useStack } from '../support/stack.mjs';
 import { waitUntil } from '../support/wait.mjs';
 
 const llm = await LlmServer.start();
@@ -83,4 +83,26 @@ test('the responder answers what is no route, or no GET, as HTTP has it', async 
   assert.equal((await call(base, 'GET', '/api/users')).status, 404);
   const answer = await call(base, 'POST', '/metrics', {});
   assert.deepEqual([answer.status, answer.headers.get('allow')], [405, 'GET, HEAD']);
+});
+
+const file = (name) => path.join(root, 'deploy', name);
+
+test('alerts fire on what they are for, and on nothing less', () => {
+  for (const args of [['check', 'rules', file('prometheus/alerts.yml')], ['test', 'rules', file('prometheus/alerts_test.yml')],
+    ['check', 'config', file('prometheus/prometheus.yml')]]) {
+    const checked = spawnSync('promtool', args, { encoding: 'utf8' });
+    assert.equal(checked.status, 0, checked.stdout + checked.stderr);
+  }
+});
+
+test('alerts and dashboard ask only for what is there', async () => {
+  const texts = await Promise.all(Object.values(await addresses()).map(async (base) => (await call(base, 'GET', '/metrics')).text));
+  const there = new Set(texts.join('\n').match(/^[a-z_]+(?=[{ ])/gm));
+  there.delete('');
+  const dashboard = JSON.parse(await readFile(file('grafana/parley.json'), 'utf8'));
+  const wanted = [await readFile(file('prometheus/alerts.yml'), 'utf8'),
+    ...dashboard.panels.flatMap((panel) => panel.targets.map((target) => target.expr))].join('\n');
+  const names = new Set(wanted.match(/\b(parley|process)_[a-z_]+/g));
+  assert.ok(names.size > 20);
+  assert.deepEqual([...names].filter((name) => !there.has(name)), []);
 });
