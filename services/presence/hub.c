@@ -14,6 +14,8 @@
 static struct {
 	struct pl_map users; /* id -> struct hub_user */
 	struct pl_bus_listener all;
+	size_t socket_count;
+	size_t delta_count; /* of them */
 } hub;
 
 /* ---- events ------------------------------------------------------------------------ */
@@ -137,17 +139,45 @@ on_all_event(void *arg, struct pl_str channel, struct pl_str payload)
 		return;
 	}
 	packet = pl_eio_packet_encode(PL_EIO_MESSAGE, event.packet);
-	hub_broadcast(packet);
+	hub_broadcast(packet, HUB_ALL);
 	pl_ref_drop(packet);
+	if (event.has_id && pl_str_eq(event.name, PL_STR("statusChanged")))
+		online_users_status_changed(&event.id);
+}
+
+static bool
+is_among(const struct hub_socket *socket, enum hub_audience audience)
+{
+	return audience == HUB_ALL || socket->is_delta == (audience == HUB_DELTA);
 }
 
 void
-hub_broadcast(struct pl_ref *packet)
+hub_broadcast(struct pl_ref *packet, enum hub_audience to)
 {
 	struct hub_user *user;
 
 	for (size_t it = 0; (user = pl_map_next(&hub.users, &it));)
-		send_to_user(user, packet, PL_STR_NONE);
+		pl_list_for_each_safe(link, &user->sockets)
+		{
+			struct hub_socket *socket =
+			    PL_CONTAINER(link, struct hub_socket, link);
+
+			if (is_among(socket, to))
+				send_to(socket, packet);
+		}
+}
+
+bool
+hub_has(enum hub_audience whom)
+{
+	switch (whom) {
+	case HUB_LIST:
+		return hub.socket_count > hub.delta_count;
+	case HUB_DELTA:
+		return hub.delta_count > 0;
+	default:
+		return hub.socket_count > 0;
+	}
 }
 
 /* ---- users ------------------------------------------------------------------------- */
@@ -230,6 +260,8 @@ hub_join(struct hub_socket *socket, const struct pl_jwt_claims *claims)
 	memcpy(socket->token_id, claims->token_id, PL_JWT_ID_LEN);
 	pl_list_push(&user->sockets, &socket->link);
 	user->socket_count++;
+	hub.socket_count++;
+	hub.delta_count += socket->is_delta;
 	socket->expiry.on_fire = on_token_expired;
 	socket->expiry.arg = socket;
 	pl_timer_start(pl_app.loop, &socket->expiry, left_ms > 0 ? left_ms : 0);
@@ -252,6 +284,9 @@ hub_leave(struct hub_socket *socket, bool with_grace)
 		return;
 	socket->user = NULL;
 	socket->on_ready = NULL;
+	hub.socket_count--;
+	hub.delta_count -= socket->is_delta;
+	pl_list_unlink(&socket->list_link);
 	pl_timer_stop(pl_app.loop, &socket->expiry);
 	pl_list_unlink(&socket->link);
 	if (--user->socket_count > 0)

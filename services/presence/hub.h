@@ -42,6 +42,10 @@ struct hub_socket {
 	bool has_missed;
 	/* What waits for hub_is_ready(); may be NULL. */
 	void (*on_ready)(struct hub_socket *socket);
+	/* What waits for online_users_await(). */
+	struct pl_list list_link;
+	void (*on_list)(struct hub_socket *socket);
+	bool is_delta; /* wants changes of who is online, not the list each time */
 };
 
 void hub_start(void);
@@ -60,9 +64,11 @@ void hub_leave(struct hub_socket *socket, bool with_grace);
 void hub_deliver(const struct pl_message *m);
 /* newMessage as a whole Engine.IO packet; one owner, the caller. */
 struct pl_ref *hub_message_packet(const struct pl_message *m);
-/* Send an event to every socket of every user here. Adds owners to packet, a whole Engine.IO
- * packet. */
-void hub_broadcast(struct pl_ref *packet);
+/* Send an event to every socket of every user here, or to those that are delta sockets, or are
+ * not. Adds owners to packet, a whole Engine.IO packet. */
+enum hub_audience { HUB_ALL, HUB_LIST, HUB_DELTA };
+void hub_broadcast(struct pl_ref *packet, enum hub_audience to);
+bool hub_has(enum hub_audience whom); /* any socket of these */
 /* End all sockets that came in by this token. */
 void hub_end_token(const struct pl_oid *user, const uint8_t token_id[PL_JWT_ID_LEN]);
 

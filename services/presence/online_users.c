@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/json_out.h"
 #include "bus/online.h"
-#include "hub.h"
+#include "delta.h"
 #include "model/message.h"
 #include "web/service.h"
 
@@ -13,14 +13,18 @@ static struct {
 	struct pl_roster *roster;
 	struct pl_ref *packet; /* NULL once the set has changed, as is first */
 	struct pl_ref *first;
+	int64_t encoded_mono_ms; /* the last packet */
 	int64_t first_mono_ms;
-	struct pl_timer timer; /* started for a second after each telling */
-	bool has_changed;      /* since the last telling */
+	struct pl_list awaiting; /* hub_socket.list_link */
+	struct pl_timer await;
+	struct pl_timer telling; /* started for a second after each telling */
+	bool has_changed;        /* since the last one: lists are due */
 } online;
 
-/* offset: NULL for none. */
+/* ---- the list ---------------------------------------------------------------------- */
+
 static struct pl_ref *
-encode(const char *offset)
+encode(void)
 {
 	struct pl_json_out o;
 	struct pl_buf buf;
@@ -36,19 +40,34 @@ encode(const char *offset)
 	for (size_t it = 0; (id = pl_roster_next(online.roster, &it));)
 		pl_jo_oid(&o, id);
 	pl_jo_end_array(&o);
-	if (offset)
-		pl_jo_cstr(&o, offset);
 	pl_jo_end_array(&o);
 	packet = pl_ref_new(buf.data, buf.len);
 	pl_buf_fini(&buf);
 	return packet;
 }
 
+/* packet with one argument more. */
+static struct pl_ref *
+with_offset(const struct pl_ref *packet, const char *offset)
+{
+	struct pl_ref *longer;
+	struct pl_buf buf;
+
+	pl_buf_init(&buf, PL_BUF_UNLIMITED);
+	(void)pl_buf_add(&buf, packet->data, packet->len - 1);
+	(void)pl_buf_printf(&buf, ",\"%s\"]", offset);
+	longer = pl_ref_new(buf.data, buf.len);
+	pl_buf_fini(&buf);
+	return longer;
+}
+
 struct pl_ref *
 online_users_packet(void)
 {
-	if (!online.packet)
-		online.packet = encode(NULL);
+	if (!online.packet) {
+		online.packet = encode();
+		online.encoded_mono_ms = pl_loop_now_ms(pl_app.loop);
+	}
 	return pl_ref(online.packet);
 }
 
@@ -59,33 +78,17 @@ online_users_first_packet(void)
 	struct pl_message_pos pos = {
 	    .created_unix_ms = pl_clock_unix_ms() - CLOCKS_DIFFER_MS};
 	char offset[PL_MESSAGE_POS_LEN + 1];
+	struct pl_ref *packet;
 
-	if (online.first && now - online.first_mono_ms <= ONLINE_USERS_FIRST_MS)
+	if (online.first && now - online.first_mono_ms <= ONLINE_USERS_EVERY_FIRST_MS)
 		return pl_ref(online.first);
 	pl_message_pos_format(&pos, offset);
+	packet = online_users_packet();
 	pl_ref_drop(online.first);
-	online.first = encode(offset);
+	online.first = with_offset(packet, offset);
 	online.first_mono_ms = now;
-	return pl_ref(online.first);
-}
-
-static void
-tell_all(void)
-{
-	struct pl_ref *packet = online_users_packet();
-
-	online.has_changed = false;
-	hub_broadcast(packet);
 	pl_ref_drop(packet);
-	pl_timer_start(pl_app.loop, &online.timer, ONLINE_USERS_EVERY_MS);
-}
-
-static void
-on_second_over(struct pl_timer *t)
-{
-	(void)t;
-	if (online.has_changed)
-		tell_all();
+	return pl_ref(online.first);
 }
 
 static void
@@ -96,35 +99,119 @@ forget_packets(void)
 	online.packet = online.first = NULL;
 }
 
+/* ---- those that come in -------------------------------------------------------------- */
+
 static void
-on_roster_change(void *arg)
+on_await_over(struct pl_timer *t)
+{
+	struct pl_list now;
+	struct pl_list *link;
+
+	(void)t;
+	pl_list_init(&now);
+	pl_list_splice(&now, &online.awaiting);
+	while ((link = pl_list_pop(&now))) {
+		struct hub_socket *socket =
+		    PL_CONTAINER(link, struct hub_socket, list_link);
+
+		socket->on_list(socket);
+	}
+}
+
+void
+online_users_await(struct hub_socket *socket)
+{
+	int64_t wait_ms = online.encoded_mono_ms + ONLINE_USERS_EVERY_FIRST_MS -
+			  pl_loop_now_ms(pl_app.loop);
+
+	pl_list_unlink(&socket->list_link);
+	pl_list_push(&online.awaiting, &socket->list_link);
+	if (!pl_timer_is_started(&online.await))
+		pl_timer_start(pl_app.loop, &online.await,
+		    online.packet || wait_ms < 0 ? 0 : wait_ms);
+}
+
+/* ---- telling ----------------------------------------------------------------------- */
+
+static void
+tell_lists(void)
+{
+	struct pl_ref *packet;
+
+	online.has_changed = false;
+	if (!hub_has(HUB_LIST))
+		return;
+	packet = online_users_packet();
+	hub_broadcast(packet, HUB_LIST);
+	pl_ref_drop(packet);
+}
+
+static void
+on_telling(struct pl_timer *t)
+{
+	if (!online.has_changed && !delta_is_due())
+		return;
+	if (online.has_changed)
+		tell_lists();
+	delta_tell();
+	pl_timer_start(pl_app.loop, t, ONLINE_USERS_EVERY_MS);
+}
+
+/* Not from here: whoever just joined is not let in yet. */
+static void
+tell_soon(void)
+{
+	if (!pl_timer_is_started(&online.telling))
+		pl_timer_start(pl_app.loop, &online.telling, 0);
+}
+
+static void
+on_roster_change(void *arg, const struct pl_oid *user, bool is_online)
 {
 	(void)arg;
+	(void)is_online;
 	forget_packets();
 	online.has_changed = true;
-	/* Not from here: whoever just joined is not let in yet. */
-	if (!pl_timer_is_started(&online.timer))
-		pl_timer_start(pl_app.loop, &online.timer, 0);
+	delta_note(user);
+	tell_soon();
+}
+
+void
+online_users_status_changed(const struct pl_oid *user)
+{
+	if (!pl_roster_has(online.roster, user))
+		return;
+	delta_note(user);
+	tell_soon();
+}
+
+/* ---- who is here ------------------------------------------------------------------- */
+
+bool
+online_users_has(const struct pl_oid *user)
+{
+	return pl_roster_has(online.roster, user);
 }
 
 void
 online_users_join(const struct pl_oid *user)
 {
 	pl_roster_join(online.roster, user);
-	forget_packets(); /* who just joined sees himself at once */
 }
 
 void
 online_users_leave(const struct pl_oid *user)
 {
 	pl_roster_leave(online.roster, user);
-	forget_packets();
 }
 
 void
 online_users_start(void)
 {
-	online.timer.on_fire = on_second_over;
+	online.telling.on_fire = on_telling;
+	online.await.on_fire = on_await_over;
+	pl_list_init(&online.awaiting);
+	delta_start();
 	online.roster = pl_roster_new(
 	    pl_app.loop, pl_app.bus, pl_settings.instance, on_roster_change, NULL);
 }
@@ -132,7 +219,9 @@ online_users_start(void)
 void
 online_users_stop(void)
 {
-	pl_timer_stop(pl_app.loop, &online.timer);
+	pl_timer_stop(pl_app.loop, &online.telling);
+	pl_timer_stop(pl_app.loop, &online.await);
 	pl_roster_free(online.roster);
+	delta_stop();
 	forget_packets();
 }

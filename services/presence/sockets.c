@@ -71,6 +71,7 @@ on_open(struct pl_sio_client *c, struct pl_request *rq)
 
 	m->socket.client = c;
 	pl_list_init(&m->socket.link);
+	pl_list_init(&m->socket.list_link);
 	c->app_data = m;
 	if (pl_request_token(rq, &token) == PL_OK)
 		m->token = pl_mem_strndup(token.ptr, token.len);
@@ -144,11 +145,32 @@ send_packet(struct member *m, struct pl_ref *packet, int64_t now)
 }
 
 static void
-welcome(struct member *m, int64_t now)
+on_first_list(struct hub_socket *socket)
 {
-	pl_eio_sid_new("", m->socket.id);
+	struct member *m = PL_CONTAINER(socket, struct member, socket);
+	int64_t now = pl_loop_now_ms(pl_app.loop);
+
+	pl_eio_sid_new("", socket->id);
 	if (accept_socket(m, now))
 		send_packet(m, online_users_first_packet(), now);
+	pl_sio_client_touch(socket->client);
+}
+
+/* Not before the list is there, and with it an offset: who is connected can recover. */
+static void
+welcome(struct member *m)
+{
+	m->socket.on_list = on_first_list;
+	online_users_await(&m->socket);
+}
+
+static void
+on_list_again(struct hub_socket *socket)
+{
+	struct member *m = PL_CONTAINER(socket, struct member, socket);
+
+	send_packet(m, online_users_packet(), pl_loop_now_ms(pl_app.loop));
+	pl_sio_client_touch(socket->client);
 }
 
 /* As welcome(), and all that was missed; no offset with the list, for the client goes on from
@@ -168,7 +190,8 @@ welcome_back(struct member *m, const struct pl_message_list *missed, int64_t now
 		for (size_t i = 0; i < missed->count; i++)
 			if (seen_add(&m->socket.seen, &missed->items[i].id))
 				send_packet(m, pl_ref(packets[i]), now);
-		send_packet(m, online_users_packet(), now);
+		m->socket.on_list = on_list_again;
+		online_users_await(&m->socket);
 	}
 	for (size_t i = 0; i < missed->count; i++)
 		pl_ref_drop(packets[i]);
@@ -191,7 +214,7 @@ on_missed(void *arg, const struct pl_message_list *missed)
 	if (m->socket.user) {
 		is_back = missed && welcome_back(m, missed, now);
 		if (!is_back)
-			welcome(m, now);
+			welcome(m);
 		pl_metrics_count(PL_M_RECOVERIES, is_back ? "recovered" : "new", 1);
 	}
 	pl_sio_client_touch(m->socket.client);
@@ -224,8 +247,7 @@ go_on(struct hub_socket *socket)
 		recovery_pid(&m->ask.user, m->ask.socket_id, pid);
 		pl_parting_take(pl_app.bus, pl_str(pid), on_parting, m);
 	} else {
-		welcome(m, pl_loop_now_ms(pl_app.loop));
-		pl_sio_client_touch(socket->client);
+		welcome(m);
 	}
 }
 
@@ -294,11 +316,13 @@ static void
 on_connect(struct pl_sio_conn *conn, unsigned ns, const struct pl_json *auth, int64_t now)
 {
 	struct member *m = pl_sio_client_of(conn)->app_data;
-	struct pl_str token = pl_str(m->token);
+	struct pl_str token = pl_str(m->token), presence;
 
 	(void)ns;
 	(void)pl_json_str(pl_json_get(auth, "token"), &token);
 	m->asks_recovery = recovery_is_asked(auth, &m->ask);
+	m->socket.is_delta = pl_json_str(pl_json_get(auth, "presence"), &presence) &&
+			     pl_str_eq(presence, PL_STR("delta"));
 	if (pl_app.is_draining) {
 		refuse(m, PL_SESSION_UNKNOWN, now);
 		return;

@@ -124,7 +124,7 @@ pl_event_status_changed(struct pl_buf *out, const struct pl_oid *user,
 {
 	struct pl_json_out o;
 
-	write_head(out, "statusChanged", NULL, PL_STR_NONE);
+	write_head(out, "statusChanged", user, PL_STR_NONE);
 	start_packet(out, &o, "statusChanged");
 	pl_jo_object(&o);
 	pl_jo_key(&o, "userId");

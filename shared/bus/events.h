@@ -12,11 +12,12 @@
  *
  * An event is encoded once, by its publisher, as the Socket.IO packet that the sockets get:
  *
- *   {"name":"newMessage","id":"<message id>","not":"<socket id>"}\n
+ *   {"name":"newMessage","id":"<id>","not":"<socket id>"}\n
  *   2["newMessage",{...},"<offset>"]
  *
- * id and not are there where they have a meaning; offset is the message's place in the order
- * (model/message.h), which makes connection state recovery possible.  Threads: any.
+ * id (of the message, or of the user whose status changed) and not are there where they have a
+ * meaning; offset is the message's place in the order (model/message.h), which makes
+ * connection state recovery possible.  Threads: any.
  */
 #ifndef PL_BUS_EVENTS_H
 #define PL_BUS_EVENTS_H
@@ -36,7 +37,7 @@ void pl_channel_user(const struct pl_oid *user, char out[PL_CHANNEL_USER_LEN + 1
 struct pl_event {
 	struct pl_str name; /* "newMessage" */
 	bool has_id;
-	struct pl_oid id; /* the message's */
+	struct pl_oid id; /* the message's; of statusChanged the user's */
 	struct pl_str
 	    not_socket; /* a Socket.IO socket id that does not get it; empty: none */
 	struct pl_str packet; /* the Socket.IO packet, ready to send */

@@ -44,9 +44,11 @@ void pl_online_ask(struct pl_online *o, const struct pl_oid *user,
 /* ---- for presence: one instance's users, and everybody's ---- */
 struct pl_roster;
 
-/* on_change: the set of online users changed (coalesce before telling anybody). */
+/* user, borrowed, came online or went, over all instances. Called while the set is changed,
+ * also from pl_roster_join() and pl_roster_leave(): it must only take note. */
+typedef void pl_roster_on_change(void *arg, const struct pl_oid *user, bool is_online);
 struct pl_roster *pl_roster_new(struct pl_loop *loop, struct pl_bus *bus,
-    const char *instance, void (*on_change)(void *arg), void *arg);
+    const char *instance, pl_roster_on_change *on_change, void *arg);
 void pl_roster_free(struct pl_roster *r);
 /* The first socket of a user came, or the last one went, on this instance. */
 void pl_roster_join(struct pl_roster *r, const struct pl_oid *user);
@@ -56,6 +58,7 @@ void pl_roster_leave(struct pl_roster *r, const struct pl_oid *user);
 void pl_roster_retire(struct pl_roster *r, void (*done)(void *arg), void *arg);
 /* Walk all online users, this instance's included, each once: *it starts at 0. */
 const struct pl_oid *pl_roster_next(const struct pl_roster *r, size_t *it);
+bool pl_roster_has(const struct pl_roster *r, const struct pl_oid *user);
 size_t pl_roster_count(const struct pl_roster *r);
 
 #endif

@@ -54,19 +54,10 @@ static const char retire_lua[] = "redis.call('ZREM', KEYS[1], ARGV[1])\n"
 /* ---- members ---- */
 
 static void
-on_change_timer(struct pl_timer *t)
+changed(struct pl_roster *r, const struct pl_oid *user, bool is_online)
 {
-	struct pl_roster *r = t->arg;
-
-	r->on_change(r->arg);
-}
-
-/* From the loop's next turn, so that many changes are told as one. */
-static void
-changed(struct pl_roster *r)
-{
-	if (!r->is_closed && !pl_timer_is_started(&r->change_timer))
-		pl_timer_start(r->loop, &r->change_timer, 0);
+	if (!r->is_closed)
+		r->on_change(r->arg, user, is_online);
 }
 
 struct pl_roster_member *
@@ -78,7 +69,7 @@ pl_roster_member_add(struct pl_roster *r, const struct pl_oid *user)
 		m = pl_mem_zalloc(sizeof(*m));
 		m->user = *user;
 		pl_map_put(&r->members, pl_oid_str(&m->user), m);
-		changed(r);
+		changed(r, user, true);
 	}
 	m->instances++;
 	return m;
@@ -90,8 +81,8 @@ pl_roster_member_drop(struct pl_roster *r, struct pl_roster_member *m)
 	if (--m->instances > 0)
 		return;
 	pl_map_del(&r->members, pl_oid_str(&m->user));
+	changed(r, &m->user, false);
 	pl_mem_free(m);
-	changed(r);
 }
 
 const struct pl_oid *
@@ -100,6 +91,12 @@ pl_roster_next(const struct pl_roster *r, size_t *it)
 	const struct pl_roster_member *m = pl_map_next(&r->members, it);
 
 	return m != NULL ? &m->user : NULL;
+}
+
+bool
+pl_roster_has(const struct pl_roster *r, const struct pl_oid *user)
+{
+	return pl_map_get(&r->members, pl_oid_str(user)) != NULL;
 }
 
 size_t
@@ -403,7 +400,7 @@ clean_name(const char *instance)
 
 struct pl_roster *
 pl_roster_new_timed(struct pl_loop *loop, struct pl_bus *bus, const char *instance,
-    struct pl_roster_times times, void (*on_change)(void *arg), void *arg)
+    struct pl_roster_times times, pl_roster_on_change *on_change, void *arg)
 {
 	struct pl_roster *r = pl_mem_zalloc(sizeof(*r));
 
@@ -414,7 +411,6 @@ pl_roster_new_timed(struct pl_loop *loop, struct pl_bus *bus, const char *instan
 	r->on_change = on_change;
 	r->arg = arg;
 	pl_map_init(&r->members);
-	r->change_timer = (struct pl_timer){.on_fire = on_change_timer, .arg = r};
 	r->flush_timer = (struct pl_timer){.on_fire = on_flush_timer, .arg = r};
 	r->renew_timer = (struct pl_timer){.on_fire = on_renew_timer, .arg = r};
 	r->retire_timer = (struct pl_timer){.on_fire = on_retire_timer, .arg = r};
@@ -435,7 +431,7 @@ pl_roster_new_timed(struct pl_loop *loop, struct pl_bus *bus, const char *instan
 
 struct pl_roster *
 pl_roster_new(struct pl_loop *loop, struct pl_bus *bus, const char *instance,
-    void (*on_change)(void *arg), void *arg)
+    pl_roster_on_change *on_change, void *arg)
 {
 	struct pl_roster_times times = {PL_ONLINE_LEASE_MS, PL_ONLINE_RENEW_MS};
 
@@ -453,7 +449,6 @@ pl_roster_free(struct pl_roster *r)
 	r->is_closed = true;
 	r->pending++; /* until the end of this call */
 	pl_roster_peers_fini(r);
-	pl_timer_stop(r->loop, &r->change_timer);
 	pl_timer_stop(r->loop, &r->flush_timer);
 	pl_timer_stop(r->loop, &r->renew_timer);
 	finish_retire(r);

@@ -36,12 +36,11 @@ struct pl_roster {
 	struct pl_bus *bus;
 	struct pl_redis *redis; /* NULL on bus_local: then we count ourselves alone */
 	struct pl_roster_times times;
-	void (*on_change)(void *arg);
+	pl_roster_on_change *on_change;
 	void *arg;
 	struct pl_map members; /* raw id -> struct pl_roster_member */
-	struct pl_timer change_timer;
-	size_t pending; /* commands whose reply brings us back here */
-	bool is_closed; /* freed once nothing is pending */
+	size_t pending;        /* commands whose reply brings us back here */
+	bool is_closed;        /* freed once nothing is pending */
 	/* us */
 	char *instance;
 	char key_set[PL_ROSTER_KEY_MAX + 1];
@@ -71,7 +70,7 @@ struct pl_roster {
 
 /* pl_roster_new() with other times. */
 struct pl_roster *pl_roster_new_timed(struct pl_loop *loop, struct pl_bus *bus,
-    const char *instance, struct pl_roster_times times, void (*on_change)(void *arg),
+    const char *instance, struct pl_roster_times times, pl_roster_on_change *on_change,
     void *arg);
 
 /* ---- between the two files ---- */

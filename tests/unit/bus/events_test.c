@@ -122,10 +122,11 @@ status_and_typing_are_these_bytes(void **state)
 	pl_buf_init(&out, 1000);
 	pl_event_status_changed(&out, &user, PL_STATUS_BUSY, PL_STR("back \"soon\""));
 	assert_string_equal(out.data,
-	    "{\"name\":\"statusChanged\"}\n2[\"statusChanged\",{\"userId\":\"" ID_A
+	    "{\"name\":\"statusChanged\",\"id\":\"" ID_A
+	    "\"}\n2[\"statusChanged\",{\"userId\":\"" ID_A
 	    "\",\"status\":\"BUSY\",\"note\":\"back \\\"soon\\\"\"}]");
 	parse_exactly(&out, &e);
-	assert_false(e.has_id);
+	assert_true(e.has_id && pl_oid_eq(&e.id, &user));
 	pl_buf_clear(&out);
 	pl_event_status_changed(&out, &user, PL_STATUS_AVAILABLE, PL_STR_NONE);
 	assert_non_null(strstr(out.data, "\"AVAILABLE\",\"note\":\"\"}]"));
