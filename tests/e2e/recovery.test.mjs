@@ -173,7 +173,7 @@ describe('a pid', () => {
   });
 });
 
-const pidOf = async (name) => Number(await readFile(path.join(hold.stack.dir, 'data/run/pids', name), 'utf8'));
+const pidOf = (name) => hold.stack.pidOf(name);
 /** Both instances of presence serve, also where the test before ended them. */
 const bothServe = () => waitUntil('both instances of presence to serve', async () => {
   const found = new Set();

@@ -12,7 +12,6 @@ import { Stack, useStack } from '../support/stack.mjs';
 import { waitUntil, withDeadline } from '../support/wait.mjs';
 
 const secret = 'one secret of these tests, of enough bytes';
-const pidOf = async (stack, name) => Number(await readFile(path.join(stack.dir, 'data/run/pids', name), 'utf8'));
 
 describe('a bad setting', () => {
   for (const [name, settings, hidden] of [
@@ -67,9 +66,9 @@ describe('a run', () => {
       const socket = await bob.connect({ reconnectionDelay: 50, reconnectionDelayMax: 200 });
       const kept = [];
       for (let i = 0; i < 5; i++) kept.push((await ann.send(bob, `before ${i}`)).json);
-      const pid = await pidOf(hold.stack, name);
+      const pid = await hold.stack.pidOf(name);
       process.kill(pid, 'SIGKILL');
-      await waitUntil(`another ${name}`, async () => (await pidOf(hold.stack, name)) !== pid, { within: 10000 });
+      await waitUntil(`another ${name}`, async () => (await hold.stack.pidOf(name)) !== pid, { within: 10000 });
 
       // The first that passes is delivered, save where the receiver's connection broke with it:
       // then the history has it, and live delivery goes on with the new connection.
@@ -107,7 +106,7 @@ describe('a run', () => {
     const [ann] = [await signUp('ann')];
     const jwtSecret = await readFile(path.join(hold.stack.dir, 'data/jwt.secret'), 'utf8');
     for (const name of ['auth1', 'message1', 'presence1', 'responder1', 'gateway', 'redis']) {
-      const pid = await pidOf(hold.stack, name);
+      const pid = await hold.stack.pidOf(name);
       assert.ok(!(await readFile(`/proc/${pid}/environ`, 'latin1')).includes(jwtSecret), name);
       assert.ok(!(await readFile(`/proc/${pid}/cmdline`, 'latin1')).includes(jwtSecret), name);
     }

@@ -42,4 +42,8 @@ $(FUZZ:%=fuzz-%): fuzz-%: build/fuzz/fuzz_%
 
 fuzz: $(FUZZ:%=fuzz-%) ## fuzz each parser of network bytes (FUZZ_SECONDS, FUZZ)
 
-.PHONY: fuzz $(FUZZ:%=fuzz-%)
+# FUZZ_SEED=N repeats a run.
+fuzz-live: all ## send random packets to live servers (FUZZ_PACKETS, a million)
+	@cd tests && FUZZ_PACKETS=$${FUZZ_PACKETS:-1000000} node --test e2e/fuzz_live.test.mjs
+
+.PHONY: fuzz fuzz-live $(FUZZ:%=fuzz-%)

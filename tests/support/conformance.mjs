@@ -133,16 +133,28 @@ export class Wire {
   static async open({ host, port }) {
     const wire = new Wire();
     wire.bytes = Buffer.alloc(0);
+    wire.changed = () => {};
     wire.socket = net.connect(port, host);
     wire.socket.setNoDelay(true);
-    wire.socket.on('data', (data) => { wire.bytes = Buffer.concat([wire.bytes, data]); });
+    wire.socket.on('data', (data) => { wire.bytes = Buffer.concat([wire.bytes, data]); wire.changed(); });
     wire.socket.on('error', () => {});
-    wire.socket.once('close', () => { wire.isClosed = true; });
+    wire.socket.once('end', () => { wire.isEnded = true; wire.changed(); });
+    wire.socket.once('close', () => { wire.isEnded = true; wire.isClosed = true; wire.changed(); });
     await once(wire.socket, 'connect');
     return wire;
   }
 
   write(bytes) { this.socket.write(bytes); }
+
+  /** Wait until `probe`, looked at whenever something came, gives something truthy. */
+  async until(what, probe, within = 10000) {
+    const end = Date.now() + within;
+    for (;;) {
+      const result = probe();
+      if (result) return result;
+      await withDeadline(what, new Promise((resolve) => { this.changed = resolve; }), end - Date.now());
+    }
+  }
 
   /**
    * Wait until the server's program has read all that was written here: what is sent on other
@@ -161,7 +173,7 @@ export class Wire {
 
   /** The head of an HTTP answer: its status and its lines. */
   async head() {
-    await waitUntil('an answer', () => this.bytes.includes('\r\n\r\n') || this.isClosed, { within: 10000 });
+    await this.until('an answer', () => this.bytes.includes('\r\n\r\n') || this.isEnded);
     const end = this.bytes.indexOf('\r\n\r\n');
     const lines = this.bytes.subarray(0, end).toString().split('\r\n');
     this.bytes = this.bytes.subarray(end + 4);
@@ -172,7 +184,7 @@ export class Wire {
   async answer() {
     const head = await this.head();
     const length = Number(head.lines.find((line) => /^content-length:/i.test(line)).split(':')[1]);
-    await waitUntil('the body', () => this.bytes.length >= length || this.isClosed, { within: 10000 });
+    await this.until('the body', () => this.bytes.length >= length || this.isEnded);
     const body = this.bytes.subarray(0, length).toString();
     this.bytes = this.bytes.subarray(length);
     return { ...head, body };
@@ -181,7 +193,7 @@ export class Wire {
   /** The next frame from the server, or null at the end. */
   async frame() {
     let found = null;
-    await waitUntil('a frame', () => { found = this.#cut(); return found || this.isClosed; }, { within: 10000 });
+    await this.until('a frame', () => { found = this.#cut(); return found || this.isEnded; });
     return found ?? this.#cut();
   }
 
@@ -205,10 +217,13 @@ export class Wire {
       const f = await this.frame();
       if (!f) return undefined;
       if (f.op !== opcode.close) continue;
-      await waitUntil('the end of the connection', () => this.isClosed || this.socket.readableEnded);
+      await this.isGone();
       return f.data.length >= 2 ? f.data.readUInt16BE(0) : 1005;
     }
   }
+
+  /** Wait until the server has ended the connection. */
+  isGone(within) { return this.until('the end of the connection', () => this.isEnded, within); }
 
   end() { this.socket.destroy(); }
 }

@@ -89,6 +89,9 @@ export class Stack {
     return found;
   }
 
+  /** The process id of "presence1", as the supervisor wrote it down. */
+  async pidOf(name) { return Number(await readFile(path.join(this.dir, 'data/run/pids', name), 'utf8')); }
+
   async logs({ tail = 6000 } = {}) {
     const folder = path.join(this.dir, 'data/run/logs');
     const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.log'));

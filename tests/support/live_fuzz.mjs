@@ -1,0 +1,144 @@
+// Random packets over live connections: WebSocket frames, Engine.IO and Socket.IO packets,
+// polling payloads, queries. Each session ends with one that breaks a rule for certain, and the
+// server has to close it.
+import assert from 'node:assert/strict';
+import { frame, handshake, opcode, Socket, Wire } from './conformance.mjs';
+import { anySequence, anyText } from './sio_draw.mjs';
+
+const soup = ['0', '1', '2', '3', '4', '5', '6', '7', 'b', '2probe', '3probe', '4', '41', '40', '42["message"]', 'bAQID', 'b%', '\x1e', '\x1e\x1e', '€',
+  '\0', '{', 'x'.repeat(200)];
+
+/** Text as it stands in an Engine.IO packet: of Socket.IO, of none, and of soup. */
+const anyPacket = (r) => {
+  if (r.oneIn(8)) return r.list(3, () => r.pick(soup)).join('');
+  if (r.oneIn(8)) return `42["typing",${JSON.stringify(r.pick([{}, { to: 1 }, { to: 'x', isTyping: 'y' }, { to: ['a'] }, [], null, 'x']))}]`;
+  return `4${anyText(r)}`;
+};
+
+/** The messages of one session: mostly such as keep it open for the next. */
+const anyMessages = (r) => (r.oneIn(2)
+  ? anySequence(r).map((data) => (typeof data === 'string' ? `4${data}` : data))
+  : r.list(6, () => (r.oneIn(6) ? r.bytes(40) : anyPacket(r))));
+
+/** A frame that may break any rule of RFC 6455. */
+const anyFrame = (r, data) => {
+  const op = typeof data === 'string' ? opcode.text : opcode.binary;
+  const bytes = r.oneIn(15)
+    ? frame(r.oneIn(2) ? op : r.below(16), r.oneIn(2) ? data : r.bytes(130), {
+      fin: !r.oneIn(3), rsv: r.oneIn(3) ? r.below(8) : 0, mask: !r.oneIn(4), lengthBytes: r.pick([undefined, undefined, 2, 8]),
+    })
+    : frame(op, data);
+  // Not in the length: the server would rightly wait for a megabyte.
+  if (r.oneIn(60)) bytes[r.oneIn(2) || bytes.length < 10 ? 0 : 9 + r.below(bytes.length - 9)] ^= 1 << r.below(8);
+  return r.oneIn(60) ? bytes.subarray(0, r.below(bytes.length)) : bytes;
+};
+
+/** The last word: unmasked frames, more of them than any frame that was cut off lacks bytes. */
+const lastFrames = Buffer.concat(Array.from({ length: 4000 }, () => frame(opcode.text, 'x', { mask: false })));
+
+const writeAll = (wire, r, chunks) => {
+  const bytes = Buffer.concat(chunks);
+  const cut = r.oneIn(4) ? r.below(bytes.length) : 0;
+  wire.write(bytes.subarray(0, cut));
+  wire.write(bytes.subarray(cut));
+};
+
+async function overWebSocket(target, r) {
+  const wire = await Wire.open(target.address);
+  const begin = target.path === '/ws' ? [] : [frame(opcode.text, '40')];
+  const messages = anyMessages(r);
+  wire.write(handshake(`${target.path}?EIO=4&transport=websocket`, target.headers));
+  assert.equal((await wire.head()).status, 101);
+  writeAll(wire, r, [...begin, ...messages.map((data) => anyFrame(r, data)), lastFrames]);
+  await wire.isGone(60000);
+  wire.end();
+  return messages.length;
+}
+
+const request = (target, method, query, body = '') => {
+  const headers = Object.entries({ Host: 'localhost', ...target.headers }).map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  const payload = Buffer.from(body);
+  return Buffer.concat([Buffer.from(`${method} ${target.path}?${query} HTTP/1.1\r\n${headers}Content-Type: text/plain\r\n`
+    + `Content-Length: ${payload.length}\r\n\r\n`), payload]);
+};
+
+const asPayload = (r, messages) => {
+  const packets = messages.map((data) => (typeof data === 'string' ? data : `b${data.toString('base64')}`));
+  const payload = Buffer.from(packets.join('\x1e'));
+  if (payload.length > 0 && r.oneIn(20)) payload[r.below(payload.length)] ^= 1 << r.below(8);
+  return payload;
+};
+
+async function overPolling(target, r) {
+  const wire = await Wire.open(target.address);
+  const ask = async (...args) => { wire.write(request(target, ...args)); return wire.answer(); };
+  const { sid } = JSON.parse((await ask('GET', 'EIO=4&transport=polling')).body.slice(1));
+  const query = `EIO=4&transport=polling&sid=${sid}`;
+  await ask('POST', query, '40');
+  let count = 0;
+  for (let n = 1 + r.below(3), status = 200; n > 0 && status === 200; n--) {
+    const messages = anyMessages(r);
+    count += messages.length;
+    ({ status } = await ask('POST', query, asPayload(r, messages)));
+  }
+  await ask('POST', query, 'x');
+  assert.equal((await ask('POST', query, '6')).status, 400, 'the session is gone');
+  wire.end();
+  return count;
+}
+
+const queries = ['EIO=4', 'EIO=3', 'EIO=', 'transport=polling', 'transport=websocket', 'transport=x', 'sid=', 'sid=abc', `sid=${'a'.repeat(300)}`, 't=1',
+  'sid=%00', 'sid=%zz', 'EIO=4%34', 'b64=1', '&&', '=', 'sid=../..', 'userId=1', 'j=0'];
+
+async function byQuery(target, r) {
+  const wire = await Wire.open(target.address);
+  const query = r.list(5, () => r.pick(queries)).join('&');
+  const isGood = /^(?=.*EIO=4(&|$))(?=.*transport=polling)/.test(query);
+  wire.write(request(target, isGood ? 'POST' : r.pick(['GET', 'POST']), query, anyPacket(r)));
+  assert.ok((await wire.answer()).status >= 400, query);
+  wire.end();
+  return 1;
+}
+
+/** `count` packets at `target` {address, path, headers}; gives how many sessions they took. */
+export async function fuzzLive(target, r, count) {
+  const kinds = target.path === '/ws' ? [overWebSocket] : [overWebSocket, overWebSocket, overPolling, byQuery];
+  let left = count;
+  let sessions = 0;
+  const worker = async () => {
+    while (left > 0) {
+      sessions++;
+      const sent = await r.pick(kinds)(target, r);
+      left -= sent;
+    }
+  };
+  await Promise.all(Array.from({ length: 32 }, worker));
+  return sessions;
+}
+
+/** Another client of the same server, whom none of it may concern. */
+export class Witness {
+  static async open(url, options) {
+    const witness = new Witness();
+    witness.socket = new Socket(url, options);
+    assert.match(await witness.socket.take(), /^0\{/);
+    if (url.includes('/socket.io/')) {
+      witness.socket.send('40');
+      assert.match(await witness.socket.take(), /^40\{/);
+    }
+    witness.pings = 0;
+    witness.socket.ws.on('message', (data) => {
+      if (data.toString() === '2') { witness.pings++; witness.socket.send('3'); }
+    });
+    return witness;
+  }
+
+  /** It has heard pings all the time, answered, and is still there. */
+  async isWell() {
+    const { pings } = this;
+    while (this.pings <= pings) await this.socket.take();
+    assert.ok(!this.socket.isClosed);
+    this.socket.close();
+    return this.pings;
+  }
+}
