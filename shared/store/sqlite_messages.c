@@ -64,7 +64,7 @@ read_list(struct pl_query *q, struct pl_message_list *out)
 	enum pl_err err;
 
 	while (pl_query_row(q)) {
-		list.items = pl_query_grow(list.items, list.count, sizeof(*list.items));
+		list.items = pl_store_grow(list.items, list.count, sizeof(*list.items));
 		pl_sqlite_message_read(q, 0, &list.items[list.count++]);
 	}
 	err = pl_query_end(q);
@@ -269,25 +269,6 @@ pl_sqlite_message_insert(struct pl_sqlite *s, struct pl_message *m)
 	return PL_OK;
 }
 
-/* A send under a key that is known: the first answer, or PL_E_CONFLICT. */
-static enum pl_err
-replay(struct pl_write_send *send, struct pl_message *first)
-{
-	struct pl_message *m = &send->message;
-	bool is_same = pl_oid_eq(&first->receiver, &m->receiver) &&
-		       pl_str_eq(pl_str_n(first->text, first->text_len),
-			   pl_str_n(m->text, m->text_len));
-
-	if (is_same) {
-		m->id = first->id;
-		m->created_unix_ms = first->created_unix_ms;
-		m->updated_unix_ms = first->updated_unix_ms;
-		send->replayed = true;
-	}
-	pl_message_fini(first);
-	return is_same ? PL_OK : PL_E_CONFLICT;
-}
-
 static enum pl_err
 store_new(struct pl_sqlite *s, struct pl_write_send *send)
 {
@@ -319,8 +300,11 @@ pl_sqlite_send(struct pl_sqlite *s, struct pl_write_send *send)
 	if (send->idem_key.len > 0) {
 		err =
 		    pl_sqlite_idem_find(s, &send->message.sender, send->idem_key, &first);
-		if (err == PL_OK)
-			return replay(send, &first);
+		if (err == PL_OK) {
+			err = pl_store_replay(send, &first);
+			pl_message_fini(&first);
+			return err;
+		}
 		if (err != PL_E_NOT_FOUND)
 			return err;
 	}

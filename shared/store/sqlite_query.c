@@ -191,14 +191,6 @@ pl_query_spoil(struct pl_query *q)
 	q->rc = SQLITE_CORRUPT;
 }
 
-void *
-pl_query_grow(void *items, size_t count, size_t item_size)
-{
-	if (count != 0 && (count < 16 || (count & (count - 1)) != 0))
-		return items;
-	return pl_mem_realloc(items, (count < 16 ? 16 : count * 2) * item_size);
-}
-
 /* ---- the end ---- */
 
 enum pl_err

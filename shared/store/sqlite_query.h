@@ -57,9 +57,6 @@ pl_query_get_oid(struct pl_query *q, int column, struct pl_oid *out)
 /* A row holds what the schema cannot hold: the query fails. */
 void pl_query_spoil(struct pl_query *q);
 
-/* The array that rows are gathered in, with room for one more behind count. */
-void *pl_query_grow(void *items, size_t count, size_t item_size);
-
 /* ---- the end: the statement is free for its next run ---- */
 enum pl_err pl_query_end(struct pl_query *q) PL_MUST_CHECK;
 /* Run a query that gives no rows, and end it; *changed (may be NULL): rows it changed. */

@@ -87,7 +87,7 @@ read_rows(struct pl_query *q, enum pl_record_kind kind, struct pl_record_list *o
 	enum pl_err err;
 
 	while (pl_query_row(q)) {
-		list.items = pl_query_grow(list.items, list.count, sizeof(*list.items));
+		list.items = pl_store_grow(list.items, list.count, sizeof(*list.items));
 		list.items[list.count] = (struct pl_record){.kind = kind};
 		read_row(q, &list.items[list.count++]);
 	}

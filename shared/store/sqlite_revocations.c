@@ -32,7 +32,7 @@ pl_sqlite_revocations_since(
 	while (pl_query_row(&q)) {
 		struct pl_revocation *r;
 
-		list.items = pl_query_grow(list.items, list.count, sizeof(*list.items));
+		list.items = pl_store_grow(list.items, list.count, sizeof(*list.items));
 		r = &list.items[list.count++];
 		pl_query_get_blob(&q, 0, r->token_id, PL_JWT_ID_LEN);
 		pl_query_get_oid(&q, 1, &r->user);

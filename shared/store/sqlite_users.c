@@ -87,7 +87,7 @@ pl_sqlite_users_page(struct pl_store *s, const struct pl_oid *after, size_t limi
 	    &q, after ? (const char *)after->bytes : "", after ? PL_OID_LEN : 0);
 	pl_query_int(&q, (int64_t)limit);
 	while (pl_query_row(&q)) {
-		list.items = pl_query_grow(list.items, list.count, sizeof(*list.items));
+		list.items = pl_store_grow(list.items, list.count, sizeof(*list.items));
 		pl_sqlite_user_read(&q, 0, &list.items[list.count++]);
 	}
 	err = pl_query_end(&q);

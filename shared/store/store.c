@@ -1,15 +1,11 @@
-#include "base/log.h"
 #include "base/mem.h"
 #include "store/store_backend.h"
 
 enum pl_err
 pl_store_open(const struct pl_store_config *config, struct pl_store **out)
 {
-	/* Never fall back to another database than the one that was asked for. */
-	if (config->mongo_uri != NULL) {
-		pl_log_error("store was not opened: this build has no MongoDB client");
-		return PL_E_UNAVAILABLE;
-	}
+	if (config->mongo_uri != NULL)
+		return pl_store_mongo_open(config, out);
 	return pl_store_sqlite_open(config, out);
 }
 
@@ -107,6 +103,14 @@ pl_revocation_list_fini(struct pl_revocation_list *list)
 	*list = (struct pl_revocation_list){0};
 }
 
+void *
+pl_store_grow(void *items, size_t count, size_t item_size)
+{
+	if (count != 0 && (count < 16 || (count & (count - 1)) != 0))
+		return items;
+	return pl_mem_realloc(items, (count < 16 ? 16 : count * 2) * item_size);
+}
+
 /* ---- writes ---- */
 
 /* What a write puts out starts empty, so that a failure leaves nothing to free. */
@@ -125,7 +129,7 @@ clear_outputs(struct pl_write *w)
 }
 
 static void
-fail(struct pl_write *w, enum pl_err err)
+drop_outputs(struct pl_write *w)
 {
 	if (w->kind == PL_WRITE_REPLY_CLAIM) {
 		pl_message_fini(&w->u.claim.message);
@@ -134,17 +138,32 @@ fail(struct pl_write *w, enum pl_err err)
 		pl_message_fini(&w->u.reply.message);
 	}
 	clear_outputs(w);
-	w->err = err;
 }
 
 void
 pl_store_write(struct pl_store *s, struct pl_write *const *writes, size_t count)
 {
-	enum pl_err err;
-
 	for (size_t i = 0; i < count; i++)
 		clear_outputs(writes[i]);
-	err = s->backend->write(s, writes, count);
-	for (size_t i = 0; err != PL_OK && i < count; i++)
-		fail(writes[i], err);
+	s->backend->write(s, writes, count);
+	for (size_t i = 0; i < count; i++)
+		if (writes[i]->err != PL_OK)
+			drop_outputs(writes[i]);
+}
+
+enum pl_err
+pl_store_replay(struct pl_write_send *send, const struct pl_message *first)
+{
+	struct pl_message *m = &send->message;
+	bool is_same = pl_oid_eq(&first->receiver, &m->receiver) &&
+		       pl_str_eq(pl_str_n(first->text, first->text_len),
+			   pl_str_n(m->text, m->text_len));
+
+	if (is_same) {
+		m->id = first->id;
+		m->created_unix_ms = first->created_unix_ms;
+		m->updated_unix_ms = first->updated_unix_ms;
+		send->replayed = true;
+	}
+	return is_same ? PL_OK : PL_E_CONFLICT;
 }

@@ -11,7 +11,15 @@
  * or power cut takes it back (G1).
  *
  * Failures: PL_E_UNAVAILABLE, the database does not answer; PL_E_FULL, its disk is full;
- * PL_E_IO, it failed otherwise. Nothing was stored then. Besides them each call names its own.
+ * PL_E_IO, it failed otherwise. Besides them each call names its own. Of a write that failed
+ * so, SQLite has stored nothing. MongoDB may have it, where the answer was lost on its way: a
+ * second try is right by its key (Idempotency-Key, the message replied to, username, token).
+ *
+ * The order of messages is (createdAt, _id). With SQLite it is the order of commits in one
+ * database. With MongoDB it is that within one process; what two processes commit at the same
+ * time is ordered by their clocks, so that a message may turn up behind the place that a reader
+ * has got to, by as much as the clocks differ and a commit takes. Who follows the store reads
+ * the last seconds again, and knows what he has seen by its _id.
  */
 #ifndef PL_STORE_STORE_H
 #define PL_STORE_STORE_H
@@ -28,7 +36,9 @@ struct pl_store_config {
 	const char *mongo_uri; /* MongoDB when set */
 };
 
-/* Opens, and makes tables and indexes where they are missing. */
+/* Opens, and makes tables and indexes where they are missing. PL_E_INVALID: mongo_uri is not
+ * one. PL_E_CONFLICT: what is stored breaks a rule, such as two users of one username; only the
+ * operator can mend that, and the log says what. */
 enum pl_err pl_store_open(
     const struct pl_store_config *config, struct pl_store **out) PL_MUST_CHECK;
 void pl_store_close(struct pl_store *s); /* NULL is fine */
@@ -102,8 +112,7 @@ enum pl_write_kind {
 	PL_WRITE_REPLY, /* store the one automatic reply to a message, end its job */
 };
 
-/* A message to store. The store sets id and times at the commit, so that the order of
- * (createdAt, _id) is the order of commits in one database.
+/* A message to store. The store sets id and times at the commit, see the order above.
  * PL_E_NOT_FOUND: no such receiver. PL_E_CONFLICT: idem_key was used with another body. */
 struct pl_write_send {
 	struct pl_message

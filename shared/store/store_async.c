@@ -12,7 +12,7 @@
 #include "store/store_async.h"
 
 #define RETRY_FIRST_MS 100
-#define RETRY_MOST_MS  5000
+#define RETRY_MOST_MS  2000 /* R8: well again within 5 s, with the time to open */
 
 /*
  * A write is in one place at a time: waiting, in the writer's batch, or finished until the
@@ -43,6 +43,7 @@ struct session {
 	struct pl_store *store; /* NULL while closed; retry_mono_ms holds then */
 	int64_t retry_mono_ms;
 	int64_t retry_after_ms;
+	bool is_in_doubt; /* the last call did not reach the database */
 };
 
 static void
@@ -56,12 +57,36 @@ session_wait(struct session *s)
 	s->retry_mono_ms = pl_clock_mono_ms() + wait;
 }
 
-/* Open where it is closed and the time has come. */
+static void
+session_close(struct session *s)
+{
+	pl_store_close(s->store);
+	s->store = NULL;
+}
+
+/* Ask for a sign of life, and without one begin anew. Not right after the call that failed:
+ * its caller has waited long enough. */
+static void
+session_check(struct session *s)
+{
+	enum pl_err err = pl_store_ping(s->store);
+
+	s->is_in_doubt = false;
+	if (err == PL_OK)
+		return;
+	pl_log_warn("store was lost, will be opened again", PL_L_ERR(err));
+	session_close(s);
+	session_wait(s);
+}
+
+/* Open where it is closed and the time has come; NULL where it is away. */
 static struct pl_store *
 session_store(struct session *s)
 {
 	enum pl_err err;
 
+	if (s->store != NULL && s->is_in_doubt)
+		session_check(s);
 	if (s->store != NULL || pl_clock_mono_ms() < s->retry_mono_ms)
 		return s->store;
 	err = pl_store_open(&s->owner->config, &s->store);
@@ -76,30 +101,12 @@ session_store(struct session *s)
 	return s->store;
 }
 
-static void
-session_close(struct session *s)
-{
-	pl_store_close(s->store);
-	s->store = NULL;
-}
-
-/* err is what a call on the open session came to. Where it did not reach the database, ask for
- * a sign of life, and without one begin anew. */
+/* err is what a call on the open session came to. */
 static void
 session_note(struct session *s, enum pl_err err)
 {
-	if (err == PL_E_UNAVAILABLE || err == PL_E_IO) {
-		err = pl_store_ping(s->store);
-		if (err != PL_OK) {
-			pl_log_warn(
-			    "store was lost, will be opened again", PL_L_ERR(err));
-			session_close(s);
-			session_wait(s);
-		}
-		atomic_store(&s->owner->is_up, err == PL_OK);
-	} else {
-		atomic_store(&s->owner->is_up, true);
-	}
+	s->is_in_doubt = err == PL_E_UNAVAILABLE || err == PL_E_IO;
+	atomic_store(&s->owner->is_up, !s->is_in_doubt);
 }
 
 /* ---- the writer ---- */
@@ -169,6 +176,16 @@ choose_writes(struct pl_list *batch, struct pl_store *store, struct pl_write **w
 	return count;
 }
 
+/* What the batch says of the database: the worst of its outcomes. */
+static enum pl_err
+worst_of(struct pl_write *const *writes, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (writes[i]->err == PL_E_UNAVAILABLE || writes[i]->err == PL_E_IO)
+			return writes[i]->err;
+	return PL_OK;
+}
+
 static void
 run_batch(struct session *s, struct pl_list *batch)
 {
@@ -181,7 +198,7 @@ run_batch(struct session *s, struct pl_list *batch)
 	if (count > 0) {
 		pl_metrics_observe(PL_M_STORE_BATCH, NULL, (int64_t)count);
 		pl_store_write(s->store, writes, count);
-		session_note(s, writes[0]->err); /* a failure is the same for all */
+		session_note(s, worst_of(writes, count));
 	}
 }
 

@@ -29,10 +29,8 @@ struct pl_store_backend {
 	    const struct pl_message_pos *pos, size_t limit, struct pl_message_list *out);
 	enum pl_err (*revocations_since)(
 	    struct pl_store *s, int64_t since_unix_ms, struct pl_revocation_list *out);
-	/* Commit all, or fail all: PL_OK with each write's own outcome in its err, or why
-	 * nothing was stored; store.c then clears what the writes put out. */
-	enum pl_err (*write)(
-	    struct pl_store *s, struct pl_write *const *writes, size_t count);
+	/* Sets each write's err; store.c then clears what those that failed put out. */
+	void (*write)(struct pl_store *s, struct pl_write *const *writes, size_t count);
 	enum pl_err (*export_page)(struct pl_store *s, enum pl_record_kind kind,
 	    const struct pl_record *after, size_t limit, struct pl_record_list *out);
 	enum pl_err (*import)(
@@ -52,5 +50,14 @@ struct pl_store {
 
 enum pl_err pl_store_sqlite_open(
     const struct pl_store_config *config, struct pl_store **out) PL_MUST_CHECK;
+enum pl_err pl_store_mongo_open(
+    const struct pl_store_config *config, struct pl_store **out) PL_MUST_CHECK;
+
+/* Answer a send under a key that is known with the first message stored under it;
+ * PL_E_CONFLICT where that has another receiver or text. */
+enum pl_err pl_store_replay(
+    struct pl_write_send *send, const struct pl_message *first) PL_MUST_CHECK;
+/* The array that rows are gathered in, with room for one more behind count. */
+void *pl_store_grow(void *items, size_t count, size_t item_size);
 
 #endif

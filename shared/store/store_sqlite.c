@@ -268,10 +268,9 @@ run(struct pl_sqlite *s, const char *sql)
 }
 
 static enum pl_err
-write_batch(struct pl_store *store, struct pl_write *const *writes, size_t count)
+commit_batch(struct pl_sqlite *s, struct pl_write *const *writes, size_t count)
 {
 	static const char begin[] = "BEGIN IMMEDIATE", commit[] = "COMMIT";
-	struct pl_sqlite *s = pl_sqlite_of(store);
 	enum pl_err err = run(s, begin);
 
 	if (err != PL_OK)
@@ -287,6 +286,16 @@ write_batch(struct pl_store *store, struct pl_write *const *writes, size_t count
 	if (err != PL_OK && !sqlite3_get_autocommit(s->db))
 		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 	return err;
+}
+
+/* A batch is one transaction: where it fails, nothing of it was stored. */
+static void
+write_batch(struct pl_store *store, struct pl_write *const *writes, size_t count)
+{
+	enum pl_err err = commit_batch(pl_sqlite_of(store), writes, count);
+
+	for (size_t i = 0; err != PL_OK && i < count; i++)
+		writes[i]->err = err;
 }
 
 static const struct pl_store_backend backend = {

@@ -65,17 +65,6 @@ refuses_a_folder_that_cannot_be(void **state)
 }
 
 static void
-refuses_a_mongo_uri_rather_than_open_another_database(void **state)
-{
-	struct fixture *f = *state;
-	struct pl_store_config config = f->config;
-	struct pl_store *s;
-
-	config.mongo_uri = "mongodb://localhost/chat";
-	assert_int_equal(pl_store_open(&config, &s), PL_E_UNAVAILABLE);
-}
-
-static void
 leaves_a_newer_database_alone(void **state)
 {
 	struct fixture *f = *state;
@@ -384,7 +373,6 @@ main(void)
 	    STORE_TEST(keeps_its_files_from_other_users),
 	    STORE_TEST(makes_the_folders_that_are_missing),
 	    STORE_TEST(refuses_a_folder_that_cannot_be),
-	    STORE_TEST(refuses_a_mongo_uri_rather_than_open_another_database),
 	    STORE_TEST(leaves_a_newer_database_alone),
 	    STORE_TEST(answers_within_its_time_while_another_holds_the_lock),
 	    STORE_TEST(keeps_the_order_where_the_wall_clock_stepped_back),

@@ -1,0 +1,120 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "contract/mongo_databases.h"
+
+static struct mongo_server server;
+
+static void
+end_server(void)
+{
+	mongo_server_fini(&server);
+}
+
+struct mongo_server *
+mongo_databases_server(void)
+{
+	if (server.pid == 0) {
+		mongo_server_init(&server, false);
+		mongo_server_start(&server);
+		atexit(end_server);
+	}
+	return &server;
+}
+
+static void
+make(struct pl_store_config *out)
+{
+	static int made;
+	char name[32];
+
+	snprintf(name, sizeof(name), "chat%d", ++made);
+	*out = (struct pl_store_config){
+	    .data_dir = "not-used-with-mongodb",
+	    .mongo_uri = pl_mem_strdup(mongo_server_uri(mongo_databases_server(), name)),
+	};
+}
+
+static void
+drop(struct pl_store_config *config)
+{
+	char *uri;
+
+	mongo_databases_run(config, "{\"dropDatabase\": 1}");
+	memcpy(&uri, &config->mongo_uri, sizeof(uri)); /* ours since make() */
+	pl_mem_free(uri);
+	*config = (struct pl_store_config){0};
+}
+
+const struct store_factory mongo_factory = {.make = make, .drop = drop};
+
+/* ---- past the store ---- */
+
+static const char *
+name_of(const struct pl_store_config *config)
+{
+	return strrchr(config->mongo_uri, '/') + 1;
+}
+
+static bson_t *
+parse(const char *json)
+{
+	bson_error_t error;
+	bson_t *doc = bson_new_from_json((const uint8_t *)json, -1, &error);
+
+	if (doc == NULL)
+		fail_msg("%s: %s", json, error.message);
+	return doc;
+}
+
+void
+mongo_databases_insert(
+    const struct pl_store_config *config, const char *collection, const char *json)
+{
+	mongoc_client_t *client = mongoc_client_new(config->mongo_uri);
+	mongoc_collection_t *into =
+	    mongoc_client_get_collection(client, name_of(config), collection);
+	bson_t *doc = parse(json);
+	bson_error_t error;
+
+	if (!mongoc_collection_insert_one(into, doc, NULL, NULL, &error))
+		fail_msg("%s: %s", json, error.message);
+	bson_destroy(doc);
+	mongoc_collection_destroy(into);
+	mongoc_client_destroy(client);
+}
+
+void
+mongo_databases_run(const struct pl_store_config *config, const char *json)
+{
+	mongoc_client_t *client = mongoc_client_new(config->mongo_uri);
+	bson_t *command = parse(json);
+	bson_error_t error;
+
+	if (!mongoc_client_command_simple(
+		client, name_of(config), command, NULL, NULL, &error))
+		fail_msg("%s: %s", json, error.message);
+	bson_destroy(command);
+	mongoc_client_destroy(client);
+}
+
+int64_t
+mongo_databases_count(
+    const struct pl_store_config *config, const char *collection, const char *filter)
+{
+	mongoc_client_t *client = mongoc_client_new(config->mongo_uri);
+	mongoc_collection_t *in =
+	    mongoc_client_get_collection(client, name_of(config), collection);
+	bson_t *doc = parse(filter);
+	bson_error_t error;
+	int64_t count =
+	    mongoc_collection_count_documents(in, doc, NULL, NULL, NULL, &error);
+
+	if (count < 0)
+		fail_msg("%s: %s", filter, error.message);
+	bson_destroy(doc);
+	mongoc_collection_destroy(in);
+	mongoc_client_destroy(client);
+	return count;
+}

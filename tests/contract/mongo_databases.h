@@ -1,0 +1,26 @@
+/*
+ * mongo_databases: empty databases on one stand-in for MongoDB, and a look inside them past the
+ * store, for the tests of what only the Mongo back end promises.
+ */
+#ifndef TESTS_CONTRACT_MONGO_DATABASES_H
+#define TESTS_CONTRACT_MONGO_DATABASES_H
+
+#include <mongoc/mongoc.h>
+
+#include "contract/store_contract.h"
+#include "support/mongo_server.h"
+
+/* The server starts with the first database, and ends with the program. */
+extern const struct store_factory mongo_factory;
+struct mongo_server *mongo_databases_server(void);
+
+/* Insert a document, in (relaxed or canonical extended) JSON, as another program would. */
+void mongo_databases_insert(
+    const struct pl_store_config *config, const char *collection, const char *json);
+/* Run a command, in JSON; asserts that it worked. */
+void mongo_databases_run(const struct pl_store_config *config, const char *json);
+/* How many documents a filter finds. */
+int64_t mongo_databases_count(
+    const struct pl_store_config *config, const char *collection, const char *filter);
+
+#endif
