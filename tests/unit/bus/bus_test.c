@@ -317,30 +317,6 @@ subscribes_to_very_many_channels(void **state)
 	pl_mem_free(ears);
 }
 
-/* The PONG of a connection that subscribes is not like that of others. */
-static void
-a_quiet_subscription_is_watched(void **state)
-{
-	struct fixture *f = *state;
-	struct pl_bus *bus = pl_bus_redis_new(f->loop, f->server.url);
-	struct ear a;
-
-	ear_init(&a, bus);
-	pl_bus_subscribe(bus, NEWS, &a.l);
-	WAIT_FOR(f, a.readies == 1);
-	TURN_FOR(f, 5500);
-	assert_int_equal(a.agains, 0);
-	assert_non_null(
-	    strstr(redis_server_ask(&f->server, "INFO commandstats"), "cmdstat_ping"));
-	say(bus, "x");
-	WAIT_FOR(f, a.count == 1);
-	redis_server_pause(&f->server);
-	WAIT_FOR(f, !pl_bus_is_up(bus));
-	redis_server_resume(&f->server);
-	WAIT_FOR(f, a.agains == 1);
-	pl_bus_free(bus);
-}
-
 int
 main(void)
 {
@@ -355,7 +331,6 @@ main(void)
 	    FIXTURE_TEST(subscribes_again_after_kill_and_restart),
 	    FIXTURE_TEST(subscribes_again_when_the_server_cuts_it_off),
 	    FIXTURE_TEST(subscribes_to_very_many_channels),
-	    FIXTURE_TEST(a_quiet_subscription_is_watched),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,7 +30,7 @@ note_reply(void *arg, const struct redisReply *reply)
 }
 
 struct states {
-	int ups, downs;
+	int ups, downs, pushes;
 };
 
 static void
@@ -42,6 +42,15 @@ note_state(void *arg, bool is_up)
 		s->ups++;
 	else
 		s->downs++;
+}
+
+static void
+note_push(void *arg, const struct redisReply *reply)
+{
+	struct states *s = arg;
+
+	(void)reply;
+	s->pushes++;
 }
 
 static struct pl_redis *
@@ -297,6 +306,48 @@ pings_a_quiet_connection(void **state)
 	pl_redis_free(r);
 }
 
+/* How many PINGs the server has answered since it started. */
+static long
+pings(const struct fixture *f)
+{
+	const char *at = strstr(
+	    redis_server_ask(&f->server, "INFO commandstats"), "cmdstat_ping:calls=");
+
+	return at == NULL ? 0 : strtol(at + strlen("cmdstat_ping:calls="), NULL, 10);
+}
+
+/* The PONG of a connection that subscribes is an array, unlike that of others. */
+static void
+pings_a_quiet_subscription(void **state)
+{
+	struct fixture *f = *state;
+	struct states st = {0};
+	struct answer joined = {0};
+	struct pl_redis_config config = {.url = f->server.url,
+	    .role = "test",
+	    .on_state = note_state,
+	    .on_push = note_push,
+	    .arg = &st};
+	struct pl_redis *r = pl_redis_new(f->loop, &config);
+	long before;
+
+	WAIT_FOR(f, pl_redis_is_up(r));
+	send3(r, "SUBSCRIBE", "news", PL_STR_NONE, &joined);
+	WAIT_FOR(f, joined.count == 1);
+	before = pings(f);
+	WAIT_FOR(f, pings(f) > before);
+	/* Had its PONG not counted, the connection would be given up in this time. */
+	TURN_FOR(f, PL_REDIS_DEADLINE_MS + 500);
+	assert_int_equal(st.downs, 0);
+	redis_server_ask(&f->server, "PUBLISH news x");
+	WAIT_FOR(f, st.pushes == 1);
+	redis_server_pause(&f->server);
+	WAIT_FOR(f, st.downs == 1);
+	redis_server_resume(&f->server);
+	WAIT_FOR(f, st.ups == 2);
+	pl_redis_free(r);
+}
+
 static void
 finds_a_server_by_name(void **state)
 {
@@ -399,6 +450,7 @@ main(void)
 	    FIXTURE_TEST(free_answers_what_waits),
 	    FIXTURE_TEST(may_be_freed_by_a_callback),
 	    FIXTURE_TEST(pings_a_quiet_connection),
+	    FIXTURE_TEST(pings_a_quiet_subscription),
 	    FIXTURE_TEST(finds_a_server_by_name),
 	    FIXTURE_TEST(logs_in_and_selects),
 	    FIXTURE_TEST(runs_a_script_that_the_server_forgot),
