@@ -24,6 +24,14 @@ ignore(void *arg)
 	(void)arg;
 }
 
+static void
+ignore_change(void *arg, const struct pl_oid *user, bool is_online)
+{
+	(void)arg;
+	(void)user;
+	(void)is_online;
+}
+
 /* A service with the online rule. */
 struct service {
 	struct fixture *f;
@@ -232,7 +240,7 @@ a_live_socket_counts_until_it_goes(void **state)
 	pl_oid_new(&user);
 	service_start(f, &a, TTL_MS);
 	bus = pl_bus_redis_new(f->loop, f->server.url);
-	roster = pl_roster_new_timed(f->loop, bus, "p1", times, ignore, NULL);
+	roster = pl_roster_new_timed(f->loop, bus, "p1", times, ignore_change, NULL);
 	pl_roster_join(roster, &user);
 	WAIT_FOR(f, is_online(&a, &user));
 	/* Logging out one session does not end another's socket. */
@@ -270,7 +278,7 @@ retirement_drops_what_is_remembered(void **state)
 	pl_oid_new(&user);
 	service_start(f, &a, TTL_MS);
 	bus = pl_bus_redis_new(f->loop, f->server.url);
-	roster = pl_roster_new_timed(f->loop, bus, "p1", times, ignore, NULL);
+	roster = pl_roster_new_timed(f->loop, bus, "p1", times, ignore_change, NULL);
 	pl_roster_join(roster, &user);
 	WAIT_FOR(f, is_online(&a, &user));
 	pl_roster_retire(roster, ignore, NULL);
