@@ -240,7 +240,7 @@ answer_poll(struct pl_sio_client *c, struct pl_str body)
 static void
 ws_write(struct pl_sio_client *c, const struct pl_eio_out *out)
 {
-	if (!pl_websocket_send(c->ws, pl_ref_str(out->message), out->is_binary))
+	if (!pl_websocket_send(c->ws, out->message, out->is_binary))
 		pl_eio_session_ws_blocked(&c->conn.eio);
 	pl_ref_drop(out->message);
 }

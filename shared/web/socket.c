@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "proto/eio_queue.h"
 #include "web/exchange.h"
 
 #define PROTO_TAKEN     210 /* kore leaves connections of an unknown protocol alone */
@@ -13,7 +14,6 @@
 #define READS_MAX       16                    /* then the others get their turn */
 #define SEND_BUFFER     (256 * 1024)          /* the kernel's share of a slow reader */
 #define QUEUE_BYTES_MAX ((size_t)1024 * 1024) /* where SEND_QUEUE_BYTES_MAX is not read */
-#define KEPT_BYTES_MAX  ((size_t)16 * 1024)   /* of an empty queue's memory */
 
 enum socket_state {
 	OPEN,
@@ -28,8 +28,9 @@ struct pl_socket {
 	struct connection *c;
 	const struct pl_socket_ops *ops;
 	void *arg;
-	struct pl_buf queue; /* from sent on, what the kernel has not taken */
-	size_t sent;
+	struct pl_eio_queue
+	    queue;   /* what the kernel has not taken: frames, and parts of them */
+	size_t sent; /* of the queue's first */
 	struct pl_timer timer; /* no progress; LINGERING: the peer's close */
 	struct pl_task task;   /* read on, or close */
 };
@@ -47,7 +48,7 @@ on_disconnect(struct connection *c)
 	c->hdlr_extra = NULL; /* kore would free it */
 	pl_timer_stop(pl_app.loop, &s->timer);
 	pl_loop_unpost(pl_app.loop, &s->task);
-	pl_buf_fini(&s->queue);
+	pl_eio_queue_clear(&s->queue);
 	s->ops->on_closed(s->arg);
 	pl_mem_free(s);
 }
@@ -104,7 +105,7 @@ pl_socket_finish(struct pl_socket *s)
 size_t
 pl_socket_queued(const struct pl_socket *s)
 {
-	return s->queue.len - s->sent;
+	return s->queue.bytes - s->sent;
 }
 
 static size_t
@@ -144,18 +145,30 @@ part_of(struct pl_str bytes)
 	return (struct iovec){base.out, bytes.len};
 }
 
+/* Queue what the kernel did not take of bytes, which are shared's where that is not NULL. What
+ * it took in part is the first in the queue. */
 static void
-queue_rest(struct pl_socket *s, struct pl_str bytes, size_t *taken)
+queue_rest(struct pl_socket *s, struct pl_str bytes, struct pl_ref *shared, size_t *taken)
 {
 	size_t skip = *taken < bytes.len ? *taken : bytes.len;
+	struct pl_eio_item item = {0};
 
 	*taken -= skip;
-	if (skip < bytes.len)
-		pl_buf_add(&s->queue, bytes.ptr + skip, bytes.len - skip);
+	if (skip == bytes.len)
+		return;
+	if (shared == NULL) {
+		item.packet = pl_ref_new(bytes.ptr + skip, bytes.len - skip);
+	} else {
+		item.packet = pl_ref(shared);
+		if (skip > 0)
+			s->sent = skip;
+	}
+	pl_eio_queue_push(&s->queue, item);
 }
 
-bool
-pl_socket_send(struct pl_socket *s, struct pl_str head, struct pl_str payload)
+static bool
+send_or_queue(
+    struct pl_socket *s, struct pl_str head, struct pl_str payload, struct pl_ref *shared)
 {
 	struct iovec parts[2] = {part_of(head), part_of(payload)};
 	size_t before = pl_socket_queued(s), taken = 0;
@@ -176,25 +189,36 @@ pl_socket_send(struct pl_socket *s, struct pl_str head, struct pl_str payload)
 		}
 		taken = (size_t)n;
 	}
-	queue_rest(s, head, &taken);
-	queue_rest(s, payload, &taken);
+	queue_rest(s, head, NULL, &taken);
+	queue_rest(s, payload, shared, &taken);
 	if (before == 0 && pl_socket_queued(s) > 0)
 		pl_timer_start(pl_app.loop, &s->timer, PL_SOCKET_STALL_MS);
 	return true;
 }
 
-static void
-queue_clear(struct pl_socket *s)
+bool
+pl_socket_send(struct pl_socket *s, struct pl_str head, struct pl_str payload)
 {
-	size_t limit = s->queue.limit;
+	return send_or_queue(s, head, payload, NULL);
+}
 
-	s->sent = 0;
-	if (s->queue.cap <= KEPT_BYTES_MAX) {
-		pl_buf_clear(&s->queue);
+bool
+pl_socket_send_ref(struct pl_socket *s, struct pl_str head, struct pl_ref *payload)
+{
+	return send_or_queue(s, head, pl_ref_str(payload), payload);
+}
+
+static void
+queue_taken(struct pl_socket *s, size_t taken)
+{
+	struct pl_eio_item item;
+
+	s->sent += taken;
+	if (s->sent < pl_eio_queue_peek(&s->queue)->packet->len)
 		return;
-	}
-	pl_buf_fini(&s->queue);
-	pl_buf_init(&s->queue, limit);
+	s->sent = 0;
+	(void)pl_eio_queue_pop(&s->queue, &item);
+	pl_ref_drop(item.packet);
 }
 
 /* Send what is queued; false once the connection is broken. */
@@ -202,29 +226,25 @@ static bool
 flush(struct pl_socket *s)
 {
 	size_t before = pl_socket_queued(s);
+	const struct pl_eio_item *first;
 
-	while (pl_socket_queued(s) > 0) {
-		struct iovec part =
-		    part_of(pl_str_n(s->queue.data + s->sent, pl_socket_queued(s)));
+	while ((first = pl_eio_queue_peek(&s->queue)) != NULL) {
+		struct iovec part = part_of(pl_str_n(
+		    first->packet->data + s->sent, first->packet->len - s->sent));
 		ssize_t n = send_parts(s, &part, 1);
 
 		if (n < 0)
 			return false;
 		if (n == 0)
 			break;
-		s->sent += (size_t)n;
+		queue_taken(s, (size_t)n);
 	}
 	if (before == 0 || pl_socket_queued(s) == before)
 		return true;
 	if (pl_socket_queued(s) > 0) {
-		if (s->sent >= s->queue.len / 2) {
-			pl_buf_consume(&s->queue, s->sent);
-			s->sent = 0;
-		}
 		pl_timer_start(pl_app.loop, &s->timer, PL_SOCKET_STALL_MS);
 		return true;
 	}
-	queue_clear(s);
 	pl_timer_stop(pl_app.loop, &s->timer);
 	if (s->state == FINISHING)
 		linger(s);
@@ -331,7 +351,6 @@ pl_socket_take(struct pl_request *rq, const struct pl_socket_ops *ops, void *arg
 	s->timer.arg = s;
 	s->task.run = on_task;
 	pl_list_init(&s->task.link);
-	pl_buf_init(&s->queue, PL_BUF_UNLIMITED); /* pl_socket_send() bounds it */
 	detach_from_http(c);
 	c->hdlr_extra = s;
 	setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));

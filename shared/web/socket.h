@@ -33,6 +33,9 @@ struct pl_socket *pl_socket_take(
 /* Send or queue; false once the connection is broken. Borrowed bytes are copied if
  * queued. With more than SEND_QUEUE_BYTES_MAX in the queue already, the peer is cut off. */
 bool pl_socket_send(struct pl_socket *s, struct pl_str head, struct pl_str payload);
+/* The same, but a payload that is queued is not copied: it gets an owner more. What all get
+ * and nobody reads is in memory once. */
+bool pl_socket_send_ref(struct pl_socket *s, struct pl_str head, struct pl_ref *payload);
 size_t pl_socket_queued(const struct pl_socket *s); /* bytes the kernel has not taken */
 /* Close once what is queued has gone out, or at once. on_closed follows, never from here.
  */

@@ -193,9 +193,17 @@ pl_websocket_take(struct pl_request *rq, const struct pl_websocket_ops *ops,
 /* ---- the owner's ----------------------------------------------------------------------- */
 
 bool
-pl_websocket_send(struct pl_websocket *w, struct pl_str data, bool is_binary)
+pl_websocket_send(struct pl_websocket *w, struct pl_ref *message, bool is_binary)
 {
-	(void)pl_ws_conn_send(&w->ws, is_binary ? PL_WS_BINARY : PL_WS_TEXT, data);
+	uint8_t head[PL_WS_HEADER_MAX];
+	size_t size;
+
+	if (pl_ws_conn_is_open(&w->ws)) {
+		size = pl_ws_header_encode(head, is_binary ? PL_WS_BINARY : PL_WS_TEXT,
+		    true, message->len, NULL);
+		/* A broken connection shows in on_closed. */
+		(void)pl_socket_send_ref(w->socket, pl_str_n(head, size), message);
+	}
 	return pl_socket_queued(w->socket) == 0;
 }
 

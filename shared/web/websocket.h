@@ -11,6 +11,7 @@
 #ifndef PL_WEB_WEBSOCKET_H
 #define PL_WEB_WEBSOCKET_H
 
+#include "base/ref.h"
 #include "proto/ws_conn.h"
 #include "web/request.h"
 
@@ -39,8 +40,9 @@ void pl_websocket_refuse(struct pl_request *rq, enum pl_ws_handshake verdict);
  * before the current one has returned. */
 struct pl_websocket *pl_websocket_take(struct pl_request *rq,
     const struct pl_websocket_ops *ops, size_t message_bytes_max, void *arg);
-/* False: it has not all gone to the kernel; on_writable follows. */
-bool pl_websocket_send(struct pl_websocket *w, struct pl_str data, bool is_binary);
+/* False: it has not all gone to the kernel; on_writable follows. Until then message has an
+ * owner more. */
+bool pl_websocket_send(struct pl_websocket *w, struct pl_ref *message, bool is_binary);
 /* Start the closing handshake and let go of it: no callback comes any more. */
 void pl_websocket_close(struct pl_websocket *w, uint16_t code);
 

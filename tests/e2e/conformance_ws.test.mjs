@@ -111,6 +111,17 @@ describe('messages (§5)', () => {
     }
   });
 
+  test('come back whole and in order to a client that reads none before it has sent them all', async () => {
+    const wire = await open();
+    const sent = Array.from({ length: 100 }, (_, i) => `${i}:`.padEnd(i % 3 === 0 ? i : 50000 + i, String(i)));
+    wire.socket.pause();
+    for (const text of sent) wire.write(frame(opcode.text, text));
+    await wire.isRead();
+    wire.socket.resume();
+    for (const text of sent) await echoes(wire, opcode.text, text);
+    wire.end();
+  });
+
   test('one byte at a time come back whole', async () => {
     const wire = await open();
     for (const byte of frame(opcode.text, 'slowly: ü')) wire.write(Buffer.from([byte]));

@@ -118,29 +118,32 @@ process_stop(struct process *p)
 	*p = (struct process){0};
 }
 
+/* The sum of a field of /proc/<pid>/name over its lines, which are "Field:   12 kB". */
+static uint64_t
+read_field(pid_t pid, const char *name, const char *field)
+{
+	FILE *f = open_proc(pid, name);
+	uint64_t bytes = 0;
+	char line[LINE_LEN];
+
+	if (f == NULL)
+		bench_die("memory of process %d cannot be read: only root may", (int)pid);
+	while (fgets(line, sizeof(line), f) != NULL)
+		if (strncmp(line, field, strlen(field)) == 0)
+			bytes += strtoul(line + strlen(field), NULL, 10) * KILOBYTE;
+	fclose(f);
+	return bytes;
+}
+
 struct process_memory
 process_memory(const struct process *p)
 {
-	struct process_memory m = {0};
-	FILE *f = open_proc(p->worker, "smaps_rollup");
-	char line[LINE_LEN];
-	unsigned long kb;
-
-	if (f == NULL)
-		bench_die(
-		    "memory of process %d cannot be read: only root may", (int)p->worker);
-	while (fgets(line, sizeof(line), f) != NULL) {
-		if (sscanf(line, "Private_Clean: %lu", &kb) == 1 ||
-		    sscanf(line, "Private_Dirty: %lu", &kb) == 1)
-			m.private_bytes += kb * KILOBYTE;
-		if (sscanf(line, "Rss: %lu", &kb) == 1)
-			m.rss_bytes = kb * KILOBYTE;
-	}
-	fclose(f);
-	if (m.rss_bytes == 0)
-		bench_die(
-		    "memory of process %d cannot be read: only root may", (int)p->worker);
-	return m;
+	return (struct process_memory){
+	    .private_bytes = read_field(p->worker, "smaps_rollup", "Private_Clean:") +
+			     read_field(p->worker, "smaps_rollup", "Private_Dirty:"),
+	    .rss_bytes = read_field(p->worker, "status", "VmRSS:"),
+	    .peak_rss_bytes = read_field(p->worker, "status", "VmHWM:"),
+	};
 }
 
 double

@@ -18,6 +18,7 @@ struct process {
 struct process_memory {
 	uint64_t private_bytes; /* Private_Clean and Private_Dirty */
 	uint64_t rss_bytes;
+	uint64_t peak_rss_bytes; /* since its start */
 };
 
 void bench_die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));

@@ -4,7 +4,7 @@
  *   sockets_bench BUILD [SOCKETS] [SCENARIO ...]
  *
  * BUILD holds message.so and presence.so; SOCKETS is 10000 where not given; the scenarios are
- * gentle, storm, few, joins, slow: all where none is named. Each begins with a fresh presence
+ * few, gentle, storm, joins, slow, stalled: all where none is named. Each begins with a fresh presence
  * process of default settings, and each socket is a user of its own. Memory and CPU are those
  * of presence's worker, as the kernel counts them; the clients are in this process.
  *
@@ -42,6 +42,7 @@
 #define JOIN_EVERY_MS   100
 #define JOIN_STAY       5 /* as many steps */
 #define JOIN_MS         10000
+#define STALLED         500
 #define SLOW_OFFER      ((size_t)300 * 1000 * 1000)
 #define SLOW_TEXT       60000
 #define SLOW_LATE_OFFER ((size_t)900 * 1000)
@@ -146,6 +147,8 @@ measure_memory(size_t at_once)
 	show("right then, private memory of the process", private_bytes() / MIB, "MiB");
 	clients_run(&bench.clients, REST_MS);
 	all = private_bytes();
+	show("resident memory at its peak",
+	    (double)process_memory(&bench.stack.presence).peak_rss_bytes / MIB, "MiB");
 	show("the empty process had", empty / MIB, "MiB");
 	show("the idle process has", all / MIB, "MiB");
 	show("grown by, a socket", (all - empty) / n / KIB, "KiB");
@@ -294,8 +297,8 @@ joins(void)
 	show("users who came, and left", seconds * 1000 / JOIN_EVERY_MS, "");
 	show("presence events to a client, the least", least / seconds, "a second");
 	/* The first comes at once: n seconds see n + 1 at most. */
-	judge(
-	    "presence events to a client, the most", (most - 1) / seconds, 1, "a second");
+	judge("presence events to a client, the most", ((double)most - 1) / seconds, 1,
+	    "a second");
 	show("CPU, share of a core", cpu / seconds / 10, "%");
 	show("CPU a client a second", cpu * 1000 / seconds / (double)online, "us");
 	finish();
@@ -416,7 +419,9 @@ slow(void)
 	files = process_open_files(&bench.stack.presence);
 	judge("300 MB for one: resident memory grew at most by",
 	    offer(&s, SLOW, text, SLOW_OFFER, times, &count) / MIB, 3, "MiB");
-	judge("and is cut after the last of it within", seconds_until_cut(files), 1, "s");
+	/* The session is over at once; its connection may take 5 s to say goodbye. */
+	judge("and its connection is gone after the last of it within",
+	    seconds_until_cut(files), 6, "s");
 	show("another client's messages, p99 where nobody is slow", quiet, "ms");
 	judge("another client's messages, p99 meanwhile", p99(times, count),
 	    quiet * 2 + 10, "ms");
@@ -426,6 +431,30 @@ slow(void)
 	judge("0.9 MB for another, which is cut after", seconds_until_cut(files),
 	    (SLOW_STALL_MS + 2000) / 1000.0, "s");
 	sender_fini(&s);
+	finish();
+}
+
+/* How much memory grows while lists of who is online go out and some take nothing of them. */
+static void
+stalled(void)
+{
+	size_t online = bench.sockets < JOIN_SOCKETS ? bench.sockets : JOIN_SOCKETS;
+	struct clients *c = &bench.clients;
+	struct process_memory before;
+
+	begin("500 of 5,000 stop reading, while others come and go");
+	clients_connect(c, 0, online, AT_ONCE_GENTLE);
+	settle();
+	clients_run(c, REST_MS);
+	for (size_t i = 0; i < STALLED && i < online; i++)
+		clients_pause(c, i);
+	before = process_memory(&bench.stack.presence);
+	join_and_leave(online);
+	judge("resident memory grew, for each of them, by",
+	    ((double)process_memory(&bench.stack.presence).peak_rss_bytes -
+		(double)before.rss_bytes) /
+		STALLED / KIB,
+	    16, "KiB");
 	finish();
 }
 
@@ -440,6 +469,7 @@ static const struct scenario {
     {"storm", storm},
     {"joins", joins},
     {"slow", slow},
+    {"stalled", stalled},
 };
 
 static bool
