@@ -51,7 +51,7 @@ KORE_OBJ  := $(KORE_SRC:%.c=$B/%.o)
 CONFORMANCE_OBJ := $B/tests/conformance/main.o
 svc_obj    = $(patsubst %.c,$B/%.o,$(wildcard services/$(1)/*.c))
 
-all: $(SERVICES:%=$B/%.so) $B/llm-responder $B/parley-settings $B/conformance.so $B/sio-reader ## build everything
+all: $(SERVICES:%=$B/%.so) $B/llm-responder $B/gateway-follow $B/parley-settings $B/conformance.so $B/sio-reader ## build everything
 
 $B/%.o: %.c
 	@mkdir -p $(@D)
@@ -74,6 +74,11 @@ $(foreach s,$(SERVICES),$(eval $(call service_rule,$s)))
 $B/llm-responder: $(RESPONDER_SRC:%.c=$B/%.o) $B/libparley.a
 	@echo "  ld $@"
 	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS) -lcurl -lmicrohttpd
+
+# Tells the gateway's nginx who serves.
+$B/gateway-follow: $B/gateway/follow.o $B/libparley.a
+	@echo "  ld $@"
+	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $< $B/libparley.a $(LIBS)
 
 # Prints the settings tables that README.md and deploy/local/env.example are checked against.
 $B/parley-settings: $B/deploy/local/settings_tool.o $B/libparley.a

@@ -5,9 +5,6 @@
 #
 # From the environment; what has no default must be set:
 #   GATEWAY_LISTEN        addresses to listen on: "127.0.0.1:5000 [::1]:5000"
-#   AUTH_UPSTREAM         addresses of the auth processes: "127.0.0.1:4001 ..."
-#   MESSAGE_UPSTREAM      of the message processes
-#   PRESENCE_UPSTREAM     of the presence processes, each with its INSTANCE: "p1=127.0.0.1:4003 ..."
 #   WWW_DIR               the web client's folder          (default: web/ beside this file)
 #   GATEWAY_CSP           its Content-Security-Policy      (strict for our own client)
 #   BODY_BYTES_MAX        a request body                   (102400)
@@ -31,7 +28,7 @@ die() {
 here=$(cd "$(dirname "$0")" && pwd)
 [ $# -eq 1 ] || die "usage: render.sh PREFIX"
 prefix=$1
-: "${GATEWAY_LISTEN:?}" "${AUTH_UPSTREAM:?}" "${MESSAGE_UPSTREAM:?}" "${PRESENCE_UPSTREAM:?}"
+: "${GATEWAY_LISTEN:?}"
 www=${WWW_DIR:-$here/web}
 
 # What goes into the configuration as text must not be able to end its quotes.
@@ -72,6 +69,11 @@ if [ "$www" != "$here/web" ]; then # someone else's page: pictures and fonts fro
 fi
 csp=${GATEWAY_CSP:-$csp}
 
+modules=/usr/lib/nginx/modules
+for module in ndk_http_module ngx_http_lua_module; do
+	[ -f $modules/$module.so ] || die "$modules/$module.so is missing: package libnginx-mod-http-lua"
+done
+
 # ---- files that depend on how much there is --------------------------------------------
 listen() {
 	tls=
@@ -88,48 +90,6 @@ listen() {
 		ssl_session_cache shared:tls:4m;
 		ssl_session_timeout 1d;
 		ssl_session_tickets off;
-	END
-}
-
-upstream() { # name, addresses
-	echo "upstream $1 {"
-	echo "	zone up_$1 64k;"
-	for address in $2; do
-		echo "	server $address max_fails=2 fail_timeout=2s;"
-	done
-	# Less than kore's own 75 s, so that it is never kore who ends an idle connection.
-	printf '\tkeepalive 64;\n\tkeepalive_requests 1000000;\n\tkeepalive_timeout 60s;\n}\n'
-}
-
-upstreams() {
-	upstream auth "$AUTH_UPSTREAM"
-	upstream message "$MESSAGE_UPSTREAM"
-	all=
-	sessions=
-	for member in $PRESENCE_UPSTREAM; do
-		name=${member%%=*}
-		case $member in
-		*=*) ;;
-		*) die "PRESENCE_UPSTREAM: '$member' is not instance=host:port" ;;
-		esac
-		case $name in
-		'' | *[!a-z0-9]* | ????????*) die "PRESENCE_UPSTREAM: bad instance '$name'" ;;
-		esac
-		upstream "presence_$name" "${member#*=}"
-		all="$all ${member#*=}"
-		sessions="$sessions	$name presence_$name;
-"
-	done
-	upstream presence "$all"
-	# The instance that a session id names.
-	cat <<-END
-		map \$arg_sid \$instance_of_session {
-			default "";
-			"~^(?<instance>[a-z0-9]{1,7})\\." \$instance;
-		}
-		map \$instance_of_session \$presence_of_session {
-			default presence;
-		$sessions}
 	END
 }
 
@@ -157,7 +117,7 @@ proxies() {
 
 # A header twice that means something once, such as Origin: nginx before 1.23 shows the first alone
 # (later ones join them, and no service takes that); only the echo module sees both.
-echo_module=/usr/lib/nginx/modules/ngx_http_echo_module.so
+echo_module=$modules/ngx_http_echo_module.so
 repeated() {
 	if [ -f $echo_module ]; then
 		cat <<-'END'
@@ -179,8 +139,8 @@ repeated() {
 mkdir -p "$prefix/conf/routes" "$prefix/run" "$prefix/logs" "$prefix/tmp"
 user=
 [ "$(id -u)" != 0 ] || user="user root; # the one who owns PREFIX"
-modules=
-[ ! -f $echo_module ] || modules="load_module $echo_module;"
+load_modules="load_module $modules/ndk_http_module.so; load_module $modules/ngx_http_lua_module.so;"
+[ ! -f $echo_module ] || load_modules="$load_modules load_module $echo_module;"
 hsts=
 [ -z "${GATEWAY_TLS_CERT:-}" ] ||
 	hsts='add_header Strict-Transport-Security "max-age=63072000" always;'
@@ -197,7 +157,7 @@ sockets_key='""'
 cd "$here"
 for file in *.conf routes/*.conf; do
 	sed -e "s|@USER@|$user|" \
-		-e "s|@MODULES@|$modules|" \
+		-e "s|@MODULES@|$load_modules|" \
 		-e "s|@WORKERS@|$workers|" \
 		-e "s|@CONNECTIONS@|$fds|" \
 		-e "s|@ERROR_LOG@|${GATEWAY_ERROR_LOG:-logs/error.log}|" \
@@ -218,7 +178,7 @@ for file in *.conf routes/*.conf; do
 done
 listen >"$prefix/conf/listen.conf"
 {
-	upstreams
 	proxies
 	repeated
-} >"$prefix/conf/upstreams.conf"
+} >"$prefix/conf/proxies.conf"
+cp members.lua "$prefix/conf/"

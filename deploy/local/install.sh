@@ -21,7 +21,7 @@ by_program="gcc make kore redis-server:redis-server nginx:nginx-light curl pkg-c
 	setpriv:util-linux"
 by_package="libc6-dev libjwt-dev libhiredis-dev libsodium-dev libjansson-dev libsqlite3-dev
 	libcurl4-openssl-dev libmicrohttpd-dev libmongoc-dev libcrypt-dev libutf8proc-dev libssl-dev libpq-dev
-	ca-certificates"
+	libnginx-mod-http-lua ca-certificates"
 case ${1:-} in
 run) ;;
 test)

@@ -14,6 +14,7 @@
 #   REDIS_URL    an external Redis; none is started then                 (none)
 #   REDIS_PORT   the own one's port                                      (a free one)
 #   AUTH_INSTANCES, MESSAGE_INSTANCES, PRESENCE_INSTANCES, RESPONDER_INSTANCES   (1)
+#                how many; scale.sh changes it while they run
 #   WWW_DIR      another front end                                       (gateway/web)
 #   NODE_ENV     cookies without Secure in "development"                 (development)
 #   JWT_SECRET   else made at the first start: $DATA_DIR/jwt.secret
@@ -28,6 +29,7 @@ PATH=$PATH:/usr/sbin:/sbin
 
 declare -A address=() # name -> host:port
 services=()           # names, in the order they are started
+kinds=(auth message presence responder) # of which there may be several
 . "$root/deploy/local/supervise.sh"
 
 # ---- settings --------------------------------------------------------------------------
@@ -60,7 +62,7 @@ need_programs() {
 	done
 	[ -n "$redis_url" ] || command -v redis-server >/dev/null || missing+=" redis-server"
 	[ -z "$missing" ] || die 1 "not installed:$missing; deploy/local/install.sh run installs it"
-	for program in auth.so message.so presence.so llm-responder; do
+	for program in auth.so message.so presence.so llm-responder gateway-follow; do
 		[ -e "$build/$program" ] || die 1 "$build/$program is not built; make builds it"
 	done
 }
@@ -108,8 +110,8 @@ take_folders() {
 	exec 8>"$data/lock" 9>"$run/lock"
 	flock -n 8 || die 1 "DATA_DIR $data is in use by another run"
 	flock -n 9 || die 1 "RUN_DIR $run is in use by another run"
-	rm -rf "$run/pids" "$run/gateway" "$run/logs/previous"
-	mkdir -p "$run/logs/previous" "$run/pids" "$data/redis"
+	rm -rf "$run/pids" "$run/gateway" "$run/scale" "$run/logs/previous"
+	mkdir -p "$run/logs/previous" "$run/pids" "$run/scale" "$data/redis"
 	mv -f "$run"/logs/*.log "$run/logs/previous" 2>/dev/null
 }
 
@@ -200,29 +202,17 @@ wait_for_redis() {
 	done
 }
 
-prepare_service() { # auth, how many
-	local i name
+prepare_service() { # auth, number
+	local name=$1$2
 
-	for ((i = 1; i <= $2; i++)); do
-		name=$1$i
-		free_port
-		address[$name]=$loopback:$REPLY
+	free_port
+	address[$name]=$loopback:$REPLY
+	if [ "$1" != responder ]; then
 		mkdir -p "$run/$name"
 		ln -sfn "$build/$1.so" "$run/$name/$1.so"
 		printf '%s\n' "load ./$1.so" "pidfile ./kore.pid" >"$run/$name/kore.conf"
-		services+=("$name")
-	done
-}
-
-upstreams() { # auth
-	local name
-
-	for name in "${services[@]}"; do
-		case $name in
-		presence[0-9]*) [ "$1" = presence ] && printf ' p%s=%s' "${name#presence}" "${address[$name]}" ;;
-		$1[0-9]*) printf ' %s' "${address[$name]}" ;;
-		esac
-	done
+	fi
+	services+=("$name")
 }
 
 prepare_gateway() {
@@ -233,11 +223,10 @@ prepare_gateway() {
 		[[ $host != '[::1]' ]] || grep -qs '^0*1 ' /proc/net/if_inet6 || continue
 		listen+=" $host:$port"
 	done
-	why=$(GATEWAY_LISTEN=$listen AUTH_UPSTREAM=$(upstreams auth) \
-		MESSAGE_UPSTREAM=$(upstreams message) PRESENCE_UPSTREAM=$(upstreams presence) \
-		"$root/gateway/render.sh" "$run/gateway" 2>&1) || die $EX_CONFIG "$why"
+	why=$(GATEWAY_LISTEN=$listen "$root/gateway/render.sh" "$run/gateway" 2>&1) ||
+		die $EX_CONFIG "$why"
 	ln -sfn ../gateway/logs/access.log "$run/logs/access.log"
-	services+=(gateway)
+	services+=(follower gateway)
 	host=${bind%% *}
 	case $host in
 	0.0.0.0 | '[::]' | '*') host=127.0.0.1 ;;
@@ -246,16 +235,13 @@ prepare_gateway() {
 }
 
 prepare() {
-	local i
+	local i kind
 
 	prepare_redis
-	prepare_service auth "$(instances AUTH)"
-	prepare_service message "$(instances MESSAGE)"
-	prepare_service presence "$(instances PRESENCE)"
-	for ((i = 1; i <= $(instances RESPONDER); i++)); do
-		free_port
-		address[responder$i]=$loopback:$REPLY
-		services+=("responder$i")
+	for kind in "${kinds[@]}"; do
+		for ((i = 1; i <= $(instances "${kind^^}"); i++)); do
+			prepare_service "$kind" "$i"
+		done
 	done
 	prepare_gateway
 	write_targets
@@ -266,8 +252,9 @@ write_targets() {
 	local name comma=
 
 	for name in "${services[@]}"; do
+		[ -z "${leaving[$name]:-}" ] || continue
 		case $name in
-		redis | gateway) continue ;;
+		redis | follower | gateway) continue ;;
 		responder*) set -- llm-responder ;;
 		*) set -- "${name%%[0-9]*}" ;;
 		esac
@@ -292,6 +279,10 @@ become() { # name
 	gateway)
 		cd "$run/gateway" && set -- "${clean[@]}" \
 			nginx -p "$run/gateway" -e logs/error.log -c conf/nginx.conf
+		;;
+	follower)
+		set -- "${clean[@]}" "REDIS_URL_FILE=$REDIS_URL_FILE" \
+			"LOG_LEVEL=${LOG_LEVEL:-info}" "$build/gateway-follow" "$run/gateway"
 		;;
 	responder)
 		unset JWT_SECRET JWT_SECRET_FILE JWT_SECRET_PREVIOUS JWT_SECRET_PREVIOUS_FILE
@@ -321,20 +312,31 @@ redis_answers() {
 	) 2>/dev/null
 }
 
+# Does the gateway know all that serve?
+are_followed() {
+	local name
+
+	for name in "${services[@]}"; do
+		[[ $name != @(auth|message|presence)* ]] ||
+			grep -qs " ${address[$name]} up\$" "$run/gateway/run/members" || return
+	done
+}
+
 is_answering() { # name
 	case $1 in
 	redis) redis_answers ;;
 	gateway) [ "$missing" = "" ] && answers "$own_url/api/users" 401 ;; # through all: the last
+	follower) are_followed ;;
 	*) answers "http://${address[$1]}/readyz" 200 ;;
 	esac
 }
 
-# From now on: the services' warnings and errors, as they are logged, and what is no log line at
-# all.
-show_warnings() {
+# From now on: these services' warnings and errors, as they are logged, and what is no log line
+# at all.
+show_warnings() { # names...
 	local name files=()
 
-	for name in "${services[@]}"; do
+	for name in "$@"; do
 		: >>"$run/logs/$name.log"
 		[ "$name" = redis ] || files+=("$run/logs/$name.log")
 	done
@@ -379,7 +381,56 @@ announce() {
 		  logs       $run/logs
 		  metrics    $run/targets.json, the addresses for Prometheus
 	END
-	show_warnings
+	show_warnings "${services[@]}"
+}
+
+# ---- more and fewer, by scale.sh -----------------------------------------------------------
+count_of() { # auth; how many there are, in $numbers
+	local name
+
+	numbers=()
+	for name in "${services[@]}"; do
+		[[ $name =~ ^$1([0-9]+)$ && -z ${leaving[$name]:-} ]] &&
+			numbers+=("${BASH_REMATCH[1]}")
+	done
+}
+
+add_one() { # auth
+	local i=1
+
+	while [[ " ${services[*]} " == *" $1$i "* ]]; do
+		i=$((i + 1))
+	done
+	prepare_service "$1" "$i"
+	start "$1$i"
+	show_warnings "$1$i"
+	say "$1$i is started"
+}
+
+scale() { # auth, how many
+	local numbers
+
+	count_of "$1"
+	while [ ${#numbers[@]} -lt "$2" ]; do
+		add_one "$1"
+		count_of "$1"
+	done
+	while [ ${#numbers[@]} -gt "$2" ]; do
+		retire "$1${numbers[-1]}" $((${DRAIN_SECONDS:-1} * 1000 + 7000))
+		count_of "$1"
+	done
+	write_targets
+}
+
+look_for_orders() {
+	local kind wanted
+
+	for kind in "${kinds[@]}"; do
+		[ -e "$run/scale/$kind" ] || continue
+		read -r wanted <"$run/scale/$kind"
+		[[ ! $wanted =~ ^[0-9]{1,2}$ ]] || scale "$kind" "$wanted"
+		rm -f "$run/scale/$kind"
+	done
 }
 
 # ---- run ---------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ static const struct {
     {"message", PL_SVC_MESSAGE},
     {"presence", PL_SVC_PRESENCE},
     {"llm-responder", PL_SVC_RESPONDER},
-    {"Several services", PL_SVC_ALL | PL_SVC_LOCAL},
+    {"Several services", PL_SVC_ALL | PL_SVC_LOCAL | PL_SVC_GATEWAY},
     {"Gateway and `make run`", PL_SVC_LOCAL | PL_SVC_GATEWAY},
 };
 

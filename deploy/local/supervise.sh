@@ -7,6 +7,8 @@
 #               become NAME     turns this process into the service
 #               is_answering NAME   whether it is ready
 #               announce        says that all are
+#               look_for_orders   whether others are wanted: may add to $services, start and
+#                               retire
 #               last_line NAME  the last thing a service wrote
 #               $run            folder; $run/pids/NAME is written at each start
 
@@ -23,6 +25,8 @@ declare -A born_ms=()
 declare -A starts=() # service -> how often
 declare -A backoff_ms=()
 declare -A is_ready=() # service -> once it has answered
+declare -A leaving=()  # service -> when it is killed, if it has not ended by then
+is_announced=
 helper_pids=()
 stop_asked=            # by a signal
 exec {never}<> <(:)    # nobody writes to it: a clock without a process
@@ -127,7 +131,7 @@ has_died() { # name, exit status, now_ms
 	local wait_ms=${backoff_ms[$1]:-$BACKOFF_MIN_MS}
 
 	[ "$2" -ne $EX_CONFIG ] || die $EX_CONFIG "$1: $(last_line "$1")"
-	if [ ${#is_ready[@]} -lt ${#services[@]} ]; then
+	if [ -z "$is_announced" ]; then
 		case $1 in
 		redis | gateway) die 1 "$1 does not start: $(last_line "$1")" ;;
 		esac
@@ -137,6 +141,38 @@ has_died() { # name, exit status, now_ms
 	backoff_ms[$1]=$((wait_ms * 2 < BACKOFF_MAX_MS ? wait_ms * 2 : BACKOFF_MAX_MS))
 	due_ms[$1]=$(($3 + wait_ms))
 	say "$1 ended ($2), starts again in $wait_ms ms"
+}
+
+# Let it end, for good.
+retire() { # name, ms
+	now_ms
+	leaving[$1]=$((REPLY + $2))
+	say "$1 is ending"
+	[ -z "${pid_of[$1]:-}" ] || kill -TERM "${pid_of[$1]}" 2>/dev/null
+}
+
+forget() { # name
+	local name rest=()
+
+	for name in "${services[@]}"; do
+		[ "$name" = "$1" ] || rest+=("$name")
+	done
+	services=("${rest[@]}")
+	unset "leaving[$1]" "is_ready[$1]" "due_ms[$1]" "backoff_ms[$1]" "starts[$1]"
+	rm -f "$run/pids/$1"
+	say "$1 has ended"
+}
+
+look_after_leaving() { # name
+	local pid=${pid_of[$1]:-}
+
+	now_ms
+	if [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null && ((REPLY < leaving[$1])); then
+		return
+	fi
+	[ -z "$pid" ] || kill_group "$pid"
+	unset "pid_of[$1]"
+	forget "$1"
 }
 
 look_after() { # name
@@ -189,11 +225,21 @@ supervise() {
 	while [ -z "$stop_asked" ]; do
 		nap
 		for name in "${services[@]}"; do
-			look_after "$name"
+			if [ -n "${leaving[$name]:-}" ]; then
+				look_after_leaving "$name"
+			else
+				look_after "$name"
+			fi
 		done
-		[ -n "$missing" ] || continue
+		if [ -n "$is_announced" ]; then
+			look_for_orders
+			continue
+		fi
 		ask_readiness
-		[ -n "$missing" ] || announce
+		if [ -z "$missing" ]; then
+			is_announced=1
+			announce
+		fi
 		((REPLY - start_ms < START_LIMIT_MS)) ||
 			die 1 "not ready within $((START_LIMIT_MS / 1000)) s:$missing; see $run/logs"
 	done

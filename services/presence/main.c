@@ -47,4 +47,5 @@ const struct pl_service pl_service = {
     .drain = sockets_drain,
     .is_drained = sockets_are_drained,
     .stop = stop,
+    .on_renamed = sockets_set_name,
 };

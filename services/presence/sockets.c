@@ -16,6 +16,8 @@
 
 /* For the bus to listen; then presence/tail has noticed that it is away. */
 #define PATIENCE_MS 1500
+/* For a client to fetch the word that its session ends; one that polls no more never does. */
+#define GOODBYE_MS 500
 
 /* A session of the server: its hub_socket, and what is needed to let it in. */
 struct member {
@@ -36,6 +38,8 @@ static struct {
 	struct pl_sio_server *server;
 	struct pl_timer drain;
 	struct pl_metrics_source metrics;
+	struct pl_timer patience; /* with those that were ended */
+	bool is_patience_over;
 	char sid_prefix[PL_EIO_SID_MAX + 1];
 } sockets = {.settings = PL_SIO_SETTINGS_DEFAULT};
 
@@ -393,12 +397,22 @@ on_drain_step(struct pl_timer *t)
 	}
 	if (left_steps > 1)
 		t->arg = (void *)(intptr_t)(left_steps - 1);
+	else if (!pl_timer_is_started(&sockets.patience))
+		pl_timer_start(pl_app.loop, &sockets.patience, GOODBYE_MS);
 	pl_timer_start(pl_app.loop, t, 100);
+}
+
+static void
+on_patience_with_all_over(struct pl_timer *t)
+{
+	(void)t;
+	sockets.is_patience_over = true;
 }
 
 void
 sockets_drain(void)
 {
+	sockets.patience.on_fire = on_patience_with_all_over;
 	sockets.drain.on_fire = on_drain_step;
 	sockets.drain.arg = (void *)(intptr_t)(pl_settings.drain_s * 10 + 1);
 	pl_timer_start(pl_app.loop, &sockets.drain, 0);
@@ -407,23 +421,15 @@ sockets_drain(void)
 bool
 sockets_are_drained(void)
 {
-	return pl_sio_server_count(sockets.server) == 0;
+	return sockets.is_patience_over || pl_sio_server_count(sockets.server) == 0;
 }
 
-/* Session ids begin with this process' name, by which the gateway finds it. A longer name,
- * or one of other characters, cannot stand there: enough where there is but one process. */
-static void
-set_sid_prefix(const char *instance)
+/* Session ids begin with this process' name, by which the gateway finds it. */
+void
+sockets_set_name(void *arg, const char *name)
 {
-	size_t len = strspn(instance, "abcdefghijklmnopqrstuvwxyz0123456789");
-
-	if (len == 0 || instance[len] != '\0' || len + 1 > PL_EIO_SID_PREFIX_MAX) {
-		pl_log_warn("instance name does not fit into session ids, left it out: "
-			    "a gateway cannot tell several presence processes apart",
-		    PL_L_CSTR("instance", instance));
-		return;
-	}
-	snprintf(sockets.sid_prefix, sizeof(sockets.sid_prefix), "%s.", instance);
+	(void)arg;
+	snprintf(sockets.sid_prefix, sizeof(sockets.sid_prefix), "%s.", name);
 }
 
 static void
@@ -447,7 +453,7 @@ sockets_start(void)
 	    .on_end = on_end,
 	};
 
-	set_sid_prefix(pl_settings.instance);
+	sockets_set_name(NULL, pl_member_name(pl_app.member));
 	sockets.settings.eio.ping_interval_ms = pl_settings.ping_interval_ms;
 	sockets.settings.eio.ping_timeout_ms = pl_settings.ping_timeout_ms;
 	sockets.settings.eio.max_payload_bytes = (size_t)pl_settings.packet_bytes_max;
@@ -463,6 +469,7 @@ sockets_stop(void)
 {
 	pl_metrics_remove_source(&sockets.metrics);
 	pl_timer_stop(pl_app.loop, &sockets.drain);
+	pl_timer_stop(pl_app.loop, &sockets.patience);
 	pl_sio_server_free(sockets.server);
 }
 

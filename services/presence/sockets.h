@@ -13,6 +13,8 @@ void sockets_start(void);
 void sockets_drain(void); /* end all sockets with 1001, spread over DRAIN_SECONDS */
 bool sockets_are_drained(void);
 void sockets_stop(void);
+/* The sids of new sessions begin with name. */
+void sockets_set_name(void *arg, const char *name);
 void presence_socket_io(struct pl_request *rq); /* any method */
 
 #endif

@@ -1,5 +1,6 @@
 #include <assert.h>
 #include <errno.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -559,4 +560,16 @@ bool
 pl_redis_is_up(const struct pl_redis *r)
 {
 	return r != NULL && r->state == UP;
+}
+
+bool
+pl_redis_local_host(const struct pl_redis *r, char out[INET6_ADDRSTRLEN])
+{
+	struct sockaddr_storage own;
+	socklen_t len = sizeof(own);
+
+	return pl_redis_is_up(r) &&
+	       getsockname(r->watch.fd, (struct sockaddr *)&own, &len) == 0 &&
+	       getnameinfo((struct sockaddr *)&own, len, out, INET6_ADDRSTRLEN, NULL, 0,
+		   NI_NUMERICHOST) == 0;
 }

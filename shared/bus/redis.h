@@ -17,6 +17,8 @@
 #ifndef PL_BUS_REDIS_H
 #define PL_BUS_REDIS_H
 
+#include <netinet/in.h>
+
 #include "loop/loop.h"
 
 #define PL_REDIS_DEADLINE_MS 1000
@@ -46,6 +48,8 @@ struct pl_redis *pl_redis_new(struct pl_loop *loop, const struct pl_redis_config
 void pl_redis_free(
     struct pl_redis *r); /* pending commands are answered NULL, from here */
 bool pl_redis_is_up(const struct pl_redis *r); /* NULL is never up */
+/* This end's address of the connection, as text; false where there is none. */
+bool pl_redis_local_host(const struct pl_redis *r, char out[INET6_ADDRSTRLEN]);
 /* Send argc binary-safe words; on_reply may be NULL. It is called once, never from here. */
 void pl_redis_command(struct pl_redis *r, const struct pl_str *words, size_t argc,
     pl_redis_on_reply *on_reply, void *arg);

@@ -44,15 +44,15 @@ const struct pl_setting pl_settings_table[] = {
 	TEXT("LISTEN", "127.0.0.1:8080", ALL, listen,
 	    "Address and port the service listens on, for the gateway and for /metrics.")
 	TEXT("INSTANCE", NULL, ALL, instance,
-	    "This process' name among its sisters; host name and process id where unset.")
-	CHOICE("LOG_LEVEL", "info", "debug|info|warn|error", ALL, log_level,
+	    "This process' name among its sisters; where unset each finds one of its own.")
+	CHOICE("LOG_LEVEL", "info", "debug|info|warn|error", ALL | GATEWAY, log_level,
 	    "The least level that is logged.")
 	/* store and bus */
 	TEXT("DATA_DIR", "data", ALL | LOCAL, data_dir,
 	    "Folder of the embedded SQLite store; not used with MongoDB.")
 	SECRET("MONGO_DB_URI", "MONGODB_URI", NULL, ALL | LOCAL, mongo_uri,
 	    "MongoDB to keep everything in; where unset the store is SQLite in DATA_DIR.")
-	SECRET("REDIS_URL", NULL, "redis://127.0.0.1:6379", ALL, redis_url,
+	SECRET("REDIS_URL", NULL, "redis://127.0.0.1:6379", ALL | GATEWAY, redis_url,
 	    "Redis that carries events between processes: redis://[:password@]host:port[/db].")
 	/* identity */
 	SECRET("JWT_SECRET", NULL, NULL, KORE | LOCAL, jwt_secret,

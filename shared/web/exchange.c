@@ -8,6 +8,7 @@
 
 static struct pl_list in_flight = {&in_flight, &in_flight};
 static size_t in_flight_count;
+static uint64_t count_so_far;
 
 static struct pl_str
 method_name(int method)
@@ -95,6 +96,7 @@ pl_exchange_new(struct http_request *req)
 		x->rq.body = pl_str_n(req->http_body->data, req->http_body_length);
 	pl_list_push(&in_flight, &x->link);
 	in_flight_count++;
+	count_so_far++;
 	req->hdlr_extra = x;
 	req->flags |= HTTP_REQUEST_RETAIN_EXTRA; /* ours to free */
 	req->onfree = on_kore_free;
@@ -189,4 +191,10 @@ size_t
 pl_exchange_in_flight(void)
 {
 	return in_flight_count;
+}
+
+uint64_t
+pl_exchange_count(void)
+{
+	return count_so_far;
 }

@@ -65,5 +65,6 @@ void pl_exchange_end(struct pl_request *rq);
 /* How often name occurs, in lower case. */
 size_t pl_exchange_header_count(const struct pl_request_impl *x, const char *name);
 size_t pl_exchange_in_flight(void);
+uint64_t pl_exchange_count(void); /* of all so far */
 
 #endif

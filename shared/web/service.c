@@ -27,6 +27,7 @@
 #define OWN_DESCRIPTORS 256  /* store, Redis, threads, what kore has */
 #define DRAIN_MORE_MS   5000 /* for requests, behind DRAIN_SECONDS for sockets */
 #define ROOM_CHECK_MS   100  /* how long kore may spin where no connection fits */
+#define QUIET_MS        300  /* without a request: the gateway has seen that we drain */
 #define CLEANUP_MS      50   /* for callbacks of what was just closed */
 #define GIVE_BACK_MS    5000
 #define SLACK_BYTES     ((size_t)2 << 20)
@@ -203,12 +204,19 @@ connect_app(void)
 {
 	struct pl_store_config store = {
 	    .data_dir = pl_settings.data_dir, .mongo_uri = pl_settings.mongo_uri};
+	struct pl_member_config member = {
+	    .service = pl_service.name,
+	    .name = pl_settings.instance,
+	    .listen = pl_settings.listen,
+	    .on_renamed = pl_service.on_renamed,
+	};
 
 	pl_app.store = pl_store_async_new(pl_app.loop, &store, STORE_READERS);
 	pl_app.bus = pl_bus_redis_new(pl_app.loop, pl_settings.redis_url);
 	pl_app.online =
 	    pl_online_new(pl_app.loop, pl_app.bus, pl_settings.online_ttl_s * 1000);
 	pl_app.sessions = pl_sessions_new(pl_app.loop, pl_app.store, pl_app.bus);
+	pl_app.member = pl_member_new(pl_app.loop, pl_app.bus, &member);
 }
 
 /* kore leaves its listener armed while it takes no more connections: each turn of its loop
@@ -255,13 +263,31 @@ kore_worker_configure(void)
 	    PL_L_CSTR("instance", pl_settings.instance));
 }
 
+/* Has no request come for a while? Then none will: the gateway sends them elsewhere. */
+static bool
+is_quiet(void)
+{
+	static uint64_t count = UINT64_MAX;
+	static int64_t since_mono_ms;
+
+	if (pl_service.is_bare)
+		return true;
+	if (count != pl_exchange_count()) {
+		count = pl_exchange_count();
+		since_mono_ms = pl_loop_now_ms(pl_app.loop);
+	}
+	return pl_loop_now_ms(pl_app.loop) - since_mono_ms >= QUIET_MS;
+}
+
 static bool
 is_drained(void *arg)
 {
+	bool is_silent = is_quiet();
+
 	(void)arg;
 	if (sig_recv == SIGTERM || sig_recv == SIGINT || sig_recv == SIGQUIT)
 		return true; /* asked again: end now */
-	return pl_exchange_in_flight() == 0 &&
+	return is_silent && pl_exchange_in_flight() == 0 &&
 	       (pl_service.is_drained == NULL || pl_service.is_drained());
 }
 
@@ -278,11 +304,15 @@ void
 kore_worker_teardown(void)
 {
 	pl_app.is_draining = true;
+	if (pl_app.member != NULL)
+		pl_member_drain(pl_app.member);
 	pl_log_info("worker is ending", PL_L_INT("in_flight", pl_exchange_in_flight()));
 	if (pl_service.drain != NULL)
 		pl_service.drain();
 	pl_loop_kore_drain(
 	    pl_app.loop, is_drained, NULL, pl_settings.drain_s * 1000 + DRAIN_MORE_MS);
+	if (pl_app.member != NULL)
+		pl_member_leave(pl_app.member);
 	if (pl_exchange_in_flight() > 0) {
 		/* What they wait for would call back into what is freed below. */
 		pl_log_warn("requests were cut off",
@@ -300,6 +330,7 @@ kore_worker_teardown(void)
 	pl_sessions_free(pl_app.sessions);
 	pl_loop_kore_drain(pl_app.loop, never, NULL, CLEANUP_MS);
 	pl_online_free(pl_app.online);
+	pl_member_free(pl_app.member);
 	pl_bus_free(pl_app.bus);
 	pl_loop_kore_free(pl_app.loop);
 	pl_jwt_fini();

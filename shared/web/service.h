@@ -10,6 +10,7 @@
 #define PL_WEB_SERVICE_H
 
 #include "bus/bus.h"
+#include "bus/member.h"
 #include "bus/online.h"
 #include "loop/offload.h"
 #include "ops/metrics.h"
@@ -49,6 +50,8 @@ struct pl_service {
 	void (*drain)(void);
 	bool (*is_drained)(void); /* NULL: once no request is in flight */
 	void (*stop)(void);       /* free what start made; may be NULL */
+	/* Another had pl_member_name(): it is a new one now. May be NULL. */
+	void (*on_renamed)(void *arg, const char *name);
 };
 
 /* Each service defines this one. */
@@ -61,6 +64,7 @@ struct pl_app {
 	struct pl_bus *bus;
 	struct pl_online *online;
 	struct pl_sessions *sessions;
+	struct pl_member *member; /* as the gateway knows us */
 	bool is_draining;
 };
 extern struct pl_app pl_app;

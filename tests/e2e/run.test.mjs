@@ -60,7 +60,7 @@ describe('a run', () => {
     return person;
   };
 
-  for (const name of ['auth1', 'message1', 'presence1', 'responder1', 'gateway', 'redis']) {
+  for (const name of ['auth1', 'message1', 'presence1', 'responder1', 'follower', 'gateway', 'redis']) {
     test(`brings ${name} back after kill -9, and nothing that was answered is lost`, async () => {
       const [ann, bob] = [await signUp('ann'), await signUp('bob')];
       const socket = await bob.connect({ reconnectionDelay: 50, reconnectionDelayMax: 200 });
@@ -105,7 +105,7 @@ describe('a run', () => {
   test('keeps its secrets out of the environment that /proc shows', async () => {
     const [ann] = [await signUp('ann')];
     const jwtSecret = await readFile(path.join(hold.stack.dir, 'data/jwt.secret'), 'utf8');
-    for (const name of ['auth1', 'message1', 'presence1', 'responder1', 'gateway', 'redis']) {
+    for (const name of ['auth1', 'message1', 'presence1', 'responder1', 'follower', 'gateway', 'redis']) {
       const pid = await hold.stack.pidOf(name);
       assert.ok(!(await readFile(`/proc/${pid}/environ`, 'latin1')).includes(jwtSecret), name);
       assert.ok(!(await readFile(`/proc/${pid}/cmdline`, 'latin1')).includes(jwtSecret), name);

@@ -1,0 +1,160 @@
+/*
+ * gateway-follow: writes who serves into a file, for the gateway's nginx (members.lua), each
+ * time that changes.
+ *
+ *   usage: gateway-follow PREFIX      writes PREFIX/run/members, a line for each process:
+ *
+ *     presence p1 10.0.0.7:8080 up
+ *
+ * The file is always whole: a new one takes the old one's place. While Redis is away, or this
+ * program is, it stays as it was. Needs REDIS_URL alone.  SIGTERM ends it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "bus/members.h"
+#include "loop/loop_epoll.h"
+#include "ops/settings.h"
+
+#define FILE_BYTES_MAX ((size_t)1 << 20)
+#define PATH_MAX_BYTES 4096
+
+static struct app {
+	struct pl_loop *loop;
+	struct pl_bus *bus;
+	struct pl_members *members;
+	struct pl_loop_fd signals;
+	char path[PATH_MAX_BYTES];
+	char new_path[PATH_MAX_BYTES + 8];
+} app;
+
+/* ---- the file ---- */
+
+static bool
+write_all(int fd, struct pl_str text)
+{
+	while (text.len > 0) {
+		ssize_t n = write(fd, text.ptr, text.len);
+
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		text = pl_str_n(text.ptr + n, text.len - (size_t)n);
+	}
+	return true;
+}
+
+static bool
+write_file(struct pl_str text)
+{
+	int fd = open(app.new_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	bool is_whole;
+
+	if (fd == -1)
+		return false;
+	is_whole = write_all(fd, text);
+	return close(fd) == 0 && is_whole && rename(app.new_path, app.path) == 0;
+}
+
+static void
+on_change(void *arg)
+{
+	struct pl_buf text;
+
+	(void)arg;
+	pl_buf_init(&text, FILE_BYTES_MAX);
+	pl_members_print(app.members, &text);
+	if (!write_file(pl_buf_str(&text)))
+		pl_log_error(
+		    "members were not written, the gateway goes on with the old ones",
+		    PL_L_CSTR("file", app.path), PL_L_CSTR("err", strerror(errno)));
+	else
+		pl_log_info("members changed", PL_L_STR("members", pl_buf_str(&text)));
+	pl_buf_fini(&text);
+}
+
+/* ---- the process ---- */
+
+static void
+on_signal(struct pl_loop_fd *w, unsigned ready)
+{
+	(void)w;
+	(void)ready;
+	pl_loop_epoll_stop(app.loop);
+}
+
+static void
+prepare_process(void)
+{
+	pid_t parent = getppid();
+	sigset_t set;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		exit(0);
+	app.signals.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+static void
+start(void)
+{
+	app.loop = pl_loop_epoll_new();
+	app.signals.on_ready = on_signal;
+	pl_loop_fd_watch(app.loop, &app.signals, PL_FD_READ);
+	app.bus = pl_bus_redis_new(app.loop, pl_settings.redis_url);
+	app.members = pl_members_new(app.loop, app.bus, on_change, NULL);
+}
+
+static void
+finish(void)
+{
+	pl_members_free(app.members);
+	pl_bus_free(app.bus);
+	pl_loop_fd_watch(app.loop, &app.signals, 0);
+	close(app.signals.fd);
+	pl_loop_epoll_free(app.loop);
+	pl_config_free(pl_settings_table, pl_settings_rows, PL_SVC_GATEWAY, &pl_settings);
+}
+
+static void
+fail(const char *why)
+{
+	fprintf(stderr, "gateway-follow: %s\n", why);
+	exit(PL_EXIT_CONFIG);
+}
+
+int
+main(int argc, char **argv)
+{
+	int len;
+
+	pl_log_init("gateway", PL_LOG_INFO);
+	prepare_process();
+	if (argc != 2)
+		fail("usage: gateway-follow PREFIX");
+	len = snprintf(app.path, sizeof(app.path), "%s/run/members", argv[1]);
+	if (len < 0 || (size_t)len >= sizeof(app.path))
+		fail("PREFIX is too long");
+	snprintf(app.new_path, sizeof(app.new_path), "%s.new", app.path);
+	pl_settings_load_or_exit(PL_SVC_GATEWAY);
+	pl_log_init("gateway", (enum pl_log_level)pl_settings.log_level);
+	if (pl_redis_url_check(pl_settings.redis_url) != PL_OK)
+		fail("REDIS_URL must be redis://[:password@]host[:port][/db]");
+	start();
+	pl_loop_epoll_run(app.loop);
+	finish();
+	return 0;
+}

@@ -1,0 +1,259 @@
+#include "bus/member.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "bus/redis_reply.h"
+
+#define SOON_MS      100 /* until Redis has taken us */
+#define NUMBER_BYTES 24
+
+static const char name_letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+
+enum standing { UP, DRAINING, LEFT };
+
+struct pl_member {
+	struct pl_loop *loop;
+	struct pl_redis *redis; /* NULL on bus_local: there is no gateway */
+	char *service;
+	char *listen;
+	char name[PL_MEMBER_NAME_MAX + 1];
+	bool is_name_given;
+	bool is_told_of_other; /* the log was */
+	bool is_announced;     /* under this name and in this standing */
+	enum standing standing;
+	char address[PL_MEMBER_ADDRESS_MAX + 1]; /* as announced */
+	void (*on_renamed)(void *arg, const char *name);
+	void *arg;
+	struct pl_timer timer;
+	struct pl_redis_script announce_script;
+	struct pl_redis_script leave_script;
+	size_t pending; /* commands whose reply brings us back here */
+	bool is_closed; /* freed once nothing is pending */
+};
+
+/*
+ * KEYS: members. ARGV: "presence p1", address, state, lease in ms, channel.
+ * 0 where another lives under this name. One that listens where we do is us, before we died.
+ */
+static const char announce_lua[] =
+    "local t = redis.call('TIME')\n"
+    "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
+    "local old = redis.call('HGET', KEYS[1], ARGV[1])\n"
+    "local ends, address, state = string.match(old or '', '^(%d+) (%S+) (%S+)$')\n"
+    "if ends and address ~= ARGV[2] and tonumber(ends) > now then return 0 end\n"
+    "redis.call('HSET', KEYS[1], ARGV[1],\n"
+    "  string.format('%.0f %s %s', now + ARGV[4], ARGV[2], ARGV[3]))\n"
+    "redis.call('PEXPIRE', KEYS[1], ARGV[4] * 2)\n"
+    "if address ~= ARGV[2] or state ~= ARGV[3] or tonumber(ends) <= now then\n"
+    "  redis.call('PUBLISH', ARGV[5], '')\n"
+    "end\n"
+    "return 1\n";
+
+/* KEYS: members. ARGV: "presence p1", address, channel. */
+static const char leave_lua[] =
+    "local old = redis.call('HGET', KEYS[1], ARGV[1])\n"
+    "local address = string.match(old or '', '^%d+ (%S+) %S+$')\n"
+    "if address ~= ARGV[2] then return 0 end\n"
+    "redis.call('HDEL', KEYS[1], ARGV[1])\n"
+    "redis.call('PUBLISH', ARGV[3], ARGV[1] .. ' ' .. ARGV[2])\n"
+    "return 1\n";
+
+/* ---- name and address ---- */
+
+static bool
+is_name(const char *text)
+{
+	size_t len = text != NULL ? strlen(text) : 0;
+
+	return len > 0 && len <= PL_MEMBER_NAME_MAX && strspn(text, name_letters) == len;
+}
+
+static void
+draw_name(char out[PL_MEMBER_NAME_MAX + 1])
+{
+	for (size_t i = 0; i < PL_MEMBER_NAME_MAX; i++)
+		out[i] = name_letters[pl_random_below(sizeof(name_letters) - 1)];
+	out[PL_MEMBER_NAME_MAX] = '\0';
+}
+
+/* The host of listen where others can use it: an address, and not that of all. */
+static bool
+own_host(const struct pl_member *m, const char *colon, char out[INET6_ADDRSTRLEN])
+{
+	bool is_v6 = m->listen[0] == '[' && colon[-1] == ']';
+	size_t len = (size_t)(colon - m->listen) - (is_v6 ? 2 : 0);
+	struct in6_addr ip = {0};
+
+	if (len >= INET6_ADDRSTRLEN)
+		return false;
+	memcpy(out, m->listen + (is_v6 ? 1 : 0), len);
+	out[len] = '\0';
+	if (is_v6)
+		return inet_pton(AF_INET6, out, &ip) == 1 &&
+		       !IN6_IS_ADDR_UNSPECIFIED(&ip);
+	return inet_pton(AF_INET, out, &ip) == 1 && ip.s6_addr32[0] != INADDR_ANY;
+}
+
+static bool
+find_address(struct pl_member *m)
+{
+	const char *colon = strrchr(m->listen, ':');
+	char host[INET6_ADDRSTRLEN];
+
+	if (!own_host(m, colon, host) && !pl_redis_local_host(m->redis, host))
+		return false;
+	snprintf(m->address, sizeof(m->address), strchr(host, ':') ? "[%s]%s" : "%s%s",
+	    host, colon);
+	return true;
+}
+
+static struct pl_str
+field(const struct pl_member *m, char out[PL_MEMBER_LINE_MAX + 1])
+{
+	snprintf(out, PL_MEMBER_LINE_MAX + 1, "%s %s", m->service, m->name);
+	return pl_str(out);
+}
+
+/* ---- announcing ---- */
+
+static void
+settle(struct pl_member *m)
+{
+	if (m->pending > 0 || !m->is_closed)
+		return;
+	pl_mem_free(m->service);
+	pl_mem_free(m->listen);
+	pl_mem_free(m);
+}
+
+static void
+give_way(struct pl_member *m)
+{
+	if (m->is_name_given) {
+		if (!m->is_told_of_other)
+			pl_log_warn("another process was found under this INSTANCE, "
+				    "waiting until it is gone",
+			    PL_L_CSTR("instance", m->name));
+		m->is_told_of_other = true;
+		return;
+	}
+	draw_name(m->name);
+	pl_log_info("name was another's, drew a new one", PL_L_CSTR("name", m->name));
+	if (m->on_renamed != NULL)
+		m->on_renamed(m->arg, m->name);
+	pl_timer_start(m->loop, &m->timer, 0);
+}
+
+static void
+on_announced(void *arg, const struct redisReply *reply)
+{
+	struct pl_member *m = arg;
+	bool is_known = pl_redis_reply_is(reply, REDIS_REPLY_INTEGER);
+
+	m->pending--;
+	m->is_announced = is_known && reply->integer == 1;
+	if (!m->is_closed && m->standing != LEFT && is_known && reply->integer == 0)
+		give_way(m);
+	settle(m);
+}
+
+static void
+announce(struct pl_member *m)
+{
+	char name[PL_MEMBER_LINE_MAX + 1], lease[NUMBER_BYTES];
+	struct pl_str key = PL_STR(PL_MEMBERS_KEY);
+
+	snprintf(lease, sizeof(lease), "%d", PL_MEMBER_LEASE_MS);
+	m->pending++;
+	pl_redis_eval(m->redis, &m->announce_script, &key, 1,
+	    (struct pl_str[]){field(m, name), pl_str(m->address),
+		m->standing == UP ? PL_STR("up") : PL_STR("drain"), pl_str(lease),
+		PL_STR(PL_MEMBERS_CHANNEL)},
+	    5, on_announced, m);
+}
+
+static void
+on_timer(struct pl_timer *t)
+{
+	struct pl_member *m = t->arg;
+
+	if (!pl_redis_is_up(m->redis))
+		m->is_announced = false;
+	else if (find_address(m))
+		announce(m);
+	pl_timer_start(m->loop, t, m->is_announced ? PL_MEMBER_RENEW_MS : SOON_MS);
+}
+
+/* ---- life ---- */
+
+struct pl_member *
+pl_member_new(
+    struct pl_loop *loop, struct pl_bus *bus, const struct pl_member_config *config)
+{
+	struct pl_member *m = pl_mem_zalloc(sizeof(*m));
+
+	m->loop = loop;
+	m->redis = pl_bus_redis(bus);
+	m->service = pl_mem_strdup(config->service);
+	m->listen = pl_mem_strdup(config->listen);
+	m->is_name_given = is_name(config->name);
+	if (m->is_name_given)
+		memcpy(m->name, config->name, strlen(config->name) + 1);
+	else
+		draw_name(m->name);
+	m->on_renamed = config->on_renamed;
+	m->arg = config->arg;
+	m->timer = (struct pl_timer){.on_fire = on_timer, .arg = m};
+	pl_redis_script_init(&m->announce_script, announce_lua);
+	pl_redis_script_init(&m->leave_script, leave_lua);
+	if (m->redis != NULL)
+		pl_timer_start(loop, &m->timer, 0);
+	return m;
+}
+
+void
+pl_member_free(struct pl_member *m)
+{
+	if (m == NULL)
+		return;
+	pl_timer_stop(m->loop, &m->timer);
+	m->is_closed = true;
+	settle(m);
+}
+
+const char *
+pl_member_name(const struct pl_member *m)
+{
+	return m->name;
+}
+
+void
+pl_member_drain(struct pl_member *m)
+{
+	if (m->standing != UP)
+		return;
+	m->standing = DRAINING;
+	if (m->redis != NULL)
+		pl_timer_start(m->loop, &m->timer, 0);
+}
+
+void
+pl_member_leave(struct pl_member *m)
+{
+	char name[PL_MEMBER_LINE_MAX + 1];
+	struct pl_str key = PL_STR(PL_MEMBERS_KEY);
+
+	m->standing = LEFT;
+	pl_timer_stop(m->loop, &m->timer);
+	if (!pl_redis_is_up(m->redis))
+		return;
+	pl_redis_eval(m->redis, &m->leave_script, &key, 1,
+	    (struct pl_str[]){
+		field(m, name), pl_str(m->address), PL_STR(PL_MEMBERS_CHANNEL)},
+	    3, NULL, NULL);
+	pl_redis_flush(m->redis);
+}

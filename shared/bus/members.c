@@ -1,0 +1,276 @@
+#include "bus/members.h"
+
+#include <stdlib.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "bus/redis_reply.h"
+
+struct entry {
+	struct pl_str line; /* "presence p1 10.0.0.7:8080 up" */
+	struct pl_str key;  /* of it, "presence p1" */
+	int64_t listed_mono_ms;
+	char text[];
+};
+
+struct pl_members {
+	struct pl_loop *loop;
+	struct pl_bus *bus;
+	void (*on_change)(void *arg);
+	void *arg;
+	struct pl_map entries; /* key -> struct entry */
+	struct pl_bus_listener listener;
+	struct pl_timer timer;
+	struct pl_redis_script script;
+	struct pl_members_times times;
+	int64_t trust_mono_ms; /* until then nobody is dropped for not being listed */
+	size_t pending;
+	bool is_closed; /* freed once nothing is pending */
+};
+
+/* KEYS: members. The lines of those whose lease runs. Sweeps out the others. */
+static const char list_lua[] =
+    "local t = redis.call('TIME')\n"
+    "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
+    "local all, lines = redis.call('HGETALL', KEYS[1]), {}\n"
+    "for i = 1, #all, 2 do\n"
+    "  local ends, rest = string.match(all[i + 1], '^(%d+) (.*)$')\n"
+    "  if ends and tonumber(ends) > now then\n"
+    "    lines[#lines + 1] = all[i] .. ' ' .. rest\n"
+    "  else\n"
+    "    redis.call('HDEL', KEYS[1], all[i])\n"
+    "  end\n"
+    "end\n"
+    "return lines\n";
+
+/* ---- entries ---- */
+
+static void
+drop(struct pl_members *ms, struct entry *e)
+{
+	pl_map_del(&ms->entries, e->key);
+	pl_mem_free(e);
+}
+
+static struct entry *
+add(struct pl_members *ms, struct pl_str text, size_t key_len)
+{
+	struct entry *e = pl_mem_zalloc(sizeof(*e) + text.len + 1);
+
+	memcpy(e->text, text.ptr, text.len);
+	e->line = pl_str_n(e->text, text.len);
+	e->key = pl_str_n(e->text, key_len);
+	(void)pl_map_put(&ms->entries, e->key, e);
+	return e;
+}
+
+/* True where this changed something. */
+static bool
+take_line(struct pl_members *ms, struct pl_str text)
+{
+	struct pl_member_line line;
+	struct entry *e;
+	size_t key_len;
+	bool is_new;
+
+	if (!pl_member_line_parse(text, &line))
+		return false;
+	key_len = (size_t)(line.name.ptr + line.name.len - text.ptr);
+	e = pl_map_get(&ms->entries, pl_str_n(text.ptr, key_len));
+	is_new = e == NULL || !pl_str_eq(e->line, text);
+	if (is_new && e != NULL)
+		drop(ms, e);
+	else if (is_new && ms->entries.count >= PL_MEMBERS_MAX)
+		return false;
+	if (is_new)
+		e = add(ms, text, key_len);
+	e->listed_mono_ms = pl_loop_now_ms(ms->loop);
+	return is_new;
+}
+
+/* Those whose lease has ended. */
+static bool
+drop_missing(struct pl_members *ms)
+{
+	int64_t now = pl_loop_now_ms(ms->loop);
+	bool is_any = false;
+	struct entry *e;
+
+	if (now < ms->trust_mono_ms)
+		return false;
+	for (size_t it = 0; (e = pl_map_next(&ms->entries, &it)) != NULL;) {
+		if (now - e->listed_mono_ms < ms->times.missing_ms)
+			continue;
+		drop(ms, e);
+		is_any = true;
+	}
+	return is_any;
+}
+
+/* ---- asking ---- */
+
+static void
+settle(struct pl_members *ms)
+{
+	if (ms->pending == 0 && ms->is_closed)
+		pl_mem_free(ms);
+}
+
+static void
+trust(struct pl_members *ms)
+{
+	ms->trust_mono_ms = pl_loop_now_ms(ms->loop) + ms->times.trust_ms;
+}
+
+static void
+on_listed(void *arg, const struct redisReply *reply)
+{
+	struct pl_members *ms = arg;
+	bool has_changed = false;
+
+	ms->pending--;
+	if (ms->is_closed) {
+		settle(ms);
+		return;
+	}
+	if (!pl_redis_reply_is(reply, REDIS_REPLY_ARRAY)) {
+		trust(ms);
+		return;
+	}
+	for (size_t i = 0; i < reply->elements; i++)
+		has_changed |=
+		    take_line(ms, pl_redis_reply_str(pl_redis_reply_at(reply, i)));
+	has_changed |= drop_missing(ms);
+	if (has_changed)
+		ms->on_change(ms->arg);
+}
+
+static void
+ask(struct pl_timer *t)
+{
+	struct pl_members *ms = t->arg;
+	struct pl_str key = PL_STR(PL_MEMBERS_KEY);
+
+	pl_timer_start(ms->loop, t, ms->times.ask_ms);
+	if (!pl_redis_is_up(pl_bus_redis(ms->bus))) {
+		trust(ms);
+		return;
+	}
+	ms->pending++;
+	pl_redis_eval(
+	    pl_bus_redis(ms->bus), &ms->script, &key, 1, NULL, 0, on_listed, ms);
+}
+
+/* "presence p1 10.0.0.7:8080": that one, and none that came after it under its name. */
+static struct entry *
+who_left(struct pl_members *ms, struct pl_str said)
+{
+	const char *space = said.len == 0 ? NULL : memrchr(said.ptr, ' ', said.len);
+	struct entry *e;
+
+	if (space == NULL)
+		return NULL;
+	e = pl_map_get(&ms->entries, pl_str_n(said.ptr, (size_t)(space - said.ptr)));
+	return e != NULL && pl_str_starts(e->line, said) ? e : NULL;
+}
+
+static void
+on_message(void *arg, struct pl_str channel, struct pl_str payload)
+{
+	struct pl_members *ms = arg;
+	struct entry *e = who_left(ms, payload);
+
+	(void)channel;
+	if (e != NULL) {
+		drop(ms, e);
+		ms->on_change(ms->arg);
+	} else {
+		pl_timer_start(ms->loop, &ms->timer, 0);
+	}
+}
+
+static void
+on_ready(void *arg, bool is_again)
+{
+	struct pl_members *ms = arg;
+
+	if (is_again)
+		trust(ms);
+	pl_timer_start(ms->loop, &ms->timer, 0);
+}
+
+/* ---- life ---- */
+
+static int
+by_text(const void *a, const void *b)
+{
+	const struct entry *const *x = a, *const *y = b;
+
+	return strcmp((*x)->text, (*y)->text);
+}
+
+void
+pl_members_print(const struct pl_members *ms, struct pl_buf *out)
+{
+	struct entry **all =
+	    pl_mem_alloc((ms->entries.count + 1) * sizeof(struct entry *));
+	struct entry *e;
+	size_t count = 0;
+
+	for (size_t it = 0; (e = pl_map_next(&ms->entries, &it)) != NULL;)
+		all[count++] = e;
+	qsort(all, count, sizeof(struct entry *), by_text);
+	for (size_t i = 0; i < count; i++)
+		pl_buf_printf(out, "%s\n", all[i]->text);
+	pl_mem_free(all);
+}
+
+struct pl_members *
+pl_members_new_timed(struct pl_loop *loop, struct pl_bus *bus,
+    struct pl_members_times times, void (*on_change)(void *arg), void *arg)
+{
+	struct pl_members *ms = pl_mem_zalloc(sizeof(*ms));
+
+	ms->loop = loop;
+	ms->bus = bus;
+	ms->times = times;
+	ms->on_change = on_change;
+	ms->arg = arg;
+	pl_map_init(&ms->entries);
+	pl_redis_script_init(&ms->script, list_lua);
+	ms->timer = (struct pl_timer){.on_fire = ask, .arg = ms};
+	ms->listener.on_message = on_message;
+	ms->listener.on_ready = on_ready;
+	ms->listener.arg = ms;
+	trust(ms);
+	pl_bus_subscribe(bus, PL_STR(PL_MEMBERS_CHANNEL), &ms->listener);
+	pl_timer_start(loop, &ms->timer, 0);
+	return ms;
+}
+
+struct pl_members *
+pl_members_new(
+    struct pl_loop *loop, struct pl_bus *bus, void (*on_change)(void *arg), void *arg)
+{
+	struct pl_members_times times = {.ask_ms = PL_MEMBERS_ASK_MS,
+	    .missing_ms = PL_MEMBERS_MISSING_MS,
+	    .trust_ms = PL_MEMBERS_TRUST_MS};
+
+	return pl_members_new_timed(loop, bus, times, on_change, arg);
+}
+
+void
+pl_members_free(struct pl_members *ms)
+{
+	struct entry *e;
+
+	if (ms == NULL)
+		return;
+	pl_bus_unsubscribe(ms->bus, &ms->listener);
+	pl_timer_stop(ms->loop, &ms->timer);
+	for (size_t it = 0; (e = pl_map_next(&ms->entries, &it)) != NULL;)
+		drop(ms, e);
+	pl_map_fini(&ms->entries);
+	ms->is_closed = true;
+	settle(ms);
+}

@@ -1,0 +1,39 @@
+/*
+ * members: all processes that announce themselves (bus/member.h), as the gateway's follower
+ * sees them: asked of Redis every second, and at once when one says that something changed.
+ *
+ * Redis may forget (a restart, FLUSHALL) or be away, while the processes go on: a member that
+ * is not listed stays for PL_MEMBERS_MISSING_MS, and for PL_MEMBERS_TRUST_MS once Redis is
+ * back from having been away; one that says it has left goes at once.
+ * Threads: the loop's.
+ */
+#ifndef PL_BUS_MEMBERS_H
+#define PL_BUS_MEMBERS_H
+
+#include "base/buf.h"
+#include "bus/member.h"
+
+#define PL_MEMBERS_ASK_MS     1000
+#define PL_MEMBERS_MISSING_MS 3000
+#define PL_MEMBERS_TRUST_MS   10000 /* more than anyone's pause between two dials */
+#define PL_MEMBERS_MAX        1000
+
+struct pl_members;
+
+/* on_change: there are others than before, or one began to drain. */
+struct pl_members *pl_members_new(
+    struct pl_loop *loop, struct pl_bus *bus, void (*on_change)(void *arg), void *arg);
+/* With other times than those above; for tests. */
+struct pl_members_times {
+	int64_t ask_ms;
+	int64_t missing_ms;
+	int64_t trust_ms;
+};
+struct pl_members *pl_members_new_timed(struct pl_loop *loop, struct pl_bus *bus,
+    struct pl_members_times times, void (*on_change)(void *arg), void *arg);
+void pl_members_free(struct pl_members *ms); /* before the bus */
+/* Add a line for each to out, as pl_member_line_parse() takes it, sorted, each with a
+ * newline. */
+void pl_members_print(const struct pl_members *ms, struct pl_buf *out);
+
+#endif
