@@ -116,6 +116,9 @@ $B/tests/unit/proto/ws_wslay_test: private LIBS += -lwslay
 RESPONDER_PURE := $(addprefix services/llm-responder/,endpoint.o prompt.o answer.o dialect.o breaker.o)
 $(filter $B/tests/unit/llm-responder/%,$(UNIT_BIN)): $(addprefix $B/,$(RESPONDER_PURE))
 build/fuzz/fuzz_llm: $(addprefix build/fuzz/,$(RESPONDER_PURE))
+build/fuzz/fuzz_offset: build/fuzz/services/presence/seen.o
+
+$(filter $B/tests/unit/presence/%,$(UNIT_BIN)): $B/services/presence/seen.o
 
 # The stand-in for MongoDB that tests run against.
 MONGO_MADE_OF := $(addprefix tests/support/mongo/,prepare.sh pom.xml Launcher.java)

@@ -1,5 +1,7 @@
 #include "hub.h"
 
+#include <assert.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -41,21 +43,60 @@ send_to_user(struct hub_user *user, struct pl_ref *packet, struct pl_str not_soc
 	}
 }
 
-/* A newMessage: once to each socket. */
+/* stem: the packet of a newMessage up to its offset. */
+static struct pl_ref *
+message_packet(const struct seen *seen, struct pl_str stem)
+{
+	struct pl_ref *packet;
+	struct pl_buf buf;
+
+	pl_buf_init(&buf, PL_BUF_UNLIMITED);
+	(void)pl_buf_add_str(&buf, stem);
+	(void)pl_buf_add_cstr(&buf, ",\"");
+	seen_write_offset(seen, &buf);
+	(void)pl_buf_add_cstr(&buf, "\"]");
+	packet = pl_eio_packet_encode(PL_EIO_MESSAGE, pl_buf_str(&buf));
+	pl_buf_fini(&buf);
+	return packet;
+}
+
+/* A newMessage: once to each socket. What is read from the store may be older than the socket,
+ * or long forgotten by it. */
 static void
-send_message(struct hub_user *user, struct pl_ref *packet, const struct pl_oid *id,
-    int64_t written_unix_ms)
+send_message(struct hub_user *user, struct pl_str stem, const struct pl_message_pos *pos,
+    bool is_from_store)
 {
 	pl_list_for_each_safe(link, &user->sockets)
 	{
 		struct hub_socket *socket = PL_CONTAINER(link, struct hub_socket, link);
+		struct pl_ref *packet;
 
-		if (!pl_sio_conn_is_in(&socket->client->conn, 0))
+		if (!pl_sio_conn_is_in(&socket->client->conn, 0)) {
 			socket->has_missed = true;
-		else if (socket->joined_unix_ms <= written_unix_ms &&
-			 seen_add(&socket->seen, id))
-			send_to(socket, packet);
+			continue;
+		}
+		if (is_from_store && !seen_is_past_floor(&socket->seen, pos))
+			continue;
+		if (!seen_add(&socket->seen, pos))
+			continue;
+		packet = message_packet(&socket->seen, stem);
+		send_to(socket, packet);
+		pl_ref_drop(packet);
 	}
+}
+
+static void
+on_new_message(struct hub_user *user, const struct pl_event *event)
+{
+	struct pl_message_pos pos;
+	struct pl_str stem;
+
+	if (!pl_event_split_offset(event->packet, &stem, &pos))
+		pl_log_warn("bus event had no offset, dropped it");
+	else if (tail_is_behind())
+		tail_wake(); /* it comes from there, behind what was missed */
+	else
+		send_message(user, stem, &pos, false);
 }
 
 static void
@@ -70,39 +111,57 @@ on_user_event(void *arg, struct pl_str channel, struct pl_str payload)
 		pl_log_warn("bus event was malformed, dropped it");
 		return;
 	}
+	if (pl_str_eq(event.name, PL_STR("newMessage"))) {
+		on_new_message(user, &event);
+		return;
+	}
 	packet = pl_eio_packet_encode(PL_EIO_MESSAGE, event.packet);
-	if (event.has_id && pl_str_eq(event.name, PL_STR("newMessage")))
-		send_message(user, packet, &event.id, INT64_MAX);
-	else
-		send_to_user(user, packet, event.not_socket);
+	send_to_user(user, packet, event.not_socket);
 	pl_ref_drop(packet);
 	/* Who has sent is not typing any more. */
 	if (pl_str_eq(event.name, PL_STR("messageSent")))
 		typing_end_all(&user->id);
 }
 
+/* stem is borrowed from buf, which is filled. */
+static struct pl_message_pos
+encode_message(const struct pl_message *m, struct pl_buf *buf, struct pl_str *stem)
+{
+	struct pl_message_pos pos;
+	bool is_split;
+
+	pl_event_new_message_packet(buf, m);
+	is_split = pl_event_split_offset(pl_buf_str(buf), stem, &pos);
+	assert(is_split);
+	return pos;
+}
+
 void
 hub_deliver(const struct pl_message *m)
 {
 	struct hub_user *user = pl_map_get(&hub.users, pl_oid_str(&m->receiver));
-	struct pl_ref *packet;
+	struct pl_message_pos pos;
+	struct pl_str stem;
+	struct pl_buf buf;
 
 	if (!user)
 		return;
-	packet = hub_message_packet(m);
-	send_message(user, packet, &m->id, m->created_unix_ms);
-	pl_ref_drop(packet);
+	pl_buf_init(&buf, PL_BUF_UNLIMITED);
+	pos = encode_message(m, &buf, &stem);
+	send_message(user, stem, &pos, true);
+	pl_buf_fini(&buf);
 }
 
 struct pl_ref *
-hub_message_packet(const struct pl_message *m)
+hub_message_packet(const struct seen *seen, const struct pl_message *m)
 {
 	struct pl_ref *packet;
+	struct pl_str stem;
 	struct pl_buf buf;
 
 	pl_buf_init(&buf, PL_BUF_UNLIMITED);
-	pl_event_new_message_packet(&buf, m);
-	packet = pl_eio_packet_encode(PL_EIO_MESSAGE, pl_buf_str(&buf));
+	(void)encode_message(m, &buf, &stem);
+	packet = message_packet(seen, stem);
 	pl_buf_fini(&buf);
 	return packet;
 }
@@ -255,7 +314,6 @@ hub_join(struct hub_socket *socket, const struct pl_jwt_claims *claims)
 
 	pl_timer_stop(pl_app.loop, &user->grace);
 	socket->user = user;
-	socket->joined_unix_ms = pl_clock_unix_ms();
 	socket->has_missed = false;
 	memcpy(socket->token_id, claims->token_id, PL_JWT_ID_LEN);
 	pl_list_push(&user->sockets, &socket->link);

@@ -5,7 +5,8 @@
  *   struct hub_socket  a Socket.IO connection that was let in, or still asks to be
  *
  * The hub listens on the bus for the users that it has, hands each event to all sockets of its
- * user, encoded once, and keeps the roster (bus/online) told.  Threads: the loop's.
+ * user, encoded once (but for the offset behind a newMessage, which is each socket's own: see
+ * presence/seen), and keeps the roster (bus/online) told.  Threads: the loop's.
  */
 #ifndef PRESENCE_HUB_H
 #define PRESENCE_HUB_H
@@ -36,7 +37,6 @@ struct hub_socket {
 	struct pl_timer expiry;
 	uint8_t token_id[PL_JWT_ID_LEN];
 	char id[HUB_SOCKET_ID_LEN + 1];
-	int64_t joined_unix_ms;
 	struct seen seen;
 	/* A message came while the socket was not let in yet. */
 	bool has_missed;
@@ -62,8 +62,9 @@ void hub_leave(struct hub_socket *socket, bool with_grace);
 /* Hand a message that was read from the store to the sockets of its receiver that were here
  * when it was written, and have not got it. */
 void hub_deliver(const struct pl_message *m);
-/* newMessage as a whole Engine.IO packet; one owner, the caller. */
-struct pl_ref *hub_message_packet(const struct pl_message *m);
+/* newMessage as a whole Engine.IO packet, for one who has seen these, and m last; one owner,
+ * the caller. */
+struct pl_ref *hub_message_packet(const struct seen *seen, const struct pl_message *m);
 /* Send an event to every socket of every user here, or to those that are delta sockets, or are
  * not. Adds owners to packet, a whole Engine.IO packet. */
 enum hub_audience { HUB_ALL, HUB_LIST, HUB_DELTA };

@@ -14,6 +14,7 @@ static struct {
 	struct pl_ref *packet; /* NULL once the set has changed, as is first */
 	struct pl_ref *first;
 	int64_t encoded_mono_ms; /* the last packet */
+	struct pl_message_pos first_pos;
 	int64_t first_mono_ms;
 	struct pl_list awaiting; /* hub_socket.list_link */
 	struct pl_timer await;
@@ -71,23 +72,29 @@ online_users_packet(void)
 	return pl_ref(online.packet);
 }
 
-struct pl_ref *
-online_users_first_packet(void)
+static void
+encode_first(int64_t now)
 {
-	int64_t now = pl_loop_now_ms(pl_app.loop);
-	struct pl_message_pos pos = {
-	    .created_unix_ms = pl_clock_unix_ms() - CLOCKS_DIFFER_MS};
+	struct pl_ref *packet = online_users_packet();
 	char offset[PL_MESSAGE_POS_LEN + 1];
-	struct pl_ref *packet;
 
-	if (online.first && now - online.first_mono_ms <= ONLINE_USERS_EVERY_FIRST_MS)
-		return pl_ref(online.first);
-	pl_message_pos_format(&pos, offset);
-	packet = online_users_packet();
+	online.first_pos = (struct pl_message_pos){
+	    .created_unix_ms = pl_clock_unix_ms() - CLOCKS_DIFFER_MS};
+	pl_message_pos_format(&online.first_pos, offset);
 	pl_ref_drop(online.first);
 	online.first = with_offset(packet, offset);
 	online.first_mono_ms = now;
 	pl_ref_drop(packet);
+}
+
+struct pl_ref *
+online_users_first_packet(struct pl_message_pos *pos)
+{
+	int64_t now = pl_loop_now_ms(pl_app.loop);
+
+	if (!online.first || now - online.first_mono_ms > ONLINE_USERS_EVERY_FIRST_MS)
+		encode_first(now);
+	*pos = online.first_pos;
 	return pl_ref(online.first);
 }
 

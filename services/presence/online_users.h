@@ -27,8 +27,8 @@ bool online_users_has(const struct pl_oid *user);
 void online_users_await(struct hub_socket *socket);
 /* The event as it is now, a whole Engine.IO packet; one owner, the caller. */
 struct pl_ref *online_users_packet(void);
-/* The same for a socket that is new: with an offset behind the list, so that it can recover
- * from here before it has got a message. */
-struct pl_ref *online_users_first_packet(void);
+/* The same for a socket that is new: with an offset behind the list, *pos, so that it can
+ * recover from here before it has got a message. */
+struct pl_ref *online_users_first_packet(struct pl_message_pos *pos);
 
 #endif

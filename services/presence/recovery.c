@@ -9,15 +9,24 @@
 
 _Static_assert(RECOVERY_PID_MAX <= PL_PARTING_PID_MAX, "a whole pid is noted");
 
+/* What is known, what may be missed, and one that shows that it is more. */
+#define READ_MAX (SEEN_OFFSET_MAX + RECOVERY_MESSAGES_MAX + 1)
+
 struct reading {
+	struct pl_list link; /* while it waits */
 	struct pl_store_read_call call;
 	struct hub_socket *socket;
 	struct pl_oid user;
-	struct pl_message_pos from;
-	struct pl_message_list missed;
-	void (*done)(void *arg, const struct pl_message_list *missed);
+	const struct recovery_ask *ask;
+	struct pl_message_list found;
+	void (*done)(void *arg, const struct pl_message_list *found);
 	void *arg;
 };
+
+static struct {
+	unsigned count; /* under way */
+	struct pl_list waiting;
+} readings = {.waiting = {&readings.waiting, &readings.waiting}};
 
 /* ---- asking -------------------------------------------------------------------------- */
 
@@ -62,14 +71,20 @@ pid_parse(struct pl_str pid, struct recovery_ask *out)
 	return true;
 }
 
-bool
-recovery_is_asked(const struct pl_json *auth, struct recovery_ask *out)
+struct recovery_ask *
+recovery_asked(const struct pl_json *auth)
 {
 	struct pl_str pid, offset;
+	struct recovery_ask *ask;
 
-	return pl_json_str(pl_json_get(auth, "pid"), &pid) &&
-	       pl_json_str(pl_json_get(auth, "offset"), &offset) && pid_parse(pid, out) &&
-	       pl_message_pos_parse(offset, &out->from);
+	if (!pl_json_str(pl_json_get(auth, "pid"), &pid) ||
+	    !pl_json_str(pl_json_get(auth, "offset"), &offset))
+		return NULL;
+	ask = pl_mem_zalloc(sizeof(*ask));
+	if (pid_parse(pid, ask) && seen_offset_parse(offset, &ask->has))
+		return ask;
+	pl_mem_free(ask);
+	return NULL;
 }
 
 /* Where no note was left the instance was killed, or Redis was away; or the note was not kept
@@ -79,16 +94,29 @@ recovery_is_in_time(const struct recovery_ask *ask, int64_t ago_ms)
 {
 	if (ago_ms != PL_PARTING_UNKNOWN_AGO)
 		return ago_ms <= RECOVERY_AWAY_MAX_MS;
-	return pl_clock_unix_ms() - ask->from.created_unix_ms <= PL_PARTING_KEPT_MS;
+	return pl_clock_unix_ms() - ask->has.floor.created_unix_ms <= PL_PARTING_KEPT_MS;
 }
 
 /* ---- reading ------------------------------------------------------------------------- */
 
+static void start(struct reading *r);
+
+static void
+start_next(void)
+{
+	struct pl_list *link;
+
+	while (readings.count < RECOVERY_READS_MAX &&
+	       (link = pl_list_pop(&readings.waiting)))
+		start(PL_CONTAINER(link, struct reading, link));
+}
+
 static void
 reading_end(struct reading *r, bool is_whole)
 {
-	r->done(r->arg, is_whole ? &r->missed : NULL);
-	pl_message_list_fini(&r->missed);
+	readings.count--;
+	r->done(r->arg, is_whole ? &r->found : NULL);
+	pl_message_list_fini(&r->found);
 	pl_mem_free(r);
 }
 
@@ -97,15 +125,24 @@ run(struct pl_store_read_call *call, struct pl_store *s)
 {
 	struct reading *r = PL_CONTAINER(call, struct reading, call);
 
-	return pl_store_messages_to(
-	    s, &r->user, &r->from, RECOVERY_MESSAGES_MAX + 1, &r->missed);
+	return pl_store_messages_to(s, &r->user, &r->ask->has.floor, READ_MAX, &r->found);
+}
+
+static size_t
+count_missed(const struct reading *r)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < r->found.count; i++)
+		count += !seen_offset_has(&r->ask->has, &r->found.items[i].id);
+	return count;
 }
 
 static void
-start(struct reading *r)
+read_it(struct reading *r)
 {
 	r->socket->has_missed = false;
-	pl_message_list_fini(&r->missed);
+	pl_message_list_fini(&r->found);
 	if (pl_store_async_read(pl_app.store, &r->call) != PL_OK)
 		reading_end(r, false);
 }
@@ -116,26 +153,38 @@ on_read(struct pl_store_read_call *call)
 	struct reading *r = PL_CONTAINER(call, struct reading, call);
 
 	if (call->err != PL_OK || !r->socket->user ||
-	    r->missed.count > RECOVERY_MESSAGES_MAX)
+	    count_missed(r) > RECOVERY_MESSAGES_MAX)
 		reading_end(r, false);
 	else if (r->socket->has_missed)
-		start(r); /* one more was written while this was read */
+		read_it(r); /* one more was written while this was read */
 	else
 		reading_end(r, true);
+	start_next();
+}
+
+static void
+start(struct reading *r)
+{
+	readings.count++;
+	if (r->socket->user)
+		read_it(r);
+	else
+		reading_end(r, false); /* it left while it waited */
 }
 
 void
-recovery_read(struct hub_socket *socket, const struct pl_message_pos *from,
-    void (*done)(void *arg, const struct pl_message_list *missed), void *arg)
+recovery_read(struct hub_socket *socket, const struct recovery_ask *ask,
+    void (*done)(void *arg, const struct pl_message_list *found), void *arg)
 {
 	struct reading *r = pl_mem_zalloc(sizeof(*r));
 
 	r->socket = socket;
 	r->user = socket->user->id;
-	r->from = *from;
+	r->ask = ask;
 	r->done = done;
 	r->arg = arg;
 	r->call.run = run;
 	r->call.done = on_read;
-	start(r);
+	pl_list_push(&readings.waiting, &r->link);
+	start_next();
 }

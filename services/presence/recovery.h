@@ -7,9 +7,10 @@
  *   server   0{"sid":..., "pid":...}              the same ones: it has recovered; then all
  *                                                 that it missed, in order
  *
- * An offset is a message's place in the order, so any instance can replay from the store. A pid
- * only names: who comes with it must be its user by his own token, and gets nothing but his own
- * messages. Where too much was missed, it is a new session, and the history has everything.
+ * An offset tells which messages the client has (presence/seen), so any instance can replay the
+ * others from the store. A pid only names: who comes with it must be its user by his own token,
+ * and gets nothing but his own messages. Where too much was missed, it is a new session, and the
+ * history has everything. At most RECOVERY_READS_MAX read at once, the others wait.
  * Threads: the loop's.
  */
 #ifndef PRESENCE_RECOVERY_H
@@ -21,24 +22,28 @@
 
 #define RECOVERY_MESSAGES_MAX 300
 #define RECOVERY_AWAY_MAX_MS  120000
+#define RECOVERY_READS_MAX    64
 #define RECOVERY_PID_MAX      (PL_OID_HEX_LEN + 1 + HUB_SOCKET_ID_LEN)
 
 struct recovery_ask {
 	struct pl_oid user;
 	char socket_id[HUB_SOCKET_ID_LEN + 1];
-	struct pl_message_pos from;
+	struct seen_offset has; /* the client */
 };
 
 void recovery_pid(
     const struct pl_oid *user, const char *socket_id, char out[RECOVERY_PID_MAX + 1]);
-/* Does CONNECT's payload (NULL: none) ask for recovery, with a pid and an offset of ours? */
-bool recovery_is_asked(const struct pl_json *auth, struct recovery_ask *out);
+/* What CONNECT's payload (NULL: none) asks, with a pid and an offset of ours; NULL for nothing.
+ * The caller's to pl_mem_free(). */
+struct recovery_ask *recovery_asked(const struct pl_json *auth);
 /* Was the connection, which broke ago_ms ago (PL_PARTING_UNKNOWN_AGO: nobody noted it), not
  * away for too long? */
 bool recovery_is_in_time(const struct recovery_ask *ask, int64_t ago_ms);
-/* Read what socket, which has joined, has missed. missed is borrowed by done, and NULL where it
- * cannot be recovered, or the socket has left meanwhile. done may come from here. */
-void recovery_read(struct hub_socket *socket, const struct pl_message_pos *from,
-    void (*done)(void *arg, const struct pl_message_list *missed), void *arg);
+/* Read what the store has for socket, which has joined, behind the floor of ask: what it has
+ * had, and at most RECOVERY_MESSAGES_MAX others. found is borrowed by done, and NULL where it
+ * cannot be recovered, or the socket has left meanwhile; ask is borrowed until then. done may
+ * come from here. */
+void recovery_read(struct hub_socket *socket, const struct recovery_ask *ask,
+    void (*done)(void *arg, const struct pl_message_list *found), void *arg);
 
 #endif

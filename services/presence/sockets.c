@@ -25,8 +25,7 @@ struct member {
 	char *token; /* of the handshake request, for each CONNECT; NULL for none */
 	struct pl_oid user; /* whom that token names */
 	bool has_user;
-	struct recovery_ask ask; /* of CONNECT */
-	bool asks_recovery;
+	struct recovery_ask *ask; /* of CONNECT, until it is answered; NULL for none */
 	struct pl_timer patience; /* with the bus */
 	bool is_waiting;          /* pl_sessions_check() or recovery will call back */
 	bool has_ended;           /* meanwhile: the call-back frees it */
@@ -47,6 +46,7 @@ static void
 member_free(struct member *m)
 {
 	seen_fini(&m->socket.seen);
+	pl_mem_free(m->ask);
 	if (m->token)
 		pl_mem_wipe_free(m->token, strlen(m->token));
 	pl_mem_free(m);
@@ -153,10 +153,14 @@ on_first_list(struct hub_socket *socket)
 {
 	struct member *m = PL_CONTAINER(socket, struct member, socket);
 	int64_t now = pl_loop_now_ms(pl_app.loop);
+	struct pl_message_pos pos;
+	struct pl_ref *packet = online_users_first_packet(&pos);
 
 	pl_eio_sid_new("", socket->id);
+	seen_start(&socket->seen, &pos);
 	if (accept_socket(m, now))
-		send_packet(m, online_users_first_packet(), now);
+		send_packet(m, pl_ref(packet), now);
+	pl_ref_drop(packet);
 	pl_sio_client_touch(socket->client);
 }
 
@@ -177,33 +181,60 @@ on_list_again(struct hub_socket *socket)
 	pl_sio_client_touch(socket->client);
 }
 
+/* The packets of what was missed, as many as it gives; what socket has seen from now on. */
+static unsigned
+encode_missed(struct hub_socket *socket, const struct seen_offset *has,
+    const struct pl_message_list *found, struct pl_ref **packets)
+{
+	unsigned count = 0;
+
+	seen_start(&socket->seen, &has->floor);
+	for (int is_missed = 0; is_missed <= 1; is_missed++)
+		for (size_t i = 0; i < found->count; i++) {
+			const struct pl_message *msg = &found->items[i];
+
+			if (seen_offset_has(has, &msg->id) == is_missed ||
+			    !seen_add(&socket->seen,
+				&(struct pl_message_pos){msg->created_unix_ms, msg->id}))
+				continue;
+			if (is_missed)
+				packets[count++] = hub_message_packet(&socket->seen, msg);
+		}
+	return count;
+}
+
 /* As welcome(), and all that was missed; no offset with the list, for the client goes on from
  * that of its last message. False, and nothing done, where it is more than a socket takes. */
 static bool
-welcome_back(struct member *m, const struct pl_message_list *missed, int64_t now)
+welcome_back(struct member *m, const struct pl_message_list *found, int64_t now)
 {
 	struct pl_ref *packets[RECOVERY_MESSAGES_MAX];
 	size_t bytes = 0, limit = (size_t)pl_settings.send_queue_bytes_max / 2;
+	unsigned count = encode_missed(&m->socket, &m->ask->has, found, packets);
 
-	for (size_t i = 0; i < missed->count; i++) {
-		packets[i] = hub_message_packet(&missed->items[i]);
+	for (unsigned i = 0; i < count; i++)
 		bytes += packets[i]->len;
-	}
-	memcpy(m->socket.id, m->ask.socket_id, sizeof(m->socket.id));
+	memcpy(m->socket.id, m->ask->socket_id, sizeof(m->socket.id));
 	if (bytes <= limit && accept_socket(m, now)) {
-		for (size_t i = 0; i < missed->count; i++)
-			if (seen_add(&m->socket.seen, &missed->items[i].id))
-				send_packet(m, pl_ref(packets[i]), now);
+		for (unsigned i = 0; i < count; i++)
+			send_packet(m, pl_ref(packets[i]), now);
 		m->socket.on_list = on_list_again;
 		online_users_await(&m->socket);
 	}
-	for (size_t i = 0; i < missed->count; i++)
+	for (unsigned i = 0; i < count; i++)
 		pl_ref_drop(packets[i]);
 	return bytes <= limit;
 }
 
 static void
-on_missed(void *arg, const struct pl_message_list *missed)
+forget_ask(struct member *m)
+{
+	pl_mem_free(m->ask);
+	m->ask = NULL;
+}
+
+static void
+on_found(void *arg, const struct pl_message_list *found)
 {
 	struct member *m = arg;
 	int64_t now = pl_loop_now_ms(pl_app.loop);
@@ -216,11 +247,12 @@ on_missed(void *arg, const struct pl_message_list *missed)
 	}
 	/* Who was put out meanwhile has no user, and is closing. */
 	if (m->socket.user) {
-		is_back = missed && welcome_back(m, missed, now);
+		is_back = found && welcome_back(m, found, now);
 		if (!is_back)
 			welcome(m);
 		pl_metrics_count(PL_M_RECOVERIES, is_back ? "recovered" : "new", 1);
 	}
+	forget_ask(m);
 	pl_sio_client_touch(m->socket.client);
 }
 
@@ -229,10 +261,10 @@ on_parting(void *arg, int64_t ago_ms)
 {
 	struct member *m = arg;
 
-	if (m->socket.user && recovery_is_in_time(&m->ask, ago_ms))
-		recovery_read(&m->socket, &m->ask.from, on_missed, m);
+	if (m->socket.user && recovery_is_in_time(m->ask, ago_ms))
+		recovery_read(&m->socket, m->ask, on_found, m);
 	else
-		on_missed(m, NULL);
+		on_found(m, NULL);
 }
 
 /* From here on nothing that is published passes by. */
@@ -246,9 +278,9 @@ go_on(struct hub_socket *socket)
 	pl_timer_stop(pl_app.loop, &m->patience);
 	if (!socket->user)
 		return; /* put out meanwhile, and closing */
-	if (m->asks_recovery) {
+	if (m->ask) {
 		m->is_waiting = true;
-		recovery_pid(&m->ask.user, m->ask.socket_id, pid);
+		recovery_pid(&m->ask->user, m->ask->socket_id, pid);
 		pl_parting_take(pl_app.bus, pl_str(pid), on_parting, m);
 	} else {
 		welcome(m);
@@ -269,7 +301,8 @@ static void
 let_in(struct member *m, const struct pl_jwt_claims *claims)
 {
 	m->said_goodbye = false;
-	m->asks_recovery = m->asks_recovery && pl_oid_eq(&m->ask.user, &claims->user);
+	if (m->ask && !pl_oid_eq(&m->ask->user, &claims->user))
+		forget_ask(m);
 	hub_join(&m->socket, claims);
 	if (hub_is_ready(&m->socket)) {
 		go_on(&m->socket);
@@ -324,7 +357,8 @@ on_connect(struct pl_sio_conn *conn, unsigned ns, const struct pl_json *auth, in
 
 	(void)ns;
 	(void)pl_json_str(pl_json_get(auth, "token"), &token);
-	m->asks_recovery = recovery_is_asked(auth, &m->ask);
+	pl_mem_free(m->ask);
+	m->ask = recovery_asked(auth);
 	m->socket.is_delta = pl_json_str(pl_json_get(auth, "presence"), &presence) &&
 			     pl_str_eq(presence, PL_STR("delta"));
 	if (pl_app.is_draining) {

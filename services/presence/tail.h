@@ -10,8 +10,14 @@
 #ifndef PRESENCE_TAIL_H
 #define PRESENCE_TAIL_H
 
+#include <stdbool.h>
+
 void tail_start(void);
 void tail_stop(void);
 void tail_wake(void); /* something was missed */
+/* What was missed is not handed out yet: what the bus brings now stands behind it, and is better
+ * read from the store, too (tail_wake), for the sake of the order. No longer than the store
+ * answers. */
+bool tail_is_behind(void);
 
 #endif

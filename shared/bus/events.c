@@ -251,6 +251,24 @@ pl_event_parse(struct pl_str payload, struct pl_event *out)
 	return true;
 }
 
+bool
+pl_event_split_offset(
+    struct pl_str packet, struct pl_str *stem, struct pl_message_pos *pos)
+{
+	size_t end = packet.len - 2; /* of the offset: ahead of `"]` */
+	size_t start;
+
+	if (packet.len < 2 || memcmp(packet.ptr + end, "\"]", 2) != 0)
+		return false;
+	for (start = end; start > 0 && packet.ptr[start - 1] != '"';)
+		start--;
+	if (start < 2 || packet.ptr[start - 2] != ',' ||
+	    !pl_message_pos_parse(pl_str_n(packet.ptr + start, end - start), pos))
+		return false;
+	*stem = pl_str_n(packet.ptr, start - 2);
+	return true;
+}
+
 /* ---- revoked tokens ---- */
 
 void

@@ -59,6 +59,10 @@ void pl_event_new_message_packet(struct pl_buf *out, const struct pl_message *m)
 
 /* Slices are borrowed from payload. False for anything that is not such an event. */
 bool pl_event_parse(struct pl_str payload, struct pl_event *out) PL_MUST_CHECK;
+/* A newMessage packet `2["newMessage",{...},"<offset>"]` apart: what stands ahead of the comma
+ * of its offset, borrowed, and the place that the offset tells. */
+bool pl_event_split_offset(
+    struct pl_str packet, struct pl_str *stem, struct pl_message_pos *pos) PL_MUST_CHECK;
 
 struct pl_event_revoked {
 	uint8_t token_id[PL_JWT_ID_LEN];

@@ -62,6 +62,15 @@ struct pl_message_pos {
 	struct pl_oid id;
 };
 
+/* As memcmp(). */
+static inline int
+pl_message_pos_compare(const struct pl_message_pos *a, const struct pl_message_pos *b)
+{
+	if (a->created_unix_ms != b->created_unix_ms)
+		return a->created_unix_ms < b->created_unix_ms ? -1 : 1;
+	return pl_oid_compare(&a->id, &b->id);
+}
+
 /* As a recovery offset and page cursor: "<created, hex>-<id, hex>", at most
  * PL_MESSAGE_POS_LEN characters. Parse is strict and takes any bytes. */
 #define PL_MESSAGE_POS_LEN 41

@@ -46,6 +46,20 @@ const connectRaw = async (person, payload) => {
   }
 };
 
+/** One command to the stack's Redis; gives the first line of its reply. */
+const redis = async (...words) => {
+  const conf = await readFile(path.join(hold.stack.dir, 'data/run/redis.conf'), 'utf8');
+  const setting = (name) => conf.match(new RegExp(`^${name} (.*)$`, 'm'))[1];
+  const encode = (list) => `*${list.length}\r\n${list.map((w) => `$${Buffer.byteLength(w)}\r\n${w}\r\n`).join('')}`;
+  const wire = await Wire.open({ host: setting('bind'), port: Number(setting('port')) });
+  try {
+    wire.write(encode(['AUTH', setting('requirepass')]) + encode(words.map(String)));
+    return await waitUntil('a reply of Redis', () => wire.bytes.toString().split('\r\n').slice(1, -1)[0]);
+  } finally {
+    wire.end();
+  }
+};
+
 describe('a connection that breaks', () => {
   test('before any message recovers what was sent meanwhile', async () => {
     const [ann, bob] = [await signUp('ann'), await signUp('bob')];
@@ -92,6 +106,23 @@ describe('a connection that breaks', () => {
     assert.deepEqual(texts(socket), sent);
   });
 
+  // Two processes store at once, and the one whose message comes first tells later.
+  test('misses none that stands ahead of one it has', async () => {
+    const [ann, bob] = [await signUp('ann'), await signUp('bob')];
+    const socket = await bob.connect(options);
+    const [id, at] = ['f'.repeat(24), Date.now() + 5000];
+    const first = { senderId: ann.id, receiverId: bob.id, message: 'told first', _id: id, createdAt: new Date(at).toISOString() };
+    await redis('PUBLISH', `parley:user:${bob.id}`,
+      `{"name":"newMessage","id":"${id}"}\n2${JSON.stringify(['newMessage', first, `${at.toString(16)}-${id}`])}`);
+    await waitUntil('the one told first', () => texts(socket).length === 1);
+    await breakDuring(socket, () => sendAll(ann, bob, ['stored ahead of it']));
+    assert.equal(socket.recovered, true);
+    await waitUntil('the other', () => texts(socket).length === 2);
+    await breakDuring(socket, () => sendAll(ann, bob, ['a third']));
+    await waitUntil('the third', () => texts(socket).length >= 3);
+    assert.deepEqual(texts(socket), ['told first', 'stored ahead of it', 'a third']);
+  });
+
   test('over polling recovers as well', async () => {
     const [ann, bob] = [await signUp('ann'), await signUp('bob')];
     const { pid, events } = await connectRaw(bob, {});
@@ -113,19 +144,6 @@ describe('a connection that breaks', () => {
     assert.equal((await bob.history(ann)).json.length, 301);
   });
 });
-
-/** One command to the stack's Redis; gives the first line of its reply. */
-const redis = async (...words) => {
-  const conf = await readFile(path.join(hold.stack.dir, 'data/run/redis.conf'), 'utf8');
-  const setting = (name) => conf.match(new RegExp(`^${name} (.*)$`, 'm'))[1];
-  const wire = await Wire.open({ host: setting('bind'), port: Number(setting('port')) });
-  try {
-    wire.write(`AUTH ${setting('requirepass')}\r\n${words.join(' ')}\r\n`);
-    return await waitUntil('a reply of Redis', () => wire.bytes.toString().split('\r\n').slice(1, -1)[0]);
-  } finally {
-    wire.end();
-  }
-};
 
 test('a connection that broke more than 120 s ago is a new session', async () => {
   const [ann, bob] = [await signUp('ann'), await signUp('bob')];
