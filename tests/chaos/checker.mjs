@@ -1,0 +1,202 @@
+// What must be true of a history, whatever was done to the processes meanwhile. Pure: records in,
+// violations out.
+//
+//   lost      (a) an acknowledged message that the history has not; (b) a stored one that a socket
+//             which was connected, or recovered, did not get
+//   doubled   (c) one _id twice on one connection; (d) two replies to one message; (g) a send that is
+//             stored twice
+//   late      (d) a message to a busy user without its reply; (e) a reply after more than 12 s
+//   disorder  (f) live delivery, the order of sending and the history do not agree
+//   phantom   an event of a message that the history has not; a reply nobody asked for; two readers of
+//             one conversation who see different ones; a refusal that nothing explains
+export const REPLY_WITHIN_MS = 12000;
+/* What comes to a session that ends unrecovered may still be under way at its end. */
+const UNDER_WAY_MS = 10000;
+
+const rules = { lost: 0, doubled: 0, late: 0, disorder: 0, phantom: 0 };
+
+class Violations {
+  constructor() { this.list = []; }
+
+  add(rule, text, about = {}) { this.list.push({ rule, text, ...about }); }
+
+  counts() {
+    const counts = { ...rules };
+    for (const { rule } of this.list) counts[rule]++;
+    return counts;
+  }
+}
+
+/** Connections that go on with one another: {from, to, messages, connections}; to is null while it lasts. */
+export function sessionsOf(socket) {
+  const sessions = [];
+  for (const connection of socket.connections) {
+    if (!connection.recovered || sessions.length === 0) sessions.push({ from: connection.from, connections: [] });
+    sessions.at(-1).connections.push(connection);
+  }
+  for (const session of sessions) session.to = session.connections.at(-1).to;
+  return sessions;
+}
+
+const timeOf = (message) => Date.parse(message.createdAt);
+
+/** All stored messages by _id, each with its place in its conversation. */
+function index(history) {
+  const stored = new Map();
+  for (const { bySender } of history) {
+    bySender.forEach((message, place) => stored.set(message._id, { ...message, place }));
+  }
+  return stored;
+}
+
+function checkHistory(history, found) {
+  for (const { lane, bySender, byReceiver } of history) {
+    if (JSON.stringify(bySender) !== JSON.stringify(byReceiver)) found.add('phantom', `${lane}: its two readers see different histories`);
+    const ids = bySender.map(({ _id }) => _id);
+    if (new Set(ids).size !== ids.length) found.add('doubled', `${lane}: the history has an _id twice`);
+    const order = (m) => `${m.createdAt} ${m._id}`;
+    for (let i = 1; i < bySender.length; i++) {
+      if (order(bySender[i - 1]) > order(bySender[i])) {
+        found.add('disorder', `${lane}: the history is not sorted`, { message: bySender[i] });
+      }
+    }
+  }
+}
+
+function checkSends(sends, history, stored, found) {
+  const byText = new Map();
+  for (const message of stored.values()) {
+    if (!message.autoReply) byText.set(message.message, [...byText.get(message.message) ?? [], message]);
+  }
+  for (const send of sends) {
+    const copies = byText.get(send.text) ?? [];
+    if (copies.length > 1) found.add('doubled', `"${send.text}" is stored ${copies.length} times`, { send });
+    if (send.acked && !stored.has(send.acked._id)) found.add('lost', `"${send.text}" was acknowledged and is not in the history`, { send });
+    for (const { status, error } of send.attempts) {
+      if (status >= 400 && status < 500) found.add('phantom', `"${send.text}" was refused with ${status}: ${error}`, { send });
+    }
+  }
+  const lastOf = new Map(); // lane -> the last that was acknowledged
+  for (const send of sends.filter(({ acked }) => acked && stored.has(acked._id))) {
+    const last = lastOf.get(send.lane);
+    lastOf.set(send.lane, send);
+    if (last && stored.get(last.acked._id).place > stored.get(send.acked._id).place) {
+      found.add('disorder', `"${send.text}" stands before "${last.text}", which was acknowledged before it was sent`, { send });
+    }
+  }
+}
+
+function checkReplies(busy, stored, found) {
+  const replies = new Map();
+  for (const message of stored.values()) {
+    if (!message.autoReply) continue;
+    const { inReplyTo } = message.autoReply;
+    replies.set(inReplyTo, [...replies.get(inReplyTo) ?? [], message]);
+    const asked = stored.get(inReplyTo);
+    if (!asked || asked.autoReply || !busy.includes(asked.receiverId)) found.add('phantom', 'a reply that nobody asked for', { message });
+  }
+  for (const message of stored.values()) {
+    if (message.autoReply || !busy.includes(message.receiverId)) continue;
+    const [reply, ...more] = replies.get(message._id) ?? [];
+    if (!reply) found.add('late', 'a message to a busy user has no reply', { message });
+    else if (timeOf(reply) - timeOf(message) > REPLY_WITHIN_MS) {
+      found.add('late', `a reply came after ${timeOf(reply) - timeOf(message)} ms`, { message });
+    }
+    if (more.length > 0) found.add('doubled', `a message has ${more.length + 1} replies`, { message });
+  }
+}
+
+/** Each session got all that was stored for its user while it lasted. */
+function checkDelivery(sockets, stored, found) {
+  const inbox = new Map();
+  for (const message of stored.values()) inbox.set(message.receiverId, [...inbox.get(message.receiverId) ?? [], message]);
+  for (const socket of sockets) {
+    const sessions = sessionsOf(socket);
+    if (sessions.length === 0 || sessions.at(-1).to !== null) found.add('lost', `${socket.name} is not connected in the end`, { socket });
+    for (const session of sessions) {
+      const got = new Set(session.connections.flatMap(({ messages }) => messages.map(({ _id }) => _id)));
+      const until = session.to === null ? Infinity : session.to - UNDER_WAY_MS;
+      for (const message of inbox.get(socket.user) ?? []) {
+        const isDue = timeOf(message) > session.from && timeOf(message) < until;
+        if (isDue && !got.has(message._id)) found.add('lost', `${socket.name} did not get a message`, { message, socket });
+      }
+    }
+  }
+}
+
+function checkConnections(sockets, stored, found) {
+  for (const socket of sockets) {
+    for (const { messages } of socket.connections) {
+      const seen = new Set();
+      for (const { _id, at } of messages) {
+        if (seen.has(_id)) found.add('doubled', `${socket.name} got a message twice on one connection`, { message: stored.get(_id) ?? { _id }, socket, at });
+        seen.add(_id);
+        const message = stored.get(_id);
+        if (!message) found.add('phantom', `${socket.name} got ${_id}, which is not in the history`, { socket, at });
+        else if (message.receiverId !== socket.user) found.add('phantom', `${socket.name} got another's message`, { message, socket, at });
+      }
+    }
+  }
+}
+
+/**
+ * Of two messages of a conversation that a session got, the one that was acknowledged before the other was
+ * sent comes first; and so do replies that were stored `apart` from one another.
+ */
+function checkLiveOrder(sends, sockets, stored, found) {
+  const sendOf = new Map(sends.filter(({ acked }) => acked).map((send) => [send.acked._id, send]));
+  const comesBefore = (a, b) => {
+    if (a.autoReply || b.autoReply) return Boolean(a.autoReply && b.autoReply) && a.place < b.place;
+    const [first, second] = [sendOf.get(a._id), sendOf.get(b._id)];
+    return Boolean(first && second) && first.attempts.at(-1).until <= second.attempts[0].at;
+  };
+  for (const socket of sockets) {
+    for (const session of sessionsOf(socket)) {
+      const lastFrom = new Map(); // sender -> his last message that came
+      const seen = new Set();
+      for (const { _id, at } of session.connections.flatMap(({ messages }) => messages)) {
+        const message = stored.get(_id);
+        if (!message || seen.has(_id)) continue;
+        seen.add(_id);
+        const last = lastFrom.get(message.senderId);
+        if (last && comesBefore(message, last)) {
+          found.add('disorder', `${socket.name} got a message behind ${last._id}, a later one of its conversation`, { message, socket, at });
+        } else {
+          lastFrom.set(message.senderId, message);
+        }
+      }
+    }
+  }
+}
+
+/**
+ * sends:   [{lane, text, acked, attempts: [{at, until, status, error}]}]
+ * sockets: [{name, user, connections: [{recovered, from, to, messages: [{_id, at}]}]}]
+ * history: [{lane, bySender: [message], byReceiver: [message]}]
+ * busy:    ids of those who are busy, all the time
+ */
+export function check({ sends, sockets, history, busy }) {
+  const found = new Violations();
+  const stored = index(history);
+  checkHistory(history, found);
+  checkSends(sends, history, stored, found);
+  checkReplies(busy, stored, found);
+  checkDelivery(sockets, stored, found);
+  checkConnections(sockets, stored, found);
+  checkLiveOrder(sends, sockets, stored, found);
+  return { violations: found.list, counts: found.counts(), summary: summarize(sends, sockets, stored) };
+}
+
+function summarize(sends, sockets, stored) {
+  const connections = sockets.flatMap((socket) => socket.connections);
+  const perSession = sockets.flatMap(sessionsOf).map((s) => s.connections.flatMap(({ messages }) => messages.map(({ _id }) => _id)));
+  return {
+    sent: sends.length,
+    acknowledged: sends.filter(({ acked }) => acked).length,
+    delivered: connections.reduce((sum, { messages }) => sum + messages.length, 0),
+    replied: [...stored.values()].filter(({ autoReply }) => autoReply).length,
+    reconnections: connections.length - sockets.length,
+    recovered: connections.filter(({ recovered }) => recovered).length,
+    repeated: perSession.reduce((sum, ids) => sum + ids.length - new Set(ids).size, 0),
+  };
+}

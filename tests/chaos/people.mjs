@@ -1,0 +1,108 @@
+// Those who chat, and write down what they see: senders their sends, sockets their events.
+import { randomUUID } from 'node:crypto';
+import { Person } from '../support/api.mjs';
+
+const RETRY_MS = 300;
+const ways = [
+  {}, // as a stock client does: polling, then WebSocket
+  { transports: ['websocket'] },
+  { transports: ['polling'] },
+];
+
+/**
+ * A socket's record: its connections, oldest first. A connection that was recovered goes on with the
+ * session of the one before; `messages` are the newMessage events in the order they came.
+ *   {recovered, from, to, reason, messages: [{_id, at}]}
+ */
+function record(person, number) {
+  const socket = person.open({ ...ways[number % ways.length], reconnectionDelay: 200, reconnectionDelayMax: 1000 });
+  const log = { name: `${person.name}'s socket ${number}`, user: person.id, connections: [], errors: [], socket };
+  socket.on('connect', () => {
+    log.connections.push({ recovered: socket.recovered, from: Date.now(), to: null, reason: null, messages: [] });
+  });
+  socket.on('disconnect', (reason) => Object.assign(log.connections.at(-1), { to: Date.now(), reason }));
+  socket.on('connect_error', (error) => log.errors.push({ at: Date.now(), text: error.message }));
+  socket.on('newMessage', ({ _id }) => log.connections.at(-1).messages.push({ _id, at: Date.now() }));
+  return log;
+}
+
+export class People {
+  /** Sign up everybody, set who is busy, open two sockets each and wait until all are in. */
+  static async gather(url, random, { senders = 8, receivers = 4, busy = 2, sockets = 2 } = {}) {
+    const people = new People();
+    Object.assign(people, { random, sends: [], sockets: [] });
+    const join = async (name, number) => {
+      const person = Object.assign(await Person.signUp(url, name), { name });
+      for (let i = 0; i < sockets; i++) people.sockets.push(record(person, number + i));
+      return person;
+    };
+    const all = (count, name) => Promise.all(Array.from({ length: count }, (_, i) => join(`${name}${i + 1}`, i)));
+    people.receivers = await all(receivers, 'receiver');
+    people.senders = await all(senders, 'sender');
+    people.busy = people.receivers.slice(0, busy);
+    for (const person of people.busy) await person.setStatus('BUSY');
+    people.lanes = people.senders.flatMap((from) => people.receivers.map((to) => ({ from, to, count: 0 })));
+    return people;
+  }
+
+  areConnected() { return this.sockets.every(({ socket }) => socket.connected); }
+
+  /**
+   * One more message on a lane (a sender and a receiver) that is free: on a lane each send waits for the
+   * outcome of the one before. Every other send is tried again under its key until it is acknowledged, the
+   * others only once. Does nothing where all lanes wait.
+   */
+  sendOne() {
+    const free = this.lanes.filter((lane) => !lane.pending);
+    if (free.length === 0) return;
+    const lane = this.random.pick(free);
+    const number = ++lane.count;
+    const send = {
+      lane: `${lane.from.name} to ${lane.to.name}`, from: lane.from.id, to: lane.to.id, number, busy: this.busy.includes(lane.to),
+      text: `${lane.from.name} to ${lane.to.name}, ${number}`, retries: number % 2 === 0, attempts: [], acked: null,
+    };
+    this.sends.push(send);
+    lane.pending = this.#carry(send, lane).finally(() => { lane.pending = undefined; });
+  }
+
+  async #carry(send, lane) {
+    const key = randomUUID();
+    do {
+      const attempt = { at: Date.now() };
+      send.attempts.push(attempt);
+      try {
+        const answer = await lane.from.send(lane.to, send.text, { 'idempotency-key': key });
+        attempt.status = answer.status;
+        if (answer.status === 201) send.acked = answer.json;
+        else attempt.error = answer.text.slice(0, 100);
+      } catch (error) {
+        attempt.error = error.cause?.code ?? error.name;
+      }
+      attempt.until = Date.now();
+      if (send.acked || !send.retries || this.isOver) return;
+      await new Promise((resolve) => { setTimeout(resolve, RETRY_MS); });
+    } while (!this.isOver);
+  }
+
+  /** Wait until no send is under way any more. */
+  async finishSends() {
+    while (this.lanes.some((lane) => lane.pending)) await Promise.all(this.lanes.map((lane) => lane.pending));
+  }
+
+  /** The whole history as each side reads it: [{lane, bySender, byReceiver}]. */
+  readHistory() {
+    return Promise.all(this.lanes.map(async ({ from, to }) => {
+      const [bySender, byReceiver] = await Promise.all([[from, to], [to, from]].map(async ([reader, other]) => {
+        const answer = await reader.history(other);
+        if (answer.status !== 200) throw new Error(`history of ${from.name} and ${to.name}: ${answer.status} ${answer.text}`);
+        return answer.json;
+      }));
+      return { lane: `${from.name} to ${to.name}`, from: from.id, to: to.id, bySender, byReceiver };
+    }));
+  }
+
+  close() {
+    this.isOver = true;
+    for (const person of [...this.receivers ?? [], ...this.senders ?? []]) person.close();
+  }
+}

@@ -1,0 +1,85 @@
+// One seed: people chat in a world where things break; then it heals, and the history is checked.
+import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { root } from '../support/stack.mjs';
+import { waitUntil } from '../support/wait.mjs';
+import { describeRun } from './account.mjs';
+import { check } from './checker.mjs';
+import { FaultInjector, schedule } from './faults.mjs';
+import { People } from './people.mjs';
+import { Random } from './random.mjs';
+import { World } from './world.mjs';
+
+const SENDS_A_SECOND = 50;
+const HEAL_MS = 15000;
+const tick = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
+
+/** Send at an even rate, and begin each fault at its time. */
+async function chat(people, injector, faults, seconds) {
+  const start = Date.now();
+  const due = [...faults];
+  for (let sent = 0; Date.now() - start < seconds * 1000;) {
+    while (due.length > 0 && Date.now() - start >= due[0].at_ms) await injector.begin(due.shift());
+    for (; sent < ((Date.now() - start) * SENDS_A_SECOND) / 1000; sent++) people.sendOne();
+    await tick(5);
+  }
+  people.isOver = true;
+}
+
+const observe = async (people) => ({
+  sends: people.sends,
+  sockets: people.sockets.map(({ socket, ...record }) => record),
+  history: await people.readHistory(),
+  busy: people.busy.map(({ id }) => id),
+});
+
+/** The first account of the world without a violation, or the last one when the time is over. */
+async function settle(people) {
+  const end = Date.now() + HEAL_MS;
+  await people.finishSends();
+  for (;;) {
+    const isLast = Date.now() > end;
+    const seen = await observe(people).catch((error) => { if (isLast) throw error; });
+    const result = seen && check(seen);
+    if (isLast || result?.violations.length === 0) return { ...seen, ...result };
+    await tick(300);
+  }
+}
+
+/** Logs and records of a run that failed, to look into. */
+async function keep(seed, world, result) {
+  const dir = path.join(root, 'build/chaos', `seed-${seed}`);
+  await rm(dir, { recursive: true, force: true });
+  await mkdir(dir, { recursive: true });
+  await cp(path.join(world.dir, 'data/run/logs'), path.join(dir, 'logs'), { recursive: true }).catch(() => {});
+  await writeFile(path.join(dir, 'record.json'), JSON.stringify(result, null, 1));
+  return dir;
+}
+
+/** {ok, text}: did all guarantees hold, and the account of it. */
+export async function runSeed(seed, { seconds = 60, only = [], settings = {} } = {}) {
+  const faults = schedule(seed, seconds, only);
+  const world = await World.start(seed, settings);
+  const people = await People.gather(world.url, new Random(seed)).catch(async (error) => { await world.stop(); throw error; });
+  try {
+    await waitUntil('all sockets to be in', () => people.areConnected(), { within: 10000 });
+    const injector = new FaultInjector(world);
+    const start = Date.now();
+    await chat(people, injector, faults, seconds);
+    await injector.heal();
+    const result = { seed, start, faults: injector.done, ...await settle(people) };
+    const ok = result.violations.length === 0;
+    const { sent, acknowledged, delivered, replied, reconnections, recovered, repeated } = result.summary;
+    const counts = Object.entries(result.counts).map(([rule, count]) => `${rule} ${count}`).join(', ');
+    const lines = [
+      `seed ${seed}: ${ok ? 'ok' : 'FAILED'}: sent ${sent}, acknowledged ${acknowledged}, delivered ${delivered}, replied ${replied}, ${counts}`,
+      `  ${recovered} of ${reconnections} reconnections recovered, ${repeated} messages came again with one`,
+      `  faults: ${faults.map(({ kind, target }) => `${kind} ${target}`).join(', ')}`,
+    ];
+    if (!ok) lines.push(describeRun(result), `records and logs: ${path.relative(root, await keep(seed, world, result))}`);
+    return { ok, text: lines.join('\n'), ...result };
+  } finally {
+    people.close();
+    await world.stop();
+  }
+}
