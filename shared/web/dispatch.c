@@ -25,7 +25,7 @@ has_hidden_body(const struct pl_request_impl *x)
 	struct pl_str length = pl_request_header(&x->rq, "content-length");
 
 	if (pl_exchange_header_count(x, "transfer-encoding") > 0 ||
-	    pl_exchange_header_count(x, "content-length") > 1)
+	    pl_request_header_repeats(&x->rq, "content-length"))
 		return true;
 	return (x->req->flags & HTTP_REQUEST_EXPECT_BODY) == 0 &&
 	       x->req->http_body == NULL && length.ptr != NULL &&
@@ -61,7 +61,7 @@ check_origin(const struct pl_request_impl *x)
 	struct pl_str scheme = pl_request_header(&x->rq, "x-forwarded-proto");
 	struct pl_http_origin_rq rq = {
 	    .origin = pl_request_header(&x->rq, "origin"),
-	    .repeated = pl_exchange_header_count(x, "origin") > 1,
+	    .repeated = pl_request_header_repeats(&x->rq, "origin"),
 	    .scheme = scheme.ptr != NULL ? scheme : PL_STR("http"),
 	    .host = pl_request_header(&x->rq, "host"),
 	};
@@ -144,7 +144,7 @@ pl_request_token(const struct pl_request *rq, struct pl_str *token)
 {
 	/* The parts of a split header belong together, and kore does not join them: then it
 	 * could hide a second cookie. */
-	if (pl_exchange_header_count(pl_exchange_of(rq), "cookie") > 1)
+	if (pl_request_header_repeats(rq, "cookie"))
 		return PL_E_INVALID;
 	return pl_sessions_token(pl_request_header(rq, "cookie"),
 	    pl_request_header(rq, "authorization"), token);
@@ -155,17 +155,20 @@ authenticate(struct pl_request *rq)
 {
 	struct pl_str token;
 
-	switch (pl_request_token(rq, &token)) {
-	case PL_OK:
+	if (pl_request_token(rq, &token) == PL_OK)
 		pl_sessions_check(pl_app.sessions, token, on_verdict, rq);
-		break;
-	case PL_E_NOT_FOUND:
+	else
 		on_verdict(rq, PL_SESSION_NO_TOKEN, NULL);
-		break;
-	default:
-		pl_reply_problem(rq, PL_PROBLEM_BAD_REQUEST);
-		break;
-	}
+}
+
+/* Two cookies of the name: one of them may be somebody else's doing, and a logout that guessed
+ * would leave the other one good. */
+static bool
+is_of_two_minds(const struct pl_request *rq)
+{
+	struct pl_str token;
+
+	return !pl_service.is_bare && pl_request_token(rq, &token) == PL_E_INVALID;
 }
 
 /* ---- the way -------------------------------------------------------------------------- */
@@ -203,6 +206,8 @@ run_route(struct pl_request_impl *x, enum pl_http_origin origin)
 	if (((flags & PL_ROUTE_ORIGIN) && origin == PL_ORIGIN_REFUSED) ||
 	    (!(flags & PL_ROUTE_RAW) && changes_state(rq) && !may_change(rq, origin)))
 		pl_reply_problem(rq, PL_PROBLEM_ORIGIN);
+	else if (is_of_two_minds(rq))
+		pl_reply_problem(rq, PL_PROBLEM_BAD_REQUEST);
 	else if (flags & PL_ROUTE_AUTH)
 		authenticate(rq);
 	else

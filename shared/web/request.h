@@ -29,6 +29,8 @@ struct pl_request {
 
 /* A header's value, trimmed; ptr NULL where absent. Name in lower case. */
 struct pl_str pl_request_header(const struct pl_request *rq, const char *name);
+/* Does it come more than once? The call above gives the first. */
+bool pl_request_header_repeats(const struct pl_request *rq, const char *name);
 /* The address of the client as the gateway saw it: X-Forwarded-For, which the gateway
  * always sets anew. */
 struct pl_str pl_request_client_address(const struct pl_request *rq);
