@@ -15,8 +15,9 @@
 struct sending {
 	struct pl_timer patience; /* started while the bus is waited for */
 	struct pl_store_write_call call;
-	struct pl_request *rq;   /* holds the bytes of the Idempotency-Key */
-	enum pl_problem refusal; /* where only a replay is asked for, and there is none */
+	struct pl_request *rq; /* holds the bytes of the Idempotency-Key */
+	/* Where only a replay is asked for, and there is none; else 0, which is no refusal. */
+	enum pl_problem refusal;
 };
 
 static struct pl_bucket_table *rates;
@@ -105,7 +106,9 @@ on_written(struct pl_store_write_call *call)
 		reply_sent(s->rq, sent);
 		break;
 	case PL_E_NOT_FOUND:
-		pl_reply_problem(s->rq, PL_PROBLEM_NO_USER);
+		/* Who may not send at all hears so first. */
+		pl_reply_problem(s->rq,
+		    s->refusal == PL_PROBLEM_OFFLINE ? s->refusal : PL_PROBLEM_NO_USER);
 		break;
 	case PL_E_CONFLICT:
 		pl_reply_problem(s->rq, PL_PROBLEM_IDEMPOTENCY);
@@ -131,7 +134,7 @@ write_it(struct sending *s)
 /* ---- the online rule ----------------------------------------------------------------- */
 
 /* A send that was stored before and comes again under its key gets its first answer, whoever
- * is offline by now; others get problem, or hear that there is no such receiver. */
+ * is offline by now; others get problem. */
 static void
 refuse(struct sending *s, enum pl_problem problem)
 {
@@ -196,9 +199,11 @@ read_request(struct pl_request *rq, struct pl_oid *receiver, struct pl_str *text
 		pl_reply_invalid(rq, &why);
 		return false;
 	}
-	if (idem_key->ptr && !idem_key_is_good(*idem_key)) {
+	if ((idem_key->ptr && !idem_key_is_good(*idem_key)) ||
+	    pl_request_header_repeats(rq, "idempotency-key")) {
 		pl_invalid_set(&why, "INVALID_FIELD",
-		    "Idempotency-Key must be 1 to %d visible ASCII characters",
+		    "Idempotency-Key must be one header of 1 to %d visible ASCII "
+		    "characters",
 		    SEND_IDEM_KEY_MAX);
 		pl_reply_invalid(rq, &why);
 		return false;

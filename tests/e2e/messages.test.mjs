@@ -1,5 +1,7 @@
 // Sends and histories: shapes, rules, limits, retries, pages, and who may send.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import http from 'node:http';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Person, call } from '../support/api.mjs';
 import { useStack } from '../support/stack.mjs';
@@ -232,6 +234,27 @@ describe('Idempotency-Key', () => {
     }
     assert.equal((await bob.history(ann)).json.length, 1);
   });
+
+  // The gateway joins repeated headers, and takes an empty one for none.
+  test('must come once, and not empty, also without the gateway', async (t) => {
+    if (!hold.stack.dir) return t.skip('only of a stack of its own is the service\'s port known');
+    const [ann, bob] = await pair();
+    const service = await hold.stack.addressOf('message');
+    const statusOf = async (base, keys) => {
+      const request = http.request(`${base}/api/messages/send/${bob.id}`, {
+        method: 'POST', headers: { cookie: ann.cookie, 'content-type': 'application/json', 'idempotency-key': keys },
+      });
+      request.end('{"message":"x"}');
+      const [answer] = await once(request, 'response');
+      answer.resume();
+      return answer.statusCode;
+    };
+    for (const keys of [['a', 'b'], ['a', 'a']]) {
+      for (const base of [hold.stack.url, service]) assert.equal(await statusOf(base, keys), 400);
+    }
+    assert.equal(await statusOf(service, ['']), 400);
+    assert.deepEqual((await ann.history(bob)).json, []);
+  });
 });
 
 describe('who is offline', () => {
@@ -250,6 +273,7 @@ describe('who is offline', () => {
     const stored = texts(await bob.history(ann)).length;
     assert.equal((await ann.send(bob, 'refused')).status, 403);
     assert.equal((await bob.history(ann)).json.length, stored);
+    assert.equal((await ann.send(nobody, 'refused')).json.code, 'OFFLINE', 'whoever the recipient is');
     assert.equal((await ann.get('/api/users')).status, 200, 'a request counts as being here');
     assert.equal((await ann.send(bob, 'back')).status, 201);
   });

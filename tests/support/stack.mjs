@@ -92,6 +92,12 @@ export class Stack {
   /** The process id of "presence1", as the supervisor wrote it down. */
   async pidOf(name) { return Number(await readFile(path.join(this.dir, 'data/run/pids', name), 'utf8')); }
 
+  /** Where the first process of a service listens, past the gateway: what is written for Prometheus. */
+  async addressOf(service) {
+    const targets = JSON.parse(await readFile(path.join(this.dir, 'data/run/targets.json'), 'utf8'));
+    return `http://${targets.find(({ labels }) => labels.service === service).targets[0]}`;
+  }
+
   async logs({ tail = 6000 } = {}) {
     const folder = path.join(this.dir, 'data/run/logs');
     const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.log'));
