@@ -481,7 +481,11 @@ sockets_start(void)
 	    .settings = &sockets.settings,
 	    .app = &app,
 	    .sid_prefix = sockets.sid_prefix,
-	    .clients_max = (size_t)pl_settings.connections_max,
+	    /* An eighth of the connections is left for requests: who comes too late is
+	     * told so, and does not wait in vain for his connection to be taken. */
+	    .clients_max = (size_t)(pl_settings.connections_max * 7 / 8),
+	    .handshakes = pl_bucket_rule(pl_settings.limit_handshakes_per_second, 1000,
+		pl_settings.limit_handshakes_per_second * 5),
 	    .on_open = on_open,
 	    .may_use = may_use,
 	    .on_end = on_end,

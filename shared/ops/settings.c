@@ -98,6 +98,9 @@ const struct pl_setting pl_settings_table[] = {
 	    send_queue_bytes_max, "Unsent bytes of one socket; beyond it the socket is closed.")
 	INT("CONNECTIONS_MAX", "20000", 64, 1000000, "connections", KORE, connections_max,
 	    "Connections to one process.")
+	INT("LIMIT_HANDSHAKES_PER_SECOND", "2000", 0, 1000000, "a second", PRESENCE,
+	    limit_handshakes_per_second,
+	    "Sessions of sockets that begin in a process, five times as many at once; beyond it 503; 0 lifts it.")
 	INT("PING_INTERVAL_MS", "25000", 100, 300000, "ms", PRESENCE, ping_interval_ms,
 	    "Time between two Engine.IO pings.")
 	INT("PING_TIMEOUT_MS", "20000", 100, 300000, "ms", PRESENCE, ping_timeout_ms,
@@ -134,6 +137,12 @@ const struct pl_setting pl_settings_table[] = {
 	    "Port of the gateway: where the web page and the API are.")
 	TEXT("GATEWAY_BIND", "127.0.0.1 [::1]", LOCAL, gateway_bind,
 	    "Addresses that `make run` listens on; `0.0.0.0` for other machines.")
+	INT("GATEWAY_SOCKETS_PER_ADDRESS", "0", 0, 1000000, "sockets", LOCAL | GATEWAY,
+	    gateway_sockets_per_address,
+	    "Sockets and waiting polls of one address; beyond it 429; 0: no limit.")
+	INT("GATEWAY_REQUESTS_PER_SECOND", "0", 0, 1000000, "a second", LOCAL | GATEWAY,
+	    gateway_requests_per_second,
+	    "API requests of one address, twice as many at once; beyond it 429; 0: no limit.")
 	TEXT("RUN_DIR", NULL, LOCAL, run_dir,
 	    "Folder for logs, process ids and configuration of `make run`; DATA_DIR/run where unset.")
 	TEXT("WWW_DIR", NULL, LOCAL | GATEWAY, www_dir,

@@ -56,6 +56,7 @@ struct pl_settings {
 	int64_t packet_bytes_max;
 	int64_t send_queue_bytes_max;
 	int64_t connections_max;
+	int64_t limit_handshakes_per_second;
 	int64_t ping_interval_ms;
 	int64_t ping_timeout_ms;
 	int64_t presence_grace_ms;
@@ -75,6 +76,8 @@ struct pl_settings {
 	/* make run and the gateway */
 	int64_t port;
 	char *gateway_bind;
+	int64_t gateway_sockets_per_address;
+	int64_t gateway_requests_per_second;
 	char *www_dir;
 	char *run_dir;
 	int64_t redis_port;

@@ -112,6 +112,7 @@ configure_kore(void)
 	worker_count = 1;
 	/* Else the first CPU would do the work of all services. */
 	worker_set_affinity = 0;
+	pl_settings.connections_max = affordable;
 	connections_max = (u_int32_t)affordable;
 	/* kore adds what is open already, and must not come out above the limit. */
 	worker_rlimit_nofiles = (u_int32_t)(affordable + OWN_DESCRIPTORS / 2);

@@ -13,7 +13,8 @@ struct pl_sio_server {
 	struct pl_loop *loop;
 	struct pl_sio_server_config config;
 	struct pl_map clients; /* sid -> struct pl_sio_client */
-	struct pl_list dirty;  /* clients with something to let out */
+	struct pl_bucket handshakes;
+	struct pl_list dirty; /* clients with something to let out */
 	struct pl_task flush;
 	bool flush_is_posted;
 	struct pl_map addresses; /* -> struct pl_sio_address */
@@ -480,6 +481,20 @@ upgrade(struct pl_sio_server *s, struct pl_sio_client *c, struct pl_request *rq)
 	pump(c);
 }
 
+/* May a session begin now? Else rq is answered. */
+static bool
+admit_handshake(struct pl_sio_server *s, struct pl_request *rq)
+{
+	int64_t wait_ms = 1000;
+
+	if (s->clients.count < s->config.clients_max)
+		wait_ms = pl_bucket_take(
+		    &s->handshakes, &s->config.handshakes, pl_loop_now_ms(s->loop));
+	if (wait_ms > 0)
+		pl_reply_retry(rq, PL_PROBLEM_BUSY, wait_ms);
+	return wait_ms == 0;
+}
+
 static void
 serve(struct pl_sio_server *s, struct pl_request *rq, const struct pl_eio_query *query)
 {
@@ -495,8 +510,7 @@ serve(struct pl_sio_server *s, struct pl_request *rq, const struct pl_eio_query 
 			reply_eio_error(s, rq, PL_EIO_BAD_REQUEST);
 			return;
 		}
-	} else if (s->clients.count >= s->config.clients_max) {
-		pl_reply_problem(rq, PL_PROBLEM_BUSY);
+	} else if (!admit_handshake(s, rq)) {
 		return;
 	}
 	if (query->is_websocket)

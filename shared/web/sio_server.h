@@ -21,6 +21,7 @@
 #define PL_WEB_SIO_SERVER_H
 
 #include "loop/loop.h"
+#include "ops/bucket.h"
 #include "proto/sio_conn.h"
 #include "web/request.h"
 
@@ -53,9 +54,10 @@ struct pl_sio_server_config {
 	const struct pl_sio_app *app;
 	/* Instead of app: bare Engine.IO, with settings->eio. */
 	const struct pl_eio_events *eio_events;
-	const char *sid_prefix; /* "p1.": names the process; "" for none */
-	bool allows_any_origin; /* CORS `*`; never with credentials */
-	size_t clients_max;     /* beyond it: 503 */
+	const char *sid_prefix;           /* "p1.": names the process; "" for none */
+	bool allows_any_origin;           /* CORS `*`; never with credentials */
+	size_t clients_max;               /* beyond it: 503 */
+	struct pl_bucket_rule handshakes; /* likewise */
 	/* A handshake came: copy what is wanted of rq. May be NULL. */
 	void (*on_open)(struct pl_sio_client *c, struct pl_request *rq);
 	/* May this request use this session, which has not ended? NULL: yes. */

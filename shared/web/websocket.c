@@ -213,4 +213,8 @@ pl_websocket_close(struct pl_websocket *w, uint16_t code)
 	w->is_attached = false;
 	pl_ws_conn_close(&w->ws, code, PL_STR_NONE);
 	pl_timer_start(pl_app.loop, &w->close_timer, PL_WEBSOCKET_CLOSE_WAIT_MS);
+	/* RFC 6455 §7.1.7: who fails a connection may end it without the peer's Close. One
+	 * that is dead or does not read would not send it. */
+	if (code == PL_WS_CODE_PROTOCOL_ERROR || code == PL_WS_CODE_POLICY)
+		pl_socket_finish(w->socket);
 }

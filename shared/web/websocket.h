@@ -4,7 +4,9 @@
  *
  *   state      what is true in it                                 what ends it
  *   attached   messages go both ways; the owner has a pointer     on_gone, close()
- *   on its own no owner; says goodbye, at most CLOSE_WAIT_MS      the peer's Close, time
+ *   on its own no owner; says goodbye, at most CLOSE_WAIT_MS      the peer's Close, time;
+ *              for a fault of the peer's it ends once our Close
+ *              has gone out
  *
  * Threads: the loop's.
  */

@@ -3,6 +3,7 @@
 #
 #   BUILD_DIR         where it was built (./build)
 #   PING_INTERVAL_MS (300), PING_TIMEOUT_MS (200), CONNECT_TIMEOUT_MS (1000), UPGRADE_TIMEOUT_MS (10000)
+#   OPEN_FILES        limit on open files
 #   SERVICE_PRELOAD   LD_PRELOAD for it: a sanitizer's library (none); ASAN_OPTIONS goes with it
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -14,6 +15,7 @@ module=$build/conformance.so
 dir=$(mktemp -d)
 printf 'load %s\npidfile %s/kore.pid\n' "$module" "$dir" >"$dir/kore.conf"
 cd "$dir" || exit 1
+[ -z "${OPEN_FILES:-}" ] || ulimit -n "$OPEN_FILES"
 times=$(env | grep -E '^(PING_INTERVAL|PING_TIMEOUT|CONNECT_TIMEOUT|UPGRADE_TIMEOUT)_MS=[0-9]+$')
 # shellcheck disable=SC2086 # one word each
 env -i PATH="$PATH" $times ASAN_OPTIONS="${ASAN_OPTIONS:-}" ${SERVICE_PRELOAD:+LD_PRELOAD="$SERVICE_PRELOAD"} \

@@ -1,11 +1,10 @@
 // What a socket misses, and gets nevertheless: when its connection breaks, when an instance dies,
 // when Redis is away.
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
-import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Person } from '../support/api.mjs';
-import { Socket, Wire } from '../support/conformance.mjs';
+import { Socket } from '../support/conformance.mjs';
+import { Redis } from '../support/redis.mjs';
 import { useStack } from '../support/stack.mjs';
 import { waitUntil, withDeadline } from '../support/wait.mjs';
 
@@ -46,17 +45,13 @@ const connectRaw = async (person, payload) => {
   }
 };
 
-/** One command to the stack's Redis; gives the first line of its reply. */
+/** One command to the stack's Redis; gives the line it replies. */
 const redis = async (...words) => {
-  const conf = await readFile(path.join(hold.stack.dir, 'data/run/redis.conf'), 'utf8');
-  const setting = (name) => conf.match(new RegExp(`^${name} (.*)$`, 'm'))[1];
-  const encode = (list) => `*${list.length}\r\n${list.map((w) => `$${Buffer.byteLength(w)}\r\n${w}\r\n`).join('')}`;
-  const wire = await Wire.open({ host: setting('bind'), port: Number(setting('port')) });
+  const connection = await Redis.of(hold.stack);
   try {
-    wire.write(encode(['AUTH', setting('requirepass')]) + encode(words.map(String)));
-    return await waitUntil('a reply of Redis', () => wire.bytes.toString().split('\r\n').slice(1, -1)[0]);
+    return await connection.do(...words);
   } finally {
-    wire.end();
+    connection.end();
   }
 };
 

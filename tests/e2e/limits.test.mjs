@@ -1,0 +1,243 @@
+// Where the limits are, and that whoever goes beyond them is the only one to notice (O2, W4, W7, P7).
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { Person } from '../support/api.mjs';
+import { frame, handshake, opcode, Socket, useConformanceServer, Wire } from '../support/conformance.mjs';
+import { residentBytes, usedMs, workerOf } from '../support/process.mjs';
+import { Redis } from '../support/redis.mjs';
+import { useStack } from '../support/stack.mjs';
+import { waitUntil } from '../support/wait.mjs';
+
+const MiB = 1024 * 1024;
+const socketIo = (url, query = 'EIO=4&transport=websocket') => `${url}/socket.io/?${query}`;
+const polling = 'EIO=4&transport=polling';
+
+/** Sockets of `person`, let in, one after the other. */
+const connectMany = async (person, count) => {
+  const sockets = [];
+  for (let i = 0; i < count; i++) {
+    const socket = new Socket(socketIo(person.base), { headers: { cookie: person.cookie } });
+    assert.match(await socket.take(), /^0\{/);
+    socket.send('40');
+    assert.match(await socket.take(), /^40\{/);
+    sockets.push(socket);
+  }
+  return sockets;
+};
+
+const isRefused = async (answer, status) => {
+  assert.equal(answer.status, status);
+  assert.ok(Number(answer.headers.get('retry-after')) >= 1, 'says when to come again');
+  assert.equal(typeof (await answer.json()).code, 'string');
+};
+
+/** The status that a WebSocket's handshake gets. */
+const upgradeStatus = async (stack, cookie) => {
+  const wire = await Wire.open({ host: 'localhost', port: stack.port });
+  wire.write(handshake('/socket.io/?EIO=4&transport=websocket', { Host: `localhost:${stack.port}`, Cookie: cookie }));
+  const { status } = await wire.head();
+  wire.end();
+  return status;
+};
+
+describe('sockets', () => {
+  const hold = useStack({ before, after, afterEach }, { CONNECTIONS_MAX: '64', SOCKETS_PER_USER_MAX: '30' });
+
+  test('beyond CONNECTIONS_MAX get 503 with Retry-After; those that are there go on, and so does the API', async () => {
+    const [ann, bob, eve] = await Promise.all(['ann', 'bob', 'eve'].map((name) => Person.signUp(hold.stack.url, name)));
+    const sockets = [...await connectMany(ann, 28), ...await connectMany(bob, 28)];
+    await isRefused(await fetch(socketIo(hold.stack.url, polling)), 503);
+    assert.equal(await upgradeStatus(hold.stack, eve.cookie), 503);
+    assert.equal((await ann.send(bob, 'still here')).status, 201);
+    const [first] = sockets.slice(28);
+    await waitUntil('the message', async () => (await first.take()).includes('still here'));
+    sockets.pop().close();
+    await waitUntil('room for another', async () => await upgradeStatus(hold.stack, eve.cookie) === 101);
+    for (const socket of sockets) assert.ok(!socket.isClosed);
+    for (const socket of sockets) socket.close();
+    await waitUntil('their ends', () => sockets.every(({ isClosed }) => isClosed));
+  });
+
+  test('of one user beyond SOCKETS_PER_USER_MAX: the oldest is closed', async () => {
+    const [ann, bob] = await Promise.all(['ann', 'bob'].map((name) => Person.signUp(hold.stack.url, name)));
+    const [other] = await connectMany(bob, 1);
+    const sockets = await connectMany(ann, 31);
+    await sockets[0].end();
+    for (const socket of [...sockets.slice(1), other]) assert.ok(!socket.isClosed);
+    for (const socket of [...sockets, other]) socket.close();
+  });
+});
+
+describe('an address', () => {
+  const hold = useStack({ before, after, afterEach }, { GATEWAY_SOCKETS_PER_ADDRESS: '20', LIMIT_HANDSHAKES_PER_SECOND: '20' });
+
+  test('beyond GATEWAY_SOCKETS_PER_ADDRESS gets 429 with Retry-After; its sockets and the API go on', async () => {
+    const ann = await Person.signUp(hold.stack.url, 'ann');
+    const sockets = await connectMany(ann, 20);
+    await isRefused(await fetch(socketIo(hold.stack.url, polling)), 429);
+    assert.equal((await ann.get('/api/users')).status, 200);
+    for (const socket of sockets) assert.ok(!socket.isClosed);
+    for (const socket of sockets) socket.close();
+    await waitUntil('their ends', () => sockets.every(({ isClosed }) => isClosed));
+  });
+
+  test('that opens sessions faster than LIMIT_HANDSHAKES_PER_SECOND gets 503 with Retry-After, and is let in again', async () => {
+    const ann = await Person.signUp(hold.stack.url, 'ann');
+    let [socket] = [];
+    await waitUntil('room for a socket', async () => { [socket] = await connectMany(ann, 1).catch(() => []); return socket; });
+    let refused;
+    for (let i = 0; i < 1000 && !refused; i++) {
+      const answer = await fetch(socketIo(hold.stack.url, polling));
+      if (answer.status !== 200) refused = answer; else await answer.arrayBuffer();
+    }
+    await isRefused(refused, 503);
+    assert.ok(!socket.isClosed);
+    await waitUntil('to be let in', async () => (await fetch(socketIo(hold.stack.url, polling))).status === 200);
+    socket.close();
+  });
+});
+
+describe('10,000 half-open sessions of one address', () => {
+  const hold = useStack({ before, after, afterEach });
+
+  /** `requests`, a hundred at once on each of four connections; gives the answers' bodies. */
+  const pipeline = async (requests) => {
+    const bodies = [];
+    let next = 0;
+    const lane = async () => {
+      while (next < requests.length) {
+        const from = next;
+        const batch = requests.slice(from, next += 100);
+        const wire = await Wire.open({ host: 'localhost', port: hold.stack.port });
+        wire.write(batch.join(''));
+        for (let i = 0; i < batch.length; i++) bodies[from + i] = (await wire.answer()).body;
+        wire.end();
+      }
+    };
+    await Promise.all([lane(), lane(), lane(), lane()]);
+    return bodies;
+  };
+  const request = (method, query, body = '') =>
+    `${method} /socket.io/?${query} HTTP/1.1\r\nHost: localhost:${hold.stack.port}\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+
+  test('take less than 20 MiB, and 50 of them are kept', async (t) => {
+    const ann = await Person.signUp(hold.stack.url, 'ann');
+    const [socket] = await connectMany(ann, 1);
+    const worker = await workerOf(await hold.stack.pidOf('presence1'));
+    await pipeline(Array.from({ length: 100 }, () => request('GET', polling)));
+    const begin = await residentBytes(worker);
+    const opened = await pipeline(Array.from({ length: 10000 }, () => request('GET', polling)));
+    const sids = opened.map((body) => JSON.parse(body.slice(1)).sid);
+    const grown = await residentBytes(worker) - begin;
+    t.diagnostic(`${(grown / MiB).toFixed(1)} MiB more`);
+    assert.ok(grown <= 20 * MiB, `${grown} bytes more`);
+    let kept = sids;
+    await waitUntil('no more than 50 to be kept', async () => {
+      const answers = await pipeline(kept.map((sid) => request('POST', `${polling}&sid=${sid}`, '6')));
+      kept = kept.filter((_, i) => answers[i] === 'ok');
+      return kept.length <= 50;
+    }, { within: 30000 });
+    t.diagnostic(`${kept.length} kept`);
+    assert.ok(!socket.isClosed);
+    socket.close();
+  });
+});
+
+describe('a user who reads nothing', () => {
+  const hold = useStack({ before, after, afterEach });
+  const offered = 300 * MiB;
+  const text = 'x'.repeat(64 * 1024);
+
+  /** newMessage to a user, as the message service publishes it. */
+  const publish = (redis, to, i, message) => {
+    const id = i.toString(16).padStart(24, '0');
+    redis.write('PUBLISH', `parley:user:${to.id}`, `{"name":"newMessage","id":"${id}"}\n2["newMessage",{"message":"${message}"},"${id}"]`);
+  };
+
+  test('on 20 sockets, offered 300 MiB, is cut off at the bound, and others do not notice', async (t) => {
+    const [bob, carol] = await Promise.all(['bob', 'carol'].map((name) => Person.signUp(hold.stack.url, name)));
+    const redis = await Redis.of(hold.stack);
+    const worker = await workerOf(await hold.stack.pidOf('presence1'));
+    const [slow, [witness]] = [await connectMany(bob, 20), await connectMany(carol, 1)];
+    while (!(await witness.take()).includes('getOnlineUsers'));
+    for (const socket of slow) socket.ws.pause();
+    const begin = await residentBytes(worker);
+    const delays = [];
+    let most = begin;
+    for (let sent = 0, i = 1; sent < offered; i += 10) {
+      // What Redis holds for presence is bounded, too: so one message is awaited now and then.
+      for (let n = 0; n < 9; n++, sent += text.length) publish(redis, bob, i + n, text);
+      const at = Date.now();
+      publish(redis, carol, i + 9, `marker ${i}`);
+      for (let n = 0; n < 10; n++) await redis.reply();
+      for (let message = ''; !message.includes(`marker ${i}"`);) message = await witness.take();
+      delays.push(Date.now() - at);
+      most = Math.max(most, await residentBytes(worker));
+    }
+    delays.sort((a, b) => a - b);
+    const [p50, p99] = [0.5, 0.99].map((share) => delays[Math.floor(delays.length * share)]);
+    t.diagnostic(`${((most - begin) / MiB).toFixed(1)} MiB more at most; the other's messages took ${p50} ms (p99 ${p99} ms)`);
+    for (const socket of slow) socket.ws.resume();
+    for (const socket of slow) await socket.end();
+    assert.ok(most - begin <= 20 * MiB + 2 * MiB, `${most - begin} bytes more`);
+    assert.ok(!witness.isClosed);
+    witness.close();
+    redis.end();
+  });
+});
+
+describe('a WebSocket', () => {
+  const hold = useConformanceServer({ before, after });
+  const open = async () => {
+    const wire = await Wire.open(hold.server.address);
+    wire.write(handshake('/ws'));
+    assert.equal((await wire.head()).status, 101);
+    return wire;
+  };
+
+  test('of 100,000 one-byte fragments in all takes less than 2 MiB (CVE-2026-48779)', async (t) => {
+    const worker = await workerOf(hold.server.process.pid);
+    const wires = await Promise.all(Array.from({ length: 100 }, open));
+    const begin = await residentBytes(worker);
+    const fragments = Buffer.concat(Array.from({ length: 1000 }, (_, i) => frame(i === 0 ? opcode.text : opcode.continuation, 'x', { fin: false })));
+    for (const wire of wires) wire.write(fragments);
+    // A ping may come between; its answer shows that all before it was taken.
+    for (const wire of wires) { wire.write(frame(opcode.ping, 'all?')); assert.equal((await wire.frame()).op, opcode.pong); }
+    const grown = await residentBytes(worker) - begin;
+    t.diagnostic(`${(grown / 1024).toFixed(0)} KiB more`);
+    assert.ok(grown <= 2 * MiB, `${grown} bytes more`);
+    for (const wire of wires) {
+      wire.write(Buffer.concat([frame(opcode.continuation, 'y')]));
+      const { op, data } = await wire.frame();
+      assert.deepEqual([op, data.length], [opcode.text, 1001], 'and is a message in the end');
+      wire.end();
+    }
+  });
+});
+
+describe('connections beyond what the process may have', () => {
+  const hold = useConformanceServer({ before, after }, { PING_INTERVAL_MS: '300', PING_TIMEOUT_MS: '60000', OPEN_FILES: '400' });
+
+  test('wait, cost nothing, and are served when there is room', async (t) => {
+    const worker = await workerOf(hold.server.process.pid);
+    const witness = new Socket(`${hold.url}/engine.io/?EIO=4&transport=websocket`);
+    assert.match(await witness.take(), /^0\{/);
+    const wires = await Promise.all(Array.from({ length: 250 }, () => Wire.open(hold.server.address)));
+    for (const wire of wires) wire.write(handshake('/ws'));
+    await waitUntil('those that fit in', () => wires.filter(({ bytes }) => bytes.length > 0).length >= 100);
+    const [begin, used] = [Date.now(), await usedMs(worker)];
+    for (let i = 0; i < 5; i++) {
+      assert.equal(await witness.take(), '2');
+      witness.send('3');
+    }
+    const share = (await usedMs(worker) - used) / (Date.now() - begin);
+    const served = () => wires.filter(({ bytes }) => bytes.includes('101 Switching')).length;
+    t.diagnostic(`${served()} of 250 were taken; ${(share * 100).toFixed(1)} % of a processor`);
+    assert.ok(served() < 250, 'not all fit in');
+    assert.ok(share < 0.1, `${share * 100} % of a processor`);
+    const late = wires.filter(({ bytes }) => bytes.length === 0);
+    for (const wire of wires.filter(({ bytes }) => bytes.length > 0)) wire.end();
+    for (const wire of late) { assert.equal((await wire.head()).status, 101); wire.end(); }
+    witness.close();
+  });
+});

@@ -1,0 +1,73 @@
+// How long half-done and dead things may last, with the times that users get: all at once, so that
+// this takes no longer than the longest. A time has a floor and a generous ceiling.
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { Person } from '../support/api.mjs';
+import { frame, handshake, opcode, Socket, Wire } from '../support/conformance.mjs';
+import { useStack } from '../support/stack.mjs';
+
+const hold = useStack({ before, after, afterEach }, { PRESENCE_INSTANCES: '2' });
+const address = () => ({ host: 'localhost', port: hold.stack.port });
+
+/** The milliseconds until `what` happens. */
+const timeOf = async (what) => {
+  const begin = Date.now();
+  await what;
+  return Date.now() - begin;
+};
+
+/** At `seconds`: not a second before, and not left for ever. */
+const isAt = (seconds, took) => assert.ok(took >= (seconds - 1) * 1000 && took < (seconds + 30) * 1000, `after ${took} ms`);
+
+/** A WebSocket of `person` that answers nothing, from its 101 on. */
+const openWire = async (query, person) => {
+  const wire = await Wire.open(address());
+  wire.write(handshake(`/socket.io/?EIO=4&transport=websocket${query}`, { Host: `localhost:${hold.stack.port}`, Cookie: person.cookie }));
+  assert.equal((await wire.head()).status, 101);
+  return wire;
+};
+
+describe('after', { concurrency: true }, () => {
+  test('45 s a dead peer is closed, on a worker that has nothing else to do', async () => {
+    const wire = await openWire('', await Person.signUp(hold.stack.url, 'ann'));
+    wire.write(frame(opcode.text, '40'));
+    isAt(45, await timeOf(wire.isGone(80000)));
+    wire.end();
+  });
+
+  test('45 s a session without CONNECT is closed, though it answers pings', async () => {
+    const ann = await Person.signUp(hold.stack.url, 'ann');
+    const socket = new Socket(`${hold.stack.url}/socket.io/?EIO=4&transport=websocket`, { headers: { cookie: ann.cookie } });
+    assert.match(await socket.take(), /^0\{/);
+    socket.ws.on('message', (data) => { if (data.toString() === '2') socket.send('3'); });
+    isAt(45, await timeOf(socket.end(80000)));
+  });
+
+  test('10 s an upgrade that does not go on is given up, and polling goes on', async () => {
+    const ann = await Person.signUp(hold.stack.url, 'ann');
+    const path = '/socket.io/?EIO=4&transport=polling';
+    const { sid } = JSON.parse((await ann.get(path)).text.slice(1));
+    const wire = await openWire(`&sid=${sid}`, ann);
+    wire.write(frame(opcode.text, '2probe'));
+    assert.equal((await wire.frame()).data.toString(), '3probe');
+    isAt(10, await timeOf(wire.until('a Close', () => wire.bytes[0] === (0x80 | opcode.close), 45000)));
+    assert.equal((await ann.post(`${path}&sid=${sid}`, '40', { 'content-type': 'text/plain' })).status, 200);
+    wire.end();
+  });
+
+  test('10 s half of a request\'s head is enough', async () => {
+    const wire = await Wire.open(address());
+    const gone = timeOf(wire.isGone(45000));
+    wire.write('GET /api/users HTTP/1.1\r\nHost: localhost\r\nX-Half:');
+    isAt(10, await gone);
+    wire.end();
+  });
+
+  test('10 s half of a request\'s body is, too', async () => {
+    const wire = await Wire.open(address());
+    const gone = timeOf(wire.until('the end', () => wire.bytes.length > 0 || wire.isEnded, 45000));
+    wire.write('POST /api/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"user');
+    isAt(10, await gone);
+    wire.end();
+  });
+});
