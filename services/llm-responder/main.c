@@ -159,6 +159,7 @@ start(const struct pl_settings *s)
 {
 	struct pl_store_config store = {
 	    .data_dir = s->data_dir, .mongo_uri = s->mongo_uri};
+	enum pl_err err;
 	struct responder_config config = {
 	    .fallback = s->autoreply_fallback,
 	    .concurrency = (unsigned)s->llm_concurrency,
@@ -169,6 +170,11 @@ start(const struct pl_settings *s)
 
 	if (pl_redis_url_check(s->redis_url) != PL_OK)
 		fail("REDIS_URL must be redis://[:password@]host[:port][/db]");
+	err = pl_store_check(&store);
+	if (err == PL_E_INVALID)
+		fail("MONGO_DB_URI must be mongodb://... or mongodb+srv://...");
+	if (err != PL_OK)
+		exit(PL_EXIT_CONFIG); /* the store has logged why */
 	app.loop = pl_loop_epoll_new();
 	start_llm(s);
 	app.store = pl_store_async_new(app.loop, &store, STORE_READERS);

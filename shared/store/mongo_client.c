@@ -1,6 +1,5 @@
 #include <pthread.h>
 
-#include "base/log.h"
 #include "store/mongo_session.h"
 
 #define DEFAULT_DATABASE "test"
@@ -8,22 +7,23 @@
 
 /* ---- the driver ---- */
 
-/* What matters to us comes back as an error; this is the driver's own view of it. */
+/* What matters to us comes back as an error. The driver's own view of it may repeat the URI,
+ * with its password. */
 static void
-on_driver_log(
+ignore_driver_log(
     mongoc_log_level_t level, const char *domain, const char *message, void *arg)
 {
+	(void)level;
+	(void)domain;
+	(void)message;
 	(void)arg;
-	if (level <= MONGOC_LOG_LEVEL_WARNING)
-		pl_log_warn("database driver complained", PL_L_CSTR("domain", domain),
-		    PL_L_CSTR("message", message));
 }
 
 static void
 start_driver(void)
 {
 	mongoc_init();
-	mongoc_log_set_handler(on_driver_log, NULL);
+	mongoc_log_set_handler(ignore_driver_log, NULL);
 }
 
 /* ---- the URI ---- */
@@ -39,11 +39,11 @@ limit_time(mongoc_uri_t *uri, const char *option, int32_t most_ms)
 }
 
 static void
-set_deadlines(mongoc_uri_t *uri)
+set_deadlines(mongoc_uri_t *uri, int32_t answer_ms)
 {
 	limit_time(uri, MONGOC_URI_CONNECTTIMEOUTMS, PL_MONGO_CONNECT_MS);
 	limit_time(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, PL_MONGO_CONNECT_MS);
-	limit_time(uri, MONGOC_URI_SOCKETTIMEOUTMS, PL_MONGO_SOCKET_MS);
+	limit_time(uri, MONGOC_URI_SOCKETTIMEOUTMS, answer_ms);
 	/* One look at all servers, rather than looks until the time is over. */
 	(void)mongoc_uri_set_option_as_bool(uri, MONGOC_URI_SERVERSELECTIONTRYONCE, true);
 	/* Or a call would first ask an idle connection for a sign of life, and double its time;
@@ -70,12 +70,13 @@ pl_mongo_database(const mongoc_client_t *client)
 
 /* What was acknowledged is in the journals of a majority; what is read is the primary's. */
 static void
-set_safety(mongoc_client_t *client)
+set_safety(mongoc_client_t *client, int32_t answer_ms)
 {
 	mongoc_write_concern_t *wc = mongoc_write_concern_new();
 	mongoc_read_prefs_t *prefs = mongoc_read_prefs_new(MONGOC_READ_PRIMARY);
 
-	mongoc_write_concern_set_wmajority(wc, PL_MONGO_SERVER_MS);
+	/* the server gives up before we do */
+	mongoc_write_concern_set_wmajority(wc, answer_ms - answer_ms / 10);
 	mongoc_write_concern_set_journal(wc, true);
 	mongoc_client_set_write_concern(client, wc);
 	mongoc_client_set_read_prefs(client, prefs);
@@ -85,7 +86,7 @@ set_safety(mongoc_client_t *client)
 }
 
 enum pl_err
-pl_mongo_client_new(const char *text, mongoc_client_t **out)
+pl_mongo_client_new(const char *text, int32_t answer_ms, mongoc_client_t **out)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	mongoc_client_t *client;
@@ -96,12 +97,12 @@ pl_mongo_client_new(const char *text, mongoc_client_t **out)
 	uri = mongoc_uri_new_with_error(text, &error);
 	if (uri == NULL)
 		return PL_E_INVALID; /* the driver's words may repeat a password */
-	set_deadlines(uri);
+	set_deadlines(uri, answer_ms);
 	client = mongoc_client_new_from_uri(uri);
 	mongoc_uri_destroy(uri);
 	if (client == NULL)
 		return PL_E_INVALID;
-	set_safety(client);
+	set_safety(client, answer_ms);
 	*out = client;
 	return PL_OK;
 }

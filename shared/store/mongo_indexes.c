@@ -1,5 +1,19 @@
+#include <pthread.h>
+#include <signal.h>
+
 #include "base/log.h"
+#include "base/mem.h"
 #include "store/mongo_query.h"
+
+#define NAMES_MAX       10 /* equal usernames in the log */
+#define NAMES_BYTES_MAX 1000
+
+/* The server's numbers besides those in mongo_query.c. */
+enum {
+	CODE_OTHER_OPTIONS = 85,
+	CODE_OTHER_KEYS = 86,
+	CODE_DUPLICATE_KEY = 11000,
+};
 
 /*
  * Names are the driver's own ("senderId_1_receiverId_1"), so that an index that mongoose made
@@ -62,16 +76,13 @@ put_index(bson_t *list, const char *at, const struct index *index)
 	pl_buf_fini(&name);
 }
 
-/* Does nothing where they are there. */
-static enum pl_err
-make(struct pl_mongo *s, const char *collection, const struct index *indexes)
+static void
+put_command(bson_t *command, const char *collection, const struct index *indexes)
 {
-	bson_t command = BSON_INITIALIZER, list, reply;
-	bson_error_t error = {0};
-	enum pl_err err = PL_OK;
+	bson_t list;
 
-	pl_mongo_put_str(&command, "createIndexes", pl_str(collection));
-	bson_append_array_begin(&command, "indexes", -1, &list);
+	pl_mongo_put_str(command, "createIndexes", pl_str(collection));
+	bson_append_array_begin(command, "indexes", -1, &list);
 	for (uint32_t i = 0; indexes[i].keys[0] != NULL; i++) {
 		const char *at;
 		char text[16];
@@ -79,22 +90,111 @@ make(struct pl_mongo *s, const char *collection, const struct index *indexes)
 		bson_uint32_to_string(i, &at, text, sizeof(text));
 		put_index(&list, at, &indexes[i]);
 	}
-	bson_append_array_end(&command, &list);
-	if (!pl_mongo_has_time(s))
-		err = PL_E_UNAVAILABLE;
-	else if (mongoc_client_write_command_with_opts(s->client,
-		     pl_mongo_database(s->client), &command, NULL, &reply, &error))
-		bson_destroy(&reply);
-	else {
-		bson_destroy(&reply);
-		err = pl_mongo_err(&error, "createIndexes");
+	bson_append_array_end(command, &list);
+}
+
+/* ---- what stands in the way ---- */
+
+/* {$group: {_id: "$username", n: {$sum: 1}}}, {$match: {n: {$gt: 1}}}, {$limit: few} */
+static void
+put_pipeline(bson_t *pipeline)
+{
+	bson_t stage, part, inner;
+
+	bson_append_document_begin(pipeline, "0", -1, &stage);
+	bson_append_document_begin(&stage, "$group", -1, &part);
+	pl_mongo_put_str(&part, "_id", PL_STR("$" PL_USER_F_USERNAME));
+	bson_append_document_begin(&part, "n", -1, &inner);
+	pl_mongo_put_int(&inner, "$sum", 1);
+	bson_append_document_end(&part, &inner);
+	bson_append_document_end(&stage, &part);
+	bson_append_document_end(pipeline, &stage);
+	bson_append_document_begin(pipeline, "1", -1, &stage);
+	bson_append_document_begin(&stage, "$match", -1, &part);
+	bson_append_document_begin(&part, "n", -1, &inner);
+	pl_mongo_put_int(&inner, "$gt", 1);
+	bson_append_document_end(&part, &inner);
+	bson_append_document_end(&stage, &part);
+	bson_append_document_end(pipeline, &stage);
+	bson_append_document_begin(pipeline, "2", -1, &stage);
+	pl_mongo_put_int(&stage, "$limit", NAMES_MAX);
+	bson_append_document_end(pipeline, &stage);
+}
+
+/* "ann, bob": usernames that more than one user has; empty where the server does not say. */
+static void
+find_equal_names(struct pl_mongo *s, struct pl_buf *names)
+{
+	bson_t pipeline = BSON_INITIALIZER;
+	mongoc_cursor_t *cursor;
+	const bson_t *doc;
+	struct pl_str name;
+
+	put_pipeline(&pipeline);
+	cursor = mongoc_collection_aggregate(
+	    s->users, MONGOC_QUERY_NONE, &pipeline, NULL, NULL);
+	while (mongoc_cursor_next(cursor, &doc)) {
+		if (!pl_mongo_get_str(doc, "_id", &name))
+			name = PL_STR("(none)");
+		if (names->len > 0)
+			pl_buf_add_cstr(names, ", ");
+		pl_buf_add_str(names, name);
 	}
+	mongoc_cursor_destroy(cursor);
+	bson_destroy(&pipeline);
+}
+
+/* Nobody but the operator can mend these; the log's line is all that he gets. */
+static enum pl_err
+explain(struct pl_mongo *s, const char *collection, const bson_error_t *error)
+{
+	struct pl_buf names;
+
+	if (error->domain == MONGOC_ERROR_SERVER && error->code == CODE_DUPLICATE_KEY &&
+	    strcmp(collection, PL_MONGO_USERS) == 0) {
+		pl_buf_init(&names, NAMES_BYTES_MAX);
+		find_equal_names(s, &names);
+		pl_log_error("users with the same username were found, cannot serve "
+			     "until all but one of each are renamed or removed",
+		    PL_L_STR("usernames", pl_buf_str(&names)));
+		pl_buf_fini(&names);
+		return PL_E_CONFLICT;
+	}
+	if (error->domain == MONGOC_ERROR_SERVER &&
+	    (error->code == CODE_DUPLICATE_KEY || error->code == CODE_OTHER_OPTIONS ||
+		error->code == CODE_OTHER_KEYS)) {
+		pl_log_error("an index that is needed cannot be made, cannot serve "
+			     "until what stands in its way is removed",
+		    PL_L_CSTR("collection", collection),
+		    PL_L_CSTR("message", error->message));
+		return PL_E_CONFLICT;
+	}
+	return pl_mongo_err(error, "createIndexes");
+}
+
+/* ---- making ---- */
+
+/* Does nothing where they are there. */
+static enum pl_err
+make(struct pl_mongo *s, const char *collection, const struct index *indexes)
+{
+	bson_t command = BSON_INITIALIZER, reply;
+	bson_error_t error = {0};
+	enum pl_err err = PL_OK;
+
+	if (!pl_mongo_has_time(s))
+		return PL_E_UNAVAILABLE;
+	put_command(&command, collection, indexes);
+	if (!mongoc_client_write_command_with_opts(
+		s->client, pl_mongo_database(s->client), &command, NULL, &reply, &error))
+		err = explain(s, collection, &error);
+	bson_destroy(&reply);
 	bson_destroy(&command);
 	return err;
 }
 
 enum pl_err
-pl_mongo_indexes(struct pl_mongo *s)
+pl_mongo_indexes_make(struct pl_mongo *s)
 {
 	enum pl_err err = make(s, PL_MONGO_USERS, users);
 
@@ -102,5 +202,93 @@ pl_mongo_indexes(struct pl_mongo *s)
 		err = make(s, PL_MONGO_MESSAGES, messages);
 	if (err == PL_OK)
 		err = make(s, PL_MONGO_REVOCATIONS, revocations);
+	return err;
+}
+
+/* ---- where it takes long ---- */
+
+/*
+ * On a large collection the server takes minutes, during which it serves others. A thread of
+ * its own waits for it, one a process; sessions fail to open meanwhile, at once. (Were each to
+ * ask and hang up, the server would have as many waiting as there were tries.)
+ */
+static struct {
+	pthread_mutex_t lock;
+	bool is_under_way;
+} build = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void *
+build_main(void *arg)
+{
+	struct pl_store *store;
+	char *uri = arg;
+	enum pl_err err = pl_mongo_open_patient(uri, &store);
+
+	if (err == PL_OK) {
+		pl_log_info("indexes were made");
+		pl_store_close(store);
+	}
+	pl_mem_wipe_free(uri, strlen(uri));
+	pthread_mutex_lock(&build.lock);
+	build.is_under_way = false;
+	pthread_mutex_unlock(&build.lock);
+	return NULL;
+}
+
+static bool
+start_thread(char *uri)
+{
+	sigset_t all, old;
+	pthread_t thread;
+	int error;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	error = pthread_create(&thread, NULL, build_main, uri);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (error == 0)
+		pthread_detach(thread);
+	return error == 0;
+}
+
+static void
+start_build(const char *uri)
+{
+	pthread_mutex_lock(&build.lock);
+	if (!build.is_under_way) {
+		char *copy = pl_mem_strdup(uri);
+
+		build.is_under_way = start_thread(copy);
+		if (build.is_under_way)
+			pl_log_info("indexes are being made, not serving until then");
+		else
+			pl_mem_wipe_free(copy, strlen(copy));
+	}
+	pthread_mutex_unlock(&build.lock);
+}
+
+static bool
+is_under_way(void)
+{
+	bool yes;
+
+	pthread_mutex_lock(&build.lock);
+	yes = build.is_under_way;
+	pthread_mutex_unlock(&build.lock);
+	return yes;
+}
+
+/* Within a call's time they are there or made, or the server is away, or it is well and needs
+ * longer. */
+enum pl_err
+pl_mongo_indexes(struct pl_mongo *s, const char *uri)
+{
+	enum pl_err err;
+
+	if (is_under_way())
+		return PL_E_UNAVAILABLE;
+	err = pl_mongo_indexes_make(s);
+	if (err == PL_E_UNAVAILABLE && pl_store_ping(&s->store) == PL_OK)
+		start_build(uri);
 	return err;
 }

@@ -33,6 +33,8 @@
 #define PL_MONGO_CONNECT_MS 1000
 /* What the server may take for one command: it gives up before we do. */
 #define PL_MONGO_SERVER_MS 1400
+/* What an index may take before it is asked for again. */
+#define PL_MONGO_BUILD_MS (15 * 60 * 1000)
 
 struct pl_mongo {
 	struct pl_store store;
@@ -50,15 +52,21 @@ struct pl_mongo *pl_mongo_start(struct pl_store *s);
 
 /* ---- the client ---- */
 
-/* A client with our deadlines, write concern and read preference, whatever the URI says of
- * them; the rest of the URI is the driver's. PL_E_INVALID: it is not a MongoDB URI. */
-enum pl_err pl_mongo_client_new(const char *uri, mongoc_client_t **out) PL_MUST_CHECK;
+/* A client with our deadlines (answers within answer_ms), write concern and read preference,
+ * whatever the URI says of them; the rest of the URI is the driver's. PL_E_INVALID: it is not
+ * a MongoDB URI. */
+enum pl_err pl_mongo_client_new(
+    const char *uri, int32_t answer_ms, mongoc_client_t **out) PL_MUST_CHECK;
 /* The database that the URI names; as with mongoose "test" where it names none. */
 const char *pl_mongo_database(const mongoc_client_t *client);
 
 /* Make the indexes that are missing. PL_E_CONFLICT: what is stored already breaks a rule that
- * we need; the log says which. */
-enum pl_err pl_mongo_indexes(struct pl_mongo *s) PL_MUST_CHECK;
+ * we need; the log says which. PL_E_UNAVAILABLE also where the server has to work on it for
+ * longer: a thread of this process sees it through, and opening succeeds then. */
+enum pl_err pl_mongo_indexes(struct pl_mongo *s, const char *uri) PL_MUST_CHECK;
+enum pl_err pl_mongo_indexes_make(struct pl_mongo *s) PL_MUST_CHECK; /* that alone */
+/* Open with the patience that making indexes takes, up to PL_MONGO_BUILD_MS. */
+enum pl_err pl_mongo_open_patient(const char *uri, struct pl_store **out) PL_MUST_CHECK;
 
 /* ---- reads: as in store.h ---- */
 enum pl_err pl_mongo_user_by_id(

@@ -9,6 +9,15 @@ pl_store_open(const struct pl_store_config *config, struct pl_store **out)
 	return pl_store_sqlite_open(config, out);
 }
 
+enum pl_err
+pl_store_check(const struct pl_store_config *config)
+{
+	enum pl_err err =
+	    config->mongo_uri != NULL ? pl_store_mongo_check(config) : PL_OK;
+
+	return err == PL_E_INVALID || err == PL_E_CONFLICT ? err : PL_OK;
+}
+
 void
 pl_store_close(struct pl_store *s)
 {

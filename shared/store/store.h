@@ -36,9 +36,12 @@ struct pl_store_config {
 	const char *mongo_uri; /* MongoDB when set */
 };
 
-/* Opens, and makes tables and indexes where they are missing. PL_E_INVALID: mongo_uri is not
- * one. PL_E_CONFLICT: what is stored breaks a rule, such as two users of one username; only the
- * operator can mend that, and the log says what. */
+/* Can config ever be opened? Before the threads, at the start of a process: PL_E_INVALID,
+ * mongo_uri is not one; PL_E_CONFLICT, what is stored breaks a rule, such as two users of one
+ * username, which only the operator can mend: the log says what. A database that is away is
+ * fine, it may come. Nothing is left open, so that the process may fork. */
+enum pl_err pl_store_check(const struct pl_store_config *config) PL_MUST_CHECK;
+/* Opens, and makes tables and indexes where they are missing. Also fails as pl_store_check(). */
 enum pl_err pl_store_open(
     const struct pl_store_config *config, struct pl_store **out) PL_MUST_CHECK;
 void pl_store_close(struct pl_store *s); /* NULL is fine */

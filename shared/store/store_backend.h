@@ -52,6 +52,7 @@ enum pl_err pl_store_sqlite_open(
     const struct pl_store_config *config, struct pl_store **out) PL_MUST_CHECK;
 enum pl_err pl_store_mongo_open(
     const struct pl_store_config *config, struct pl_store **out) PL_MUST_CHECK;
+enum pl_err pl_store_mongo_check(const struct pl_store_config *config) PL_MUST_CHECK;
 
 /* Answer a send under a key that is known with the first message stored under it;
  * PL_E_CONFLICT where that has another receiver or text. */

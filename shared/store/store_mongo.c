@@ -46,29 +46,73 @@ ping(struct pl_store *store)
 	return is_well ? PL_OK : pl_mongo_err(&error, "ping");
 }
 
-enum pl_err
-pl_store_mongo_open(const struct pl_store_config *config, struct pl_store **out)
+/* A session without its indexes. */
+static enum pl_err
+connect_to(const char *uri, int32_t answer_ms, struct pl_mongo **out)
 {
 	struct pl_mongo *s = pl_mem_zalloc(sizeof(*s));
-	enum pl_err err = pl_mongo_client_new(config->mongo_uri, &s->client);
+	enum pl_err err = pl_mongo_client_new(uri, answer_ms, &s->client);
 	const char *database;
 
 	s->store.backend = &backend;
-	if (err == PL_OK) {
-		database = pl_mongo_database(s->client);
-		s->users =
-		    mongoc_client_get_collection(s->client, database, PL_MONGO_USERS);
-		s->messages =
-		    mongoc_client_get_collection(s->client, database, PL_MONGO_MESSAGES);
-		s->revocations = mongoc_client_get_collection(
-		    s->client, database, PL_MONGO_REVOCATIONS);
-		(void)pl_mongo_start(&s->store);
-		err = pl_mongo_indexes(s);
+	if (err != PL_OK) {
+		close_session(&s->store);
+		return err;
 	}
+	database = pl_mongo_database(s->client);
+	s->users = mongoc_client_get_collection(s->client, database, PL_MONGO_USERS);
+	s->messages =
+	    mongoc_client_get_collection(s->client, database, PL_MONGO_MESSAGES);
+	s->revocations =
+	    mongoc_client_get_collection(s->client, database, PL_MONGO_REVOCATIONS);
+	(void)pl_mongo_start(&s->store);
+	*out = s;
+	return PL_OK;
+}
+
+static enum pl_err
+finish_open(struct pl_mongo *s, enum pl_err err, struct pl_store **out)
+{
 	if (err == PL_OK)
 		*out = &s->store;
 	else
 		close_session(&s->store);
+	return err;
+}
+
+enum pl_err
+pl_store_mongo_open(const struct pl_store_config *config, struct pl_store **out)
+{
+	struct pl_mongo *s;
+	enum pl_err err = connect_to(config->mongo_uri, PL_MONGO_SOCKET_MS, &s);
+
+	if (err != PL_OK)
+		return err;
+	return finish_open(s, pl_mongo_indexes(s, config->mongo_uri), out);
+}
+
+enum pl_err
+pl_mongo_open_patient(const char *uri, struct pl_store **out)
+{
+	struct pl_mongo *s;
+	enum pl_err err = connect_to(uri, PL_MONGO_BUILD_MS, &s);
+
+	if (err != PL_OK)
+		return err;
+	s->begin_until_mono_ms += PL_MONGO_BUILD_MS;
+	return finish_open(s, pl_mongo_indexes_make(s), out);
+}
+
+enum pl_err
+pl_store_mongo_check(const struct pl_store_config *config)
+{
+	struct pl_mongo *s;
+	enum pl_err err = connect_to(config->mongo_uri, PL_MONGO_SOCKET_MS, &s);
+
+	if (err != PL_OK)
+		return err;
+	err = pl_mongo_indexes_make(s);
+	close_session(&s->store);
 	return err;
 }
 
@@ -119,7 +163,7 @@ purge(struct pl_mongo *s)
 	int64_t now = pl_clock_mono_ms();
 	size_t dropped = 0;
 
-	if (now < s->purge_mono_ms)
+	if (now < s->purge_mono_ms || now > s->begin_until_mono_ms)
 		return;
 	if (pl_mongo_idem_purge(s, PURGE_DOCUMENTS, &dropped) != PL_OK)
 		pl_log_warn("keys that expired were left for the next time");

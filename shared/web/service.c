@@ -57,6 +57,25 @@ exit_on(const char *why)
 	exit(PL_EXIT_CONFIG);
 }
 
+static struct pl_store_config
+store_config(void)
+{
+	return (struct pl_store_config){
+	    .data_dir = pl_settings.data_dir, .mongo_uri = pl_settings.mongo_uri};
+}
+
+static void
+check_store(void)
+{
+	struct pl_store_config config = store_config();
+	enum pl_err err = pl_store_check(&config);
+
+	if (err == PL_E_INVALID)
+		exit_on("MONGO_DB_URI must be mongodb://... or mongodb+srv://...");
+	if (err != PL_OK)
+		exit(PL_EXIT_CONFIG); /* the store has logged why */
+}
+
 static void
 load_settings(void)
 {
@@ -73,6 +92,7 @@ load_settings(void)
 		exit_on(why);
 	if (pl_redis_url_check(pl_settings.redis_url) != PL_OK)
 		exit_on("REDIS_URL must be redis://[:password@]host[:port][/db]");
+	check_store();
 	if (previous != NULL && strlen(previous) < PL_JWT_SECRET_MIN)
 		pl_log_warn(
 		    "JWT_SECRET_PREVIOUS was found to be short, verifying with it",
@@ -203,8 +223,7 @@ die_with_parent(void)
 static void
 connect_app(void)
 {
-	struct pl_store_config store = {
-	    .data_dir = pl_settings.data_dir, .mongo_uri = pl_settings.mongo_uri};
+	struct pl_store_config store = store_config();
 	struct pl_member_config member = {
 	    .service = pl_service.name,
 	    .name = pl_settings.instance,

@@ -36,15 +36,21 @@ make(struct pl_store_config *out)
 	};
 }
 
-static void
-drop(struct pl_store_config *config)
+void
+mongo_databases_free(struct pl_store_config *config)
 {
 	char *uri;
 
-	mongo_databases_run(config, "{\"dropDatabase\": 1}");
-	memcpy(&uri, &config->mongo_uri, sizeof(uri)); /* ours since make() */
+	memcpy(&uri, &config->mongo_uri, sizeof(uri)); /* allocated, const only here */
 	pl_mem_free(uri);
 	*config = (struct pl_store_config){0};
+}
+
+static void
+drop(struct pl_store_config *config)
+{
+	mongo_databases_run(config, "{\"dropDatabase\": 1}");
+	mongo_databases_free(config);
 }
 
 const struct store_factory mongo_factory = {.make = make, .drop = drop};

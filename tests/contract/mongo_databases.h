@@ -13,6 +13,8 @@
 /* The server starts with the first database, and ends with the program. */
 extern const struct store_factory mongo_factory;
 struct mongo_server *mongo_databases_server(void);
+/* Frees an allocated mongo_uri. */
+void mongo_databases_free(struct pl_store_config *config);
 
 /* Insert a document, in (relaxed or canonical extended) JSON, as another program would. */
 void mongo_databases_insert(
