@@ -1,5 +1,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -11,13 +12,14 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-#define READ_BYTES (256 * 1024)
-#define EVENTS_MAX 256
-#define CONNECT_MS 300000 /* for all of them */
-#define STEP_MS    100
-#define HEAD_BYTES 2048
-#define SMALL_MAX  125 /* a frame with a length of one byte */
-#define MASKED     0x80
+#define READ_BYTES   (256 * 1024)
+#define EVENTS_MAX   256
+#define CONNECT_MS   300000 /* for all of them */
+#define STEP_MS      100
+#define HEAD_BYTES   2048
+#define SMALL_MAX    125        /* a frame with a length of one byte */
+#define FIRST_SOURCE 0x7f020000 /* 127.2.0.0 */
+#define MASKED       0x80
 
 /* ---- sending ----------------------------------------------------------------------------- */
 
@@ -71,6 +73,21 @@ watch(struct clients *c, struct client *client, int op, uint32_t events)
 		bench_die("epoll: %s", strerror(errno));
 }
 
+/* Each comes from an address of its own: what presence counts by address is no matter here. */
+static void
+set_source(struct client *client, size_t index)
+{
+	struct sockaddr_in from = {.sin_family = AF_INET,
+	    .sin_addr.s_addr = htonl(FIRST_SOURCE + (uint32_t)index)};
+	int on = 1;
+
+	/* The kernel picks the port as it connects: else there are too few. */
+	if (setsockopt(
+		client->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) != 0 ||
+	    bind(client->fd, (struct sockaddr *)&from, sizeof(from)) != 0)
+		bench_die("client %zu: %s", index, strerror(errno));
+}
+
 void
 clients_start(struct clients *c, size_t index, int receive_bytes)
 {
@@ -83,6 +100,7 @@ clients_start(struct clients *c, size_t index, int receive_bytes)
 	client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (client->fd == -1)
 		bench_die("client %zu: %s", index, strerror(errno));
+	set_source(client, index);
 	if (receive_bytes > 0)
 		setsockopt(client->fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes,
 		    sizeof(receive_bytes));
@@ -135,11 +153,12 @@ on_packet(struct clients *c, struct client *client)
 		send_packet(client, "3");
 	} else if (begins(client, "42[\"newMessage\"")) {
 		client->messages++;
-	} else if (begins(client, "42[\"getOnlineUsers\"")) {
+	} else if (begins(client, "42[\"getOnlineUsers\"") ||
+		   begins(client, "42[\"presence\"")) {
 		client->lists++;
 	} else if (client->state == CLIENT_OPENING && begins(client, "0{")) {
 		client->state = CLIENT_JOINING;
-		send_packet(client, "40");
+		send_packet(client, c->wants_delta ? "40{\"presence\":\"delta\"}" : "40");
 	} else if (client->state == CLIENT_JOINING && begins(client, "40{")) {
 		client->state = CLIENT_IN;
 		c->in++;

@@ -25,7 +25,7 @@ enum client_state {
 struct client {
 	int fd;
 	enum client_state state;
-	unsigned lists;    /* getOnlineUsers that came */
+	unsigned lists;    /* getOnlineUsers and presence that came */
 	unsigned messages; /* newMessage */
 	bool is_paused;    /* it reads nothing */
 	/* the frame that is coming in */
@@ -44,6 +44,7 @@ struct clients {
 	size_t lost; /* closed by the server */
 	uint64_t pings;
 	uint64_t bytes;
+	bool wants_delta; /* says so in CONNECT */
 	int epoll;
 };
 

@@ -4,7 +4,7 @@
  *   sockets_bench BUILD [SOCKETS] [SCENARIO ...]
  *
  * BUILD holds message.so and presence.so; SOCKETS is 10000 where not given; the scenarios are
- * few, gentle, storm, joins, slow, stalled: all where none is named. Each begins with a fresh presence
+ * gentle, storm, joins, delta, slow, stalled: all where none is named. Each begins with a fresh presence
  * process of default settings, and each socket is a user of its own. Memory and CPU are those
  * of presence's worker, as the kernel counts them; the clients are in this process.
  *
@@ -25,7 +25,7 @@
 #define SOCKETS_DEFAULT 10000
 #define SOCKETS_LEAST   100
 #define USERS_MORE      64 /* beside the sockets: who join and leave */
-#define AT_ONCE_GENTLE  32
+#define AT_ONCE_GENTLE  200
 #define KIB             1024.0
 #define MIB             (1024.0 * 1024.0)
 
@@ -34,7 +34,7 @@
 #define REST_MS         12000 /* then idle memory is given back */
 #define HEARTBEAT_MS    25000
 #define HEARTBEATS      3
-#define MESSAGES        1000
+#define MESSAGES        2000
 #define MESSAGES_WARM   100
 #define MESSAGE_MS      10000
 #define FEW             10
@@ -55,8 +55,8 @@ static struct bench {
 	size_t sockets;
 	struct stack stack;
 	struct clients clients;
-	double heartbeat_us;   /* CPU of one, where it was measured */
-	double message_few_us; /* CPU of a newMessage with few others */
+	double empty_bytes;  /* private ones of a presence process without a socket */
+	double heartbeat_us; /* CPU of one, where it was measured */
 	unsigned failed;
 } bench = {.sockets = SOCKETS_DEFAULT};
 
@@ -92,12 +92,19 @@ judge(const char *what, double value, double bar, const char *unit)
 
 /* ---- the ground -------------------------------------------------------------------------- */
 
+static double
+private_bytes(void)
+{
+	return (double)process_memory(&bench.stack.presence).private_bytes;
+}
+
 static void
 begin(const char *text)
 {
 	title(text);
 	stack_fresh_presence(&bench.stack, bench.build);
 	clients_init(&bench.clients, &bench.stack, bench.stack.user_count);
+	bench.empty_bytes = private_bytes();
 }
 
 static void
@@ -123,23 +130,17 @@ settle(void)
 		 pl_clock_mono_ms() < deadline);
 }
 
-static double
-private_bytes(void)
-{
-	return (double)process_memory(&bench.stack.presence).private_bytes;
-}
-
 /* ---- memory ------------------------------------------------------------------------------ */
 
 static void
-measure_memory(size_t at_once)
+measure_memory(size_t first, size_t at_once)
 {
-	double n = (double)bench.sockets, empty = private_bytes();
+	double n = (double)bench.sockets;
 	double cpu = process_cpu_ms(&bench.stack.presence);
 	int64_t begun = pl_clock_mono_ms();
 	double all;
 
-	clients_connect(&bench.clients, 0, bench.sockets, at_once);
+	clients_connect(&bench.clients, first, bench.sockets - first, at_once);
 	show("all were in after", (double)(pl_clock_mono_ms() - begun) / 1000, "s");
 	settle();
 	show("CPU to get a socket in, lists of who is online included",
@@ -149,9 +150,9 @@ measure_memory(size_t at_once)
 	all = private_bytes();
 	show("resident memory at its peak",
 	    (double)process_memory(&bench.stack.presence).peak_rss_bytes / MIB, "MiB");
-	show("the empty process had", empty / MIB, "MiB");
+	show("the empty process had", bench.empty_bytes / MIB, "MiB");
 	show("the idle process has", all / MIB, "MiB");
-	show("grown by, a socket", (all - empty) / n / KIB, "KiB");
+	show("grown by, a socket", (all - bench.empty_bytes) / n / KIB, "KiB");
 	judge("private memory of the whole process, a socket", all / n / KIB, 4, "KiB");
 }
 
@@ -222,29 +223,20 @@ message_us(void)
 /* ---- scenarios --------------------------------------------------------------------------- */
 
 static void
-few(void)
-{
-	begin("A newMessage with 10 others connected");
-	clients_connect(&bench.clients, 0, FEW + 2, AT_ONCE_GENTLE);
-	settle();
-	bench.message_few_us = message_us();
-	show("CPU of presence for a newMessage", bench.message_few_us, "us");
-	finish();
-}
-
-static void
 gentle(void)
 {
-	double us;
+	double few_us, all_us;
 
 	begin("Sockets that come one after the other");
-	measure_memory(AT_ONCE_GENTLE);
+	clients_connect(&bench.clients, 0, FEW + 2, AT_ONCE_GENTLE);
+	settle();
+	few_us = message_us();
+	measure_memory(FEW + 2, AT_ONCE_GENTLE);
 	measure_heartbeats();
-	us = message_us();
-	show("CPU of presence for a newMessage with all the others", us, "us");
-	if (bench.message_few_us > 0)
-		judge("as many times that with 10 others", us / bench.message_few_us,
-		    1.25, "times");
+	all_us = message_us();
+	show("CPU of presence for a newMessage, 10 others connected", few_us, "us");
+	show("CPU of presence for a newMessage, all others connected", all_us, "us");
+	judge("as many times that with 10 others", all_us / few_us, 1.25, "times");
 	finish();
 }
 
@@ -252,7 +244,7 @@ static void
 storm(void)
 {
 	begin("Sockets that all come at once");
-	measure_memory(bench.sockets);
+	measure_memory(0, bench.sockets);
 	finish();
 }
 
@@ -271,37 +263,54 @@ join_and_leave(size_t first)
 	}
 }
 
+/* wants_delta: the clients ask for changes, not for the list each time. */
 static void
-joins(void)
+measure_joins(const char *text, bool wants_delta)
 {
 	size_t online = bench.sockets < JOIN_SOCKETS ? bench.sockets : JOIN_SOCKETS;
 	struct clients *c = &bench.clients;
-	unsigned most = 0, least = UINT32_MAX;
+	unsigned most = 0;
+	uint64_t bytes;
 	int64_t begun;
 	double cpu, seconds;
 
-	begin("Ten a second that come and go, where 5,000 are online");
+	begin(text);
+	c->wants_delta = wants_delta;
 	clients_connect(c, 0, online, AT_ONCE_GENTLE);
 	settle();
 	for (size_t i = 0; i < online; i++)
 		c->all[i].lists = 0;
+	bytes = c->bytes;
 	cpu = process_cpu_ms(&bench.stack.presence);
 	begun = pl_clock_mono_ms();
 	join_and_leave(online);
 	seconds = (double)(pl_clock_mono_ms() - begun) / 1000;
 	cpu = process_cpu_ms(&bench.stack.presence) - cpu;
-	for (size_t i = 0; i < online; i++) {
+	bytes = c->bytes - bytes;
+	for (size_t i = 0; i < online; i++)
 		most = c->all[i].lists > most ? c->all[i].lists : most;
-		least = c->all[i].lists < least ? c->all[i].lists : least;
-	}
-	show("users who came, and left", seconds * 1000 / JOIN_EVERY_MS, "");
-	show("presence events to a client, the least", least / seconds, "a second");
 	/* The first comes at once: n seconds see n + 1 at most. */
-	judge("presence events to a client, the most", ((double)most - 1) / seconds, 1,
-	    "a second");
+	if (wants_delta)
+		show("changes told to a client", most / seconds, "a second");
+	else
+		judge("lists to a client, the most", ((double)most - 1) / seconds, 1,
+		    "a second");
+	show(
+	    "bytes to a client", (double)bytes / seconds / (double)online / KIB, "KiB/s");
 	show("CPU, share of a core", cpu / seconds / 10, "%");
-	show("CPU a client a second", cpu * 1000 / seconds / (double)online, "us");
 	finish();
+}
+
+static void
+joins(void)
+{
+	measure_joins("Ten a second come and go, where 5,000 are online", false);
+}
+
+static void
+delta(void)
+{
+	measure_joins("The same, where the clients ask for changes only", true);
 }
 
 /* ---- slow readers ------------------------------------------------------------------------ */
@@ -464,10 +473,10 @@ static const struct scenario {
 	const char *name;
 	void (*run)(void);
 } scenarios[] = {
-    {"few", few},
     {"gentle", gentle},
     {"storm", storm},
     {"joins", joins},
+    {"delta", delta},
     {"slow", slow},
     {"stalled", stalled},
 };
