@@ -151,7 +151,8 @@ describe('a user who reads nothing', () => {
   /** newMessage to a user, as the message service publishes it. */
   const publish = (redis, to, i, message) => {
     const id = i.toString(16).padStart(24, '0');
-    redis.write('PUBLISH', `parley:user:${to.id}`, `{"name":"newMessage","id":"${id}"}\n2["newMessage",{"message":"${message}"},"${id}"]`);
+    const packet = `2["newMessage",{"message":"${message}"},"${Date.now().toString(16)}-${id}"]`;
+    redis.write('PUBLISH', `parley:user:${to.id}`, `{"name":"newMessage","id":"${id}"}\n${packet}`);
   };
 
   test('on 20 sockets, offered 300 MiB, is cut off at the bound, and others do not notice', async (t) => {
