@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "bus/gap.h"
 #include "bus/wake.h"
 #include "loop/loop_epoll.h"
 #include "ops_server.h"
@@ -25,6 +26,7 @@ static struct app {
 	struct pl_loop *loop;
 	struct pl_store_async *store;
 	struct pl_bus *bus;
+	struct pl_gap *gap;
 	struct pl_wake *wake;
 	struct endpoint endpoint;
 	struct llm *llm;
@@ -182,6 +184,7 @@ start(const struct pl_settings *s)
 	config.loop = app.loop;
 	config.store = app.store;
 	config.bus = app.bus;
+	app.gap = config.gap = pl_gap_new(app.loop, app.bus);
 	config.llm = app.llm;
 	app.responder = responder_new(&config);
 	start_ops(s);
@@ -208,6 +211,7 @@ finish(void)
 	pl_wake_free(app.wake);
 	pl_store_async_free(app.store);
 	ops_server_free(app.ops);
+	pl_gap_free(app.gap);
 	pl_bus_free(app.bus);
 	responder_free(app.responder);
 	llm_free(app.llm);

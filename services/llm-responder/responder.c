@@ -16,11 +16,8 @@
 #define ASK_LEFT_MS    500
 #define TYPING_MS      4000 /* said again before a client, after 6 s, believes it ended */
 #define STORE_AGAIN_MS 500
-#define TELL_AGAIN_MS  1000
-/* Past this a job is left to a later sweep, and a client has the history to look into. */
-#define GIVE_UP_MS  120000
-#define KEYS_MAX    100000
-#define TELLING_MAX 10000
+#define GIVE_UP_MS     120000 /* past this a job is left to a later sweep */
+#define KEYS_MAX       100000
 
 struct responder {
 	struct responder_config config;
@@ -62,7 +59,6 @@ struct job {
 
 static void sweep(struct responder *r);
 static void store_reply(struct job *job);
-static void tell(struct job *job);
 
 /* ---- jobs ---- */
 
@@ -157,21 +153,13 @@ say_typing(struct job *job, bool is_typing)
 }
 
 static void
-on_tell_again(struct pl_timer *t)
-{
-	tell(t->arg);
-}
-
-static void
 on_told(void *arg, enum pl_err err)
 {
 	struct job *job = arg;
 
-	if (err == PL_OK || job->responder->is_stopping ||
-	    job->responder->job_count > TELLING_MAX)
-		job_free(job);
-	else
-		again(job, on_tell_again, TELL_AGAIN_MS);
+	if (err != PL_OK && !job->responder->is_stopping)
+		pl_gap_note(job->responder->config.gap, job->reply.created_unix_ms);
+	job_free(job);
 }
 
 /* The reply goes to whom wrote, and to the busy user's own pages, which show it too. */

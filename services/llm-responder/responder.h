@@ -9,7 +9,7 @@
  *       |
  *   STORING     the reply, the LLM's or the standard text; again until the store takes it
  *       |
- *   TELLING     newMessage to the sender; again until the bus takes it
+ *   TELLING     newMessage to the sender; where the bus does not take it, the gap is noted
  *
  * Jobs are found by the wake-up of bus/wake and, for those it did not tell of, by a sweep twice a
  * second. The store lets a message have one reply only, whoever writes it: PL_E_CONFLICT ends a
@@ -19,7 +19,7 @@
 #ifndef RESPONDER_RESPONDER_H
 #define RESPONDER_RESPONDER_H
 
-#include "bus/bus.h"
+#include "bus/gap.h"
 #include "completion.h"
 #include "store/store_async.h"
 
@@ -33,6 +33,7 @@ struct responder_config {
 	struct pl_loop *loop;
 	struct pl_store_async *store;
 	struct pl_bus *bus;
+	struct pl_gap *gap;
 	struct llm *llm; /* NULL: the standard text, always */
 	const char *fallback;
 	unsigned concurrency;

@@ -2,6 +2,7 @@
 #include "history.h"
 #include "overdue.h"
 #include "send.h"
+#include "tell.h"
 #include "web/service.h"
 
 static const struct pl_route routes[] = {
@@ -14,6 +15,7 @@ static const struct pl_route routes[] = {
 static void
 start(void)
 {
+	tell_start();
 	send_start();
 	overdue_start();
 }
@@ -23,6 +25,7 @@ stop(void)
 {
 	overdue_stop();
 	send_stop();
+	tell_stop();
 }
 
 const struct pl_service pl_service = {

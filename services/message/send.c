@@ -5,6 +5,7 @@
  */
 #include "send.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "bus/wake.h"
 #include "ops/bucket.h"
@@ -14,6 +15,8 @@
 
 struct sending {
 	struct pl_timer patience; /* started while the bus is waited for */
+	struct pl_gap_waiter gap;
+	bool is_in_gap; /* waits for that */
 	struct pl_store_write_call call;
 	struct pl_request *rq; /* holds the bytes of the Idempotency-Key */
 	/* Where only a replay is asked for, and there is none; else 0, which is no refusal. */
@@ -56,9 +59,48 @@ answer(struct sending *s)
 }
 
 static void
+answer_and_end(void *arg)
+{
+	struct sending *s = arg;
+
+	answer(s);
+	sending_end(s);
+}
+
+/* Presence reads from the store what is in the gap. Whoever asks it to says so before the answer
+ * that lets the sender go on: what he sends next shall not overtake this message. Where the bus
+ * has been away for a while, all know already. */
+static void
+answer_after_gap(struct sending *s)
+{
+	struct pl_gap *gap = message_gap();
+
+	if (gap == NULL || pl_gap_age_ms(gap) > SEND_BUS_PATIENCE_MS) {
+		answer_and_end(s);
+		return;
+	}
+	s->is_in_gap = true;
+	s->gap = (struct pl_gap_waiter){.on_told = answer_and_end, .arg = s};
+	pl_gap_wait(gap, &s->gap);
+}
+
+static void
 on_patience_over(struct pl_timer *t)
 {
-	answer(t->arg);
+	struct sending *s = t->arg;
+
+	answer(s);
+	if (!s->is_in_gap)
+		return; /* on_told() ends it */
+	pl_gap_unwait(&s->gap);
+	sending_end(s);
+}
+
+static void
+be_patient(struct sending *s)
+{
+	s->patience = (struct pl_timer){.on_fire = on_patience_over, .arg = s};
+	pl_timer_start(pl_app.loop, &s->patience, SEND_BUS_PATIENCE_MS);
 }
 
 static void
@@ -66,10 +108,12 @@ on_told(void *arg, enum pl_err err)
 {
 	struct sending *s = arg;
 
-	(void)err; /* gaps are closed from the store */
-	if (s->rq)
-		answer(s);
-	sending_end(s);
+	if (s->rq == NULL)
+		sending_end(s);
+	else if (err == PL_OK)
+		answer_and_end(s);
+	else
+		answer_after_gap(s);
 }
 
 /* The 201 waits until the bus has the message: the sender's next one may go by another process,
@@ -79,12 +123,27 @@ tell(struct sending *s)
 {
 	const struct pl_write_send *sent = &s->call.write.u.send;
 
-	s->patience.on_fire = on_patience_over;
-	s->patience.arg = s;
-	pl_timer_start(pl_app.loop, &s->patience, SEND_BUS_PATIENCE_MS);
+	be_patient(s);
 	message_tell(&sent->message, pl_request_header(s->rq, "x-socket-id"), on_told, s);
 	if (sent->busy)
 		pl_wake_send(pl_app.bus, &sent->message.id);
+}
+
+/* The process that stored it may have died before it could tell. Sockets that have the message
+ * do not get it again. */
+static void
+tell_again(struct sending *s)
+{
+	int64_t created_unix_ms = s->call.write.u.send.message.created_unix_ms;
+
+	if (message_gap() == NULL ||
+	    pl_clock_unix_ms() - created_unix_ms > SEND_RETRY_TELLS_MS) {
+		answer_and_end(s);
+		return;
+	}
+	be_patient(s);
+	pl_gap_note(message_gap(), created_unix_ms);
+	answer_after_gap(s);
 }
 
 static void
@@ -99,12 +158,11 @@ on_written(struct pl_store_write_call *call)
 			pl_reply_problem(s->rq, s->refusal);
 			break;
 		}
-		if (!sent->replayed) {
+		if (sent->replayed)
+			tell_again(s);
+		else
 			tell(s);
-			return;
-		}
-		reply_sent(s->rq, sent);
-		break;
+		return;
 	case PL_E_NOT_FOUND:
 		/* Who may not send at all hears so first. */
 		pl_reply_problem(s->rq,

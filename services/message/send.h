@@ -5,10 +5,13 @@
 #include "web/request.h"
 
 #define SEND_REPLY_WITHIN_MS                                                             \
-	10000                    /* an automatic reply is due this long after createdAt */
-#define SEND_BUS_PATIENCE_MS 250 /* a bus that is slow holds an answer up no longer */
-#define SEND_IDEM_KEY_MAX    64
-#define SEND_USERS_MAX       100000 /* whose rate is remembered at once */
+	10000 /* an automatic reply is due this long after createdAt */
+/* A bus that is slow holds an answer up no longer: by then presence has noticed, too. */
+#define SEND_BUS_PATIENCE_MS 1000
+/* A retry this soon may be of a message whose first process died before it told of it. */
+#define SEND_RETRY_TELLS_MS 60000
+#define SEND_IDEM_KEY_MAX   64
+#define SEND_USERS_MAX      100000 /* whose rate is remembered at once */
 
 void send_start(void);
 void send_stop(void);

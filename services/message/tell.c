@@ -1,29 +1,71 @@
 #include "tell.h"
 
+#include "base/mem.h"
 #include "bus/events.h"
 #include "web/service.h"
 
+struct telling {
+	int64_t created_unix_ms; /* of the message */
+	void (*done)(void *arg, enum pl_err err);
+	void *arg;
+};
+
+static struct pl_gap *gap;
+
 static void
-publish_to(const struct pl_oid *user, const struct pl_buf *event,
-    void (*done)(void *arg, enum pl_err err), void *arg)
+on_published(void *arg, enum pl_err err)
+{
+	struct telling *t = arg;
+
+	if (err != PL_OK && gap != NULL)
+		pl_gap_note(gap, t->created_unix_ms);
+	if (t->done != NULL)
+		t->done(t->arg, err);
+	pl_mem_free(t);
+}
+
+static void
+publish_to(const struct pl_oid *user, const struct pl_buf *event, struct telling *t)
 {
 	char channel[PL_CHANNEL_USER_LEN + 1];
 
 	pl_channel_user(user, channel);
-	pl_bus_publish(pl_app.bus, pl_str(channel), pl_buf_str(event), done, arg);
+	pl_bus_publish(pl_app.bus, pl_str(channel), pl_buf_str(event),
+	    t != NULL ? on_published : NULL, t);
 }
 
 void
 message_tell(const struct pl_message *m, struct pl_str not_socket,
     void (*done)(void *arg, enum pl_err err), void *arg)
 {
+	struct telling *t = pl_mem_alloc(sizeof(*t));
 	struct pl_buf event;
 
+	*t = (struct telling){m->created_unix_ms, done, arg};
 	pl_buf_init(&event, PL_BUF_UNLIMITED);
 	pl_event_new_message(&event, m);
-	publish_to(&m->receiver, &event, NULL, NULL);
+	publish_to(&m->receiver, &event, NULL);
 	pl_buf_clear(&event);
 	pl_event_message_sent(&event, m, not_socket);
-	publish_to(&m->sender, &event, done, arg); /* in one pipeline, so the last */
+	publish_to(&m->sender, &event, t); /* in one pipeline, so the last */
 	pl_buf_fini(&event);
+}
+
+struct pl_gap *
+message_gap(void)
+{
+	return gap;
+}
+
+void
+tell_start(void)
+{
+	gap = pl_gap_new(pl_app.loop, pl_app.bus);
+}
+
+void
+tell_stop(void)
+{
+	pl_gap_free(gap);
+	gap = NULL;
 }

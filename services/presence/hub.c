@@ -93,9 +93,7 @@ on_new_message(struct hub_user *user, const struct pl_event *event)
 
 	if (!pl_event_split_offset(event->packet, &stem, &pos))
 		pl_log_warn("bus event had no offset, dropped it");
-	else if (tail_is_behind())
-		tail_wake(); /* it comes from there, behind what was missed */
-	else
+	else if (!tail_takes_message())
 		send_message(user, stem, &pos, false);
 }
 
@@ -174,7 +172,7 @@ on_user_ready(void *arg, bool is_again)
 
 	user->is_ready = true;
 	if (is_again)
-		tail_wake();
+		tail_doubt();
 	pl_list_for_each_safe(link, &user->sockets)
 	{
 		struct hub_socket *socket = PL_CONTAINER(link, struct hub_socket, link);

@@ -2,37 +2,52 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "bus/gap.h"
 #include "hub.h"
 #include "web/service.h"
 
-#define EVERY_MS 1000
-#define LATE_MS  2500 /* a tick so late means that we stood still */
-#define GO_ON_MS 3000 /* after the last sign of a break */
+#define TICK_MS 200
+#define LATE_MS 700 /* a tick so late means that we stood still */
+#define SLOW_MS                                                                          \
+	400 /* the bus' answer takes so long: doubted before anybody's patience ends */
+#define READ_MS 1000 /* between two reads, where nothing tells of more */
+#define LOOK_MS 25   /* and where something does */
+#define GO_ON_MS                                                                         \
+	7000 /* above what others need to connect again (bus/redis), and may not publish */
+#define END_MS 5000 /* then, at most, for the reads to come to an end */
 #define OVERLAP_MS                                                                       \
 	2000 /* clocks differ, and commits do not come in the order of their times */
-#define BACK_MS 10000 /* some were told late before the break as well */
+#define BACK_MS 10000 /* notes of gaps (bus/gap) may have been missed as well */
 #define PAGE    500
 
 static struct {
-	struct pl_timer timer;
+	struct pl_timer tick;
+	struct pl_bus_listener gaps;
 	int64_t ticked_mono_ms;
+	/* the bus' health */
 	int64_t well_unix_ms; /* up to then the bus told everything */
+	int64_t asked_unix_ms;
+	int64_t asked_mono_ms;
+	bool is_asking;
+	/* the doubt */
+	bool is_doubted;
 	int64_t until_mono_ms;
-	bool is_active;
-	bool is_behind;
-	unsigned wakes;  /* counts tail_wake() */
-	unsigned served; /* of them: what was missed up to there is handed out */
-	/* the read, one at a time */
+	/* the reads, one at a time */
+	struct pl_timer look;
 	struct pl_store_read_call call;
 	struct pl_message_pos pos;
 	struct pl_message_list page;
 	int64_t begun_unix_ms;
-	unsigned begun_wakes;
+	int64_t begun_mono_ms;
+	int64_t back_to_unix_ms; /* INT64_MAX, or where to go on from after this read */
 	bool is_reading;
+	bool has_more; /* a message came meanwhile */
 	bool is_stopped;
 } tail;
 
 static void read_on(void);
+
+/* ---- reading ------------------------------------------------------------------------- */
 
 static enum pl_err
 run(struct pl_store_read_call *call, struct pl_store *s)
@@ -44,83 +59,157 @@ run(struct pl_store_read_call *call, struct pl_store *s)
 static void
 go_to(int64_t unix_ms)
 {
-	if (unix_ms > tail.pos.created_unix_ms)
-		tail.pos = (struct pl_message_pos){.created_unix_ms = unix_ms};
+	tail.pos = (struct pl_message_pos){.created_unix_ms = unix_ms};
 }
 
-/* The next tick tries again, from the same place; meanwhile the bus is all there is. */
+/* Where the next read begins, after one that gave count messages. */
 static void
-put_off(void)
+move_on(size_t count)
 {
-	tail.is_behind = false;
-}
+	int64_t done_unix_ms = tail.begun_unix_ms - OVERLAP_MS;
 
-static void
-done(struct pl_store_read_call *call)
-{
-	size_t count = tail.page.count;
-
-	tail.is_reading = false;
-	if (call->err != PL_OK) {
-		put_off();
-		return;
-	}
-	for (size_t i = 0; i < count && !tail.is_stopped; i++)
-		hub_deliver(&tail.page.items[i]);
-	if (count == PAGE)
+	if (tail.back_to_unix_ms != INT64_MAX)
+		go_to(tail.back_to_unix_ms);
+	else if (count == PAGE)
 		tail.pos =
 		    (struct pl_message_pos){tail.page.items[count - 1].created_unix_ms,
 			tail.page.items[count - 1].id};
-	else
-		go_to(tail.begun_unix_ms - OVERLAP_MS);
+	else if (done_unix_ms > tail.pos.created_unix_ms)
+		go_to(done_unix_ms);
+	tail.back_to_unix_ms = INT64_MAX;
+}
+
+/* All is read, and nothing came while it was: from here on the bus tells in the same order. */
+static void
+end_doubt(void)
+{
+	int64_t late_ms = pl_loop_now_ms(pl_app.loop) - tail.until_mono_ms;
+
+	if (late_ms < 0 || (tail.has_more && late_ms < END_MS))
+		return;
+	tail.is_doubted = false;
+	tail.well_unix_ms = tail.begun_unix_ms;
+	pl_log_info("bus is trusted again");
+}
+
+static void
+on_read(struct pl_store_read_call *call)
+{
+	size_t count = tail.page.count;
+	bool goes_on = count == PAGE || tail.back_to_unix_ms != INT64_MAX;
+
+	tail.is_reading = false;
+	if (call->err != PL_OK)
+		return; /* the next tick tries again, from the same place */
+	for (size_t i = 0; i < count && !tail.is_stopped; i++)
+		hub_deliver(&tail.page.items[i]);
+	move_on(count);
 	pl_message_list_fini(&tail.page);
-	/* Whoever woke us while this was read may mean what it has not seen. */
-	if (count < PAGE)
-		tail.served = tail.begun_wakes;
-	if (tail.served == tail.wakes)
-		tail.is_behind = false;
-	if ((count == PAGE || tail.is_behind) && !tail.is_stopped)
+	if (tail.is_stopped)
+		return;
+	if (goes_on)
 		read_on();
+	else
+		end_doubt();
+	if (tail.has_more && !tail.is_reading)
+		pl_timer_start(pl_app.loop, &tail.look, LOOK_MS);
 }
 
 static void
 read_on(void)
 {
-	if (tail.is_reading)
+	if (tail.is_reading || !tail.is_doubted)
 		return;
+	tail.has_more = false;
 	tail.begun_unix_ms = pl_clock_unix_ms();
-	tail.begun_wakes = tail.wakes;
+	tail.begun_mono_ms = pl_loop_now_ms(pl_app.loop);
 	tail.page = (struct pl_message_list){0};
-	tail.call = (struct pl_store_read_call){.run = run, .done = done};
+	tail.call = (struct pl_store_read_call){.run = run, .done = on_read};
 	tail.is_reading = pl_store_async_read(pl_app.store, &tail.call) == PL_OK;
-	if (!tail.is_reading)
-		put_off();
+}
+
+static void
+on_look(struct pl_timer *t)
+{
+	(void)t;
+	read_on();
 }
 
 bool
-tail_is_behind(void)
+tail_takes_message(void)
 {
-	return tail.is_behind;
+	if (!tail.is_doubted)
+		return false;
+	tail.has_more = true;
+	if (!tail.is_reading && !pl_timer_is_started(&tail.look))
+		pl_timer_start(pl_app.loop, &tail.look, LOOK_MS);
+	return true;
+}
+
+/* ---- doubting ------------------------------------------------------------------------ */
+
+static void
+doubt_since(int64_t unix_ms)
+{
+	tail.until_mono_ms = pl_loop_now_ms(pl_app.loop) + GO_ON_MS;
+	if (!tail.is_doubted) {
+		tail.is_doubted = true;
+		tail.back_to_unix_ms = INT64_MAX;
+		pl_log_info("bus is in doubt, messages are read from the store");
+		if (!tail.is_reading)
+			tail.pos.created_unix_ms = INT64_MAX;
+	}
+	if (unix_ms < tail.pos.created_unix_ms) {
+		if (!tail.is_reading)
+			go_to(unix_ms);
+		else if (unix_ms < tail.back_to_unix_ms)
+			tail.back_to_unix_ms = unix_ms;
+	}
+	read_on();
 }
 
 void
-tail_wake(void)
+tail_doubt(void)
 {
-	tail.until_mono_ms = pl_loop_now_ms(pl_app.loop) + GO_ON_MS;
-	tail.is_behind = true;
-	tail.wakes++;
-	if (tail.is_active) {
-		read_on();
+	doubt_since(tail.well_unix_ms - BACK_MS);
+}
+
+static void
+on_gap(void *arg, struct pl_str channel, struct pl_str payload)
+{
+	int64_t since_unix_ms;
+
+	(void)arg;
+	(void)channel;
+	if (pl_gap_parse(payload, &since_unix_ms))
+		doubt_since(since_unix_ms);
+	else
+		pl_log_warn("note of a gap was malformed, dropped it");
+}
+
+static void
+on_answered(void *arg, const struct redisReply *reply)
+{
+	(void)arg;
+	tail.is_asking = false;
+	if (reply != NULL && !tail.is_doubted)
+		tail.well_unix_ms = tail.asked_unix_ms;
+}
+
+/* A bus that stands still holds back what others publish, and then brings it in any order. */
+static void
+ask(int64_t now)
+{
+	struct pl_redis *redis = pl_bus_redis(pl_app.bus);
+
+	if (tail.is_asking && now - tail.asked_mono_ms >= SLOW_MS)
+		tail_doubt();
+	if (tail.is_asking || !pl_redis_is_up(redis))
 		return;
-	}
-	tail.is_active = true;
-	pl_log_info("bus broke off, reading the store until it is well");
-	/* A last read may still be under way from an earlier break: it goes further back. */
-	if (!tail.is_reading) {
-		tail.pos.created_unix_ms = 0;
-		go_to(tail.well_unix_ms - BACK_MS);
-	}
-	read_on();
+	tail.is_asking = true;
+	tail.asked_mono_ms = now;
+	tail.asked_unix_ms = pl_clock_unix_ms();
+	pl_redis_command(redis, (struct pl_str[]){PL_STR("PING")}, 1, on_answered, NULL);
 }
 
 static void
@@ -129,29 +218,34 @@ on_tick(struct pl_timer *t)
 	int64_t now = pl_loop_now_ms(pl_app.loop);
 
 	if (!pl_bus_is_up(pl_app.bus) || now - tail.ticked_mono_ms > LATE_MS)
-		tail_wake();
+		tail_doubt();
+	ask(now);
 	tail.ticked_mono_ms = now;
-	if (tail.is_active && now > tail.until_mono_ms && tail.served == tail.wakes)
-		tail.is_active = false;
-	if (tail.is_active)
+	if (tail.is_doubted &&
+	    (now - tail.begun_mono_ms >= READ_MS || now >= tail.until_mono_ms))
 		read_on();
-	else
-		tail.well_unix_ms = pl_clock_unix_ms();
-	pl_timer_start(pl_app.loop, t, EVERY_MS);
+	pl_timer_start(pl_app.loop, t, TICK_MS);
 }
+
+/* ---- life ---------------------------------------------------------------------------- */
 
 void
 tail_start(void)
 {
 	tail.ticked_mono_ms = pl_loop_now_ms(pl_app.loop);
 	tail.well_unix_ms = pl_clock_unix_ms();
-	tail.timer.on_fire = on_tick;
-	pl_timer_start(pl_app.loop, &tail.timer, EVERY_MS);
+	tail.look.on_fire = on_look;
+	tail.gaps.on_message = on_gap;
+	pl_bus_subscribe(pl_app.bus, PL_STR(PL_CHANNEL_GAP), &tail.gaps);
+	tail.tick.on_fire = on_tick;
+	pl_timer_start(pl_app.loop, &tail.tick, TICK_MS);
 }
 
 void
 tail_stop(void)
 {
 	tail.is_stopped = true;
-	pl_timer_stop(pl_app.loop, &tail.timer);
+	pl_bus_unsubscribe(pl_app.bus, &tail.gaps);
+	pl_timer_stop(pl_app.loop, &tail.look);
+	pl_timer_stop(pl_app.loop, &tail.tick);
 }

@@ -1,11 +1,14 @@
 /*
- * tail: what the bus did not tell. While Redis is away, and for a while after each break of it,
- * the latest messages are read from the store every second and handed to the sockets here. What
- * they have had already they do not get again (presence/seen).
+ * tail: messages from the store, while the bus is in doubt.
  *
- * A break is: the bus is down, a subscription had to be made again, or this process itself
- * stood still so long that Redis may have given it up.
- * Threads: the loop's.
+ *   TRUSTED --a doubt--> DOUBTED     what the bus brings is not handed on: it only says that there
+ *      ^                    |        is something to read, so that all comes in the store's order,
+ *      |                    |        and nothing is left out
+ *      '---- GO_ON_MS after the last doubt, once nothing is left to read
+ *
+ * A doubt is: the bus is down, answers slowly, or a subscription had to be made again; this
+ * process stood still; or somebody could not publish (bus/gap). What sockets have had already
+ * they do not get again (presence/seen).  Threads: the loop's.
  */
 #ifndef PRESENCE_TAIL_H
 #define PRESENCE_TAIL_H
@@ -14,10 +17,8 @@
 
 void tail_start(void);
 void tail_stop(void);
-void tail_wake(void); /* something was missed */
-/* What was missed is not handed out yet: what the bus brings now stands behind it, and is better
- * read from the store, too (tail_wake), for the sake of the order. No longer than the store
- * answers. */
-bool tail_is_behind(void);
+void tail_doubt(void); /* something may have been missed since the bus was last well */
+/* The bus brought a message. True: it is read from the store, and comes by hub_deliver(). */
+bool tail_takes_message(void);
 
 #endif

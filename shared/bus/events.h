@@ -8,6 +8,8 @@
  *   parley:all          event for every socket           presence        all presence
  *   parley:revoked      a revoked token                  auth            all services
  *   parley:online       who came and went (bus/online)   presence        presence
+ *   parley:gap          a time (bus/gap)                 message,        presence
+ *                                                        responder
  *   parley:replies      stream: a BUSY message waits     message         llm-responder
  *
  * An event is encoded once, by its publisher, as the Socket.IO packet that the sockets get:

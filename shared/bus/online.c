@@ -10,16 +10,28 @@
 #define FRESH_MS     1000   /* how long a yes, and a seen, need not be said again */
 #define SECOND_MS    100    /* after which a no is asked again */
 #define RECORDS_MAX  100000 /* users of the last second */
+#define KEY_MARK     "parley:online-known"
 #define KEY_SEEN     "parley:seen:"
 #define KEY_SEEN_LEN (sizeof(KEY_SEEN) - 1 + PL_OID_HEX_LEN)
 
-/* KEYS: the instances, the user's seen key. ARGV: the user. */
+/*
+ * KEYS: the mark, the instances, the user's seen key. ARGV: did this process find a mark before,
+ * the TTL, the user. The mark stands for all that Redis knows of who is online: where one was there
+ * before and is none now, all of it was lost (FLUSHALL, a lost disk), at the time that the new mark
+ * holds. Until a TTL later nothing is known for sure, and everybody counts as online.
+ */
 static const char ask_lua[] =
-    "if redis.call('EXISTS', KEYS[2]) == 1 then return 1 end\n"
     "local t = redis.call('TIME')\n"
     "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
-    "for _, i in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], now + 1, '+inf')) do\n"
-    "  if redis.call('SISMEMBER', 'parley:online:' .. i, ARGV[1]) == 1 then return 1 "
+    "local mark = redis.call('GET', KEYS[1])\n"
+    "if not mark then\n"
+    "  mark = ARGV[1] == '1' and now or 0\n"
+    "  redis.call('SET', KEYS[1], mark)\n"
+    "end\n"
+    "if now - tonumber(mark) < tonumber(ARGV[2]) then return 1 end\n"
+    "if redis.call('EXISTS', KEYS[3]) == 1 then return 1 end\n"
+    "for _, i in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], now + 1, '+inf')) do\n"
+    "  if redis.call('SISMEMBER', 'parley:online:' .. i, ARGV[3]) == 1 then return 1 "
     "end\n"
     "end\n"
     "return 0\n";
@@ -41,6 +53,7 @@ struct pl_online {
 	struct pl_list by_age;
 	struct pl_bus_listener leaves;
 	struct pl_redis_script ask_script;
+	bool has_found_mark;
 	struct pl_list questions;
 	size_t question_count; /* with those that pl_online_free() answered */
 	bool is_closed;
@@ -253,6 +266,7 @@ on_asked(void *arg, const struct redisReply *reply)
 		pl_timer_start(o->loop, &q->second, SECOND_MS);
 		return;
 	}
+	o->has_found_mark |= is_known;
 	pl_list_unlink(&q->link);
 	o->question_count--;
 	if (!o->is_closed && is_known && is_online)
@@ -272,8 +286,12 @@ ask(struct pl_online *o, struct question *q)
 	format_seen_key(&q->user, key);
 	pl_oid_format(&q->user, hex);
 	pl_redis_eval(pl_bus_redis(o->bus), &o->ask_script,
-	    (struct pl_str[]){PL_STR("parley:instances"), pl_str_n(key, KEY_SEEN_LEN)}, 2,
-	    (struct pl_str[]){pl_str_n(hex, PL_OID_HEX_LEN)}, 1, on_asked, q);
+	    (struct pl_str[]){PL_STR(KEY_MARK), PL_STR("parley:instances"),
+		pl_str_n(key, KEY_SEEN_LEN)},
+	    3,
+	    (struct pl_str[]){o->has_found_mark ? PL_STR("1") : PL_STR("0"),
+		pl_str(o->ttl_ms), pl_str_n(hex, PL_OID_HEX_LEN)},
+	    3, on_asked, q);
 }
 
 void

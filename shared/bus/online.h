@@ -4,6 +4,7 @@
  *   parley:instances          sorted set: instance -> when its lease ends (ms, Redis time)
  *   parley:online:<instance>  set of the ids with a live socket there
  *   parley:seen:<id>          exists for ONLINE_TTL after an authenticated request
+ *   parley:online-known       when what Redis knew of this was last lost (ms); 0: never
  *
  * A presence instance holds a lease, renewed every 5 s for 20 s; once it ends, all its users
  * count out. Each instance announces its changes on parley:online, numbered; a gap in the
@@ -37,7 +38,7 @@ void pl_online_arrived(struct pl_online *o, const struct pl_oid *user,
 void pl_online_logged_out(struct pl_online *o, const struct pl_oid *user);
 /* Is user online? A yes may be up to a second old; a no is always asked of Redis, and again
  * 100 ms later, because a question can overtake what another process has just said; where
- * Redis does not answer, yes. on_answer is called once, possibly before this returns. */
+ * Redis does not answer, or has lost what it knew less than an ONLINE_TTL ago, yes. on_answer is called once, possibly before this returns. */
 void pl_online_ask(struct pl_online *o, const struct pl_oid *user,
     void (*on_answer)(void *arg, bool is_online), void *arg);
 

@@ -141,12 +141,11 @@ function checkConnections(sockets, stored, found) {
 
 /**
  * Of two messages of a conversation that a session got, the one that was acknowledged before the other was
- * sent comes first; and so do replies that were stored `apart` from one another.
+ * sent comes first. (Those under way at the same moment, as two replies may be, have no order to keep.)
  */
 function checkLiveOrder(sends, sockets, stored, found) {
   const sendOf = new Map(sends.filter(({ acked }) => acked).map((send) => [send.acked._id, send]));
   const comesBefore = (a, b) => {
-    if (a.autoReply || b.autoReply) return Boolean(a.autoReply && b.autoReply) && a.place < b.place;
     const [first, second] = [sendOf.get(a._id), sendOf.get(b._id)];
     return Boolean(first && second) && first.attempts.at(-1).until <= second.attempts[0].at;
   };

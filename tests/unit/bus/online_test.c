@@ -359,6 +359,27 @@ on_a_local_bus_everybody_is_online(void **state)
 	pl_bus_free(bus);
 }
 
+/* FLUSHALL, or a disk that was lost. */
+static void
+where_redis_has_lost_everything_everybody_is_online_for_a_ttl(void **state)
+{
+	struct fixture *f = *state;
+	struct service old, fresh;
+	struct pl_oid user;
+
+	pl_oid_new(&user);
+	service_start(f, &old, 2000);
+	assert_false(is_online(&old, &user));
+	(void)redis_server_ask(&f->server, "FLUSHALL");
+	assert_true(is_online(&old, &user));
+	service_start(f, &fresh, 2000);
+	assert_true(is_online(&fresh, &user));
+	WAIT_FOR(f, !is_online(&fresh, &user));
+	WAIT_FOR(f, !is_online(&old, &user));
+	service_stop(&old);
+	service_stop(&fresh);
+}
+
 int
 main(void)
 {
@@ -373,6 +394,7 @@ main(void)
 	    FIXTURE_TEST(retirement_drops_what_is_remembered),
 	    FIXTURE_TEST(where_redis_does_not_answer_everybody_is_online),
 	    FIXTURE_TEST(free_answers_what_is_asked),
+	    FIXTURE_TEST(where_redis_has_lost_everything_everybody_is_online_for_a_ttl),
 	    FIXTURE_TEST(on_a_local_bus_everybody_is_online),
 	};
 

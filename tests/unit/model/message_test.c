@@ -143,6 +143,27 @@ refuses_any_other_text_as_a_place(void **state)
 	assert_false(pl_message_pos_parse(PL_STR("1\0-65a1b2c3d4e5f60718293a4b"), &pos));
 }
 
+static void
+compares_places(void **state)
+{
+	static const char *const in_order[] = {"1-65a1b2c3d4e5f60718293a4b",
+	    "1-65a1b2c3d4e5f60718293a4c", "2-000000000000000000000000",
+	    "10-000000000000000000000000"};
+	struct pl_message_pos a, b;
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		for (int k = 0; k < 4; k++) {
+			int sign = (i > k) - (i < k), found;
+
+			assert_true(pl_message_pos_parse(pl_str(in_order[i]), &a));
+			assert_true(pl_message_pos_parse(pl_str(in_order[k]), &b));
+			found = pl_message_pos_compare(&a, &b);
+			assert_int_equal((found > 0) - (found < 0), sign);
+		}
+	}
+}
+
 int
 main(void)
 {
@@ -152,6 +173,7 @@ main(void)
 	    cmocka_unit_test(takes_text_within_its_bounds),
 	    cmocka_unit_test(keeps_a_place_through_its_text),
 	    cmocka_unit_test(refuses_any_other_text_as_a_place),
+	    cmocka_unit_test(compares_places),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,45 @@
+/*
+ * gap: "what was stored since then may not have been published": from whoever could not publish to
+ * the presence instances, which read it from the store instead.
+ *
+ *   parley:gap    <milliseconds since 1970>
+ *
+ * The note goes out as soon as the bus is there, again until it was taken, and covers all that
+ * was noted until then. A publisher that starts notes the last PL_GAP_START_MS: the one before
+ * it may have died between a commit and its publication.
+ *
+ * Who holds an answer back until the note is out keeps the order of messages: what is sent after
+ * that answer is published behind the note, and thus read from the store behind the gap.
+ *
+ * Threads: the loop's.
+ */
+#ifndef PL_BUS_GAP_H
+#define PL_BUS_GAP_H
+
+#include "bus/bus.h"
+
+#define PL_CHANNEL_GAP  "parley:gap"
+#define PL_GAP_START_MS 10000 /* above what a service takes from its death to its start */
+
+/* The caller's; zero it and set the first two. */
+struct pl_gap_waiter {
+	void (*on_told)(void *arg);
+	void *arg;
+	struct pl_list link; /* inside */
+};
+
+struct pl_gap;
+/* Notes the last PL_GAP_START_MS. */
+struct pl_gap *pl_gap_new(struct pl_loop *loop, struct pl_bus *bus);
+/* Before the bus is freed. Waiters are forgotten. */
+void pl_gap_free(struct pl_gap *g);
+void pl_gap_note(struct pl_gap *g, int64_t since_unix_ms);
+/* on_told is called once what was noted until now is told. */
+void pl_gap_wait(struct pl_gap *g, struct pl_gap_waiter *w);
+void pl_gap_unwait(struct pl_gap_waiter *w);
+/* For how long the bus has not taken what it was told; 0: nothing waits. */
+int64_t pl_gap_age_ms(const struct pl_gap *g);
+
+bool pl_gap_parse(struct pl_str payload, int64_t *since_unix_ms) PL_MUST_CHECK;
+
+#endif
