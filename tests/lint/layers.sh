@@ -22,7 +22,7 @@ layers="base proto auth model ops loop store bus web"
 third_party='
 jansson\.h              shared/base/json[a-z_]*\.c
 utf8proc\.h             shared/base/utf8\.c
-sodium\.h               shared/(base/(base64|map|mem|random)|auth/(jwt|password))\.c
+sodium\.h               shared/(base/(map|mem|random)|auth/(jwt|password))\.c
 openssl/.*              shared/(proto/ws_handshake|bus/redis_script)\.c
 jwt\.h                  shared/auth/jwt\.c
 crypt\.h                shared/auth/password\.c

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <sodium.h>
 
 #include "base/base64.h"
 #include "base/random.h"
@@ -173,6 +174,37 @@ comes_back_as_it_was(void **state)
 	}
 }
 
+/* libsodium is as strict, where it is given ASCII. */
+static void
+refuses_and_takes_what_libsodium_does(void **state)
+{
+	static const char drawn[] = "ABCDwxyz0189+/-_== \n";
+
+	(void)state;
+	for (int i = 0; i < 200000; i++) {
+		char text[13];
+		unsigned char theirs[13];
+		size_t len = pl_random_below(sizeof(text)), got = 0;
+		bool is_url = i % 2 == 0;
+		struct pl_buf b;
+		enum pl_err err;
+
+		for (size_t n = 0; n < len; n++)
+			text[n] = drawn[pl_random_below(sizeof(drawn) - 1)];
+		pl_buf_init(&b, 100);
+		err = (is_url ? pl_base64url_decode : pl_base64_decode)(
+		    &b, pl_str_n(text, len));
+		assert_int_equal(err == PL_OK,
+		    sodium_base642bin(theirs, sizeof(theirs), text, len, NULL, &got, NULL,
+			is_url ? sodium_base64_VARIANT_URLSAFE_NO_PADDING
+			       : sodium_base64_VARIANT_ORIGINAL) == 0);
+		assert_int_equal(b.len, err == PL_OK ? got : 0);
+		if (b.len > 0)
+			assert_memory_equal(b.data, theirs, b.len);
+		pl_buf_fini(&b);
+	}
+}
+
 int
 main(void)
 {
@@ -184,6 +216,7 @@ main(void)
 	    cmocka_unit_test(refuses_every_byte_outside_the_alphabet),
 	    cmocka_unit_test(stops_at_the_limit),
 	    cmocka_unit_test(comes_back_as_it_was),
+	    cmocka_unit_test(refuses_and_takes_what_libsodium_does),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
