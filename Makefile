@@ -163,6 +163,9 @@ bench-sockets: $B/tests/bench/sockets_bench $B/message.so $B/presence.so ## memo
 bench-store: $B/tests/bench/store_bench ## what a send and a page cost as a conversation grows
 	@$<
 
+bench-login: all ## does the time of a failed login tell of the user?
+	@node tests/bench/login_times.mjs
+
 .SECONDARY:
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
@@ -172,4 +175,4 @@ help: ## list the targets
 clean: ## remove what was built
 	rm -rf build
 
-.PHONY: all run bench-sockets bench-store conformance-server units test lint check help clean
+.PHONY: all run bench-login bench-sockets bench-store conformance-server units test lint check help clean

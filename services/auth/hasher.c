@@ -47,6 +47,8 @@ auth_hasher_start(void)
 		pl_log_error("password hashing could not be started, giving up");
 		abort();
 	}
+	pl_log_info("password hashes were timed, failed logins wait",
+	    PL_L_INT("period_ms", pl_password_period_ms()));
 	pool = pl_offload_new(pl_app.loop, &config);
 }
 

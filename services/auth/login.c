@@ -1,7 +1,10 @@
 /*
- * POST /api/auth/login: limit, user, hash. A name that does not exist takes the same way and
- * time as a wrong password, and gets the same answer.
+ * POST /api/auth/login: limit, user, hash. A name that does not exist takes the same way as a
+ * wrong password, and gets the same answer at the same time: by a timer, at the end of a period
+ * that holds the slowest check.
  */
+#include "auth/even_time.h"
+#include "auth/password.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "handlers.h"
@@ -17,6 +20,8 @@ struct login {
 	struct pl_store_read_call lookup;
 	struct pl_user user;
 	struct auth_hash hash;
+	int64_t began_mono_ms; /* behind the limits */
+	struct pl_timer refusal;
 	struct pl_store_write_call rehash;
 };
 
@@ -64,6 +69,30 @@ store_fresh_hash(struct login *l)
 
 /* ---- the verdict ---- */
 
+/* The next login of the address waits until here, or its time would tell. */
+static void
+refuse(struct pl_timer *t)
+{
+	struct login *l = t->arg;
+
+	pl_log_info("login failed", PL_L_STR("req", pl_request_id(l->rq)),
+	    PL_L_STR("address", pl_request_client_address(l->rq)));
+	pl_reply_problem(l->rq, PL_PROBLEM_BAD_LOGIN);
+	auth_try_end(&l->try, true);
+	login_free(l);
+}
+
+static void
+refuse_in_time(struct login *l)
+{
+	int64_t left_ms = pl_even_time_left(
+	    l->began_mono_ms, pl_loop_now_ms(pl_app.loop), pl_password_period_ms());
+
+	l->refusal.on_fire = refuse;
+	l->refusal.arg = l;
+	pl_timer_start(pl_app.loop, &l->refusal, left_ms);
+}
+
 static void
 on_checked(struct auth_hash *h, enum pl_err err)
 {
@@ -74,11 +103,7 @@ on_checked(struct auth_hash *h, enum pl_err err)
 		return;
 	}
 	if (!h->matches) {
-		pl_log_info("login failed", PL_L_STR("req", pl_request_id(l->rq)),
-		    PL_L_STR("address", pl_request_client_address(l->rq)));
-		pl_reply_problem(l->rq, PL_PROBLEM_BAD_LOGIN);
-		auth_try_end(&l->try, true);
-		login_free(l);
+		refuse_in_time(l);
 		return;
 	}
 	pl_log_info("user logged in", PL_L_STR("req", pl_request_id(l->rq)),
@@ -135,6 +160,7 @@ on_limit(void *arg, int64_t wait_ms)
 		login_free(l);
 		return;
 	}
+	l->began_mono_ms = pl_loop_now_ms(pl_app.loop);
 	l->lookup.run = lookup_run;
 	l->lookup.done = lookup_done;
 	err = pl_store_async_read(pl_app.store, &l->lookup);
