@@ -20,8 +20,9 @@
 #include "store/store_backend.h"
 
 #define PL_SQLITE_STATEMENTS_MAX 48
-/* How long a call waits for another process's lock. */
-#define PL_SQLITE_BUSY_MS 3000
+/* How long a call waits for another process's lock: less than the 3 s in which a send is
+ * answered, whatever the store does. */
+#define PL_SQLITE_BUSY_MS 2000
 
 struct pl_sqlite {
 	struct pl_store store;

@@ -43,7 +43,8 @@ struct session {
 	struct pl_store *store; /* NULL while closed; retry_mono_ms holds then */
 	int64_t retry_mono_ms;
 	int64_t retry_after_ms;
-	bool is_in_doubt; /* the last call did not reach the database */
+	bool is_in_doubt;     /* the last call did not reach the database */
+	int64_t lost_mono_us; /* when a call last did not, or an attempt to open */
 };
 
 static void
@@ -55,6 +56,7 @@ session_wait(struct session *s)
 	s->retry_after_ms = wait * 2 < RETRY_MOST_MS ? wait * 2 : RETRY_MOST_MS;
 	wait = wait / 2 + pl_random_below((uint32_t)(wait / 2 + 1)); /* not all at once */
 	s->retry_mono_ms = pl_clock_mono_ms() + wait;
+	s->lost_mono_us = pl_clock_mono_us();
 }
 
 static void
@@ -106,7 +108,19 @@ static void
 session_note(struct session *s, enum pl_err err)
 {
 	s->is_in_doubt = err == PL_E_UNAVAILABLE || err == PL_E_IO;
+	if (s->is_in_doubt)
+		s->lost_mono_us = pl_clock_mono_us();
 	atomic_store(&s->owner->is_up, !s->is_in_doubt);
+}
+
+/* Is a call worth trying? One whose time is over is not; nor one that has seen another wait in
+ * vain: it would have waited twice, and be over its caller's time. */
+static enum pl_err
+session_admit(const struct session *s, int64_t queued_mono_us)
+{
+	if (pl_clock_mono_us() - queued_mono_us > PL_STORE_WAIT_MS * INT64_C(1000))
+		return PL_E_TIMEOUT;
+	return queued_mono_us <= s->lost_mono_us ? PL_E_UNAVAILABLE : PL_OK;
 }
 
 /* ---- the writer ---- */
@@ -155,22 +169,18 @@ take_batch(struct pl_store_async *sa, const struct session *s, struct pl_list *b
 	return !is_stopping;
 }
 
-/* Those of batch whose time is not over, to be written. */
+/* Those of batch that are worth trying, to be written; the others have their outcome. */
 static size_t
-choose_writes(struct pl_list *batch, struct pl_store *store, struct pl_write **writes)
+choose_writes(struct session *s, struct pl_list *batch, struct pl_write **writes)
 {
-	int64_t now = pl_clock_mono_us();
 	size_t count = 0;
 
 	pl_list_for_each(it, batch)
 	{
 		struct pl_store_write_call *call = call_of(it);
 
-		if (now - call->queued_mono_us > PL_STORE_WAIT_MS * INT64_C(1000))
-			call->write.err = PL_E_TIMEOUT;
-		else if (store == NULL)
-			call->write.err = PL_E_UNAVAILABLE;
-		else
+		call->write.err = session_admit(s, call->queued_mono_us);
+		if (call->write.err == PL_OK)
 			writes[count++] = &call->write;
 	}
 	return count;
@@ -191,13 +201,17 @@ run_batch(struct session *s, struct pl_list *batch)
 {
 	struct pl_write *writes[PL_STORE_BATCH_MAX];
 	bool was_open = s->store != NULL;
-	size_t count = choose_writes(batch, session_store(s), writes);
+	struct pl_store *store = session_store(s);
+	size_t count = choose_writes(s, batch, writes);
 
 	if (!was_open) /* opening is the sign of life that came last */
-		atomic_store(&s->owner->is_up, s->store != NULL);
-	if (count > 0) {
+		atomic_store(&s->owner->is_up, store != NULL);
+	if (store == NULL) {
+		for (size_t i = 0; i < count; i++)
+			writes[i]->err = PL_E_UNAVAILABLE;
+	} else if (count > 0) {
 		pl_metrics_observe(PL_M_STORE_BATCH, NULL, (int64_t)count);
-		pl_store_write(s->store, writes, count);
+		pl_store_write(store, writes, count);
 		session_note(s, worst_of(writes, count));
 	}
 }
@@ -313,10 +327,10 @@ read_run(struct pl_job *job, void *state)
 	    PL_CONTAINER(job, struct pl_store_read_call, job);
 	struct session *s = state;
 
-	if (pl_clock_mono_us() - call->queued_mono_us >
-	    PL_STORE_WAIT_MS * INT64_C(1000)) {
-		call->err = PL_E_TIMEOUT;
-	} else if (session_store(s) == NULL) {
+	call->err = session_admit(s, call->queued_mono_us);
+	if (call->err != PL_OK)
+		return;
+	if (session_store(s) == NULL) {
 		call->err = PL_E_UNAVAILABLE;
 		atomic_store(&s->owner->is_up, false);
 	} else {

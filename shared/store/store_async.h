@@ -5,7 +5,9 @@
  * fail with PL_E_UNAVAILABLE meanwhile, and nothing needs a restart.
  *
  * Each call is answered once, on the loop, never inside the call. A call that waited longer
- * than PL_STORE_WAIT_MS in the queue is not carried out any more: PL_E_TIMEOUT.
+ * than PL_STORE_WAIT_MS in the queue is not carried out any more: PL_E_TIMEOUT. One that waited
+ * behind an attempt which did not reach the database shares its fate, PL_E_UNAVAILABLE: so no
+ * outage takes more of a caller's time than one attempt.
  * Threads: the loop's.
  */
 #ifndef PL_STORE_STORE_ASYNC_H

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http from 'node:http';
 import { after, afterEach, before, describe, test } from 'node:test';
+import { holdDatabase } from '../support/database.mjs';
 import { Person, call } from '../support/api.mjs';
 import { useStack } from '../support/stack.mjs';
 import { waitUntil } from '../support/wait.mjs';
@@ -321,6 +322,35 @@ describe('under CHAT_REQUIRES_ONLINE=both', () => {
     await bob.connect();
     assert.equal((await ann.send(bob, 'now')).status, 201);
     for (const person of [ann, bob]) person.close();
+  });
+});
+
+describe('while another program holds the database', () => {
+  // Each waits for the lock, but none behind another that has waited in vain.
+  test('sends get 503 with Retry-After in time, and are not stored; after it they pass', async (t) => {
+    if (!hold.stack.dir) return t.skip('only the store of a stack of its own is at hand');
+    const [ann, bob] = await pair();
+    const first = await ann.send(bob, 'before');
+    const other = await holdDatabase(hold.stack);
+    try {
+      const sends = Array.from({ length: 20 }, async (_, i) => {
+        const began = performance.now();
+        // Some come while the first wait already.
+        if (i % 2) await ann.get(`/api/messages/${bob.id}?limit=1`);
+        return { ...await ann.send(bob, `while ${i}`), took: performance.now() - began };
+      });
+      for (const { status, headers, took } of await Promise.all(sends)) {
+        assert.equal(status, 503);
+        assert.ok(Number(headers.get('retry-after')) >= 1);
+        assert.ok(took < 4500, `${took} ms`); // R8 says 3 s, of a machine that has time
+      }
+      assert.deepEqual((await bob.history(ann)).json, [first.json]);
+    } finally {
+      await other.release();
+    }
+    const after = await ann.send(bob, 'after');
+    assert.equal(after.status, 201);
+    assert.deepEqual((await bob.history(ann)).json, [first.json, after.json]);
   });
 });
 
