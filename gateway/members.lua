@@ -90,6 +90,24 @@ local function candidates(service, name)
 	return list
 end
 
+-- What a request must not say twice: proxy.conf passes the first on, and a service could not see
+-- the second.
+local ONCE = {
+	"content-type", "idempotency-key", "origin", "sec-fetch-site", "sec-websocket-key",
+	"sec-websocket-protocol", "sec-websocket-version", "upgrade", "x-socket-id",
+}
+
+local function has_repeated_header()
+	local headers = ngx.req.get_headers(0)
+
+	for _, name in ipairs(ONCE) do
+		if type(headers[name]) == "table" then
+			return true
+		end
+	end
+	return false
+end
+
 -- Which services have sessions, whose requests nobody else can serve but to say so.
 local function session_of(service)
 	local name = service == "presence" and ngx.var.process_of_session
@@ -103,6 +121,9 @@ local function choose()
 	local service, method = var.service, ngx.req.get_method()
 	local name = session_of(service)
 
+	if has_repeated_header() then
+		return ngx.exit(400)
+	end
 	look()
 	ctx.candidates = candidates(service, name)
 	if #ctx.candidates == 0 then

@@ -69,10 +69,25 @@ if [ "$www" != "$here/web" ]; then # someone else's page: pictures and fonts fro
 fi
 csp=${GATEWAY_CSP:-$csp}
 
-modules=/usr/lib/nginx/modules
+load_modules=
 for module in ndk_http_module ngx_http_lua_module; do
-	[ -f $modules/$module.so ] || die "$modules/$module.so is missing: package libnginx-mod-http-lua"
+	module=/usr/lib/nginx/modules/$module.so
+	[ -f $module ] || die "$module is missing, of the package libnginx-mod-http-lua"
+	load_modules="$load_modules load_module $module;"
 done
+
+if [ -n "${GATEWAY_TLS_CERT:-}${GATEWAY_TLS_KEY:-}" ]; then
+	for name in GATEWAY_TLS_CERT GATEWAY_TLS_KEY; do
+		eval "file=\${$name:-}"
+		case $file in
+		/*[\"\\\$\|\&]* | *"
+"*) die "$name must not hold quotes, backslashes, or any of \$ | &" ;;
+		/*) ;;
+		*) die "$name must be the absolute path of a PEM file" ;;
+		esac
+		[ -f "$file" ] && [ -r "$file" ] || die "$name: $file cannot be read"
+	done
+fi
 
 # ---- files that depend on how much there is --------------------------------------------
 listen() {
@@ -84,7 +99,7 @@ listen() {
 	[ -n "$tls" ] || return 0
 	cat <<-END
 		ssl_certificate "$GATEWAY_TLS_CERT";
-		ssl_certificate_key "${GATEWAY_TLS_KEY:?}";
+		ssl_certificate_key "$GATEWAY_TLS_KEY";
 		ssl_protocols TLSv1.2 TLSv1.3;
 		ssl_prefer_server_ciphers off;
 		ssl_session_cache shared:tls:4m;
@@ -115,32 +130,10 @@ proxies() {
 	echo 'real_ip_recursive on;'
 }
 
-# A header twice that means something once, such as Origin: nginx before 1.23 shows the first alone
-# (later ones join them, and no service takes that); only the echo module sees both.
-echo_module=$modules/ngx_http_echo_module.so
-repeated() {
-	if [ -f $echo_module ]; then
-		cat <<-'END'
-			map $echo_client_request_headers $has_repeated_header {
-				default 0;
-				"~*(?s)\n(content-type|idempotency-key|origin|sec-fetch-site|sec-websocket-[a-z]+|upgrade|x-socket-id):.*\n\1:" 1;
-			}
-		END
-	else
-		cat <<-'END'
-			map "" $has_repeated_header {
-				default 0;
-			}
-		END
-	fi
-}
-
 # ---- the folder ------------------------------------------------------------------------
 mkdir -p "$prefix/conf/routes" "$prefix/run" "$prefix/logs" "$prefix/tmp"
 user=
 [ "$(id -u)" != 0 ] || user="user root; # the one who owns PREFIX"
-load_modules="load_module $modules/ndk_http_module.so; load_module $modules/ngx_http_lua_module.so;"
-[ ! -f $echo_module ] || load_modules="$load_modules load_module $echo_module;"
 hsts=
 [ -z "${GATEWAY_TLS_CERT:-}" ] ||
 	hsts='add_header Strict-Transport-Security "max-age=63072000" always;'
@@ -177,8 +170,5 @@ for file in *.conf routes/*.conf; do
 		"$file" >"$prefix/conf/$file"
 done
 listen >"$prefix/conf/listen.conf"
-{
-	proxies
-	repeated
-} >"$prefix/conf/proxies.conf"
+proxies >"$prefix/conf/proxies.conf"
 cp members.lua "$prefix/conf/"

@@ -16,6 +16,7 @@
 #   AUTH_INSTANCES, MESSAGE_INSTANCES, PRESENCE_INSTANCES, RESPONDER_INSTANCES   (1)
 #                how many; scale.sh changes it while they run
 #   WWW_DIR      another front end                                       (gateway/web)
+#   GATEWAY_TLS_CERT, GATEWAY_TLS_KEY   PEM files: https instead of http (none)
 #   NODE_ENV     cookies without Secure in "development"                 (development)
 #   JWT_SECRET   else made at the first start: $DATA_DIR/jwt.secret
 #   SERVICE_PRELOAD   LD_PRELOAD for the services: a sanitizer's library (none)
@@ -82,7 +83,9 @@ read_settings() {
 	run=$(absolute "${RUN_DIR:-$data/run}")
 	build=$(absolute "${BUILD_DIR:-$root/build}")
 	bind=${GATEWAY_BIND:-127.0.0.1 [::1]}
-	[ -z "${WWW_DIR:-}" ] || export WWW_DIR=$(absolute "$WWW_DIR")
+	for name in WWW_DIR GATEWAY_TLS_CERT GATEWAY_TLS_KEY; do
+		[ -z "${!name:-}" ] || export "$name=$(absolute "${!name}")"
+	done
 
 	redis_url=${REDIS_URL:-}
 	if [ -n "${REDIS_URL_FILE:-}" ]; then

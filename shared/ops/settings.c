@@ -143,6 +143,12 @@ const struct pl_setting pl_settings_table[] = {
 	INT("GATEWAY_REQUESTS_PER_SECOND", "0", 0, 1000000, "a second", LOCAL | GATEWAY,
 	    gateway_requests_per_second,
 	    "API requests of one address, twice as many at once; beyond it 429; 0: no limit.")
+	TEXT("GATEWAY_TLS_CERT", NULL, LOCAL | GATEWAY, gateway_tls_cert,
+	    "PEM file of a certificate and its chain: the gateway then speaks https, HTTP/2 too.")
+	TEXT("GATEWAY_TLS_KEY", NULL, LOCAL | GATEWAY, gateway_tls_key,
+	    "PEM file of that certificate's key, without a password.")
+	TEXT("GATEWAY_TRUSTED_PROXIES", NULL, LOCAL | GATEWAY, gateway_trusted_proxies,
+	    "Networks of own load balancers, space-separated: who the client is, they may tell.")
 	TEXT("RUN_DIR", NULL, LOCAL, run_dir,
 	    "Folder for logs, process ids and configuration of `make run`; DATA_DIR/run where unset.")
 	TEXT("WWW_DIR", NULL, LOCAL | GATEWAY, www_dir,

@@ -78,6 +78,9 @@ struct pl_settings {
 	char *gateway_bind;
 	int64_t gateway_sockets_per_address;
 	int64_t gateway_requests_per_second;
+	char *gateway_tls_cert;
+	char *gateway_tls_key;
+	char *gateway_trusted_proxies;
 	char *www_dir;
 	char *run_dir;
 	int64_t redis_port;

@@ -103,6 +103,10 @@ describe('malformed requests end at the gateway', () => {
     ['an encoded slash', 'GET /api%2fusers HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'],
     ['NUL', 'GET /api/us\0ers HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'],
     ['a body in GET', 'GET /api/users HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 40\r\n\r\nGET /api/users HTTP/1.1\r\nHost: y\r\n\r\n....'],
+    ['two Origins', post('Content-Length: 2\r\nOrigin: http://x\r\nOrigin: http://evil.example', '{}')],
+    ['two Content-Types, the second behind a hundred other headers',
+      post(`Content-Length: 2\r\n${Array.from({ length: 110 }, (_, i) => `X-${i}: y\r\n`).join('')}content-type: text/plain`, '{}')],
+    ['two Idempotency-Keys', 'POST /api/messages/send/1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nIdempotency-Key: a\r\nIdempotency-Key: b\r\nContent-Length: 0\r\n\r\n'],
     ['no Host', 'GET /api/users HTTP/1.1\r\nConnection: close\r\n\r\n'],
   ]) {
     test(what, async () => {

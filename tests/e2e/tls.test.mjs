@@ -1,0 +1,117 @@
+// The gateway with a certificate of its own: https, HTTP/2, and everything live over it.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import http2 from 'node:http2';
+import https from 'node:https';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import tls from 'node:tls';
+import { promisify } from 'node:util';
+import { io } from 'socket.io-client';
+import { call, password, uniqueName } from '../support/api.mjs';
+import { Stack } from '../support/stack.mjs';
+import { withDeadline } from '../support/wait.mjs';
+
+let stack, dir, ca, url;
+before(async () => {
+  dir = await mkdtemp(path.join(tmpdir(), 'parley-tls-'));
+  const [cert, key] = ['cert.pem', 'key.pem'].map((name) => path.join(dir, name));
+  await promisify(execFile)('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes',
+    '-days', '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-keyout', key, '-out', cert]);
+  ca = await readFile(cert);
+  stack = await Stack.spawn({ NODE_ENV: 'production', GATEWAY_TLS_CERT: cert, GATEWAY_TLS_KEY: key });
+  stack.url = url = `https://localhost:${stack.port}`;
+  await stack.ready();
+}, { timeout: 60000 });
+after(async () => {
+  await stack?.stop();
+  await rm(dir, { recursive: true, force: true });
+}, { timeout: 30000 });
+
+/** A request over HTTP/1.1. */
+const ask = (method, target, body, headers = {}) => withDeadline('an answer', new Promise((resolve, reject) => {
+  const request = https.request(url + target, { method, ca, headers: { 'content-type': 'application/json', ...headers } }, async (answer) => {
+    let text = '';
+    for await (const chunk of answer.setEncoding('utf8')) text += chunk;
+    resolve({ status: answer.statusCode, headers: answer.headers, text });
+  });
+  request.on('error', reject).end(body === undefined ? undefined : JSON.stringify(body));
+}), 15000);
+
+/** Requests over one HTTP/2 connection; each is a list of headers, which may come twice. */
+const askHttp2 = async (...requests) => {
+  const client = http2.connect(url, { ca });
+  try {
+    return await withDeadline('answers', Promise.all(requests.map(({ body, ...headers }) => new Promise((resolve, reject) => {
+      const stream = client.request(headers);
+      let status, text = '';
+      stream.setEncoding('utf8').on('response', (answer) => { status = answer[':status']; }).on('data', (data) => { text += data; })
+        .on('end', () => resolve({ status, text })).on('error', reject).end(body);
+    }))), 15000);
+  } finally {
+    client.close();
+  }
+};
+
+const signUp = async () => {
+  const answer = await ask('POST', '/api/auth/signup',
+    { fullName: 'Ann', username: uniqueName('ann'), password, confirmPassword: password, gender: 'female' });
+  assert.equal(answer.status, 201, answer.text);
+  assert.match(answer.headers['set-cookie'][0], /; Secure/);
+  return { id: JSON.parse(answer.text)._id, cookie: answer.headers['set-cookie'][0].split(';')[0] };
+};
+
+test('answers over HTTP/1.1 say that https it stays', async () => {
+  const { status, headers } = await ask('GET', '/api/users');
+  assert.equal(status, 401);
+  assert.match(headers['strict-transport-security'], /^max-age=\d{7,}/);
+});
+
+test('answers over HTTP/2, in parallel', async () => {
+  const { cookie } = await signUp();
+  const answers = await askHttp2(...Array.from({ length: 20 }, () => ({ ':path': '/api/users', cookie })), { ':path': '/' });
+  assert.deepEqual([...new Set(answers.map(({ status }) => status))], [200]);
+  assert.match(answers.at(-1).text, /<!doctype html>/i);
+});
+
+test('over HTTP/2, too, a header that means something once may not come twice', async () => {
+  const post = { ':method': 'POST', ':path': '/api/auth/login', body: '{}' };
+  const [once, twice] = await askHttp2({ ...post, 'x-socket-id': 'a', 'content-type': 'application/json' },
+    { ...post, 'x-socket-id': ['a', 'b'], 'content-type': 'application/json' });
+  assert.match(once.text, /username/);
+  assert.equal(twice.status, 400);
+  assert.match(twice.text, /BAD_REQUEST/);
+});
+
+test('a page of its own may act, one of another scheme may not', async () => {
+  assert.equal((await ask('POST', '/api/auth/login', {}, { origin: url })).status, 400);
+  assert.equal((await ask('POST', '/api/auth/login', {}, { origin: url.replace('https', 'http') })).status, 403);
+});
+
+test('TLS before 1.2 is refused, and so is plain http', async () => {
+  const socket = tls.connect({ port: stack.port, host: 'localhost', ca, minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' });
+  await withDeadline('an end', new Promise((resolve, reject) => {
+    socket.once('error', resolve).once('secureConnect', () => reject(new Error(`took ${socket.getProtocol()}`)));
+  }));
+  assert.equal((await call(url.replace('https', 'http'), 'GET', '/api/users')).status, 400);
+});
+
+for (const transports of [['polling'], ['websocket'], ['polling', 'websocket']]) {
+  test(`messages arrive by ${transports.join(' and ')}`, async () => {
+    const [ann, bob] = [await signUp(), await signUp()];
+    const socket = io(url, { ca, transports, extraHeaders: { cookie: bob.cookie }, forceNew: true });
+    try {
+      await withDeadline('the socket to connect', new Promise((resolve, reject) => {
+        socket.once('connect', resolve).once('connect_error', reject);
+      }));
+      const got = new Promise((resolve) => socket.once('newMessage', resolve));
+      const sent = await ask('POST', `/api/messages/send/${bob.id}`, { message: 'over TLS' }, { cookie: ann.cookie });
+      assert.equal(sent.status, 201, sent.text);
+      assert.equal((await withDeadline('the message', got)).message, 'over TLS');
+    } finally {
+      socket.disconnect();
+    }
+  });
+}
