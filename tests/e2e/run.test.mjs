@@ -20,7 +20,7 @@ describe('a bad setting', () => {
     ['CHAT_REQUIRES_ONLINE', { CHAT_REQUIRES_ONLINE: 'perhaps' }], ['WWW_DIR', { WWW_DIR: '/no/such/folder' }],
     ['REDIS_URL', { REDIS_URL: 'http://localhost' }], ['LLM_API_URL', { LLM_API_URL: 'ftp://localhost' }],
     ['LLM_API_URL', { LLM_API_URL: 'http://llm.example.org/v1' }], ['MESSAGE_INSTANCES', { MESSAGE_INSTANCES: '-1' }],
-    ['GATEWAY_TLS_KEY', { GATEWAY_TLS_CERT: '/dev/null' }], ['GATEWAY_TLS_CERT', { GATEWAY_TLS_CERT: '/no/such.pem', GATEWAY_TLS_KEY: '/no/such.key' }],
+    ['GATEWAY_TLS_KEY', { GATEWAY_TLS_CERT: '/etc/passwd' }], ['GATEWAY_TLS_CERT', { GATEWAY_TLS_CERT: '/no/such.pem', GATEWAY_TLS_KEY: '/no/such.key' }],
     ['JWT_SECRET', { JWT_SECRET: 'tooshort' }, 'tooshort'], ['JWT_SECRET', { JWT_SECRET: 'z'.repeat(40) }, 'zzzz'],
     ['JWT_SECRET', { JWT_SECRET: secret, JWT_SECRET_FILE: '/dev/null' }, secret],
     ['JWT_SECRET', { JWT_SECRET_FILE: '/no/such/file' }],

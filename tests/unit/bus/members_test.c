@@ -60,8 +60,7 @@ on_change(void *arg)
 }
 
 static void
-follower_start_timed(
-    struct fixture *f, struct follower *w, struct pl_members_times times)
+follower_start_timed(struct fixture *f, struct follower *w, struct pl_members_times times)
 {
 	*w = (struct follower){.bus = pl_bus_redis_new(f->loop, f->server.url)};
 	w->members = pl_members_new_timed(f->loop, w->bus, times, on_change, w);
