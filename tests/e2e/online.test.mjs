@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { Person } from '../support/api.mjs';
+import { Random, seedOf } from '../support/random.mjs';
 import { useStack } from '../support/stack.mjs';
 import { waitUntil, withDeadline } from '../support/wait.mjs';
 
@@ -29,12 +30,6 @@ const known = (socket) => {
 const agree = (socket, persons, what) => {
   const ids = persons.map(({ id }) => id).sort().join();
   return waitUntil(`${what}: ${persons.length} online`, () => known(socket).join() === ids, { within: 10000 });
-};
-
-/** Numbers from 0 to n-1, the same each time. */
-const dice = (seed) => (n) => {
-  seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
-  return Math.floor((seed / 2 ** 32) * n);
 };
 
 test('a delta socket gets the list once, and then who comes, goes and changes his status', async () => {
@@ -109,14 +104,14 @@ test('whoever comes and goes on two instances, delta and list sockets end up kno
   const [ann, bob, ...others] = persons;
   const [told, listed] = [await ann.connect(delta), await bob.connect(websocket)];
   const begin = Date.now();
-  const roll = dice(20260131);
+  const random = new Random(seedOf('ONLINE_SEED'));
   for (let i = 0; i < 150; i++) {
-    const p = others[roll(others.length)];
+    const p = others[random.below(others.length)];
     const alive = p.sockets.filter((socket) => socket.active);
-    if (roll(40) === 0) told.io.engine.transport.ws?._socket?.destroy();
-    if (alive.length > 0 && roll(2) === 0) alive[0].disconnect();
-    else if (alive.length > 0 && roll(3) === 0) alive[0].io.engine.transport.ws?._socket?.destroy();
-    else if (roll(4) === 0) await p.connect(websocket);
+    if (random.oneIn(40)) told.io.engine.transport.ws?._socket?.destroy();
+    if (alive.length > 0 && random.oneIn(2)) alive[0].disconnect();
+    else if (alive.length > 0 && random.oneIn(3)) alive[0].io.engine.transport.ws?._socket?.destroy();
+    else if (random.oneIn(4)) await p.connect(websocket);
     else p.open(websocket);
   }
   const online = () => persons.filter((p) => p.sockets.some((socket) => socket.active));

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Person } from '../support/api.mjs';
 import { Socket } from '../support/conformance.mjs';
+import { bothServe as serve, instanceOf, signal } from '../support/instances.mjs';
 import { Redis } from '../support/redis.mjs';
 import { useStack } from '../support/stack.mjs';
 import { waitUntil, withDeadline } from '../support/wait.mjs';
@@ -189,30 +190,20 @@ describe('a pid', () => {
   });
 });
 
-const pidOf = (name) => hold.stack.pidOf(name);
-/** Both instances of presence serve, also where the test before ended them. */
-const bothServe = () => waitUntil('both instances of presence to serve', async () => {
-  const found = new Set();
-  for (let i = 0; i < 10; i++) {
-    const response = await fetch(`${hold.stack.url}/socket.io/?EIO=4&transport=polling`);
-    if (!response.ok) return false;
-    found.add(JSON.parse((await response.text()).slice(1)).sid.slice(0, 3));
-  }
-  return found.size === 2;
-}, { within: 15000 });
+const bothServe = () => serve(hold.stack);
 /** kill -9, parent and worker at once. */
-const kill = async (name) => process.kill(-(await pidOf(name)), 'SIGKILL');
+const kill = (name) => signal(hold.stack, name, 'SIGKILL');
 
 test('an instance that ends sends its sockets elsewhere, and they lose nothing', async () => {
   await bothServe();
   const [ann, bob] = [await signUp('ann'), await signUp('bob')];
   const sockets = await Promise.all(Array.from({ length: 8 }, () => bob.connect(options)));
-  const leaving = sockets.filter((socket) => socket.io.engine.id.startsWith('p1.'));
+  const leaving = sockets.filter((socket) => instanceOf(socket) === 'p1');
   assert.ok(leaving.length > 0 && leaving.length < 8);
   const ends = leaving.map((socket) => new Promise((resolve) => {
     socket.once('disconnect', (reason, details) => resolve([reason, details?.context?.code]));
   }));
-  process.kill(await pidOf('presence1'), 'SIGTERM');
+  process.kill(await hold.stack.pidOf('presence1'), 'SIGTERM');
   const texts1 = Array.from({ length: 20 }, (_, i) => `m${i}`);
   await sendAll(ann, bob, texts1);
   for (const end of await withDeadline('all to be sent away', Promise.all(ends))) assert.equal(end[0], 'transport close');
