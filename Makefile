@@ -51,7 +51,7 @@ KORE_OBJ  := $(KORE_SRC:%.c=$B/%.o)
 CONFORMANCE_OBJ := $B/tests/conformance/main.o
 svc_obj    = $(patsubst %.c,$B/%.o,$(wildcard services/$(1)/*.c))
 
-all: $(SERVICES:%=$B/%.so) $B/llm-responder $B/gateway-follow $B/parley-settings $B/conformance.so $B/sio-reader ## build everything
+all: $(SERVICES:%=$B/%.so) $B/llm-responder $B/gateway-follow $B/parley-settings $B/conformance.so $B/sio-reader $B/after_commit.so ## build everything
 
 $B/%.o: %.c
 	@mkdir -p $(@D)
@@ -94,6 +94,11 @@ $B/conformance.so: $(CONFORMANCE_OBJ) $(KORE_OBJ) $B/libparley.a
 $B/sio-reader: $B/tests/conformance/sio_reader.o $B/libparley.a
 	@echo "  ld $@"
 	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $< $B/libparley.a $(LIBS)
+
+# Put under a service by a test, to kill it at one point.
+$B/after_commit.so: $B/tests/fault/after_commit.o
+	@echo "  ld $@"
+	@$(CC) -shared $(CFLAGS) $(LDFLAGS) -o $@ $<
 
 conformance-server: $B/conformance.so ## serve protocol suites of any maker: PORT=3000
 	@PORT=$(PORT) BUILD_DIR=$(abspath $B) tests/conformance/run.sh

@@ -25,15 +25,15 @@ function environment(dir, port, settings) {
 }
 
 export class Stack {
-  /** Start run.sh with `settings` in its environment; does not wait. */
-  static async spawn(settings = {}, { dir, port } = {}) {
+  /** Start run.sh with `settings` in its environment, by the command `by` where given; does not wait. */
+  static async spawn(settings = {}, { dir, port, by = [] } = {}) {
     const stack = new Stack();
     stack.dir = dir ?? (await mkdtemp(path.join(tmpdir(), 'parley-')));
     stack.port = port ?? (await freePort());
     stack.url = `http://localhost:${stack.port}`;
     stack.output = '';
     // A test process that is killed takes its stack along.
-    stack.process = spawn('setpriv', ['--pdeathsig', 'TERM', 'bash', script], {
+    stack.process = spawn('setpriv', ['--pdeathsig', 'TERM', ...by, 'bash', script], {
       cwd: root, env: environment(stack.dir, stack.port, settings), stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of [stack.process.stdout, stack.process.stderr]) {

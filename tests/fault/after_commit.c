@@ -1,0 +1,34 @@
+/*
+ * after_commit: what SERVICE_PRELOAD puts under the services to kill one of them between a commit
+ * and its PUBLISH: at the first PUBLISH that holds "crash after commit", as kill -9 would.
+ *
+ *   PARLEY_FAULT_FILE   made when it happens, so that it happens once; without it nothing does
+ */
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static bool
+holds(const void *bytes, size_t len, const char *text)
+{
+	return memmem(bytes, len, text, strlen(text)) != NULL;
+}
+
+ssize_t
+send(int fd, const void *bytes, size_t len, int flags)
+{
+	ssize_t (*next)(int, const void *, size_t, int) =
+	    (ssize_t(*)(int, const void *, size_t, int))dlsym(RTLD_NEXT, "send");
+	const char *file = getenv("PARLEY_FAULT_FILE");
+
+	if (file != NULL && holds(bytes, len, "PUBLISH") &&
+	    holds(bytes, len, "crash after commit") &&
+	    open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) != -1)
+		kill(getpid(), SIGKILL);
+	return next(fd, bytes, len, flags);
+}
