@@ -143,6 +143,12 @@ run: ## install what is needed, build, run Parley on this machine until Ctrl-C
 test: ## install what is needed, build, run every test; ends with "N passed, N failed"
 	@tests/run.sh
 
+chaos: all build/mongo/ready ## break everything while people chat, check the history: SEEDS=30 SECONDS_EACH=60 STORE=sqlite
+	@node tests/chaos/main.mjs
+
+chaos-mutants: all ## three broken builds that the history checker must find out
+	@node --test --test-reporter=spec tests/chaos/mutants.test.mjs
+
 lint: ## formatting, layers, banned calls, gcc and clang, documentation that is current
 	@tests/lint/run.sh
 
@@ -180,4 +186,4 @@ help: ## list the targets
 clean: ## remove what was built
 	rm -rf build
 
-.PHONY: all run bench-login bench-sockets bench-store conformance-server units test lint check help clean
+.PHONY: all bench-login bench-sockets bench-store chaos chaos-mutants conformance-server run units test lint check help clean

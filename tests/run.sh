@@ -3,7 +3,7 @@
 #
 #   1  what the tests need is installed and everything is built
 #   2  units: unit tests, and the contract of the stores
-#   3  outside-in: tests/e2e and tests/browser over the real stack, on free ports
+#   3  outside-in: tests/e2e, tests/chaos and tests/browser over the real stack, on free ports
 #
 # The last line alone sums up: "N passed, N failed". The exit status is 0 only where tests ran
 # and none failed. The logs of what failed stand above that line, and whole in build/test.
@@ -69,12 +69,12 @@ tap_count() { # name...
 run_outside_in() {
 	local status passed failed
 
-	echo "==== end to end and browser"
+	echo "==== end to end, chaos and browser"
 	rm -f "$out/outside-in.tap"
 	timeout -k 20 "$limit_s" node --test --test-concurrency="${TEST_JOBS:-2}" \
 		--test-reporter=spec --test-reporter-destination=stdout \
 		--test-reporter=tap --test-reporter-destination="$out/outside-in.tap" \
-		tests/e2e/*.test.mjs tests/browser/*.test.mjs 2>&1 | tee "$out/outside-in.log"
+		tests/e2e/*.test.mjs tests/chaos/*.test.mjs tests/browser/*.test.mjs 2>&1 | tee "$out/outside-in.log"
 	status=${PIPESTATUS[0]}
 	passed=$(tap_count pass)
 	failed=$(tap_count fail cancelled)

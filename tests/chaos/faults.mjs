@@ -1,5 +1,5 @@
 // What is done to a world while people chat in it, chosen by the seed: one fault every 3 s.
-import { Random } from './random.mjs';
+import { Random } from '../support/random.mjs';
 
 export const EVERY_MS = 3000;
 const STOPPED_MS = 5000;
@@ -10,36 +10,43 @@ const processes = [
   'auth1', 'message1', 'message2', 'presence1', 'presence2', 'responder1', 'responder2', 'gateway', 'redis',
 ];
 
-/* Each: its targets, what begins it, and where it lasts, how long and what ends it. */
+/* Each: what begins it and, where it lasts, for how long and what ends it. */
 const faults = {
-  kill: { targets: processes, begin: (world, name) => world.signal(name, 'SIGKILL') },
+  kill: { begin: (world, name) => world.signal(name, 'SIGKILL') },
   stop: {
-    targets: processes, lasts_ms: STOPPED_MS,
+    lasts_ms: STOPPED_MS,
     begin: (world, name) => world.signal(name, 'SIGSTOP'),
     end: (world, name) => world.signal(name, 'SIGCONT'),
   },
   cut: {
-    targets: ['client-gateway', 'service-redis', 'client-gateway', 'service-redis'], lasts_ms: CUT_MS,
+    lasts_ms: CUT_MS,
     begin: (world, name) => world.proxies[name].cut(),
     end: (world, name) => world.proxies[name].mend(),
   },
-  flush: { targets: ['redis', 'redis'], begin: (world) => world.redis.flush() },
-  lock: {
-    targets: ['database', 'database'], lasts_ms: LOCKED_MS,
-    begin: (world) => world.database.lock(),
-    end: (world) => world.database.unlock(),
-  },
+  flush: { begin: (world) => world.redis.flush() },
+  lock: { lasts_ms: LOCKED_MS, begin: (world) => world.database.lock(), end: (world) => world.database.unlock() },
+  restart: { begin: (world) => world.database.restart() },
 };
 
-/** The faults of a seed: [{at_ms, kind, target}]. `only` narrows them: ["kill message1", "flush"]. */
-export function schedule(seed, seconds, only = []) {
+/* What each store may be asked: an embedded one dies with its services, and another program may hold its
+ * lock; the stand-in for MongoDB keeps all it acknowledged through everything but kill -9. */
+const ofStore = {
+  sqlite: ['lock database', 'lock database'],
+  mongo: ['restart database', 'stop database', 'cut service-db', 'cut service-db'],
+};
+const ofAll = [
+  ...processes.flatMap((name) => [`kill ${name}`, `stop ${name}`]),
+  ...['cut client-gateway', 'cut service-redis', 'flush redis'].flatMap((name) => [name, name]),
+];
+
+/** The faults of a seed: [{at_ms, name}]. `only` narrows them: ["kill message1", "flush"]. */
+export function schedule(seed, seconds, { store = 'sqlite', only = [] } = {}) {
   const random = new Random(seed);
-  const all = Object.entries(faults).flatMap(([kind, { targets }]) => targets.map((target) => ({ kind, target })));
-  const chosen = all.filter(({ kind, target }) =>
-    only.length === 0 || only.some((o) => o === kind || o === `${kind} ${target}`));
+  const chosen = [...ofAll, ...ofStore[store]].filter((name) =>
+    only.length === 0 || only.some((o) => name === o || name.startsWith(`${o} `)));
   if (chosen.length === 0) throw new Error(`no fault is called ${only.join(' or ')}`);
   const list = [];
-  for (let at_ms = EVERY_MS; at_ms < seconds * 1000; at_ms += EVERY_MS) list.push({ at_ms, ...random.pick(chosen) });
+  for (let at_ms = EVERY_MS; at_ms < seconds * 1000; at_ms += EVERY_MS) list.push({ at_ms, name: random.pick(chosen) });
   return list;
 }
 
@@ -47,9 +54,9 @@ export function schedule(seed, seconds, only = []) {
 export class FaultInjector {
   constructor(world) { Object.assign(this, { world, done: [], lasting: new Map() }); }
 
-  async begin({ kind, target }) {
+  async begin({ name }) {
+    const [kind, target] = name.split(' ');
     const { begin, end, lasts_ms } = faults[kind];
-    const name = `${kind} ${target}`;
     this.done.push({ at: Date.now(), name, ...(lasts_ms && { lasts_ms }) });
     await begin(this.world, target);
     if (!end) return;

@@ -1,23 +1,30 @@
 // make chaos: many seeds, one after the other.
 //   SEEDS=30            how many, or a list such as 4,8,15
 //   SECONDS_EACH=60     how long people chat in each
+//   STORE=sqlite        or mongo, or both
 //   FAULTS=...          only these: "kill message1,flush"
 import { runSeed } from './run.mjs';
 
-const { SEEDS = '30', SECONDS_EACH = '60', FAULTS = '' } = process.env;
+const { SEEDS = '30', SECONDS_EACH = '60', STORE = 'sqlite', FAULTS = '' } = process.env;
 const seeds = SEEDS.includes(',') ? SEEDS.split(',').filter(Boolean).map(Number) : Array.from({ length: Number(SEEDS) }, (_, i) => i + 1);
 const only = FAULTS.split(',').filter(Boolean);
+const stores = STORE === 'both' ? ['sqlite', 'mongo'] : [STORE];
+const sums = {};
 let failed = 0;
 
-for (const seed of seeds) {
-  try {
-    const { ok, text } = await runSeed(seed, { seconds: Number(SECONDS_EACH), only });
-    console.log(text);
-    if (!ok) failed++;
-  } catch (error) {
-    console.log(`seed ${seed}: FAILED: ${error.stack}`);
-    failed++;
+for (const store of stores) {
+  for (const seed of seeds) {
+    try {
+      const { ok, text, summary, counts } = await runSeed(seed, { seconds: Number(SECONDS_EACH), store, only });
+      console.log(text);
+      if (!ok) failed++;
+      for (const [name, count] of Object.entries({ ...summary, ...counts })) sums[name] = (sums[name] ?? 0) + count;
+    } catch (error) {
+      console.log(`seed ${seed}, ${store}: FAILED: ${error.stack}`);
+      failed++;
+    }
   }
 }
-console.log(`chaos: ${seeds.length - failed} of ${seeds.length} seeds passed`);
+const runs = seeds.length * stores.length;
+console.log(`chaos: ${runs - failed} of ${runs} passed: ${Object.entries(sums).map(([name, count]) => `${name} ${count}`).join(', ')}`);
 process.exitCode = failed === 0 ? 0 : 1;

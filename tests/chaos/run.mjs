@@ -7,7 +7,7 @@ import { describeRun } from './account.mjs';
 import { check } from './checker.mjs';
 import { FaultInjector, schedule } from './faults.mjs';
 import { People } from './people.mjs';
-import { Random } from './random.mjs';
+import { Random } from '../support/random.mjs';
 import { World } from './world.mjs';
 
 const SENDS_A_SECOND = 50;
@@ -47,8 +47,8 @@ async function settle(people) {
 }
 
 /** Logs and records of a run that failed, to look into. */
-async function keep(seed, world, result) {
-  const dir = path.join(root, 'build/chaos', `seed-${seed}`);
+async function keep(seed, store, world, result) {
+  const dir = path.join(root, 'build/chaos', `seed-${seed}-${store}`);
   await rm(dir, { recursive: true, force: true });
   await mkdir(dir, { recursive: true });
   await cp(path.join(world.dir, 'data/run/logs'), path.join(dir, 'logs'), { recursive: true }).catch(() => {});
@@ -57,9 +57,9 @@ async function keep(seed, world, result) {
 }
 
 /** {ok, text}: did all guarantees hold, and the account of it. */
-export async function runSeed(seed, { seconds = 60, only = [], settings = {} } = {}) {
-  const faults = schedule(seed, seconds, only);
-  const world = await World.start(seed, settings);
+export async function runSeed(seed, { seconds = 60, store = 'sqlite', only = [], model, settings = {}, keeps = true } = {}) {
+  const faults = schedule(seed, seconds, { store, only });
+  const world = await World.start(seed, { store, model, settings });
   const people = await People.gather(world.url, new Random(seed)).catch(async (error) => { await world.stop(); throw error; });
   try {
     await waitUntil('all sockets to be in', () => people.areConnected(), { within: 10000 });
@@ -72,11 +72,12 @@ export async function runSeed(seed, { seconds = 60, only = [], settings = {} } =
     const { sent, acknowledged, delivered, replied, reconnections, recovered, repeated } = result.summary;
     const counts = Object.entries(result.counts).map(([rule, count]) => `${rule} ${count}`).join(', ');
     const lines = [
-      `seed ${seed}: ${ok ? 'ok' : 'FAILED'}: sent ${sent}, acknowledged ${acknowledged}, delivered ${delivered}, replied ${replied}, ${counts}`,
+      `seed ${seed}, ${store}: ${ok ? 'ok' : 'FAILED'}: sent ${sent}, acknowledged ${acknowledged}, delivered ${delivered}, replied ${replied}, ${counts}`,
       `  ${recovered} of ${reconnections} reconnections recovered, ${repeated} messages came again with one`,
-      `  faults: ${faults.map(({ kind, target }) => `${kind} ${target}`).join(', ')}`,
+      `  faults: ${faults.map(({ name }) => name).join(', ')}`,
     ];
-    if (!ok) lines.push(describeRun(result), `records and logs: ${path.relative(root, await keep(seed, world, result))}`);
+    if (!ok) lines.push(describeRun(result));
+    if (!ok && keeps) lines.push(`records and logs: ${path.relative(root, await keep(seed, store, world, result))}`);
     return { ok, text: lines.join('\n'), ...result };
   } finally {
     people.close();

@@ -7,19 +7,22 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { LlmServer, answer, say, silence } from '../support/llm_server.mjs';
+import { MongoServer } from '../support/mongo_server.mjs';
 import { Stack } from '../support/stack.mjs';
 import { freePort, waitUntil, withDeadline } from '../support/wait.mjs';
 import { Proxy } from './proxy.mjs';
-import { Random } from './random.mjs';
+import { Random } from '../support/random.mjs';
 
 const later = (ms, behaviour) => (request, response) => setTimeout(() => behaviour(request, response), ms);
 
-/** What becomes of a request to the model: mostly an answer within a second. */
-function modelBehaviour(random) {
-  const x = random.next();
-  if (x < 0.01) return silence();
-  if (x < 0.03) return answer(500, { error: 'broken' });
-  if (x < 0.06) return later(2000 + random.below(4000), say('Slow, but here.'));
+/** What becomes of a request to the model: mostly an answer within a second. The shares of others: */
+const usualModel = { silent: 0.01, broken: 0.02, slow: 0.03 };
+
+function modelBehaviour(random, { silent, broken, slow }) {
+  let x = random.next();
+  if ((x -= silent) < 0) return silence();
+  if ((x -= broken) < 0) return answer(500, { error: 'broken' });
+  if ((x -= slow) < 0) return later(2000 + random.below(4000), say('Slow, but here.'));
   return later(random.below(600), say('I am busy and will answer later.'));
 }
 
@@ -82,26 +85,57 @@ class Sqlite {
     this.holder?.kill('SIGKILL');
     this.holder = undefined;
   }
+
+  stop() { this.unlock(); }
+}
+
+/** The stand-in for MongoDB, on disk, behind a proxy. */
+class Mongo {
+  static async start(dir) {
+    const mongo = new Mongo();
+    mongo.server = await MongoServer.start({ file: path.join(dir, 'mongo.h2') });
+    mongo.proxy = await Proxy.start({ host: '127.0.0.1', port: mongo.server.port });
+    return mongo;
+  }
+
+  get pid() { return this.server.process.pid; }
+  get uri() { return `mongodb://127.0.0.1:${this.proxy.port}/parley`; }
+
+  /** Not twice at once; one that stands still ends when it goes on. */
+  restart() {
+    this.restarting ??= this.server.stop().then(() => this.server.start()).finally(() => { this.restarting = undefined; });
+  }
+
+  async stop() {
+    await this.restarting;
+    await this.proxy.stop();
+    await this.server.kill();
+  }
 }
 
 export class World {
-  static async start(seed, settings = {}) {
+  static async start(seed, { store = 'sqlite', model = usualModel, settings = {} } = {}) {
     const world = new World();
     const random = new Random(seed ^ 0x5eed);
     world.dir = await mkdtemp(path.join(tmpdir(), 'parley-chaos-'));
     try {
       world.llm = await LlmServer.start();
-      world.llm.usual = (request, response) => modelBehaviour(random)(request, response);
+      world.llm.usual = (request, response) => modelBehaviour(random, model)(request, response);
       world.redis = await Redis.start(path.join(world.dir, 'redis'));
       const toRedis = await Proxy.start({ host: '127.0.0.1', port: world.redis.port });
       world.proxies = { 'service-redis': toRedis };
+      if (store === 'mongo') {
+        world.database = await Mongo.start(world.dir);
+        world.proxies['service-db'] = world.database.proxy;
+      } else {
+        world.database = new Sqlite(path.join(world.dir, 'data/parley.db'));
+      }
       world.stack = await Stack.start({
         REDIS_URL: `redis://127.0.0.1:${toRedis.port}`,
         MESSAGE_INSTANCES: '2', PRESENCE_INSTANCES: '2', RESPONDER_INSTANCES: '2',
         LLM_API_URL: `${world.llm.url}/v1`, LLM_CONCURRENCY: '32', LIMIT_LLM_SENDER: '0', LIMIT_LLM_USER: '0',
-        ...settings,
+        ...(store === 'mongo' && { MONGO_DB_URI: world.database.uri }), ...settings,
       }, { dir: world.dir });
-      world.database = new Sqlite(path.join(world.dir, 'data/parley.db'));
       world.proxies['client-gateway'] = await Proxy.start({ host: '127.0.0.1', port: world.stack.port });
       world.url = `http://127.0.0.1:${world.proxies['client-gateway'].port}`;
       return world;
@@ -113,21 +147,26 @@ export class World {
 
   async #pidOf(name) {
     if (name === 'redis') return this.redis.process.pid;
+    if (name === 'database') return this.database.pid;
     return Number(await readFile(path.join(this.dir, 'data/run/pids', name), 'utf8'));
   }
 
   /** To a process with all its workers; nothing where it is dead at the moment. */
   async signal(name, signal) {
     const pid = await this.#pidOf(name);
+    if (name === 'redis' || name === 'database') {
+      process.kill(pid, signal); // our own child
+      return;
+    }
     // The number may be another's by now: what is ours works in our folder.
     const folder = await readlink(`/proc/${pid}/cwd`).catch(() => '');
-    if (folder.startsWith(this.dir)) process.kill(name === 'redis' ? pid : -pid, signal);
+    if (folder.startsWith(this.dir)) process.kill(-pid, signal);
   }
 
   async stop() {
-    this.database?.unlock();
     await this.proxies?.['client-gateway']?.stop();
     await this.stack?.stop();
+    await this.database?.stop();
     await this.proxies?.['service-redis']?.stop();
     await this.redis?.stop();
     await this.llm?.stop();

@@ -1,0 +1,105 @@
+// Would the checker notice? Three broken builds, each without one of the things that the guarantees stand
+// on, must fail under faults that need that thing.
+//
+// A mutant is a copy of the tree with some text replaced, built on top of what is built here. Text that is
+// not found exactly once is an error: then the mutant has to follow the code.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { describe, test } from 'node:test';
+import { promisify } from 'node:util';
+import { root } from '../support/stack.mjs';
+import { runSeed } from './run.mjs';
+
+const run = promisify(execFile);
+const folder = path.join(root, 'build/mutants');
+const SECONDS = 15;
+const parts = ['services', 'shared', 'deploy', 'gateway', 'tests'];
+
+const mutants = [
+  {
+    name: 'a 201 and an event before the commit', rule: 'lost', only: ['kill message1', 'kill message2'],
+    edits: [
+      ['services/message/send.c', 'static void\nwrite_it(struct sending *s)\n{\n', `static void
+commit_late(struct pl_timer *t)
+{
+	struct sending *s = t->arg;
+
+	if (pl_store_async_write(pl_app.store, &s->call) != PL_OK)
+		sending_end(s);
+}
+
+static void
+write_it(struct sending *s)
+{
+	struct pl_write_send *sent = &s->call.write.u.send;
+
+	if (!sent->only_replay) {
+		pl_oid_new(&sent->message.id);
+		sent->message.created_unix_ms = pl_clock_unix_ms();
+		sent->message.updated_unix_ms = sent->message.created_unix_ms;
+		message_tell(&sent->message, PL_STR_NONE, NULL, NULL);
+		reply_sent(s->rq, sent);
+		s->rq = NULL;
+		sent->idem_key = PL_STR_NONE;
+		s->patience = (struct pl_timer){.on_fire = commit_late, .arg = s};
+		pl_timer_start(pl_app.loop, &s->patience, 100);
+		return;
+	}
+`],
+      ['services/message/send.c', '	switch (call->write.err) {\n', `	if (s->rq == NULL) {
+		if (sent->busy)
+			pl_wake_send(pl_app.bus, &sent->message.id);
+		sending_end(s);
+		return;
+	}
+	switch (call->write.err) {
+`],
+      ['shared/store/sqlite_messages.c', '	enum pl_err err = next_pos(s, &pos);\n\n	if (err == PL_OK)\n', `	enum pl_err err = next_pos(s, &pos);
+
+	if (m->created_unix_ms != 0)
+		pos = (struct pl_message_pos){m->created_unix_ms, m->id};
+	if (err == PL_OK)
+`],
+    ],
+  },
+  {
+    name: 'no gap closing', rule: 'lost', only: ['kill redis', 'cut service-redis', 'stop redis'],
+    edits: [['services/presence/tail.c', 'doubt_since(int64_t unix_ms)\n{\n', 'doubt_since(int64_t unix_ms)\n{\n	if (unix_ms != 0)\n		return;\n']],
+  },
+  {
+    name: 'no unique index on replies', rule: 'doubled', only: ['stop responder1', 'stop responder2'],
+    model: { silent: 0.15, broken: 0, slow: 0.15 },
+    edits: [['shared/store/sqlite_schema.c', 'CREATE UNIQUE INDEX messages_in_reply_to', 'CREATE INDEX messages_in_reply_to']],
+  },
+];
+
+/** The mutant's build folder. */
+async function build({ name, edits }) {
+  const dir = path.join(folder, name.replaceAll(' ', '-'));
+  await rm(dir, { recursive: true, force: true });
+  await mkdir(dir, { recursive: true });
+  const options = { recursive: true, preserveTimestamps: true, filter: (from) => !from.endsWith('node_modules') };
+  for (const part of ['Makefile', ...parts, ...parts.map((name) => `build/${name}`), 'build/libparley.a']) {
+    await cp(path.join(root, part), path.join(dir, part), options).catch((error) => { if (error.code !== 'ENOENT') throw error; });
+  }
+  for (const [file, from, to] of edits) {
+    const text = await readFile(path.join(dir, file), 'utf8');
+    if (text.split(from).length !== 2) throw new Error(`${name}: ${file} does not hold once: ${from}`);
+    await writeFile(path.join(dir, file), text.replace(from, () => to));
+  }
+  await run('make', ['-s', '-C', dir, '-j2', 'all']);
+  return path.join(dir, 'build');
+}
+
+describe('the checker finds', { concurrency: true }, () => {
+  for (const mutant of mutants) {
+    test(mutant.name, { timeout: 180000 }, async (t) => {
+      const settings = { BUILD_DIR: await build(mutant) };
+      const { counts, text } = await runSeed(1, { seconds: SECONDS, only: mutant.only, model: mutant.model, settings, keeps: false });
+      t.diagnostic(Object.entries(counts).map(([rule, n]) => `${rule} ${n}`).join(', '));
+      assert.ok(counts[mutant.rule] > 0, text);
+    });
+  }
+});
