@@ -25,7 +25,7 @@ by_package="libc6-dev libjwt-dev libhiredis-dev libsodium-dev libjansson-dev lib
 case ${1:-} in
 run) ;;
 test)
-	by_program="$by_program sqlite3 promtool:prometheus chromium javac:default-jdk-headless mvn:maven"
+	by_program="$by_program sqlite3 promtool:prometheus chromium gcovr javac:default-jdk-headless mvn:maven"
 	by_package="$by_package libcmocka-dev libwslay-dev"
 	node=$(node --version 2>/dev/null) || node=v0
 	node=${node#v}

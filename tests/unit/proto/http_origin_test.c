@@ -117,6 +117,16 @@ refuses_foreign_origins(void **state) /* W6, CSWSH */
 	    "https://chat.example.org:8443",
 	    "https://chat.example",
 	    "wss://chat.example.org",
+	    "ht{ps://chat.example.org",
+	    "ht[ps://chat.example.org",
+	    "https://chat.example.org{",
+	    "https://chat@example.org",
+	    "https://[",
+	    "https://[]",
+	    "https://[::1",
+	    "https://[::G]",
+	    "https://[::g]",
+	    "https://[::@]",
 	};
 
 	(void)state;

@@ -545,6 +545,66 @@ acks_nobody_asked_for_are_stepped_over(void **state)
 	stop(&r);
 }
 
+static void
+acks_are_stepped_over_where_the_application_wants_none(void **state)
+{
+	static const struct pl_sio_app deaf = {.on_connect = on_connect,
+	    .on_event = on_event,
+	    .on_disconnect = on_disconnect};
+	struct rig r;
+
+	(void)state;
+	start_in(&r);
+	r.conn.app = &deaf;
+	assert_int_equal(pl_sio_conn_ack_id(&r.conn), 0);
+	text(&r, "430[\"bar\"]");
+	check_trace(&r, "");
+	assert_true(pl_sio_conn_is_in(&r.conn, MAIN));
+	stop(&r);
+}
+
+/* ---- sending ---- */
+
+static void
+a_packet_the_queue_does_not_take_ends_the_connection_without_its_attachments(void **state)
+{
+	size_t len = settings.eio.queue_max_bytes;
+	char *bytes = pl_mem_zalloc(len);
+	struct pl_ref *big = pl_ref_new(bytes, len);
+	struct pl_ref *parts[] = {pl_ref_new("\1", 1), big};
+	struct rig r;
+
+	(void)state;
+	start_in(&r);
+	assert_false(pl_sio_conn_send_ack(&r.conn, MAIN, 1,
+	    PL_STR("[{\"_placeholder\":true,\"num\":0}]"), &big, 1, r.now));
+	check_trace(&r, "close<1008> ended<slow> free");
+	assert_false(pl_sio_conn_is_in(&r.conn, MAIN));
+	assert_false(pl_sio_conn_send(&r.conn, MAIN, parts[0], r.now));
+	assert_false(pl_sio_conn_send_binary(&r.conn, MAIN, parts[0], parts, 2, r.now));
+	assert_int_equal(parts[0]->owners, 1);
+	assert_int_equal(big->owners, 1);
+	check_trace(&r, "free");
+	stop(&r);
+	pl_ref_drop(parts[0]);
+	pl_ref_drop(big);
+	pl_mem_free(bytes);
+}
+
+static void
+nothing_goes_to_a_namespace_that_was_left(void **state)
+{
+	struct pl_ref *packet = pl_ref_new("42/room,[\"a\"]", 14);
+	struct rig r;
+
+	(void)state;
+	start_in(&r);
+	assert_false(pl_sio_conn_send(&r.conn, ROOM, packet, r.now));
+	check_trace(&r, "");
+	pl_ref_drop(packet);
+	stop(&r);
+}
+
 /* ---- § Disconnection from a namespace ---- */
 
 static void
@@ -728,6 +788,20 @@ a_pending_binary_packet_is_freed_after_10_s_of_silence(void **state)
 }
 
 static void
+a_ping_that_is_due_before_is_not_put_off_by_a_pending_packet(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	start_in(&r);
+	r.now += 16000;
+	text(&r, "4510-[\"a\"]");
+	advance_to_deadline(&r, 9000);
+	check_trace(&r, "ws<2>");
+	stop(&r);
+}
+
+static void
 each_attachment_gives_10_s_more(void **state)
 {
 	struct rig r;
@@ -877,6 +951,10 @@ main(void)
 	    cmocka_unit_test(acknowledgements_work_in_other_namespaces_and_with_binary),
 	    cmocka_unit_test(acks_for_ids_that_were_asked_for_reach_the_application),
 	    cmocka_unit_test(acks_nobody_asked_for_are_stepped_over),
+	    cmocka_unit_test(acks_are_stepped_over_where_the_application_wants_none),
+	    cmocka_unit_test(
+		a_packet_the_queue_does_not_take_ends_the_connection_without_its_attachments),
+	    cmocka_unit_test(nothing_goes_to_a_namespace_that_was_left),
 	    cmocka_unit_test(a_client_leaves_a_namespace_and_may_come_again),
 	    cmocka_unit_test(events_after_a_disconnect_end_the_connection),
 	    cmocka_unit_test(a_client_in_no_namespace_any_more_has_the_timeout_again),
@@ -888,6 +966,8 @@ main(void)
 	    cmocka_unit_test(binary_while_none_is_pending_ends_the_connection),
 	    cmocka_unit_test(ghsa_55mf_binary_before_connect_is_refused_unheld),
 	    cmocka_unit_test(a_pending_binary_packet_is_freed_after_10_s_of_silence),
+	    cmocka_unit_test(
+		a_ping_that_is_due_before_is_not_put_off_by_a_pending_packet),
 	    cmocka_unit_test(each_attachment_gives_10_s_more),
 	    cmocka_unit_test(a_packet_and_its_attachments_have_max_payload_together),
 	    cmocka_unit_test(a_connection_that_ends_frees_its_pending_packet),
