@@ -133,19 +133,25 @@ settle(void)
 /* ---- memory ------------------------------------------------------------------------------ */
 
 static void
-measure_memory(size_t first, size_t at_once)
+connect_all(size_t first, size_t at_once)
 {
-	double n = (double)bench.sockets;
 	double cpu = process_cpu_ms(&bench.stack.presence);
 	int64_t begun = pl_clock_mono_ms();
-	double all;
 
 	clients_connect(&bench.clients, first, bench.sockets - first, at_once);
 	show("all were in after", (double)(pl_clock_mono_ms() - begun) / 1000, "s");
 	settle();
 	show("CPU to get a socket in, lists of who is online included",
-	    (process_cpu_ms(&bench.stack.presence) - cpu) * 1000 / n, "us");
-	show("right then, private memory of the process", private_bytes() / MIB, "MiB");
+	    (process_cpu_ms(&bench.stack.presence) - cpu) * 1000 / (double)bench.sockets,
+	    "us");
+}
+
+/* What is left once idle memory was given back. */
+static void
+measure_memory(void)
+{
+	double n = (double)bench.sockets, all;
+
 	clients_run(&bench.clients, REST_MS);
 	all = private_bytes();
 	show("resident memory at its peak",
@@ -154,6 +160,15 @@ measure_memory(size_t first, size_t at_once)
 	show("the idle process has", all / MIB, "MiB");
 	show("grown by, a socket", (all - bench.empty_bytes) / n / KIB, "KiB");
 	judge("private memory of the whole process, a socket", all / n / KIB, 4, "KiB");
+}
+
+static void
+leave_all(void)
+{
+	for (size_t i = 0; i < bench.sockets; i++)
+		clients_close(&bench.clients, i);
+	clients_run(&bench.clients, REST_MS);
+	show("once all have left, the process has", private_bytes() / MIB, "MiB");
 }
 
 /* ---- CPU --------------------------------------------------------------------------------- */
@@ -231,7 +246,8 @@ gentle(void)
 	clients_connect(&bench.clients, 0, FEW + 2, AT_ONCE_GENTLE);
 	settle();
 	few_us = message_us();
-	measure_memory(FEW + 2, AT_ONCE_GENTLE);
+	connect_all(FEW + 2, AT_ONCE_GENTLE);
+	measure_memory();
 	measure_heartbeats();
 	all_us = message_us();
 	show("CPU of presence for a newMessage, 10 others connected", few_us, "us");
@@ -244,7 +260,12 @@ static void
 storm(void)
 {
 	begin("Sockets that all come at once");
-	measure_memory(0, bench.sockets);
+	connect_all(0, bench.sockets);
+	measure_memory();
+	leave_all();
+	title("The same again, in the same process");
+	connect_all(0, bench.sockets);
+	measure_memory();
 	finish();
 }
 
