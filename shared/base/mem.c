@@ -1,6 +1,8 @@
 #include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -72,17 +74,43 @@ pl_mem_wipe_free(void *ptr, size_t size)
 	free(ptr);
 }
 
+/* 0 where it cannot be told. */
+static size_t
+resident_bytes(void)
+{
+	FILE *f = fopen("/proc/self/statm", "re");
+	unsigned long pages = 0;
+
+	if (f == NULL)
+		return 0;
+	if (fscanf(f, "%*u %lu", &pages) != 1)
+		pages = 0;
+	fclose(f);
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* What is resident and not in use: free memory that malloc() keeps, and all that is none of its
+ * (code, stacks), which changes little. */
+static size_t
+spare_bytes(void)
+{
+	struct mallinfo2 info = mallinfo2();
+	size_t used = info.uordblks + info.hblkhd, resident = resident_bytes();
+
+	return resident > used ? resident - used : 0;
+}
+
 bool
 pl_mem_give_back(size_t slack_bytes)
 {
-	/* What malloc() has given back still counts as free. */
-	static size_t left_bytes;
-	size_t free_bytes = mallinfo2().fordblks;
+	static size_t left_bytes; /* could not be given back */
+	size_t spare = spare_bytes();
 
-	if (free_bytes < left_bytes)
-		left_bytes = free_bytes;
-	if (free_bytes - left_bytes < slack_bytes)
+	if (spare < left_bytes)
+		left_bytes = spare;
+	if (spare - left_bytes < slack_bytes)
 		return false;
-	left_bytes = free_bytes;
-	return malloc_trim(0) == 1;
+	malloc_trim(0);
+	left_bytes = spare_bytes();
+	return left_bytes < spare;
 }

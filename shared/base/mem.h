@@ -21,7 +21,7 @@ void pl_mem_free(void *ptr); /* NULL is fine */
 /* Overwrite a secret in a way that the compiler keeps, then free it. NULL is fine. */
 void pl_mem_wipe_free(void *ptr, size_t size);
 /* Give free memory back to the system: where a crowd has come and gone, malloc() keeps what it
- * left. Does nothing until slack_bytes more are free than there were left the last time; true
+ * left. Does nothing until slack_bytes more lie idle than the last time could not be given; true
  * where it gave some. To be called now and then, from one thread: it takes a moment, 20 ms with
  * 10,000 holes of 8 KiB. */
 bool pl_mem_give_back(size_t slack_bytes);

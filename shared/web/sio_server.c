@@ -238,12 +238,32 @@ answer_poll(struct pl_sio_client *c, struct pl_str body)
 	pl_reply_bytes(rq, 200, "text/plain; charset=UTF-8", body);
 }
 
+/* What pump() has for the WebSocket, and writes at once. */
+struct batch {
+	struct pl_websocket_message messages[PL_WEBSOCKET_SEND_MAX];
+	size_t count;
+};
+
 static void
-ws_write(struct pl_sio_client *c, const struct pl_eio_out *out)
+ws_flush(struct pl_sio_client *c, struct batch *b)
 {
-	if (!pl_websocket_send(c->ws, out->message, out->is_binary))
+	if (b->count == 0)
+		return;
+	if (!pl_websocket_send(c->ws, b->messages, b->count))
 		pl_eio_session_ws_blocked(&c->conn.eio);
-	pl_ref_drop(out->message);
+	while (b->count > 0)
+		pl_ref_drop(b->messages[--b->count].data);
+}
+
+/* The last one that is queued goes out before the session is asked again: it must know then
+ * whether it was taken. */
+static void
+ws_write(struct pl_sio_client *c, struct batch *b, const struct pl_eio_out *out)
+{
+	b->messages[b->count++] =
+	    (struct pl_websocket_message){out->message, out->is_binary};
+	if (b->count == PL_WEBSOCKET_SEND_MAX || pl_eio_session_unsent(&c->conn.eio) == 0)
+		ws_flush(c, b);
 }
 
 static void
@@ -314,13 +334,18 @@ static void
 pump(struct pl_sio_client *c)
 {
 	struct pl_eio_out out = {0};
+	struct batch batch = {.count = 0};
 	bool is_alive = true;
 
 	pl_buf_init(&out.body, PL_BUF_UNLIMITED); /* the queue's ceiling bounds it */
 	for (bool is_busy = true; is_busy;) {
-		switch (session_next(c, &out)) {
+		enum pl_eio_action action = session_next(c, &out);
+
+		if (action != PL_EIO_WS_SEND)
+			ws_flush(c, &batch);
+		switch (action) {
 		case PL_EIO_WS_SEND:
-			ws_write(c, &out);
+			ws_write(c, &batch, &out);
 			break;
 		case PL_EIO_WS_CLOSE:
 			ws_close(c, out.ws_code);

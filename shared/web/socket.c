@@ -1,5 +1,6 @@
 #include "web/socket.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -145,32 +146,43 @@ part_of(struct pl_str bytes)
 	return (struct iovec){base.out, bytes.len};
 }
 
-/* Queue what the kernel did not take of bytes, which are shared's where that is not NULL. What
- * it took in part is the first in the queue. */
+/* Queue what the kernel did not take of a part. What it took in part is the first in the
+ * queue. */
 static void
-queue_rest(struct pl_socket *s, struct pl_str bytes, struct pl_ref *shared, size_t *taken)
+queue_rest(struct pl_socket *s, const struct pl_socket_part *part, size_t *taken)
 {
+	struct pl_str bytes = part->bytes;
 	size_t skip = *taken < bytes.len ? *taken : bytes.len;
 	struct pl_eio_item item = {0};
 
 	*taken -= skip;
 	if (skip == bytes.len)
 		return;
-	if (shared == NULL) {
+	if (part->shared == NULL) {
 		item.packet = pl_ref_new(bytes.ptr + skip, bytes.len - skip);
 	} else {
-		item.packet = pl_ref(shared);
+		item.packet = pl_ref(part->shared);
 		if (skip > 0)
 			s->sent = skip;
 	}
 	pl_eio_queue_push(&s->queue, item);
 }
 
-static bool
-send_or_queue(
-    struct pl_socket *s, struct pl_str head, struct pl_str payload, struct pl_ref *shared)
+/* As send_parts(), of what has not been queued. */
+static ssize_t
+send_now(struct pl_socket *s, const struct pl_socket_part *parts, size_t count)
 {
-	struct iovec parts[2] = {part_of(head), part_of(payload)};
+	struct iovec list[PL_SOCKET_PARTS_MAX];
+
+	assert(count <= PL_SOCKET_PARTS_MAX);
+	for (size_t i = 0; i < count; i++)
+		list[i] = part_of(parts[i].bytes);
+	return send_parts(s, list, count);
+}
+
+bool
+pl_socket_send(struct pl_socket *s, const struct pl_socket_part *parts, size_t count)
+{
 	size_t before = pl_socket_queued(s), taken = 0;
 
 	if (s->state != OPEN)
@@ -181,7 +193,7 @@ send_or_queue(
 		return false;
 	}
 	if (before == 0) {
-		ssize_t n = send_parts(s, parts, payload.len > 0 ? 2 : 1);
+		ssize_t n = send_now(s, parts, count);
 
 		if (n < 0) {
 			pl_socket_close(s);
@@ -189,23 +201,11 @@ send_or_queue(
 		}
 		taken = (size_t)n;
 	}
-	queue_rest(s, head, NULL, &taken);
-	queue_rest(s, payload, shared, &taken);
+	for (size_t i = 0; i < count; i++)
+		queue_rest(s, &parts[i], &taken);
 	if (before == 0 && pl_socket_queued(s) > 0)
 		pl_timer_start(pl_app.loop, &s->timer, PL_SOCKET_STALL_MS);
 	return true;
-}
-
-bool
-pl_socket_send(struct pl_socket *s, struct pl_str head, struct pl_str payload)
-{
-	return send_or_queue(s, head, payload, NULL);
-}
-
-bool
-pl_socket_send_ref(struct pl_socket *s, struct pl_str head, struct pl_ref *payload)
-{
-	return send_or_queue(s, head, pl_ref_str(payload), payload);
 }
 
 static void

@@ -10,6 +10,7 @@
 #include "base/ref.h"
 #include "web/request.h"
 
+#define PL_SOCKET_PARTS_MAX 32    /* of one send */
 #define PL_SOCKET_STALL_MS  10000 /* queued bytes without progress: cut off */
 #define PL_SOCKET_LINGER_MS 1000  /* after our end, for the peer's */
 
@@ -30,12 +31,16 @@ struct pl_socket_ops {
  * returns. */
 struct pl_socket *pl_socket_take(
     struct pl_request *rq, const struct pl_socket_ops *ops, void *arg);
-/* Send or queue; false once the connection is broken. Borrowed bytes are copied if
- * queued. With more than SEND_QUEUE_BYTES_MAX in the queue already, the peer is cut off. */
-bool pl_socket_send(struct pl_socket *s, struct pl_str head, struct pl_str payload);
-/* The same, but a payload that is queued is not copied: it gets an owner more. What all get
- * and nobody reads is in memory once. */
-bool pl_socket_send_ref(struct pl_socket *s, struct pl_str head, struct pl_ref *payload);
+/* Send or queue; false once the connection is broken. What must be queued of parts is copied
+ * where it is borrowed, and gets an owner more where it is shared: what all get and nobody
+ * reads is in memory once. With more than SEND_QUEUE_BYTES_MAX in the queue already, the peer
+ * is cut off. */
+struct pl_socket_part {
+	struct pl_str bytes;
+	struct pl_ref *shared; /* whose bytes these are, all of them; NULL: borrowed */
+};
+bool pl_socket_send(
+    struct pl_socket *s, const struct pl_socket_part *parts, size_t count);
 size_t pl_socket_queued(const struct pl_socket *s); /* bytes the kernel has not taken */
 /* Close once what is queued has gone out, or at once. on_closed follows, never from here.
  */

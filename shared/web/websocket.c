@@ -1,5 +1,7 @@
 #include "web/websocket.h"
 
+#include <assert.h>
+
 #include "base/mem.h"
 #include "proto/ws_handshake.h"
 #include "web/exchange.h"
@@ -7,6 +9,8 @@
 #include "web/socket.h"
 
 #define HEAD_BYTES_MAX 512 /* of our 101 */
+
+_Static_assert(2 * PL_WEBSOCKET_SEND_MAX <= PL_SOCKET_PARTS_MAX, "head and payload each");
 
 struct pl_websocket {
 	struct pl_ws_conn ws;
@@ -24,9 +28,10 @@ static void
 ws_send(void *owner, struct pl_str head, struct pl_str payload)
 {
 	struct pl_websocket *w = owner;
+	struct pl_socket_part parts[2] = {{head, NULL}, {payload, NULL}};
 
 	/* A broken connection shows in on_closed. */
-	(void)pl_socket_send(w->socket, head, payload);
+	(void)pl_socket_send(w->socket, parts, 2);
 }
 
 static void
@@ -181,7 +186,7 @@ pl_websocket_take(struct pl_request *rq, const struct pl_websocket_ops *ops,
 	else
 		pl_reply_problem(rq, PL_PROBLEM_INTERNAL);
 	if (w->socket) {
-		(void)pl_socket_send(w->socket, pl_buf_str(&head), PL_STR_NONE);
+		ws_send(w, pl_buf_str(&head), PL_STR_NONE);
 	} else {
 		pl_mem_free(w);
 		w = NULL;
@@ -192,17 +197,34 @@ pl_websocket_take(struct pl_request *rq, const struct pl_websocket_ops *ops,
 
 /* ---- the owner's ----------------------------------------------------------------------- */
 
-bool
-pl_websocket_send(struct pl_websocket *w, struct pl_ref *message, bool is_binary)
+/* The frames of messages, in two parts each; heads is where their headers go. */
+static void
+frame(const struct pl_websocket_message *messages, size_t count,
+    uint8_t heads[][PL_WS_HEADER_MAX], struct pl_socket_part *parts)
 {
-	uint8_t head[PL_WS_HEADER_MAX];
-	size_t size;
+	for (size_t i = 0; i < count; i++) {
+		struct pl_ref *data = messages[i].data;
+		size_t size = pl_ws_header_encode(heads[i],
+		    messages[i].is_binary ? PL_WS_BINARY : PL_WS_TEXT, true, data->len,
+		    NULL);
 
+		parts[2 * i] = (struct pl_socket_part){pl_str_n(heads[i], size), NULL};
+		parts[2 * i + 1] = (struct pl_socket_part){pl_ref_str(data), data};
+	}
+}
+
+bool
+pl_websocket_send(
+    struct pl_websocket *w, const struct pl_websocket_message *messages, size_t count)
+{
+	uint8_t heads[PL_WEBSOCKET_SEND_MAX][PL_WS_HEADER_MAX];
+	struct pl_socket_part parts[2 * PL_WEBSOCKET_SEND_MAX];
+
+	assert(count <= PL_WEBSOCKET_SEND_MAX);
 	if (pl_ws_conn_is_open(&w->ws)) {
-		size = pl_ws_header_encode(head, is_binary ? PL_WS_BINARY : PL_WS_TEXT,
-		    true, message->len, NULL);
+		frame(messages, count, heads, parts);
 		/* A broken connection shows in on_closed. */
-		(void)pl_socket_send_ref(w->socket, pl_str_n(head, size), message);
+		(void)pl_socket_send(w->socket, parts, 2 * count);
 	}
 	return pl_socket_queued(w->socket) == 0;
 }

@@ -17,6 +17,7 @@
 #include "proto/ws_conn.h"
 #include "web/request.h"
 
+#define PL_WEBSOCKET_SEND_MAX      16
 #define PL_WEBSOCKET_CLOSE_WAIT_MS 5000 /* for the peer's answer to our Close */
 
 struct pl_websocket;
@@ -42,9 +43,14 @@ void pl_websocket_refuse(struct pl_request *rq, enum pl_ws_handshake verdict);
  * before the current one has returned. */
 struct pl_websocket *pl_websocket_take(struct pl_request *rq,
     const struct pl_websocket_ops *ops, size_t message_bytes_max, void *arg);
-/* False: it has not all gone to the kernel; on_writable follows. Until then message has an
- * owner more. */
-bool pl_websocket_send(struct pl_websocket *w, struct pl_ref *message, bool is_binary);
+/* At most PL_WEBSOCKET_SEND_MAX messages, together. False: they have not all gone to the kernel;
+ * on_writable follows. Until then each may have an owner more. */
+struct pl_websocket_message {
+	struct pl_ref *data;
+	bool is_binary;
+};
+bool pl_websocket_send(
+    struct pl_websocket *w, const struct pl_websocket_message *messages, size_t count);
 /* Start the closing handshake and let go of it: no callback comes any more. */
 void pl_websocket_close(struct pl_websocket *w, uint16_t code);
 

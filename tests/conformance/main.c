@@ -74,11 +74,11 @@ static void
 echo_on_message(void *arg, struct pl_str data, bool is_binary, int64_t now)
 {
 	struct echo *e = arg;
-	struct pl_ref *message = pl_ref_new(data.ptr, data.len);
+	struct pl_websocket_message message = {pl_ref_new(data.ptr, data.len), is_binary};
 
 	(void)now;
-	(void)pl_websocket_send(e->ws, message, is_binary);
-	pl_ref_drop(message);
+	(void)pl_websocket_send(e->ws, &message, 1);
+	pl_ref_drop(message.data);
 }
 
 static void

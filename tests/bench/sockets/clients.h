@@ -40,8 +40,9 @@ struct clients {
 	const struct stack *stack;
 	struct client *all; /* the nth is the stack's nth user */
 	size_t count;
-	size_t in;   /* in state IN */
-	size_t lost; /* closed by the server */
+	size_t in;    /* in state IN */
+	size_t lost;  /* closed by the server while they were in */
+	size_t again; /* and those that were not in yet, and come again at once */
 	uint64_t pings;
 	uint64_t bytes;
 	bool wants_delta; /* says so in CONNECT */
