@@ -17,10 +17,26 @@ local TRIES_MAX = 3
 -- to by now, where another could be asked instead.
 local CONNECT_S, SEND_S, FIRST_READ_S = 1, 30, 4
 
-local members = {}
+local NONE = {up = {}, by_name = {}}
+local services = {}
 local text_seen, looked_at = nil, 0
 local turn = ngx.worker.pid() -- each begins elsewhere
-local avoided = ngx.shared.avoided
+local avoided = ngx.shared.avoided -- address -> true; "any" while there is one
+
+-- ---- who serves ---------------------------------------------------------------------------
+
+-- For each that may be first: all, from it on.
+local function rotations(list)
+	local all = {}
+
+	for first = 1, #list do
+		all[first] = {}
+		for i = 0, #list - 1 do
+			table.insert(all[first], list[(first + i - 1) % #list + 1])
+		end
+	end
+	return all
+end
 
 local function parse(text)
 	local all = {}
@@ -28,9 +44,8 @@ local function parse(text)
 	for service, name, host, port, state in
 		text:gmatch("(%l+) ([%l%d]+) (%S+):(%d+) (%l+)\n") do
 		local of_service = all[service] or {up = {}, by_name = {}}
-		local member = {host = host, port = tonumber(port)}
+		local member = {host = host, port = tonumber(port), address = host .. ":" .. port}
 
-		member.address = host .. ":" .. port
 		all[service] = of_service
 		of_service.by_name[name] = member
 		-- Better one that drains than none.
@@ -38,6 +53,9 @@ local function parse(text)
 		if state == "up" then
 			table.insert(of_service.up, member)
 		end
+	end
+	for _, of_service in pairs(all) do
+		of_service.up = rotations(of_service.up)
 	end
 	return all
 end
@@ -56,39 +74,48 @@ local function look()
 	end
 	if text and text ~= text_seen then
 		text_seen = text
-		members = parse(text)
+		services = parse(text)
 	end
 end
 
--- All that may be asked, in order: who has the session, then those that are up, from the next in
--- turn on, those to be avoided last.
-local function candidates(service, name)
-	local of_service = members[service]
-	local list, later = {}, {}
-	local named, up
+-- ---- who is asked -------------------------------------------------------------------------
 
-	if not of_service then
-		return list
-	end
-	up = of_service.up
-	named = name and of_service.by_name[name]
-	list[1] = named
-	turn = turn + 1
-	for i = 1, #up do
-		local member = up[(turn + i) % #up + 1]
+local function avoid(address)
+	avoided:set(address, true, AVOID_S)
+	avoided:set("any", true, AVOID_S)
+end
 
+-- named first, then list without it, those to be avoided last.
+local function reorder(list, named)
+	local order, later = {named}, {}
+
+	for _, member in ipairs(list) do
 		if member ~= named then
-			table.insert(avoided:get(member.address) and later or list, member)
+			table.insert(avoided:get(member.address) and later or order, member)
 		end
 	end
 	for _, member in ipairs(later) do
-		table.insert(list, member)
+		table.insert(order, member)
 	end
-	if #list == 0 then
-		list[1] = of_service.last
-	end
-	return list
+	return order
 end
+
+-- All that may be asked, in order.
+local function candidates(service, name)
+	local of_service = services[service] or NONE
+	local named = name and of_service.by_name[name]
+	local up = of_service.up
+	local list
+
+	turn = turn + 1
+	list = #up > 0 and up[turn % #up + 1] or {}
+	if named or avoided:get("any") then
+		list = reorder(list, named)
+	end
+	return #list > 0 and list or {of_service.last}
+end
+
+-- ---- what nginx calls ---------------------------------------------------------------------
 
 -- What a request must not say twice: proxy.conf passes the first on, and a service could not see
 -- the second.
@@ -100,71 +127,79 @@ local ONCE = {
 local function has_repeated_header()
 	local headers = ngx.req.get_headers(0)
 
-	for _, name in ipairs(ONCE) do
-		if type(headers[name]) == "table" then
+	for i = 1, #ONCE do
+		if type(headers[ONCE[i]]) == "table" then
 			return true
 		end
 	end
 	return false
 end
 
--- Which services have sessions, whose requests nobody else can serve but to say so.
-local function session_of(service)
-	local name = service == "presence" and ngx.var.process_of_session
-
-	return name ~= "" and name or nil
-end
-
--- For access_by_lua: sets ngx.ctx for ask().
-local function choose()
-	local ctx, var = ngx.ctx, ngx.var
-	local service, method = var.service, ngx.req.get_method()
-	local name = session_of(service)
+-- name: of the process that has the session; nil for any. is_brief: the answer begins at once,
+-- unless the process hangs. read_s: how long it may be silent.
+local function choose(service, name, is_brief, read_s)
+	local list
 
 	if has_repeated_header() then
 		return ngx.exit(400)
 	end
 	look()
-	ctx.candidates = candidates(service, name)
-	if #ctx.candidates == 0 then
+	list = candidates(service, name)
+	if #list == 0 then
 		return ngx.exit(503)
 	end
-	ctx.tries = 0
-	ctx.read_s = tonumber(var.read_s)
-	-- The answer begins at once, unless the process hangs. Of a method that changes something
-	-- no second one may be asked once the first has it, so that gets all the time there is.
-	ctx.is_brief = not name and var.upgrade_sent == "" and (method == "GET" or method == "HEAD")
+	ngx.ctx.choice = {list = list, tries = 0, is_brief = is_brief, read_s = read_s}
+end
+
+-- For access_by_lua of a route of the API. Of a method that changes something no second one may be
+-- asked once the first has it, so that gets all the time there is.
+local function api(service)
+	local method = ngx.req.get_method()
+
+	return choose(service, nil, method == "GET" or method == "HEAD", 15)
+end
+
+-- For that of /socket.io/. The server pings every 25 s.
+local function sockets()
+	local name = ngx.var.process_of_session
+
+	if name ~= "" then
+		return choose("presence", name, false, 90)
+	end
+	return choose("presence", nil, ngx.var.upgrade_sent == "", 90)
 end
 
 -- For balancer_by_lua, once for each try.
 local function ask()
-	local ctx = ngx.ctx
-	local list, read_s = ctx.candidates, ctx.read_s
+	local choice = ngx.ctx.choice
+	local list, read_s = choice.list, choice.read_s
+	local member
 
-	if ctx.tries == 0 and #list > 1 then
+	if choice.tries == 0 and #list > 1 then
 		balancer.set_more_tries(math.min(#list, TRIES_MAX) - 1)
-	elseif ctx.tries > 0 and balancer.get_last_failure() then
-		avoided:set(ctx.member.address, true, AVOID_S)
+	elseif choice.tries > 0 and balancer.get_last_failure() then
+		avoid(choice.member.address)
 	end
 	-- nginx tries once more where the connection was an old one; so there may be more tries
 	-- than candidates.
-	ctx.member = list[ctx.tries % #list + 1]
-	ctx.tries = ctx.tries + 1
-	if ctx.is_brief and ctx.tries < #list then
+	member = list[choice.tries % #list + 1]
+	choice.member, choice.tries = member, choice.tries + 1
+	if choice.is_brief and choice.tries < #list then
 		read_s = FIRST_READ_S
 	end
 	balancer.set_timeouts(CONNECT_S, SEND_S, read_s)
-	balancer.set_current_peer(ctx.member.host, ctx.member.port)
+	balancer.set_current_peer(member.host, member.port)
 end
 
 -- For log_by_lua: whoever failed with nobody asked after it.
 local function note()
-	local asked = (ngx.status == 502 or ngx.status == 504) and ngx.var.upstream_addr
+	local status = ngx.status
+	local asked = (status == 502 or status == 504) and ngx.var.upstream_addr
 	local last = asked and asked:match("[^%s,]+$")
 
 	if last then
-		avoided:set(last, true, AVOID_S)
+		avoid(last)
 	end
 end
 
-return {choose = choose, ask = ask, note = note}
+return {api = api, sockets = sockets, ask = ask, note = note}

@@ -77,5 +77,5 @@ while IFS=: read -r file line; do
 	*\"*) check_own "$file" "$layer" "$header" ;;
 	*) check_third_party "$file" "$header" ;;
 	esac
-done < <(grep -rE --include='*.[ch]' '^#[[:space:]]*include' shared services)
+done < <(grep -rE --include='*.[ch]' '^#[[:space:]]*include' shared services gateway)
 exit "$fail"
