@@ -46,6 +46,7 @@ struct job {
 	int64_t deadline_mono_ms; /* for the LLM */
 	int64_t give_up_mono_ms;
 	int64_t attempt;
+	bool is_unsure; /* an attempt to store the reply failed, and may have worked */
 	bool is_composing;
 	enum pl_reply_kind kind;
 	struct pl_buf text;
@@ -194,6 +195,15 @@ count_reply(const struct job *job)
 	pl_metrics_observe(PL_M_REPLY_SECONDS, NULL, took_ms * 1000);
 }
 
+/* The message has its reply: ours, whose answer got lost, or that of a process before us, which
+ * may have died before it could tell. */
+static void
+note_untold(struct job *job)
+{
+	if ((job->is_unsure || job->attempt > 1) && !job->responder->is_stopping)
+		pl_gap_note(job->responder->config.gap, job->message.created_unix_ms);
+}
+
 static void
 on_stored(struct pl_store_write_call *call)
 {
@@ -213,8 +223,11 @@ on_stored(struct pl_store_write_call *call)
 		tell(job);
 	} else if (err == PL_E_CONFLICT || err == PL_E_NOT_FOUND ||
 		   err == PL_E_CANCELLED) {
+		if (err == PL_E_CONFLICT)
+			note_untold(job);
 		job_free(job);
 	} else {
+		job->is_unsure = true;
 		pl_log_warn("reply was not stored, will try again", PL_L_ERR(err),
 		    PL_L_OID("message", &job->message.id),
 		    PL_L_INT("wait_ms", STORE_AGAIN_MS));

@@ -14,6 +14,8 @@ static struct {
 	struct pl_timer timer;
 	struct pl_store_write_call call;
 	struct pl_oid message; /* what the reply is to */
+	int64_t message_unix_ms;
+	bool is_second_try;
 } sweep;
 
 static void claim(void);
@@ -26,7 +28,8 @@ write_it(void (*done)(struct pl_store_write_call *call))
 		sweep.state = IDLE; /* the store has more than enough to do */
 }
 
-/* PL_E_CONFLICT: a responder was quicker after all. */
+/* PL_E_CONFLICT: a responder was quicker after all; or one stored it before, and may have died
+ * before it could tell. */
 static void
 on_stored(struct pl_store_write_call *call)
 {
@@ -41,6 +44,8 @@ on_stored(struct pl_store_write_call *call)
 		message_tell(&reply->message, PL_STR_NONE, NULL, NULL);
 		pl_message_fini(&reply->message);
 	}
+	if (err == PL_E_CONFLICT && sweep.is_second_try && message_gap() != NULL)
+		pl_gap_note(message_gap(), sweep.message_unix_ms);
 	if (err == PL_OK || err == PL_E_CONFLICT || err == PL_E_NOT_FOUND)
 		claim();
 }
@@ -54,6 +59,8 @@ on_claimed(struct pl_store_write_call *call)
 	if (call->write.err != PL_OK)
 		return;
 	sweep.message = claimed->message.id;
+	sweep.message_unix_ms = claimed->message.created_unix_ms;
+	sweep.is_second_try = claimed->attempt > 1;
 	pl_message_fini(&claimed->message);
 	pl_user_fini(&claimed->busy_user);
 	sweep.state = STORING;

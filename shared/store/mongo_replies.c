@@ -4,8 +4,10 @@
 /*
  * A job stands in its message until it is done. That there is one reply at most is the work of
  * the unique index over autoReply.inReplyTo; the lease only keeps two from working on the same.
+ * Reply and end of the job are two writes: who dies between them leaves a job that is claimed
+ * again, and ends where its second reply is refused.
  */
-#define DONE_JOBS_MAX 8 /* jobs that turn out to be done, in one claim */
+#define VOID_JOBS_MAX 8 /* that one claim may pass over */
 
 /* ---- ending jobs ---- */
 
@@ -101,20 +103,6 @@ take_job(struct pl_mongo *s, struct pl_write_claim *claim)
 	return err;
 }
 
-/* Does the message have its reply? Who stored it died before the job was ended. */
-static enum pl_err
-has_reply(struct pl_mongo *s, const struct pl_oid *message, bool *out)
-{
-	const bson_t *doc;
-	struct pl_find f;
-
-	pl_find_start(&f, s, s->messages);
-	pl_mongo_put_oid(&f.filter, PL_MONGO_P_IN_REPLY_TO, message);
-	pl_find_limit(&f, 1);
-	*out = pl_find_row(&f, &doc);
-	return pl_find_end(&f);
-}
-
 static enum pl_err
 read_busy_user(struct pl_mongo *s, struct pl_write_claim *claim)
 {
@@ -132,28 +120,17 @@ read_busy_user(struct pl_mongo *s, struct pl_write_claim *claim)
 	return err == PL_OK && !is_found ? PL_E_NOT_FOUND : err;
 }
 
-/* PL_E_NOT_FOUND: the job in hand needs no work any more. */
-static enum pl_err
-check_job(struct pl_mongo *s, struct pl_write_claim *claim)
-{
-	bool is_done;
-	enum pl_err err = has_reply(s, &claim->message.id, &is_done);
-
-	if (err != PL_OK)
-		return err;
-	return is_done ? PL_E_NOT_FOUND : read_busy_user(s, claim);
-}
-
+/* A job whose busy user is gone is none any more; the next one may be. */
 enum pl_err
 pl_mongo_reply_claim(struct pl_mongo *s, struct pl_write_claim *claim)
 {
-	for (int i = 0; i < DONE_JOBS_MAX; i++) {
+	for (int i = 0; i < VOID_JOBS_MAX; i++) {
 		enum pl_err err =
 		    pl_mongo_has_time(s) ? take_job(s, claim) : PL_E_UNAVAILABLE;
 
 		if (err != PL_OK)
 			return err;
-		err = check_job(s, claim);
+		err = read_busy_user(s, claim);
 		if (err != PL_E_NOT_FOUND)
 			return err;
 		err = end_jobs(s, &claim->message.id, 1);

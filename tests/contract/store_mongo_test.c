@@ -406,7 +406,7 @@ forgets_an_idempotency_key_after_24_hours(void **state)
 }
 
 static void
-ends_a_job_that_was_done_by_one_who_died(void **state)
+ends_a_job_whose_reply_was_stored_by_one_who_died(void **state)
 {
 	struct fixture *f = *state;
 	struct pl_oid one = store_add_user(f->store, "one");
@@ -423,10 +423,40 @@ ends_a_job_that_was_done_by_one_who_died(void **state)
 	    " \"u\": {\"$set\": {\"replyJob\": {\"deadline\": " DATE
 	    ", \"leaseUntil\": " DATE ", \"attempt\": 1}}}}]}");
 	claim = store_claim(f->store, NULL, INT64_MAX, 60000);
-	assert_int_equal(claim.err, PL_E_NOT_FOUND);
+	assert_int_equal(claim.err, PL_OK);
+	assert_int_equal(claim.u.claim.attempt, 2);
+	store_claim_fini(&claim);
+	reply = store_reply(f->store, &sent.id, "out");
+	assert_int_equal(reply.err, PL_E_CONFLICT);
 	assert_int_equal(mongo_databases_count(
 			     &f->config, "messages", "{\"replyJob\": {\"$exists\": 1}}"),
 	    0);
+}
+
+static void
+passes_over_jobs_of_users_who_are_gone(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid one = store_add_user(f->store, "one"),
+		      gone = store_add_user(f->store, "gone");
+	struct pl_message_pos sent;
+	struct pl_write claim;
+
+	store_set_status(f->store, &one, PL_STATUS_BUSY);
+	store_set_status(f->store, &gone, PL_STATUS_BUSY);
+	store_send(f->store, &one, &gone, "hi");
+	store_send(f->store, &one, &gone, "hi");
+	sent = store_send(f->store, &one, &one, "ho");
+	mongo_databases_run(&f->config,
+	    "{\"delete\": \"users\", \"deletes\": [{\"q\": {\"username\": \"gone\"},"
+	    " \"limit\": 1}]}");
+	claim = store_claim(f->store, NULL, INT64_MAX, 60000);
+	assert_int_equal(claim.err, PL_OK);
+	assert_true(pl_oid_eq(&claim.u.claim.message.id, &sent.id));
+	store_claim_fini(&claim);
+	assert_int_equal(mongo_databases_count(
+			     &f->config, "messages", "{\"replyJob\": {\"$exists\": 1}}"),
+	    1);
 }
 
 int
@@ -447,7 +477,8 @@ main(void)
 	    STORE_TEST(gives_each_place_behind_the_one_before),
 	    STORE_TEST(puts_a_reply_behind_its_message_whatever_the_clocks_say),
 	    STORE_TEST(forgets_an_idempotency_key_after_24_hours),
-	    STORE_TEST(ends_a_job_that_was_done_by_one_who_died),
+	    STORE_TEST(ends_a_job_whose_reply_was_stored_by_one_who_died),
+	    STORE_TEST(passes_over_jobs_of_users_who_are_gone),
 	};
 	int failed = store_contract_run(&mongo_factory);
 
