@@ -7,6 +7,10 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
+
+#define STATM_LINE     256
+#define PAGE_BYTES_MAX 65536
 
 static void *
 must_have(void *ptr, size_t size)
@@ -74,17 +78,24 @@ pl_mem_wipe_free(void *ptr, size_t size)
 	free(ptr);
 }
 
-/* 0 where it cannot be told. */
+/* 0 where it cannot be told. statm is "pages pages_resident ...". */
 static size_t
 resident_bytes(void)
 {
+	char line[STATM_LINE];
 	FILE *f = fopen("/proc/self/statm", "re");
-	unsigned long pages = 0;
+	struct pl_str rest, word;
+	uint64_t pages = 0;
 
 	if (f == NULL)
 		return 0;
-	if (fscanf(f, "%*u %lu", &pages) != 1)
-		pages = 0;
+	if (fgets(line, sizeof(line), f) != NULL) {
+		rest = pl_str(line);
+		if (!pl_str_split(&rest, ' ', &word) ||
+		    !pl_str_split(&rest, ' ', &word) ||
+		    !pl_str_to_u64(word, SIZE_MAX / PAGE_BYTES_MAX, &pages))
+			pages = 0;
+	}
 	fclose(f);
 	return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
