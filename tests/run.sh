@@ -3,18 +3,23 @@
 #
 #   1  what the tests need is installed and everything is built
 #   2  units: unit tests, and the contract of the stores
-#   3  outside-in: tests/e2e, tests/chaos and tests/browser over the real stack, on free ports
+#   3  outside-in: tests/e2e, tests/chaos and tests/browser over the real stack, on free ports;
+#      then those of them that the store matters to again, on MongoDB
 #
 # The last line alone sums up: "N passed, N failed". The exit status is 0 only where tests ran
 # and none failed. The logs of what failed stand above that line, and whole in build/test.
 #
 #   PARLEY_URL=http://...  points the tests that need no stack of their own at a running one
 #   TEST_JOBS=N            test files at once (2)
+#   TEST_STORE=mongo       all of part 3 once, with every stack's data in MongoDB
+#   TEST_STORE=sqlite      all of part 3 once, on SQLite
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
 out=build/test
 limit_s=420 # for all of part 3
+# What the second store is tested with.
+store_suites=$(echo tests/e2e/{audit,auth,llm,messages,realtime,recovery,users}.test.mjs)
 passed_sum=0
 failed_sum=0
 
@@ -58,28 +63,31 @@ run_units() {
 }
 
 # The sum of "# pass 12" and its like in a TAP file; nothing where it has no such line.
-tap_count() { # name...
-	local name
+tap_count() { # file, name...
+	local file=$1 name
 
+	shift
 	for name in "$@"; do
-		sed -n "s/^# $name \([0-9][0-9]*\)$/\1/p" "$out/outside-in.tap"
+		sed -n "s/^# $name \([0-9][0-9]*\)$/\1/p" "$file"
 	done | awk '{ n += $1 } END { if (NR > 0) print n }'
 }
 
-run_outside_in() {
-	local status passed failed
+run_outside_in() { # sqlite or mongo, test file...
+	local store=$1 log=$out/outside-in-$1 status passed failed left_s=$((limit_s - SECONDS))
 
-	echo "==== end to end, chaos and browser"
-	rm -f "$out/outside-in.tap"
-	timeout -k 20 "$limit_s" node --test --test-concurrency="${TEST_JOBS:-2}" \
+	shift
+	echo "==== end to end, chaos and browser: $store"
+	rm -f "$log.tap"
+	TEST_STORE=$store timeout -k 20 "$((left_s > 0 ? left_s : 1))" \
+		node --test --test-concurrency="${TEST_JOBS:-2}" \
 		--test-reporter=spec --test-reporter-destination=stdout \
-		--test-reporter=tap --test-reporter-destination="$out/outside-in.tap" \
-		tests/e2e/*.test.mjs tests/chaos/*.test.mjs tests/browser/*.test.mjs 2>&1 | tee "$out/outside-in.log"
+		--test-reporter=tap --test-reporter-destination="$log.tap" \
+		"$@" 2>&1 | tee "$log.log"
 	status=${PIPESTATUS[0]}
-	passed=$(tap_count pass)
-	failed=$(tap_count fail cancelled)
+	passed=$(tap_count "$log.tap" pass)
+	failed=$(tap_count "$log.tap" fail cancelled)
 	if [ -z "$passed" ]; then
-		broke "the outside-in tests did not run to their end (exit status $status)"
+		broke "the outside-in tests on $store did not run to their end (exit status $status)"
 		return
 	fi
 	passed_sum=$((passed_sum + passed))
@@ -92,5 +100,9 @@ step "install" deploy/local/install.sh test
 step "node modules" install_node_modules
 step "build" make -s -j"$(nproc)" all build/mongo/ready
 run_units
-run_outside_in
+SECONDS=0
+run_outside_in "${TEST_STORE:-sqlite}" \
+	tests/e2e/*.test.mjs tests/chaos/*.test.mjs tests/browser/*.test.mjs
+# shellcheck disable=SC2086 # a list
+[ -n "${TEST_STORE:-}" ] || run_outside_in mongo $store_suites
 finish

@@ -13,6 +13,7 @@
 #   BUILD_DIR    where the services were built                           (./build)
 #   REDIS_URL    an external Redis; none is started then                 (none)
 #   REDIS_PORT   the own one's port                                      (a free one)
+#   MONGO_DB_URI a MongoDB to keep everything in, in place of SQLite      (none)
 #   AUTH_INSTANCES, MESSAGE_INSTANCES, PRESENCE_INSTANCES, RESPONDER_INSTANCES   (1)
 #                how many; scale.sh changes it while they run
 #   WWW_DIR      another front end                                       (gateway/web)
@@ -31,6 +32,9 @@ PATH=$PATH:/usr/sbin:/sbin
 declare -A address=() # name -> host:port
 services=()           # names, in the order they are started
 kinds=(auth message presence responder) # of which there may be several
+# One host, or several; what has a meaning of its own in a URI is percent-encoded in a password.
+MONGO_HOST='([A-Za-z0-9._%-]+|\[[0-9A-Fa-f:.]+])(:[0-9]+)?'
+MONGO_URI="^mongodb(\+srv)?://([^@/?]+@)?$MONGO_HOST(,$MONGO_HOST)*(/[^@/?]*)?(\?[^@]*)?$"
 . "$root/deploy/local/supervise.sh"
 
 # ---- settings --------------------------------------------------------------------------
@@ -94,10 +98,28 @@ read_settings() {
 	fi
 	[[ -z $redis_url || $redis_url =~ ^redis://([^@/]*@)?[^:@/]+(:[0-9]+)?(/[0-9]*)?$ ]] ||
 		die $EX_CONFIG "REDIS_URL must look like redis://[:password@]host:port[/db]"
+	find_mongo
+}
+
+# Sets $mongo to hosts and database of the MongoDB to use, for people to read; to nothing where the
+# store is SQLite. A password never gets there: what is not clearly a host ends the start.
+find_mongo() {
+	local name uri= file=
+
+	mongo=
 	for name in MONGO_DB_URI MONGODB_URI MONGO_DB_URI_FILE MONGODB_URI_FILE; do
-		[ -z "${!name:-}" ] ||
-			die $EX_CONFIG "$name is set, but this build has no MongoDB store; unset it for SQLite"
+		[ -n "${!name:-}" ] || continue
+		uri=${!name}
+		[[ $name != *_FILE ]] || uri=$(cat "$uri" 2>/dev/null) ||
+			die $EX_CONFIG "$name names a file that cannot be read"
+		break
 	done
+	[ -n "$uri" ] || return 0
+	[[ $uri =~ $MONGO_URI ]] ||
+		die $EX_CONFIG "$name must look like mongodb://[user:password@]host[:port][,...][/database][?options]"
+	mongo=${uri#*://}
+	mongo=${mongo%%\?*}
+	mongo=${mongo##*@}
 }
 
 instances() { # AUTH
@@ -326,12 +348,23 @@ are_followed() {
 }
 
 is_answering() { # name
+	readiness=
 	case $1 in
 	redis) redis_answers ;;
 	gateway) [ "$missing" = "" ] && answers "$own_url/api/users" 401 ;; # through all: the last
 	follower) are_followed ;;
-	*) answers "http://${address[$1]}/readyz" 200 ;;
+	*)
+		readiness=$(curl -s -m 1 "http://${address[$1]}/readyz")
+		[[ $readiness == *'"db":"up"'* ]]
+		;;
 	esac
+}
+
+# Of the service that is_answering was asked about: is it up, and waits for a database that others
+# run?
+is_waiting() { # name
+	[[ -n $mongo && $readiness == *'"db":"down"'* ]] &&
+		waits_for="MongoDB at $mongo; $run/logs/$1.log says why"
 }
 
 # From now on: these services' warnings and errors, as they are logged, and what is no log line
@@ -376,7 +409,7 @@ announce() {
 	}
 	cat <<-END
 		Parley is at http${GATEWAY_TLS_CERT:+s}://localhost:$port
-		  store      SQLite in $data
+		  store      ${mongo:+MongoDB at }${mongo:-SQLite in $data}
 		  Redis      ${address[redis]}$([[ ${services[0]} = redis ]] || echo ', external')
 		  LLM        $llm
 		  front end  ${WWW_DIR:-$root/gateway/web}

@@ -6,6 +6,7 @@
 # From run.sh:  services        names, in the order they start
 #               become NAME     turns this process into the service
 #               is_answering NAME   whether it is ready
+#               is_waiting NAME     whether it only waits for another's server, named in $waits_for
 #               announce        says that all are
 #               look_for_orders   whether others are wanted: may add to $services, start and
 #                               retire
@@ -14,6 +15,8 @@
 
 START_LIMIT_MS=30000 # to ready
 STARTS_MAX=4         # of one service until then
+WAIT_SILENT_MS=2000  # for another's server, before that is told
+WAIT_TELL_MS=10000   # until it is told again
 BACKOFF_MIN_MS=200   # doubles with each death
 BACKOFF_MAX_MS=5000
 STEADY_MS=30000 # alive this long: the back-off begins anew
@@ -190,16 +193,29 @@ look_after() { # name
 	fi
 }
 
-# Who is not ready yet, in $missing.
+# Who is not ready yet, in $missing; what one of them waits for, in $waits_for.
 ask_readiness() {
 	local name
 
 	missing=
+	waits_for=
 	for name in "${services[@]}"; do
-		if [ -z "${is_ready[$name]:-}" ]; then
-			is_answering "$name" && is_ready[$name]=1 || missing+=" $name"
+		[ -z "${is_ready[$name]:-}" ] || continue
+		if is_answering "$name"; then
+			is_ready[$name]=1
+		else
+			missing+=" $name"
+			[ -n "$waits_for" ] || is_waiting "$name"
 		fi
 	done
+}
+
+# What is run by others may take any time.
+keep_waiting() {
+	start_ms=$REPLY
+	((REPLY < tell_ms)) && return
+	say "waiting for $waits_for"
+	tell_ms=$((REPLY + WAIT_TELL_MS))
 }
 
 start_all() {
@@ -216,11 +232,12 @@ start_all() {
 }
 
 supervise() {
-	local name missing start_ms
+	local name missing waits_for start_ms tell_ms
 
 	start_all
 	now_ms
 	start_ms=$REPLY
+	tell_ms=$((REPLY + WAIT_SILENT_MS))
 	missing=all
 	while [ -z "$stop_asked" ]; do
 		nap
@@ -240,6 +257,7 @@ supervise() {
 			is_announced=1
 			announce
 		fi
+		[ -z "$waits_for" ] || keep_waiting
 		((REPLY - start_ms < START_LIMIT_MS)) ||
 			die 1 "not ready within $((START_LIMIT_MS / 1000)) s:$missing; see $run/logs"
 	done

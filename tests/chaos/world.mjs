@@ -134,7 +134,7 @@ export class World {
         REDIS_URL: `redis://127.0.0.1:${toRedis.port}`,
         MESSAGE_INSTANCES: '2', PRESENCE_INSTANCES: '2', RESPONDER_INSTANCES: '2',
         LLM_API_URL: `${world.llm.url}/v1`, LLM_CONCURRENCY: '32', LIMIT_LLM_SENDER: '0', LIMIT_LLM_USER: '0',
-        ...(store === 'mongo' && { MONGO_DB_URI: world.database.uri }), ...settings,
+        MONGO_DB_URI: store === 'mongo' ? world.database.uri : '', ...settings,
       }, { dir: world.dir });
       world.proxies['client-gateway'] = await Proxy.start({ host: '127.0.0.1', port: world.stack.port });
       world.url = `http://127.0.0.1:${world.proxies['client-gateway'].port}`;

@@ -24,10 +24,15 @@ describe('a bad setting', () => {
     ['JWT_SECRET', { JWT_SECRET: 'tooshort' }, 'tooshort'], ['JWT_SECRET', { JWT_SECRET: 'z'.repeat(40) }, 'zzzz'],
     ['JWT_SECRET', { JWT_SECRET: secret, JWT_SECRET_FILE: '/dev/null' }, secret],
     ['JWT_SECRET', { JWT_SECRET_FILE: '/no/such/file' }],
-    ['MONGO_DB_URI', { MONGO_DB_URI: 'mongodb://user:hushhush@localhost/chat' }, 'hushhush'],
+    ['MONGO_DB_URI', { MONGO_DB_URI: 'postgres://user:hushhush@localhost/chat' }, 'hushhush'],
+    ['MONGO_DB_URI', { MONGO_DB_URI: 'mongodb://user:hush@hush?@localhost/chat' }, 'hush'],
+    ['MONGO_DB_URI', { MONGO_DB_URI: 'mongodb://localhost/chat?replicaSet' }],
+    ['MONGODB_URI', { MONGO_DB_URI: 'mongodb://localhost/one', MONGODB_URI: 'mongodb://localhost/two' }],
+    ['MONGO_DB_URI_FILE', { MONGO_DB_URI_FILE: '/no/such/file' }],
   ]) {
-    test(`ends the start with one line: ${JSON.stringify(settings)}`, async () => {
+    test(`ends the start with one line: ${JSON.stringify(settings)}`, async (t) => {
       const stack = await Stack.spawn(settings);
+      t.after(() => stack.stop());
       const { code } = await withDeadline('the end', stack.ended, 20000);
       const lines = stack.output.trim().split('\n').filter((line) => !/^parley: made .*jwt\.secret/.test(line));
       assert.notEqual(code, 0);
@@ -35,7 +40,6 @@ describe('a bad setting', () => {
       assert.equal(lines.length, 1, stack.output);
       if (hidden) assert.ok(!stack.output.includes(hidden), 'the value is not shown');
       assert.deepEqual(await stack.processes(), []);
-      await stack.stop();
     });
   }
 

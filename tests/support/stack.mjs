@@ -5,13 +5,23 @@ import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { newDatabase } from './mongo_server.mjs';
 import { freePort, waitUntil } from './wait.mjs';
 
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 const script = path.join(root, 'deploy/local/run.sh');
 
+const databases = new Map(); // by data folder, which a second stack may take over
+
+/** With TEST_STORE=mongo all that a stack keeps is in a MongoDB database of its own. */
+async function storeSettings(dir, settings) {
+  if (process.env.TEST_STORE !== 'mongo' || Object.keys(settings).some((name) => /^MONGO/.test(name))) return {};
+  if (!databases.has(dir)) databases.set(dir, await newDatabase());
+  return { MONGO_DB_URI: databases.get(dir) };
+}
+
 /** Environment for a stack: rates lifted, no LLM, nothing of the caller's own settings. */
-function environment(dir, port, settings) {
+async function environment(dir, port, settings) {
   const { PATH, HOME, LANG = 'C.UTF-8' } = process.env;
   // Another build, such as the one with sanitizers, is the caller's to choose.
   const kept = ['TMPDIR', 'BUILD_DIR', 'SERVICE_PRELOAD', 'ASAN_OPTIONS'].filter((name) => process.env[name]);
@@ -20,7 +30,7 @@ function environment(dir, port, settings) {
     PORT: String(port), DATA_DIR: path.join(dir, 'data'),
     LIMIT_LOGIN_ADDRESS: '0', LIMIT_LOGIN_ACCOUNT: '0',
     LIMIT_MESSAGES_PER_SECOND: '0', LIMIT_MESSAGES_BURST: '0',
-    ...settings,
+    ...await storeSettings(dir, settings), ...settings,
   };
 }
 
@@ -34,7 +44,7 @@ export class Stack {
     stack.output = '';
     // A test process that is killed takes its stack along.
     stack.process = spawn('setpriv', ['--pdeathsig', 'TERM', ...by, 'bash', script], {
-      cwd: root, env: environment(stack.dir, stack.port, settings), stdio: ['ignore', 'pipe', 'pipe'],
+      cwd: root, env: await environment(stack.dir, stack.port, settings), stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of [stack.process.stdout, stack.process.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => { stack.output += text; });
