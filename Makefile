@@ -85,6 +85,10 @@ $B/parley-settings: $B/deploy/local/settings_tool.o $B/libparley.a
 	@echo "  ld $@"
 	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $< $B/libparley.a $(LIBS)
 
+$B/parley-migrate: $(patsubst %.c,$B/%.o,$(wildcard deploy/migrate/*.c)) $B/libparley.a
+	@echo "  ld $@"
+	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS)
+
 # A module for kore like a service, for tests of the protocols.
 $B/conformance.so: $(CONFORMANCE_OBJ) $(KORE_OBJ) $B/libparley.a
 	@echo "  ld $@"

@@ -6,14 +6,7 @@
 #define SELECT_JOB        "SELECT message, deadline, attempt FROM reply_jobs "
 #define SELECT_REVOCATION "SELECT token_id, user, expires, created FROM revocations "
 
-/* What has had its time is no record any more: ?1 is the time that it must be behind. */
-static const char user_count[] = "SELECT count(*) FROM users";
-static const char message_count[] = "SELECT count(*) FROM messages";
-static const char idem_count[] = "SELECT count(*) FROM idem_keys WHERE created > ?1";
-static const char job_count[] = "SELECT count(*) FROM reply_jobs";
-static const char revocation_count[] =
-    "SELECT count(*) FROM revocations WHERE expires > ?1";
-
+/* What has had its time is no record any more. */
 static const char idem_page[] =
     SELECT_IDEM "WHERE created > ?1 AND (sender, idem_key) > (?2, ?3) "
 		"ORDER BY sender, idem_key LIMIT ?4";
@@ -101,49 +94,6 @@ read_rows(struct pl_query *q, enum pl_record_kind kind, struct pl_record_list *o
 
 /* ---- out ---- */
 
-static enum pl_err
-users_page(struct pl_sqlite *s, const struct pl_record *after, size_t limit,
-    struct pl_record_list *out)
-{
-	struct pl_user_list users;
-	enum pl_err err = pl_sqlite_users_page(
-	    &s->store, after != NULL ? &after->u.user.id : NULL, limit, &users);
-
-	if (err != PL_OK)
-		return err;
-	out->items = pl_mem_zalloc((users.count + 1) * sizeof(*out->items));
-	out->count = users.count;
-	for (size_t i = 0; i < users.count; i++)
-		out->items[i] =
-		    (struct pl_record){.kind = PL_RECORD_USER, .u.user = users.items[i]};
-	pl_mem_free(users.items);
-	return PL_OK;
-}
-
-static enum pl_err
-messages_page(struct pl_sqlite *s, const struct pl_record *after, size_t limit,
-    struct pl_record_list *out)
-{
-	struct pl_message_list messages;
-	struct pl_message_pos pos = {0};
-	enum pl_err err;
-
-	if (after != NULL)
-		pos = (struct pl_message_pos){
-		    after->u.message.created_unix_ms, after->u.message.id};
-	err = pl_sqlite_messages_to(
-	    &s->store, NULL, after != NULL ? &pos : NULL, limit, &messages);
-	if (err != PL_OK)
-		return err;
-	out->items = pl_mem_zalloc((messages.count + 1) * sizeof(*out->items));
-	out->count = messages.count;
-	for (size_t i = 0; i < messages.count; i++)
-		out->items[i] = (struct pl_record){
-		    .kind = PL_RECORD_MESSAGE, .u.message = messages.items[i]};
-	pl_mem_free(messages.items);
-	return PL_OK;
-}
-
 /* The empty key is ahead of all. */
 static void
 bind_after(struct pl_query *q, enum pl_record_kind kind, const struct pl_record *after)
@@ -171,36 +121,12 @@ pl_sqlite_export(struct pl_store *store, enum pl_record_kind kind,
 	    [PL_RECORD_JOB] = job_page,
 	    [PL_RECORD_REVOCATION] = revocation_page,
 	};
-	struct pl_sqlite *s = pl_sqlite_of(store);
-	struct pl_query q;
+	struct pl_query q = pl_query_start(pl_sqlite_of(store), pages[kind]);
 
-	if (kind == PL_RECORD_USER)
-		return users_page(s, after, limit, out);
-	if (kind == PL_RECORD_MESSAGE)
-		return messages_page(s, after, limit, out);
-	q = pl_query_start(s, pages[kind]);
 	bind_alive_since(&q, kind);
 	bind_after(&q, kind, after);
 	pl_query_int(&q, (int64_t)limit);
 	return read_rows(&q, kind, out);
-}
-
-enum pl_err
-pl_sqlite_count(struct pl_store *store, enum pl_record_kind kind, int64_t *out)
-{
-	static const char *const counts[] = {
-	    [PL_RECORD_USER] = user_count,
-	    [PL_RECORD_MESSAGE] = message_count,
-	    [PL_RECORD_IDEM] = idem_count,
-	    [PL_RECORD_JOB] = job_count,
-	    [PL_RECORD_REVOCATION] = revocation_count,
-	};
-	struct pl_query q = pl_query_start(pl_sqlite_of(store), counts[kind]);
-
-	bind_alive_since(&q, kind);
-	if (pl_query_row(&q))
-		*out = pl_query_get_int(&q, 0);
-	return pl_query_end(&q);
 }
 
 /* ---- in ---- */

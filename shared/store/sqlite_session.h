@@ -106,7 +106,6 @@ enum pl_err pl_sqlite_revocations_purge(struct pl_sqlite *s, int limit, int *dro
 enum pl_err pl_sqlite_export(struct pl_store *s, enum pl_record_kind kind,
     const struct pl_record *after, size_t limit, struct pl_record_list *out);
 enum pl_err pl_sqlite_import(struct pl_store *s, struct pl_record *records, size_t count);
-enum pl_err pl_sqlite_count(struct pl_store *s, enum pl_record_kind kind, int64_t *out);
 
 /* ---- rows that several nouns read ---- */
 struct pl_query;

@@ -31,11 +31,11 @@ struct pl_store_backend {
 	    struct pl_store *s, int64_t since_unix_ms, struct pl_revocation_list *out);
 	/* Sets each write's err; store.c then clears what those that failed put out. */
 	void (*write)(struct pl_store *s, struct pl_write *const *writes, size_t count);
+	/* Of a kind that store.h has no pages of. */
 	enum pl_err (*export_page)(struct pl_store *s, enum pl_record_kind kind,
 	    const struct pl_record *after, size_t limit, struct pl_record_list *out);
 	enum pl_err (*import)(
 	    struct pl_store *s, struct pl_record *records, size_t count);
-	enum pl_err (*count)(struct pl_store *s, enum pl_record_kind kind, int64_t *out);
 };
 
 /* A back end's session starts with this. */

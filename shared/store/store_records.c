@@ -16,10 +16,59 @@ pl_record_kind_name(enum pl_record_kind kind)
 	return names[kind];
 }
 
+/* ---- out and in ---- */
+
+static enum pl_err
+export_users(struct pl_store *s, const struct pl_record *after, size_t limit,
+    struct pl_record_list *out)
+{
+	struct pl_user_list users;
+	enum pl_err err = pl_store_users_page(
+	    s, after != NULL ? &after->u.user.id : NULL, limit, &users);
+
+	if (err != PL_OK)
+		return err;
+	out->items = pl_mem_zalloc((users.count + 1) * sizeof(*out->items));
+	out->count = users.count;
+	for (size_t i = 0; i < users.count; i++)
+		out->items[i] =
+		    (struct pl_record){.kind = PL_RECORD_USER, .u.user = users.items[i]};
+	pl_mem_free(users.items);
+	return PL_OK;
+}
+
+static enum pl_err
+export_messages(struct pl_store *s, const struct pl_record *after, size_t limit,
+    struct pl_record_list *out)
+{
+	struct pl_message_list messages;
+	struct pl_message_pos pos;
+	enum pl_err err;
+
+	if (after != NULL)
+		pos = (struct pl_message_pos){
+		    after->u.message.created_unix_ms, after->u.message.id};
+	err =
+	    pl_store_messages_to(s, NULL, after != NULL ? &pos : NULL, limit, &messages);
+	if (err != PL_OK)
+		return err;
+	out->items = pl_mem_zalloc((messages.count + 1) * sizeof(*out->items));
+	out->count = messages.count;
+	for (size_t i = 0; i < messages.count; i++)
+		out->items[i] = (struct pl_record){
+		    .kind = PL_RECORD_MESSAGE, .u.message = messages.items[i]};
+	pl_mem_free(messages.items);
+	return PL_OK;
+}
+
 enum pl_err
 pl_store_export(struct pl_store *s, enum pl_record_kind kind,
     const struct pl_record *after, size_t limit, struct pl_record_list *out)
 {
+	if (kind == PL_RECORD_USER)
+		return export_users(s, after, limit, out);
+	if (kind == PL_RECORD_MESSAGE)
+		return export_messages(s, after, limit, out);
 	return s->backend->export_page(s, kind, after, limit, out);
 }
 
@@ -29,11 +78,7 @@ pl_store_import(struct pl_store *s, struct pl_record *records, size_t count)
 	return count > 0 ? s->backend->import(s, records, count) : PL_OK;
 }
 
-enum pl_err
-pl_store_count(struct pl_store *s, enum pl_record_kind kind, int64_t *out)
-{
-	return s->backend->count(s, kind, out);
-}
+/* ---- memory ---- */
 
 static void
 record_fini(struct pl_record *r)

@@ -75,10 +75,6 @@ enum pl_err pl_store_export(struct pl_store *s, enum pl_record_kind kind,
 /* Store what is missing of count records of one kind, and say of each what became of it. */
 enum pl_err pl_store_import(
     struct pl_store *s, struct pl_record *records, size_t count) PL_MUST_CHECK;
-/* How many records an export would give. */
-enum pl_err pl_store_count(
-    struct pl_store *s, enum pl_record_kind kind, int64_t *out) PL_MUST_CHECK;
-
 /* Is there already, in old, what new brings? Compares what both back ends keep. */
 bool pl_record_is_same(const struct pl_record *old, const struct pl_record *fresh);
 

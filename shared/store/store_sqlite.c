@@ -311,5 +311,4 @@ static const struct pl_store_backend backend = {
     .write = write_batch,
     .export_page = pl_sqlite_export,
     .import = pl_sqlite_import,
-    .count = pl_sqlite_count,
 };

@@ -1,0 +1,326 @@
+/*
+ * parley-migrate: copies all that one store keeps into another, SQLite or MongoDB.
+ *
+ *   FROM=data TO=mongodb://user:password@host/chat parley-migrate
+ *
+ * FROM and TO come from the environment, or FROM_FILE and TO_FILE name files that hold them, so
+ * that a password shows in no list of processes. Nothing in TO is overwritten: what is there
+ * and equal is passed over, what is there and differs is named. A run that was broken off is
+ * finished by another. It takes the memory of one page, however much there is.
+ *
+ * Exit status: 0 all of FROM is in TO, 1 it could not be done, 2 something in TO differs,
+ * 78 a bad FROM or TO.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/config.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "place.h"
+#include "store/store_records.h"
+
+#define PAGE_RECORDS     500
+#define PROGRESS_RECORDS 10000
+#define NAMED_MAX        100 /* records that differ, before they are only counted */
+
+enum { EXIT_DIFFERS = 2 };
+
+struct tally {
+	int64_t read;
+	int64_t added;
+	int64_t same;
+	int64_t differs;
+	/* afterwards, as each end counts them */
+	int64_t in_from;
+	int64_t in_to;
+};
+
+struct migration {
+	struct place from;
+	struct place to;
+	struct tally tallies[PL_RECORD_KINDS];
+};
+
+/* ---- settings ---- */
+
+struct names {
+	char *from;
+	char *to;
+};
+
+static const struct pl_setting table[] = {
+    {
+	.name = "FROM",
+	.type = PL_SETTING_SECRET,
+	.services = 1,
+	.offset = offsetof(struct names, from),
+    },
+    {
+	.name = "TO",
+	.type = PL_SETTING_SECRET,
+	.services = 1,
+	.offset = offsetof(struct names, to),
+    },
+};
+#define ROWS (sizeof(table) / sizeof(table[0]))
+
+static int
+complain(int status, const char *what, const char *why)
+{
+	fprintf(stderr, "migrate: %s%s\n", what, why);
+	return status;
+}
+
+/* ---- saying what happens ---- */
+
+static const struct pl_oid *
+id_of(const struct pl_record *r)
+{
+	switch (r->kind) {
+	case PL_RECORD_USER:
+		return &r->u.user.id;
+	case PL_RECORD_MESSAGE:
+		return &r->u.message.id;
+	case PL_RECORD_IDEM:
+		return &r->u.idem.message;
+	case PL_RECORD_JOB:
+		return &r->u.job.message;
+	default:
+		return &r->u.revocation.user;
+	}
+}
+
+/* By id alone: names and texts are their users' own, and may hold anything. */
+static void
+name_one(const struct pl_record *r)
+{
+	static const struct {
+		const char *what;
+		const char *why;
+	} texts[] = {
+	    [PL_RECORD_USER] = {"user", "the id or the username is taken"},
+	    [PL_RECORD_MESSAGE] = {"message",
+		"the id is taken, or what it replies to has another reply"},
+	    [PL_RECORD_IDEM] = {"idempotency key of message",
+		"the key is taken, or the message is not there"},
+	    [PL_RECORD_JOB] = {"reply owed to message",
+		"it is owed otherwise, or the message is not there"},
+	    [PL_RECORD_REVOCATION] = {"revoked token of user",
+		"it is another user's there"},
+	};
+	char id[PL_OID_HEX_LEN + 1];
+
+	pl_oid_format(id_of(r), id);
+	printf("differs: %s %s: %s; TO left as it was\n", texts[r->kind].what, id,
+	    texts[r->kind].why);
+}
+
+static void
+note(struct tally *t, const struct pl_record *r)
+{
+	t->read++;
+	switch (r->outcome) {
+	case PL_RECORD_ADDED:
+		t->added++;
+		break;
+	case PL_RECORD_SAME:
+		t->same++;
+		break;
+	case PL_RECORD_DIFFERS:
+		if (t->differs++ < NAMED_MAX)
+			name_one(r);
+		break;
+	}
+	if (t->read % PROGRESS_RECORDS == 0)
+		printf("%s: %" PRId64 " so far\n", pl_record_kind_name(r->kind), t->read);
+}
+
+static void
+print_tallies(const struct migration *m)
+{
+	printf("%-18s %10s %10s %10s %10s %10s %10s\n", "", "read", "added", "was there",
+	    "differs", "in FROM", "in TO");
+	for (enum pl_record_kind kind = 0; kind < PL_RECORD_KINDS; kind++) {
+		const struct tally *t = &m->tallies[kind];
+
+		printf("%-18s %10" PRId64 " %10" PRId64 " %10" PRId64 " %10" PRId64
+		       " %10" PRId64 " %10" PRId64 "\n",
+		    pl_record_kind_name(kind), t->read, t->added, t->same, t->differs,
+		    t->in_from, t->in_to);
+	}
+}
+
+/* ---- pages ---- */
+
+/* All records of a kind, a page at a time. */
+struct walk {
+	struct pl_store *store;
+	enum pl_record_kind kind;
+	struct pl_record_list page; /* the one before */
+};
+
+static struct walk
+walk_start(struct pl_store *store, enum pl_record_kind kind)
+{
+	return (struct walk){.store = store, .kind = kind};
+}
+
+/* *page, good until the next call, is empty at the end. */
+static enum pl_err
+walk_next(struct walk *w, struct pl_record_list *page)
+{
+	const struct pl_record *last =
+	    w->page.count > 0 ? &w->page.items[w->page.count - 1] : NULL;
+	enum pl_err err = pl_store_export(w->store, w->kind, last, PAGE_RECORDS, page);
+
+	if (err == PL_OK) {
+		pl_record_list_fini(&w->page);
+		w->page = *page;
+	}
+	return err;
+}
+
+static void
+walk_end(struct walk *w)
+{
+	pl_record_list_fini(&w->page);
+}
+
+/* ---- the copy ---- */
+
+static enum pl_err
+copy_kind(struct migration *m, enum pl_record_kind kind)
+{
+	struct walk walk = walk_start(m->from.store, kind);
+	struct pl_record_list page;
+	enum pl_err err;
+
+	while ((err = walk_next(&walk, &page)) == PL_OK && page.count > 0) {
+		err = pl_store_import(m->to.store, page.items, page.count);
+		if (err != PL_OK)
+			break;
+		for (size_t i = 0; i < page.count; i++)
+			note(&m->tallies[kind], &page.items[i]);
+	}
+	walk_end(&walk);
+	return err;
+}
+
+/* By reading it all. */
+static enum pl_err
+count_records(struct pl_store *s, enum pl_record_kind kind, int64_t *count)
+{
+	struct pl_record_list page;
+	struct walk walk = walk_start(s, kind);
+	enum pl_err err;
+
+	while ((err = walk_next(&walk, &page)) == PL_OK && page.count > 0)
+		*count += (int64_t)page.count;
+	walk_end(&walk);
+	return err;
+}
+
+/* What expires may do so meanwhile: TO is counted first. */
+static enum pl_err
+count_kind(struct migration *m, enum pl_record_kind kind)
+{
+	struct tally *t = &m->tallies[kind];
+	enum pl_err err = count_records(m->to.store, kind, &t->in_to);
+
+	return err != PL_OK ? err : count_records(m->from.store, kind, &t->in_from);
+}
+
+/* Is each record of FROM accounted for in TO? */
+static bool
+counts_agree(const struct migration *m)
+{
+	bool agree = true;
+
+	for (enum pl_record_kind kind = 0; kind < PL_RECORD_KINDS; kind++) {
+		const struct tally *t = &m->tallies[kind];
+
+		agree =
+		    agree && t->in_from <= t->read && t->in_from - t->differs <= t->in_to;
+	}
+	return agree;
+}
+
+static int64_t
+differing(const struct migration *m)
+{
+	int64_t sum = 0;
+
+	for (enum pl_record_kind kind = 0; kind < PL_RECORD_KINDS; kind++)
+		sum += m->tallies[kind].differs;
+	return sum;
+}
+
+static int
+migrate(struct migration *m)
+{
+	enum pl_err err = PL_OK;
+
+	printf("from %s to %s\n", m->from.shown, m->to.shown);
+	for (enum pl_record_kind kind = 0; err == PL_OK && kind < PL_RECORD_KINDS; kind++)
+		err = copy_kind(m, kind);
+	for (enum pl_record_kind kind = 0; err == PL_OK && kind < PL_RECORD_KINDS; kind++)
+		err = count_kind(m, kind);
+	if (err != PL_OK)
+		return complain(EXIT_FAILURE,
+		    "broken off; run it again to finish: ", pl_err_name(err));
+	print_tallies(m);
+	if (!counts_agree(m))
+		return complain(EXIT_FAILURE, "",
+		    "the counts do not agree: somebody writes there; stop it, run this "
+		    "again");
+	if (differing(m) > 0)
+		return complain(EXIT_DIFFERS, "", "what differs was not copied");
+	printf("all of FROM is in TO\n");
+	return EXIT_SUCCESS;
+}
+
+static int
+run(const struct names *names)
+{
+	struct migration m = {.from.lock_fd = -1, .to.lock_fd = -1};
+	struct pl_buf why;
+	int status = EXIT_FAILURE;
+
+	pl_buf_init(&why, 1024);
+	if (place_open(&m.from, names->from, false, &why) != PL_OK)
+		complain(status, "FROM: ", why.data);
+	else if (place_open(&m.to, names->to, true, &why) != PL_OK)
+		complain(status, "TO: ", why.data);
+	else
+		status = migrate(&m);
+	place_close(&m.to);
+	place_close(&m.from);
+	pl_buf_fini(&why);
+	return status;
+}
+
+int
+main(void)
+{
+	struct names names = {0};
+	struct pl_buf why;
+	int status;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	pl_log_init("migrate", PL_LOG_WARN);
+	pl_buf_init(&why, 1024);
+	if (pl_config_load(table, ROWS, 1, &names, &why) != PL_OK)
+		status = complain(PL_EXIT_CONFIG, "", why.data);
+	else if (names.from == NULL || names.to == NULL)
+		status = complain(PL_EXIT_CONFIG, "",
+		    "set FROM and TO: each a data folder or a mongodb:// URI");
+	else if (strcmp(names.from, names.to) == 0)
+		status = complain(PL_EXIT_CONFIG, "", "FROM and TO are the same");
+	else
+		status = run(&names);
+	pl_buf_fini(&why);
+	pl_config_free(table, ROWS, 1, &names);
+	return status;
+}
