@@ -253,14 +253,14 @@ pl_mongo_message_write(bson_t *doc, const struct pl_message *m)
 }
 
 void
-pl_mongo_job_write(bson_t *doc, int64_t deadline_unix_ms)
+pl_mongo_job_write(bson_t *doc, int64_t deadline_unix_ms, int32_t attempt)
 {
 	bson_t job;
 
 	bson_append_document_begin(doc, PL_MONGO_F_JOB, -1, &job);
 	pl_mongo_put_time(&job, PL_MONGO_F_DEADLINE, deadline_unix_ms);
-	pl_mongo_put_time(&job, PL_MONGO_F_LEASE_UNTIL, 0); /* never claimed */
-	pl_mongo_put_int(&job, PL_MONGO_F_ATTEMPT, 0);
+	pl_mongo_put_time(&job, PL_MONGO_F_LEASE_UNTIL, 0);
+	pl_mongo_put_int(&job, PL_MONGO_F_ATTEMPT, attempt);
 	bson_append_document_end(doc, &job);
 }
 

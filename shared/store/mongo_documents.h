@@ -71,7 +71,8 @@ enum pl_status pl_mongo_user_status_read(const bson_t *doc);
 bool pl_mongo_message_read(const bson_t *doc, struct pl_message *out);
 /* Without idemKey and replyJob. */
 void pl_mongo_message_write(bson_t *doc, const struct pl_message *m);
-void pl_mongo_job_write(bson_t *doc, int64_t deadline_unix_ms);
+/* attempt: claims until now. No lease is in force. */
+void pl_mongo_job_write(bson_t *doc, int64_t deadline_unix_ms, int32_t attempt);
 /* False where it has no job. */
 bool pl_mongo_job_read(const bson_t *doc, int64_t *deadline_unix_ms, int64_t *attempt);
 

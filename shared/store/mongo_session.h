@@ -7,6 +7,7 @@
  *   mongo_messages.c      reading messages     mongo_send.c         storing messages
  *   mongo_idem.c          Idempotency-Keys     mongo_order.c        places in the order
  *   mongo_replies.c       reply jobs           mongo_revocations.c  refused tokens
+ *   mongo_records.c       copying it all
  *
  * A session has a client of its own rather than one of a pool: a store thread uses one client
  * all its life, so that there are as many connections as threads either way, and this one
@@ -84,6 +85,11 @@ enum pl_err pl_mongo_messages_to(struct pl_store *s, const struct pl_oid *receiv
     const struct pl_message_pos *pos, size_t limit, struct pl_message_list *out);
 enum pl_err pl_mongo_revocations_since(
     struct pl_store *s, int64_t since_unix_ms, struct pl_revocation_list *out);
+
+/* ---- records: as in store_records.h ---- */
+enum pl_err pl_mongo_export(struct pl_store *s, enum pl_record_kind kind,
+    const struct pl_record *after, size_t limit, struct pl_record_list *out);
+enum pl_err pl_mongo_import(struct pl_store *s, struct pl_record *records, size_t count);
 
 /* ---- writes: count of one kind, in the order of the batch; each one's err is set ---- */
 void pl_mongo_users_insert(

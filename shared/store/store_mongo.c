@@ -202,4 +202,6 @@ static const struct pl_store_backend backend = {
     .messages_to = pl_mongo_messages_to,
     .revocations_since = pl_mongo_revocations_since,
     .write = write_batch,
+    .export_page = pl_mongo_export,
+    .import = pl_mongo_import,
 };
