@@ -14,6 +14,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/config.h"
 #include "base/log.h"
@@ -24,6 +25,9 @@
 #define PAGE_RECORDS     500
 #define PROGRESS_RECORDS 10000
 #define NAMED_MAX        100 /* records that differ, before they are only counted */
+
+#define TRIES_MAX     6    /* of one step, while a database does not answer */
+#define WAIT_FIRST_MS 500L /* before the second; then twice as long each time */
 
 enum { EXIT_DIFFERS = 2 };
 
@@ -152,6 +156,19 @@ print_tallies(const struct migration *m)
 	}
 }
 
+/* Shall a step that came to err be tried again? Waits then; each step may be done twice. */
+static bool
+is_worth_another_try(enum pl_err err, int *tries)
+{
+	long wait_ms = WAIT_FIRST_MS << *tries;
+	struct timespec wait = {wait_ms / 1000, wait_ms % 1000 * 1000000};
+
+	if (err != PL_E_UNAVAILABLE || ++*tries == TRIES_MAX)
+		return false;
+	nanosleep(&wait, NULL);
+	return true;
+}
+
 /* ---- pages ---- */
 
 /* All records of a kind, a page at a time. */
@@ -173,8 +190,12 @@ walk_next(struct walk *w, struct pl_record_list *page)
 {
 	const struct pl_record *last =
 	    w->page.count > 0 ? &w->page.items[w->page.count - 1] : NULL;
-	enum pl_err err = pl_store_export(w->store, w->kind, last, PAGE_RECORDS, page);
+	int tries = 0;
+	enum pl_err err;
 
+	do
+		err = pl_store_export(w->store, w->kind, last, PAGE_RECORDS, page);
+	while (is_worth_another_try(err, &tries));
 	if (err == PL_OK) {
 		pl_record_list_fini(&w->page);
 		w->page = *page;
@@ -191,6 +212,20 @@ walk_end(struct walk *w)
 /* ---- the copy ---- */
 
 static enum pl_err
+copy_page(struct migration *m, struct pl_record_list *page)
+{
+	int tries = 0;
+	enum pl_err err;
+
+	do
+		err = pl_store_import(m->to.store, page->items, page->count);
+	while (is_worth_another_try(err, &tries));
+	for (size_t i = 0; err == PL_OK && i < page->count; i++)
+		note(&m->tallies[page->items[i].kind], &page->items[i]);
+	return err;
+}
+
+static enum pl_err
 copy_kind(struct migration *m, enum pl_record_kind kind)
 {
 	struct walk walk = walk_start(m->from.store, kind);
@@ -198,11 +233,9 @@ copy_kind(struct migration *m, enum pl_record_kind kind)
 	enum pl_err err;
 
 	while ((err = walk_next(&walk, &page)) == PL_OK && page.count > 0) {
-		err = pl_store_import(m->to.store, page.items, page.count);
+		err = copy_page(m, &page);
 		if (err != PL_OK)
 			break;
-		for (size_t i = 0; i < page.count; i++)
-			note(&m->tallies[kind], &page.items[i]);
 	}
 	walk_end(&walk);
 	return err;

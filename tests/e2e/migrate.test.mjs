@@ -144,7 +144,10 @@ describe('a migration', () => {
   // The network stops in mid-copy; then the program is killed there.
   const killHalfway = async (proxy, settings) => {
     const run = begin(settings);
-    await waitUntil('half of it to have passed', () => proxy.stalls, { within: 30000 });
+    await waitUntil('half of it to have passed', () => {
+      if (run.code !== undefined && !proxy.stalls) throw new Error(`it ended with ${run.code}: ${run.output}${run.errors}`);
+      return proxy.stalls;
+    }, { within: 30000 });
     run.process.kill('SIGKILL');
     await run.ended;
     await proxy.stop();
@@ -187,6 +190,20 @@ describe('a migration', () => {
     } finally {
       await copy.close();
     }
+  });
+
+  test('whose database is away for a moment waits for it', async () => {
+    const folder = path.join(dir, 'patient');
+    const [proxy, through] = await proxyTo(uri, 500000);
+    const run = begin({ FROM: through, TO: folder });
+    await waitUntil('half of it to have passed', () => proxy.stalls, { within: 30000 });
+    proxy.cut();
+    proxy.mend();
+    proxy.flow();
+    await withDeadline('the end', run.ended, 60000);
+    await proxy.stop();
+    assert.equal(run.code, 0, run.output + run.errors);
+    assert.equal(tableOf(run).messages.added, 5000);
   });
 
   test('overwrites nothing that differs, says what, and copies the rest', async () => {
