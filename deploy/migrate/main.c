@@ -26,7 +26,7 @@
 #define PROGRESS_RECORDS 10000
 #define NAMED_MAX        100 /* records that differ, before they are only counted */
 
-#define TRIES_MAX     6    /* of one step, while a database does not answer */
+#define TRIES_MAX     5    /* of one step, while a database does not answer */
 #define WAIT_FIRST_MS 500L /* before the second; then twice as long each time */
 
 enum { EXIT_DIFFERS = 2 };
@@ -314,6 +314,20 @@ migrate(struct migration *m)
 	return EXIT_SUCCESS;
 }
 
+static enum pl_err
+open_patiently(struct place *p, const char *name, bool is_new, struct pl_buf *why)
+{
+	int tries = 0;
+	enum pl_err err;
+
+	do {
+		place_close(p);
+		pl_buf_clear(why);
+		err = place_open(p, name, is_new, why);
+	} while (is_worth_another_try(err, &tries));
+	return err;
+}
+
 static int
 run(const struct names *names)
 {
@@ -322,9 +336,9 @@ run(const struct names *names)
 	int status = EXIT_FAILURE;
 
 	pl_buf_init(&why, 1024);
-	if (place_open(&m.from, names->from, false, &why) != PL_OK)
+	if (open_patiently(&m.from, names->from, false, &why) != PL_OK)
 		complain(status, "FROM: ", why.data);
-	else if (place_open(&m.to, names->to, true, &why) != PL_OK)
+	else if (open_patiently(&m.to, names->to, true, &why) != PL_OK)
 		complain(status, "TO: ", why.data);
 	else
 		status = migrate(&m);
