@@ -23,17 +23,18 @@ store_contract_run(const struct store_factory *used)
 	       store_replies_suite() + store_revocations_suite() + store_records_suite();
 }
 
-/* As services do: a server that is busy is asked again. */
-static void
-open_at_last(struct fixture *f)
+struct pl_store *
+store_open_patiently(const struct pl_store_config *config)
 {
 	int64_t limit = pl_clock_mono_ms() + OPEN_LIMIT_MS;
+	struct pl_store *s = NULL;
 	enum pl_err err;
 
-	while ((err = pl_store_open(&f->config, &f->store)) == PL_E_UNAVAILABLE &&
+	while ((err = pl_store_open(config, &s)) == PL_E_UNAVAILABLE &&
 	       pl_clock_mono_ms() < limit)
 		usleep(20000);
 	assert_int_equal(err, PL_OK);
+	return s;
 }
 
 int
@@ -42,7 +43,7 @@ store_fixture_setup(void **state)
 	struct fixture *f = pl_mem_zalloc(sizeof(*f));
 
 	factory->make(&f->config);
-	open_at_last(f);
+	f->store = store_open_patiently(&f->config);
 	*state = f;
 	return 0;
 }

@@ -39,6 +39,8 @@ struct fixture {
 };
 
 void store_contract_use(const struct store_factory *factory);
+/* A session, opened as services do: a server that is away or busy is asked again. */
+struct pl_store *store_open_patiently(const struct pl_store_config *config);
 int store_fixture_setup(void **state);
 int store_fixture_teardown(void **state);
 #define STORE_TEST(name)                                                                 \

@@ -11,7 +11,6 @@
 
 /* R8 wants 3 s of the whole way; a busy machine may add to it. */
 #define OUTAGE_MS_MAX 6000
-#define GIVE_UP_MS    30000
 
 /* A session by way of a proxy, beside the fixture's own. */
 struct by_proxy {
@@ -44,21 +43,6 @@ proxy_close(struct by_proxy *b)
 	wire_proxy_stop(&b->proxy);
 }
 
-/* A new session, as store_async opens one after a failure, once the server lets us. */
-static struct pl_store *
-open_again(const struct pl_store_config *config)
-{
-	int64_t give_up = pl_clock_mono_ms() + GIVE_UP_MS;
-	struct pl_store *s;
-	enum pl_err err;
-
-	do
-		err = pl_store_open(config, &s);
-	while (err == PL_E_UNAVAILABLE && pl_clock_mono_ms() < give_up);
-	assert_int_equal(err, PL_OK);
-	return s;
-}
-
 /* ---- answers that get lost ---- */
 
 static void
@@ -80,7 +64,7 @@ is_right_at_the_second_try_where_the_first_answer_got_lost(void **state)
 	assert_int_equal(store_count(f->store, &ann, &ann), 1); /* it was stored */
 
 	pl_store_close(b.store);
-	b.store = open_again(&b.config);
+	b.store = store_open_patiently(&b.config);
 	assert_int_equal(store_write_one(b.store, &again), PL_OK);
 	assert_true(again.u.send.replayed);
 	assert_int_equal(store_count(f->store, &ann, &ann), 1);
@@ -155,7 +139,7 @@ goes_on_after_its_connections_were_cut(void **state)
 	if (pl_store_user_by_id(b.store, &ann, &user) == PL_OK)
 		pl_user_fini(&user); /* the driver saw it in time */
 	pl_store_close(b.store);
-	b.store = open_again(&b.config);
+	b.store = store_open_patiently(&b.config);
 	assert_int_equal(pl_store_user_by_id(b.store, &ann, &user), PL_OK);
 	pl_user_fini(&user);
 	proxy_close(&b);
@@ -189,7 +173,7 @@ answers_in_time_where_the_server_stands_still(void **state)
 	mongo_server_resume(mongo_databases_server());
 
 	/* The server may carry out the first one only now, at the same time as the second. */
-	s = open_again(&f->config);
+	s = store_open_patiently(&f->config);
 	assert_int_equal(store_write_one(s, &again), PL_OK);
 	assert_int_equal(store_count(s, &ann, &ann), 1);
 	pl_store_close(s);
@@ -216,13 +200,13 @@ opens_once_the_server_is_there(void **state)
 	assert_in_range(pl_clock_mono_ms() - start, 0, OUTAGE_MS_MAX);
 
 	mongo_server_start(&other);
-	assert_int_equal(pl_store_open(&config, &s), PL_OK);
+	s = store_open_patiently(&config);
 	store_add_user(s, "ann");
 	mongo_server_stop(&other);
 	assert_int_not_equal(pl_store_ping(s), PL_OK);
 	pl_store_close(s);
 	mongo_server_start(&other);
-	s = open_again(&config);
+	s = store_open_patiently(&config);
 	assert_int_equal(
 	    store_insert_user(s, "ann", &(struct pl_oid){{0}}), PL_E_CONFLICT);
 	pl_store_close(s);
@@ -249,7 +233,7 @@ does_not_wait_for_indexes_that_take_long(void **state)
 		assert_int_equal(pl_store_open(&b.config, &b.store), PL_E_UNAVAILABLE);
 	assert_int_equal(wire_proxy_seen(&b.proxy), 2);
 	wire_proxy_set(&b.proxy, WIRE_PROXY_PASS, NULL);
-	b.store = open_again(&b.config);
+	b.store = store_open_patiently(&b.config);
 	store_add_user(b.store, "ann");
 	proxy_close(&b);
 }
