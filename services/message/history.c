@@ -6,24 +6,28 @@
 #include "web/service.h"
 #include "web/stream.h"
 
-/* One page, or one page of many. Read and written out on a store thread. */
+/* A page, or the whole conversation: read and written out on a store thread, in pieces where it
+ * is heavy, so that what many slow readers wait for does not fill the memory. */
 struct history {
 	struct pl_store_read_call call;
 	struct pl_request *rq;
 	struct pl_oid me;
 	struct pl_oid other;
-	enum pl_page_way way;
+	enum pl_page_way way; /* of the first piece; the others follow it */
 	bool has_limit;
 	bool has_cursor;
 	struct pl_oid cursor; /* before or after this message */
-	size_t limit;
-	/* what was read */
+	size_t limit;         /* of this reading */
+	/* of the page, known with its first piece */
+	bool has_more; /* on its far side */
+	struct pl_message_pos first, end;
+	size_t left; /* messages not written yet */
+	/* of the piece */
 	struct pl_buf body; /* messages, with commas between them, without the brackets */
-	bool has_more;      /* on the far side of the page */
 	size_t count;
-	struct pl_message_pos first;
 	struct pl_message_pos last;
-	bool goes_on; /* last is set by an earlier page */
+	bool is_last;
+	bool goes_on; /* it is not the first */
 };
 
 static void
@@ -41,33 +45,38 @@ pos_of(const struct pl_message *m)
 	return (struct pl_message_pos){m->created_unix_ms, m->id};
 }
 
-/* Keep what belongs to the page; one message more than the limit only tells of more. A page
- * of a whole conversation also ends where it is heavy: many such may wait for slow readers. */
+/* What belongs to the page: one message more than the limit only tells of more. */
 static void
-write_page(struct history *h, const struct pl_message_list *list)
+find_page(struct history *h, const struct pl_message_list *list, size_t *from, size_t *to)
+{
+	h->has_more = list->count > h->limit;
+	*from = h->has_more && h->way == PL_PAGE_BEFORE ? 1 : 0;
+	*to = h->has_more && h->way == PL_PAGE_AFTER ? h->limit : list->count;
+	h->left = *to - *from;
+	if (h->left == 0)
+		return;
+	h->first = pos_of(&list->items[*from]);
+	h->end = pos_of(&list->items[*to - 1]);
+}
+
+/* A piece ends where it is heavy. Of a whole conversation each reading is a page of its own. */
+static void
+write_piece_of(struct history *h, const struct pl_message_list *list)
 {
 	struct pl_json_out o;
-	size_t from = 0, to = list->count, at;
+	size_t from = 0, to = list->count < h->limit ? list->count : h->limit, at;
 
-	h->has_more = list->count > h->limit;
-	if (h->has_more && h->way == PL_PAGE_BEFORE)
-		from = 1;
-	else if (h->has_more)
-		to = h->limit;
-	h->count = 0;
-	if (from == to)
-		return;
+	if (!h->has_limit || !h->goes_on)
+		find_page(h, list, &from, &to);
 	pl_buf_clear(&h->body);
 	pl_jo_init(&o, &h->body);
-	for (at = from; at < to; at++) {
-		if (!h->has_limit && h->body.len >= HISTORY_PIECE_BYTES)
-			break;
+	for (at = from; at < to && h->body.len < HISTORY_PIECE_BYTES; at++)
 		pl_message_write(&o, &list->items[at]);
-	}
-	h->has_more |= at < to;
 	h->count = at - from;
-	h->first = pos_of(&list->items[from]);
-	h->last = pos_of(&list->items[at - 1]);
+	h->left -= h->count;
+	if (h->count > 0)
+		h->last = pos_of(&list->items[at - 1]);
+	h->is_last = h->count == 0 || (h->left == 0 && (h->has_limit || !h->has_more));
 }
 
 static enum pl_err
@@ -87,13 +96,13 @@ run(struct pl_store_read_call *call, struct pl_store *s)
 		    h->goes_on || h->has_cursor ? &pos : NULL, h->limit + 1, &list);
 	if (err != PL_OK)
 		return err;
-	write_page(h, &list);
+	write_piece_of(h, &list);
 	pl_message_list_fini(&list);
 	return PL_OK;
 }
 
 static void
-read_page(struct history *h)
+read_piece(struct history *h)
 {
 	enum pl_err err = pl_store_async_read(pl_app.store, &h->call);
 
@@ -103,7 +112,7 @@ read_page(struct history *h)
 	}
 }
 
-/* ---- a page -------------------------------------------------------------------------- */
+/* ---- what is one piece --------------------------------------------------------------- */
 
 static void
 add_link(struct pl_buf *link, const struct history *h, const char *cursor,
@@ -124,26 +133,24 @@ reply_links(const struct history *h)
 	bool is_before = h->way == PL_PAGE_BEFORE;
 	struct pl_buf link;
 
-	if (h->count == 0)
+	if (!h->has_limit || h->count == 0)
 		return;
 	pl_buf_init(&link, PL_BUF_UNLIMITED);
 	if (is_before ? h->has_more : h->has_cursor)
 		add_link(&link, h, "before", &h->first.id, "prev");
 	if (is_before ? h->has_cursor : h->has_more)
-		add_link(&link, h, "after", &h->last.id, "next");
+		add_link(&link, h, "after", &h->end.id, "next");
 	if (link.len > 0)
 		pl_reply_header(h->rq, "link", link.data);
 	pl_buf_fini(&link);
 }
 
 static void
-reply_page(struct history *h)
+reply_whole(struct history *h)
 {
 	struct pl_buf body;
 
-	if (h->has_limit)
-		reply_links(h);
-	pl_buf_init(&body, PL_BUF_UNLIMITED);
+	pl_buf_init(&body, PL_BUF_UNLIMITED); /* one piece */
 	(void)pl_buf_add_char(&body, '[');
 	(void)pl_buf_add_str(&body, pl_buf_str(&h->body));
 	(void)pl_buf_add_char(&body, ']');
@@ -152,18 +159,21 @@ reply_page(struct history *h)
 	history_free(h);
 }
 
-/* ---- the whole conversation ---------------------------------------------------------- */
+/* ---- what comes in pieces ------------------------------------------------------------ */
 
 static void
 write_piece(struct history *h)
 {
 	struct pl_buf piece;
 
-	pl_buf_init(&piece, PL_BUF_UNLIMITED); /* one page */
-	/* A later page holds something: the message that told of it. */
-	(void)pl_buf_add_char(&piece, h->goes_on ? ',' : '[');
+	pl_buf_init(&piece, PL_BUF_UNLIMITED);
+	/* What was there a moment ago may have been deleted, by another program than ours. */
+	if (!h->goes_on)
+		(void)pl_buf_add_char(&piece, '[');
+	else if (h->count > 0)
+		(void)pl_buf_add_char(&piece, ',');
 	(void)pl_buf_add_str(&piece, pl_buf_str(&h->body));
-	if (!h->has_more)
+	if (h->is_last)
 		(void)pl_buf_add_char(&piece, ']');
 	h->goes_on = true;
 	pl_stream_write(h->rq, pl_buf_str(&piece));
@@ -177,11 +187,14 @@ on_more(struct pl_request *rq)
 
 	if (!h->goes_on) {
 		write_piece(h);
-	} else if (h->has_more && !rq->is_gone) {
+	} else if (!h->is_last && !rq->is_gone) {
 		/* Behind heavy messages few are read at once, behind light ones more again. */
 		h->limit =
 		    h->count < HISTORY_PAGE_COUNT / 2 ? 2 * h->count : HISTORY_PAGE_COUNT;
-		read_page(h);
+		if (h->has_limit && h->limit > h->left)
+			h->limit = h->left;
+		h->way = PL_PAGE_AFTER;
+		read_piece(h);
 	} else {
 		pl_stream_end(rq);
 		history_free(h);
@@ -189,7 +202,7 @@ on_more(struct pl_request *rq)
 }
 
 static void
-on_next_page(struct history *h)
+on_next_piece(struct history *h)
 {
 	if (h->call.err == PL_OK) {
 		write_piece(h);
@@ -217,7 +230,7 @@ on_read(struct pl_store_read_call *call)
 	struct history *h = PL_CONTAINER(call, struct history, call);
 
 	if (h->goes_on) {
-		on_next_page(h);
+		on_next_piece(h);
 	} else if (call->err == PL_E_NOT_FOUND) {
 		refuse(h->rq,
 		    h->way == PL_PAGE_AFTER
@@ -227,9 +240,11 @@ on_read(struct pl_store_read_call *call)
 	} else if (call->err != PL_OK) {
 		pl_reply_err(h->rq, call->err);
 		history_free(h);
-	} else if (h->has_limit || !h->has_more) {
-		reply_page(h);
+	} else if (h->is_last) {
+		reply_links(h);
+		reply_whole(h);
 	} else {
+		reply_links(h);
 		h->rq->arg = h;
 		if (!pl_stream_start(h->rq, 200, "application/json", on_more))
 			history_free(h);
@@ -288,10 +303,10 @@ message_history_get(struct pl_request *rq)
 	h->other = other;
 	h->call.run = run;
 	h->call.done = on_read;
-	pl_buf_init(&h->body, PL_BUF_UNLIMITED); /* one page */
+	pl_buf_init(&h->body, PL_BUF_UNLIMITED); /* one piece */
 	if (!read_query(rq, h)) {
 		history_free(h);
 		return;
 	}
-	read_page(h);
+	read_piece(h);
 }

@@ -32,6 +32,17 @@ describe('a history', () => {
       sent.push((await ann.send(bob, `${i}${i > 20 && i < 60 ? 'x'.repeat(60000) : ''}`)).json);
     }
     assert.deepEqual((await bob.history(ann)).json, sent);
+    // Pages come in pieces, too.
+    const page = async (query, from, to) => {
+      const answer = await bob.history(ann, `?limit=200&${query}`);
+      assert.deepEqual(answer.json.map(({ _id }) => _id), sent.slice(from, to).map(({ _id }) => _id), query);
+      assert.deepEqual(answer.json, sent.slice(from, to));
+      const link = (way, { _id }, rel) => `</api/messages/${ann.id}?limit=200&${way}=${_id}>; rel="${rel}"`;
+      assert.equal(answer.headers.get('link'), [link('before', sent[from], 'prev'), link('after', sent[to - 1], 'next')].join(', '));
+    };
+    await page(`before=${sent[250]._id}`, 50, 250);
+    await page(`before=${sent[230]._id}`, 30, 230);
+    await page(`after=${sent[0]._id}`, 1, 201);
   });
 });
 
