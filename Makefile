@@ -173,7 +173,9 @@ check: lint ## lint, and the unit and contract tests under ASan and UBSan
 
 -include tests/fuzz/fuzz.mk
 
-$B/tests/bench/store_bench: $B/tests/bench/store_bench.o $B/libparley.a
+$B/tests/bench/store_bench.o: CPPFLAGS += -Itests
+$B/tests/bench/store_bench: $B/tests/bench/store_bench.o $B/tests/support/mongo_server.o \
+	$B/libparley.a
 	@echo "  ld $@"
 	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS)
 
@@ -187,7 +189,7 @@ $B/tests/bench/sockets_bench: $(SOCKETS_BENCH_OBJ) $B/libparley.a
 bench-sockets: $B/tests/bench/sockets_bench $B/message.so $B/presence.so ## memory and CPU of 10,000 sockets
 	@$< $B $(or $(SOCKETS),10000) $(SCENARIOS)
 
-bench-store: $B/tests/bench/store_bench ## what a send and a page cost as a conversation grows
+bench-store: $B/tests/bench/store_bench build/mongo/ready ## what a send and a page cost as a conversation grows
 	@$<
 
 bench-login: all ## does the time of a failed login tell of the user?
