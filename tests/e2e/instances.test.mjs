@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import net from 'node:net';
 import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Person, call } from '../support/api.mjs';
@@ -198,6 +199,69 @@ describe('a process that nobody named', () => {
       await waitUntil('the gateway to have forgotten it', async () => !(await readMembers()).includes(name));
     } finally {
       kore.kill('SIGKILL');
+    }
+  });
+});
+
+/** Commands to the stack's Redis, whose answers are all that comes until it closes. */
+const redis = async (...commands) => {
+  const { hostname, port, password } = new URL((await readFile(path.join(hold.stack.dir, 'data/run/redis.url'), 'utf8')).trim());
+  const socket = net.connect(Number(port), hostname);
+  for (const words of [['AUTH', decodeURIComponent(password)], ...commands, ['QUIT']]) {
+    socket.write(`*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`);
+  }
+  let text = '';
+  for await (const chunk of socket.setEncoding('latin1')) text += chunk;
+  assert.doesNotMatch(text, /^-/m);
+};
+/** A message process that is none, while `action` runs. */
+const withMember = async (address, action) => {
+  await redis(['HSET', 'parley:members', 'message odd', `9999999999999 ${address} up`], ['PUBLISH', 'parley:members', '']);
+  try {
+    await waitUntil('the gateway to know it', async () => (await readMembers()).includes(`odd ${address} up`));
+    await action();
+  } finally {
+    await redis(['HDEL', 'parley:members', 'message odd'], ['PUBLISH', 'parley:members', `message odd ${address}`]);
+    await waitUntil('the gateway to have forgotten it', async () => !(await readMembers()).includes(' odd '));
+  }
+};
+
+describe('a process that fails', () => {
+  test('before it has a request costs none, be it one that sends', async () => {
+    const [ann, bob] = [await signUp('ann'), await signUp('bob')];
+    await withMember(`127.0.0.1:${await freePort()}`, async () => {
+      const begin = (await logged()).length;
+      for (let i = 0; i < 20; i++) assert.equal((await ann.send(bob, `m${i}`)).status, 201);
+      await waitUntil('the log to say that it was asked', async () => (await logged(begin)).some(({ upstream }) => upstream.includes(',')));
+    });
+    assert.equal((await bob.history(ann)).json.length, 20);
+  });
+
+  test('with a request costs no read, and a send is never sent again', async () => {
+    const [ann, bob] = [await signUp('ann'), await signUp('bob')];
+    const heard = [];
+    const server = net.createServer((socket) => socket.on('error', () => {}).once('data', (data) => {
+      heard.push(data.toString('latin1').split(' ')[0]);
+      socket.destroy();
+    })).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    try {
+      await withMember(`127.0.0.1:${server.address().port}`, async () => {
+        await waitUntil('it to be asked for a read', async () => {
+          assert.equal((await bob.history(ann)).status, 200);
+          return heard.includes('GET');
+        });
+        // For a while it is asked last, and so not at all.
+        const sent = await waitUntil('it to be asked to send', async () => {
+          const answer = await ann.send(bob, 'once');
+          return answer.status !== 201 && answer;
+        }, { within: 20000 });
+        assert.equal(sent.status, 502);
+        assert.equal(sent.json.code, 'BAD_GATEWAY');
+        assert.equal(heard.filter((method) => method === 'POST').length, 1);
+      });
+    } finally {
+      server.close();
     }
   });
 });

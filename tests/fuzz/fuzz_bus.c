@@ -1,11 +1,12 @@
 /*
- * fuzz_bus: what comes over the bus: events, revoked tokens and roster notes. The input is one
- * payload, given to each parser; what a parser takes has to keep its promises.
+ * fuzz_bus: what comes over the bus: events, revoked tokens, roster notes and the lines of
+ * members. The input is one payload, given to each parser; what a parser takes has to keep its promises.
  */
 #include <stdlib.h>
 
 #include "base/utf8.h"
 #include "bus/events.h"
+#include "bus/member.h"
 #include "bus/roster_note.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -79,6 +80,26 @@ try_note(struct pl_str payload)
 	must(changes == 0 && note.changes.len == 0);
 }
 
+/* The gateway trusts these to be words, with one space between them and no other. */
+static void
+try_member(struct pl_str payload)
+{
+	struct pl_member_line line;
+	size_t spaces = 0;
+
+	if (!pl_member_line_parse(payload, &line))
+		return;
+	must(line.service.len > 0 && is_inside(line.service, payload));
+	must(line.name.len > 0 && line.name.len <= PL_MEMBER_NAME_MAX);
+	must(is_inside(line.name, payload) && is_inside(line.address, payload));
+	must(memchr(line.address.ptr, ':', line.address.len) != NULL);
+	for (size_t i = 0; i < payload.len; i++) {
+		must(payload.ptr[i] >= ' ' && payload.ptr[i] <= '~');
+		spaces += payload.ptr[i] == ' ';
+	}
+	must(spaces == 3);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -87,5 +108,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	try_event(payload);
 	try_revoked(payload);
 	try_note(payload);
+	try_member(payload);
 	return 0;
 }
