@@ -1,19 +1,19 @@
 #include "breaker.h"
 
 bool
+breaker_is_shut(const struct breaker *b, int64_t now_mono_ms)
+{
+	return b->state == BREAKER_PROBING ||
+	       (b->state == BREAKER_OPEN && now_mono_ms < b->open_until_mono_ms);
+}
+
+bool
 breaker_allows(struct breaker *b, int64_t now_mono_ms)
 {
-	switch (b->state) {
-	case BREAKER_CLOSED:
-		return true;
-	case BREAKER_PROBING:
+	if (breaker_is_shut(b, now_mono_ms))
 		return false;
-	case BREAKER_OPEN:
-		break;
-	}
-	if (now_mono_ms < b->open_until_mono_ms)
-		return false;
-	b->state = BREAKER_PROBING;
+	if (b->state == BREAKER_OPEN)
+		b->state = BREAKER_PROBING;
 	return true;
 }
 

@@ -27,6 +27,8 @@ struct breaker { /* zeroed: closed */
 	int64_t open_until_mono_ms;
 };
 
+/* Would breaker_allows() refuse? */
+bool breaker_is_shut(const struct breaker *b, int64_t now_mono_ms);
 /* May a call start now? Yes obliges the caller to report what became of it. */
 bool breaker_allows(struct breaker *b, int64_t now_mono_ms);
 void breaker_succeeded(struct breaker *b);

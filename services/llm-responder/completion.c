@@ -10,7 +10,6 @@
 #define PAUSE_JITTER_MS   200
 #define ANSWER_MS         2000 /* a second call is not worth it with less left for it */
 #define RETRY_LEFT_MS     3000
-#define DAY_MS            ((int64_t)86400 * 1000)
 
 struct llm {
 	struct pl_loop *loop;
@@ -21,8 +20,6 @@ struct llm {
 	unsigned slots_used;
 	struct pl_timer kick; /* fills free slots */
 	struct pl_metrics_source metrics;
-	int64_t day_start_mono_ms;
-	int64_t calls_of_day;
 };
 
 static void fill_slots(struct llm *llm);
@@ -34,11 +31,12 @@ leave(struct completion *c)
 {
 	struct llm *llm = c->llm;
 
-	if (c->state == COMPLETION_CALLING || c->state == COMPLETION_PAUSED) {
+	if (c->state != COMPLETION_IDLE && c->state != COMPLETION_QUEUED) {
 		llm->slots_used--;
 		pl_timer_start(llm->loop, &llm->kick, 0);
 	}
 	pl_list_unlink(&c->link);
+	pl_quota_cancel(&c->quota);
 	pl_timer_stop(llm->loop, &c->deadline);
 	pl_timer_stop(llm->loop, &c->pause);
 	http_post_fini(&c->post);
@@ -171,46 +169,49 @@ on_posted(struct http_post *post)
 
 /* ---- calling ---- */
 
-static bool
-is_under_daily_limit(struct llm *llm, int64_t now)
+static void
+on_quota(void *arg, bool is_granted)
 {
-	if (now - llm->day_start_mono_ms >= DAY_MS) {
-		llm->day_start_mono_ms = now;
-		llm->calls_of_day = 0;
-	}
-	return llm->config.daily_max == 0 || llm->calls_of_day < llm->config.daily_max;
-}
-
-/* PL_OK: the post is on its way. c holds a slot. */
-static enum pl_err
-call(struct completion *c)
-{
+	struct completion *c = arg;
 	struct llm *llm = c->llm;
 	int64_t now = pl_loop_now_ms(llm->loop);
 
+	if (!is_granted) {
+		finish(c, PL_E_DENIED, PL_STR_NONE);
+		return;
+	}
+	if (!breaker_allows(&llm->breaker, now)) { /* it opened meanwhile */
+		finish(c, PL_E_UNAVAILABLE, PL_STR_NONE);
+		return;
+	}
 	c->state = COMPLETION_CALLING;
-	if (!is_under_daily_limit(llm, now))
-		return PL_E_DENIED;
-	if (!breaker_allows(&llm->breaker, now))
-		return PL_E_UNAVAILABLE;
 	c->calls++;
 	c->called_mono_us = pl_clock_mono_us();
-	llm->calls_of_day++;
 	c->post.body = pl_buf_str(&c->body);
 	c->post.done = on_posted;
 	c->post.arg = c;
 	http_post_start(llm->http, &c->post, c->deadline_mono_ms - now);
-	return PL_OK;
+}
+
+/* c holds a slot. */
+static void
+call(struct completion *c)
+{
+	struct llm *llm = c->llm;
+
+	c->state = COMPLETION_ASKING;
+	if (breaker_is_shut(&llm->breaker, pl_loop_now_ms(llm->loop))) {
+		finish(c, PL_E_UNAVAILABLE, PL_STR_NONE);
+		return;
+	}
+	c->quota = (struct pl_quota_ask){.on_answer = on_quota, .arg = c};
+	pl_quota_take(llm->config.quota, &c->quota);
 }
 
 static void
 on_pause_over(struct pl_timer *t)
 {
-	struct completion *c = t->arg;
-	enum pl_err err = call(c);
-
-	if (err != PL_OK)
-		finish(c, err, PL_STR_NONE);
+	call(t->arg);
 }
 
 static void
@@ -226,12 +227,9 @@ fill_slots(struct llm *llm)
 	    llm->slots_used < llm->config.concurrency && !pl_list_is_empty(&llm->queue)) {
 		struct completion *c =
 		    PL_CONTAINER(pl_list_pop(&llm->queue), struct completion, link);
-		enum pl_err err;
 
 		llm->slots_used++;
-		err = call(c);
-		if (err != PL_OK)
-			finish(c, err, PL_STR_NONE);
+		call(c);
 	}
 }
 
@@ -279,7 +277,6 @@ llm_new(struct pl_loop *loop, const struct llm_config *config)
 	llm->config = *config;
 	llm->http = client;
 	llm->kick = (struct pl_timer){.on_fire = on_kick, .arg = llm};
-	llm->day_start_mono_ms = pl_loop_now_ms(loop);
 	pl_list_init(&llm->queue);
 	llm->metrics = (struct pl_metrics_source){.collect = collect, .arg = llm};
 	pl_metrics_add_source(&llm->metrics);

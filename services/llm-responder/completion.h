@@ -1,9 +1,11 @@
 /*
  * completion: one answer of the LLM to one prompt, by a deadline.
  *
- *   QUEUED --a slot is free--> CALLING --worth a retry--> PAUSED --> CALLING --> done
+ *   QUEUED --a slot is free--> ASKING --the day's quota has one--> CALLING --> done
+ *                                 ^                                   |
+ *                                 '-------- PAUSED <--worth a retry---'
  *
- * At most `concurrency` are CALLING or PAUSED; the others wait, until their deadline. A call is
+ * At most `concurrency` are ASKING, CALLING or PAUSED; the others wait, until their deadline. A call is
  * made at most twice: again only where there was no connection or the answer was 429, 502, 503
  * or 504, and only if the time that the server asks for, and an answer, still fit. A server
  * that fails is left alone for a while (breaker.h), so that its failures cost no waiting.
@@ -13,6 +15,7 @@
 #define RESPONDER_COMPLETION_H
 
 #include "breaker.h"
+#include "bus/quota.h"
 #include "dialect.h"
 #include "http_post.h"
 
@@ -23,7 +26,7 @@ struct llm_config {
 	const char *token; /* NULL: none */
 	struct dialect dialect;
 	unsigned concurrency;
-	int64_t daily_max; /* calls in 24 hours; 0: no limit */
+	struct pl_quota *quota; /* of calls; borrowed */
 };
 
 /* NULL where libcurl does not start. What config points at is borrowed until llm_free(). */
@@ -33,6 +36,7 @@ void llm_free(struct llm *llm); /* no completion may be under way */
 enum completion_state {
 	COMPLETION_IDLE,    /* not started, or done */
 	COMPLETION_QUEUED,  /* in llm->queue */
+	COMPLETION_ASKING,  /* may it call today? holds a slot */
 	COMPLETION_CALLING, /* its post is on its way; holds a slot */
 	COMPLETION_PAUSED,  /* waits to call again; holds a slot */
 };
@@ -53,6 +57,7 @@ struct completion {
 	struct pl_timer deadline;
 	struct pl_timer pause;
 	struct pl_buf body;
+	struct pl_quota_ask quota;
 	struct http_post post;
 };
 

@@ -27,6 +27,7 @@ static struct app {
 	struct pl_store_async *store;
 	struct pl_bus *bus;
 	struct pl_gap *gap;
+	struct pl_quota *quota;
 	struct pl_wake *wake;
 	struct endpoint endpoint;
 	struct llm *llm;
@@ -122,7 +123,7 @@ start_llm(const struct pl_settings *s)
 	struct llm_config config = {
 	    .token = s->llm_api_token,
 	    .concurrency = (unsigned)s->llm_concurrency,
-	    .daily_max = s->llm_daily_max,
+	    .quota = app.quota,
 	};
 	const char *why;
 
@@ -178,9 +179,10 @@ start(const struct pl_settings *s)
 	if (err != PL_OK)
 		exit(PL_EXIT_CONFIG); /* the store has logged why */
 	app.loop = pl_loop_epoll_new();
+	app.bus = pl_bus_redis_new(app.loop, s->redis_url);
+	app.quota = pl_quota_new(app.bus, "llm", s->llm_daily_max);
 	start_llm(s);
 	app.store = pl_store_async_new(app.loop, &store, STORE_READERS);
-	app.bus = pl_bus_redis_new(app.loop, s->redis_url);
 	config.loop = app.loop;
 	config.store = app.store;
 	config.bus = app.bus;
@@ -209,12 +211,14 @@ finish(void)
 	(void)signal(SIGALRM, end_now);
 	(void)alarm(END_S);
 	pl_wake_free(app.wake);
+	responder_close(app.responder);
 	pl_store_async_free(app.store);
 	ops_server_free(app.ops);
 	pl_gap_free(app.gap);
 	pl_bus_free(app.bus);
 	responder_free(app.responder);
 	llm_free(app.llm);
+	pl_quota_free(app.quota);
 	endpoint_fini(&app.endpoint);
 	pl_timer_stop(app.loop, &app.stop_limit);
 	pl_loop_fd_watch(app.loop, &app.signals, 0);

@@ -2,7 +2,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "bus/events.h"
-#include "ops/bucket.h"
+#include "bus/throttle.h"
 #include "ops/metrics.h"
 #include "responder.h"
 
@@ -17,7 +17,6 @@
 #define TYPING_MS      4000 /* said again before a client, after 6 s, believes it ended */
 #define STORE_AGAIN_MS 500
 #define GIVE_UP_MS     120000 /* past this a job is left to a later sweep */
-#define KEYS_MAX       100000
 
 struct responder {
 	struct responder_config config;
@@ -28,9 +27,10 @@ struct responder {
 	struct pl_timer sweep;
 	bool is_sweeping; /* a claim of the sweep is on its way */
 	bool is_behind;   /* there may be jobs that were left for later */
-	struct pl_bucket_table *by_sender;
-	struct pl_bucket_table *by_user;
+	struct pl_throttle *by_sender;
+	struct pl_throttle *by_user;
 	bool is_stopping;
+	bool is_closed;
 	void (*on_idle)(void *arg);
 	void *on_idle_arg;
 };
@@ -335,29 +335,64 @@ on_read(struct pl_store_read_call *call)
 		compose(job);
 }
 
-/* Is this one the LLM's to answer? Taking a place under the limits comes last. */
+/* ---- may the LLM be asked? ---- */
+
 static bool
-may_ask(struct job *job)
+may_ask(const struct job *job)
 {
-	struct responder *r = job->responder;
-	int64_t now = pl_loop_now_ms(r->config.loop);
+	const struct responder *r = job->responder;
 
 	return r->config.llm != NULL && !r->is_stopping && job->attempt <= ATTEMPTS_MAX &&
-	       job->deadline_mono_ms - now >= ASK_LEFT_MS &&
-	       pl_bucket_table_take(
-		   r->by_sender, pl_oid_str(&job->message.sender), now) == 0 &&
-	       pl_bucket_table_take(r->by_user, pl_oid_str(&job->busy.id), now) == 0;
+	       job->deadline_mono_ms - pl_loop_now_ms(r->config.loop) >= ASK_LEFT_MS;
 }
 
 static void
-start_reply(struct job *job)
+take_place(struct pl_throttle *t, const struct pl_oid *user,
+    void (*on_answer)(void *arg, int64_t wait_ms), struct job *job)
 {
-	if (!may_ask(job)) {
+	char hex[PL_OID_HEX_LEN + 1];
+
+	pl_oid_format(user, hex);
+	pl_throttle_check(t, pl_str(hex), true, on_answer, job);
+}
+
+static void
+on_user_checked(void *arg, int64_t wait_ms)
+{
+	struct job *job = arg;
+
+	if (job->responder->is_closed)
+		return; /* responder_free() ends the job */
+	if (wait_ms > 0 || !may_ask(job)) {
 		fall_back(job);
 		return;
 	}
 	job->read = (struct pl_store_read_call){.run = read_history, .done = on_read};
 	if (pl_store_async_read(job->responder->config.store, &job->read) != PL_OK)
+		fall_back(job);
+}
+
+static void
+on_sender_checked(void *arg, int64_t wait_ms)
+{
+	struct job *job = arg;
+
+	if (job->responder->is_closed)
+		return;
+	if (wait_ms > 0 || !may_ask(job))
+		fall_back(job);
+	else
+		take_place(job->responder->by_user, &job->busy.id, on_user_checked, job);
+}
+
+/* Taking a place under the limits comes last. */
+static void
+start_reply(struct job *job)
+{
+	if (may_ask(job))
+		take_place(job->responder->by_sender, &job->message.sender,
+		    on_sender_checked, job);
+	else
 		fall_back(job);
 }
 
@@ -456,12 +491,10 @@ responder_new(const struct responder_config *config)
 	if (r->load_max < LOAD_LEAST)
 		r->load_max = LOAD_LEAST;
 	pl_list_init(&r->jobs);
-	r->by_sender = pl_bucket_table_new(
-	    pl_bucket_rule(config->sender_per_minute, 60000, config->sender_per_minute),
-	    KEYS_MAX);
-	r->by_user = pl_bucket_table_new(
-	    pl_bucket_rule(config->user_per_minute, 60000, config->user_per_minute),
-	    KEYS_MAX);
+	r->by_sender = pl_throttle_new(config->bus, config->loop, "llm-sender",
+	    pl_bucket_rule(config->sender_per_minute, 60000, config->sender_per_minute));
+	r->by_user = pl_throttle_new(config->bus, config->loop, "llm-user",
+	    pl_bucket_rule(config->user_per_minute, 60000, config->user_per_minute));
 	r->sweep = (struct pl_timer){.on_fire = on_sweep_due, .arg = r};
 	pl_timer_start(config->loop, &r->sweep, 0);
 	return r;
@@ -505,6 +538,12 @@ responder_stop(struct responder *r, void (*on_idle)(void *arg), void *arg)
 }
 
 void
+responder_close(struct responder *r)
+{
+	r->is_closed = true;
+}
+
+void
 responder_free(struct responder *r)
 {
 	if (r == NULL)
@@ -512,7 +551,7 @@ responder_free(struct responder *r)
 	r->on_idle = NULL;
 	pl_timer_stop(r->config.loop, &r->sweep);
 	pl_list_for_each_safe(it, &r->jobs) job_free(PL_CONTAINER(it, struct job, link));
-	pl_bucket_table_free(r->by_sender);
-	pl_bucket_table_free(r->by_user);
+	pl_throttle_free(r->by_sender);
+	pl_throttle_free(r->by_user);
 	pl_mem_free(r);
 }

@@ -3,6 +3,8 @@
  *
  *   CLAIMING --none--> gone
  *       | a job, under a lease
+ *   CHECKING    the limits of sender and busy user, which all processes share
+ *       |
  *   READING     the conversation, unless the standard text is due at once
  *       |
  *   COMPOSING   the LLM writes; the sender sees "typing"
@@ -48,6 +50,8 @@ void responder_wake(struct responder *r, const struct pl_oid *message);
 /* Take no more jobs, and end those there are, with the standard text where the LLM is still
  * writing. on_idle is called once, from the loop, when none is left. */
 void responder_stop(struct responder *r, void (*on_idle)(void *arg), void *arg);
+/* From now on it asks nothing of the store and the bus, which may go. */
+void responder_close(struct responder *r);
 /* After responder_stop(), and after the store and the bus were freed. */
 void responder_free(struct responder *r);
 

@@ -127,7 +127,7 @@ const struct pl_setting pl_settings_table[] = {
 	BOOL("LLM_ALLOW_HTTP", "0", RESPONDER, llm_allow_http,
 	    "Allow an LLM_API_URL without TLS on another machine; this machine always may.")
 	INT("LLM_DAILY_MAX", "0", 0, 100000000, "a day", RESPONDER, llm_daily_max,
-	    "Requests to the LLM in 24 hours, a process; beyond it the standard text; 0: no limit.")
+	    "Requests to the LLM a day (UTC); beyond it the standard text; 0: no limit.")
 	INT("LIMIT_LLM_SENDER", "6", 0, 1000000, "a minute", RESPONDER, limit_llm_sender,
 	    "LLM replies to one sender; beyond it the standard text; 0 lifts it.")
 	INT("LIMIT_LLM_USER", "30", 0, 1000000, "a minute", RESPONDER, limit_llm_user,
