@@ -48,10 +48,11 @@ RESPONDER_SRC := $(wildcard services/llm-responder/*.c)
 
 LIB_OBJ   := $(LIB_SRC:%.c=$B/%.o)
 KORE_OBJ  := $(KORE_SRC:%.c=$B/%.o)
+FAULTS    := $(patsubst tests/fault/%.c,$B/%.so,$(wildcard tests/fault/*.c))
 CONFORMANCE_OBJ := $B/tests/conformance/main.o
 svc_obj    = $(patsubst %.c,$B/%.o,$(wildcard services/$(1)/*.c))
 
-all: $(SERVICES:%=$B/%.so) $B/llm-responder $B/gateway-follow $B/parley-settings $B/conformance.so $B/sio-reader $B/after_commit.so ## build everything
+all: $(SERVICES:%=$B/%.so) $B/llm-responder $B/gateway-follow $B/parley-settings $B/conformance.so $B/sio-reader $(FAULTS) ## build everything
 
 $B/%.o: %.c
 	@mkdir -p $(@D)
@@ -99,8 +100,8 @@ $B/sio-reader: $B/tests/conformance/sio_reader.o $B/libparley.a
 	@echo "  ld $@"
 	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $< $B/libparley.a $(LIBS)
 
-# Put under a service by a test, to kill it at one point.
-$B/after_commit.so: $B/tests/fault/after_commit.o
+# What a test puts under a service.
+$(FAULTS): $B/%.so: $B/tests/fault/%.o
 	@echo "  ld $@"
 	@$(CC) -shared $(CFLAGS) $(LDFLAGS) -o $@ $<
 

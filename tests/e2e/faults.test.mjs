@@ -1,11 +1,13 @@
-// What goes wrong around a service, and in the middle of it: a full disk, a crash at the worst moment.
+// What goes wrong around a service, and in the middle of it: a full disk, a crash at the worst moment, a clock that jumps.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { Person } from '../support/api.mjs';
+import { query } from '../support/database.mjs';
+import { LlmServer, say } from '../support/llm_server.mjs';
 import { workerOf } from '../support/process.mjs';
 import { Stack, root } from '../support/stack.mjs';
 import { waitUntil } from '../support/wait.mjs';
@@ -22,6 +24,9 @@ async function onStack(settings, options, body) {
     await stack.stop();
   }
 }
+
+/** What tests/fault makes, to be put under a service. */
+const library = (name) => path.join(process.env.BUILD_DIR ?? path.join(root, 'build'), `${name}.so`);
 
 // DATA_DIR is a disk of 1 MB that only the stack's processes see; what is in its run/ lies outside, for all to see.
 const tmpfs = (command) => ['unshare', '--mount', 'sh', '-ec', `
@@ -62,7 +67,7 @@ test('a full disk: 507 or 503, nothing is lost, and with room again it goes on',
 });
 
 test('a crash between commit and publish: the receiver gets the message all the same, once', async () => {
-  const preload = [process.env.SERVICE_PRELOAD, path.join(process.env.BUILD_DIR ?? path.join(root, 'build'), 'after_commit.so')].filter(Boolean).join(' ');
+  const preload = [process.env.SERVICE_PRELOAD, library('after_commit')].filter(Boolean).join(' ');
   const mark = path.join(tmpdir(), `parley-crashed-${process.pid}`);
   rmSync(mark, { force: true });
   await onStack({ SERVICE_PRELOAD: preload, PARLEY_FAULT_FILE: mark }, {}, async (stack) => {
@@ -89,3 +94,56 @@ test('a crash between commit and publish: the receiver gets the message all the 
     bob.close();
   }).finally(() => rmSync(mark, { force: true }));
 });
+
+const hour = 3600;
+for (const [service, instance, jump] of [['llm-responder', 'r1', hour], ['llm-responder', 'r1', -hour], ['message', 'm1', hour]]) {
+  test(`the clock of ${service} jumps by ${jump / hour} h and back: each message gets one automatic reply`, async (t) => {
+    if (process.env.SERVICE_PRELOAD) return t.skip('a sanitizer lets no other library come first');
+    const dir = mkdtempSync(path.join(tmpdir(), 'parley-clock-'));
+    const clock = path.join(dir, 'jump');
+    const set = (seconds) => writeFileSync(clock, Buffer.from(BigInt64Array.of(BigInt(seconds)).buffer));
+    const llm = await LlmServer.start();
+    set(0);
+    const settings = {
+      LD_PRELOAD: library('clock_jump'), SERVICE_PRELOAD: library('clock_jump'), PARLEY_CLOCK_OF: instance, PARLEY_CLOCK_FILE: clock,
+      LLM_API_URL: `${llm.url}/v1`, LLM_API_TOKEN: 'a-token', LLM_MODEL: 'a-model', LIMIT_LLM_SENDER: '0', LIMIT_LLM_USER: '0',
+    };
+    await onStack(settings, {}, async (stack) => {
+      const [ann, bob] = [await Person.signUp(stack.url, 'ann'), await Person.signUp(stack.url, 'bob')];
+      await bob.setStatus('BUSY');
+      const sent = [];
+      const send = async (text) => {
+        const answer = await ann.send(bob, text);
+        assert.equal(answer.status, 201, answer.text);
+        sent.push(answer.json._id);
+      };
+      const replied = async () => (await ann.history(bob)).json.flatMap((m) => (m.autoReply ? [m.autoReply.inReplyTo] : []));
+      const allReplied = () => waitUntil('the replies', async () => {
+        const known = new Set(await replied());
+        return sent.every((id) => known.has(id));
+      }, { within: 15000 });
+
+      // In the middle of one, the model thinks until the clock has jumped.
+      let think;
+      llm.script((...exchange) => { think = () => say('thought about')(...exchange); });
+      await send('before the jump');
+      await waitUntil('the model to be asked', () => think);
+      set(jump);
+      think();
+      for (const text of ['behind it', 'and another']) await send(text);
+      await allReplied();
+      if (jump > 0) { // where it jumped back, the order of the messages hides it
+        const last = (await ann.history(bob)).json.at(-1);
+        assert.ok(Date.parse(last.createdAt) > Date.now() + jump * 500, 'the service has the wrong time');
+      }
+      set(0);
+      await send('and back');
+      await allReplied();
+      await waitUntil('no reply to be due', () => query(stack, 'SELECT count(*) FROM reply_jobs') === '0', { within: 15000 });
+      assert.deepEqual((await replied()).sort(), sent.sort());
+    }).finally(async () => {
+      await llm.stop();
+      rmSync(dir, { recursive: true });
+    });
+  });
+}
