@@ -78,9 +78,9 @@ pl_mem_wipe_free(void *ptr, size_t size)
 	free(ptr);
 }
 
-/* 0 where it cannot be told. statm is "pages pages_resident ...". */
-static size_t
-resident_bytes(void)
+/* statm is "pages pages_resident ...". */
+size_t
+pl_mem_resident_bytes(void)
 {
 	char line[STATM_LINE];
 	FILE *f = fopen("/proc/self/statm", "re");
@@ -106,7 +106,7 @@ static size_t
 spare_bytes(void)
 {
 	struct mallinfo2 info = mallinfo2();
-	size_t used = info.uordblks + info.hblkhd, resident = resident_bytes();
+	size_t used = info.uordblks + info.hblkhd, resident = pl_mem_resident_bytes();
 
 	return resident > used ? resident - used : 0;
 }

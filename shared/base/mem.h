@@ -20,6 +20,8 @@ char *pl_mem_strndup(const char *data, size_t len);
 void pl_mem_free(void *ptr); /* NULL is fine */
 /* Overwrite a secret in a way that the compiler keeps, then free it. NULL is fine. */
 void pl_mem_wipe_free(void *ptr, size_t size);
+/* What of the process is in memory, by the kernel's count; 0 where it cannot be told. */
+size_t pl_mem_resident_bytes(void);
 /* Give free memory back to the system: where a crowd has come and gone, malloc() keeps what it
  * left. Does nothing until slack_bytes more lie idle than the last time could not be given; true
  * where it gave some. To be called now and then, from one thread: it takes a moment, 20 ms with

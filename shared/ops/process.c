@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/mem.h"
+
 static void
 print(struct pl_buf *out, const char *name, const char *kind, const char *help,
     const char *value)
@@ -59,13 +61,12 @@ read_word(const char *path, size_t index, uint64_t *out)
 static void
 print_memory(struct pl_buf *out)
 {
-	uint64_t pages;
+	size_t bytes = pl_mem_resident_bytes();
 	char value[24];
 
-	if (!read_word("/proc/self/statm", 1, &pages))
+	if (bytes == 0)
 		return;
-	snprintf(
-	    value, sizeof(value), "%" PRIu64, pages * (uint64_t)sysconf(_SC_PAGESIZE));
+	snprintf(value, sizeof(value), "%zu", bytes);
 	print(out, "process_resident_memory_bytes", "gauge", "Memory in use.", value);
 }
 

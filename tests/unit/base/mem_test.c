@@ -5,7 +5,6 @@
 #include <cmocka.h>
 
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -115,18 +114,6 @@ logs_and_aborts_when_memory_is_out(void **state)
 #define CROWD       2000
 #define CROWD_BYTES ((size_t)8192)
 
-static size_t
-resident_bytes(void)
-{
-	unsigned long pages = 0;
-	FILE *f = fopen("/proc/self/statm", "re");
-
-	assert_non_null(f);
-	assert_int_equal(fscanf(f, "%*u %lu", &pages), 1);
-	fclose(f);
-	return pages * (size_t)sysconf(_SC_PAGESIZE);
-}
-
 /* 8 KiB blocks come and go, as with a crowd of sockets, and small ones between them stay. */
 static void
 crowd(void *small[CROWD])
@@ -152,9 +139,9 @@ gives_back_what_each_crowd_left_and_only_once(void **state)
 		size_t before;
 
 		crowd(small[i]);
-		before = resident_bytes();
+		before = pl_mem_resident_bytes();
 		assert_true(pl_mem_give_back(CROWD * CROWD_BYTES / 4));
-		assert_true(resident_bytes() + CROWD * CROWD_BYTES / 4 < before);
+		assert_true(pl_mem_resident_bytes() + CROWD * CROWD_BYTES / 4 < before);
 		assert_false(pl_mem_give_back(CROWD * CROWD_BYTES / 4));
 	}
 	for (int i = 0; i < 3; i++)
