@@ -248,19 +248,12 @@ on_answer(struct clients *c, struct client *client, const uint8_t *data, size_t 
 	on_frames(c, client, end_of_head, len - (size_t)(end_of_head - data));
 }
 
-/* A server that is too busy to let somebody in ends his session; as any client, he comes again.
- */
 static void
-on_end(struct clients *c, struct client *client)
+come_again(struct clients *c, struct client *client)
 {
-	bool was_in = client->state == CLIENT_IN;
-
 	end(c, client);
-	c->lost += was_in;
-	if (was_in)
-		return;
 	if (++c->again > c->count)
-		bench_die("the server closes the clients that connect");
+		bench_die("the server closes the clients again and again");
 	clients_start(c, (size_t)(client - c->all), 0);
 }
 
@@ -273,7 +266,7 @@ on_readable(struct clients *c, struct client *client)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
-		on_end(c, client);
+		come_again(c, client);
 		return;
 	}
 	c->bytes += (uint64_t)n;
@@ -353,8 +346,6 @@ clients_connect(struct clients *c, size_t first, size_t count, size_t at_once)
 		while (started < count && started - (c->in - in_before) < at_once)
 			clients_start(c, first + started++, 0);
 		clients_step(c, STEP_MS);
-		if (c->lost > 0)
-			bench_die("the server closed a client");
 		if (pl_clock_mono_ms() > deadline)
 			bench_die(
 			    "only %zu of %zu clients got in", c->in - in_before, count);
