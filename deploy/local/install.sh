@@ -17,7 +17,7 @@ die() {
 }
 
 # A program may have come from elsewhere than Debian's package; a library may not.
-by_program="gcc make kore redis-server:redis-server nginx:nginx-light curl pkg-config
+by_program="gcc make kore redis-server:redis-server nginx:nginx curl pkg-config
 	setpriv:util-linux"
 by_package="libc6-dev libjwt-dev libhiredis-dev libsodium-dev libjansson-dev libsqlite3-dev
 	libcurl4-openssl-dev libmicrohttpd-dev libmongoc-dev libcrypt-dev libutf8proc-dev libssl-dev libpq-dev

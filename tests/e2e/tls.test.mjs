@@ -12,16 +12,20 @@ import { promisify } from 'node:util';
 import { io } from 'socket.io-client';
 import { call, password, uniqueName } from '../support/api.mjs';
 import { Stack } from '../support/stack.mjs';
-import { withDeadline } from '../support/wait.mjs';
+import { waitUntil, withDeadline } from '../support/wait.mjs';
 
 let stack, dir, ca, url;
+const file = (name) => path.join(dir, name);
+const makeCertificate = async () => {
+  await promisify(execFile)('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes',
+    '-days', '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-keyout', file('key.pem'), '-out', file('cert.pem')]);
+  ca = await readFile(file('cert.pem'));
+};
+
 before(async () => {
   dir = await mkdtemp(path.join(tmpdir(), 'parley-tls-'));
-  const [cert, key] = ['cert.pem', 'key.pem'].map((name) => path.join(dir, name));
-  await promisify(execFile)('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes',
-    '-days', '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-keyout', key, '-out', cert]);
-  ca = await readFile(cert);
-  stack = await Stack.spawn({ NODE_ENV: 'production', GATEWAY_TLS_CERT: cert, GATEWAY_TLS_KEY: key });
+  await makeCertificate();
+  stack = await Stack.spawn({ NODE_ENV: 'production', GATEWAY_TLS_CERT: file('cert.pem'), GATEWAY_TLS_KEY: file('key.pem') });
   stack.url = url = `https://localhost:${stack.port}`;
   await stack.ready();
 }, { timeout: 60000 });
@@ -115,3 +119,21 @@ for (const transports of [['polling'], ['websocket'], ['polling', 'websocket']])
     }
   });
 }
+
+test('a new certificate is taken by HUP, and cuts no socket', async () => {
+  const [ann, bob] = [await signUp(), await signUp()];
+  const socket = io(url, { ca, transports: ['websocket'], extraHeaders: { cookie: bob.cookie }, forceNew: true, reconnection: false });
+  try {
+    await withDeadline('the socket to connect', new Promise((resolve, reject) => {
+      socket.once('connect', resolve).once('connect_error', reject);
+    }));
+    await makeCertificate(); // from now on the old one is not trusted
+    process.kill(await stack.pidOf('gateway'), 'SIGHUP');
+    await waitUntil('the new one', () => ask('GET', '/api/users').then(({ status }) => status === 401, () => false));
+    const got = new Promise((resolve) => socket.once('newMessage', resolve));
+    assert.equal((await ask('POST', `/api/messages/send/${bob.id}`, { message: 'still there?' }, { cookie: ann.cookie })).status, 201);
+    assert.equal((await withDeadline('the message', got)).message, 'still there?');
+  } finally {
+    socket.disconnect();
+  }
+});
