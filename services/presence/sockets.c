@@ -412,6 +412,15 @@ on_revoked(void *arg, const struct pl_event_revoked *e)
 	hub_end_token(&e->user, e->token_id);
 }
 
+/* Not with a close packet behind messages in one answer to a poll: socket.io-client handles the
+ * close first, asks for recovery from before them, and shows them twice. */
+static bool
+may_end(const struct pl_sio_client *c)
+{
+	return pl_eio_session_is_open(&c->conn.eio) &&
+	       (c->ws || pl_eio_session_unsent(&c->conn.eio) == 0);
+}
+
 /* End a share of the sockets each 100 ms, so that their clients do not all come to the other
  * instances in one moment. */
 static void
@@ -423,7 +432,7 @@ on_drain_step(struct pl_timer *t)
 	struct pl_sio_client *c;
 
 	for (size_t it = 0; share > 0 && (c = pl_sio_server_next(sockets.server, &it));) {
-		if (!pl_eio_session_is_open(&c->conn.eio))
+		if (!may_end(c))
 			continue;
 		pl_sio_conn_close(&c->conn, PL_EIO_SHUTDOWN, pl_loop_now_ms(pl_app.loop));
 		pl_sio_client_touch(c);

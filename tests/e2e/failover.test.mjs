@@ -17,13 +17,15 @@ const people = [];
 const signUp = async (name) => { const p = await Person.signUp(hold.stack.url, name); people.push(p); return p; };
 afterEach(() => { for (const p of people.splice(0)) p.close(); });
 
-const kinds = [io, io40].flatMap((client) => [undefined, ['polling'], ['websocket']].map((transports) =>
-  ({ client, options: transports ? { transports } : {}, recovers: client === io })));
+const kinds = [io, io40].flatMap((client) => [undefined, ['polling'], ['websocket']].map((transports) => ({
+  name: `${transports ?? 'default'}, client ${client === io ? 'of now' : '4.0'}`,
+  client, options: transports ? { transports } : {}, recovers: client === io,
+})));
 
 /** A client with a record of what it has got, as a page keeps it. */
 class Reader {
-  constructor(person, sender, { client, options, recovers }) {
-    Object.assign(this, { person, sender, recovers, record: [], live: new Set(), twice: [], connects: 0 });
+  constructor(person, sender, { name, client, options, recovers }) {
+    Object.assign(this, { name, person, sender, recovers, record: [], live: new Set(), twice: [], connects: 0 });
     this.socket = person.open(options, client);
     this.socket.on('newMessage', (m) => this.take(m));
     this.socket.on('connect', () => this.onConnect());
@@ -116,7 +118,7 @@ for (const [what, end] of [['killed', () => signal(hold.stack, 'presence1', 'SIG
     for (const reader of readers) {
       const ids = sent.get(reader.person).map(({ _id }) => _id);
       await waitUntil('the last', () => reader.record.length >= ids.length, { within: 10000 });
-      assert.deepEqual(reader.twice, []);
+      assert.deepEqual(reader.twice, [], `${reader.name}, ${reader.connects} connections`);
       const got = reader.record.map(({ _id }) => _id);
       // What is read again and what comes meanwhile mix.
       assert.deepEqual(reader.rereads ? got.sort() : got, reader.rereads ? ids.sort() : ids);
