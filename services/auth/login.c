@@ -151,6 +151,10 @@ on_limit(void *arg, int64_t wait_ms)
 	struct login *l = arg;
 	enum pl_err err;
 
+	if (wait_ms == AUTH_LIMITS_LATE) {
+		fail(l, PL_E_BUSY);
+		return;
+	}
 	if (wait_ms > 0) {
 		pl_log_warn("login throttled", PL_L_STR("req", pl_request_id(l->rq)),
 		    PL_L_STR("address", pl_request_client_address(l->rq)),

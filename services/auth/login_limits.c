@@ -64,8 +64,14 @@ gate_pass_on(struct gate *g)
 	struct pl_list *next = pl_list_pop(&g->waiting);
 
 	if (next != NULL) {
+		struct auth_try *t = PL_CONTAINER(next, struct auth_try, link);
+
 		waiting_count--;
-		ask(PL_CONTAINER(next, struct auth_try, link));
+		if (pl_loop_now_ms(pl_app.loop) - t->begun_mono_ms > AUTH_LIMITS_WAIT_MS)
+			t->on_answer(
+			    t->arg, AUTH_LIMITS_LATE); /* ends it: the next one */
+		else
+			ask(t);
 		return;
 	}
 	pl_map_del(&gates, pl_str(g->address));
@@ -90,7 +96,9 @@ auth_try_begin(struct auth_try *t, struct pl_request *rq, struct pl_str username
 	bool is_lifted =
 	    pl_settings.limit_login_address == 0 && pl_settings.limit_login_account == 0;
 
-	*t = (struct auth_try){.on_answer = on_answer, .arg = arg};
+	*t = (struct auth_try){.on_answer = on_answer,
+	    .arg = arg,
+	    .begun_mono_ms = pl_loop_now_ms(pl_app.loop)};
 	pl_address_group(pl_request_client_address(rq), t->address);
 	t->gate = is_lifted ? NULL : pl_map_get(&gates, pl_str(t->address));
 	if (t->gate != NULL && waiting_count >= AUTH_LIMITS_WAITING_MAX)

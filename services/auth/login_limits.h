@@ -8,7 +8,7 @@
  *
  * Only failures of logins count, and whether one fails is known at its end: so the logins of
  * one address go one after the other, or many at once would all pass before the first one
- * counts.  Threads: the loop's.
+ * counts. None waits for longer than AUTH_LIMITS_WAIT_MS behind others.  Threads: the loop's.
  */
 #ifndef AUTH_LOGIN_LIMITS_H
 #define AUTH_LOGIN_LIMITS_H
@@ -18,6 +18,8 @@
 #include "web/request.h"
 
 #define AUTH_LIMITS_WAITING_MAX 64 /* logins behind others of their address */
+#define AUTH_LIMITS_WAIT_MS     5000
+#define AUTH_LIMITS_LATE        (-1)
 
 void auth_limits_start(void);
 void auth_limits_stop(void);
@@ -31,11 +33,12 @@ struct auth_try {
 	void *arg;
 	struct pl_list link;
 	struct gate *gate;
+	int64_t begun_mono_ms;
 };
 
-/* May it be tried? wait_ms is 0, or how long to wait: 429. on_answer is called once, possibly
- * before this returns; then auth_try_end() is due. PL_E_BUSY: too many wait; nothing has
- * begun. */
+/* May it be tried? wait_ms is 0, or how long to wait: 429, or AUTH_LIMITS_LATE: 503. on_answer
+ * is called once, possibly before this returns; then auth_try_end() is due. PL_E_BUSY: too many
+ * wait; nothing has begun. */
 enum pl_err auth_try_begin(struct auth_try *t, struct pl_request *rq,
     struct pl_str username, void (*on_answer)(void *arg, int64_t wait_ms),
     void *arg) PL_MUST_CHECK;

@@ -229,6 +229,41 @@ describe('logging in', () => {
   });
 });
 
+describe('very many logins at once', () => {
+  const failing = (url, i) => call(url, 'POST', '/api/auth/login', { username: uniqueName(`nobody${i}`), password });
+  const tally = (answers) => {
+    const busy = answers.filter(({ status }) => status === 503);
+    for (const { headers } of busy) assert.ok(Number(headers.get('retry-after')) >= 1);
+    return { busy: busy.length, failed: answers.filter(({ status }) => status === 400).length };
+  };
+
+  test('are refused where too many wait for a thread, and nobody else notices', async () => {
+    const ann = await Person.signUp(base(), 'ann');
+    const crowd = Array.from({ length: 300 }, (_, i) => failing(base(), i));
+    for (let i = 0; i < 5; i++) assert.equal((await ann.get('/api/users')).status, 200);
+    const { busy, failed } = tally(await Promise.all(crowd));
+    assert.equal(busy + failed, 300);
+    assert.ok(busy > 0 && failed >= 64, `${failed} were checked`);
+    assert.equal((await ann.logIn()).status, 200);
+  });
+
+  describe('of one address', () => {
+    const limited = useStack({ before, after, afterEach }, { LIMIT_LOGIN_ACCOUNT: '10', LIMIT_LOGIN_ADDRESS: '60' });
+
+    // They go one after the other.
+    test('do not wait for ever behind each other', async () => {
+      const { url } = limited.stack;
+      const ann = await Person.signUp(url, 'ann');
+      const crowd = 5 + Math.ceil(5000 / await failurePeriodMs(limited.stack)); // more than have time
+      assert.ok(crowd < 50, 'or the address itself would be refused');
+      const { busy, failed } = tally(await Promise.all(Array.from({ length: crowd }, (_, i) => failing(url, i))));
+      assert.equal(busy + failed, crowd);
+      assert.ok(busy > 0 && failed > 0, `${failed} of ${crowd} were checked`);
+      assert.equal((await ann.logIn()).status, 200);
+    });
+  });
+});
+
 describe('a session', () => {
   test('is named by me, and carries no secret', async () => {
     const ann = await Person.signUp(base(), 'ann');
