@@ -86,6 +86,8 @@ $B/parley-settings: $B/deploy/local/settings_tool.o $B/libparley.a
 	@echo "  ld $@"
 	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $< $B/libparley.a $(LIBS)
 
+# Copies one store into another: make migrate.
+all: $B/parley-migrate
 $B/parley-migrate: $(patsubst %.c,$B/%.o,$(wildcard deploy/migrate/*.c)) $B/libparley.a
 	@echo "  ld $@"
 	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS)
