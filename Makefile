@@ -168,6 +168,9 @@ chaos: all build/mongo/ready ## break everything while people chat, check the hi
 chaos-mutants: all ## three broken builds that the history checker must find out
 	@node --test --test-reporter=spec tests/chaos/mutants.test.mjs
 
+compose-test: ## build and run docker-compose.yml, where a Docker engine answers
+	@npm --prefix tests ci --no-progress >/dev/null && deploy/docker/compose_test.sh
+
 lint: ## formatting, layers, banned calls, gcc and clang, documentation that is current
 	@tests/lint/run.sh
 
@@ -207,4 +210,4 @@ help: ## list the targets
 clean: ## remove what was built
 	rm -rf build
 
-.PHONY: all bench-login bench-sockets bench-store chaos chaos-mutants conformance-server run units test lint check help clean
+.PHONY: all bench-login bench-sockets bench-store chaos chaos-mutants compose-test conformance-server run units test lint check help clean

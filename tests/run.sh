@@ -5,6 +5,7 @@
 #   2  units: unit tests, and the contract of the stores
 #   3  outside-in: tests/e2e, tests/chaos and tests/browser over the real stack, on free ports;
 #      then those of them that the store matters to again, on MongoDB
+#   4  with CI set: docker-compose.yml, where a Docker engine answers
 #
 # The last line alone sums up: "N passed, N failed". The exit status is 0 only where tests ran
 # and none failed. The logs of what failed stand above that line, and whole in build/test.
@@ -95,6 +96,20 @@ run_outside_in() { # sqlite or mongo, test file...
 	[ "$status" -eq 0 ] || [ "$failed" -gt 0 ] || broke "node --test: exit status $status"
 }
 
+# As one test: it needs a Docker engine, and minutes.
+run_containers() {
+	local status
+
+	echo "==== containers"
+	deploy/docker/compose_test.sh 2>&1 | tee "$out/containers.log"
+	status=${PIPESTATUS[0]}
+	case $status in
+	0) passed_sum=$((passed_sum + 1)) ;;
+	77) ;; # it said why it was skipped
+	*) broke "containers: exit status $status" ;;
+	esac
+}
+
 mkdir -p "$out"
 step "install" deploy/local/install.sh test
 step "node modules" install_node_modules
@@ -105,4 +120,5 @@ run_outside_in "${TEST_STORE:-sqlite}" \
 	tests/e2e/*.test.mjs tests/chaos/*.test.mjs tests/browser/*.test.mjs
 # shellcheck disable=SC2086 # a list
 [ -n "${TEST_STORE:-}" ] || run_outside_in mongo $store_suites
+[ -z "${CI:-}" ] || run_containers
 finish

@@ -78,7 +78,7 @@ apt() {
 apt update || die "apt-get update failed"
 # shellcheck disable=SC2086 # a list
 apt install --no-install-recommends $missing || die "apt-get could not install$missing"
-for service in redis-server nginx; do
+for service in redis-server nginx prometheus; do
 	case " $missing " in
 	*" $service"*) $as_root update-rc.d "$service" disable || true ;;
 	esac

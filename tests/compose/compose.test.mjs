@@ -1,0 +1,143 @@
+// docker-compose.yml as an operator runs it: hardened, scaled and killed under load. Started by
+// deploy/docker/compose_test.sh, which says where it is.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { after, afterEach, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import { Person, call } from '../support/api.mjs';
+import { root } from '../support/stack.mjs';
+import { waitUntil } from '../support/wait.mjs';
+
+const { PARLEY_URL: url, DOCKER: docker, COMPOSE, STORE } = process.env;
+const [composeProgram, ...composeArgs] = COMPOSE.split(' ');
+const run = promisify(execFile);
+const compose = async (...args) => (await run(composeProgram, [...composeArgs, ...args], { cwd: root })).stdout;
+const containers = async (service) => (await compose('ps', '-q', ...(service ? [service] : []))).trim().split('\n').filter(Boolean);
+const inspect = async (ids) => JSON.parse((await run(docker, ['inspect', ...ids], { maxBuffer: 1 << 24 })).stdout);
+const isUp = async () => (await call(url, 'GET', '/api/users').catch(() => ({}))).status === 401;
+
+let ann, bob;
+before(async () => {
+  await waitUntil('the stack to answer', isUp, { within: 60000 });
+  ann = await Person.signUp(url, 'ann');
+  bob = await Person.signUp(url, 'bob');
+});
+after(() => { ann?.close(); bob?.close(); });
+
+test('the page is served, and two people chat', async () => {
+  const page = await call(url, 'GET', '/');
+  assert.equal(page.status, 200);
+  assert.match(page.text, /<html/i);
+  const socket = await bob.connect();
+  const sent = await ann.send(bob, 'hello');
+  assert.equal(sent.status, 201);
+  await waitUntil('newMessage', () => socket.all('newMessage').some((m) => m._id === sent.json._id));
+});
+
+test('who is busy is answered for', async () => {
+  const carol = await Person.signUp(url, 'carol');
+  assert.equal((await carol.setStatus('BUSY')).status, 200);
+  const sent = await ann.send(carol, 'are you there?');
+  await waitUntil('the reply', async () =>
+    (await ann.history(carol)).json.some((m) => m.autoReply?.inReplyTo === sent.json._id), { within: 12000 });
+});
+
+test('containers have no more rights than they need', async () => {
+  for (const one of await inspect(await containers())) {
+    const name = one.Name;
+    assert.match(one.Config.User, /^999/, `${name} runs as root`);
+    assert.equal(one.HostConfig.ReadonlyRootfs, true, `${name} may write to its image`);
+    assert.deepEqual(one.HostConfig.CapDrop, ['ALL'], name);
+    assert.ok(one.HostConfig.SecurityOpt.some((opt) => opt.startsWith('no-new-privileges')), name);
+    assert.ok(one.HostConfig.PidsLimit > 0 && one.HostConfig.Memory > 0, `${name} has no limits`);
+    assert.equal(one.HostConfig.Privileged, false);
+    const published = Object.values(one.HostConfig.PortBindings ?? {}).flat();
+    assert.equal(published.length, /gateway/.test(name) ? 1 : 0, `${name} publishes ports`);
+    // Secrets are files of a volume, and in no container's environment.
+    for (const entry of one.Config.Env) assert.doesNotMatch(entry, /(SECRET|PASSWORD|REDIS_URL|MONGO_DB_URI)=./, name);
+    const networks = Object.keys(one.NetworkSettings.Networks);
+    if (/redis|mongo|auth|message|presence/.test(name)) assert.deepEqual(networks.map((n) => n.replace(/^.*_/, '')), ['inside'], name);
+  }
+});
+
+test('a service image is small', async () => {
+  for (const name of ['parley', 'parley-gateway', 'parley-redis']) {
+    const [image] = await inspect([name]);
+    assert.ok(image.Size < 140e6, `${name} has ${image.Size} bytes`);
+  }
+});
+
+const people = [];
+afterEach(() => { for (const person of people.splice(0)) person.close(); });
+
+/** Requests and messages while `change` happens: none may fail but by 503, and none be missed. */
+async function underLoad(change) {
+  const receiver = await Person.signUp(url, 'receiver');
+  people.push(receiver);
+  const socket = await receiver.connect();
+  const failed = [], sent = [];
+  let isOver = false;
+  const note = (answer) => { if (answer.status !== 503) failed.push(answer.status ?? String(answer.error)); };
+  const load = async (i) => {
+    while (!isOver) {
+      const answer = await ann.send(receiver, `load ${i}`).catch((error) => ({ error }));
+      if (answer.status === 201) sent.push(answer.json._id);
+      else note(answer);
+      const users = await ann.get('/api/users').catch((error) => ({ error }));
+      if (users.status !== 200) note(users);
+    }
+  };
+  const loads = [0, 1, 2].map(load);
+  try {
+    await change();
+  } finally {
+    isOver = true;
+    await Promise.all(loads);
+  }
+  assert.deepEqual(failed, []);
+  assert.ok(sent.length > 20, `only ${sent.length} were sent`);
+  const got = () => socket.all('newMessage').map((m) => m._id);
+  await waitUntil('all messages', () => sent.every((id) => got().includes(id)), { within: 20000 });
+  assert.equal(new Set(got()).size, got().length, 'one came twice');
+}
+
+const scale = (service, count) => compose('up', '-d', '--no-recreate', '--no-deps', '--scale', `${service}=${count}`, service);
+/** Requests reach each container of a service. */
+const areServing = (service, count) => waitUntil(`${count} of ${service} to serve`, async () => {
+  const members = await compose('exec', '-T', 'gateway', 'cat', '/run/parley/gateway/run/members');
+  return members.split('\n').filter((line) => line.startsWith(`${service} `) && line.endsWith(' up')).length === count;
+}, { within: 60000 });
+
+for (const service of ['presence', 'message']) {
+  test(`${service} is scaled up and down with no failed request`, async () => {
+    await underLoad(async () => {
+      await scale(service, 3);
+      await areServing(service, 3);
+      await scale(service, 1);
+      await areServing(service, 1);
+    });
+  });
+}
+
+test('a killed presence loses nothing', async () => {
+  await scale('presence', 2);
+  await areServing('presence', 2);
+  await underLoad(async () => {
+    const [victim] = await containers('presence');
+    await run(docker, ['kill', victim]);
+    await areServing('presence', 1);
+  });
+});
+
+test('everything ends when told to, and what was written is there again', async () => {
+  const written = (await ann.history(bob)).json;
+  const running = (await inspect(await containers())).filter((one) => one.State.Running).map((one) => one.Id);
+  await compose('stop', '--timeout', '20');
+  for (const one of await inspect(running)) {
+    assert.equal(one.State.OOMKilled, false, one.Name);
+    assert.ok([0, 143].includes(one.State.ExitCode), `${one.Name} ended with ${one.State.ExitCode}`);
+  }
+  await compose('start');
+  await waitUntil('the stack to answer', isUp, { within: 60000 });
+  assert.deepEqual((await ann.history(bob)).json, written, `kept in ${STORE}`);
+});
