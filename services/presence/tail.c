@@ -39,6 +39,7 @@ static struct {
 	struct pl_message_list page;
 	int64_t begun_unix_ms;
 	int64_t begun_mono_ms;
+	int64_t took_ms;         /* the last one */
 	int64_t back_to_unix_ms; /* INT64_MAX, or where to go on from after this read */
 	bool is_reading;
 	bool has_more; /* a message came meanwhile */
@@ -92,6 +93,13 @@ end_doubt(void)
 	pl_log_info("bus is trusted again");
 }
 
+/* A store that is slow is not asked all the time. */
+static void
+look_soon(void)
+{
+	pl_timer_start(pl_app.loop, &tail.look, LOOK_MS + tail.took_ms);
+}
+
 static void
 on_read(struct pl_store_read_call *call)
 {
@@ -99,6 +107,7 @@ on_read(struct pl_store_read_call *call)
 	bool goes_on = count == PAGE || tail.back_to_unix_ms != INT64_MAX;
 
 	tail.is_reading = false;
+	tail.took_ms = pl_loop_now_ms(pl_app.loop) - tail.begun_mono_ms;
 	if (call->err != PL_OK)
 		return; /* the next tick tries again, from the same place */
 	for (size_t i = 0; i < count && !tail.is_stopped; i++)
@@ -112,7 +121,7 @@ on_read(struct pl_store_read_call *call)
 	else
 		end_doubt();
 	if (tail.has_more && !tail.is_reading)
-		pl_timer_start(pl_app.loop, &tail.look, LOOK_MS);
+		look_soon();
 }
 
 static void
@@ -142,7 +151,7 @@ tail_takes_message(void)
 		return false;
 	tail.has_more = true;
 	if (!tail.is_reading && !pl_timer_is_started(&tail.look))
-		pl_timer_start(pl_app.loop, &tail.look, LOOK_MS);
+		look_soon();
 	return true;
 }
 
