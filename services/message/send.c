@@ -146,6 +146,15 @@ tell_again(struct sending *s)
 	answer_after_gap(s);
 }
 
+/* MongoDB may have stored it, and lost the answer (store.h): presence shall look, whether or not
+ * the sender tries again. */
+static void
+note_unsure(const struct pl_write_send *sent)
+{
+	if (pl_settings.mongo_uri && !sent->only_replay && message_gap())
+		pl_gap_note(message_gap(), pl_clock_unix_ms() - SEND_UNSURE_MS);
+}
+
 static void
 on_written(struct pl_store_write_call *call)
 {
@@ -170,6 +179,10 @@ on_written(struct pl_store_write_call *call)
 		break;
 	case PL_E_CONFLICT:
 		pl_reply_problem(s->rq, PL_PROBLEM_IDEMPOTENCY);
+		break;
+	case PL_E_UNAVAILABLE:
+		note_unsure(sent);
+		pl_reply_err(s->rq, call->write.err);
 		break;
 	default:
 		pl_reply_err(s->rq, call->write.err);
