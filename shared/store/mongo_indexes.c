@@ -169,7 +169,7 @@ explain(struct pl_mongo *s, const char *collection, const bson_error_t *error)
 		    PL_L_CSTR("message", error->message));
 		return PL_E_CONFLICT;
 	}
-	return pl_mongo_err(error, "createIndexes");
+	return pl_mongo_err(s, error, "createIndexes");
 }
 
 /* ---- making ---- */

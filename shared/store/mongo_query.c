@@ -76,10 +76,11 @@ err_of(const bson_error_t *error)
 }
 
 enum pl_err
-pl_mongo_err(const bson_error_t *error, const char *what)
+pl_mongo_err(struct pl_mongo *s, const bson_error_t *error, const char *what)
 {
 	enum pl_err err = err_of(error);
 
+	s->is_lost = s->is_lost || err == PL_E_UNAVAILABLE;
 	if (err != PL_E_CONFLICT) /* which names what somebody typed */
 		pl_log_error("database failed, the call was given up",
 		    PL_L_CSTR("what", what), PL_L_ERR(err),
@@ -91,6 +92,8 @@ pl_mongo_err(const bson_error_t *error, const char *what)
 bool
 pl_mongo_has_time(const struct pl_mongo *s)
 {
+	if (s->is_lost)
+		return false;
 	if (pl_clock_mono_ms() <= s->begin_until_mono_ms)
 		return true;
 	pl_log_warn("database was too slow, the call was given up");
@@ -183,7 +186,7 @@ pl_find_row(struct pl_find *f, const bson_t **doc)
 	if (mongoc_cursor_next(f->cursor, doc))
 		return true;
 	if (mongoc_cursor_error(f->cursor, &error))
-		f->err = pl_mongo_err(&error, "find");
+		f->err = pl_mongo_err(f->session, &error, "find");
 	return false;
 }
 
@@ -267,7 +270,8 @@ note_refusals(const bson_t *reply, size_t count, enum pl_err *errs)
 /* Where every document is accounted for and a majority has what was stored, those that were
  * not refused are in. Else they may or may not be: the answer got lost, or came in part. */
 static void
-sort_out(const bson_t *reply, const bson_error_t *error, size_t count, enum pl_err *errs)
+sort_out(struct pl_mongo *s, const bson_t *reply, const bson_error_t *error, size_t count,
+    enum pl_err *errs)
 {
 	int64_t inserted = 0;
 	enum pl_err err;
@@ -280,7 +284,7 @@ sort_out(const bson_t *reply, const bson_error_t *error, size_t count, enum pl_e
 	if (refused > 0 && (size_t)inserted + refused >= count &&
 	    !has_elements(reply, "writeConcernErrors"))
 		return;
-	err = pl_mongo_err(error, "insert");
+	err = pl_mongo_err(s, error, "insert");
 	fill(errs, count, err == PL_E_CONFLICT ? PL_E_UNAVAILABLE : err);
 	(void)note_refusals(reply, count, errs);
 }
@@ -309,14 +313,15 @@ pl_mongo_insert(struct pl_mongo *s, mongoc_collection_t *into, bson_t **docs,
 	if (mongoc_collection_insert_many(into, list, count, &opts, &reply, &error))
 		fill(errs, count, PL_OK);
 	else
-		sort_out(&reply, &error, count, errs);
+		sort_out(s, &reply, &error, count, errs);
 	bson_destroy(&reply);
 	bson_destroy(&opts);
 	pl_mem_free(list);
 }
 
 static enum pl_err
-update_end(bool is_done, bson_t *reply, const bson_error_t *error, int64_t *matched)
+update_end(struct pl_mongo *s, bool is_done, bson_t *reply, const bson_error_t *error,
+    int64_t *matched)
 {
 	int64_t count = 0;
 
@@ -325,7 +330,7 @@ update_end(bool is_done, bson_t *reply, const bson_error_t *error, int64_t *matc
 	if (is_done && matched != NULL)
 		*matched = count;
 	bson_destroy(reply);
-	return is_done ? PL_OK : pl_mongo_err(error, "update");
+	return is_done ? PL_OK : pl_mongo_err(s, error, "update");
 }
 
 enum pl_err
@@ -340,7 +345,7 @@ pl_mongo_update_one(struct pl_mongo *s, mongoc_collection_t *in, const bson_t *s
 		return PL_E_UNAVAILABLE;
 	is_done =
 	    mongoc_collection_update_one(in, selector, update, NULL, &reply, &error);
-	return update_end(is_done, &reply, &error, matched);
+	return update_end(s, is_done, &reply, &error, matched);
 }
 
 enum pl_err
@@ -355,5 +360,5 @@ pl_mongo_update_many(struct pl_mongo *s, mongoc_collection_t *in, const bson_t *
 		return PL_E_UNAVAILABLE;
 	is_done =
 	    mongoc_collection_update_many(in, selector, update, NULL, &reply, &error);
-	return update_end(is_done, &reply, &error, matched);
+	return update_end(s, is_done, &reply, &error, matched);
 }

@@ -17,10 +17,10 @@
 #include "store/mongo_documents.h"
 #include "store/mongo_session.h"
 
-/* False, logged, where the call has spent its time: the command shall not begin. */
+/* False where the call has spent its time, or met an outage: the command shall not begin. */
 bool pl_mongo_has_time(const struct pl_mongo *s) PL_MUST_CHECK;
 /* What an error of the driver's means; logged. */
-enum pl_err pl_mongo_err(const bson_error_t *error, const char *what);
+enum pl_err pl_mongo_err(struct pl_mongo *s, const bson_error_t *error, const char *what);
 
 struct pl_find {
 	struct pl_mongo *session;

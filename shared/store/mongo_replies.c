@@ -71,6 +71,20 @@ read_claimed(const bson_t *reply, struct pl_write_claim *claim)
 	return PL_OK;
 }
 
+/* A lease that a failover takes back costs some work done twice: one server's word will do. */
+static void
+set_claim_concern(mongoc_find_and_modify_opts_t *opts)
+{
+	mongoc_write_concern_t *wc = mongoc_write_concern_new();
+	bson_t extra = BSON_INITIALIZER;
+
+	mongoc_write_concern_set_w(wc, 1);
+	(void)mongoc_write_concern_append(wc, &extra);
+	(void)mongoc_find_and_modify_opts_append(opts, &extra);
+	bson_destroy(&extra);
+	mongoc_write_concern_destroy(wc);
+}
+
 /* The lease is taken in the same step that finds the job. */
 static enum pl_err
 take_job(struct pl_mongo *s, struct pl_write_claim *claim)
@@ -90,11 +104,12 @@ take_job(struct pl_mongo *s, struct pl_write_claim *claim)
 	mongoc_find_and_modify_opts_set_sort(opts, &sort);
 	mongoc_find_and_modify_opts_set_update(opts, &update);
 	mongoc_find_and_modify_opts_set_flags(opts, MONGOC_FIND_AND_MODIFY_RETURN_NEW);
+	set_claim_concern(opts);
 	if (mongoc_collection_find_and_modify_with_opts(
 		s->messages, &query, opts, &reply, &error))
 		err = read_claimed(&reply, claim);
 	else
-		err = pl_mongo_err(&error, "claim");
+		err = pl_mongo_err(s, &error, "claim");
 	bson_destroy(&reply);
 	mongoc_find_and_modify_opts_destroy(opts);
 	bson_destroy(&query);

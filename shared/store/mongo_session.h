@@ -14,8 +14,8 @@
  * needs no threads of the driver's beside kore's, sees an outage inside the call that meets it,
  * and has every deadline in that call.
  *
- * Nothing here needs transactions: what belongs together is one document. Every write waits for
- * the journal of a majority.  Only store/ uses it.  Threads: the session's.
+ * Nothing here needs transactions: what belongs together is one document. Every write but a
+ * lease waits for the journal of a majority.  Only store/ uses it.  Threads: the session's.
  */
 #ifndef PL_STORE_MONGO_SESSION_H
 #define PL_STORE_MONGO_SESSION_H
@@ -26,10 +26,11 @@
 #include "store/store_backend.h"
 
 /*
- * A call that meets an outage is over within PL_MONGO_BEGIN_MS + PL_MONGO_SOCKET_MS: commands
- * begin only in the first part of a call, and each then has the second.
+ * A call that meets an outage is over within PL_MONGO_SOCKET_MS: after the first command that
+ * does not reach the server no other begins. Where the server is merely slow none begins after
+ * PL_MONGO_BEGIN_MS.
  */
-#define PL_MONGO_BEGIN_MS   1200
+#define PL_MONGO_BEGIN_MS   3000
 #define PL_MONGO_SOCKET_MS  1500
 #define PL_MONGO_CONNECT_MS 1000
 /* What the server may take for one command: it gives up before we do. */
@@ -44,6 +45,7 @@ struct pl_mongo {
 	mongoc_collection_t *messages;
 	mongoc_collection_t *revocations;
 	int64_t begin_until_mono_ms; /* of the call that runs */
+	bool is_lost;                /* a command of the call did not reach the server */
 	int64_t now_unix_ms;         /* of the batch that runs */
 	int64_t purge_mono_ms;       /* when the next purge is due */
 };

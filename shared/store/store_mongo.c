@@ -14,6 +14,7 @@ pl_mongo_start(struct pl_store *store)
 	struct pl_mongo *s = PL_CONTAINER(store, struct pl_mongo, store);
 
 	s->begin_until_mono_ms = pl_clock_mono_ms() + PL_MONGO_BEGIN_MS;
+	s->is_lost = false;
 	return s;
 }
 
@@ -43,7 +44,7 @@ ping(struct pl_store *store)
 	is_well = mongoc_client_command_simple(
 	    s->client, pl_mongo_database(s->client), &command, NULL, NULL, &error);
 	bson_destroy(&command);
-	return is_well ? PL_OK : pl_mongo_err(&error, "ping");
+	return is_well ? PL_OK : pl_mongo_err(s, &error, "ping");
 }
 
 /* A session without its indexes. */
@@ -163,7 +164,7 @@ purge(struct pl_mongo *s)
 	int64_t now = pl_clock_mono_ms();
 	size_t dropped = 0;
 
-	if (now < s->purge_mono_ms || now > s->begin_until_mono_ms)
+	if (now < s->purge_mono_ms || s->is_lost)
 		return;
 	if (pl_mongo_idem_purge(s, PURGE_DOCUMENTS, &dropped) != PL_OK)
 		pl_log_warn("keys that expired were left for the next time");
