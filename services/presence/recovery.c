@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "bus/parting.h"
 #include "web/service.h"
@@ -85,16 +84,6 @@ recovery_asked(const struct pl_json *auth)
 		return ask;
 	pl_mem_free(ask);
 	return NULL;
-}
-
-/* Where no note was left the instance was killed, or Redis was away; or the note was not kept
- * so long, and then the last offset is older still. */
-bool
-recovery_is_in_time(const struct recovery_ask *ask, int64_t ago_ms)
-{
-	if (ago_ms != PL_PARTING_UNKNOWN_AGO)
-		return ago_ms <= RECOVERY_AWAY_MAX_MS;
-	return pl_clock_unix_ms() - ask->has.floor.created_unix_ms <= PL_PARTING_KEPT_MS;
 }
 
 /* ---- reading ------------------------------------------------------------------------- */

@@ -17,6 +17,7 @@
 #define PRESENCE_RECOVERY_H
 
 #include "base/json.h"
+#include "bus/parting.h"
 #include "hub.h"
 #include "store/store.h"
 
@@ -36,9 +37,14 @@ void recovery_pid(
 /* What CONNECT's payload (NULL: none) asks, with a pid and an offset of ours; NULL for nothing.
  * The caller's to pl_mem_free(). */
 struct recovery_ask *recovery_asked(const struct pl_json *auth);
-/* Was the connection, which broke ago_ms ago (PL_PARTING_UNKNOWN_AGO: nobody noted it), not
- * away for too long? */
-bool recovery_is_in_time(const struct recovery_ask *ask, int64_t ago_ms);
+/* Was the connection, which broke ago_ms ago, not away for too long? Where nobody noted it
+ * (PL_PARTING_UNKNOWN_AGO) its instance was killed, most likely just now, or Redis was away: it
+ * counts as in time, however old its offset is: whoever gets few messages has an old one. */
+static inline bool
+recovery_is_in_time(int64_t ago_ms)
+{
+	return ago_ms == PL_PARTING_UNKNOWN_AGO || ago_ms <= RECOVERY_AWAY_MAX_MS;
+}
 /* Read what the store has for socket, which has joined, behind the floor of ask: what it has
  * had, and at most RECOVERY_MESSAGES_MAX others. found is borrowed by done, and NULL where it
  * cannot be recovered, or the socket has left meanwhile; ask is borrowed until then. done may

@@ -261,7 +261,7 @@ on_parting(void *arg, int64_t ago_ms)
 {
 	struct member *m = arg;
 
-	if (m->socket.user && recovery_is_in_time(m->ask, ago_ms))
+	if (m->socket.user && recovery_is_in_time(ago_ms))
 		recovery_read(&m->socket, m->ask, on_found, m);
 	else
 		on_found(m, NULL);

@@ -13,7 +13,7 @@
 
 #include "bus/bus.h"
 
-#define PL_PARTING_KEPT_MS     7200000
+#define PL_PARTING_KEPT_MS     86400000
 #define PL_PARTING_PID_MAX     64
 #define PL_PARTING_UNKNOWN_AGO INT64_C(-1)
 

@@ -158,6 +158,17 @@ test('a connection that broke more than 120 s ago is a new session', async () =>
   }
 });
 
+test('a connection that nobody saw break recovers, also from an offset of hours ago', async () => {
+  const [ann, bob] = [await signUp('ann'), await signUp('bob')];
+  const { pid } = await connectRaw(bob, {});
+  await waitUntil('the break to be noted', async () => await redis('EXISTS', `parley:left:${pid}`) === ':1');
+  await redis('DEL', `parley:left:${pid}`); // a killed instance leaves no note
+  await sendAll(ann, bob, ['missed']);
+  const again = await connectRaw(bob, { pid, offset: `${(Date.now() - 10 * 3600 * 1000).toString(16)}-${'0'.repeat(24)}` });
+  assert.equal(again.pid, pid);
+  assert.deepEqual(again.events.map(([name]) => name), ['newMessage', 'getOnlineUsers']);
+});
+
 describe('a pid', () => {
   test('is no use to another user', async () => {
     const [ann, bob, eve] = [await signUp('ann'), await signUp('bob'), await signUp('eve')];
