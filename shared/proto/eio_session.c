@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+#define LATE_MS_MAX 20 /* of a timer on a machine that is not overloaded */
+
 /* ---- states ---- */
 
 static void
@@ -406,13 +408,18 @@ pl_eio_session_deadline(const struct pl_eio_session *s)
 static void
 beat(struct pl_eio_session *s, int64_t now_mono_ms)
 {
+	int64_t late_ms;
+
 	if (s->awaiting_pong) {
 		end(s, PL_EIO_PING_TIMEOUT);
 		return;
 	}
+	/* Timers come a little late, and the client reckons with the times it was told; but
+	 * where we slept for long, it has the whole time. */
+	late_ms = earlier(now_mono_ms - s->heartbeat_due_ms, LATE_MS_MAX);
 	s->awaiting_pong = true;
 	s->pong_wait_extended = false;
-	s->heartbeat_due_ms = now_mono_ms + s->settings->ping_timeout_ms;
+	s->heartbeat_due_ms = now_mono_ms - late_ms + s->settings->ping_timeout_ms;
 	send_own(s, pl_eio_packet_encode(PL_EIO_PING, PL_STR_NONE), now_mono_ms);
 }
 

@@ -42,6 +42,7 @@
  *   - a waiting GET gets its first noop with the probe, not 100 ms later
  *   - an unanswered ping still counts after an upgrade; engine.io forgets it
  *   - a second WebSocket is refused also where the first came without polling
+ *   - a ping that goes out somewhat late does not move the end of its pong's time
  *   - what is queued when we close goes out with the close packet, in one answer
  * Threads: one at a time.
  */

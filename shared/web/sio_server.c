@@ -31,6 +31,7 @@ struct pl_sio_address {
 };
 
 static void pump(struct pl_sio_client *c);
+static void say_goodbye(struct pl_sio_client *c);
 
 /* ---- the two layers ------------------------------------------------------------------ */
 
@@ -313,6 +314,7 @@ client_free(struct pl_sio_client *c)
 	address_leave(c);
 	pl_list_unlink(&c->dirty);
 	pl_timer_stop(c->server->loop, &c->timer);
+	say_goodbye(c);
 	session_fini(c);
 	pl_mem_free(c);
 }
@@ -455,23 +457,21 @@ poll_gone(struct pl_request *rq)
 	pump(c);
 }
 
-static void
-poll_get(struct pl_sio_client *c, struct pl_request *rq)
-{
-	enum pl_err err = pl_eio_session_poll(&c->conn.eio);
+/* ---- a POST that closes ---- */
 
-	if (err == PL_OK) {
-		c->poll = rq;
-		rq->arg = c;
-		rq->on_gone = poll_gone;
-	} else {
-		refuse(c, rq, err);
-	}
-	pump(c);
-}
+/* A client that closes sends "1" while a GET of it waits, and often both at once: on two
+ * connections, where the POST may come first. It gets a moment, so that the GET hears of the
+ * end instead of a session that is unknown. */
+#define GOODBYE_MS 20
+
+struct pl_sio_goodbye {
+	struct pl_timer timer;
+	struct pl_sio_client *client;
+	struct pl_request *rq;
+};
 
 static void
-poll_post(struct pl_sio_client *c, struct pl_request *rq)
+take_post(struct pl_sio_client *c, struct pl_request *rq)
 {
 	struct pl_eio_session *eio = &c->conn.eio;
 	bool is_octets = pl_str_starts(
@@ -487,7 +487,94 @@ poll_post(struct pl_sio_client *c, struct pl_request *rq)
 	} else {
 		refuse(c, rq, err);
 	}
+}
+
+static void
+say_goodbye(struct pl_sio_client *c)
+{
+	struct pl_sio_goodbye *g = c->goodbye;
+
+	if (!g)
+		return;
+	c->goodbye = NULL;
+	pl_timer_stop(c->server->loop, &g->timer);
+	g->rq->on_gone = NULL;
+	take_post(c, g->rq);
+	pl_mem_free(g);
+}
+
+static void
+on_goodbye_timer(struct pl_timer *t)
+{
+	struct pl_sio_client *c = ((struct pl_sio_goodbye *)t->arg)->client;
+
+	say_goodbye(c);
 	pump(c);
+}
+
+static void
+goodbye_gone(struct pl_request *rq)
+{
+	struct pl_sio_client *c = rq->arg;
+
+	say_goodbye(c);
+	pump(c);
+}
+
+static void
+put_goodbye_off(struct pl_sio_client *c, struct pl_request *rq)
+{
+	struct pl_sio_goodbye *g = pl_mem_zalloc(sizeof(*g));
+
+	g->client = c;
+	g->rq = rq;
+	g->timer.on_fire = on_goodbye_timer;
+	g->timer.arg = g;
+	c->goodbye = g;
+	rq->arg = c;
+	rq->on_gone = goodbye_gone;
+	pl_timer_start(c->server->loop, &g->timer, GOODBYE_MS);
+}
+
+static void
+poll_get(struct pl_sio_client *c, struct pl_request *rq)
+{
+	enum pl_err err = pl_eio_session_poll(&c->conn.eio);
+
+	if (err == PL_OK) {
+		c->poll = rq;
+		rq->arg = c;
+		rq->on_gone = poll_gone;
+	} else {
+		refuse(c, rq, err);
+	}
+	say_goodbye(c);
+	pump(c);
+}
+
+static void
+poll_post(struct pl_sio_client *c, struct pl_request *rq)
+{
+	say_goodbye(c);
+	if (!c->poll && !c->ws && pl_str_eq(rq->body, PL_STR("1"))) {
+		put_goodbye_off(c, rq);
+		return;
+	}
+	take_post(c, rq);
+	pump(c);
+}
+
+/* A WebSocket for a session that has one, or is over. The reference lets it in and closes it,
+ * and a client's WebSocket that is not let in is an error with some. */
+static void
+turn_away(struct pl_sio_server *s, struct pl_request *rq)
+{
+	static const struct pl_websocket_ops deaf;
+	struct pl_websocket *ws =
+	    pl_websocket_take(rq, &deaf, s->config.settings->eio.max_payload_bytes, NULL);
+
+	if (ws)
+		pl_websocket_close(ws, PL_WS_CODE_POLICY);
 }
 
 static void
@@ -496,7 +583,7 @@ upgrade(struct pl_sio_server *s, struct pl_sio_client *c, struct pl_request *rq)
 	if (!c) {
 		c = client_new(s, rq, true);
 	} else if (!pl_eio_session_ws_open(&c->conn.eio, pl_loop_now_ms(s->loop))) {
-		reply_eio_error(s, rq, PL_EIO_BAD_REQUEST);
+		turn_away(s, rq);
 		return;
 	}
 	c->ws =
@@ -531,6 +618,8 @@ serve(struct pl_sio_server *s, struct pl_request *rq, const struct pl_eio_query 
 			reply_eio_error(s, rq, PL_EIO_UNKNOWN_SID);
 			return;
 		}
+		/* A timer is a little late; no request slips in between. */
+		session_tick(c, pl_loop_now_ms(s->loop));
 		if (!c->has_ended && s->config.may_use && !s->config.may_use(c, rq)) {
 			reply_eio_error(s, rq, PL_EIO_BAD_REQUEST);
 			return;

@@ -12,6 +12,9 @@
  * Whatever is sent goes out after the current callback, many clients at most
  * PL_SIO_FLUSH_MAX a turn of the loop, so that telling everybody never holds up the rest.
  *
+ * A client that closes by POST gets 20 ms for the GET that should wait for the end and may come
+ * behind, on its own connection. A WebSocket for a session that has one is let in and closed.
+ *
  * Who opens sessions and leaves them half-open, without a CONNECT, costs memory: of those that
  * are so for PL_SIO_HALF_OPEN_AFTER_MS an address keeps PL_SIO_HALF_OPEN_MAX; the others are
  * closed. A crowd behind one address connects sooner than that and never notices.
@@ -31,6 +34,7 @@
 
 struct pl_sio_server;
 struct pl_websocket;
+struct pl_sio_goodbye;
 
 struct pl_sio_client {
 	struct pl_sio_conn conn; /* of bare Engine.IO only conn.eio */
@@ -39,6 +43,7 @@ struct pl_sio_client {
 	struct pl_sio_server *server;
 	struct pl_request *poll;
 	struct pl_websocket *ws;
+	struct pl_sio_goodbye *goodbye; /* a POST of "1" that waits for a GET, or NULL */
 	struct pl_timer timer;
 	struct pl_list dirty;
 	/* Until its first CONNECT was accepted: */

@@ -187,6 +187,38 @@ describe('close', () => {
     await isRefused(await get(sid));
   });
 
+  test('by the client over polling: no GET waits', async () => {
+    const sid = await openPolling();
+    assert.equal(await (await post(sid, '1')).text(), 'ok');
+    await isRefused(await get(sid), { code: 1, message: 'Session ID unknown' });
+  });
+
+  test('by the client over polling: the POST overtakes its GET', async () => {
+    // They come 20 ms after each other at most, or the GET was too late: one of many tries is not.
+    let heard = '';
+    for (let i = 0; i < 50 && heard !== '6'; i++) {
+      const sid = await openPolling();
+      const [first, second] = await Promise.all([Wire.open(hold.server.address), Wire.open(hold.server.address)]);
+      const head = (method, length) => `${method} /engine.io/?EIO=4&transport=polling&sid=${sid} HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${length}\r\n\r\n`;
+      first.write(`${head('POST', 1)}1`);
+      second.write(head('GET', 0));
+      heard = (await second.answer()).body;
+      assert.equal((await first.answer()).body, 'ok');
+      await isRefused(await get(sid));
+      first.end();
+      second.end();
+    }
+    assert.equal(heard, '6');
+  });
+
+  test('by the client over polling: its connection breaks', async () => {
+    const sid = await openPolling();
+    const wire = await Wire.open(hold.server.address);
+    wire.write(`POST /engine.io/?EIO=4&transport=polling&sid=${sid} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n1`);
+    wire.end();
+    await waitUntil('the session to go', async () => (await post(sid, '6')).status === 400);
+  });
+
   test('by the client over WebSocket', async () => {
     const { socket } = await openSocket();
     socket.send('1');
@@ -263,11 +295,13 @@ describe('upgrade', () => {
     socket.close();
   });
 
-  test('a second WebSocket is refused, the first goes on', async () => {
+  test('a second WebSocket is closed at once, the first goes on', async () => {
     const { socket, open } = await openSocket();
     const wire = await Wire.open(hold.server.address);
     wire.write(handshake(`/engine.io/?EIO=4&transport=websocket&sid=${open.sid}`));
-    assert.equal((await wire.head()).status, 400);
+    assert.equal((await wire.head()).status, 101);
+    wire.write(frame(opcode.text, '4to nobody'));
+    assert.equal(await wire.closeCode(), 1008);
     wire.end();
     socket.send('4x');
     assert.equal(await socket.take(), '4x');

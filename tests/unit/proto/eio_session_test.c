@@ -69,6 +69,27 @@ no_pong_within_the_timeout_ends_the_session(void **state)
 	stop(&r);
 }
 
+/* The client reckons from the times it was told; but who slept does not blame it. */
+static void
+a_ping_that_goes_out_late_does_not_put_its_timeout_off_by_more_than_it_must(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	start_websocket(&r);
+	advance(&r, 25000 + 3);
+	check_trace(&r, "ws<2>");
+	advance_to_deadline(&r, 20000 - 3);
+	check_trace(&r, "close<1008> ended<ping_timeout> free");
+	stop(&r);
+	start_websocket(&r);
+	advance(&r, 25000 + 8000);
+	check_trace(&r, "ws<2>");
+	advance_to_deadline(&r, 20000 - 20);
+	check_trace(&r, "close<1008> ended<ping_timeout> free");
+	stop(&r);
+}
+
 static void
 pings_go_through_polling_too(void **state)
 {
@@ -447,6 +468,8 @@ main(void)
 	    cmocka_unit_test(a_session_that_begins_on_a_websocket_is_offered_no_upgrade),
 	    cmocka_unit_test(a_ping_goes_out_each_interval_after_a_pong),
 	    cmocka_unit_test(no_pong_within_the_timeout_ends_the_session),
+	    cmocka_unit_test(
+		a_ping_that_goes_out_late_does_not_put_its_timeout_off_by_more_than_it_must),
 	    cmocka_unit_test(pings_go_through_polling_too),
 	    cmocka_unit_test(another_packet_than_a_pong_buys_more_time_once),
 	    cmocka_unit_test(an_unasked_pong_only_puts_the_next_ping_off),
