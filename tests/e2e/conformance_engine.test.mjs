@@ -215,6 +215,7 @@ describe('close', () => {
     const sid = await openPolling();
     const wire = await Wire.open(hold.server.address);
     wire.write(`POST /engine.io/?EIO=4&transport=polling&sid=${sid} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n1`);
+    await wire.isRead(); // or the kernel may tell of the end alone
     wire.end();
     await waitUntil('the session to go', async () => (await post(sid, '6')).status === 400);
   });
