@@ -175,12 +175,14 @@ describe('a process that nobody named', () => {
     await mkdir(dir);
     await symlink(path.join(process.env.BUILD_DIR ?? path.join(root, 'build'), 'presence.so'), path.join(dir, 'presence.so'));
     await writeFile(path.join(dir, 'kore.conf'), 'load ./presence.so\npidfile ./kore.pid\n');
+    const { SERVICE_PRELOAD: LD_PRELOAD, ASAN_OPTIONS } = process.env;
+    const sanitizer = LD_PRELOAD ? { LD_PRELOAD, ...(ASAN_OPTIONS && { ASAN_OPTIONS }) } : {};
     // As in a container: a long host name, and every address listened on.
     const kore = spawn('setpriv', ['--pdeathsig', 'TERM', 'kore', '-f', '-n', '-r', '-q', '-c', 'kore.conf'], {
       cwd: dir,
       stdio: 'ignore',
       env: {
-        PATH: process.env.PATH, NODE_ENV: 'development', INSTANCE: 'presence-7d9f8b6c5-x2x9z', LISTEN: `0.0.0.0:${port}`,
+        PATH: process.env.PATH, ...sanitizer, NODE_ENV: 'development', INSTANCE: 'presence-7d9f8b6c5-x2x9z', LISTEN: `0.0.0.0:${port}`,
         DATA_DIR: path.join(hold.stack.dir, 'data'), DRAIN_SECONDS: '1', CONNECTIONS_MAX: '1000',
         JWT_SECRET_FILE: path.join(hold.stack.dir, 'data/jwt.secret'), REDIS_URL_FILE: path.join(run, 'redis.url'),
       },
