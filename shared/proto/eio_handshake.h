@@ -20,7 +20,7 @@ struct pl_eio_settings {
 	int64_t ping_timeout_ms;    /* from our ping to the pong */
 	int64_t upgrade_timeout_ms; /* from a WebSocket's opening to "5" */
 	int64_t close_timeout_ms;   /* for the GET that takes the close packet */
-	int64_t stall_timeout_ms;   /* the oldest unsent byte may be this old */
+	int64_t stall_timeout_ms;   /* the client may leave a byte untaken so long */
 	size_t max_payload_bytes;   /* a POST body, a WebSocket message */
 	size_t queue_max_bytes;     /* unsent; a message may be as big as a payload */
 };

@@ -303,7 +303,7 @@ static void
 on_upgrade(struct pl_eio_session *s, int64_t now_mono_ms)
 {
 	enter(s, PL_EIO_WEBSOCKET, PL_EIO_NEVER);
-	s->last_sent_ms = now_mono_ms;
+	s->blocked_since_ms = now_mono_ms;
 	/* The ping may have left on either transport: its answer may take the time anew.
 	 */
 	if (s->awaiting_pong)
@@ -364,9 +364,12 @@ pl_eio_session_ws_gone(struct pl_eio_session *s)
 }
 
 void
-pl_eio_session_ws_blocked(struct pl_eio_session *s)
+pl_eio_session_ws_blocked(struct pl_eio_session *s, int64_t now_mono_ms)
 {
-	s->ws_is_blocked = s->has_ws;
+	if (!s->has_ws || s->ws_is_blocked)
+		return;
+	s->ws_is_blocked = true;
+	s->blocked_since_ms = now_mono_ms;
 }
 
 void
@@ -383,14 +386,17 @@ earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-/* When the oldest byte that nobody took yet becomes too old. */
+/* When the oldest byte that the client did not take becomes too old. What its WebSocket was not
+ * even offered yet waits for us, not for it: a server that is behind puts nobody out. */
 static int64_t
 stall_due_ms(const struct pl_eio_session *s)
 {
 	const struct pl_eio_item *oldest = pl_eio_queue_peek(&s->queue);
 
-	if (s->on_websocket && s->ws_is_blocked)
-		return s->last_sent_ms + s->settings->stall_timeout_ms;
+	if (s->on_websocket)
+		return s->ws_is_blocked
+			   ? s->blocked_since_ms + s->settings->stall_timeout_ms
+			   : PL_EIO_NEVER;
 	return oldest ? oldest->queued_mono_ms + s->settings->stall_timeout_ms
 		      : PL_EIO_NEVER;
 }
@@ -512,7 +518,6 @@ give_ws_message(struct pl_eio_session *s, struct pl_eio_out *out)
 	}
 	if (!s->on_websocket || !pl_eio_queue_pop(&s->queue, &item))
 		return false;
-	s->last_sent_ms = item.queued_mono_ms;
 	out->message = item.packet;
 	out->is_binary = item.is_binary;
 	return true;

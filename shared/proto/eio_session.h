@@ -119,7 +119,7 @@ struct pl_eio_session {
 	int64_t heartbeat_due_ms; /* send a ping, or while awaiting_pong give up */
 	int64_t state_due_ms;     /* PROBING: drop the WebSocket; CLOSING: the session */
 	int64_t noop_due_ms;      /* PROBING: end a waiting GET with a noop */
-	int64_t last_sent_ms;     /* when what next() gave last had been queued */
+	int64_t blocked_since_ms; /* while ws_is_blocked */
 	char sid[PL_EIO_SID_MAX + 1];
 	uint8_t state;
 	uint8_t reason;
@@ -179,7 +179,7 @@ void pl_eio_session_ws_binary(
     struct pl_eio_session *s, struct pl_str bytes, int64_t now_mono_ms);
 void pl_eio_session_ws_gone(struct pl_eio_session *s); /* it closed or broke */
 /* It took only a part of what next() gave: no PL_EIO_WS_SEND until it is writable. */
-void pl_eio_session_ws_blocked(struct pl_eio_session *s);
+void pl_eio_session_ws_blocked(struct pl_eio_session *s, int64_t now_mono_ms);
 void pl_eio_session_ws_writable(struct pl_eio_session *s);
 
 /* ---- inputs: time ---- */

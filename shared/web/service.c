@@ -349,6 +349,8 @@ kore_worker_teardown(void)
 		pl_service.stop();
 	pl_sessions_free(pl_app.sessions);
 	pl_loop_kore_drain(pl_app.loop, never, NULL, CLEANUP_MS);
+	/* Whoever has not answered our goodbye by now has timers on the loop. */
+	kore_connection_prune(KORE_CONNECTION_PRUNE_ALL);
 	pl_online_free(pl_app.online);
 	pl_member_free(pl_app.member);
 	pl_bus_free(pl_app.bus);

@@ -251,7 +251,7 @@ ws_flush(struct pl_sio_client *c, struct batch *b)
 	if (b->count == 0)
 		return;
 	if (!pl_websocket_send(c->ws, b->messages, b->count))
-		pl_eio_session_ws_blocked(&c->conn.eio);
+		pl_eio_session_ws_blocked(&c->conn.eio, pl_loop_now_ms(c->server->loop));
 	while (b->count > 0)
 		pl_ref_drop(b->messages[--b->count].data);
 }

@@ -3,18 +3,19 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { Person } from '../support/api.mjs';
 import { frame, handshake, opcode, Wire } from '../support/conformance.mjs';
-import { useStack } from '../support/stack.mjs';
+import { Stack, useStack } from '../support/stack.mjs';
 import { waitUntil } from '../support/wait.mjs';
 
 const hold = useStack({ before, after, afterEach }, { SEND_QUEUE_BYTES_MAX: '65536' });
 const base = () => hold.stack.url;
 const longText = 'x'.repeat(60000);
+const patient = { within: 20000 };
 const sendsMost = 400; // above what the kernel's buffers on the way hold
 
 /** A WebSocket that is in, and reads nothing from now on. */
-const connectDeaf = async (person) => {
-  const wire = await Wire.open({ host: 'localhost', port: hold.stack.port });
-  wire.write(handshake('/socket.io/?EIO=4&transport=websocket', { Host: `localhost:${hold.stack.port}`, Cookie: person.cookie }));
+const connectDeaf = async (person, { port } = hold.stack) => {
+  const wire = await Wire.open({ host: 'localhost', port });
+  wire.write(handshake('/socket.io/?EIO=4&transport=websocket', { Host: `localhost:${port}`, Cookie: person.cookie }));
   assert.equal((await wire.head()).status, 101);
   assert.match((await wire.frame()).data.toString(), /^0\{/);
   wire.write(frame(opcode.text, '40'));
@@ -28,23 +29,38 @@ test('one that never reads is put out at its bound, and the others miss nothing'
   const [, reader] = [await ann.connect(), await cid.connect()];
   const wire = await connectDeaf(bob);
   const bobIsOnline = () => reader.all('getOnlineUsers').at(-1)?.includes(bob.id);
-  await waitUntil('bob to be seen', bobIsOnline);
+  await waitUntil('bob to be seen', bobIsOnline, patient);
 
   let sent = 0;
   for (; sent < sendsMost && bobIsOnline(); sent++) {
     assert.equal((await ann.send(bob, longText)).status, 201);
     assert.equal((await ann.send(cid, `still there? ${sent}`)).status, 201);
   }
-  await waitUntil('bob to be out', () => !bobIsOnline());
+  await waitUntil('bob to be out', () => !bobIsOnline(), patient);
   assert.ok(sent < sendsMost, `he was out after ${sent} messages`);
 
-  await waitUntil('every message to cid', () => reader.all('newMessage').length === sent);
+  await waitUntil('every message to cid', () => reader.all('newMessage').length === sent, patient);
   assert.deepEqual(reader.all('newMessage').map((m) => m.message), Array.from({ length: sent }, (_, i) => `still there? ${i}`));
   assert.equal((await bob.history(ann)).json.length, sent);
 
   const again = await bob.connect();
   assert.equal((await ann.send(bob, 'welcome back')).status, 201);
-  await waitUntil('bob to hear again', () => again.all('newMessage').at(-1)?.message === 'welcome back');
+  await waitUntil('bob to hear again', () => again.all('newMessage').at(-1)?.message === 'welcome back', patient);
   wire.end();
   for (const person of [ann, bob, cid]) person.close();
+});
+
+test('a process ends in order while clients neither read nor say goodbye', async () => {
+  const stack = await Stack.start({ DRAIN_SECONDS: '0' });
+  try {
+    const people = await Promise.all(Array.from({ length: 5 }, (_, i) => Person.signUp(stack.url, `deaf${i}`)));
+    const wires = await Promise.all(people.map((person) => connectDeaf(person, stack)));
+    await stack.stop({ keep: true });
+    const logs = await stack.logs();
+    assert.match(logs, /"svc":"presence","msg":"worker ended"/);
+    assert.doesNotMatch(logs, /Assertion/);
+    for (const wire of wires) wire.end();
+  } finally {
+    await stack.stop();
+  }
 });

@@ -105,7 +105,7 @@ run_line(
 		pl_eio_session_ws_binary(s, arg, *now);
 		break;
 	case 'B':
-		pl_eio_session_ws_blocked(s);
+		pl_eio_session_ws_blocked(s, *now);
 		break;
 	case 'W':
 		pl_eio_session_ws_writable(s);

@@ -237,7 +237,7 @@ nothing_comes_or_goes_while_closing(void **state)
 
 	(void)state;
 	start_websocket(&r);
-	pl_eio_session_ws_blocked(&r.session);
+	pl_eio_session_ws_blocked(&r.session, r.now);
 	pl_eio_session_close(&r.session, PL_EIO_SHUTDOWN, r.now);
 	check_trace(&r, "ended<shutdown>");
 	ws_text(&r, "4a");
@@ -313,7 +313,7 @@ a_blocked_websocket_gets_nothing_until_it_is_writable(void **state)
 
 	(void)state;
 	start_websocket(&r);
-	pl_eio_session_ws_blocked(&r.session);
+	pl_eio_session_ws_blocked(&r.session, r.now);
 	send_text(&r, "4a");
 	send_text(&r, "4b");
 	check_trace(&r, "");
@@ -336,7 +336,7 @@ a_queue_above_its_limit_ends_the_session_and_is_freed(void **state)
 	memset(data, '4', sizeof(data));
 	packet = pl_ref_new(data, sizeof(data));
 	start_websocket(&r);
-	pl_eio_session_ws_blocked(&r.session);
+	pl_eio_session_ws_blocked(&r.session, r.now);
 	assert_true(pl_eio_session_send(&r.session, packet, false, r.now));
 	assert_true(pl_eio_session_send(&r.session, packet, false, r.now));
 	assert_int_equal(packet->owners, 3);
@@ -389,10 +389,30 @@ a_websocket_blocked_for_10_s_ends_the_session(void **state)
 	advance(&r, 5000);
 	send_text(&r, "4a");
 	check_trace(&r, "ws<4a>");
-	pl_eio_session_ws_blocked(&r.session);
+	pl_eio_session_ws_blocked(&r.session, r.now);
 	advance(&r, 2000);
 	send_text(&r, "4b");
 	advance_to_deadline(&r, 8000);
+	check_trace(&r, "close<1008> ended<slow> free");
+	stop(&r);
+}
+
+static void
+what_a_websocket_was_not_offered_yet_waits_for_us_and_ends_nothing(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	start_websocket(&r);
+	send_text(&r, "4a");
+	r.now += 11000;
+	pl_eio_session_tick(&r.session, r.now);
+	check_trace(&r, "ws<4a>");
+	pl_eio_session_ws_blocked(&r.session, r.now);
+	advance(&r, 9000);
+	pl_eio_session_ws_blocked(&r.session, r.now); /* it still is */
+	check_trace(&r, "");
+	advance_to_deadline(&r, 1000);
 	check_trace(&r, "close<1008> ended<slow> free");
 	stop(&r);
 }
@@ -406,7 +426,7 @@ a_probe_that_blocked_does_not_count_as_stalled_later(void **state)
 	start_probing(&r);
 	ws_text(&r, "2probe");
 	check_trace(&r, "ws<3probe>");
-	pl_eio_session_ws_blocked(&r.session);
+	pl_eio_session_ws_blocked(&r.session, r.now);
 	ws_text(&r, "5");
 	advance(&r, 1);
 	check_trace(&r, "");
@@ -488,6 +508,8 @@ main(void)
 	    cmocka_unit_test(a_flood_of_tiny_packets_meets_the_limit_too),
 	    cmocka_unit_test(a_queued_byte_older_than_10_s_ends_the_session),
 	    cmocka_unit_test(a_websocket_blocked_for_10_s_ends_the_session),
+	    cmocka_unit_test(
+		what_a_websocket_was_not_offered_yet_waits_for_us_and_ends_nothing),
 	    cmocka_unit_test(a_probe_that_blocked_does_not_count_as_stalled_later),
 	    cmocka_unit_test(an_idle_session_is_small_and_has_no_heap),
 	    cmocka_unit_test(one_packet_is_shared_by_many_sessions),
