@@ -4,7 +4,7 @@
 //
 // Rounds of one login of each kind, all at once, in an order drawn anew. For each two kinds: the difference of the
 // medians, which is to stay below 5 %, and Welch's t, below 4.5 in absolute value (as in dudect).
-import { bcryptHash, failurePeriodMs, query } from '../support/database.mjs';
+import { bcryptHash, failurePeriodMs, storeHash } from '../support/database.mjs';
 import { Person, call, uniqueName } from '../support/api.mjs';
 import { Stack } from '../support/stack.mjs';
 
@@ -26,7 +26,7 @@ async function failedLoginMs(url, username) {
 
 async function measure(stack) {
   const imported = await Person.signUp(stack.url, 'imported');
-  query(stack, `UPDATE users SET password_hash = '${bcryptHash}' WHERE id = x'${imported.id}'`);
+  await storeHash(stack, imported, bcryptHash);
   const kinds = { argon2id: (await Person.signUp(stack.url, 'ann')).user.username, bcrypt: imported.user.username, unknown: uniqueName('nobody') };
   const times = Object.fromEntries(Object.keys(kinds).map((kind) => [kind, []]));
   for (let i = 0; i < samples; i++) {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { Person } from '../support/api.mjs';
-import { query } from '../support/database.mjs';
+import { repliesOwed } from '../support/database.mjs';
 import { LlmServer, say } from '../support/llm_server.mjs';
 import { workerOf } from '../support/process.mjs';
 import { Stack, root } from '../support/stack.mjs';
@@ -40,7 +40,7 @@ const mayMount = () => spawnSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 
 
 test('a full disk: 507 or 503, nothing is lost, and with room again it goes on', async (t) => {
   if (!mayMount()) return t.skip('mounting a disk of its own takes more rights; tests/contract has the store\'s part');
-  return onStack({}, { by: tmpfs('exec "$@"') }, async (stack) => {
+  return onStack({ MONGO_DB_URI: '' }, { by: tmpfs('exec "$@"') }, async (stack) => {
     const inside = (...command) => execFileSync('nsenter', ['--mount', '-t', String(stack.process.pid), ...command], { encoding: 'utf8' });
     const [ann, bob] = [await Person.signUp(stack.url, 'ann'), await Person.signUp(stack.url, 'bob')];
     const worker = await workerOf(await stack.pidOf('message1'));
@@ -139,7 +139,7 @@ for (const [service, instance, jump] of [['llm-responder', 'r1', hour], ['llm-re
       set(0);
       await send('and back');
       await allReplied();
-      await waitUntil('no reply to be due', () => query(stack, 'SELECT count(*) FROM reply_jobs') === '0', { within: 15000 });
+      await waitUntil('no reply to be due', async () => await repliesOwed(stack) === 0, { within: 15000 });
       assert.deepEqual((await replied()).sort(), sent.sort());
     }).finally(async () => {
       await llm.stop();

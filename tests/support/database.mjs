@@ -1,19 +1,54 @@
-// What only the embedded store sees, and what auth says of its own times.
+// A look into a stack's store past its services, whichever it is; and what auth says of its times.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import mongoose from 'mongoose';
 
 /** Made by bcryptjs 3, as the MERN app does: hashSync(password, 10), of api.mjs' password. */
 export const bcryptHash = '$2b$10$R5kXp3l7iE6IwZplB44DQuLcU6wDJEa/r77QTGXqFfWlUcsOgZqny';
 
-/** What one SQL statement says of a stack's store. */
-export function query(stack, sql) {
+/** What one SQL statement says of a stack's SQLite. */
+function query(stack, sql) {
   const file = path.join(stack.dir, 'data/parley.db');
   return execFileSync('sqlite3', ['-cmd', '.timeout 10000', file, sql], { encoding: 'utf8' }).trim();
 }
 
-/** Take the store's write lock, as a program of someone else's would; release() gives it back. */
+/** What `ask` gets of a stack's MongoDB. */
+async function onMongo(stack, ask) {
+  const connection = await mongoose.createConnection(stack.mongoUri).asPromise();
+  try {
+    return await ask(connection.db);
+  } finally {
+    await connection.close();
+  }
+}
+
+const idOf = (person) => new mongoose.Types.ObjectId(person.id);
+
+/** Give a user the hash of a password that another program made. */
+export async function storeHash(stack, person, hash) {
+  if (stack.mongoUri) {
+    await onMongo(stack, (db) => db.collection('users').updateOne({ _id: idOf(person) }, { $set: { password: hash } }));
+  } else {
+    query(stack, `UPDATE users SET password_hash = '${hash}' WHERE id = x'${person.id}'`);
+  }
+}
+
+export async function storedHash(stack, person) {
+  return stack.mongoUri
+    ? (await onMongo(stack, (db) => db.collection('users').findOne({ _id: idOf(person) }))).password
+    : query(stack, `SELECT password_hash FROM users WHERE id = x'${person.id}'`);
+}
+
+/** How many automatic replies are owed. */
+export async function repliesOwed(stack) {
+  return stack.mongoUri
+    ? onMongo(stack, (db) => db.collection('messages').countDocuments({ replyJob: { $exists: true } }))
+    : Number(query(stack, 'SELECT count(*) FROM reply_jobs'));
+}
+
+/** Take SQLite's write lock, as a program of someone else's would; release() gives it back. */
 export async function holdDatabase(stack) {
   const shell = spawn('sqlite3', ['-cmd', '.timeout 10000', path.join(stack.dir, 'data/parley.db')], { stdio: ['pipe', 'pipe', 'inherit'] });
   shell.stdin.write('BEGIN EXCLUSIVE;\nSELECT 1;\n');

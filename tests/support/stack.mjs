@@ -42,9 +42,11 @@ export class Stack {
     stack.port = port ?? (await freePort());
     stack.url = `http://localhost:${stack.port}`;
     stack.output = '';
+    const env = await environment(stack.dir, stack.port, settings);
+    stack.mongoUri = env.MONGO_DB_URI;
     // A test process that is killed takes its stack along.
     stack.process = spawn('setpriv', ['--pdeathsig', 'TERM', ...by, 'bash', script], {
-      cwd: root, env: await environment(stack.dir, stack.port, settings), stdio: ['ignore', 'pipe', 'pipe'],
+      cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of [stack.process.stdout, stack.process.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => { stack.output += text; });
