@@ -57,8 +57,8 @@ err_of_code(uint32_t code)
 	}
 }
 
-static enum pl_err
-err_of(const bson_error_t *error)
+enum pl_err
+pl_mongo_err_of(const bson_error_t *error)
 {
 	switch (error->domain) {
 	case MONGOC_ERROR_CLIENT:
@@ -78,7 +78,7 @@ err_of(const bson_error_t *error)
 enum pl_err
 pl_mongo_err(struct pl_mongo *s, const bson_error_t *error, const char *what)
 {
-	enum pl_err err = err_of(error);
+	enum pl_err err = pl_mongo_err_of(error);
 
 	s->is_lost = s->is_lost || err == PL_E_UNAVAILABLE;
 	if (err != PL_E_CONFLICT) /* which names what somebody typed */

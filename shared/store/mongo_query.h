@@ -19,7 +19,9 @@
 
 /* False where the call has spent its time, or met an outage: the command shall not begin. */
 bool pl_mongo_has_time(const struct pl_mongo *s) PL_MUST_CHECK;
-/* What an error of the driver's means; logged. */
+/* What an error of the driver's means. */
+enum pl_err pl_mongo_err_of(const bson_error_t *error);
+/* The same of a command in a call; logged. */
 enum pl_err pl_mongo_err(struct pl_mongo *s, const bson_error_t *error, const char *what);
 
 struct pl_find {

@@ -44,7 +44,8 @@ ping(struct pl_store *store)
 	is_well = mongoc_client_command_simple(
 	    s->client, pl_mongo_database(s->client), &command, NULL, NULL, &error);
 	bson_destroy(&command);
-	return is_well ? PL_OK : pl_mongo_err(s, &error, "ping");
+	/* not logged: who asks says what follows from it */
+	return is_well ? PL_OK : pl_mongo_err_of(&error);
 }
 
 /* A session without its indexes. */
