@@ -177,7 +177,7 @@ local function ask()
 
 	if choice.tries == 0 and #list > 1 then
 		balancer.set_more_tries(math.min(#list, TRIES_MAX) - 1)
-	elseif choice.tries > 0 and balancer.get_last_failure() then
+	elseif choice.tries > 0 and balancer.get_last_failure() == "failed" then -- not a mere 503
 		avoid(choice.member.address)
 	end
 	-- nginx tries once more where the connection was an old one; so there may be more tries
