@@ -36,6 +36,16 @@ pl_mongo_put_int(bson_t *doc, const char *key, int32_t value)
 }
 
 void
+pl_mongo_put_bound(bson_t *doc, const char *key, const char *op, int64_t unix_ms)
+{
+	bson_t bound;
+
+	bson_append_document_begin(doc, key, -1, &bound);
+	pl_mongo_put_time(&bound, op, unix_ms);
+	bson_append_document_end(doc, &bound);
+}
+
+void
 pl_mongo_put_in(bson_t *doc, const char *key, const struct pl_oid *ids, size_t count)
 {
 	bson_t in, list;

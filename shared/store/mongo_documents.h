@@ -48,6 +48,8 @@ void pl_mongo_put_oid(bson_t *doc, const char *key, const struct pl_oid *oid);
 void pl_mongo_put_str(bson_t *doc, const char *key, struct pl_str text);
 void pl_mongo_put_time(bson_t *doc, const char *key, int64_t unix_ms);
 void pl_mongo_put_int(bson_t *doc, const char *key, int32_t value);
+/* {key: {op: time}}; op: "$lte" and its like. */
+void pl_mongo_put_bound(bson_t *doc, const char *key, const char *op, int64_t unix_ms);
 /* {key: {$in: ids}} */
 void pl_mongo_put_in(
     bson_t *doc, const char *key, const struct pl_oid *ids, size_t count);

@@ -89,9 +89,7 @@ forget(struct pl_mongo *s, const struct pl_oid *ids, size_t count)
 	enum pl_err err;
 
 	pl_mongo_put_in(&selector, PL_MESSAGE_F_ID, ids, count);
-	bson_append_document_begin(&selector, PL_MONGO_F_IDEM_UNTIL, -1, &part);
-	pl_mongo_put_time(&part, "$lte", s->now_unix_ms);
-	bson_append_document_end(&selector, &part);
+	pl_mongo_put_bound(&selector, PL_MONGO_F_IDEM_UNTIL, "$lte", s->now_unix_ms);
 	bson_append_document_begin(&update, "$unset", -1, &part);
 	pl_mongo_put_int(&part, PL_MONGO_F_IDEM_KEY, 1);
 	pl_mongo_put_int(&part, PL_MONGO_F_IDEM_UNTIL, 1);
@@ -167,12 +165,9 @@ pl_mongo_idem_purge(struct pl_mongo *s, size_t limit, size_t *dropped)
 	const bson_t *doc;
 	struct pl_find f;
 	enum pl_err err;
-	bson_t bound;
 
 	pl_find_start(&f, s, s->messages);
-	bson_append_document_begin(&f.filter, PL_MONGO_F_IDEM_UNTIL, -1, &bound);
-	pl_mongo_put_time(&bound, "$lte", s->now_unix_ms);
-	bson_append_document_end(&f.filter, &bound);
+	pl_mongo_put_bound(&f.filter, PL_MONGO_F_IDEM_UNTIL, "$lte", s->now_unix_ms);
 	pl_find_by_index(&f, by_end, 1, 1);
 	pl_find_only(&f, by_end);
 	pl_find_limit(&f, limit);

@@ -15,16 +15,6 @@ static const struct pl_message_pos after_all = {
 
 /* ---- from a place on ---- */
 
-static void
-put_time_bound(bson_t *doc, const char *op, int64_t unix_ms)
-{
-	bson_t bound;
-
-	bson_append_document_begin(doc, PL_MESSAGE_F_CREATED_AT, -1, &bound);
-	pl_mongo_put_time(&bound, op, unix_ms);
-	bson_append_document_end(doc, &bound);
-}
-
 /*
  * (createdAt, _id) behind pos, or ahead of it. The first bound is where the walk over the index
  * begins; the $or then only passes over the few of the same millisecond. It also leaves out a
@@ -36,10 +26,12 @@ put_place(bson_t *filter, bool is_after, const struct pl_message_pos *pos)
 	const char *strict = is_after ? "$gt" : "$lt";
 	bson_t list, either, bound;
 
-	put_time_bound(filter, is_after ? "$gte" : "$lte", pos->created_unix_ms);
+	pl_mongo_put_bound(filter, PL_MESSAGE_F_CREATED_AT, is_after ? "$gte" : "$lte",
+	    pos->created_unix_ms);
 	bson_append_array_begin(filter, "$or", -1, &list);
 	bson_append_document_begin(&list, "0", -1, &either);
-	put_time_bound(&either, strict, pos->created_unix_ms);
+	pl_mongo_put_bound(
+	    &either, PL_MESSAGE_F_CREATED_AT, strict, pos->created_unix_ms);
 	bson_append_document_end(&list, &either);
 	bson_append_document_begin(&list, "1", -1, &either);
 	bson_append_document_begin(&either, PL_MESSAGE_F_ID, -1, &bound);

@@ -108,16 +108,6 @@ put_key(bson_t *doc, const char *option, const char *key)
 }
 
 static void
-put_later(bson_t *filter, const char *key, int64_t than_unix_ms)
-{
-	bson_t bound;
-
-	bson_append_document_begin(filter, key, -1, &bound);
-	pl_mongo_put_time(&bound, "$gt", than_unix_ms);
-	bson_append_document_end(filter, &bound);
-}
-
-static void
 put_keys_behind(struct pl_find *f, const struct pl_record *after)
 {
 	char *name = after != NULL ? idem_name(&after->u.idem) : NULL;
@@ -126,7 +116,7 @@ put_keys_behind(struct pl_find *f, const struct pl_record *after)
 	bson_append_document_begin(&f->filter, PL_MONGO_F_IDEM_KEY, -1, &bound);
 	pl_mongo_put_str(&bound, "$gt", pl_str(name));
 	bson_append_document_end(&f->filter, &bound);
-	put_later(&f->filter, PL_MONGO_F_IDEM_UNTIL, pl_clock_unix_ms());
+	pl_mongo_put_bound(&f->filter, PL_MONGO_F_IDEM_UNTIL, "$gt", pl_clock_unix_ms());
 	put_key(&f->opts, "sort", PL_MONGO_F_IDEM_KEY);
 	put_key(&f->opts, "hint", PL_MONGO_F_IDEM_KEY);
 	pl_mem_free(name);
@@ -159,7 +149,7 @@ put_revocations_behind(struct pl_find *f, const struct pl_record *after)
 	else
 		pl_mongo_put_int(&bound, "$type", T_BINARY);
 	bson_append_document_end(&f->filter, &bound);
-	put_later(&f->filter, PL_MONGO_F_EXPIRES_AT,
+	pl_mongo_put_bound(&f->filter, PL_MONGO_F_EXPIRES_AT, "$gt",
 	    pl_clock_unix_ms() - PL_STORE_REVOKED_SLACK_S * INT64_C(1000));
 	put_key(&f->opts, "sort", PL_MESSAGE_F_ID);
 	put_key(&f->opts, "hint", PL_MESSAGE_F_ID);

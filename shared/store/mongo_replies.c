@@ -30,16 +30,6 @@ end_jobs(struct pl_mongo *s, const struct pl_oid *messages, size_t count)
 /* ---- claim ---- */
 
 static void
-put_bound(bson_t *doc, const char *path, int64_t most_unix_ms)
-{
-	bson_t bound;
-
-	bson_append_document_begin(doc, path, -1, &bound);
-	pl_mongo_put_time(&bound, "$lte", most_unix_ms);
-	bson_append_document_end(doc, &bound);
-}
-
-static void
 put_lease(bson_t *update, int64_t until_unix_ms)
 {
 	bson_t part;
@@ -97,8 +87,9 @@ take_job(struct pl_mongo *s, struct pl_write_claim *claim)
 
 	if (claim->message_id != NULL)
 		pl_mongo_put_oid(&query, PL_MESSAGE_F_ID, claim->message_id);
-	put_bound(&query, PL_MONGO_P_DEADLINE, claim->due_before_unix_ms);
-	put_bound(&query, PL_MONGO_P_LEASE_UNTIL, s->now_unix_ms);
+	pl_mongo_put_bound(
+	    &query, PL_MONGO_P_DEADLINE, "$lte", claim->due_before_unix_ms);
+	pl_mongo_put_bound(&query, PL_MONGO_P_LEASE_UNTIL, "$lte", s->now_unix_ms);
 	pl_mongo_put_int(&sort, PL_MONGO_P_DEADLINE, 1);
 	put_lease(&update, s->now_unix_ms + claim->lease_ms);
 	mongoc_find_and_modify_opts_set_sort(opts, &sort);

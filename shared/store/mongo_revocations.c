@@ -4,16 +4,6 @@
 
 static const char *const by_time[] = {PL_USER_F_CREATED_AT, NULL};
 
-static void
-put_bound(bson_t *filter, const char *key, const char *op, int64_t unix_ms)
-{
-	bson_t bound;
-
-	bson_append_document_begin(filter, key, -1, &bound);
-	pl_mongo_put_time(&bound, op, unix_ms);
-	bson_append_document_end(filter, &bound);
-}
-
 enum pl_err
 pl_mongo_revocations_since(
     struct pl_store *store, int64_t since_unix_ms, struct pl_revocation_list *out)
@@ -26,8 +16,8 @@ pl_mongo_revocations_since(
 	enum pl_err err;
 
 	pl_find_start(&f, s, s->revocations);
-	put_bound(&f.filter, PL_USER_F_CREATED_AT, "$gte", since_unix_ms);
-	put_bound(&f.filter, PL_MONGO_F_EXPIRES_AT, "$gt", oldest_ms);
+	pl_mongo_put_bound(&f.filter, PL_USER_F_CREATED_AT, "$gte", since_unix_ms);
+	pl_mongo_put_bound(&f.filter, PL_MONGO_F_EXPIRES_AT, "$gt", oldest_ms);
 	pl_find_by_index(&f, by_time, 1, 1);
 	while (pl_find_row(&f, &doc)) {
 		list.items = pl_store_grow(list.items, list.count, sizeof(*list.items));
