@@ -26,6 +26,7 @@ struct pl_member {
 	bool is_announced;     /* under this name and in this standing */
 	enum standing standing;
 	char address[PL_MEMBER_ADDRESS_MAX + 1]; /* as announced */
+	bool (*is_ready)(void);
 	void (*on_renamed)(void *arg, const char *name);
 	void *arg;
 	struct pl_timer timer;
@@ -161,6 +162,15 @@ on_announced(void *arg, const struct redisReply *reply)
 	settle(m);
 }
 
+/* Once ready it stays so: what fails later fails for its sisters, too. */
+static bool
+serves(struct pl_member *m)
+{
+	if (m->is_ready != NULL && m->is_ready())
+		m->is_ready = NULL;
+	return m->standing == UP && m->is_ready == NULL;
+}
+
 static void
 announce(struct pl_member *m)
 {
@@ -171,7 +181,7 @@ announce(struct pl_member *m)
 	m->pending++;
 	pl_redis_eval(m->redis, &m->announce_script, &key, 1,
 	    (struct pl_str[]){field(m, name), pl_str(m->address),
-		m->standing == UP ? PL_STR("up") : PL_STR("drain"), pl_str(lease),
+		serves(m) ? PL_STR("up") : PL_STR("drain"), pl_str(lease),
 		PL_STR(PL_MEMBERS_CHANNEL)},
 	    5, on_announced, m);
 }
@@ -180,12 +190,14 @@ static void
 on_timer(struct pl_timer *t)
 {
 	struct pl_member *m = t->arg;
+	bool is_settled;
 
 	if (!pl_redis_is_up(m->redis))
 		m->is_announced = false;
 	else if (find_address(m))
 		announce(m);
-	pl_timer_start(m->loop, t, m->is_announced ? PL_MEMBER_RENEW_MS : SOON_MS);
+	is_settled = m->is_announced && (serves(m) || m->standing != UP);
+	pl_timer_start(m->loop, t, is_settled ? PL_MEMBER_RENEW_MS : SOON_MS);
 }
 
 /* ---- life ---- */
@@ -205,6 +217,7 @@ pl_member_new(
 		memcpy(m->name, config->name, strlen(config->name) + 1);
 	else
 		draw_name(m->name);
+	m->is_ready = config->is_ready;
 	m->on_renamed = config->on_renamed;
 	m->arg = config->arg;
 	m->timer = (struct pl_timer){.on_fire = on_timer, .arg = m};

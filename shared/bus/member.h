@@ -36,6 +36,8 @@ struct pl_member_config {
 	/* host:port. Where the host is no address, or stands for all, others are told the
 	 * address by which this process reaches Redis. */
 	const char *listen;
+	bool (*is_ready)(
+	    void); /* until then it counts as draining; NULL: it is at once */
 	/* The name drawn was another's, and there is a new one. May be NULL. */
 	void (*on_renamed)(void *arg, const char *name);
 	void *arg;

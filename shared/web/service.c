@@ -220,6 +220,13 @@ die_with_parent(void)
 		raise(SIGTERM);
 }
 
+/* Until then every token is refused. */
+static bool
+knows_sessions(void)
+{
+	return pl_sessions_are_current(pl_app.sessions);
+}
+
 static void
 connect_app(void)
 {
@@ -228,6 +235,7 @@ connect_app(void)
 	    .service = pl_service.name,
 	    .name = pl_settings.instance,
 	    .listen = pl_settings.listen,
+	    .is_ready = knows_sessions,
 	    .on_renamed = pl_service.on_renamed,
 	};
 
