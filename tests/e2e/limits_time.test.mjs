@@ -4,9 +4,12 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Person } from '../support/api.mjs';
 import { frame, handshake, opcode, Socket, Wire } from '../support/conformance.mjs';
+import { mernClaims, now, signJwt } from '../support/jwt.mjs';
 import { useStack } from '../support/stack.mjs';
 
-const hold = useStack({ before, after, afterEach }, { PRESENCE_INSTANCES: '2' });
+const secret = 'one secret of these tests, of enough bytes';
+const hold = useStack({ before, after, afterEach }, { PRESENCE_INSTANCES: '2', JWT_SECRET: secret });
+const sids = [];
 const address = () => ({ host: 'localhost', port: hold.stack.port });
 
 /** The milliseconds until `what` happens. */
@@ -47,6 +50,7 @@ describe('after', { concurrency: true }, () => {
     const ann = await Person.signUp(hold.stack.url, 'ann');
     const path = '/socket.io/?EIO=4&transport=polling';
     const { sid } = JSON.parse((await ann.get(path)).text.slice(1));
+    sids.push(sid);
     const wire = await openWire(`&sid=${sid}`, ann);
     wire.write(frame(opcode.text, '2probe'));
     assert.equal((await wire.frame()).data.toString(), '3probe');
@@ -70,4 +74,22 @@ describe('after', { concurrency: true }, () => {
     isAt(10, await gone);
     wire.end();
   });
+
+  test('its token\'s last second a socket is closed, within five', async () => {
+    const ann = await Person.signUp(hold.stack.url, 'ann');
+    const exp = now() + 3;
+    const cookie = `jwt=${signJwt({ ...mernClaims(ann.id), jti: 'x'.repeat(22), exp }, secret)}`;
+    const socket = new Socket(`${hold.stack.url}/socket.io/?EIO=4&transport=websocket`, { headers: { cookie } });
+    sids.push(JSON.parse((await socket.take()).slice(1)).sid);
+    socket.send('40');
+    assert.match(await socket.take(), /^40\{"sid"/);
+    await socket.end(60000);
+    assert.ok(Date.now() >= exp * 1000 && Date.now() < exp * 1000 + 30000, `${Date.now() - exp * 1000} ms behind its end`);
+  });
+});
+
+test('no log names a session', async () => {
+  const logs = await hold.stack.logs({ tail: 10 ** 7 });
+  assert.ok(sids.length > 0 && logs.includes('"status":101'));
+  for (const sid of sids) assert.ok(!logs.includes(sid.split('.').at(-1)), sid);
 });
