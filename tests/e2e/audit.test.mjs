@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { Person, call } from '../support/api.mjs';
+import { Person, call, password } from '../support/api.mjs';
 import { root, useStack } from '../support/stack.mjs';
 import { waitUntil } from '../support/wait.mjs';
 
@@ -85,6 +85,59 @@ test('a REDIS_URL that is none ends a service with 78 and one line that names it
   assert.equal(run.status, 78);
   assert.match(run.stderr, /^REDIS_URL must be .*\n$/m);
   assert.doesNotMatch(run.stdout + run.stderr, /canary/);
+});
+
+describe('a visit', () => {
+  const secret = 'canary-of-the-secret, long enough for HS256';
+  const token = 'hf_canary-of-the-token';
+  const at = useStack({ before, after, afterEach }, { JWT_SECRET: secret, LLM_API_URL: 'http://127.0.0.1:9/v1', LLM_API_TOKEN: token });
+  const hostile = 'x\r\n{"lvl":"error"}\u001b[31m\u2028\u0085y';
+  const answers = [];
+  const cookies = [];
+  const people = [];
+  after(() => { for (const person of people) person.close(); });
+
+  before(async () => {
+    const { url } = at.stack;
+    const [ann, bob] = await Promise.all(['ann', 'bob'].map((name) => Person.signUp(url, name)));
+    people.push(ann, bob);
+    cookies.push(ann.cookie, bob.cookie);
+    await bob.setStatus('BUSY', 'canary-of-the-note');
+    const socket = await bob.connect();
+    const failed = { username: hostile, password: 'canary-of-a-wrong-password' };
+    answers.push(
+      await ann.logIn(), await call(url, 'POST', '/api/auth/login', failed, { 'user-agent': 'x"\\ \xe2\x80\xa8' }),
+      await ann.get('/api/auth/me'), await ann.get('/api/users'), await ann.get(`/api/users/${bob.id}`),
+      await ann.send(bob, `canary-of-a-message ${hostile}`), await ann.send(bob, 'x', { 'idempotency-key': hostile.slice(-1).repeat(3) }));
+    await waitUntil('both replies', async () => {
+      answers.push(await ann.history(bob));
+      return answers.at(-1).json.length === 4;
+    }, { within: 15000 });
+    cookies.push(answers[0].cookies[0].split(';')[0]);
+    answers.push({ text: JSON.stringify(socket.events) }, await ann.post('/api/auth/logout'));
+  }, { timeout: 60000 });
+
+  test('is told no password, secret, note or reply job, by any route or event', () => {
+    for (const { text } of answers) {
+      assert.doesNotMatch(text, /argon2|\$2[aby]\$|"(password\w*|replyJob|lease\w*|attempt|deadline|idem\w*)":|canary-of-the/i, text);
+    }
+  });
+
+  test('leaves lines of JSON in the logs, what happened, and no secret', async () => {
+    const logs = await at.stack.logs({ tail: Infinity });
+    for (const canary of [secret, token, password, 'canary-of-', ...cookies.map((cookie) => cookie.split('=')[1])]) {
+      assert.ok(!logs.includes(canary), canary);
+    }
+    for (const event of ['user signed up', 'user logged in', 'login failed', 'user logged out']) {
+      assert.ok(logs.includes(`"msg":"${event}"`), event);
+    }
+    const own = logs.split('\n').filter((line) => line.startsWith('{'));
+    assert.ok(own.length > 10);
+    for (const line of own) {
+      assert.doesNotMatch(line, /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/);
+      assert.equal(typeof JSON.parse(line), 'object');
+    }
+  });
 });
 
 test('a folder of the API is no route of its own', async () => {
