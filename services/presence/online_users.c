@@ -5,8 +5,10 @@
 #include "bus/online.h"
 #include "delta.h"
 #include "model/message.h"
+#include "sockets.h"
 #include "web/service.h"
 
+#define BEHIND_AGAIN_MS  100
 #define CLOCKS_DIFFER_MS 200 /* ours and that of whoever dates messages */
 
 static struct {
@@ -158,6 +160,11 @@ on_telling(struct pl_timer *t)
 {
 	if (!online.has_changed && !delta_is_due())
 		return;
+	/* Another list behind one that has not gone out to all would only fill their queues. */
+	if (sockets_are_behind()) {
+		pl_timer_start(pl_app.loop, t, BEHIND_AGAIN_MS);
+		return;
+	}
 	if (online.has_changed)
 		tell_lists();
 	delta_tell();

@@ -467,6 +467,12 @@ sockets_are_drained(void)
 	return sockets.is_patience_over || pl_sio_server_count(sockets.server) == 0;
 }
 
+bool
+sockets_are_behind(void)
+{
+	return pl_sio_server_is_behind(sockets.server);
+}
+
 /* Session ids begin with this process' name, by which the gateway finds it. */
 void
 sockets_set_name(void *arg, const char *name)

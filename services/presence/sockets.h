@@ -12,6 +12,7 @@
 void sockets_start(void);
 void sockets_drain(void); /* end all sockets with 1001, spread over DRAIN_SECONDS */
 bool sockets_are_drained(void);
+bool sockets_are_behind(void); /* events wait for their turn to go out */
 void sockets_stop(void);
 /* The sids of new sessions begin with name. */
 void sockets_set_name(void *arg, const char *name);

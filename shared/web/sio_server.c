@@ -17,6 +17,7 @@ struct pl_sio_server {
 	struct pl_list dirty; /* clients with something to let out */
 	struct pl_task flush;
 	bool flush_is_posted;
+	bool is_behind;          /* not all of dirty fitted into the last turn */
 	struct pl_map addresses; /* -> struct pl_sio_address */
 	struct pl_list fresh;    /* clients by age */
 	struct pl_timer fresh_timer;
@@ -174,7 +175,7 @@ flush_dirty(struct pl_task *task)
 {
 	struct pl_sio_server *s = PL_CONTAINER(task, struct pl_sio_server, flush);
 
-	s->flush_is_posted = false;
+	s->flush_is_posted = s->is_behind = false;
 	for (unsigned n = 0; n < PL_SIO_FLUSH_MAX; n++) {
 		struct pl_list *link = pl_list_pop(&s->dirty);
 
@@ -183,7 +184,14 @@ flush_dirty(struct pl_task *task)
 		pump(PL_CONTAINER(link, struct pl_sio_client, dirty));
 	}
 	s->flush_is_posted = true;
+	s->is_behind = !pl_list_is_empty(&s->dirty);
 	pl_loop_post(s->loop, &s->flush);
+}
+
+bool
+pl_sio_server_is_behind(const struct pl_sio_server *s)
+{
+	return s->is_behind;
 }
 
 void

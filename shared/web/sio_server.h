@@ -75,6 +75,9 @@ struct pl_sio_server *pl_sio_server_new(
     struct pl_loop *loop, const struct pl_sio_server_config *config);
 void pl_sio_server_free(struct pl_sio_server *s); /* ends all sessions at once */
 size_t pl_sio_server_count(const struct pl_sio_server *s);
+/* Is more due to clients than goes out in a turn? What can wait should, then: a client whose
+ * queue grows past its bound by that is put out, and was not slow. */
+bool pl_sio_server_is_behind(const struct pl_sio_server *s);
 /* Walk all sessions in no order; as pl_map_next(). */
 struct pl_sio_client *pl_sio_server_next(const struct pl_sio_server *s, size_t *it);
 /* Serve one request, whose origin was checked. */
