@@ -10,17 +10,16 @@ import { People } from './people.mjs';
 import { Random } from '../support/random.mjs';
 import { World } from './world.mjs';
 
-const SENDS_A_SECOND = 50;
 const HEAL_MS = 15000;
 const tick = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
 /** Send at an even rate, and begin each fault at its time. */
-async function chat(people, injector, faults, seconds) {
+async function chat(people, injector, faults, { seconds, rate }) {
   const start = Date.now();
   const due = [...faults];
   for (let sent = 0; Date.now() - start < seconds * 1000;) {
     while (due.length > 0 && Date.now() - start >= due[0].at_ms) await injector.begin(due.shift());
-    for (; sent < ((Date.now() - start) * SENDS_A_SECOND) / 1000; sent++) people.sendOne();
+    for (; sent < ((Date.now() - start) * rate) / 1000; sent++) people.sendOne();
     await tick(5);
   }
   people.isOver = true;
@@ -57,7 +56,7 @@ async function keep(seed, store, world, result) {
 }
 
 /** {ok, text}: did all guarantees hold, and the account of it. */
-export async function runSeed(seed, { seconds = 60, store = 'sqlite', only = [], model, settings = {}, keeps = true } = {}) {
+export async function runSeed(seed, { seconds = 60, rate = 50, store = 'sqlite', only = [], model, settings = {}, keeps = true } = {}) {
   const faults = schedule(seed, seconds, { store, only });
   const world = await World.start(seed, { store, model, settings });
   const people = await People.gather(world.url, new Random(seed)).catch(async (error) => { await world.stop(); throw error; });
@@ -65,7 +64,7 @@ export async function runSeed(seed, { seconds = 60, store = 'sqlite', only = [],
     await waitUntil('all sockets to be in', () => people.areConnected(), { within: 10000 });
     const injector = new FaultInjector(world);
     const start = Date.now();
-    await chat(people, injector, faults, seconds);
+    await chat(people, injector, faults, { seconds, rate });
     await injector.heal();
     const result = { seed, start, faults: injector.done, ...await settle(people) };
     const ok = result.violations.length === 0;

@@ -15,6 +15,10 @@ import { Random } from '../support/random.mjs';
 
 const later = (ms, behaviour) => (request, response) => setTimeout(() => behaviour(request, response), ms);
 
+/* A stock client whose connection breaks in the middle of its upgrade notices by its heartbeat alone:
+ * within the time that a world has to heal. */
+const heartbeat = { PING_INTERVAL_MS: '4000', PING_TIMEOUT_MS: '4000' };
+
 /** What becomes of a request to the model: mostly an answer within a second. The shares of others: */
 const usualModel = { silent: 0.01, broken: 0.02, slow: 0.03 };
 
@@ -133,7 +137,7 @@ export class World {
       world.stack = await Stack.start({
         REDIS_URL: `redis://127.0.0.1:${toRedis.port}`,
         MESSAGE_INSTANCES: '2', PRESENCE_INSTANCES: '2', RESPONDER_INSTANCES: '2',
-        LLM_API_URL: `${world.llm.url}/v1`, LLM_CONCURRENCY: '32', LIMIT_LLM_SENDER: '0', LIMIT_LLM_USER: '0',
+        ...heartbeat, LLM_API_URL: `${world.llm.url}/v1`, LLM_CONCURRENCY: '32', LIMIT_LLM_SENDER: '0', LIMIT_LLM_USER: '0',
         MONGO_DB_URI: store === 'mongo' ? world.database.uri : '', ...settings,
       }, { dir: world.dir });
       world.proxies['client-gateway'] = await Proxy.start({ host: '127.0.0.1', port: world.stack.port });
