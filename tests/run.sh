@@ -11,15 +11,15 @@
 # and none failed. The logs of what failed stand above that line, and whole in build/test.
 #
 #   PARLEY_URL=http://...  points the tests that need no stack of their own at a running one
-#   TEST_JOBS=N            test files at once (2)
+#   TEST_JOBS=N            test files at once (2, and 3 the second time)
 #   TEST_STORE=mongo       all of part 3 once, with every stack's data in MongoDB
 #   TEST_STORE=sqlite      all of part 3 once, on SQLite
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
 out=build/test
-limit_s=420 # for all of part 3
-# What the second store is tested with.
+limit_s=480 # for all of part 3
+# What the second store is tested with; more at once, for these files mostly wait.
 store_suites=$(echo tests/e2e/{audit,auth,llm,messages,realtime,recovery,users}.test.mjs)
 passed_sum=0
 failed_sum=0
@@ -73,14 +73,15 @@ tap_count() { # file, name...
 	done | awk '{ n += $1 } END { if (NR > 0) print n }'
 }
 
-run_outside_in() { # sqlite or mongo, test file...
-	local store=$1 log=$out/outside-in-$1 status passed failed left_s=$((limit_s - SECONDS))
+run_outside_in() { # sqlite or mongo, files at once, test file...
+	local store=$1 jobs=$2 log=$out/outside-in-$1 status passed failed
+	local left_s=$((limit_s - SECONDS))
 
-	shift
+	shift 2
 	echo "==== end to end, chaos and browser: $store"
 	rm -f "$log.tap"
 	TEST_STORE=$store timeout -k 20 "$((left_s > 0 ? left_s : 1))" \
-		node --test --test-concurrency="${TEST_JOBS:-2}" \
+		node --test --test-concurrency="${TEST_JOBS:-$jobs}" \
 		--test-reporter=spec --test-reporter-destination=stdout \
 		--test-reporter=tap --test-reporter-destination="$log.tap" \
 		"$@" 2>&1 | tee "$log.log"
@@ -116,9 +117,9 @@ step "node modules" install_node_modules
 step "build" make -s -j"$(nproc)" all build/mongo/ready
 run_units
 SECONDS=0
-run_outside_in "${TEST_STORE:-sqlite}" \
+run_outside_in "${TEST_STORE:-sqlite}" 2 \
 	tests/e2e/*.test.mjs tests/chaos/*.test.mjs tests/browser/*.test.mjs
 # shellcheck disable=SC2086 # a list
-[ -n "${TEST_STORE:-}" ] || run_outside_in mongo $store_suites
+[ -n "${TEST_STORE:-}" ] || run_outside_in mongo 3 $store_suites
 [ -z "${CI:-}" ] || run_containers
 finish
