@@ -1,7 +1,5 @@
 #include "web/sio_server.h"
 
-#include <arpa/inet.h>
-
 #include "base/map.h"
 #include "base/mem.h"
 #include "proto/eio_query.h"
@@ -17,18 +15,8 @@ struct pl_sio_server {
 	struct pl_list dirty; /* clients with something to let out */
 	struct pl_task flush;
 	bool flush_is_posted;
-	bool is_behind;          /* not all of dirty fitted into the last turn */
-	struct pl_map addresses; /* -> struct pl_sio_address */
-	struct pl_list fresh;    /* clients by age */
-	struct pl_timer fresh_timer;
-};
-
-/* Where clients that have not CONNECTed come from. */
-struct pl_sio_address {
-	unsigned clients;
-	unsigned half_open; /* of them */
-	size_t key_len;
-	char key[];
+	bool is_behind; /* not all of dirty fitted into the last turn */
+	struct pl_half_open_table half_open;
 };
 
 static void pump(struct pl_sio_client *c);
@@ -85,87 +73,6 @@ session_next(struct pl_sio_client *c, struct pl_eio_out *out)
 {
 	return is_bare(c) ? pl_eio_session_next(&c->conn.eio, out)
 			  : pl_sio_conn_next(&c->conn, out);
-}
-
-/* ---- half-open ones ------------------------------------------------------------------ */
-
-/* An IPv6 address goes by its /64, all of which one customer has. */
-static struct pl_str
-address_key(struct pl_str address, uint8_t v6[16])
-{
-	char text[INET6_ADDRSTRLEN];
-
-	if (address.len >= sizeof(text))
-		return PL_STR("?");
-	memcpy(text, address.ptr, address.len);
-	text[address.len] = '\0';
-	return inet_pton(AF_INET6, text, v6) == 1 ? pl_str_n(v6, 8) : address;
-}
-
-static void
-address_enter(struct pl_sio_client *c, struct pl_str address)
-{
-	struct pl_sio_server *s = c->server;
-	uint8_t v6[16];
-	struct pl_str key = address_key(address, v6);
-	struct pl_sio_address *a = pl_map_get(&s->addresses, key);
-
-	if (!a) {
-		a = pl_mem_zalloc(sizeof(*a) + key.len);
-		memcpy(a->key, key.ptr, key.len);
-		a->key_len = key.len;
-		(void)pl_map_put(&s->addresses, pl_str_n(a->key, a->key_len), a);
-	}
-	a->clients++;
-	c->address = a;
-	c->opened_mono_ms = pl_loop_now_ms(s->loop);
-	pl_list_push(&s->fresh, &c->fresh);
-	if (!pl_timer_is_started(&s->fresh_timer))
-		pl_timer_start(s->loop, &s->fresh_timer, PL_SIO_HALF_OPEN_AFTER_MS);
-}
-
-static void
-address_leave(struct pl_sio_client *c)
-{
-	struct pl_sio_address *a = c->address;
-
-	pl_list_unlink(&c->fresh);
-	if (!a)
-		return;
-	c->address = NULL;
-	if (c->is_half_open)
-		a->half_open--;
-	c->is_half_open = false;
-	if (--a->clients > 0)
-		return;
-	pl_map_del(&c->server->addresses, pl_str_n(a->key, a->key_len));
-	pl_mem_free(a);
-}
-
-static void client_drop(
-    struct pl_sio_client *c, enum pl_eio_reason reason, uint16_t code);
-
-/* Whoever is old enough without a CONNECT counts as half-open from now on, if there is room. */
-static void
-on_fresh_timer(struct pl_timer *t)
-{
-	struct pl_sio_server *s = t->arg;
-	int64_t now = pl_loop_now_ms(s->loop);
-
-	while (!pl_list_is_empty(&s->fresh)) {
-		struct pl_sio_client *c =
-		    PL_CONTAINER(s->fresh.next, struct pl_sio_client, fresh);
-		int64_t left_ms = c->opened_mono_ms + PL_SIO_HALF_OPEN_AFTER_MS - now;
-
-		if (left_ms > 0) {
-			pl_timer_start(s->loop, t, left_ms);
-			return;
-		}
-		pl_list_unlink(&c->fresh);
-		c->is_half_open = true;
-		if (++c->address->half_open > PL_SIO_HALF_OPEN_MAX)
-			client_drop(c, PL_EIO_FORCED_CLOSE, PL_WS_CODE_POLICY);
-	}
 }
 
 /* ---- letting out --------------------------------------------------------------------- */
@@ -304,12 +211,12 @@ client_new(struct pl_sio_server *s, struct pl_request *rq, bool is_websocket)
 	c->timer.on_fire = on_timer;
 	c->timer.arg = c;
 	pl_list_init(&c->dirty);
-	pl_list_init(&c->fresh);
 	pl_eio_sid_new(s->config.sid_prefix, sid);
 	session_init(c, sid, is_websocket, pl_loop_now_ms(s->loop));
 	(void)pl_map_put(&s->clients, pl_str(c->conn.eio.sid), c);
 	if (!is_bare(c))
-		address_enter(c, pl_request_client_address(rq));
+		pl_half_open_enter(
+		    &s->half_open, &c->half_open, pl_request_client_address(rq));
 	if (s->config.on_open)
 		s->config.on_open(c, rq);
 	return c;
@@ -319,7 +226,7 @@ static void
 client_free(struct pl_sio_client *c)
 {
 	pl_map_del(&c->server->clients, pl_str(c->conn.eio.sid));
-	address_leave(c);
+	pl_half_open_leave(&c->server->half_open, &c->half_open);
 	pl_list_unlink(&c->dirty);
 	pl_timer_stop(c->server->loop, &c->timer);
 	say_goodbye(c);
@@ -379,8 +286,8 @@ pump(struct pl_sio_client *c)
 		client_free(c);
 		return;
 	}
-	if (c->address && pl_sio_conn_is_connected(&c->conn))
-		address_leave(c);
+	if (c->half_open.address && pl_sio_conn_is_connected(&c->conn))
+		pl_half_open_leave(&c->server->half_open, &c->half_open);
 	arm_timer(c);
 }
 
@@ -662,6 +569,13 @@ pl_sio_server_handle(struct pl_sio_server *s, struct pl_request *rq)
 		serve(s, rq, &query);
 }
 
+static void
+on_too_many(struct pl_half_open *h)
+{
+	client_drop(PL_CONTAINER(h, struct pl_sio_client, half_open), PL_EIO_FORCED_CLOSE,
+	    PL_WS_CODE_POLICY);
+}
+
 /* ---- the server ---------------------------------------------------------------------- */
 
 struct pl_sio_server *
@@ -672,13 +586,10 @@ pl_sio_server_new(struct pl_loop *loop, const struct pl_sio_server_config *confi
 	s->loop = loop;
 	s->config = *config;
 	pl_map_init(&s->clients);
-	pl_map_init(&s->addresses);
 	pl_list_init(&s->dirty);
-	pl_list_init(&s->fresh);
 	pl_list_init(&s->flush.link);
 	s->flush.run = flush_dirty;
-	s->fresh_timer.on_fire = on_fresh_timer;
-	s->fresh_timer.arg = s;
+	pl_half_open_table_init(&s->half_open, loop, on_too_many);
 	return s;
 }
 
@@ -691,9 +602,8 @@ pl_sio_server_free(struct pl_sio_server *s)
 		return;
 	for (size_t it = 0; (c = pl_map_next(&s->clients, &it));)
 		client_drop(c, PL_EIO_SHUTDOWN, PL_WS_CODE_GOING_AWAY);
-	pl_timer_stop(s->loop, &s->fresh_timer);
 	pl_loop_unpost(s->loop, &s->flush);
-	pl_map_fini(&s->addresses);
+	pl_half_open_table_fini(&s->half_open);
 	pl_map_fini(&s->clients);
 	pl_mem_free(s);
 }

@@ -14,10 +14,6 @@
  *
  * A client that closes by POST gets 20 ms for the GET that should wait for the end and may come
  * behind, on its own connection. A WebSocket for a session that has one is let in and closed.
- *
- * Who opens sessions and leaves them half-open, without a CONNECT, costs memory: of those that
- * are so for PL_SIO_HALF_OPEN_AFTER_MS an address keeps PL_SIO_HALF_OPEN_MAX; the others are
- * closed. A crowd behind one address connects sooner than that and never notices.
  * Threads: the loop's.
  */
 #ifndef PL_WEB_SIO_SERVER_H
@@ -26,11 +22,10 @@
 #include "loop/loop.h"
 #include "ops/bucket.h"
 #include "proto/sio_conn.h"
+#include "web/half_open.h"
 #include "web/request.h"
 
-#define PL_SIO_FLUSH_MAX          500
-#define PL_SIO_HALF_OPEN_MAX      50
-#define PL_SIO_HALF_OPEN_AFTER_MS 5000
+#define PL_SIO_FLUSH_MAX 500
 
 struct pl_sio_server;
 struct pl_websocket;
@@ -46,12 +41,8 @@ struct pl_sio_client {
 	struct pl_sio_goodbye *goodbye; /* a POST of "1" that waits for a GET, or NULL */
 	struct pl_timer timer;
 	struct pl_list dirty;
-	/* Until its first CONNECT was accepted: */
-	struct pl_sio_address *address;
-	struct pl_list fresh; /* in server->fresh, for PL_SIO_HALF_OPEN_AFTER_MS */
-	int64_t opened_mono_ms;
-	bool is_half_open; /* counts at its address */
-	bool has_ended;    /* on_end was called */
+	struct pl_half_open half_open; /* until its first CONNECT was accepted */
+	bool has_ended;                /* on_end was called */
 };
 
 struct pl_sio_server_config {
