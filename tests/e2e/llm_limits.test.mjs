@@ -103,6 +103,26 @@ describe('a model that fails', () => {
   });
 });
 
+describe('a model that is slow', () => {
+  const hold = useStack({ before, after, afterEach }, { ...own, ...lifted, RESPONDER_INSTANCES: '1', LLM_CONCURRENCY: '3' });
+
+  test('is asked no more at once than it may be', async () => {
+    const [ann, bob] = [await signUp(hold.stack, 'ann'), await busy(hold.stack, 'bob')];
+    const { usual } = llm;
+    let [now, most] = [0, 0];
+    llm.usual = (request, response) => {
+      most = Math.max(most, ++now);
+      setTimeout(() => { now--; usual(request, response); }, 300);
+    };
+    try {
+      assert.deepEqual(await ask(times(9, () => [ann, bob])), { llm: 9, fallback: 0, calls: 9 });
+      assert.equal(most, 3);
+    } finally {
+      llm.usual = usual;
+    }
+  });
+});
+
 describe('a model over TLS', () => {
   let dir, server, url;
   let hits = 0;
