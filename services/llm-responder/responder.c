@@ -2,8 +2,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "bus/events.h"
-#include "bus/throttle.h"
 #include "ops/metrics.h"
+#include "limits.h"
 #include "responder.h"
 
 #define SWEEP_MS 500
@@ -27,8 +27,7 @@ struct responder {
 	struct pl_timer sweep;
 	bool is_sweeping; /* a claim of the sweep is on its way */
 	bool is_behind;   /* there may be jobs that were left for later */
-	struct pl_throttle *by_sender;
-	struct pl_throttle *by_user;
+	struct limits *limits;
 	bool is_stopping;
 	bool is_closed;
 	void (*on_idle)(void *arg);
@@ -52,6 +51,7 @@ struct job {
 	struct pl_buf text;
 	struct pl_message reply;
 	struct pl_message_list history;
+	struct limits_ask limits;
 	struct completion completion;
 	struct pl_timer timer; /* composing: typing; later: again */
 	struct pl_store_write_call write;
@@ -347,23 +347,13 @@ may_ask(const struct job *job)
 }
 
 static void
-take_place(struct pl_throttle *t, const struct pl_oid *user,
-    void (*on_answer)(void *arg, int64_t wait_ms), struct job *job)
-{
-	char hex[PL_OID_HEX_LEN + 1];
-
-	pl_oid_format(user, hex);
-	pl_throttle_check(t, pl_str(hex), true, on_answer, job);
-}
-
-static void
-on_user_checked(void *arg, int64_t wait_ms)
+on_limits(void *arg, bool is_granted)
 {
 	struct job *job = arg;
 
 	if (job->responder->is_closed)
 		return; /* responder_free() ends the job */
-	if (wait_ms > 0 || !may_ask(job)) {
+	if (!is_granted || !may_ask(job)) {
 		fall_back(job);
 		return;
 	}
@@ -372,28 +362,17 @@ on_user_checked(void *arg, int64_t wait_ms)
 		fall_back(job);
 }
 
-static void
-on_sender_checked(void *arg, int64_t wait_ms)
-{
-	struct job *job = arg;
-
-	if (job->responder->is_closed)
-		return;
-	if (wait_ms > 0 || !may_ask(job))
-		fall_back(job);
-	else
-		take_place(job->responder->by_user, &job->busy.id, on_user_checked, job);
-}
-
 /* Taking a place under the limits comes last. */
 static void
 start_reply(struct job *job)
 {
-	if (may_ask(job))
-		take_place(job->responder->by_sender, &job->message.sender,
-		    on_sender_checked, job);
-	else
+	if (!may_ask(job)) {
 		fall_back(job);
+		return;
+	}
+	job->limits = (struct limits_ask){.on_answer = on_limits, .arg = job};
+	limits_take(
+	    job->responder->limits, &job->limits, &job->message.sender, &job->busy.id);
 }
 
 /* ---- claiming ---- */
@@ -491,10 +470,8 @@ responder_new(const struct responder_config *config)
 	if (r->load_max < LOAD_LEAST)
 		r->load_max = LOAD_LEAST;
 	pl_list_init(&r->jobs);
-	r->by_sender = pl_throttle_new(config->bus, config->loop, "llm-sender",
-	    pl_bucket_rule(config->sender_per_minute, 60000, config->sender_per_minute));
-	r->by_user = pl_throttle_new(config->bus, config->loop, "llm-user",
-	    pl_bucket_rule(config->user_per_minute, 60000, config->user_per_minute));
+	r->limits = limits_new(config->loop, config->bus, config->sender_per_minute,
+	    config->user_per_minute);
 	r->sweep = (struct pl_timer){.on_fire = on_sweep_due, .arg = r};
 	pl_timer_start(config->loop, &r->sweep, 0);
 	return r;
@@ -551,7 +528,6 @@ responder_free(struct responder *r)
 	r->on_idle = NULL;
 	pl_timer_stop(r->config.loop, &r->sweep);
 	pl_list_for_each_safe(it, &r->jobs) job_free(PL_CONTAINER(it, struct job, link));
-	pl_throttle_free(r->by_sender);
-	pl_throttle_free(r->by_user);
+	limits_free(r->limits);
 	pl_mem_free(r);
 }

@@ -5,11 +5,14 @@
 //             which was connected, or recovered, did not get
 //   doubled   (c) one _id twice on one connection; (d) two replies to one message; (g) a send that is
 //             stored twice
-//   late      (d) a message to a busy user without its reply; (e) a reply after more than 12 s
+//   late      (d) a message to a busy user without its reply; (e) a reply after more than 12 s,
+//             not counting time in which the store took nothing from anybody
 //   disorder  (f) live delivery, the order of sending and the history do not agree
 //   phantom   an event of a message that the history has not; a reply nobody asked for; two readers of
 //             one conversation who see different ones; a refusal that nothing explains
 export const REPLY_WITHIN_MS = 12000;
+/* A pause in what is stored that counts as the store being away, where it refused a send meanwhile. */
+const OUTAGE_MS = 1500;
 /* What comes to a session that ends unrecovered may still be under way at its end. */
 const UNDER_WAY_MS = 10000;
 
@@ -86,7 +89,25 @@ function checkSends(sends, history, stored, found) {
   }
 }
 
-function checkReplies(busy, stored, found) {
+/**
+ * When the store took nothing from anybody, and said so: [[from, to]]. (A process that is stopped while it
+ * holds the lock of an embedded store stops all who write.)
+ */
+function storeOutages(sends, stored) {
+  const refused = sends.flatMap(({ attempts }) => attempts).filter(({ status }) => status === 503).map(({ until }) => until);
+  const times = [...stored.values()].map(timeOf).sort((a, b) => a - b);
+  return times.slice(1).map((to, i) => [times[i], to])
+    .filter(([from, to]) => to - from >= OUTAGE_MS && refused.some((at) => at > from && at < to));
+}
+
+/** How long a message waited for its reply while the store took writes. */
+function waited(message, reply, outages) {
+  const [from, to] = [timeOf(message), timeOf(reply)];
+  const away = outages.reduce((sum, [begin, end]) => sum + Math.max(0, Math.min(to, end) - Math.max(from, begin)), 0);
+  return to - from - away;
+}
+
+function checkReplies(busy, outages, stored, found) {
   const replies = new Map();
   for (const message of stored.values()) {
     if (!message.autoReply) continue;
@@ -99,8 +120,8 @@ function checkReplies(busy, stored, found) {
     if (message.autoReply || !busy.includes(message.receiverId)) continue;
     const [reply, ...more] = replies.get(message._id) ?? [];
     if (!reply) found.add('late', 'a message to a busy user has no reply', { message });
-    else if (timeOf(reply) - timeOf(message) > REPLY_WITHIN_MS) {
-      found.add('late', `a reply came after ${timeOf(reply) - timeOf(message)} ms`, { message });
+    else if (waited(message, reply, outages) > REPLY_WITHIN_MS) {
+      found.add('late', `a reply came after ${waited(message, reply, outages)} ms`, { message });
     }
     if (more.length > 0) found.add('doubled', `a message has ${more.length + 1} replies`, { message });
   }
@@ -179,7 +200,7 @@ export function check({ sends, sockets, history, busy }) {
   const stored = index(history);
   checkHistory(history, found);
   checkSends(sends, history, stored, found);
-  checkReplies(busy, stored, found);
+  checkReplies(busy, storeOutages(sends, stored), stored, found);
   checkDelivery(sockets, stored, found);
   checkConnections(sockets, stored, found);
   checkLiveOrder(sends, sockets, stored, found);

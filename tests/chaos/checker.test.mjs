@@ -50,6 +50,12 @@ describe('allowed', () => {
       stored.push(reply('r1', 9000, 'm1'), reply('r2', 17000, 'm2'));
       h.sockets[1].connections[0].messages.push(got('r1', 9001), got('r2', 17001));
     }],
+    ['is a reply that waited for a store which took nothing', (h, stored) => {
+      h.busy = [bob];
+      stored.push(reply('r1', 5100, 'm1'), reply('r2', 18000, 'm2'));
+      h.sockets[1].connections[0].messages.push(got('r1', 5101), got('r2', 18001));
+      h.sends.push(send('m3', 9000, { acked: null, attempts: [{ at: +time(9000), until: +time(11000), status: 503 }] }));
+    }],
   ]) test(what, () => assert.deepEqual(check(history(change)).violations, []));
 });
 
@@ -74,6 +80,11 @@ describe('found', () => {
       h.busy = [bob];
       stored.push(reply('r2', 5100, 'm2'), reply('r1', 12101, 'm1'));
       h.sockets[1].connections[0].messages.push(got('r2', 5101), got('r1', 12102));
+    }],
+    ['is a late reply, though the store was quiet', 'late', (h, stored) => {
+      h.busy = [bob];
+      stored.push(reply('r1', 5100, 'm1'), reply('r2', 18000, 'm2'));
+      h.sockets[1].connections[0].messages.push(got('r1', 5101), got('r2', 18001));
     }],
     ['is a reply that nobody asked for', 'phantom', (h, stored) => {
       stored.push(reply('r1', 5100, 'm1'));

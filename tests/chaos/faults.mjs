@@ -54,13 +54,14 @@ export function schedule(seed, seconds, { store = 'sqlite', only = [] } = {}) {
 export class FaultInjector {
   constructor(world) { Object.assign(this, { world, done: [], lasting: new Map() }); }
 
+  /** One that still lasts is not begun again, nor prolonged. */
   async begin({ name }) {
     const [kind, target] = name.split(' ');
     const { begin, end, lasts_ms } = faults[kind];
+    if (this.lasting.has(name)) return;
     this.done.push({ at: Date.now(), name, ...(lasts_ms && { lasts_ms }) });
     await begin(this.world, target);
     if (!end) return;
-    clearTimeout(this.lasting.get(name)?.timer);
     const finish = () => { this.lasting.delete(name); return end(this.world, target); };
     this.lasting.set(name, { finish, timer: setTimeout(finish, lasts_ms) });
   }

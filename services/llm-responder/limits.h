@@ -1,0 +1,31 @@
+/*
+ * limits: how many LLM replies one sender gets, and one busy user sends, in a minute. All processes
+ * share them, through Redis (bus/throttle).  Threads: the loop's.
+ */
+#ifndef RESPONDER_LIMITS_H
+#define RESPONDER_LIMITS_H
+
+#include "base/oid.h"
+#include "bus/throttle.h"
+
+struct limits;
+
+/* The asker's; zero it and set the first two. It must live until it is answered. */
+struct limits_ask {
+	void (*on_answer)(void *arg, bool is_granted);
+	void *arg;
+	/* inside */
+	struct limits *limits;
+	struct pl_oid user;
+};
+
+/* 0: no limit. */
+struct limits *limits_new(struct pl_loop *loop, struct pl_bus *bus,
+    int64_t sender_per_minute, int64_t user_per_minute);
+/* After the bus is freed. */
+void limits_free(struct limits *l);
+/* Take a place under both. on_answer is called once, possibly before this returns. */
+void limits_take(struct limits *l, struct limits_ask *ask, const struct pl_oid *sender,
+    const struct pl_oid *user);
+
+#endif
