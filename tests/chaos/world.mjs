@@ -10,7 +10,7 @@ import { LlmServer, answer, say, silence } from '../support/llm_server.mjs';
 import { MongoServer } from '../support/mongo_server.mjs';
 import { Stack } from '../support/stack.mjs';
 import { freePort, waitUntil, withDeadline } from '../support/wait.mjs';
-import { Proxy } from './proxy.mjs';
+import { Proxy } from '../support/proxy.mjs';
 import { Random } from '../support/random.mjs';
 
 const later = (ms, behaviour) => (request, response) => setTimeout(() => behaviour(request, response), ms);

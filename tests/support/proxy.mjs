@@ -2,6 +2,10 @@
 import net from 'node:net';
 import { once } from 'node:events';
 
+/* Node 20 never closes a socket that is reset while its end() is under way, and then spins when the
+ * process shall end. */
+const reset = (socket) => (socket.writableEnded ? socket.destroy() : socket.resetAndDestroy());
+
 export class Proxy {
   /** To `target`, {host, port}, from a free port. */
   static async start(target) {
@@ -15,7 +19,7 @@ export class Proxy {
   }
 
   #take(client) {
-    if (this.refuses) { client.on('error', () => {}).resetAndDestroy(); return; }
+    if (this.refuses) { reset(client.on('error', () => {})); return; }
     const server = net.connect(this.target.port, this.target.host);
     const pair = [client, server];
     this.pairs.add(pair);
@@ -43,7 +47,7 @@ export class Proxy {
   /** Break all connections, mid-stream, and take no new ones until mend(). */
   cut() {
     this.refuses = true;
-    for (const pair of this.pairs) for (const socket of pair) socket.resetAndDestroy();
+    for (const pair of this.pairs) for (const socket of pair) reset(socket);
   }
 
   mend() { this.refuses = false; }
