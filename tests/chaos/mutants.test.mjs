@@ -44,7 +44,7 @@ write_it(struct sending *s)
 		s->rq = NULL;
 		sent->idem_key = PL_STR_NONE;
 		s->patience = (struct pl_timer){.on_fire = commit_late, .arg = s};
-		pl_timer_start(pl_app.loop, &s->patience, 100);
+		pl_timer_start(pl_app.loop, &s->patience, 500);
 		return;
 	}
 `],
@@ -70,7 +70,7 @@ write_it(struct sending *s)
   },
   {
     name: 'no unique index on replies', rule: 'doubled', only: ['stop responder1', 'stop responder2'],
-    model: { silent: 0.15, broken: 0, slow: 0.15 },
+    model: { silent: 0.2, broken: 0, slow: 0.2 },
     edits: [['shared/store/sqlite_schema.c', 'CREATE UNIQUE INDEX messages_in_reply_to', 'CREATE INDEX messages_in_reply_to']],
   },
 ];
