@@ -171,6 +171,12 @@ chaos-mutants: all ## three broken builds that the history checker must find out
 compose-test: ## build and run docker-compose.yml, where a Docker engine answers
 	@npm --prefix tests ci --no-progress >/dev/null && deploy/docker/compose_test.sh
 
+# FROM and TO, each a data folder or a mongodb:// URI, reach it by the environment.
+migrate: ## copy a store into another: FROM=data TO=mongodb://host/chat, or back
+	@deploy/local/install.sh run && \
+	$(MAKE) --no-print-directory -s -j$$(nproc) $B/parley-migrate && exec $B/parley-migrate
+.PHONY: migrate
+
 lint: ## formatting, layers, banned calls, gcc and clang, documentation that is current
 	@tests/lint/run.sh
 

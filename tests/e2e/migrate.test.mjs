@@ -1,6 +1,6 @@
 // `make migrate`: a store is copied into another, from SQLite to MongoDB and back.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -252,6 +252,13 @@ describe('a migration', () => {
     const run = await withDeadline('the end', begin({ FROM_FILE: from, TO_FILE: to }).ended, 30000);
     assert.equal(run.code, 0, run.errors);
     assert.equal(tableOf(run).messages.added, 5000);
+  });
+
+  test('is what make migrate does', async () => {
+    const run = spawnSync('make', ['migrate', `FROM=${path.join(dir, 'resumed')}`, `TO=${path.join(dir, 'made')}`],
+      { cwd: root, encoding: 'utf8', timeout: 120000 });
+    assert.equal(run.status, 0, run.stdout + run.stderr);
+    assert.match(run.stdout, /^all of FROM is in TO$/m);
   });
 
   test('keeps away from a folder that is in use', async () => {
