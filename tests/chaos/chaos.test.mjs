@@ -5,8 +5,8 @@ import { runSeed } from './run.mjs';
 
 describe('nothing acknowledged is lost, doubled or late, and the order is kept', { concurrency: true }, () => {
   for (const seed of [8, 50, 54]) {
-    test(`under the faults of seed ${seed}`, { timeout: 120000 }, async (t) => {
-      const { ok, text } = await runSeed(seed, { seconds: 12 });
+    test(`under the faults of seed ${seed}`, { timeout: 180000 }, async (t) => {
+      const { ok, text } = await runSeed(seed, { seconds: 12, rate: 25 });
       t.diagnostic(text);
       assert.ok(ok, text);
     });

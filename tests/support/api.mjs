@@ -18,7 +18,7 @@ export async function call(base, method, path, body, headers = {}) {
     headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
     body: body === undefined || isRaw ? body : JSON.stringify(body),
     redirect: 'manual',
-    signal: AbortSignal.timeout(15000),
+    signal: AbortSignal.timeout(30000),
   });
   const text = await response.text();
   let json;
