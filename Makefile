@@ -198,7 +198,7 @@ $B/tests/bench/sockets_bench: $(SOCKETS_BENCH_OBJ) $B/libparley.a
 	@echo "  ld $@"
 	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS)
 
-bench-sockets: $B/tests/bench/sockets_bench $B/message.so $B/presence.so ## memory and CPU of 10,000 sockets
+bench-sockets: $B/tests/bench/sockets_bench $B/message.so $B/presence.so ## what 10,000 sockets cost, and the kill of a process that has 5,000
 	@$< $B $(or $(SOCKETS),10000) $(SCENARIOS)
 
 bench-store: $B/tests/bench/store_bench build/mongo/ready ## what a send and a page cost as a conversation grows

@@ -12,14 +12,16 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-#define READ_BYTES   (256 * 1024)
-#define EVENTS_MAX   256
-#define CONNECT_MS   300000 /* for all of them */
-#define STEP_MS      100
-#define HEAD_BYTES   2048
-#define SMALL_MAX    125        /* a frame with a length of one byte */
-#define FIRST_SOURCE 0x7f020000 /* 127.2.0.0 */
-#define MASKED       0x80
+#define READ_BYTES    (256 * 1024)
+#define EVENTS_MAX    256
+#define CONNECT_MS    300000 /* for all of them */
+#define STEP_MS       100
+#define HEAD_BYTES    2048
+#define CONNECT_BYTES 2048
+#define SMALL_MAX     125        /* a frame with a length of one byte */
+#define FIRST_SOURCE  0x7f020000 /* 127.2.0.0 */
+#define MASKED        0x80
+#define LOOK_MS       5 /* between two looks for who waits no longer */
 
 /* ---- sending ----------------------------------------------------------------------------- */
 
@@ -34,14 +36,40 @@ send_bytes(struct client *client, const void *bytes, size_t len)
 
 /* One text frame, masked with zeros. */
 static void
+send_text(struct client *client, struct pl_str text)
+{
+	uint8_t frame[8 + CONNECT_BYTES] = {0x81};
+	size_t at = 2;
+
+	if (text.len > SMALL_MAX) {
+		frame[1] = MASKED | 126;
+		frame[at++] = (uint8_t)(text.len >> 8);
+		frame[at++] = (uint8_t)text.len;
+	} else {
+		frame[1] = (uint8_t)(MASKED | text.len);
+	}
+	at += 4;
+	memcpy(frame + at, text.ptr, text.len);
+	send_bytes(client, frame, at + text.len);
+}
+
+static void
 send_packet(struct client *client, const char *text)
 {
-	uint8_t frame[6 + SMALL_MAX] = {0x81};
-	size_t len = strlen(text);
+	send_text(client, pl_str(text));
+}
 
-	frame[1] = (uint8_t)(MASKED | len);
-	memcpy(frame + 6, text, len);
-	send_bytes(client, frame, 6 + len);
+static void
+send_connect(struct clients *c, struct client *client)
+{
+	struct pl_buf out;
+
+	pl_buf_init(&out, CONNECT_BYTES);
+	pl_buf_add_cstr(&out, c->wants_delta ? "40{\"presence\":\"delta\"}" : "40");
+	if (client->session != NULL)
+		session_write_auth(client->session, &out);
+	send_text(client, pl_str_n((const char *)out.data, out.len));
+	pl_buf_fini(&out);
 }
 
 static void
@@ -93,10 +121,12 @@ clients_start(struct clients *c, size_t index, int receive_bytes)
 {
 	struct client *client = &c->all[index];
 	struct sockaddr_in to = {.sin_family = AF_INET,
-	    .sin_port = htons(c->stack->presence_port),
+	    .sin_port = htons(c->port),
 	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 
-	*client = (struct client){.state = CLIENT_CONNECTING};
+	*client = (struct client){.state = CLIENT_CONNECTING, .session = client->session};
+	if (c->recovers && client->session == NULL)
+		client->session = pl_mem_zalloc(sizeof(*client->session));
 	client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (client->fd == -1)
 		bench_die("client %zu: %s", index, strerror(errno));
@@ -158,7 +188,7 @@ on_packet(struct clients *c, struct client *client)
 		client->lists++;
 	} else if (client->state == CLIENT_OPENING && begins(client, "0{")) {
 		client->state = CLIENT_JOINING;
-		send_packet(client, c->wants_delta ? "40{\"presence\":\"delta\"}" : "40");
+		send_connect(c, client);
 	} else if (client->state == CLIENT_JOINING && begins(client, "40{")) {
 		client->state = CLIENT_IN;
 		c->in++;
@@ -222,14 +252,35 @@ on_frames(struct clients *c, struct client *client, const uint8_t *data, size_t 
 		memcpy(client->seen + client->seen_len, data, seen);
 		client->seen_len = (uint8_t)(client->seen_len + seen);
 		client->left -= have;
+		if (client->session != NULL)
+			session_take(client->session, data, have, client->left);
 		data += have;
 		len -= have;
 		if (client->left > 0)
 			return;
+		if (client->session != NULL && client->head[0] == 0x81)
+			session_on_packet(client->session, payload_size(client));
 		client->head_len = 0;
 		if (client->head[0] == 0x81)
 			on_packet(c, client);
 	}
+}
+
+/* Its connection broke, or did not come about. */
+static void
+come_again(struct clients *c, struct client *client)
+{
+	end(c, client);
+	c->again++;
+	if (client->session != NULL) {
+		session_broke(client->session, pl_clock_mono_ms());
+		client->state = CLIENT_WAITING;
+		c->waiting++;
+		return;
+	}
+	if (c->again > c->count)
+		bench_die("the server closes the clients again and again");
+	clients_start(c, (size_t)(client - c->all), 0);
 }
 
 /* The answer to the upgrade comes whole, and alone or with the first frames behind it. */
@@ -240,27 +291,22 @@ on_answer(struct clients *c, struct client *client, const uint8_t *data, size_t 
 	const uint8_t *end_of_head = memmem(data, len, "\r\n\r\n", 4);
 
 	if (len < strlen(good) || memcmp(data, good, strlen(good)) != 0 ||
-	    end_of_head == NULL)
-		bench_die("a client was answered: %.*s", (int)lesser(len, 200),
-		    (const char *)data);
+	    end_of_head == NULL) {
+		if (client->session == NULL)
+			bench_die("a client was answered: %.*s", (int)lesser(len, 200),
+			    (const char *)data);
+		come_again(c, client);
+		return;
+	}
 	client->state = CLIENT_OPENING;
 	end_of_head += 4;
 	on_frames(c, client, end_of_head, len - (size_t)(end_of_head - data));
 }
 
 static void
-come_again(struct clients *c, struct client *client)
-{
-	end(c, client);
-	if (++c->again > c->count)
-		bench_die("the server closes the clients again and again");
-	clients_start(c, (size_t)(client - c->all), 0);
-}
-
-static void
 on_readable(struct clients *c, struct client *client)
 {
-	static uint8_t data[READ_BYTES];
+	static _Thread_local uint8_t data[READ_BYTES];
 	ssize_t n = recv(client->fd, data, sizeof(data), 0);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -283,6 +329,10 @@ on_connected(struct clients *c, struct client *client)
 	socklen_t len = sizeof(error);
 
 	getsockopt(client->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+	if (error != 0 && client->session != NULL) {
+		come_again(c, client);
+		return;
+	}
 	if (error != 0)
 		bench_die("a client cannot connect: %s", strerror(error));
 	send_upgrade(c, client);
@@ -294,7 +344,8 @@ on_connected(struct clients *c, struct client *client)
 void
 clients_init(struct clients *c, const struct stack *stack, size_t count)
 {
-	*c = (struct clients){.stack = stack, .count = count};
+	*c = (struct clients){
+	    .stack = stack, .count = count, .port = stack->presence_port};
 	c->all = pl_mem_zalloc(count * sizeof(c->all[0]));
 	c->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (c->epoll == -1)
@@ -304,19 +355,43 @@ clients_init(struct clients *c, const struct stack *stack, size_t count)
 void
 clients_fini(struct clients *c)
 {
-	for (size_t i = 0; i < c->count; i++)
-		if (c->all[i].state != CLIENT_CLOSED)
+	for (size_t i = 0; i < c->count; i++) {
+		if (c->all[i].state > CLIENT_WAITING)
 			end(c, &c->all[i]);
+		pl_mem_free(c->all[i].session);
+	}
 	close(c->epoll);
 	pl_mem_free(c->all);
+}
+
+/* Those who have waited long enough. */
+static void
+start_due(struct clients *c)
+{
+	int64_t now = pl_clock_mono_ms();
+
+	if (now - c->looked_ms < LOOK_MS)
+		return;
+	c->looked_ms = now;
+	for (size_t i = 0; i < c->count; i++)
+		if (c->all[i].state == CLIENT_WAITING &&
+		    c->all[i].session->due_ms <= now) {
+			c->waiting--;
+			clients_start(c, i, 0);
+		}
 }
 
 void
 clients_step(struct clients *c, int timeout_ms)
 {
 	struct epoll_event events[EVENTS_MAX];
-	int n = epoll_wait(c->epoll, events, EVENTS_MAX, timeout_ms);
+	int n;
 
+	if (c->waiting > 0) {
+		start_due(c);
+		timeout_ms = timeout_ms < LOOK_MS ? timeout_ms : LOOK_MS;
+	}
+	n = epoll_wait(c->epoll, events, EVENTS_MAX, timeout_ms);
 	for (int i = 0; i < n; i++) {
 		struct client *client = events[i].data.ptr;
 

@@ -6,16 +6,24 @@
  *
  *   CONNECTING -> UPGRADING -"101"-> OPENING -"0{...}"-> JOINING -"40{...}"-> IN
  *                                                                             any -> CLOSED
+ *
+ * Those that recover keep a session, and wait before they come again:
+ *
+ *   any -> WAITING -> CONNECTING
+ *
+ * Threads: clients of different structs may be used in different ones.
  */
 #ifndef BENCH_CLIENTS_H
 #define BENCH_CLIENTS_H
 
+#include "session.h"
 #include "stack.h"
 
 #define CLIENT_SEEN_MAX 24 /* of a packet: enough to tell what it is */
 
 enum client_state {
 	CLIENT_CLOSED,
+	CLIENT_WAITING, /* to come again; it has no connection */
 	CLIENT_CONNECTING,
 	CLIENT_UPGRADING,
 	CLIENT_OPENING,
@@ -26,9 +34,10 @@ enum client_state {
 struct client {
 	int fd;
 	enum client_state state;
-	unsigned lists;    /* getOnlineUsers and presence that came */
-	unsigned messages; /* newMessage */
-	bool is_paused;    /* it reads nothing */
+	unsigned lists;          /* getOnlineUsers and presence that came */
+	unsigned messages;       /* newMessage */
+	bool is_paused;          /* it reads nothing */
+	struct session *session; /* NULL: it recovers nothing */
 	/* the frame that is coming in */
 	uint8_t head_len;
 	uint8_t seen_len;
@@ -41,11 +50,15 @@ struct clients {
 	const struct stack *stack;
 	struct client *all; /* the nth is the stack's nth user */
 	size_t count;
-	size_t in;    /* in state IN */
-	size_t again; /* closed by the server, and came again */
+	uint16_t port;  /* presence's; may be changed */
+	size_t in;      /* in state IN */
+	size_t waiting; /* in state WAITING */
+	size_t again;   /* closed by the server, and came or come again */
 	uint64_t pings;
 	uint64_t bytes;
-	bool wants_delta; /* says so in CONNECT */
+	bool wants_delta;  /* says so in CONNECT */
+	bool recovers;     /* who starts from now on has a session */
+	int64_t looked_ms; /* for whom of those that wait it is time */
 	int epoll;
 };
 

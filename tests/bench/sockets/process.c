@@ -118,6 +118,16 @@ process_stop(struct process *p)
 	*p = (struct process){0};
 }
 
+void
+process_kill(struct process *p)
+{
+	/* kore first: it would start another child. */
+	kill(p->pid, SIGKILL);
+	kill(p->worker, SIGKILL);
+	waitpid(p->pid, NULL, 0);
+	*p = (struct process){0};
+}
+
 /* The sum of a field of /proc/<pid>/name over its lines, which are "Field:   12 kB". */
 static uint64_t
 read_field(pid_t pid, const char *name, const char *field)

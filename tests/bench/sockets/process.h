@@ -29,6 +29,8 @@ void process_start_kore(struct process *p, const char *dir, char **env);
 /* kore runs a module in one child: measure that. Waits until it is there. */
 void process_find_worker(struct process *p);
 void process_stop(struct process *p); /* SIGTERM, then SIGKILL; waits; twice is fine */
+/* SIGKILL, to kore and its child, neither of which can do anything about it. */
+void process_kill(struct process *p);
 
 struct process_memory process_memory(const struct process *p);
 double process_cpu_ms(const struct process *p); /* all its threads, since its start */

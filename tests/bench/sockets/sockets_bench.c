@@ -4,9 +4,9 @@
  *   sockets_bench BUILD [SOCKETS] [SCENARIO ...]
  *
  * BUILD holds message.so and presence.so; SOCKETS is 10000 where not given; the scenarios are
- * gentle, storm, joins, delta, slow, stalled: all where none is named. Each begins with a fresh presence
- * process of default settings, and each socket is a user of its own. Memory and CPU are those
- * of presence's worker, as the kernel counts them; the clients are in this process.
+ * gentle, storm, joins, delta, slow, stalled, killed: all where none is named. Each begins with a
+ * fresh presence process of default settings, and each socket is a user of its own. Memory and
+ * CPU are those of presence's worker, as the kernel counts them; the clients are in this process.
  *
  * Exit status: 0, all bars were met; 1, some were not; 2, it could not be measured.
  */
@@ -14,9 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include "clients.h"
+#include "figure.h"
+#include "killed.h"
 #include "sender.h"
 
 #include "base/clock.h"
@@ -24,7 +25,7 @@
 
 #define SOCKETS_DEFAULT 10000
 #define SOCKETS_LEAST   100
-#define USERS_MORE      64 /* beside the sockets: who join and leave */
+#define USERS_MORE      KILLED_OTHERS /* beside the sockets: who join and leave */
 #define AT_ONCE_GENTLE  200
 #define KIB             1024.0
 #define MIB             (1024.0 * 1024.0)
@@ -57,38 +58,9 @@ static struct bench {
 	struct clients clients;
 	double empty_bytes;  /* private ones of a presence process without a socket */
 	double heartbeat_us; /* CPU of one, where it was measured */
-	unsigned failed;
 } bench = {.sockets = SOCKETS_DEFAULT};
 
 enum { SENDER, RECEIVER, SLOW, LATE };
-
-/* ---- figures ----------------------------------------------------------------------------- */
-
-static void
-title(const char *text)
-{
-	printf("\n%s\n", text);
-	fflush(stdout);
-}
-
-static void
-show(const char *what, double value, const char *unit)
-{
-	printf("  %-58s %10.2f %-8s\n", what, value, unit);
-	fflush(stdout);
-}
-
-/* value may be at most bar. */
-static void
-judge(const char *what, double value, double bar, const char *unit)
-{
-	bool is_met = value <= bar;
-
-	printf("  %-58s %10.2f %-8s at most %.2f  %s\n", what, value, unit, bar,
-	    is_met ? "ok" : "FAIL");
-	fflush(stdout);
-	bench.failed += !is_met;
-}
 
 /* ---- the ground -------------------------------------------------------------------------- */
 
@@ -101,7 +73,7 @@ private_bytes(void)
 static void
 begin(const char *text)
 {
-	title(text);
+	figure_title(text);
 	stack_fresh_presence(&bench.stack, bench.build);
 	clients_init(&bench.clients, &bench.stack, bench.stack.user_count);
 	bench.empty_bytes = private_bytes();
@@ -111,7 +83,7 @@ static void
 finish(void)
 {
 	if (bench.clients.again > 0)
-		show("clients that were closed, and came again",
+		figure_show("clients that were closed, and came again",
 		    (double)bench.clients.again, "");
 	clients_fini(&bench.clients);
 }
@@ -140,9 +112,10 @@ connect_all(size_t first, size_t at_once)
 	int64_t begun = pl_clock_mono_ms();
 
 	clients_connect(&bench.clients, first, bench.sockets - first, at_once);
-	show("all were in after", (double)(pl_clock_mono_ms() - begun) / 1000, "s");
+	figure_show(
+	    "all were in after", (double)(pl_clock_mono_ms() - begun) / 1000, "s");
 	settle();
-	show("CPU to get a socket in, lists of who is online included",
+	figure_show("CPU to get a socket in, lists of who is online included",
 	    (process_cpu_ms(&bench.stack.presence) - cpu) * 1000 / (double)bench.sockets,
 	    "us");
 }
@@ -155,12 +128,13 @@ measure_memory(void)
 
 	clients_run(&bench.clients, REST_MS);
 	all = private_bytes();
-	show("resident memory at its peak",
+	figure_show("resident memory at its peak",
 	    (double)process_memory(&bench.stack.presence).peak_rss_bytes / MIB, "MiB");
-	show("the empty process had", bench.empty_bytes / MIB, "MiB");
-	show("the idle process has", all / MIB, "MiB");
-	show("grown by, a socket", (all - bench.empty_bytes) / n / KIB, "KiB");
-	judge("private memory of the whole process, a socket", all / n / KIB, 4, "KiB");
+	figure_show("the empty process had", bench.empty_bytes / MIB, "MiB");
+	figure_show("the idle process has", all / MIB, "MiB");
+	figure_show("grown by, a socket", (all - bench.empty_bytes) / n / KIB, "KiB");
+	figure_judge(
+	    "private memory of the whole process, a socket", all / n / KIB, 4, "KiB");
 }
 
 static void
@@ -169,7 +143,7 @@ leave_all(void)
 	for (size_t i = 0; i < bench.sockets; i++)
 		clients_close(&bench.clients, i);
 	clients_run(&bench.clients, REST_MS);
-	show("once all have left, the process has", private_bytes() / MIB, "MiB");
+	figure_show("once all have left, the process has", private_bytes() / MIB, "MiB");
 }
 
 /* ---- CPU --------------------------------------------------------------------------------- */
@@ -187,9 +161,10 @@ measure_heartbeats(void)
 	if (pings < bench.sockets * (HEARTBEATS - 1))
 		bench_die("only %lu pings came", (unsigned long)pings);
 	bench.heartbeat_us = ms * 1000 / (double)pings;
-	show("heartbeats answered", (double)pings, "");
-	show("CPU of one, all else that is done idle included", bench.heartbeat_us, "us");
-	judge("heartbeats, share of a core",
+	figure_show("heartbeats answered", (double)pings, "");
+	figure_show(
+	    "CPU of one, all else that is done idle included", bench.heartbeat_us, "us");
+	figure_judge("heartbeats, share of a core",
 	    ms * 100 / (double)(pl_clock_mono_ms() - begun), 2, "%");
 }
 
@@ -251,9 +226,11 @@ gentle(void)
 	measure_memory();
 	measure_heartbeats();
 	all_us = message_us();
-	show("CPU of presence for a newMessage, 10 others connected", few_us, "us");
-	show("CPU of presence for a newMessage, all others connected", all_us, "us");
-	judge("as many times that with 10 others", all_us / few_us, 1.25, "times");
+	figure_show(
+	    "CPU of presence for a newMessage, 10 others connected", few_us, "us");
+	figure_show(
+	    "CPU of presence for a newMessage, all others connected", all_us, "us");
+	figure_judge("as many times that with 10 others", all_us / few_us, 1.25, "times");
 	finish();
 }
 
@@ -264,7 +241,7 @@ storm(void)
 	connect_all(0, bench.sockets);
 	measure_memory();
 	leave_all();
-	title("The same again, in the same process");
+	figure_title("The same again, in the same process");
 	connect_all(0, bench.sockets);
 	measure_memory();
 	finish();
@@ -313,13 +290,13 @@ measure_joins(const char *text, bool wants_delta)
 		most = c->all[i].lists > most ? c->all[i].lists : most;
 	/* The first comes at once: n seconds see n + 1 at most. */
 	if (wants_delta)
-		show("changes told to a client", most / seconds, "a second");
+		figure_show("changes told to a client", most / seconds, "a second");
 	else
-		judge("lists to a client, the most", ((double)most - 1) / seconds, 1,
-		    "a second");
-	show(
+		figure_judge("lists to a client, the most", ((double)most - 1) / seconds,
+		    1, "a second");
+	figure_show(
 	    "bytes to a client", (double)bytes / seconds / (double)online / KIB, "KiB/s");
-	show("CPU, share of a core", cpu / seconds / 10, "%");
+	figure_show("CPU, share of a core", cpu / seconds / 10, "%");
 	finish();
 }
 
@@ -337,33 +314,16 @@ delta(void)
 
 /* ---- slow readers ------------------------------------------------------------------------ */
 
-static int
-compare_ms(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double
-now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
 /* How long a message to somebody who reads is on its way. */
 static double
 witness_ms(struct sender *s)
 {
 	unsigned before = bench.clients.all[RECEIVER].messages;
-	double begun = now_ms();
+	double begun = figure_now_ms();
 
 	sender_publish(s, RECEIVER, "Are you there?");
 	await_message(RECEIVER, before + 1);
-	return now_ms() - begun;
+	return figure_now_ms() - begun;
 }
 
 static double
@@ -392,13 +352,6 @@ offer(struct sender *s, size_t to, const char *text, size_t bytes, double *times
 	return most - before;
 }
 
-static double
-p99(double *times, size_t count)
-{
-	qsort(times, count, sizeof(times[0]), compare_ms);
-	return times[count * 99 / 100];
-}
-
 static void
 connect_slow(size_t index)
 {
@@ -418,14 +371,14 @@ connect_slow(size_t index)
 static double
 seconds_until_cut(unsigned files)
 {
-	double begun = now_ms();
+	double begun = figure_now_ms();
 
 	while (process_open_files(&bench.stack.presence) >= files) {
 		clients_step(&bench.clients, 10);
-		if (now_ms() - begun > SLOW_STALL_MS * 3)
+		if (figure_now_ms() - begun > SLOW_STALL_MS * 3)
 			break;
 	}
-	return (now_ms() - begun) / 1000;
+	return (figure_now_ms() - begun) / 1000;
 }
 
 static void
@@ -445,21 +398,21 @@ slow(void)
 	/* To the witness himself, so that all buffers have their size. */
 	(void)offer(&s, RECEIVER, text, SLOW_OFFER / 10, times, &count);
 	(void)offer(&s, LATE, text, SLOW_OFFER / 10, times, &count);
-	quiet = p99(times, count);
+	quiet = figure_p99(times, count);
 	connect_slow(SLOW);
 	files = process_open_files(&bench.stack.presence);
-	judge("300 MB for one: resident memory grew at most by",
+	figure_judge("300 MB for one: resident memory grew at most by",
 	    offer(&s, SLOW, text, SLOW_OFFER, times, &count) / MIB, 3, "MiB");
 	/* The session is over at once; its connection may take 5 s to say goodbye. */
-	judge("and its connection is gone after the last of it within",
+	figure_judge("and its connection is gone after the last of it within",
 	    seconds_until_cut(files), 6, "s");
-	show("another client's messages, p99 where nobody is slow", quiet, "ms");
-	judge("another client's messages, p99 meanwhile", p99(times, count),
+	figure_show("another client's messages, p99 where nobody is slow", quiet, "ms");
+	figure_judge("another client's messages, p99 meanwhile", figure_p99(times, count),
 	    quiet * 2 + 50, "ms");
 	connect_slow(LATE);
 	files = process_open_files(&bench.stack.presence);
 	(void)offer(&s, LATE, text, SLOW_LATE_OFFER, times, &count);
-	judge("0.9 MB for another, which is cut after", seconds_until_cut(files),
+	figure_judge("0.9 MB for another, which is cut after", seconds_until_cut(files),
 	    (SLOW_STALL_MS + 2000) / 1000.0, "s");
 	sender_fini(&s);
 	finish();
@@ -481,12 +434,22 @@ stalled(void)
 		clients_pause(c, i);
 	before = process_memory(&bench.stack.presence);
 	join_and_leave(online);
-	judge("resident memory grew, for each of them, by",
+	figure_judge("resident memory grew, for each of them, by",
 	    ((double)process_memory(&bench.stack.presence).peak_rss_bytes -
 		(double)before.rss_bytes) /
 		STALLED / KIB,
 	    16, "KiB");
 	finish();
+}
+
+static void
+killed(void)
+{
+	size_t sockets = bench.sockets < JOIN_SOCKETS ? bench.sockets : JOIN_SOCKETS;
+
+	figure_title("A presence process with 5,000 is killed, beside another");
+	stack_fresh_presence(&bench.stack, bench.build);
+	killed_measure(&bench.stack, bench.build, sockets);
 }
 
 /* ---- main -------------------------------------------------------------------------------- */
@@ -501,6 +464,7 @@ static const struct scenario {
     {"delta", delta},
     {"slow", slow},
     {"stalled", stalled},
+    {"killed", killed},
 };
 
 static bool
@@ -545,6 +509,7 @@ main(int argc, char **argv)
 			scenarios[i].run();
 	stack_stop(&bench.stack);
 	free(build);
-	printf("\n%s\n", bench.failed == 0 ? "all bars were met" : "a bar was not met");
-	return bench.failed > 0;
+	printf(
+	    "\n%s\n", figure_failed() == 0 ? "all bars were met" : "a bar was not met");
+	return figure_failed() > 0;
 }

@@ -162,7 +162,7 @@ write_conf(const char *dir, const char *build, const char *name)
 
 static void
 start_service(struct stack *s, struct process *p, const char *build, const char *name,
-    uint16_t port)
+    unsigned nth, uint16_t port)
 {
 	static const char *const fixed[] = {"LOG_LEVEL=info", "DRAIN_SECONDS=0",
 	    "LIMIT_MESSAGES_PER_SECOND=0", "LIMIT_MESSAGES_BURST=0",
@@ -171,13 +171,13 @@ start_service(struct stack *s, struct process *p, const char *build, const char 
 	int64_t deadline = pl_clock_mono_ms() + READY_MS;
 	size_t n = 0;
 
-	snprintf(dir, sizeof(dir), "%s/%s", s->dir, name);
+	snprintf(dir, sizeof(dir), "%s/%s%u", s->dir, name, nth);
 	write_conf(dir, build, name);
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
 		snprintf(text[n++], ENV_TEXT, "%s", fixed[i]);
 	snprintf(text[n++], ENV_TEXT, "PATH=%s", getenv("PATH"));
 	snprintf(text[n++], ENV_TEXT, "LISTEN=127.0.0.1:%u", (unsigned)port);
-	snprintf(text[n++], ENV_TEXT, "INSTANCE=%c1", name[0]);
+	snprintf(text[n++], ENV_TEXT, "INSTANCE=%c%u", name[0], nth);
 	snprintf(text[n++], ENV_TEXT, "DATA_DIR=%s", s->dir);
 	snprintf(text[n++], ENV_TEXT, "REDIS_URL=%s", s->redis.url);
 	snprintf(text[n++], ENV_TEXT, "JWT_SECRET=%s", secret);
@@ -198,7 +198,14 @@ stack_fresh_presence(struct stack *s, const char *build)
 {
 	process_stop(&s->presence);
 	s->presence_port = free_port();
-	start_service(s, &s->presence, build, "presence", s->presence_port);
+	start_service(s, &s->presence, build, "presence", 1, s->presence_port);
+}
+
+void
+stack_start_second(struct stack *s, const char *build)
+{
+	s->second_port = free_port();
+	start_service(s, &s->second, build, "presence", 2, s->second_port);
 }
 
 /* ---- life -------------------------------------------------------------------------------- */
@@ -228,7 +235,7 @@ stack_start(struct stack *s, const char *build, size_t user_count)
 	redis_server_init(&s->redis, NULL);
 	redis_server_start(&s->redis);
 	s->message_port = free_port();
-	start_service(s, &s->message, build, "message", s->message_port);
+	start_service(s, &s->message, build, "message", 1, s->message_port);
 }
 
 static int
@@ -244,6 +251,7 @@ void
 stack_stop(struct stack *s)
 {
 	process_stop(&s->presence);
+	process_stop(&s->second);
 	process_stop(&s->message);
 	redis_server_fini(&s->redis);
 	if (nftw(s->dir, remove_one, FTW_FILES, FTW_DEPTH | FTW_PHYS) != 0)

@@ -17,8 +17,10 @@ struct stack {
 	char dir[STACK_DIR_LEN];
 	struct redis_server redis;
 	struct process presence;
+	struct process second; /* another presence, where it was started */
 	struct process message;
 	uint16_t presence_port;
+	uint16_t second_port;
 	uint16_t message_port;
 	struct pl_oid *users;
 	size_t user_count;
@@ -28,6 +30,7 @@ struct stack {
 void stack_start(struct stack *s, const char *build, size_t user_count);
 /* End presence, if it runs, and start it again: its memory is that of a fresh process. */
 void stack_fresh_presence(struct stack *s, const char *build);
+void stack_start_second(struct stack *s, const char *build);
 void stack_stop(struct stack *s);
 /* A session token of a user, into out. */
 void stack_token(const struct stack *s, size_t user, struct pl_buf *out);
