@@ -125,7 +125,7 @@ const hexPort = (port) => `:${port.toString(16).toUpperCase().padStart(4, '0')}`
 /** The kernel's TCP connections: [n, local, remote, state, unacknowledged:unread, ...]. */
 const tcpRows = async () => {
   const tables = await Promise.all(['tcp', 'tcp6'].map((name) => readFile(`/proc/net/${name}`, 'utf8').catch(() => '')));
-  return tables.join('\n').split('\n').map((line) => line.trim().split(/\s+/));
+  return tables.join('\n').split('\n').map((line) => line.trim().split(/\s+/)).filter((row) => row.length > 4);
 };
 
 /** A TCP connection that keeps what came. */
