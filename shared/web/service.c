@@ -1,5 +1,6 @@
 #include "web/service.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -196,6 +197,37 @@ set_signals(void)
 	signal(SIGHUP, SIG_IGN); /* kore would load our module again below our threads */
 }
 
+static void
+mask_end_signals(int how)
+{
+	sigset_t ends_by;
+
+	sigemptyset(&ends_by);
+	sigaddset(&ends_by, SIGTERM);
+	sigaddset(&ends_by, SIGINT);
+	sigprocmask(how, &ends_by, NULL);
+}
+
+static void
+block_end_signals(void)
+{
+	mask_end_signals(SIG_BLOCK);
+}
+
+static void
+unblock_end_signals(void)
+{
+	mask_end_signals(SIG_UNBLOCK);
+}
+
+/* A new worker forgets the signals that it got before it set up its own: they wait, from the
+ * fork until kore_worker_configure(). */
+static void
+keep_early_signals(void)
+{
+	pthread_atfork(block_end_signals, unblock_end_signals, NULL);
+}
+
 void
 kore_parent_configure(int argc, char **argv)
 {
@@ -206,6 +238,7 @@ kore_parent_configure(int argc, char **argv)
 	configure_kore();
 	listen_at(pl_settings.listen);
 	set_signals();
+	keep_early_signals();
 	parent_pid = getpid();
 }
 
@@ -275,6 +308,7 @@ void
 kore_worker_configure(void)
 {
 	signal(SIGHUP, SIG_IGN);
+	unblock_end_signals();
 	die_with_parent();
 	worker_max_connections = connections_max;
 	http_request_limit = connections_max; /* each may wait for an event */
