@@ -2,8 +2,8 @@
  * metrics: what a process counts of itself: one table of all metrics, and their values as
  * Prometheus text for GET /metrics.
  *
- *   counter    only grows            pl_metrics_count(PL_M_MESSAGES, "stored", 1)
- *   gauge      is what it was set to pl_metrics_set(PL_M_SOCKETS, "websocket", n)
+ *   counter    only grows            pl_metrics_count(PL_M_MESSAGES, "ok", 1)
+ *   gauge      is what it was set to pl_metrics_set(PL_M_SOCKETS, NULL, n)
  *   histogram  counts by size        pl_metrics_observe(PL_M_STORE_SECONDS, "read", us)
  *
  * A metric with a label has its values in the table, and each is printed from the start, 0
