@@ -14,13 +14,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "bus/members.h"
 #include "loop/loop_epoll.h"
+#include "loop/daemon.h"
 #include "ops/settings.h"
 
 #define FILE_BYTES_MAX ((size_t)1 << 20)
@@ -92,23 +92,6 @@ on_signal(struct pl_loop_fd *w, unsigned ready)
 }
 
 static void
-prepare_process(void)
-{
-	pid_t parent = getppid();
-	sigset_t set;
-
-	(void)signal(SIGPIPE, SIG_IGN);
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	(void)sigprocmask(SIG_BLOCK, &set, NULL);
-	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() != parent)
-		exit(0);
-	app.signals.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-}
-
-static void
 start(void)
 {
 	app.loop = pl_loop_epoll_new();
@@ -142,7 +125,7 @@ main(int argc, char **argv)
 	int len;
 
 	pl_log_init("gateway", PL_LOG_INFO);
-	prepare_process();
+	app.signals.fd = pl_daemon_prepare();
 	if (argc != 2)
 		fail("usage: gateway-follow PREFIX");
 	len = snprintf(app.path, sizeof(app.path), "%s/run/members", argv[1]);

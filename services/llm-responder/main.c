@@ -6,8 +6,6 @@
  */
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -15,6 +13,7 @@
 #include "bus/gap.h"
 #include "bus/wake.h"
 #include "loop/loop_epoll.h"
+#include "loop/daemon.h"
 #include "ops_server.h"
 #include "responder.h"
 
@@ -46,27 +45,6 @@ fail(const char *why)
 }
 
 /* ---- the process ---- */
-
-/* No other thread may get the signals that signalfd reads; and no dump may hold the token. */
-static void
-prepare_process(void)
-{
-	const struct rlimit none = {0, 0};
-	pid_t parent = getppid();
-	sigset_t set;
-
-	(void)setrlimit(RLIMIT_CORE, &none);
-	(void)signal(SIGPIPE, SIG_IGN);
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	(void)sigprocmask(SIG_BLOCK, &set, NULL);
-	/* Whoever started it is gone: so is the reason to run. */
-	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() != parent)
-		exit(0);
-	app.signals.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-}
 
 static void
 end_loop(void *arg)
@@ -232,7 +210,7 @@ int
 main(void)
 {
 	pl_log_init("llm-responder", PL_LOG_INFO);
-	prepare_process();
+	app.signals.fd = pl_daemon_prepare();
 	pl_settings_load_or_exit(PL_SVC_RESPONDER);
 	pl_log_init("llm-responder", (enum pl_log_level)pl_settings.log_level);
 	start(&pl_settings);
