@@ -16,6 +16,7 @@ static struct {
 	struct pl_oid message; /* what the reply is to */
 	int64_t message_unix_ms;
 	bool is_second_try;
+	bool takes_leased; /* nothing is left that nobody has */
 } sweep;
 
 static void claim(void);
@@ -54,10 +55,15 @@ static void
 on_claimed(struct pl_store_write_call *call)
 {
 	struct pl_write_claim *claimed = &call->write.u.claim;
+	enum pl_err err = call->write.err;
 
 	sweep.state = IDLE;
-	if (call->write.err != PL_OK)
-		return;
+	if (err == PL_E_NOT_FOUND && !sweep.takes_leased) {
+		sweep.takes_leased = true;
+		claim();
+	}
+	if (err != PL_OK)
+		return; /* by now the call may be another claim */
 	sweep.message = claimed->message.id;
 	sweep.message_unix_ms = claimed->message.created_unix_ms;
 	sweep.is_second_try = claimed->attempt > 1;
@@ -83,6 +89,7 @@ claim(void)
 	sweep.call.write.u.claim = (struct pl_write_claim){
 	    .due_before_unix_ms = pl_clock_unix_ms(),
 	    .lease_ms = LEASE_MS,
+	    .takes_leased = sweep.takes_leased,
 	};
 	write_it(on_claimed);
 }
@@ -90,6 +97,7 @@ claim(void)
 static void
 on_due(struct pl_timer *t)
 {
+	sweep.takes_leased = false;
 	if (sweep.state == IDLE)
 		claim();
 	pl_timer_start(pl_app.loop, t, SWEEP_MS);

@@ -89,7 +89,9 @@ take_job(struct pl_mongo *s, struct pl_write_claim *claim)
 		pl_mongo_put_oid(&query, PL_MESSAGE_F_ID, claim->message_id);
 	pl_mongo_put_bound(
 	    &query, PL_MONGO_P_DEADLINE, "$lte", claim->due_before_unix_ms);
-	pl_mongo_put_bound(&query, PL_MONGO_P_LEASE_UNTIL, "$lte", s->now_unix_ms);
+	if (!claim->takes_leased)
+		pl_mongo_put_bound(
+		    &query, PL_MONGO_P_LEASE_UNTIL, "$lte", s->now_unix_ms);
 	pl_mongo_put_int(&sort, PL_MONGO_P_DEADLINE, 1);
 	put_lease(&update, s->now_unix_ms + claim->lease_ms);
 	mongoc_find_and_modify_opts_set_sort(opts, &sort);

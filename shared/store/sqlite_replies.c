@@ -42,7 +42,7 @@ find_job(struct pl_sqlite *s, struct pl_write_claim *claim)
 	enum pl_err err;
 	bool is_found;
 
-	pl_query_int(&q, s->now_unix_ms);
+	pl_query_int(&q, claim->takes_leased ? INT64_MAX : s->now_unix_ms);
 	pl_query_int(&q, claim->due_before_unix_ms);
 	if (id != NULL)
 		pl_query_oid(&q, id);

@@ -130,12 +130,14 @@ struct pl_write_send {
 };
 
 /* Take one job: the named message's, or the one due first. Free to take: no reply yet, no
- * lease in force, deadline at most due_before_unix_ms. PL_E_NOT_FOUND: none. (With MongoDB a
+ * lease in force (but with takes_leased), deadline at most due_before_unix_ms. PL_E_NOT_FOUND:
+ * none. (With MongoDB a
  * job whose reply was stored by a process that died right then is given once more: the second
  * reply is refused, and ends it.) */
 struct pl_write_claim {
 	const struct pl_oid *message_id; /* NULL: whichever is due first */
 	int64_t due_before_unix_ms;      /* INT64_MAX: any */
+	bool takes_leased;               /* whoever has it may be dead, or stand still */
 	int64_t lease_ms;
 	/* out; the caller's to fini */
 	struct pl_message message;

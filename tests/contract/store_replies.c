@@ -98,6 +98,28 @@ leases_a_job_until_its_lease_ends(void **state)
 }
 
 static void
+gives_a_leased_job_to_who_takes_those_too(void **state)
+{
+	struct fixture *f = *state;
+	struct talk t = busy_talk(f);
+	struct pl_write claim, taken = {
+				   .kind = PL_WRITE_REPLY_CLAIM,
+				   .u.claim = {.due_before_unix_ms = INT64_MAX,
+				       .lease_ms = LONG_MS,
+				       .takes_leased = true},
+			       };
+
+	store_send(f->store, &t.ann, &t.bob, "hi");
+	claim = store_claim(f->store, NULL, INT64_MAX, LONG_MS);
+	assert_int_equal(claim.err, PL_OK);
+	store_claim_fini(&claim);
+	assert_int_equal(store_write_one(f->store, &taken), PL_OK);
+	assert_string_equal(taken.u.claim.message.text, "hi");
+	assert_int_equal(taken.u.claim.attempt, 2);
+	store_claim_fini(&taken);
+}
+
+static void
 gives_the_job_due_first_and_none_due_later_than_asked(void **state)
 {
 	struct fixture *f = *state;
@@ -305,6 +327,7 @@ store_replies_suite(void)
 	    STORE_TEST(stores_a_job_only_for_a_busy_receiver),
 	    STORE_TEST(sees_a_status_set_just_ahead_in_the_batch),
 	    STORE_TEST(leases_a_job_until_its_lease_ends),
+	    STORE_TEST(gives_a_leased_job_to_who_takes_those_too),
 	    STORE_TEST(gives_the_job_due_first_and_none_due_later_than_asked),
 	    STORE_TEST(gives_the_job_of_a_named_message_only),
 	    STORE_TEST(stores_one_reply_and_ends_the_job),
