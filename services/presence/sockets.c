@@ -486,6 +486,8 @@ collect(void *arg)
 {
 	(void)arg;
 	pl_metrics_set(PL_M_SOCKETS, NULL, (int64_t)pl_sio_server_count(sockets.server));
+	pl_metrics_set(PL_M_HANDSHAKES_WAITING, NULL,
+	    (int64_t)pl_sio_server_waiting(sockets.server));
 	pl_metrics_set(PL_M_USERS_HERE, NULL, (int64_t)hub_user_count());
 }
 
@@ -499,8 +501,7 @@ sockets_start(void)
 	    /* An eighth of the connections is left for requests: who comes too late is
 	     * told so, and does not wait in vain for his connection to be taken. */
 	    .clients_max = (size_t)(pl_settings.connections_max * 7 / 8),
-	    .handshakes = pl_bucket_rule(pl_settings.limit_handshakes_per_second, 1000,
-		pl_settings.limit_handshakes_per_second * 5),
+	    .handshakes_per_second = pl_settings.limit_handshakes_per_second,
 	    .on_open = on_open,
 	    .may_use = may_use,
 	    .on_end = on_end,

@@ -88,6 +88,8 @@ static const struct row table[PL_METRICS_COUNT] = {
 	    "Passwords that wait for a thread to hash them, or are being hashed.", NO_LABEL)
 	COUNT(MESSAGES, "parley_messages_total", MESSAGE, "Messages that came in.", OUTCOME)
 	LEVEL(SOCKETS, "parley_sockets", PRESENCE, "Open Engine.IO sessions.", NO_LABEL)
+	LEVEL(HANDSHAKES_WAITING, "parley_handshakes_waiting", PRESENCE,
+	    "Sessions of sockets that wait for their turn to begin.", NO_LABEL)
 	COUNT(SOCKETS_ENDED, "parley_sockets_ended_total", PRESENCE,
 	    "Engine.IO sessions that ended.",
 	    LABEL("reason", "client_close", "transport_close", "transport_error",

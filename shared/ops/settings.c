@@ -98,9 +98,9 @@ const struct pl_setting pl_settings_table[] = {
 	    send_queue_bytes_max, "Unsent bytes of one socket; beyond it the socket is closed.")
 	INT("CONNECTIONS_MAX", "20000", 64, 1000000, "connections", KORE, connections_max,
 	    "Connections to one process.")
-	INT("LIMIT_HANDSHAKES_PER_SECOND", "2000", 0, 1000000, "a second", PRESENCE,
+	INT("LIMIT_HANDSHAKES_PER_SECOND", "500", 0, 1000000, "a second", PRESENCE,
 	    limit_handshakes_per_second,
-	    "Sessions of sockets that begin in a process, five times as many at once; beyond it 503; 0 lifts it.")
+	    "Sessions of sockets that begin in a process; more wait for their turn, polling ones for 3 s, WebSockets for 15 s, or get 503; 0 lifts it.")
 	INT("PING_INTERVAL_MS", "25000", 100, 300000, "ms", PRESENCE, ping_interval_ms,
 	    "Time between two Engine.IO pings.")
 	INT("PING_TIMEOUT_MS", "20000", 100, 300000, "ms", PRESENCE, ping_timeout_ms,

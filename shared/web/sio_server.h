@@ -20,9 +20,9 @@
 #define PL_WEB_SIO_SERVER_H
 
 #include "loop/loop.h"
-#include "ops/bucket.h"
 #include "proto/sio_conn.h"
 #include "web/half_open.h"
+#include "web/pace.h"
 #include "web/request.h"
 
 #define PL_SIO_FLUSH_MAX 500
@@ -50,10 +50,11 @@ struct pl_sio_server_config {
 	const struct pl_sio_app *app;
 	/* Instead of app: bare Engine.IO, with settings->eio. */
 	const struct pl_eio_events *eio_events;
-	const char *sid_prefix;           /* "p1.": names the process; "" for none */
-	bool allows_any_origin;           /* CORS `*`; never with credentials */
-	size_t clients_max;               /* beyond it: 503 */
-	struct pl_bucket_rule handshakes; /* likewise */
+	const char *sid_prefix; /* "p1.": names the process; "" for none */
+	bool allows_any_origin; /* CORS `*`; never with credentials */
+	size_t clients_max;     /* beyond it: 503 */
+	int64_t
+	    handshakes_per_second; /* more wait for their turn, or get 503; 0: no limit */
 	/* A handshake came: copy what is wanted of rq. May be NULL. */
 	void (*on_open)(struct pl_sio_client *c, struct pl_request *rq);
 	/* May this request use this session, which has not ended? NULL: yes. */
@@ -66,6 +67,8 @@ struct pl_sio_server *pl_sio_server_new(
     struct pl_loop *loop, const struct pl_sio_server_config *config);
 void pl_sio_server_free(struct pl_sio_server *s); /* ends all sessions at once */
 size_t pl_sio_server_count(const struct pl_sio_server *s);
+size_t pl_sio_server_waiting(
+    const struct pl_sio_server *s); /* handshakes, for their turn */
 /* Is more due to clients than goes out in a turn? What can wait should, then: a client whose
  * queue grows past its bound by that is put out, and was not slow. */
 bool pl_sio_server_is_behind(const struct pl_sio_server *s);

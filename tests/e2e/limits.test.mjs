@@ -60,7 +60,7 @@ describe('sockets', () => {
 });
 
 describe('an address', () => {
-  const hold = useStack({ before, after, afterEach }, { GATEWAY_SOCKETS_PER_ADDRESS: '20', LIMIT_HANDSHAKES_PER_SECOND: '20' });
+  const hold = useStack({ before, after, afterEach }, { GATEWAY_SOCKETS_PER_ADDRESS: '20' });
 
   test('beyond GATEWAY_SOCKETS_PER_ADDRESS gets 429 with Retry-After; its sockets and the API go on', async () => {
     const ann = await Person.signUp(hold.stack.url, 'ann');
@@ -72,24 +72,44 @@ describe('an address', () => {
     await waitUntil('their ends', () => sockets.every(({ isClosed }) => isClosed));
   });
 
-  test('that opens sessions faster than LIMIT_HANDSHAKES_PER_SECOND gets 503 with Retry-After, and is let in again', async () => {
+});
+
+describe('a crowd that opens sessions faster than LIMIT_HANDSHAKES_PER_SECOND', () => {
+  const hold = useStack({ before, after, afterEach }, { LIMIT_HANDSHAKES_PER_SECOND: '20' });
+
+  test('waits for its turn; who comes when others wait for 3 s gets 503 with Retry-After', async () => {
     const ann = await Person.signUp(hold.stack.url, 'ann');
-    let [socket] = [];
-    await waitUntil('room for a socket', async () => { [socket] = await connectMany(ann, 1).catch(() => []); return socket; });
-    let refused;
-    for (let i = 0; i < 1000 && !refused; i++) {
-      const answer = await fetch(socketIo(hold.stack.url, polling));
-      if (answer.status !== 200) refused = answer; else await answer.arrayBuffer();
-    }
-    await isRefused(refused, 503);
+    const [socket] = await connectMany(ann, 1);
+    const begun = performance.now();
+    const answers = await Promise.all(Array.from({ length: 120 }, () => fetch(socketIo(hold.stack.url, polling))));
+    const took = performance.now() - begun;
+    const refused = answers.filter(({ status }) => status !== 200);
+    for (const answer of refused) await isRefused(answer, 503);
+    const admitted = answers.length - refused.length;
+    assert.ok(admitted >= 55 && admitted <= 100, `${admitted} of 120 were let in`);
+    assert.ok(took >= (admitted - 5) * 50, `${admitted} in ${took} ms`);
     assert.ok(!socket.isClosed);
     await waitUntil('to be let in', async () => (await fetch(socketIo(hold.stack.url, polling))).status === 200);
     socket.close();
   });
+
+  test('that gives up leaves the line to others', async () => {
+    const leaving = new AbortController();
+    const crowd = Array.from({ length: 30 }, () => fetch(socketIo(hold.stack.url, polling), { signal: leaving.signal }).catch(() => {}));
+    const waiting = async () => {
+      const metrics = await (await fetch(`${await hold.stack.addressOf('presence')}/metrics`)).text();
+      return Number(/^parley_handshakes_waiting (\d+)/m.exec(metrics)[1]);
+    };
+    await waitUntil('some to wait', async () => await waiting() > 10);
+    leaving.abort();
+    await Promise.all(crowd);
+    await waitUntil('nobody to wait', async () => await waiting() === 0, { within: 1000 });
+    assert.equal((await fetch(socketIo(hold.stack.url, polling))).status, 200);
+  });
 });
 
 describe('10,000 half-open sessions of one address', () => {
-  const hold = useStack({ before, after, afterEach });
+  const hold = useStack({ before, after, afterEach }, { LIMIT_HANDSHAKES_PER_SECOND: '0' });
 
   /** `requests`, a hundred at once on each of four connections; gives the answers' bodies. */
   const pipeline = async (requests) => {

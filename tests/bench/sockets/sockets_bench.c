@@ -448,7 +448,9 @@ killed(void)
 	size_t sockets = bench.sockets < JOIN_SOCKETS ? bench.sockets : JOIN_SOCKETS;
 
 	figure_title("A presence process with 5,000 is killed, beside another");
+	bench.stack.is_paced = true;
 	stack_fresh_presence(&bench.stack, bench.build);
+	bench.stack.is_paced = false;
 	killed_measure(&bench.stack, bench.build, sockets);
 }
 

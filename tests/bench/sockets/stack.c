@@ -165,8 +165,7 @@ start_service(struct stack *s, struct process *p, const char *build, const char 
     unsigned nth, uint16_t port)
 {
 	static const char *const fixed[] = {"LOG_LEVEL=info", "DRAIN_SECONDS=0",
-	    "LIMIT_MESSAGES_PER_SECOND=0", "LIMIT_MESSAGES_BURST=0",
-	    "LIMIT_HANDSHAKES_PER_SECOND=0"};
+	    "LIMIT_MESSAGES_PER_SECOND=0", "LIMIT_MESSAGES_BURST=0"};
 	char text[ENV_MAX][ENV_TEXT], dir[FOLDER_LEN], *env[ENV_MAX + 1];
 	int64_t deadline = pl_clock_mono_ms() + READY_MS;
 	size_t n = 0;
@@ -181,6 +180,8 @@ start_service(struct stack *s, struct process *p, const char *build, const char 
 	snprintf(text[n++], ENV_TEXT, "DATA_DIR=%s", s->dir);
 	snprintf(text[n++], ENV_TEXT, "REDIS_URL=%s", s->redis.url);
 	snprintf(text[n++], ENV_TEXT, "JWT_SECRET=%s", secret);
+	if (!s->is_paced)
+		snprintf(text[n++], ENV_TEXT, "LIMIT_HANDSHAKES_PER_SECOND=0");
 	for (size_t i = 0; i < n; i++)
 		env[i] = text[i];
 	env[n] = NULL;

@@ -24,6 +24,7 @@ struct stack {
 	uint16_t message_port;
 	struct pl_oid *users;
 	size_t user_count;
+	bool is_paced; /* sessions begin at presence's own pace, from its next start on */
 };
 
 /* build: the folder of message.so and presence.so. */
