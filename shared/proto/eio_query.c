@@ -53,6 +53,16 @@ find_sid(struct pl_str query, char sid[PL_EIO_SID_MAX + 1])
 	}
 }
 
+static enum pl_eio_error
+check_handshake(struct pl_str query, bool is_get, bool is_coherent)
+{
+	if (!is_get)
+		return PL_EIO_BAD_METHOD;
+	if (!is_coherent)
+		return PL_EIO_BAD_REQUEST;
+	return is_version_4(query) ? PL_EIO_NO_ERROR : PL_EIO_BAD_VERSION;
+}
+
 enum pl_eio_error
 pl_eio_query_parse(
     struct pl_str query, bool is_get, bool is_upgrade, struct pl_eio_query *out)
@@ -66,15 +76,13 @@ pl_eio_query_parse(
 	error = find_sid(query, found.sid);
 	if (error != PL_EIO_NO_ERROR)
 		return error;
-	if (found.sid[0] == '\0' && !is_get)
-		return PL_EIO_BAD_METHOD;
 	found.is_websocket = transport == WEBSOCKET;
-	if (found.is_websocket != is_upgrade)
-		return PL_EIO_BAD_REQUEST;
-	if (!is_version_4(query))
-		return found.sid[0] == '\0' ? PL_EIO_BAD_VERSION : PL_EIO_BAD_REQUEST;
-	*out = found;
-	return PL_EIO_NO_ERROR;
+	found.is_coherent = found.is_websocket == is_upgrade;
+	if (found.sid[0] == '\0')
+		error = check_handshake(query, is_get, found.is_coherent);
+	if (error == PL_EIO_NO_ERROR)
+		*out = found;
+	return error;
 }
 
 static const char *const bodies[] = {

@@ -7,7 +7,8 @@
  *   EIO=4&transport=websocket[&sid=<sid>]    with an Upgrade: a new session, or a probe
  *
  * Other parameters (t, b64, the userId of MERN clients) are stepped over. EIO, transport
- * or sid given twice is refused.
+ * or sid given twice is refused. The version is a handshake's question: with a sid, EIO is
+ * stepped over, too.
  *
  * Sources: engine.io-protocol v4 "Query parameters"; engine.io 6.6 Server.verify() for
  * the order of the checks and the bodies.  Threads: any.
@@ -29,7 +30,10 @@ enum pl_eio_error {
 };
 
 struct pl_eio_query {
-	bool is_websocket;            /* else polling */
+	bool is_websocket; /* else polling */
+	/* False, only with a sid: the transport is not what the request comes by. Where the
+	 * session is there, PL_EIO_BAD_REQUEST is the caller's to answer. */
+	bool is_coherent;
 	char sid[PL_EIO_SID_MAX + 1]; /* "": a new session */
 };
 

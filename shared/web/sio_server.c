@@ -595,7 +595,8 @@ serve(struct pl_sio_server *s, struct pl_request *rq, const struct pl_eio_query 
 	}
 	/* A timer is a little late; no request slips in between. */
 	session_tick(c, pl_loop_now_ms(s->loop));
-	if (!c->has_ended && s->config.may_use && !s->config.may_use(c, rq))
+	if (!query->is_coherent ||
+	    (!c->has_ended && s->config.may_use && !s->config.may_use(c, rq)))
 		reply_eio_error(s, rq, PL_EIO_BAD_REQUEST);
 	else if (query->is_websocket)
 		upgrade(s, c, rq);

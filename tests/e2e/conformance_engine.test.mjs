@@ -53,6 +53,11 @@ describe('handshake', () => {
     test(`is refused by ${method}`, async () => isRefused(await fetch(polling(), { method }), { code: 2, message: 'Bad handshake method' }));
   }
 
+  for (const query of ['EIO=4&transport=websocket&sid=abc', 'EIO=3&transport=polling&sid=abc', 'transport=polling&sid=abc']) {
+    test(`of an unknown session says so, whatever else is wrong: ?${query}`, async () =>
+      isRefused(await fetch(url(query)), { code: 1, message: 'Session ID unknown' }));
+  }
+
   for (const query of ['transport=websocket', 'EIO=3&transport=websocket', 'EIO=4', 'EIO=4&transport=websocket&sid=abc']) {
     test(`over WebSocket is refused for ?${query}`, async () => {
       const wire = await Wire.open(hold.server.address);
@@ -130,6 +135,13 @@ describe('polling', () => {
     const packet = `4${'x'.repeat(999999)}`;
     assert.equal((await post(sid, packet)).status, 200);
     assert.equal(await poll(sid), packet);
+  });
+
+  test('a transport that is not the request\'s is refused, and the session stays', async () => {
+    const sid = await openPolling();
+    await isRefused(await fetch(url(`EIO=4&transport=websocket&sid=${sid}`)), { code: 3, message: 'Bad request' });
+    await post(sid, '4x');
+    assert.equal(await poll(sid), '4x');
   });
 
   test('another method on a session is refused', async () => {

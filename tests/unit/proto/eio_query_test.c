@@ -19,6 +19,7 @@ check_accepts(const char *query, bool is_get, bool is_upgrade, const char *sid)
 	    pl_eio_query_parse(pl_str(query), is_get, is_upgrade, &q), PL_EIO_NO_ERROR);
 	assert_int_equal(q.is_websocket, is_upgrade);
 	assert_string_equal(q.sid, sid);
+	assert_true(q.is_coherent);
 }
 
 static void
@@ -65,7 +66,14 @@ refuses_any_version_but_4(void **state)
 	check_get_refused("EIO=3&transport=polling", PL_EIO_BAD_VERSION);
 	check_get_refused("EIO=abc&transport=polling", PL_EIO_BAD_VERSION);
 	check_get_refused("EIO=44&transport=polling", PL_EIO_BAD_VERSION);
-	check_get_refused("EIO=3&transport=polling&sid=abc", PL_EIO_BAD_REQUEST);
+}
+
+static void
+asks_the_version_of_a_handshake_only(void **state)
+{
+	(void)state;
+	check_accepts("EIO=3&transport=polling&sid=abc", true, false, "abc");
+	check_accepts("transport=websocket&sid=abc", true, true, "abc");
 }
 
 static void
@@ -86,10 +94,27 @@ refuses_a_transport_that_does_not_fit_the_request(void **state)
 
 	(void)state;
 	check_get_refused("EIO=4&transport=websocket", PL_EIO_BAD_REQUEST);
-	check_get_refused("EIO=4&transport=websocket&sid=abc", PL_EIO_BAD_REQUEST);
 	assert_int_equal(
 	    pl_eio_query_parse(PL_STR("EIO=4&transport=polling"), true, true, &q),
 	    PL_EIO_BAD_REQUEST);
+}
+
+/* Whether it is there comes first: a session that is unknown is said to be. */
+static void
+leaves_a_session_s_unfit_transport_to_who_knows_the_session(void **state)
+{
+	struct pl_eio_query q;
+
+	(void)state;
+	assert_int_equal(pl_eio_query_parse(PL_STR("EIO=4&transport=websocket&sid=abc"),
+			     true, false, &q),
+	    PL_EIO_NO_ERROR);
+	assert_string_equal(q.sid, "abc");
+	assert_false(q.is_coherent);
+	assert_int_equal(
+	    pl_eio_query_parse(PL_STR("EIO=4&transport=polling&sid=abc"), true, true, &q),
+	    PL_EIO_NO_ERROR);
+	assert_false(q.is_coherent);
 }
 
 static void
@@ -151,8 +176,10 @@ main(void)
 	    cmocka_unit_test(accepts_the_requests_of_the_protocol_text),
 	    cmocka_unit_test(refuses_a_transport_that_is_not_served),
 	    cmocka_unit_test(refuses_any_version_but_4),
+	    cmocka_unit_test(asks_the_version_of_a_handshake_only),
 	    cmocka_unit_test(refuses_a_handshake_that_is_no_get),
 	    cmocka_unit_test(refuses_a_transport_that_does_not_fit_the_request),
+	    cmocka_unit_test(leaves_a_session_s_unfit_transport_to_who_knows_the_session),
 	    cmocka_unit_test(refuses_a_parameter_given_twice),
 	    cmocka_unit_test(a_sid_that_cannot_be_one_of_ours_is_unknown),
 	    cmocka_unit_test(the_longest_sid_fits),
