@@ -15,6 +15,10 @@ static const struct pl_route routes[] = {
 	presence_user_status_post, PL_M_NONE},
     {"GET", "/socket.io/", PL_ROUTE_ORIGIN, presence_socket_io, PL_M_NONE},
     {"POST", "/socket.io/", PL_ROUTE_ORIGIN, presence_socket_io, PL_M_NONE},
+    /* Engine.IO has its own answer to a wrong method. */
+    {"PUT", "/socket.io/", PL_ROUTE_ORIGIN, presence_socket_io, PL_M_NONE},
+    {"PATCH", "/socket.io/", PL_ROUTE_ORIGIN, presence_socket_io, PL_M_NONE},
+    {"DELETE", "/socket.io/", PL_ROUTE_ORIGIN, presence_socket_io, PL_M_NONE},
 };
 
 static void

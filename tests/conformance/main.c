@@ -294,6 +294,17 @@ socket_io_any(struct pl_request *rq)
 	pl_sio_server_handle(socket_io, rq);
 }
 
+/* A page of another origin asks before it sends a PUT, or a header of its own. */
+static void
+preflight(struct pl_request *rq)
+{
+	pl_reply_header(rq, "access-control-allow-origin", "*");
+	pl_reply_header(
+	    rq, "access-control-allow-methods", "GET, HEAD, POST, PUT, PATCH, DELETE");
+	pl_reply_header(rq, "access-control-allow-headers", "*");
+	pl_reply_bytes(rq, 204, NULL, PL_STR_NONE);
+}
+
 /* ---- the program --------------------------------------------------------------------- */
 
 static const struct pl_route routes[] = {
@@ -302,9 +313,15 @@ static const struct pl_route routes[] = {
     {"GET", "/engine.io/", PL_ROUTE_RAW, engine_io, PL_M_NONE},
     {"POST", "/engine.io/", PL_ROUTE_RAW, engine_io, PL_M_NONE},
     {"PUT", "/engine.io/", PL_ROUTE_RAW, engine_io, PL_M_NONE},
+    {"PATCH", "/engine.io/", PL_ROUTE_RAW, engine_io, PL_M_NONE},
+    {"DELETE", "/engine.io/", PL_ROUTE_RAW, engine_io, PL_M_NONE},
+    {"OPTIONS", "/engine.io/", PL_ROUTE_RAW, preflight, PL_M_NONE},
     {"GET", "/socket.io/", PL_ROUTE_RAW, socket_io_any, PL_M_NONE},
     {"POST", "/socket.io/", PL_ROUTE_RAW, socket_io_any, PL_M_NONE},
     {"PUT", "/socket.io/", PL_ROUTE_RAW, socket_io_any, PL_M_NONE},
+    {"PATCH", "/socket.io/", PL_ROUTE_RAW, socket_io_any, PL_M_NONE},
+    {"DELETE", "/socket.io/", PL_ROUTE_RAW, socket_io_any, PL_M_NONE},
+    {"OPTIONS", "/socket.io/", PL_ROUTE_RAW, preflight, PL_M_NONE},
 };
 
 static void

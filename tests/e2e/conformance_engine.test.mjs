@@ -49,7 +49,7 @@ describe('handshake', () => {
     test(`is refused for ${what}`, async () => isRefused(await fetch(url(query)), body));
   }
 
-  for (const method of ['POST', 'PUT']) {
+  for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
     test(`is refused by ${method}`, async () => isRefused(await fetch(polling(), { method }), { code: 2, message: 'Bad handshake method' }));
   }
 
@@ -57,6 +57,15 @@ describe('handshake', () => {
     test(`of an unknown session says so, whatever else is wrong: ?${query}`, async () =>
       isRefused(await fetch(url(query)), { code: 1, message: 'Session ID unknown' }));
   }
+
+  test('lets a page of any origin ask for each method', async () => {
+    const response = await fetch(polling(), {
+      method: 'OPTIONS', headers: { origin: 'http://other.test', 'access-control-request-method': 'PUT' },
+    });
+    assert.equal(response.status, 204);
+    assert.equal(response.headers.get('access-control-allow-origin'), '*');
+    assert.match(response.headers.get('access-control-allow-methods'), /\bPUT\b/);
+  });
 
   for (const query of ['transport=websocket', 'EIO=3&transport=websocket', 'EIO=4', 'EIO=4&transport=websocket&sid=abc']) {
     test(`over WebSocket is refused for ?${query}`, async () => {

@@ -55,6 +55,18 @@ describe('a session belongs to whom its handshake named', () => {
     assert.equal((await eve.get(path(sid))).status, 400);
   });
 
+  test('takes a POST with Engine.IO\'s own answer, type and all', async () => {
+    const url = `${hold.stack.url}/socket.io/?EIO=4&transport=polling`;
+    const { sid } = JSON.parse((await (await fetch(url)).text()).slice(1));
+    const answer = await fetch(`${url}&sid=${sid}`, { method: 'POST', body: '6' });
+    assert.deepEqual([answer.status, answer.headers.get('content-type'), await answer.text()], [200, 'text/html', 'ok']);
+  });
+
+  test('is not begun by another method: Engine.IO\'s own refusal', async () => {
+    const answer = await fetch(`${hold.stack.url}/socket.io/?EIO=4&transport=polling`, { method: 'PUT' });
+    assert.deepEqual([answer.status, await answer.json()], [400, { code: 2, message: 'Bad handshake method' }]);
+  });
+
   test('an unknown sid is refused', async () => {
     const ann = await Person.signUp(base(), 'ann');
     const answer = await ann.get(path('p1.AAAAAAAAAAAAAAAAAAAAAA'));
