@@ -27,7 +27,7 @@ skip_string(const char *at, const char *end)
 
 /* jansson recurses, to a depth that is compiled in; so this is looked at before. */
 static bool
-is_too_deep(struct pl_str text)
+is_too_deep(struct pl_str text, unsigned depth_max)
 {
 	const char *at = text.ptr, *end = at + text.len;
 	unsigned depth = 0;
@@ -37,7 +37,7 @@ is_too_deep(struct pl_str text)
 
 		if (c == '"')
 			at = skip_string(at, end);
-		else if ((c == '[' || c == '{') && ++depth > PL_JSON_DEPTH_MAX)
+		else if ((c == '[' || c == '{') && ++depth > depth_max)
 			return true;
 		else if ((c == ']' || c == '}') && depth > 0)
 			depth--;
@@ -48,7 +48,7 @@ is_too_deep(struct pl_str text)
 /* What is wrong with text that jansson would not say, or say so well; NULL for nothing.
  */
 static const char *
-find_fault(struct pl_str text)
+find_fault(struct pl_str text, unsigned depth_max)
 {
 	if (text.len == 0)
 		return "empty";
@@ -56,10 +56,12 @@ find_fault(struct pl_str text)
 		return "byte order mark";
 	if (memchr(text.ptr, '\0', text.len) != NULL)
 		return "NUL character";
-	if (is_too_deep(text))
+	if (is_too_deep(text, depth_max))
 		return "nested too deeply";
 	return NULL;
 }
+
+static const char out_of_range[] = "number out of range";
 
 static const char *
 reason_of(const json_error_t *error)
@@ -75,31 +77,52 @@ reason_of(const json_error_t *error)
 	case json_error_duplicate_key:
 		return "duplicate key";
 	case json_error_numeric_overflow:
-		return "number out of range";
+		return out_of_range;
 	default:
 		return "not valid JSON";
 	}
 }
 
+static json_t *
+load(struct pl_str text, size_t flags, const char **fault)
+{
+	json_error_t error;
+	json_t *value = json_loadb(
+	    text.ptr, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | flags, &error);
+
+	if (value == NULL)
+		*fault = reason_of(&error);
+	return value;
+}
+
+static enum pl_err
+give(json_t *value, const char *fault, struct pl_json **root, const char **why)
+{
+	if (value != NULL)
+		*root = wrap(value);
+	else if (why != NULL)
+		*why = fault;
+	return value != NULL ? PL_OK : PL_E_INVALID;
+}
+
 enum pl_err
 pl_json_parse(struct pl_str text, struct pl_json **root, const char **why)
 {
-	const char *fault = find_fault(text);
-	json_error_t error;
-	json_t *value = NULL;
+	const char *fault = find_fault(text, PL_JSON_DEPTH_MAX);
+	json_t *value = fault == NULL ? load(text, 0, &fault) : NULL;
 
-	if (fault == NULL) {
-		value = json_loadb(
-		    text.ptr, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-		if (value != NULL) {
-			*root = wrap(value);
-			return PL_OK;
-		}
-		fault = reason_of(&error);
-	}
-	if (why != NULL)
-		*why = fault;
-	return PL_E_INVALID;
+	return give(value, fault, root, why);
+}
+
+enum pl_err
+pl_json_parse_script(struct pl_str text, struct pl_json **root, const char **why)
+{
+	const char *fault = find_fault(text, PL_JSON_SCRIPT_DEPTH_MAX);
+	json_t *value = fault == NULL ? load(text, JSON_ALLOW_NUL, &fault) : NULL;
+
+	if (value == NULL && fault == out_of_range)
+		value = load(text, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &fault);
+	return give(value, fault, root, why);
 }
 
 void

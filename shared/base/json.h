@@ -11,7 +11,8 @@
 
 #include "base/buf.h"
 
-#define PL_JSON_DEPTH_MAX 16
+#define PL_JSON_DEPTH_MAX        16
+#define PL_JSON_SCRIPT_DEPTH_MAX 512
 
 struct pl_json; /* any value; NULL stands for "absent" in all calls below */
 
@@ -29,6 +30,11 @@ enum pl_json_type {
 /* Parse text into *root, for the caller to pl_json_free(). PL_E_INVALID otherwise, and
  * *why (may be NULL) a short constant reason, "duplicate key". */
 enum pl_err pl_json_parse(
+    struct pl_str text, struct pl_json **root, const char **why) PL_MUST_CHECK;
+/* As pl_json_parse(), for what JSON.stringify() makes of values that are not ours to judge:
+ * \u0000 in strings, nesting to PL_JSON_SCRIPT_DEPTH_MAX, and integers past 64 bits, which
+ * are reals (and then all numbers of the document are). */
+enum pl_err pl_json_parse_script(
     struct pl_str text, struct pl_json **root, const char **why) PL_MUST_CHECK;
 void pl_json_free(struct pl_json *root); /* NULL is fine */
 

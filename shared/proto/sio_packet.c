@@ -143,15 +143,24 @@ is_placeholder(const struct pl_json *object)
 	return pl_json_bool(pl_json_get(object, "_placeholder"), &yes) && yes;
 }
 
+/* A real, too: beside an integer past 64 bits all are. */
+static bool
+is_index(const struct pl_json *num, unsigned count)
+{
+	double value;
+
+	return pl_json_real(num, &value) && value >= 0 && value < count &&
+	       value == (double)(unsigned)value;
+}
+
 /* Does each placeholder, wherever it is, stand for one of count attachments? The depth is
- * bounded by PL_JSON_DEPTH_MAX. */
+ * bounded by PL_JSON_SCRIPT_DEPTH_MAX. */
 static bool
 placeholders_are_good(const struct pl_json *v, unsigned count)
 {
 	struct pl_json *member;
 	struct pl_str key;
 	void *it = NULL;
-	int64_t num;
 
 	if (pl_json_type(v) == PL_JSON_ARRAY) {
 		for (size_t i = 0; i < pl_json_length(v); i++)
@@ -162,8 +171,7 @@ placeholders_are_good(const struct pl_json *v, unsigned count)
 	if (pl_json_type(v) != PL_JSON_OBJECT)
 		return true;
 	if (is_placeholder(v))
-		return pl_json_int(pl_json_get(v, "num"), &num) && num >= 0 &&
-		       num < (int64_t)count;
+		return is_index(pl_json_get(v, "num"), count);
 	while (pl_json_each(v, &it, &key, &member))
 		if (!placeholders_are_good(member, count))
 			return false;
@@ -179,7 +187,7 @@ cut_payload(struct pl_str *rest, struct pl_sio_packet *p)
 		return NULL;
 	if (!strchr("[{\"", rest->ptr[0]))
 		return "invalid payload";
-	if (pl_json_parse(*rest, &p->json, &why) != PL_OK)
+	if (pl_json_parse_script(*rest, &p->json, &why) != PL_OK)
 		return why ? why : "invalid payload";
 	p->payload = *rest;
 	if (!suits_type(p->json, p->type))

@@ -134,7 +134,8 @@ describe('disconnect', () => {
 });
 
 describe('message', () => {
-  for (const args of ['1,"2",{"3":[true,null]}', '', '"€ 😀 \\" \\\\ \\n"', '[[]],{}', '"1-x"', '{"_placeholder":false,"num":0}']) {
+  for (const args of ['1,"2",{"3":[true,null]}', '', '"€ 😀 \\" \\\\ \\n"', '[[]],{}', '"1-x"', '{"_placeholder":false,"num":0}',
+    '100000000000000000000', '"\\u0000"', `${'['.repeat(100)}${']'.repeat(100)}`]) {
     test(`comes back with the same arguments: ${args}`, async () => {
       for (const [nsp, name] of [['/', ''], ['/custom', '/custom,']]) {
         const session = await Session.connected(nsp);

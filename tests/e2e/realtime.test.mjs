@@ -177,6 +177,16 @@ test('typing reaches whom it names, and ends with the message', async () => {
   assert.deepEqual(to.all('typing')[1], { from: ann.id, isTyping: false });
 });
 
+test('a client may say what JSON.stringify() writes of any value', async () => {
+  const [ann, bob] = [await signUp('ann'), await signUp('bob')];
+  const [from, to] = [await ann.connect({ reconnection: false }), await bob.connect()];
+  const deep = JSON.parse(`${'['.repeat(100)}${']'.repeat(100)}`);
+  for (const value of [1e20, -1e300, '\0', deep]) from.emit('typing', value);
+  from.emit('typing', { to: bob.id, isTyping: true });
+  await waitUntil('typing', () => to.all('typing').length === 1);
+  assert.ok(from.connected);
+});
+
 test('the oldest of more than 20 sockets of a user is closed', async () => {
   const ann = await signUp('ann');
   const first = await ann.connect({ reconnection: false, transports: ['websocket'] });

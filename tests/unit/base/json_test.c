@@ -267,6 +267,43 @@ writes_what_it_read(void **state)
 	pl_json_free(root);
 }
 
+static void
+a_script_s_document_may_hold_what_a_script_writes(void **state)
+{
+	struct pl_json *v = NULL;
+	char deep[2 * PL_JSON_SCRIPT_DEPTH_MAX + 3];
+	struct pl_str s;
+	double r;
+
+	(void)state;
+	assert_int_equal(pl_json_parse_script(
+			     PL_STR("[\"a\\u0000b\",100000000000000000000,1]"), &v, NULL),
+	    PL_OK);
+	assert_true(pl_json_str(pl_json_at(v, 0), &s));
+	assert_true(pl_str_eq(s, PL_STR("a\0b")));
+	assert_true(pl_json_real(pl_json_at(v, 1), &r) && r == 1e20);
+	assert_true(pl_json_real(pl_json_at(v, 2), &r) && r == 1.0);
+	pl_json_free(v);
+	for (size_t depth = PL_JSON_SCRIPT_DEPTH_MAX;
+	     depth <= PL_JSON_SCRIPT_DEPTH_MAX + 1; depth++) {
+		const char *why = NULL;
+		enum pl_err err;
+
+		memset(deep, '[', depth);
+		memset(deep + depth, ']', depth);
+		v = NULL;
+		err = pl_json_parse_script(pl_str_n(deep, 2 * depth), &v, &why);
+		assert_int_equal(
+		    err, depth <= PL_JSON_SCRIPT_DEPTH_MAX ? PL_OK : PL_E_INVALID);
+		if (err != PL_OK)
+			assert_string_equal(why, "nested too deeply");
+		pl_json_free(v);
+	}
+	assert_int_equal(pl_json_parse_script(PL_STR("[1e999]"), &v, NULL), PL_E_INVALID);
+	assert_int_equal(
+	    pl_json_parse_script(PL_STR("[\"\\ud800\"]"), &v, NULL), PL_E_INVALID);
+}
+
 int
 main(void)
 {
@@ -281,6 +318,7 @@ main(void)
 	    cmocka_unit_test(counts_no_brackets_in_strings),
 	    cmocka_unit_test(refuses_every_cut_of_a_document),
 	    cmocka_unit_test(writes_what_it_read),
+	    cmocka_unit_test(a_script_s_document_may_hold_what_a_script_writes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

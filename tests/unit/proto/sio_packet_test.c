@@ -152,11 +152,29 @@ refuses_what_is_not_json_or_too_strange(void **state)
 	check_refuses(PL_STR("2[\"foo\",]"), NULL);
 	check_refuses(PL_STR("2abc[\"foo\"]"), NULL);
 	check_refuses(PL_STR("2[\"foo\",{\"a\":1,\"a\":2}]"), "duplicate key");
-	check_refuses(PL_STR("2[\"a\\u0000b\"]"), NULL);
+	check_refuses(PL_STR("2[\"a\",{\"\\u0000\":1}]"), "NUL character");
+	check_refuses(PL_STR("2[\"a\",1e999]"), "number out of range");
 	check_refuses(PL_STR("2[\"\\ud800\"]"), NULL);
 	check_refuses(PL_STR("2[\"\xff\"]"), NULL);
 	check_refuses(PL_STR("2\0[\"foo\"]"), NULL);
-	check_refuses(PL_STR("2[\"a\",[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]"), NULL);
+}
+
+static void
+takes_what_stringify_writes_of_odd_values(void **state)
+{
+	static const char *const texts[] = {
+	    "2[\"\\u0000\"]",
+	    "2[\"a\",100000000000000000000]",
+	    "2[\"a\",[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]",
+	    "51-[\"a\",100000000000000000000,{\"_placeholder\":true,\"num\":0}]",
+	};
+	struct pl_sio_packet p;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		assert_int_equal(pl_sio_packet_decode(pl_str(texts[i]), &p, NULL), PL_OK);
+		pl_sio_packet_fini(&p);
+	}
 }
 
 static void
@@ -396,6 +414,7 @@ main(void)
 	    cmocka_unit_test(refuses_unknown_types),
 	    cmocka_unit_test(refuses_payloads_that_do_not_suit_the_type),
 	    cmocka_unit_test(refuses_what_is_not_json_or_too_strange),
+	    cmocka_unit_test(takes_what_stringify_writes_of_odd_values),
 	    cmocka_unit_test(refuses_white_space_before_the_payload),
 	    cmocka_unit_test(refuses_the_reserved_event_names_however_spelled),
 	    cmocka_unit_test(ack_ids_go_up_to_the_greatest_safe_integer),
