@@ -97,16 +97,16 @@ may_use(struct pl_sio_client *c, struct pl_request *rq)
 	return !m->socket.user || pl_oid_eq(&user, &m->socket.user->id);
 }
 
-/* Whoever said goodbye does not ask for recovery. */
+/* Whoever says goodbye begins anew, as with socket.io: its client asks for recovery even then. */
 static void
-note_parting(const struct member *m)
+note_parting(const struct member *m, bool is_for_good)
 {
 	char pid[RECOVERY_PID_MAX + 1];
 
 	if (!m->socket.user || m->socket.id[0] == '\0')
 		return;
 	recovery_pid(&m->socket.user->id, m->socket.id, pid);
-	pl_parting_note(pl_app.bus, pl_str(pid));
+	pl_parting_note(pl_app.bus, pl_str(pid), is_for_good);
 }
 
 static void
@@ -118,9 +118,9 @@ on_end(struct pl_sio_client *c, enum pl_eio_reason reason)
 			  reason == PL_EIO_TRANSPORT_ERROR || reason == PL_EIO_SHUTDOWN;
 
 	pl_metrics_count(PL_M_SOCKETS_ENDED, pl_eio_reason_name(reason), 1);
-	note_parting(m);
+	note_parting(m, false);
 	pl_timer_stop(pl_app.loop, &m->patience);
-	typing_end_all(m->socket.user ? &m->socket.user->id : NULL);
+	typing_end_socket(&m->socket);
 	hub_leave(&m->socket, just_broke && !m->said_goodbye);
 	c->app_data = NULL;
 	m->socket.client = NULL;
@@ -382,7 +382,7 @@ on_event(struct pl_sio_conn *conn, const struct pl_sio_event *event, int64_t now
 
 	(void)now;
 	if (pl_str_eq(event->name, PL_STR("typing")))
-		typing_said(&m->socket.user->id, pl_json_at(event->args, 1));
+		typing_said(&m->socket, pl_json_at(event->args, 1));
 	/* Other events mean nothing to this server, as to the one it replaces. */
 }
 
@@ -394,6 +394,8 @@ on_disconnect(struct pl_sio_conn *conn, unsigned ns, int64_t now)
 	(void)ns;
 	(void)now;
 	m->said_goodbye = true;
+	note_parting(m, true);
+	typing_end_socket(&m->socket);
 	hub_leave(&m->socket, false);
 }
 

@@ -3,6 +3,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "bus/events.h"
+#include "hub.h"
 #include "web/service.h"
 
 /* One user typing to another. */
@@ -10,6 +11,7 @@ struct pair {
 	struct pl_list link;
 	struct pl_oid from;
 	struct pl_oid to;
+	const struct hub_socket *socket; /* where he does, last; only compared */
 	struct pl_timer end;
 };
 
@@ -64,12 +66,13 @@ pair_find(const struct pl_oid *from, const struct pl_oid *to, unsigned *count)
 }
 
 static void
-begin_pair(const struct pl_oid *from, const struct pl_oid *to)
+begin_pair(const struct hub_socket *socket, const struct pl_oid *to)
 {
 	struct pair *p = pl_mem_zalloc(sizeof(*p));
 
-	p->from = *from;
+	p->from = socket->user->id;
 	p->to = *to;
+	p->socket = socket;
 	p->end.on_fire = on_over;
 	p->end.arg = p;
 	pl_list_push(&pairs, &p->link);
@@ -78,7 +81,7 @@ begin_pair(const struct pl_oid *from, const struct pl_oid *to)
 }
 
 void
-typing_said(const struct pl_oid *from, const struct pl_json *said)
+typing_said(const struct hub_socket *socket, const struct pl_json *said)
 {
 	struct pl_str text;
 	struct pl_oid to;
@@ -89,25 +92,37 @@ typing_said(const struct pl_oid *from, const struct pl_json *said)
 	if (!pl_json_str(pl_json_get(said, "to"), &text) || !pl_oid_parse(text, &to) ||
 	    !pl_json_bool(pl_json_get(said, "isTyping"), &is_typing))
 		return;
-	p = pair_find(from, &to, &count);
-	if (p && is_typing)
+	p = pair_find(&socket->user->id, &to, &count);
+	if (p && is_typing) {
+		p->socket = socket;
 		pl_timer_start(pl_app.loop, &p->end, TYPING_MS);
-	else if (p)
+	} else if (p) {
 		end_pair(p);
-	else if (is_typing && count < TYPING_PAIRS_MAX)
-		begin_pair(from, &to);
+	} else if (is_typing && count < TYPING_PAIRS_MAX) {
+		begin_pair(socket, &to);
+	}
 }
 
 void
 typing_end_all(const struct pl_oid *from)
 {
-	if (!from)
-		return;
 	pl_list_for_each_safe(link, &pairs)
 	{
 		struct pair *p = PL_CONTAINER(link, struct pair, link);
 
 		if (pl_oid_eq(&p->from, from))
+			end_pair(p);
+	}
+}
+
+void
+typing_end_socket(const struct hub_socket *socket)
+{
+	pl_list_for_each_safe(link, &pairs)
+	{
+		struct pair *p = PL_CONTAINER(link, struct pair, link);
+
+		if (p->socket == socket)
 			end_pair(p);
 	}
 }

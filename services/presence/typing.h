@@ -9,12 +9,15 @@
 #include "base/json.h"
 #include "base/oid.h"
 
+struct hub_socket;
+
 #define TYPING_MS        6000
 #define TYPING_PAIRS_MAX 8 /* whom one user may be typing to at once */
 
 /* What is not {"to": id, "isTyping": bool} is ignored. */
-void typing_said(const struct pl_oid *from, const struct pl_json *said);
-void typing_end_all(const struct pl_oid *from); /* NULL: nothing */
+void typing_said(const struct hub_socket *socket, const struct pl_json *said);
+void typing_end_all(const struct pl_oid *from); /* on each socket of his */
+void typing_end_socket(const struct hub_socket *socket);
 void typing_stop(void);
 
 #endif

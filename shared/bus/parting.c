@@ -34,7 +34,7 @@ number(int64_t value, char out[NUMBER_BYTES])
 }
 
 void
-pl_parting_note(struct pl_bus *bus, struct pl_str pid)
+pl_parting_note(struct pl_bus *bus, struct pl_str pid, bool is_for_good)
 {
 	struct pl_redis *redis = pl_bus_redis(bus);
 	char key[KEY_MAX], now[NUMBER_BYTES], kept[NUMBER_BYTES];
@@ -43,7 +43,7 @@ pl_parting_note(struct pl_bus *bus, struct pl_str pid)
 		return;
 	pl_redis_command(redis,
 	    (struct pl_str[]){PL_STR("SET"), key_of(pid, key),
-		number(pl_clock_unix_ms(), now), PL_STR("PX"),
+		number(is_for_good ? 0 : pl_clock_unix_ms(), now), PL_STR("PX"),
 		number(PL_PARTING_KEPT_MS, kept)},
 	    5, NULL, NULL);
 }

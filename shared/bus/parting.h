@@ -3,7 +3,7 @@
  * where its client comes back.
  *
  *   parley:left:<pid>   the time (ms) at which the connection of that pid broke; kept for
- *                       PL_PARTING_KEPT_MS
+ *                       PL_PARTING_KEPT_MS; 0: it ended for good, by its client's will
  *
  * An instance that is killed notes nothing, and while Redis is away nothing is known.
  * Threads: the loop's.
@@ -17,9 +17,9 @@
 #define PL_PARTING_PID_MAX     64
 #define PL_PARTING_UNKNOWN_AGO INT64_C(-1)
 
-/* The connection of pid broke now. pid: at most PL_PARTING_PID_MAX bytes. */
-void pl_parting_note(struct pl_bus *bus, struct pl_str pid);
-/* How long ago did it? ago_ms, or PL_PARTING_UNKNOWN_AGO; the note is forgotten. on_answer is
+/* The connection of pid broke now, or ended for good. pid: at most PL_PARTING_PID_MAX bytes. */
+void pl_parting_note(struct pl_bus *bus, struct pl_str pid, bool is_for_good);
+/* How long ago did it? ago_ms, decades where it ended for good, or PL_PARTING_UNKNOWN_AGO; the note is forgotten. on_answer is
  * called once, possibly before this returns. */
 void pl_parting_take(struct pl_bus *bus, struct pl_str pid,
     void (*on_answer)(void *arg, int64_t ago_ms), void *arg);

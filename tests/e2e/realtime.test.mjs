@@ -177,6 +177,22 @@ test('typing reaches whom it names, and ends with the message', async () => {
   assert.deepEqual(to.all('typing')[1], { from: ann.id, isTyping: false });
 });
 
+test('typing ends with the socket that said it, and with no other of its user', async () => {
+  const [ann, bob] = [await signUp('ann'), await signUp('bob')];
+  const [page, phone, to] = [await ann.connect(), await ann.connect(), await bob.connect()];
+  page.emit('typing', { to: bob.id, isTyping: true });
+  await waitUntil('typing', () => to.all('typing').length === 1);
+  phone.disconnect();
+  phone.connect(); // its welcome is behind its goodbye
+  await waitUntil('the phone to be back', () => phone.connected);
+  assert.equal(to.all('typing').length, 1);
+  const ended = Date.now();
+  page.disconnect();
+  await waitUntil('typing to end', () => to.all('typing').length === 2);
+  assert.ok(Date.now() - ended < 2000, 'at once, not by its time');
+  assert.deepEqual(to.all('typing')[1], { from: ann.id, isTyping: false });
+});
+
 test('a client may say what JSON.stringify() writes of any value', async () => {
   const [ann, bob] = [await signUp('ann'), await signUp('bob')];
   const [from, to] = [await ann.connect({ reconnection: false }), await bob.connect()];

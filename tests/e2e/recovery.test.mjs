@@ -158,6 +158,19 @@ test('a connection that broke more than 120 s ago is a new session', async () =>
   }
 });
 
+test('a client that said goodbye begins anew', async () => {
+  const [ann, bob] = [await signUp('ann'), await signUp('bob')];
+  const socket = await bob.connect({ transports: ['websocket'] });
+  const first = socket.id;
+  socket.disconnect();
+  await sendAll(ann, bob, ['missed']);
+  const back = new Promise((resolve) => { socket.once('connect', resolve); });
+  socket.connect(); // with its pid and offset, as every stock client
+  await withDeadline('connect', back);
+  assert.notEqual(socket.id, first);
+  assert.equal(socket.recovered, false);
+});
+
 test('a connection that nobody saw break recovers, also from an offset of hours ago', async () => {
   const [ann, bob] = [await signUp('ann'), await signUp('bob')];
   const { pid } = await connectRaw(bob, {});

@@ -44,10 +44,21 @@ tells_once_how_long_ago_it_was(void **state)
 	struct pl_bus *bus = open_bus(f);
 	int64_t ago_ms;
 
-	pl_parting_note(bus, PID);
+	pl_parting_note(bus, PID, false);
 	ago_ms = take(f, bus);
 	assert_in_range(ago_ms, 0, 5000);
 	assert_int_equal(take(f, bus), PL_PARTING_UNKNOWN_AGO);
+	pl_bus_free(bus);
+}
+
+static void
+one_that_ended_for_good_is_long_past(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_bus *bus = open_bus(f);
+
+	pl_parting_note(bus, PID, true);
+	assert_true(take(f, bus) > PL_PARTING_KEPT_MS);
 	pl_bus_free(bus);
 }
 
@@ -58,7 +69,7 @@ a_note_is_not_kept_for_ever(void **state)
 	struct pl_bus *bus = open_bus(f);
 	long left_ms;
 
-	pl_parting_note(bus, PID);
+	pl_parting_note(bus, PID, false);
 	WAIT_FOR(f, strcmp(redis_server_ask(&f->server, "EXISTS " KEY), "1") == 0);
 	left_ms = atol(redis_server_ask(&f->server, "PTTL " KEY));
 	assert_in_range(left_ms, PL_PARTING_KEPT_MS - 10000, PL_PARTING_KEPT_MS);
@@ -97,13 +108,13 @@ knows_nothing_without_redis(void **state)
 	struct fixture *f = *state;
 	struct pl_bus *bus = pl_bus_local_new(f->loop);
 
-	pl_parting_note(bus, PID);
+	pl_parting_note(bus, PID, false);
 	assert_int_equal(take(f, bus), PL_PARTING_UNKNOWN_AGO);
 	pl_bus_free(bus);
 	bus = open_bus(f);
 	redis_server_kill(&f->server);
 	WAIT_FOR(f, !pl_bus_is_up(bus));
-	pl_parting_note(bus, PID);
+	pl_parting_note(bus, PID, false);
 	assert_int_equal(take(f, bus), PL_PARTING_UNKNOWN_AGO);
 	pl_bus_free(bus);
 }
@@ -113,6 +124,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    FIXTURE_TEST(tells_once_how_long_ago_it_was),
+	    FIXTURE_TEST(one_that_ended_for_good_is_long_past),
 	    FIXTURE_TEST(a_note_is_not_kept_for_ever),
 	    FIXTURE_TEST(strange_notes_tell_nothing),
 	    FIXTURE_TEST(a_time_to_come_is_now),
