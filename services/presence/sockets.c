@@ -353,10 +353,12 @@ static void
 on_connect(struct pl_sio_conn *conn, unsigned ns, const struct pl_json *auth, int64_t now)
 {
 	struct member *m = pl_sio_client_of(conn)->app_data;
-	struct pl_str token = pl_str(m->token), presence;
+	struct pl_str token = pl_str(m->token), said, presence;
 
 	(void)ns;
-	(void)pl_json_str(pl_json_get(auth, "token"), &token);
+	/* An empty one is none, as a cookie that was cleared. */
+	if (pl_json_str(pl_json_get(auth, "token"), &said) && said.len > 0)
+		token = said;
 	pl_mem_free(m->ask);
 	m->ask = recovery_asked(auth);
 	m->socket.is_delta = pl_json_str(pl_json_get(auth, "presence"), &presence) &&

@@ -203,6 +203,11 @@ test('a client may say what JSON.stringify() writes of any value', async () => {
   assert.ok(from.connected);
 });
 
+test('an empty auth.token is none: the cookie counts', async () => {
+  const ann = await signUp('ann');
+  assert.ok((await ann.connect({ auth: { token: '' } })).connected);
+});
+
 test('the oldest of more than 20 sockets of a user is closed', async () => {
   const ann = await signUp('ann');
   const first = await ann.connect({ reconnection: false, transports: ['websocket'] });
