@@ -120,11 +120,22 @@ reply_error(struct pl_request *rq, int status, const char *code, const char *tex
 	pl_buf_fini(&body);
 }
 
+/* RFC 9110 §15.5.2: a 401 says how to do better; in the words of RFC 6750 §3. */
+static void
+add_challenge(struct pl_request *rq, enum pl_problem problem)
+{
+	if (problem == PL_PROBLEM_NO_TOKEN)
+		pl_reply_header(rq, "www-authenticate", "Bearer");
+	else if (problem == PL_PROBLEM_BAD_TOKEN)
+		pl_reply_header(rq, "www-authenticate", "Bearer error=\"invalid_token\"");
+}
+
 void
 pl_reply_problem(struct pl_request *rq, enum pl_problem problem)
 {
 	if (problem == PL_PROBLEM_BUSY)
 		pl_reply_header(rq, "retry-after", "1");
+	add_challenge(rq, problem);
 	reply_error(
 	    rq, problems[problem].status, problems[problem].code, problems[problem].text);
 }

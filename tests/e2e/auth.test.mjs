@@ -326,6 +326,9 @@ describe('a session', () => {
     ]) {
       const answer = await call(base(), method, path, body);
       assert.deepEqual([answer.status, answer.json.error], [401, 'Unauthorized - No Token Provided'], path);
+      assert.equal(answer.headers.get('www-authenticate'), 'Bearer', path);
+      const bad = await call(base(), method, path, body, { cookie: 'jwt=x.y.z' });
+      assert.deepEqual([bad.status, bad.headers.get('www-authenticate')], [401, 'Bearer error="invalid_token"'], path);
     }
   });
 
