@@ -70,6 +70,8 @@ auth_logout_post(struct pl_request *rq)
 	struct pl_jwt_claims claims;
 	struct pl_str token;
 
+	if (!pl_request_is_no_form(rq))
+		return;
 	if (pl_request_token(rq, &token) == PL_OK &&
 	    pl_jwt_verify(token, pl_clock_unix_ms() / 1000, &claims) == PL_OK)
 		revoke(rq, &claims);

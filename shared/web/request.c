@@ -65,6 +65,17 @@ is_json(struct pl_str content_type)
 	       pl_str_eq_nocase(pl_str_trim(type), PL_STR("application/json"));
 }
 
+bool
+pl_request_is_no_form(struct pl_request *rq)
+{
+	struct pl_str type = pl_request_header(rq, "content-type");
+
+	if (type.len == 0 || is_json(type))
+		return true;
+	pl_reply_problem(rq, PL_PROBLEM_NOT_JSON);
+	return false;
+}
+
 const struct pl_json *
 pl_request_json(struct pl_request *rq)
 {

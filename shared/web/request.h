@@ -42,6 +42,9 @@ struct pl_str pl_request_id(const struct pl_request *rq);
 /* The body as a JSON object, freed with the request. NULL: it was none, and the request
  * has been answered (400, 413 or 415): return at once. */
 const struct pl_json *pl_request_json(struct pl_request *rq) PL_MUST_CHECK;
+/* For a route that needs no body: its type is JSON or not said. A form of any page could send
+ * the others. False: answered with 415. */
+bool pl_request_is_no_form(struct pl_request *rq) PL_MUST_CHECK;
 /* rq->param as an ObjectId. False: answered with 400. */
 bool pl_request_oid(struct pl_request *rq, struct pl_oid *out) PL_MUST_CHECK;
 

@@ -373,6 +373,18 @@ describe('logging out', () => {
     assert.equal((await ann.get('/api/auth/me', { cookie: other })).status, 200, 'the other session goes on');
   });
 
+  test('is nothing that a form can do: 415, and the session goes on', async () => {
+    const ann = await Person.signUp(base(), 'ann');
+    for (const type of ['application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', 'text/plain']) {
+      for (const body of ['', 'a=b']) {
+        const answer = await ann.post('/api/auth/logout', body, { 'content-type': type });
+        assert.deepEqual([answer.status, answer.cookies], [415, []], type);
+      }
+    }
+    assert.equal((await ann.get('/api/auth/me')).status, 200);
+    assert.equal((await ann.post('/api/auth/logout', {})).status, 200);
+  });
+
   test('works for a MERN token, too', async () => {
     const ann = await Person.signUp(base(), 'ann');
     const headers = { cookie: `jwt=${signJwt(mernClaims(ann.id), secret)}` };
