@@ -135,12 +135,17 @@ local function has_repeated_header()
 	return false
 end
 
+-- An empty header is not passed on, and a send that asks to be safe would not be.
+local function has_empty_key()
+	return ngx.var.http_idempotency_key == ""
+end
+
 -- name: of the process that has the session; nil for any. is_brief: the answer begins at once,
 -- unless the process hangs. read_s: how long it may be silent.
 local function choose(service, name, is_brief, read_s)
 	local list
 
-	if has_repeated_header() then
+	if has_repeated_header() or has_empty_key() then
 		return ngx.exit(400)
 	end
 	look()
