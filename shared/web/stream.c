@@ -99,6 +99,8 @@ pl_stream_start(struct pl_request *rq, int status, const char *content_type,
 	struct pl_stream *s;
 
 	if (c == NULL || pl_str_eq(rq->method, PL_STR("HEAD"))) {
+		if (c != NULL) /* RFC 9110 §8.6: the length of a GET's answer, or none */
+			pl_exchange_of(rq)->req->flags |= HTTP_REQUEST_NO_CONTENT_LENGTH;
 		pl_reply_bytes(rq, status, content_type, PL_STR_NONE);
 		return false;
 	}

@@ -158,6 +158,17 @@ describe('a history', () => {
     assert.deepEqual(order, [...order].sort());
   });
 
+  test('tells HEAD no length where a GET has none', async () => {
+    const [ann, bob] = await pair();
+    const head = () => call(hold.stack.url, 'HEAD', `/api/messages/${bob.id}`, undefined, { cookie: ann.cookie });
+    await ann.send(bob, 'short');
+    assert.equal((await head()).headers.get('content-length'), (await ann.history(bob)).headers.get('content-length'));
+    for (let i = 0; i < 8; i++) await ann.send(bob, 'x'.repeat(65536));
+    assert.equal((await ann.history(bob)).headers.get('content-length'), null);
+    assert.deepEqual([(await head()).status, (await head()).headers.get('content-length')], [200, null]);
+    assert.equal((await ann.get('/api/auth/me')).status, 200);
+  });
+
   test('comes in pages, with a link to the earlier ones', async () => {
     const [ann, bob] = await pair();
     for (let i = 0; i < 7; i++) await ann.send(bob, `m${i}`);
