@@ -47,6 +47,19 @@ describe('errors', () => {
     });
   }
 
+  for (const [method, path, allow] of [
+    ['TRACE', '/api/auth/login', 'POST, OPTIONS'], ['PROPFIND', `/api/users/status/${'0'.repeat(24)}`, 'POST, OPTIONS'],
+    ['TRACE', `/api/messages/send/${'0'.repeat(24)}?x`, 'POST, OPTIONS'], ['TRACE', '/api/users?x', 'GET, HEAD, OPTIONS'],
+    ['TRACE', `/api/messages/${'0'.repeat(24)}`, 'GET, HEAD, OPTIONS'], ['TRACE', '/socket.io/', 'GET, HEAD, POST, OPTIONS'],
+    ['POST', '/', 'GET, HEAD'], ['PUT', '/main.js', 'GET, HEAD'],
+  ]) {
+    test(`${method} ${path.replace(/0{24}/, ':id')}, by the gateway: 405 with what may be`, async () => {
+      const answer = await raw(`${method} ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+      assert.equal(statusOf(answer), 405, answer);
+      assert.equal(/^allow: (.*)\r$/im.exec(answer)[1], allow);
+    });
+  }
+
   test('a body over 100 KiB: 413', async () => {
     isError(await call(base(), 'POST', '/api/auth/signup', `{"x":"${'y'.repeat(102400)}"}`), 413);
   });
