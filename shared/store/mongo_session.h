@@ -7,7 +7,8 @@
  *   mongo_messages.c      reading messages     mongo_send.c         storing messages
  *   mongo_idem.c          Idempotency-Keys     mongo_order.c        places in the order
  *   mongo_replies.c       reply jobs           mongo_revocations.c  refused tokens
- *   mongo_records.c       copying it all
+ *   mongo_records.c       copying it all       mongo_backup.c       a backup
+ *   mongo_restore.c       filling a store from it
  *
  * A session has a client of its own rather than one of a pool: a store thread uses one client
  * all its life, so that there are as many connections as threads either way, and this one
@@ -70,6 +71,14 @@ enum pl_err pl_mongo_indexes(struct pl_mongo *s, const char *uri) PL_MUST_CHECK;
 enum pl_err pl_mongo_indexes_make(struct pl_mongo *s) PL_MUST_CHECK; /* that alone */
 /* Open with the patience that making indexes takes, up to PL_MONGO_BUILD_MS. */
 enum pl_err pl_mongo_open_patient(const char *uri, struct pl_store **out) PL_MUST_CHECK;
+
+/* What backup and restore wait for an answer. */
+#define PL_MONGO_PATIENT_MS 60000
+/* One step of theirs, where the server may be away for a moment: false after a few tries. Waits
+ * before the next, longer each time. */
+bool pl_mongo_is_worth_another_try(enum pl_err err, int *tries);
+/* Stands in a database while it is being filled. */
+#define PL_MONGO_RESTORE "parley_restore"
 
 /* ---- reads: as in store.h ---- */
 enum pl_err pl_mongo_user_by_id(

@@ -5,7 +5,7 @@
  *   sqlite_users.c        users               sqlite_messages.c     messages, their order
  *   sqlite_replies.c      reply jobs          sqlite_idem.c         Idempotency-Keys
  *   sqlite_revocations.c  refused tokens      sqlite_query.c        statements
- *   sqlite_records.c      copying it all
+ *   sqlite_records.c      copying it all      sqlite_backup.c       backup and restore
  *
  * Several processes share the file: WAL lets all read while one writes. Every write runs inside
  * a batch, under the database's one write lock; a write that refuses has changed nothing, so

@@ -7,6 +7,7 @@
 #define PL_STORE_STORE_BACKEND_H
 
 #include "store/store.h"
+#include "store/store_backup.h"
 #include "store/store_records.h"
 
 /* Each call means what the one of the same name in store.h or store_records.h says. */
@@ -53,6 +54,18 @@ enum pl_err pl_store_sqlite_open(
 enum pl_err pl_store_mongo_open(
     const struct pl_store_config *config, struct pl_store **out) PL_MUST_CHECK;
 enum pl_err pl_store_mongo_check(const struct pl_store_config *config) PL_MUST_CHECK;
+
+/* Each as in store_backup.h; *parts is empty. */
+enum pl_err pl_sqlite_backup(const struct pl_store_config *config, const char *folder,
+    struct pl_backup_list *parts, struct pl_buf *why) PL_MUST_CHECK;
+enum pl_err pl_sqlite_restore(const struct pl_store_config *config, const char *folder,
+    struct pl_backup_list *parts, struct pl_buf *why) PL_MUST_CHECK;
+enum pl_err pl_mongo_backup(const struct pl_store_config *config, const char *folder,
+    struct pl_backup_list *parts, struct pl_buf *why) PL_MUST_CHECK;
+enum pl_err pl_mongo_restore(const struct pl_store_config *config, const char *folder,
+    const char *id, struct pl_backup_list *parts, struct pl_buf *why) PL_MUST_CHECK;
+/* Good until the next one is added. */
+struct pl_backup_part *pl_backup_list_add(struct pl_backup_list *list, const char *name);
 
 /* Answer a send under a key that is known with the first message stored under it;
  * PL_E_CONFLICT where that has another receiver or text. */

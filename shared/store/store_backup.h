@@ -1,0 +1,47 @@
+/*
+ * store_backup: all that a store keeps, as files in a folder, made while others use the store.
+ *
+ *   SQLite    parley.db          the database, as it was at one moment
+ *   MongoDB   <collection>.bson  of every collection its documents as they are, one behind the
+ *                                other: the format of mongodump's .bson files
+ *
+ * What was committed before the call is in. MongoDB's documents are read one after the other,
+ * so that of what is written meanwhile some is in:
+ *   - messages in their order, (createdAt, _id). An automatic reply stands behind its message,
+ *     and ends the job after it is stored: a message whose reply is missing still owes it.
+ *   - then everything else, so that who wrote or got a message is in.
+ * Indexes are not: opening a store makes them.
+ *
+ * Failures as in store.h, and those named. *why is then a line for people, or empty.
+ * Threads: any; the calls block, for minutes where there is much.
+ */
+#ifndef PL_STORE_STORE_BACKUP_H
+#define PL_STORE_STORE_BACKUP_H
+
+#include "base/buf.h"
+#include "store/store.h"
+
+/* "messages", and how many of them. */
+struct pl_backup_part {
+	char *name;
+	int64_t count;
+};
+struct pl_backup_list {
+	struct pl_backup_part *items;
+	size_t count;
+};
+void pl_backup_list_fini(struct pl_backup_list *list);
+
+/* Write the files into folder, which is there and empty. *parts is the caller's to fini. */
+enum pl_err pl_store_backup(const struct pl_store_config *config, const char *folder,
+    struct pl_backup_list *parts, struct pl_buf *why) PL_MUST_CHECK;
+/*
+ * Fill an empty store from them; nobody else uses it. PL_E_CONFLICT: it is not empty.
+ * PL_E_INVALID: the files are none of this kind of store.
+ * SQLite is filled at once or not at all. MongoDB remembers in the collection parley_restore
+ * that it is being filled, and from which backup (id): what was broken off goes on.
+ */
+enum pl_err pl_store_restore(const struct pl_store_config *config, const char *folder,
+    const char *id, struct pl_backup_list *parts, struct pl_buf *why) PL_MUST_CHECK;
+
+#endif
