@@ -92,6 +92,12 @@ $B/parley-migrate: $(patsubst %.c,$B/%.o,$(wildcard deploy/migrate/*.c)) $B/libp
 	@echo "  ld $@"
 	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS)
 
+# All of a store into a folder, and back: make backup, make restore.
+all: $B/parley-backup
+$B/parley-backup: $(patsubst %.c,$B/%.o,$(wildcard deploy/backup/*.c)) $B/deploy/migrate/place.o $B/libparley.a
+	@echo "  ld $@"
+	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS)
+
 # A module for kore like a service, for tests of the protocols.
 $B/conformance.so: $(CONFORMANCE_OBJ) $(KORE_OBJ) $B/libparley.a
 	@echo "  ld $@"
@@ -175,7 +181,15 @@ compose-test: ## build and run docker-compose.yml, where a Docker engine answers
 migrate: ## copy a store into another: FROM=data TO=mongodb://host/chat, or back
 	@deploy/local/install.sh run && \
 	$(MAKE) --no-print-directory -s -j$$(nproc) $B/parley-migrate && exec $B/parley-migrate
-.PHONY: migrate
+
+backup: ## all of a store into a folder, while Parley runs: FROM=data TO=/backups/monday
+	@deploy/local/install.sh run && \
+	$(MAKE) --no-print-directory -s -j$$(nproc) $B/parley-backup && exec $B/parley-backup
+
+restore: ## a backup into an empty store: FROM=/backups/monday TO=data
+	@deploy/local/install.sh run && \
+	$(MAKE) --no-print-directory -s -j$$(nproc) $B/parley-backup && exec $B/parley-backup restore
+.PHONY: migrate backup restore
 
 lint: ## formatting, layers, banned calls, gcc and clang, documentation that is current
 	@tests/lint/run.sh

@@ -119,13 +119,18 @@ find_folder(struct place *p, const char *name, bool is_new, struct pl_buf *why)
 /* ---- either ---- */
 
 enum pl_err
+place_find(struct place *p, const char *name, bool is_new, struct pl_buf *why)
+{
+	*p = (struct place){.lock_fd = -1};
+	return is_mongo(pl_str(name)) ? find_mongo(p, name, why)
+				      : find_folder(p, name, is_new, why);
+}
+
+enum pl_err
 place_open(struct place *p, const char *name, bool is_new, struct pl_buf *why)
 {
-	enum pl_err err;
+	enum pl_err err = place_find(p, name, is_new, why);
 
-	*p = (struct place){.lock_fd = -1};
-	err = is_mongo(pl_str(name)) ? find_mongo(p, name, why)
-				     : find_folder(p, name, is_new, why);
 	if (err != PL_OK)
 		return err;
 	err = pl_store_open(&p->config, &p->store);

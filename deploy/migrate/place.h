@@ -1,5 +1,5 @@
 /*
- * place: one end of a migration, as FROM and TO name it.
+ * place: one end of a migration or of a backup, as FROM and TO name it.
  *
  *   mongodb://...  mongodb+srv://...      a MongoDB
  *   anything else                         a data folder of Parley's, or the parley.db in it
@@ -13,14 +13,17 @@
 #include "store/store.h"
 
 struct place {
-	struct pl_store *store;
-	char *shown; /* for people; no password */
-	/* inside */
+	struct pl_store *store; /* once it is open */
+	char *shown;            /* for people; no password */
 	struct pl_store_config config;
+	/* inside */
 	char *folder;
 	int lock_fd;
 };
 
+/* What the name means; nothing is opened or locked. Else as place_open(). */
+enum pl_err place_find(
+    struct place *p, const char *name, bool is_new, struct pl_buf *why) PL_MUST_CHECK;
 /* is_new: the place may be empty yet, and is made. PL_E_INVALID and others: *why is a line that
  * says what is wrong. place_close() is due in either case. */
 enum pl_err place_open(

@@ -1,0 +1,92 @@
+#include "folder.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+/* Files, which is all that we put there. */
+static void
+empty(int fd)
+{
+	DIR *dir = fdopendir(dup(fd));
+	struct dirent *entry;
+
+	while (dir != NULL && (entry = readdir(dir)) != NULL)
+		(void)unlinkat(fd, entry->d_name, 0);
+	if (dir != NULL)
+		closedir(dir);
+}
+
+enum pl_err
+folder_begin(struct folder *f, const char *name, struct pl_buf *why)
+{
+	struct pl_buf path;
+	struct stat st;
+
+	*f = (struct folder){.name = name, .lock_fd = -1};
+	if (lstat(name, &st) == 0) {
+		(void)pl_buf_printf(why, "%s is there already", name);
+		return PL_E_CONFLICT;
+	}
+	pl_buf_init(&path, PL_BUF_UNLIMITED);
+	(void)pl_buf_printf(&path, "%s.partial", name);
+	f->partial = pl_buf_take(&path);
+	if (mkdir(f->partial, 0700) == 0 || errno == EEXIST)
+		f->lock_fd = open(f->partial, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (f->lock_fd < 0) {
+		(void)pl_buf_printf(why, "the folder %s cannot be made", f->partial);
+		return PL_E_IO;
+	}
+	if (flock(f->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+		close(f->lock_fd);
+		f->lock_fd = -1;
+		(void)pl_buf_printf(why, "another backup writes to %s", f->partial);
+		return PL_E_BUSY;
+	}
+	empty(f->lock_fd);
+	return PL_OK;
+}
+
+static bool
+flush_parent(const char *name)
+{
+	char *copy = pl_mem_strdup(name);
+	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool is_done = fd >= 0 && fsync(fd) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	pl_mem_free(copy);
+	return is_done;
+}
+
+enum pl_err
+folder_finish(struct folder *f, struct pl_buf *why)
+{
+	if (rename(f->partial, f->name) != 0) {
+		(void)pl_buf_printf(why, "%s cannot be given its name", f->partial);
+		return PL_E_IO;
+	}
+	close(f->lock_fd);
+	f->lock_fd = -1;
+	return flush_parent(f->name) ? PL_OK : PL_E_IO;
+}
+
+void
+folder_drop(struct folder *f)
+{
+	if (f->lock_fd >= 0) {
+		empty(f->lock_fd);
+		(void)rmdir(f->partial);
+		close(f->lock_fd);
+	}
+	pl_mem_free(f->partial);
+	*f = (struct folder){.lock_fd = -1};
+}

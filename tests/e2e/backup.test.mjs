@@ -1,0 +1,250 @@
+// `make backup` and `make restore`: of a store that is in use, into one that is empty.
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { cp, mkdtemp, open, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { Person, call } from '../support/api.mjs';
+import { repliesOwed } from '../support/database.mjs';
+import { ExpressApp } from '../support/express_app.mjs';
+import { newDatabase } from '../support/mongo_server.mjs';
+import { Proxy } from '../support/proxy.mjs';
+import { Stack, root } from '../support/stack.mjs';
+import { waitUntil, withDeadline } from '../support/wait.mjs';
+
+const program = path.resolve(root, process.env.BUILD_DIR ?? 'build', 'parley-backup');
+
+/** Start it; `ended` gives its exit status and what it said. */
+function begin(from, to, ...args) {
+  const env = { PATH: process.env.PATH, ASAN_OPTIONS: process.env.ASAN_OPTIONS ?? '', FROM: from, TO: to };
+  const run = { output: '', errors: '', process: spawn(program, args, { env }) };
+  run.process.stdout.setEncoding('utf8').on('data', (text) => { run.output += text; });
+  run.process.stderr.setEncoding('utf8').on('data', (text) => { run.errors += text; });
+  run.ended = once(run.process, 'close').then(([code]) => { run.code = code; return run; });
+  return run;
+}
+
+const backup = (from, to) => withDeadline('the backup', begin(from, to).ended, 60000);
+const restore = (from, to) => withDeadline('the restore', begin(from, to, 'restore').ended, 60000);
+
+function worked(run) { assert.equal(run.code, 0, run.output + run.errors); }
+
+/** It ended with one line that says why. */
+function refused(run, why) {
+  assert.equal(run.code, 1, run.output + run.errors);
+  const lines = run.errors.split('\n').filter((line) => line.startsWith('backup: '));
+  assert.equal(lines.length, 1, run.errors);
+  assert.match(lines[0], why);
+}
+
+let dir;
+before(async () => { dir = await mkdtemp(path.join(tmpdir(), 'parley-backup-')); });
+after(() => rm(dir, { recursive: true, force: true }));
+
+for (const store of ['SQLite', 'MongoDB']) {
+  describe(`a backup of ${store}`, () => {
+    const isMongo = store === 'MongoDB';
+    const file = isMongo ? 'messages.bson' : 'parley.db';
+    const people = {};
+    const newTarget = async (name) => (isMongo ? newDatabase() : path.join(dir, name));
+    let stack;
+    let from;
+    let made;
+    let before_; // ids that were acknowledged before it began
+    let owed;
+
+    before(async () => {
+      made = path.join(dir, `${store} of monday`);
+      // Nobody answers for the busy, so that a reply stays owed.
+      stack = await Stack.start({ MONGO_DB_URI: isMongo ? await newDatabase() : '', RESPONDER_INSTANCES: '0', MESSAGE_INSTANCES: '2' });
+      from = isMongo ? stack.mongoUri : path.join(stack.dir, 'data');
+      for (const name of ['ann', 'bob', 'carol']) people[name] = await Person.signUp(stack.url, name);
+      await people.carol.post('/api/auth/logout');
+    }, { timeout: 60000 });
+    after(() => stack?.stop());
+
+    test('is made while people chat, and has all that was acknowledged before', async () => {
+      const { ann, bob } = people;
+      const acknowledged = [];
+      let goesOn = true;
+      const chat = async (one, other) => {
+        for (let i = 0; goesOn; i++) {
+          const { status, json } = await one.send(other, `message ${i} ✓`);
+          assert.equal(status, 201);
+          acknowledged.push(json._id);
+        }
+      };
+      const chats = [chat(ann, bob), chat(bob, ann), chat(ann, bob)];
+      await waitUntil('some messages', () => acknowledged.length > 300, { within: 30000 });
+      before_ = [...acknowledged];
+      const run = await backup(from, made);
+      const during = acknowledged.length - before_.length;
+      goesOn = false;
+      await Promise.all(chats);
+      worked(run);
+      assert.ok(during > 0, 'nobody was kept from writing');
+      assert.match(run.output, /^users +3$/m);
+      assert.ok(Number(/^messages +(\d+)$/m.exec(run.output)[1]) >= before_.length);
+      assert.equal(spawnSync('sha256sum', ['-c', '--quiet', 'SHA256SUMS'], { cwd: made }).status, 0);
+      assert.deepEqual((await readdir(dir)).filter((name) => name.endsWith('.partial')), []);
+    });
+
+    test('has the replies that are owed, which are made once where it is restored', async () => {
+      const { ann, bob } = people;
+      await bob.setStatus('BUSY', 'until three');
+      owed = (await ann.send(bob, 'are you there?')).json._id;
+      assert.equal(await repliesOwed(stack), 1);
+      const second = path.join(dir, `${store} of tuesday`);
+      worked(await backup(from, second));
+      const history = (await ann.history(bob)).json;
+
+      const target = await newTarget('restored');
+      worked(await restore(second, target));
+      const secret = await readFile(path.join(stack.dir, 'data/jwt.secret'), 'utf8');
+      const settings = isMongo ? { MONGO_DB_URI: target } : { MONGO_DB_URI: '', DATA_DIR: target };
+      const copy = await Stack.start({ ...settings, JWT_SECRET: secret.trim() });
+      try {
+        const as = (one, at) => call(copy.url, 'GET', at, undefined, { cookie: one.cookie });
+        const seen = async () => (await as(ann, `/api/messages/${bob.id}`)).json;
+        const replies = (list) => list.filter((m) => m.autoReply?.inReplyTo === owed);
+        await waitUntil('the reply', async () => replies(await seen()).length > 0, { within: 15000 });
+        const now = await seen();
+        assert.equal(replies(now).length, 1);
+        assert.deepEqual(now.filter((m) => !m.autoReply), history);
+        const ids = new Set(now.map(({ _id }) => _id));
+        assert.deepEqual(before_.filter((id) => !ids.has(id)), []);
+        assert.equal((await call(copy.url, 'POST', '/api/auth/login', { username: ann.user.username, password: 'correct horse battery' })).status, 200);
+        assert.equal((await as(people.carol, '/api/auth/me')).status, 401);
+      } finally {
+        await copy.stop();
+      }
+      refused(await restore(made, target), /not empty; nothing was overwritten/);
+    });
+
+    test('is not made over another', async () => {
+      refused(await backup(from, made), /is there already/);
+    });
+
+    test('that was damaged, or lacks a part, is refused', async () => {
+      const harms = {
+        truncated: (copy) => truncate(path.join(copy, file), 1000),
+        altered: async (copy) => {
+          const handle = await open(path.join(copy, file), 'r+');
+          await handle.write('X', 900);
+          await handle.close();
+        },
+        missing: (copy) => rm(path.join(copy, file)),
+        unfinished: (copy) => rm(path.join(copy, 'SHA256SUMS')),
+        strange: (copy) => writeFile(path.join(copy, 'other.bson'), ''),
+      };
+      const target = await newTarget('untouched');
+      for (const [name, harm] of Object.entries(harms)) {
+        const copy = path.join(dir, `${store} ${name}`);
+        await cp(made, copy, { recursive: true });
+        await harm(copy);
+        refused(await restore(copy, target), /not as it was written|is missing|no SHA256SUMS|other files/);
+      }
+      worked(await restore(made, target)); // nothing of them is there
+    });
+
+    test('is restored into a store of its own kind only', async () => {
+      refused(await restore(made, isMongo ? path.join(dir, 'folder') : await newDatabase()), /then make migrate/);
+    });
+  });
+}
+
+describe('a large database', () => {
+  let uri;
+  let app;
+  before(async () => {
+    uri = await newDatabase();
+    app = await ExpressApp.connect(uri);
+    const ann = await app.signUp({ username: 'ann', password: 'of ann', email: 'ann@example.org' });
+    const bob = await app.signUp({ username: 'bob', password: 'of bob' });
+    await app.send(ann, bob, 'in a conversation');
+    await app.Message.collection.createIndex({ createdAt: 1, _id: 1 });
+    await app.Message.collection.insertMany(Array.from({ length: 5000 }, (_, i) => ({
+      senderId: ann._id, receiverId: bob._id, message: `message ${i} `.repeat(20), createdAt: new Date(1.7e12 + i), seen: [i],
+    })));
+  });
+  after(() => app?.close());
+
+  const proxyTo = async (limit) => {
+    const target = new URL(uri);
+    const proxy = await Proxy.start({ host: target.hostname, port: Number(target.port) });
+    proxy.stallAfter(limit);
+    target.port = proxy.port;
+    return [proxy, String(target)];
+  };
+  const documents = async (of) => Object.fromEntries(await Promise.all(['users', 'messages', 'conversations'].map(async (name) =>
+    [name, JSON.stringify(await of.connection.db.collection(name).find().sort({ _id: 1 }).toArray())])));
+
+  test('leaves nothing under the name of a backup that was killed; the next is made', async () => {
+    const made = path.join(dir, 'killed');
+    const [proxy, through] = await proxyTo(500000);
+    const run = begin(through, made);
+    await waitUntil('half of it to have passed', () => proxy.stalls, { within: 30000 });
+    run.process.kill('SIGKILL');
+    await run.ended;
+    await proxy.stop();
+    const names = (await readdir(dir)).filter((name) => name.startsWith('killed'));
+    assert.deepEqual(names, ['killed.partial']);
+    refused(await restore(`${made}.partial`, await newDatabase()), /no SHA256SUMS/);
+    worked(await backup(uri, made));
+    assert.deepEqual((await readdir(dir)).filter((name) => name.startsWith('killed')), ['killed']);
+  });
+
+  test('is away for a moment: the backup waits', async () => {
+    const [proxy, through] = await proxyTo(500000);
+    const run = begin(through, path.join(dir, 'patient'));
+    await waitUntil('half of it to have passed', () => proxy.stalls, { within: 30000 });
+    proxy.cut();
+    proxy.mend();
+    proxy.flow();
+    worked(await withDeadline('the end', run.ended, 60000));
+    await proxy.stop();
+    assert.match(run.output, /^messages +5001$/m);
+  });
+
+  test('comes back with every field of every collection, also where the restore was killed between', async () => {
+    const target = new URL(await newDatabase());
+    const proxy = await Proxy.start({ host: target.hostname, port: Number(target.port) });
+    const through = new URL(target);
+    through.port = proxy.port;
+    proxy.stallAfter(500000);
+    const first = begin(path.join(dir, 'patient'), String(through), 'restore');
+    await waitUntil('half of it to have passed', () => proxy.stalls, { within: 30000 });
+    first.process.kill('SIGKILL');
+    await first.ended;
+    await proxy.stop();
+    // ('killed' is equal, and so the same backup.)
+    refused(await restore(path.join(dir, 'MongoDB of tuesday'), String(target)), /another backup was begun/);
+    worked(await restore(path.join(dir, 'patient'), String(target)));
+    const copy = await ExpressApp.connect(String(target));
+    try {
+      assert.deepEqual(await documents(copy), await documents(app));
+    } finally {
+      await copy.close();
+    }
+  });
+});
+
+test('make backup and make restore do it, too', async () => {
+  const folder = path.join(dir, 'made');
+  const stack = await Stack.start({ MONGO_DB_URI: '' });
+  try {
+    const ann = await Person.signUp(stack.url, 'ann');
+    await ann.send(ann, 'note to myself');
+    const make = (...args) => spawnSync('make', args, { cwd: root, encoding: 'utf8', timeout: 120000 });
+    const out = make('backup', `FROM=${path.join(stack.dir, 'data')}`, `TO=${folder}`);
+    assert.equal(out.status, 0, out.stdout + out.stderr);
+    refused(await restore(folder, path.join(stack.dir, 'data')), /in use by a running Parley/);
+    const back = make('restore', `FROM=${folder}`, `TO=${path.join(dir, 'made again')}`);
+    assert.equal(back.status, 0, back.stdout + back.stderr);
+    assert.match(back.stdout, /^messages +1$/m);
+  } finally {
+    await stack.stop();
+  }
+});
