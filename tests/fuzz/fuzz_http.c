@@ -1,7 +1,7 @@
 /*
  * fuzz_http: what a request line and its headers hold for us. The input is lines:
  * Cookie, the cookie's name; Origin, scheme, Host, the allowed list; query, the parameter's
- * name; and the handshake's Upgrade, Connection, key and version.
+ * name; the handshake's Upgrade, Connection, key and version; and traceparent.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 #include "proto/http_cookie.h"
 #include "proto/http_origin.h"
 #include "proto/http_query.h"
+#include "proto/trace.h"
 #include "proto/ws_handshake.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -122,6 +123,25 @@ try_handshake(struct pl_str *rest)
 	drop(rq.version);
 }
 
+/* What is taken goes into headers, logs and events as it is. */
+static void
+try_trace(struct pl_str *rest)
+{
+	struct pl_str header = next_line(rest);
+	struct pl_trace trace = {0}, again = {0};
+
+	if (pl_trace_parse(header, &trace)) {
+		assert(strlen(trace.text) == PL_TRACE_LEN);
+		assert(strspn(trace.text, "0123456789abcdef-") == PL_TRACE_LEN);
+		assert(memcmp(trace.text + 2, header.ptr + 2, PL_TRACE_LEN - 4) == 0);
+		assert(pl_trace_parse(pl_str(trace.text), &again));
+		assert(strcmp(trace.text, again.text) == 0);
+	} else {
+		assert(pl_trace_is_none(&trace));
+	}
+	drop(header);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -131,5 +151,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	try_origin(&rest);
 	try_query(&rest);
 	try_handshake(&rest);
+	try_trace(&rest);
 	return 0;
 }
