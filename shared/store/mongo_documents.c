@@ -263,7 +263,8 @@ pl_mongo_message_write(bson_t *doc, const struct pl_message *m)
 }
 
 void
-pl_mongo_job_write(bson_t *doc, int64_t deadline_unix_ms, int32_t attempt)
+pl_mongo_job_write(
+    bson_t *doc, int64_t deadline_unix_ms, int32_t attempt, const struct pl_trace *trace)
 {
 	bson_t job;
 
@@ -271,11 +272,30 @@ pl_mongo_job_write(bson_t *doc, int64_t deadline_unix_ms, int32_t attempt)
 	pl_mongo_put_time(&job, PL_MONGO_F_DEADLINE, deadline_unix_ms);
 	pl_mongo_put_time(&job, PL_MONGO_F_LEASE_UNTIL, 0);
 	pl_mongo_put_int(&job, PL_MONGO_F_ATTEMPT, attempt);
+	if (!pl_trace_is_none(trace))
+		pl_mongo_put_str(&job, PL_MONGO_F_TRACE, pl_str(trace->text));
 	bson_append_document_end(doc, &job);
 }
 
+static void
+read_trace(const bson_t *doc, struct pl_trace *out)
+{
+	bson_iter_t it, found;
+	const char *text;
+	uint32_t len;
+
+	*out = (struct pl_trace){0};
+	if (!bson_iter_init(&it, doc) ||
+	    !bson_iter_find_descendant(&it, PL_MONGO_P_TRACE, &found) ||
+	    !BSON_ITER_HOLDS_UTF8(&found))
+		return;
+	text = bson_iter_utf8(&found, &len);
+	(void)!pl_trace_parse(pl_str_n(text, len), out);
+}
+
 bool
-pl_mongo_job_read(const bson_t *doc, int64_t *deadline_unix_ms, int64_t *attempt)
+pl_mongo_job_read(const bson_t *doc, int64_t *deadline_unix_ms, int64_t *attempt,
+    struct pl_trace *trace)
 {
 	bson_iter_t it, found;
 
@@ -285,6 +305,7 @@ pl_mongo_job_read(const bson_t *doc, int64_t *deadline_unix_ms, int64_t *attempt
 	    !pl_mongo_get_int(doc, PL_MONGO_P_ATTEMPT, attempt))
 		return false;
 	*deadline_unix_ms = bson_iter_date_time(&found);
+	read_trace(doc, trace);
 	return true;
 }
 

@@ -7,7 +7,7 @@
  *   messages     {_id, senderId, receiverId, message, createdAt, updatedAt, __v
  *                 [, autoReply: {kind, inReplyTo}]
  *                 [, idemKey: "<senderId>:<key>", idemUntil]
- *                 [, replyJob: {deadline, leaseUntil, attempt}]     until it is done}
+ *                 [, replyJob: {deadline, leaseUntil, attempt [, trace]}]   until it is done}
  *   revocations  {_id: <token id>, userId, createdAt, expiresAt}
  *
  * Reading takes what any program may have stored: fields of no use are passed over, those that
@@ -32,6 +32,7 @@
 #define PL_MONGO_F_DEADLINE    "deadline"
 #define PL_MONGO_F_LEASE_UNTIL "leaseUntil"
 #define PL_MONGO_F_ATTEMPT     "attempt"
+#define PL_MONGO_F_TRACE       "trace"
 #define PL_MONGO_F_USER        "userId"
 #define PL_MONGO_F_EXPIRES_AT  "expiresAt"
 /* Paths into subdocuments. */
@@ -39,6 +40,7 @@
 #define PL_MONGO_P_DEADLINE    PL_MONGO_F_JOB "." PL_MONGO_F_DEADLINE
 #define PL_MONGO_P_LEASE_UNTIL PL_MONGO_F_JOB "." PL_MONGO_F_LEASE_UNTIL
 #define PL_MONGO_P_ATTEMPT     PL_MONGO_F_JOB "." PL_MONGO_F_ATTEMPT
+#define PL_MONGO_P_TRACE       PL_MONGO_F_JOB "." PL_MONGO_F_TRACE
 
 /* BSON's numbers of types, for $type. */
 enum { PL_MONGO_T_STRING = 2, PL_MONGO_T_OID = 7 };
@@ -74,9 +76,11 @@ bool pl_mongo_message_read(const bson_t *doc, struct pl_message *out);
 /* Without idemKey and replyJob. */
 void pl_mongo_message_write(bson_t *doc, const struct pl_message *m);
 /* attempt: claims until now. No lease is in force. */
-void pl_mongo_job_write(bson_t *doc, int64_t deadline_unix_ms, int32_t attempt);
+void pl_mongo_job_write(
+    bson_t *doc, int64_t deadline_unix_ms, int32_t attempt, const struct pl_trace *trace);
 /* False where it has no job. */
-bool pl_mongo_job_read(const bson_t *doc, int64_t *deadline_unix_ms, int64_t *attempt);
+bool pl_mongo_job_read(const bson_t *doc, int64_t *deadline_unix_ms, int64_t *attempt,
+    struct pl_trace *trace);
 
 bool pl_mongo_revocation_read(const bson_t *doc, struct pl_revocation *out);
 void pl_mongo_revocation_write(bson_t *doc, const struct pl_revocation *r);

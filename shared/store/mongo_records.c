@@ -68,8 +68,8 @@ read_record(const bson_t *doc, enum pl_record_kind kind, struct pl_record *out)
 		return read_idem(doc, &out->u.idem);
 	case PL_RECORD_JOB:
 		return pl_mongo_get_oid(doc, PL_MESSAGE_F_ID, &out->u.job.message) &&
-		       pl_mongo_job_read(
-			   doc, &out->u.job.deadline_unix_ms, &out->u.job.attempt);
+		       pl_mongo_job_read(doc, &out->u.job.deadline_unix_ms,
+			   &out->u.job.attempt, &out->u.job.trace);
 	default:
 		return pl_mongo_revocation_read(doc, &out->u.revocation);
 	}
@@ -263,8 +263,8 @@ write_addition(bson_t *set, const struct pl_record *r)
 	char *name;
 
 	if (r->kind == PL_RECORD_JOB) {
-		pl_mongo_job_write(
-		    set, r->u.job.deadline_unix_ms, (int32_t)r->u.job.attempt);
+		pl_mongo_job_write(set, r->u.job.deadline_unix_ms,
+		    (int32_t)r->u.job.attempt, &r->u.job.trace);
 		return PL_MONGO_F_JOB;
 	}
 	name = idem_name(&r->u.idem);

@@ -55,7 +55,8 @@ read_claimed(const bson_t *reply, struct pl_write_claim *claim)
 		return PL_E_NOT_FOUND;
 	bson_iter_document(&it, &len, &data);
 	if (!bson_init_static(&doc, data, len) ||
-	    !pl_mongo_job_read(&doc, &claim->deadline_unix_ms, &claim->attempt) ||
+	    !pl_mongo_job_read(
+		&doc, &claim->deadline_unix_ms, &claim->attempt, &claim->trace) ||
 	    !pl_mongo_message_read(&doc, &claim->message))
 		return PL_E_IO;
 	return PL_OK;

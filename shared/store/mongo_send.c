@@ -121,7 +121,8 @@ add_document(struct batch *b, struct pl_write *w, struct pl_idem_key *key)
 		key->leader = w;
 	}
 	if (send->status == PL_STATUS_BUSY)
-		pl_mongo_job_write(doc, b->s->now_unix_ms + send->reply_within_ms, 0);
+		pl_mongo_job_write(
+		    doc, b->s->now_unix_ms + send->reply_within_ms, 0, &send->trace);
 	b->docs[b->fresh_count++] = doc;
 }
 

@@ -282,7 +282,7 @@ store_new(struct pl_sqlite *s, struct pl_write_send *send)
 		err = pl_sqlite_idem_keep(s, send->idem_key, m);
 	if (err == PL_OK && send->status == PL_STATUS_BUSY) {
 		err = pl_sqlite_reply_job_add(
-		    s, &m->id, s->now_unix_ms + send->reply_within_ms);
+		    s, &m->id, s->now_unix_ms + send->reply_within_ms, &send->trace);
 		send->busy = true;
 	}
 	return err;

@@ -34,6 +34,15 @@ void pl_query_int(struct pl_query *q, int64_t value);
 void pl_query_text(struct pl_query *q, struct pl_str text);
 void pl_query_blob(struct pl_query *q, const void *data, size_t len);
 void pl_query_null(struct pl_query *q);
+/* NULL for none. */
+static inline void
+pl_query_trace(struct pl_query *q, const struct pl_trace *trace)
+{
+	if (pl_trace_is_none(trace))
+		pl_query_null(q);
+	else
+		pl_query_text(q, pl_str(trace->text));
+}
 static inline void
 pl_query_oid(struct pl_query *q, const struct pl_oid *oid)
 {
@@ -53,6 +62,13 @@ static inline void
 pl_query_get_oid(struct pl_query *q, int column, struct pl_oid *out)
 {
 	pl_query_get_blob(q, column, out->bytes, PL_OID_LEN);
+}
+/* None where the column does not hold one. */
+static inline void
+pl_query_get_trace(struct pl_query *q, int column, struct pl_trace *out)
+{
+	*out = (struct pl_trace){0};
+	(void)!pl_trace_parse(pl_query_get_text(q, column), out);
 }
 /* A row holds what the schema cannot hold: the query fails. */
 void pl_query_spoil(struct pl_query *q);

@@ -3,7 +3,7 @@
 #include "store/sqlite_query.h"
 
 #define SELECT_IDEM       "SELECT sender, message, idem_key, created FROM idem_keys "
-#define SELECT_JOB        "SELECT message, deadline, attempt FROM reply_jobs "
+#define SELECT_JOB        "SELECT message, deadline, attempt, trace FROM reply_jobs "
 #define SELECT_REVOCATION "SELECT token_id, user, expires, created FROM revocations "
 
 /* What has had its time is no record any more. */
@@ -25,8 +25,8 @@ static const char idem_put[] =
     "ON CONFLICT (sender, idem_key) DO UPDATE SET message = excluded.message, "
     "created = excluded.created WHERE idem_keys.created <= ?5";
 static const char job_put[] =
-    "INSERT INTO reply_jobs (message, deadline, lease_until, attempt) "
-    "SELECT ?1, ?2, 0, ?3 WHERE EXISTS (SELECT 1 FROM messages WHERE id = ?1) "
+    "INSERT INTO reply_jobs (message, deadline, lease_until, attempt, trace) "
+    "SELECT ?1, ?2, 0, ?3, ?4 WHERE EXISTS (SELECT 1 FROM messages WHERE id = ?1) "
     "ON CONFLICT DO NOTHING";
 static const char revocation_put[] =
     "INSERT INTO revocations (token_id, user, expires, created) VALUES (?, ?, ?, ?) "
@@ -63,6 +63,7 @@ read_row(struct pl_query *q, struct pl_record *r)
 		pl_query_get_oid(q, 0, &r->u.job.message);
 		r->u.job.deadline_unix_ms = pl_query_get_int(q, 1);
 		r->u.job.attempt = pl_query_get_int(q, 2);
+		pl_query_get_trace(q, 3, &r->u.job.trace);
 		break;
 	default:
 		pl_query_get_blob(q, 0, r->u.revocation.token_id, PL_JWT_ID_LEN);
@@ -161,6 +162,7 @@ put_job(struct pl_sqlite *s, const struct pl_record_job *job)
 	pl_query_oid(&q, &job->message);
 	pl_query_int(&q, job->deadline_unix_ms);
 	pl_query_int(&q, job->attempt);
+	pl_query_trace(&q, &job->trace);
 	return run_put(&q);
 }
 

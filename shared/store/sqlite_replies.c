@@ -7,7 +7,7 @@
  * many as the model answers at once), so the walk over them to the first free one is short.
  */
 #define SELECT_JOB                                                                       \
-	"SELECT j.deadline, j.attempt, " PL_SQLITE_MESSAGE_COLUMNS                       \
+	"SELECT j.deadline, j.attempt, j.trace, " PL_SQLITE_MESSAGE_COLUMNS              \
 	", " PL_SQLITE_USER_COLUMNS " FROM reply_jobs AS j "                             \
 	"CROSS JOIN messages AS m ON m.id = j.message "                                  \
 	"CROSS JOIN users AS u ON u.id = m.receiver "                                    \
@@ -16,19 +16,20 @@
 static const char job_first[] = SELECT_JOB "ORDER BY j.deadline LIMIT 1";
 static const char job_of_message[] = SELECT_JOB "AND j.message = ?";
 static const char job_add[] = "INSERT INTO reply_jobs (message, deadline, lease_until, "
-			      "attempt) VALUES (?, ?, 0, 0)";
+			      "attempt, trace) VALUES (?, ?, 0, 0, ?)";
 static const char job_lease[] =
     "UPDATE reply_jobs SET lease_until = ?, attempt = ? WHERE message = ?";
 static const char job_end[] = "DELETE FROM reply_jobs WHERE message = ?";
 
 enum pl_err
-pl_sqlite_reply_job_add(
-    struct pl_sqlite *s, const struct pl_oid *message, int64_t deadline_unix_ms)
+pl_sqlite_reply_job_add(struct pl_sqlite *s, const struct pl_oid *message,
+    int64_t deadline_unix_ms, const struct pl_trace *trace)
 {
 	struct pl_query q = pl_query_start(s, job_add);
 
 	pl_query_oid(&q, message);
 	pl_query_int(&q, deadline_unix_ms);
+	pl_query_trace(&q, trace);
 	return pl_query_run(&q, NULL);
 }
 
@@ -50,8 +51,9 @@ find_job(struct pl_sqlite *s, struct pl_write_claim *claim)
 	if (is_found) {
 		claim->deadline_unix_ms = pl_query_get_int(&q, 0);
 		claim->attempt = pl_query_get_int(&q, 1) + 1;
-		pl_sqlite_message_read(&q, 2, &claim->message);
-		pl_sqlite_user_read(&q, 2 + PL_SQLITE_MESSAGE_WIDTH, &claim->busy_user);
+		pl_query_get_trace(&q, 2, &claim->trace);
+		pl_sqlite_message_read(&q, 3, &claim->message);
+		pl_sqlite_user_read(&q, 3 + PL_SQLITE_MESSAGE_WIDTH, &claim->busy_user);
 	}
 	err = pl_query_end(&q);
 	return err == PL_OK && !is_found ? PL_E_NOT_FOUND : err;

@@ -64,7 +64,11 @@ static const char first[] =
 
     "PRAGMA user_version = 1;";
 
-static const char *const steps[] = {first};
+/* The traceparent of the send (proto/trace.h); NULL: none. */
+static const char second[] = "ALTER TABLE reply_jobs ADD COLUMN trace TEXT;"
+			     "PRAGMA user_version = 2;";
+
+static const char *const steps[] = {first, second};
 enum { VERSION = sizeof(steps) / sizeof(steps[0]) };
 
 static enum pl_err

@@ -91,8 +91,8 @@ enum pl_err pl_sqlite_idem_find(struct pl_sqlite *s, const struct pl_oid *sender
 enum pl_err pl_sqlite_idem_keep(
     struct pl_sqlite *s, struct pl_str key, const struct pl_message *m);
 
-enum pl_err pl_sqlite_reply_job_add(
-    struct pl_sqlite *s, const struct pl_oid *message, int64_t deadline_unix_ms);
+enum pl_err pl_sqlite_reply_job_add(struct pl_sqlite *s, const struct pl_oid *message,
+    int64_t deadline_unix_ms, const struct pl_trace *trace);
 enum pl_err pl_sqlite_reply_claim(struct pl_sqlite *s, struct pl_write_claim *claim);
 enum pl_err pl_sqlite_reply(struct pl_sqlite *s, struct pl_write_reply *reply);
 

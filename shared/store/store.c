@@ -132,6 +132,7 @@ clear_outputs(struct pl_write *w)
 	} else if (w->kind == PL_WRITE_REPLY_CLAIM) {
 		w->u.claim.message = (struct pl_message){0};
 		w->u.claim.busy_user = (struct pl_user){0};
+		w->u.claim.trace = (struct pl_trace){0};
 	} else if (w->kind == PL_WRITE_REPLY) {
 		w->u.reply.message = (struct pl_message){0};
 	}

@@ -27,6 +27,7 @@
 #include "auth/jwt.h"
 #include "model/message.h"
 #include "model/user.h"
+#include "proto/trace.h"
 
 struct pl_store;
 
@@ -121,6 +122,7 @@ struct pl_write_send {
 	struct pl_message
 	    message; /* in: sender, receiver, text; out: all. The caller's to fini */
 	struct pl_str idem_key; /* the sender's Idempotency-Key, kept 24 h; empty: none */
+	struct pl_trace trace;  /* in: of the request; kept in the reply job */
 	bool only_replay; /* in: store nothing; PL_OK without replayed: unknown key */
 	int64_t
 	    reply_within_ms;   /* the job's deadline, from the commit by the wall clock */
@@ -143,7 +145,8 @@ struct pl_write_claim {
 	struct pl_message message;
 	struct pl_user busy_user;
 	int64_t deadline_unix_ms;
-	int64_t attempt; /* 1 at the first claim */
+	int64_t attempt;       /* 1 at the first claim */
+	struct pl_trace trace; /* of the send; none where an older version stored it */
 };
 
 /* The reply to in_reply_to, from its receiver to its sender. PL_E_CONFLICT: it has one;

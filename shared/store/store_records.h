@@ -47,6 +47,7 @@ struct pl_record_job {
 	struct pl_oid message;
 	int64_t deadline_unix_ms;
 	int64_t attempt; /* claims until now */
+	struct pl_trace trace;
 };
 
 struct pl_record {

@@ -4,6 +4,8 @@
 #include "contract/store_contract.h"
 #include "store/store_records.h"
 
+#define TRACE "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
+
 static struct pl_record_list
 export_all(struct pl_store *s, enum pl_record_kind kind)
 {
@@ -63,6 +65,7 @@ send_keyed(struct pl_store *s, const struct pl_oid *from, const struct pl_oid *t
 	struct pl_oid id;
 
 	store_send_init(&w, from, to, text, key);
+	w.u.send.trace = (struct pl_trace){TRACE};
 	assert_int_equal(store_write_one(s, &w), PL_OK);
 	id = w.u.send.message.id;
 	store_send_fini(&w);
@@ -128,6 +131,8 @@ copies_everything(void **state)
 		assert_int_equal(count_of(other->store, kind), expected[kind]);
 		for (size_t i = 0; i < a.count; i++)
 			assert_true(pl_record_is_same(&a.items[i], &b.items[i]));
+		if (kind == PL_RECORD_JOB)
+			assert_string_equal(b.items[0].u.job.trace.text, TRACE);
 		pl_record_list_fini(&a);
 		pl_record_list_fini(&b);
 	}

@@ -52,6 +52,36 @@ stores_a_job_only_for_a_busy_receiver(void **state)
 	store_send_fini(&to_bob);
 }
 
+/* Whoever takes the job, and however often. */
+static void
+keeps_the_trace_of_the_send_in_its_job(void **state)
+{
+	static const char text[] =
+	    "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+	struct fixture *f = *state;
+	struct talk t = busy_talk(f);
+	struct pl_message_pos without;
+	struct pl_write sent, claim;
+
+	store_send_init(&sent, &t.ann, &t.bob, "traced", NULL);
+	assert_true(pl_trace_parse(PL_STR(text), &sent.u.send.trace));
+	assert_int_equal(store_write_one(f->store, &sent), PL_OK);
+	without = store_send(f->store, &t.ann, &t.bob, "not traced");
+	for (int attempt = 1; attempt <= 2; attempt++) {
+		claim = store_claim(
+		    f->store, &sent.u.send.message.id, INT64_MAX, attempt == 1 ? 0 : 10);
+		assert_int_equal(claim.err, PL_OK);
+		assert_int_equal(claim.u.claim.attempt, attempt);
+		assert_string_equal(claim.u.claim.trace.text, text);
+		store_claim_fini(&claim);
+	}
+	claim = store_claim(f->store, &without.id, INT64_MAX, LONG_MS);
+	assert_int_equal(claim.err, PL_OK);
+	assert_true(pl_trace_is_none(&claim.u.claim.trace));
+	store_claim_fini(&claim);
+	store_send_fini(&sent);
+}
+
 static void
 sees_a_status_set_just_ahead_in_the_batch(void **state)
 {
@@ -325,6 +355,7 @@ store_replies_suite(void)
 {
 	const struct CMUnitTest tests[] = {
 	    STORE_TEST(stores_a_job_only_for_a_busy_receiver),
+	    STORE_TEST(keeps_the_trace_of_the_send_in_its_job),
 	    STORE_TEST(sees_a_status_set_just_ahead_in_the_batch),
 	    STORE_TEST(leases_a_job_until_its_lease_ends),
 	    STORE_TEST(gives_a_leased_job_to_who_takes_those_too),

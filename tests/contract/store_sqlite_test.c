@@ -75,6 +75,49 @@ leaves_a_newer_database_alone(void **state)
 	assert_int_equal(sqlite_files_number(&f->config, "PRAGMA user_version"), 99);
 }
 
+/* Version 1 had no trace. */
+static void
+upgrades_a_database_of_the_first_version(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ann = store_add_user(f->store, "ann");
+	struct pl_write claim;
+
+	store_set_status(f->store, &ann, PL_STATUS_BUSY);
+	store_send(f->store, &ann, &ann, "hi");
+	pl_store_close(f->store);
+	sqlite_files_run(&f->config,
+	    "ALTER TABLE reply_jobs DROP COLUMN trace; PRAGMA user_version = 1");
+	assert_int_equal(pl_store_open(&f->config, &f->store), PL_OK);
+	assert_int_equal(sqlite_files_number(&f->config, "PRAGMA user_version"), 2);
+	claim = store_claim(f->store, NULL, INT64_MAX, 1000);
+	assert_int_equal(claim.err, PL_OK);
+	assert_string_equal(claim.u.claim.message.text, "hi");
+	assert_true(pl_trace_is_none(&claim.u.claim.trace));
+	store_claim_fini(&claim);
+	store_send(f->store, &ann, &ann, "and again");
+	sqlite_files_assert_sound(&f->config);
+}
+
+/* A process of the first version goes on beside one that has upgraded what it has open. */
+static void
+lets_a_process_of_the_first_version_go_on(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ann = store_add_user(f->store, "ann");
+	struct pl_write claim;
+
+	store_set_status(f->store, &ann, PL_STATUS_BUSY);
+	store_send(f->store, &ann, &ann, "hi");
+	sqlite_files_run(&f->config, "DELETE FROM reply_jobs; INSERT INTO reply_jobs "
+				     "(message, deadline, lease_until, "
+				     "attempt) SELECT id, created, 0, 0 FROM messages");
+	claim = store_claim(f->store, NULL, INT64_MAX, 1000);
+	assert_int_equal(claim.err, PL_OK);
+	assert_true(pl_trace_is_none(&claim.u.claim.trace));
+	store_claim_fini(&claim);
+}
+
 static void
 answers_within_its_time_while_another_holds_the_lock(void **state)
 {
@@ -374,6 +417,8 @@ main(void)
 	    STORE_TEST(makes_the_folders_that_are_missing),
 	    STORE_TEST(refuses_a_folder_that_cannot_be),
 	    STORE_TEST(leaves_a_newer_database_alone),
+	    STORE_TEST(upgrades_a_database_of_the_first_version),
+	    STORE_TEST(lets_a_process_of_the_first_version_go_on),
 	    STORE_TEST(answers_within_its_time_while_another_holds_the_lock),
 	    STORE_TEST(keeps_the_order_where_the_wall_clock_stepped_back),
 	    STORE_TEST(counts_a_reply_deadline_by_the_wall_clock),

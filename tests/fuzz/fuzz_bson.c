@@ -93,11 +93,14 @@ try_job(const bson_t *doc)
 {
 	int64_t deadline, attempt, again_deadline, again_attempt;
 	bson_t written = BSON_INITIALIZER;
+	struct pl_trace trace, again;
 
-	if (pl_mongo_job_read(doc, &deadline, &attempt)) {
-		pl_mongo_job_write(&written, deadline);
-		must(pl_mongo_job_read(&written, &again_deadline, &again_attempt));
-		must(again_deadline == deadline && again_attempt == 0);
+	if (pl_mongo_job_read(doc, &deadline, &attempt, &trace)) {
+		pl_mongo_job_write(&written, deadline, 3, &trace);
+		must(
+		    pl_mongo_job_read(&written, &again_deadline, &again_attempt, &again));
+		must(again_deadline == deadline && again_attempt == 3);
+		must(strcmp(trace.text, again.text) == 0);
 	}
 	bson_destroy(&written);
 }
