@@ -75,7 +75,7 @@ refuse(struct pl_timer *t)
 {
 	struct login *l = t->arg;
 
-	pl_log_info("login failed", PL_L_STR("req", pl_request_id(l->rq)),
+	pl_log_info("login failed", PL_L_REQUEST(l->rq),
 	    PL_L_STR("address", pl_request_client_address(l->rq)));
 	pl_reply_problem(l->rq, PL_PROBLEM_BAD_LOGIN);
 	auth_try_end(&l->try, true);
@@ -106,8 +106,7 @@ on_checked(struct auth_hash *h, enum pl_err err)
 		refuse_in_time(l);
 		return;
 	}
-	pl_log_info("user logged in", PL_L_STR("req", pl_request_id(l->rq)),
-	    PL_L_OID("user", &l->user.id));
+	pl_log_info("user logged in", PL_L_REQUEST(l->rq), PL_L_OID("user", &l->user.id));
 	auth_reply_session(l->rq, 200, &l->user);
 	auth_try_end(&l->try, false);
 	if (h->fresh != NULL)
@@ -156,7 +155,7 @@ on_limit(void *arg, int64_t wait_ms)
 		return;
 	}
 	if (wait_ms > 0) {
-		pl_log_warn("login throttled", PL_L_STR("req", pl_request_id(l->rq)),
+		pl_log_warn("login throttled", PL_L_REQUEST(l->rq),
 		    PL_L_STR("address", pl_request_client_address(l->rq)),
 		    PL_L_INT("wait_ms", wait_ms));
 		pl_reply_retry(l->rq, PL_PROBLEM_TOO_MANY, wait_ms);

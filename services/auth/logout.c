@@ -35,8 +35,8 @@ on_revoked(struct pl_store_write_call *call)
 		memcpy(e.token_id, r->token_id, sizeof(e.token_id));
 		pl_sessions_revoked(pl_app.sessions, &e);
 		pl_online_logged_out(pl_app.online, &r->user);
-		pl_log_info("user logged out", PL_L_STR("req", pl_request_id(l->rq)),
-		    PL_L_OID("user", &r->user));
+		pl_log_info(
+		    "user logged out", PL_L_REQUEST(l->rq), PL_L_OID("user", &r->user));
 		reply_logged_out(l->rq);
 	} else {
 		pl_reply_err(l->rq, call->write.err);

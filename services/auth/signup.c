@@ -33,8 +33,8 @@ on_written(struct pl_store_write_call *call)
 
 	switch (call->write.err) {
 	case PL_OK:
-		pl_log_info("user signed up", PL_L_STR("req", pl_request_id(s->rq)),
-		    PL_L_OID("user", &s->user.id));
+		pl_log_info(
+		    "user signed up", PL_L_REQUEST(s->rq), PL_L_OID("user", &s->user.id));
 		auth_reply_session(s->rq, 201, &s->user);
 		break;
 	case PL_E_CONFLICT:
@@ -74,7 +74,7 @@ on_limit(void *arg, int64_t wait_ms)
 	enum pl_err err;
 
 	if (wait_ms > 0) {
-		pl_log_warn("sign-up throttled", PL_L_STR("req", pl_request_id(s->rq)),
+		pl_log_warn("sign-up throttled", PL_L_REQUEST(s->rq),
 		    PL_L_STR("address", pl_request_client_address(s->rq)),
 		    PL_L_INT("wait_ms", wait_ms));
 		pl_reply_retry(s->rq, PL_PROBLEM_TOO_MANY, wait_ms);

@@ -80,9 +80,10 @@ hide_token(char *text, const char *token)
 }
 
 static void
-log_failure(const struct llm *llm, const struct http_post *post,
-    struct dialect_error *error, bool opened)
+log_failure(const struct completion *c, struct dialect_error *error, bool opened)
 {
+	const struct llm *llm = c->llm;
+	const struct http_post *post = &c->post;
 	const char *detail = error->text;
 
 	hide_token(error->text, llm->config.token);
@@ -92,12 +93,13 @@ log_failure(const struct llm *llm, const struct http_post *post,
 		detail = "not an answer of a known form";
 	if (opened)
 		pl_log_warn("LLM failed, standard texts are sent until it is asked again",
-		    PL_L_INT("status", post->status), PL_L_CSTR("detail", detail),
+		    PL_L_TRACE(c->trace), PL_L_INT("status", post->status),
+		    PL_L_CSTR("detail", detail),
 		    PL_L_INT("wait_ms",
 			llm->breaker.open_until_mono_ms - pl_loop_now_ms(llm->loop)));
 	else
-		pl_log_info("LLM call failed", PL_L_INT("status", post->status),
-		    PL_L_CSTR("detail", detail));
+		pl_log_info("LLM call failed", PL_L_TRACE(c->trace),
+		    PL_L_INT("status", post->status), PL_L_CSTR("detail", detail));
 }
 
 /* How long to wait before a second call; -1 where there is to be none. */
@@ -130,7 +132,7 @@ on_failure(struct completion *c)
 		dialect_read_error(pl_buf_str(&post->answer), &error);
 	opened = is_refused ? breaker_refused(&llm->breaker, now)
 			    : breaker_failed(&llm->breaker, now);
-	log_failure(llm, post, &error, opened);
+	log_failure(c, &error, opened);
 	pause_ms = retry_pause_ms(c, &error);
 	if (pause_ms >= 0 && llm->breaker.state == BREAKER_CLOSED) {
 		c->state = COMPLETION_PAUSED;
@@ -159,6 +161,9 @@ on_posted(struct http_post *post)
 	pl_metrics_observe(
 	    PL_M_LLM_SECONDS, NULL, pl_clock_mono_us() - c->called_mono_us);
 	if (is_answered) {
+		pl_log_traced(c->trace, "LLM answered",
+		    PL_L_INT(
+			"after_ms", (pl_clock_mono_us() - c->called_mono_us) / 1000));
 		breaker_succeeded(&c->llm->breaker);
 		finish(c, err, pl_buf_str(&text));
 	} else {
@@ -188,6 +193,7 @@ on_quota(void *arg, bool is_granted)
 	c->calls++;
 	c->called_mono_us = pl_clock_mono_us();
 	c->post.body = pl_buf_str(&c->body);
+	c->post.trace = c->trace;
 	c->post.done = on_posted;
 	c->post.arg = c;
 	http_post_start(llm->http, &c->post, c->deadline_mono_ms - now);

@@ -18,6 +18,7 @@
 #include "bus/quota.h"
 #include "dialect.h"
 #include "http_post.h"
+#include "proto/trace.h"
 
 struct llm;
 
@@ -41,8 +42,9 @@ enum completion_state {
 	COMPLETION_PAUSED,  /* waits to call again; holds a slot */
 };
 
-/* The caller's; zero it, set done. */
+/* The caller's; zero it, set done and trace. */
 struct completion {
+	const struct pl_trace *trace; /* what it is asked for; borrowed until done */
 	/* text: the cleaned answer, borrowed until done returns. Failures: PL_E_TIMEOUT;
 	 * PL_E_UNAVAILABLE: the server failed, or is being left alone; PL_E_DENIED: it refuses
 	 * us, or the daily limit is reached; PL_E_NOT_FOUND: its answer said nothing. */

@@ -43,12 +43,40 @@ err_of(CURLcode code, CURL *easy)
 	}
 }
 
+/* Its own header goes in front of those that all share, and leaves them there. */
+static struct curl_slist *
+make_own_header(const struct pl_trace *trace, struct curl_slist *shared)
+{
+	struct curl_slist *own;
+	struct pl_buf line;
+
+	if (pl_trace_is_none(trace))
+		return NULL;
+	pl_buf_init(&line, PL_BUF_UNLIMITED);
+	pl_buf_printf(&line, "Traceparent: %s", trace->text);
+	own = curl_slist_append(NULL, line.data);
+	pl_buf_fini(&line);
+	if (own != NULL)
+		own->next = shared;
+	return own;
+}
+
+static void
+free_own_header(struct curl_slist *own)
+{
+	if (own != NULL)
+		own->next = NULL;
+	curl_slist_free_all(own);
+}
+
 static void
 forget_easy(struct http_post *post)
 {
 	(void)curl_multi_remove_handle(post->client->multi, post->easy);
 	curl_easy_cleanup(post->easy);
+	free_own_header(post->own_header);
 	post->easy = NULL;
+	post->own_header = NULL;
 }
 
 static void
@@ -274,7 +302,9 @@ set_options(CURL *easy, struct http_post *post, int64_t timeout_ms)
 
 	curl_easy_setopt(easy, CURLOPT_URL, client->url);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, client->is_tls ? "https" : "http");
-	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, client->headers);
+	post->own_header = make_own_header(post->trace, client->headers);
+	curl_easy_setopt(easy, CURLOPT_HTTPHEADER,
+	    post->own_header != NULL ? post->own_header : client->headers);
 	curl_easy_setopt(easy, CURLOPT_POST, 1L);
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)post->body.len);
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, post->body.ptr);

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "loop/loop.h"
+#include "proto/trace.h"
 
 #define HTTP_POST_ANSWER_MAX         ((size_t)256 << 10)
 #define HTTP_POST_CONNECT_TIMEOUT_MS 2000
@@ -28,9 +29,10 @@ struct http_client *http_client_new(
     struct pl_loop *loop, const struct http_client_config *config);
 void http_client_free(struct http_client *client); /* no post may be on its way */
 
-/* The caller's; zero it, set body, done and arg. */
+/* The caller's; zero it, set body, trace, done and arg. */
 struct http_post {
-	struct pl_str body; /* borrowed until done */
+	struct pl_str body;           /* borrowed until done */
+	const struct pl_trace *trace; /* its header is sent, unless it is none */
 	void (*done)(struct http_post *post);
 	void *arg;
 	/* out */
@@ -42,7 +44,8 @@ struct http_post {
 	struct pl_buf answer;
 	/* inside */
 	struct http_client *client;
-	void *easy; /* NULL while not on its way */
+	void *easy;       /* NULL while not on its way */
+	void *own_header; /* in front of the client's; NULL: none */
 };
 
 /* done is called once, from the loop, unless it is cancelled first. */

@@ -42,6 +42,7 @@ struct job {
 	struct pl_oid id; /* the message's, where a wake-up named it */
 	struct pl_message message;
 	struct pl_user busy;
+	struct pl_trace trace;
 	int64_t deadline_mono_ms; /* for the LLM */
 	int64_t give_up_mono_ms;
 	int64_t attempt;
@@ -170,10 +171,10 @@ tell(struct job *job)
 	struct pl_buf event;
 
 	pl_buf_init(&event, PL_BUF_UNLIMITED);
-	pl_event_message_sent(&event, &job->reply, PL_STR_NONE);
+	pl_event_message_sent(&event, &job->reply, &job->trace, PL_STR_NONE);
 	publish(job, &job->reply.sender, &event, NULL);
 	pl_buf_clear(&event);
-	pl_event_new_message(&event, &job->reply);
+	pl_event_new_message(&event, &job->reply, &job->trace);
 	publish(job, &job->reply.receiver, &event, on_told);
 	pl_buf_fini(&event);
 }
@@ -215,7 +216,9 @@ on_stored(struct pl_store_write_call *call)
 		job->is_telling = true;
 		unload(job->responder);
 		count_reply(job);
-		pl_log_info("reply was stored", PL_L_OID("message", &job->message.id),
+		pl_log_info("reply was stored", PL_L_TRACE(&job->trace),
+		    PL_L_OID("message", &job->message.id),
+		    PL_L_OID("reply", &job->reply.id),
 		    PL_L_CSTR("kind", pl_reply_kind_name(job->kind)),
 		    PL_L_INT("attempt", job->attempt),
 		    PL_L_INT("after_ms",
@@ -229,7 +232,7 @@ on_stored(struct pl_store_write_call *call)
 	} else {
 		job->is_unsure = true;
 		pl_log_warn("reply was not stored, will try again", PL_L_ERR(err),
-		    PL_L_OID("message", &job->message.id),
+		    PL_L_TRACE(&job->trace), PL_L_OID("message", &job->message.id),
 		    PL_L_INT("wait_ms", STORE_AGAIN_MS));
 		again(job, on_store_again, STORE_AGAIN_MS);
 	}
@@ -299,6 +302,7 @@ compose(struct job *job)
 	    r->config.context_messages);
 	job->is_composing = true;
 	job->completion.done = on_completed;
+	job->completion.trace = &job->trace;
 	completion_start(r->config.llm, &job->completion, &prompt, job->deadline_mono_ms);
 	prompt_fini(&prompt);
 	pl_message_list_fini(&job->history);
@@ -391,10 +395,13 @@ take_claimed(struct job *job, struct pl_write_claim *claim)
 	job->message = claim->message;
 	job->busy = claim->busy_user;
 	job->attempt = claim->attempt;
+	job->trace = claim->trace;
 	job->deadline_mono_ms = now + left_ms;
 	job->give_up_mono_ms = now + GIVE_UP_MS;
 	job->timer = (struct pl_timer){.arg = job};
 	pl_buf_init(&job->text, PL_BUF_UNLIMITED);
+	pl_log_traced(&job->trace, "message was claimed for its reply",
+	    PL_L_OID("message", &job->message.id), PL_L_INT("attempt", job->attempt));
 }
 
 static void

@@ -15,6 +15,7 @@ static struct {
 	struct pl_store_write_call call;
 	struct pl_oid message; /* what the reply is to */
 	int64_t message_unix_ms;
+	struct pl_trace trace; /* of its send */
 	bool is_second_try;
 	bool takes_leased; /* nothing is left that nobody has */
 } sweep;
@@ -39,10 +40,11 @@ on_stored(struct pl_store_write_call *call)
 
 	sweep.state = IDLE;
 	if (err == PL_OK) {
-		pl_log_info("overdue reply was stored",
+		pl_log_info("overdue reply was stored", PL_L_TRACE(&sweep.trace),
 		    PL_L_OID("message", &sweep.message),
+		    PL_L_OID("reply", &reply->message.id),
 		    PL_L_CSTR("kind", pl_reply_kind_name(reply->kind)));
-		message_tell(&reply->message, PL_STR_NONE, NULL, NULL);
+		message_tell(&reply->message, &sweep.trace, PL_STR_NONE, NULL, NULL);
 		pl_message_fini(&reply->message);
 	}
 	if (err == PL_E_CONFLICT && sweep.is_second_try && message_gap() != NULL)
@@ -66,6 +68,7 @@ on_claimed(struct pl_store_write_call *call)
 		return; /* by now the call may be another claim */
 	sweep.message = claimed->message.id;
 	sweep.message_unix_ms = claimed->message.created_unix_ms;
+	sweep.trace = claimed->trace;
 	sweep.is_second_try = claimed->attempt > 1;
 	pl_message_fini(&claimed->message);
 	pl_user_fini(&claimed->busy_user);

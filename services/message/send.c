@@ -116,6 +116,18 @@ on_told(void *arg, enum pl_err err)
 		answer_after_gap(s);
 }
 
+static void
+log_sent(const struct sending *s, const char *what)
+{
+	const struct pl_write_send *sent = &s->call.write.u.send;
+
+	pl_log_traced(&sent->trace, what, PL_L_STR("req", pl_request_id(s->rq)),
+	    PL_L_OID("message", &sent->message.id),
+	    PL_L_OID("sender", &sent->message.sender),
+	    PL_L_OID("receiver", &sent->message.receiver),
+	    PL_L_CSTR("status", pl_status_name(sent->status)));
+}
+
 /* The 201 waits until the bus has the message: the sender's next one may go by another process,
  * and would overtake this one on its way. */
 static void
@@ -123,8 +135,10 @@ tell(struct sending *s)
 {
 	const struct pl_write_send *sent = &s->call.write.u.send;
 
+	log_sent(s, "message was stored");
 	be_patient(s);
-	message_tell(&sent->message, pl_request_header(s->rq, "x-socket-id"), on_told, s);
+	message_tell(&sent->message, &sent->trace,
+	    pl_request_header(s->rq, "x-socket-id"), on_told, s);
 	if (sent->busy)
 		pl_wake_send(pl_app.bus, &sent->message.id);
 }
@@ -136,6 +150,7 @@ tell_again(struct sending *s)
 {
 	int64_t created_unix_ms = s->call.write.u.send.message.created_unix_ms;
 
+	log_sent(s, "message was stored before, under its key");
 	if (message_gap() == NULL ||
 	    pl_clock_unix_ms() - created_unix_ms > SEND_RETRY_TELLS_MS) {
 		answer_and_end(s);
@@ -303,6 +318,7 @@ message_send_post(struct pl_request *rq)
 	s->call.done = on_written;
 	s->call.write.kind = PL_WRITE_SEND;
 	s->call.write.u.send.idem_key = idem_key;
+	s->call.write.u.send.trace = *pl_request_trace(rq);
 	s->call.write.u.send.reply_within_ms = SEND_REPLY_WITHIN_MS;
 	pl_message_init(
 	    &s->call.write.u.send.message, &rq->claims.user, &receiver, text, 0);

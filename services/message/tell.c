@@ -35,18 +35,18 @@ publish_to(const struct pl_oid *user, const struct pl_buf *event, struct telling
 }
 
 void
-message_tell(const struct pl_message *m, struct pl_str not_socket,
-    void (*done)(void *arg, enum pl_err err), void *arg)
+message_tell(const struct pl_message *m, const struct pl_trace *trace,
+    struct pl_str not_socket, void (*done)(void *arg, enum pl_err err), void *arg)
 {
 	struct telling *t = pl_mem_alloc(sizeof(*t));
 	struct pl_buf event;
 
 	*t = (struct telling){m->created_unix_ms, done, arg};
 	pl_buf_init(&event, PL_BUF_UNLIMITED);
-	pl_event_new_message(&event, m);
+	pl_event_new_message(&event, m, trace);
 	publish_to(&m->receiver, &event, NULL);
 	pl_buf_clear(&event);
-	pl_event_message_sent(&event, m, not_socket);
+	pl_event_message_sent(&event, m, trace, not_socket);
 	publish_to(&m->sender, &event, t); /* in one pipeline, so the last */
 	pl_buf_fini(&event);
 }

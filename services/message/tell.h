@@ -4,6 +4,7 @@
 
 #include "bus/gap.h"
 #include "model/message.h"
+#include "proto/trace.h"
 
 void tell_start(void);
 void tell_stop(void);
@@ -11,8 +12,8 @@ void tell_stop(void);
 /* newMessage to the receiver; messageSent to the sender's sockets but not_socket (empty:
  * none). done (may be NULL) is called once the bus took both, or could not; never from here.
  * A failed publish is no failure of the message: the store is the truth, and the gap is noted. */
-void message_tell(const struct pl_message *m, struct pl_str not_socket,
-    void (*done)(void *arg, enum pl_err err), void *arg);
+void message_tell(const struct pl_message *m, const struct pl_trace *trace,
+    struct pl_str not_socket, void (*done)(void *arg, enum pl_err err), void *arg);
 /* What message_tell() noted, and who waits until that is told. NULL after tell_stop(). */
 struct pl_gap *message_gap(void);
 

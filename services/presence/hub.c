@@ -31,16 +31,22 @@ send_to(struct hub_socket *socket, struct pl_ref *packet)
 	pl_sio_client_touch(socket->client);
 }
 
-static void
+/* The number of sockets that it went to. */
+static size_t
 send_to_user(struct hub_user *user, struct pl_ref *packet, struct pl_str not_socket)
 {
+	size_t count = 0;
+
 	pl_list_for_each_safe(link, &user->sockets)
 	{
 		struct hub_socket *socket = PL_CONTAINER(link, struct hub_socket, link);
 
-		if (!pl_str_eq(pl_str(socket->id), not_socket))
-			send_to(socket, packet);
+		if (pl_str_eq(pl_str(socket->id), not_socket))
+			continue;
+		send_to(socket, packet);
+		count++;
 	}
+	return count;
 }
 
 /* stem: the packet of a newMessage up to its offset. */
@@ -60,12 +66,14 @@ message_packet(const struct seen *seen, struct pl_str stem)
 	return packet;
 }
 
-/* A newMessage: once to each socket. What is read from the store may be older than the socket,
- * or long forgotten by it. */
-static void
+/* A newMessage: once to each socket; the number of those that got it now. What is read from the
+ * store may be older than the socket, or long forgotten by it. */
+static size_t
 send_message(struct hub_user *user, struct pl_str stem, const struct pl_message_pos *pos,
     bool is_from_store)
 {
+	size_t count = 0;
+
 	pl_list_for_each_safe(link, &user->sockets)
 	{
 		struct hub_socket *socket = PL_CONTAINER(link, struct hub_socket, link);
@@ -82,7 +90,18 @@ send_message(struct hub_user *user, struct pl_str stem, const struct pl_message_
 		packet = message_packet(&socket->seen, stem);
 		send_to(socket, packet);
 		pl_ref_drop(packet);
+		count++;
 	}
+	return count;
+}
+
+static void
+log_delivered(const struct hub_user *user, const struct pl_event *event, const char *what,
+    size_t count)
+{
+	pl_log_traced(&event->trace, what, PL_L_STR("event", event->name),
+	    PL_L_OID("message", &event->id), PL_L_OID("user", &user->id),
+	    PL_L_INT("sockets", count));
 }
 
 static void
@@ -93,8 +112,12 @@ on_new_message(struct hub_user *user, const struct pl_event *event)
 
 	if (!pl_event_split_offset(event->packet, &stem, &pos))
 		pl_log_warn("bus event had no offset, dropped it");
-	else if (!tail_takes_message())
-		send_message(user, stem, &pos, false);
+	else if (tail_takes_message())
+		log_delivered(
+		    user, event, "message was left to be read from the store", 0);
+	else
+		log_delivered(user, event, "message was delivered",
+		    send_message(user, stem, &pos, false));
 }
 
 static void
@@ -103,6 +126,7 @@ on_user_event(void *arg, struct pl_str channel, struct pl_str payload)
 	struct hub_user *user = arg;
 	struct pl_event event;
 	struct pl_ref *packet;
+	size_t count;
 
 	(void)channel;
 	if (!pl_event_parse(payload, &event)) {
@@ -114,11 +138,12 @@ on_user_event(void *arg, struct pl_str channel, struct pl_str payload)
 		return;
 	}
 	packet = pl_eio_packet_encode(PL_EIO_MESSAGE, event.packet);
-	send_to_user(user, packet, event.not_socket);
+	count = send_to_user(user, packet, event.not_socket);
 	pl_ref_drop(packet);
-	/* Who has sent is not typing any more. */
-	if (pl_str_eq(event.name, PL_STR("messageSent")))
-		typing_end_all(&user->id);
+	if (!pl_str_eq(event.name, PL_STR("messageSent")))
+		return;
+	log_delivered(user, &event, "message was delivered", count);
+	typing_end_all(&user->id); /* who has sent is not typing any more */
 }
 
 /* stem is borrowed from buf, which is filled. */

@@ -48,7 +48,7 @@ is_socket_id(struct pl_str s)
 
 static void
 write_head(struct pl_buf *out, const char *name, const struct pl_oid *id,
-    struct pl_str not_socket)
+    struct pl_str not_socket, const struct pl_trace *trace)
 {
 	struct pl_json_out o;
 
@@ -63,6 +63,10 @@ write_head(struct pl_buf *out, const char *name, const struct pl_oid *id,
 	if (is_socket_id(not_socket)) {
 		pl_jo_key(&o, "not");
 		pl_jo_str(&o, not_socket);
+	}
+	if (trace != NULL && !pl_trace_is_none(trace)) {
+		pl_jo_key(&o, "trace");
+		pl_jo_cstr(&o, trace->text);
 	}
 	pl_jo_end_object(&o);
 	pl_buf_add_char(out, '\n');
@@ -99,20 +103,21 @@ pl_event_new_message_packet(struct pl_buf *out, const struct pl_message *m)
 }
 
 void
-pl_event_new_message(struct pl_buf *out, const struct pl_message *m)
+pl_event_new_message(
+    struct pl_buf *out, const struct pl_message *m, const struct pl_trace *trace)
 {
-	write_head(out, "newMessage", &m->id, PL_STR_NONE);
+	write_head(out, "newMessage", &m->id, PL_STR_NONE, trace);
 	pl_event_new_message_packet(out, m);
 }
 
 /* No offset: the client would recover from there, though recovery replays no messageSent. */
 void
-pl_event_message_sent(
-    struct pl_buf *out, const struct pl_message *m, struct pl_str not_socket)
+pl_event_message_sent(struct pl_buf *out, const struct pl_message *m,
+    const struct pl_trace *trace, struct pl_str not_socket)
 {
 	struct pl_json_out o;
 
-	write_head(out, "messageSent", &m->id, not_socket);
+	write_head(out, "messageSent", &m->id, not_socket, trace);
 	start_packet(out, &o, "messageSent");
 	pl_message_write(&o, m);
 	end_packet(&o);
@@ -124,7 +129,7 @@ pl_event_status_changed(struct pl_buf *out, const struct pl_oid *user,
 {
 	struct pl_json_out o;
 
-	write_head(out, "statusChanged", user, PL_STR_NONE);
+	write_head(out, "statusChanged", user, PL_STR_NONE, NULL);
 	start_packet(out, &o, "statusChanged");
 	pl_jo_object(&o);
 	pl_jo_key(&o, "userId");
@@ -143,7 +148,7 @@ pl_event_typing(
 {
 	struct pl_json_out o;
 
-	write_head(out, "typing", NULL, PL_STR_NONE);
+	write_head(out, "typing", NULL, PL_STR_NONE, NULL);
 	start_packet(out, &o, "typing");
 	pl_jo_object(&o);
 	pl_jo_key(&o, "from");
@@ -158,7 +163,7 @@ pl_event_typing(
 	end_packet(&o);
 }
 
-/* ---- reading: only what the writers above write ---- */
+/* ---- reading: what the writers above write, and those of later versions ---- */
 
 /* Take word off the front of *s. */
 static bool
@@ -195,6 +200,30 @@ is_name(struct pl_str s)
 }
 
 static bool
+is_out_of_place(struct pl_str key)
+{
+	return pl_str_eq(key, PL_STR("name")) || pl_str_eq(key, PL_STR("id")) ||
+	       pl_str_eq(key, PL_STR("not"));
+}
+
+/* `,"key":"value"` as often as there are, and the brace. A trace that is none is as good as
+ * absent: nothing hangs on it. */
+static bool
+parse_rest(struct pl_str s, struct pl_event *e)
+{
+	struct pl_str key, value;
+
+	while (skip(&s, PL_STR(",\""))) {
+		if (!take_quoted(&s, &key) || !is_name(key) || is_out_of_place(key) ||
+		    !skip(&s, PL_STR(":\"")) || !take_quoted(&s, &value))
+			return false;
+		if (pl_str_eq(key, PL_STR("trace")))
+			(void)!pl_trace_parse(value, &e->trace);
+	}
+	return pl_str_eq(s, PL_STR("}"));
+}
+
+static bool
 parse_head(struct pl_str s, struct pl_event *e)
 {
 	struct pl_str hex;
@@ -210,7 +239,7 @@ parse_head(struct pl_str s, struct pl_event *e)
 	if (skip(&s, PL_STR(",\"not\":\"")))
 		if (!take_quoted(&s, &e->not_socket) || !is_socket_id(e->not_socket))
 			return false;
-	return pl_str_eq(s, PL_STR("}"));
+	return parse_rest(s, e);
 }
 
 /* `2["<name>",...]`, one line of UTF-8: it goes to the sockets as it is. */

@@ -14,12 +14,14 @@
  *
  * An event is encoded once, by its publisher, as the Socket.IO packet that the sockets get:
  *
- *   {"name":"newMessage","id":"<id>","not":"<socket id>"}\n
+ *   {"name":"newMessage","id":"<id>","not":"<socket id>","trace":"<traceparent>"}\n
  *   2["newMessage",{...},"<offset>"]
  *
- * id (of the message, or of the user whose status changed) and not are there where they have a
- * meaning; offset is the message's place in the order (model/message.h), which makes
- * connection state recovery possible.  Threads: any.
+ * id (of the message, or of the user whose status changed), not and trace are there where they
+ * have a meaning; offset is the message's place in the order (model/message.h), which makes
+ * connection state recovery possible. The first line ends with the bus: no client sees it.
+ * Members that a reader does not know, strings behind these, are passed over, so that processes
+ * of two versions understand each other.  Threads: any.
  */
 #ifndef PL_BUS_EVENTS_H
 #define PL_BUS_EVENTS_H
@@ -27,6 +29,7 @@
 #include "auth/jwt.h"
 #include "model/message.h"
 #include "model/status.h"
+#include "proto/trace.h"
 
 #define PL_CHANNEL_ALL     "parley:all"
 #define PL_CHANNEL_REVOKED "parley:revoked"
@@ -42,14 +45,16 @@ struct pl_event {
 	struct pl_oid id; /* the message's; of statusChanged the user's */
 	struct pl_str
 	    not_socket; /* a Socket.IO socket id that does not get it; empty: none */
-	struct pl_str packet; /* the Socket.IO packet, ready to send */
+	struct pl_trace trace; /* of the request that it comes from, or none */
+	struct pl_str packet;  /* the Socket.IO packet, ready to send */
 };
 
 /* newMessage, to the receiver. */
-void pl_event_new_message(struct pl_buf *out, const struct pl_message *m);
+void pl_event_new_message(
+    struct pl_buf *out, const struct pl_message *m, const struct pl_trace *trace);
 /* messageSent, to the sender's other sockets. not_socket: X-Socket-Id, or empty. */
-void pl_event_message_sent(
-    struct pl_buf *out, const struct pl_message *m, struct pl_str not_socket);
+void pl_event_message_sent(struct pl_buf *out, const struct pl_message *m,
+    const struct pl_trace *trace, struct pl_str not_socket);
 /* statusChanged, to all. */
 void pl_event_status_changed(struct pl_buf *out, const struct pl_oid *user,
     enum pl_status status, struct pl_str note);

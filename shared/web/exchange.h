@@ -39,7 +39,8 @@ struct pl_request_impl {
 	bool *ended; /* tells the dispatch below us on the stack; NULL once it returned */
 	struct pl_json *json;
 	struct pl_stream *stream;
-	char *param; /* decoded */
+	struct pl_trace trace; /* none until it is asked for */
+	char *param;           /* decoded */
 	char peer[INET6_ADDRSTRLEN];
 	/* GONE: what the slices point into, taken from kore */
 	u_int8_t *kept_head;

@@ -56,6 +56,17 @@ pl_request_id(const struct pl_request *rq)
 	return pl_request_header(rq, "x-request-id");
 }
 
+const struct pl_trace *
+pl_request_trace(const struct pl_request *rq)
+{
+	struct pl_trace *trace = &pl_exchange_of(rq)->trace;
+
+	if (pl_trace_is_none(trace) &&
+	    !pl_trace_parse(pl_request_header(rq, "traceparent"), trace))
+		pl_trace_new(trace);
+	return trace;
+}
+
 static bool
 is_json(struct pl_str content_type)
 {

@@ -11,6 +11,7 @@
 
 #include "auth/jwt.h"
 #include "base/json.h"
+#include "proto/trace.h"
 
 struct pl_request {
 	struct pl_str method;
@@ -39,6 +40,11 @@ enum pl_err pl_request_token(
     const struct pl_request *rq, struct pl_str *token) PL_MUST_CHECK;
 /* X-Request-Id, for logs. */
 struct pl_str pl_request_id(const struct pl_request *rq);
+/* Its traceparent; one that begins here where it brings none, the same at each call. */
+const struct pl_trace *pl_request_trace(const struct pl_request *rq);
+/* Both ids, which every line about a request has. */
+#define PL_L_REQUEST(rq_)                                                                \
+	PL_L_STR("req", pl_request_id(rq_)), PL_L_TRACE(pl_request_trace(rq_))
 /* The body as a JSON object, freed with the request. NULL: it was none, and the request
  * has been answered (400, 413 or 415): return at once. */
 const struct pl_json *pl_request_json(struct pl_request *rq) PL_MUST_CHECK;

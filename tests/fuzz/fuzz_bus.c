@@ -36,6 +36,7 @@ try_event(struct pl_str payload)
 		return;
 	must(e.name.len > 0 && is_inside(e.name, payload));
 	must(is_inside(e.not_socket, payload) && is_inside(e.packet, payload));
+	must(pl_trace_is_none(&e.trace) || strlen(e.trace.text) == PL_TRACE_LEN);
 	must(e.packet.ptr + e.packet.len == payload.ptr + payload.len);
 	must(pl_utf8_is_valid(e.packet) &&
 	     memchr(e.packet.ptr, '\n', e.packet.len) == NULL);

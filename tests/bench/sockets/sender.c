@@ -107,7 +107,7 @@ sender_publish(struct sender *s, size_t receiver, const char *text)
 	    pl_str(text), pl_clock_unix_ms());
 	pl_channel_user(&m.receiver, channel);
 	pl_buf_init(&event, PL_BUF_UNLIMITED);
-	pl_event_new_message(&event, &m);
+	pl_event_new_message(&event, &m, NULL);
 	reply = redisCommand(s->redis, "PUBLISH %s %b", channel, event.data, event.len);
 	if (reply == NULL || reply->type != REDIS_REPLY_INTEGER)
 		bench_die("Redis did not take an event");

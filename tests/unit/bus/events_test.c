@@ -1,9 +1,10 @@
 #include "fixture.h"
 #include "bus/events.h"
 
-#define ID_A "65a000000000000000000001"
-#define ID_B "65a000000000000000000002"
-#define ID_M "65a0000000000000000000ff"
+#define ID_A  "65a000000000000000000001"
+#define ID_B  "65a000000000000000000002"
+#define ID_M  "65a0000000000000000000ff"
+#define TRACE "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 static struct pl_oid
 oid(const char *hex)
@@ -59,7 +60,7 @@ new_message_is_the_packet_with_its_offset(void **state)
 	message_init(&m, "a \"b\"\n\xc3\xa9");
 	pl_buf_init(&out, 100000);
 	pl_buf_init(&packet, 100000);
-	pl_event_new_message(&out, &m);
+	pl_event_new_message(&out, &m, NULL);
 	pl_event_new_message_packet(&packet, &m);
 	assert_memory_equal(out.data, want, sizeof(want) - 1);
 	tail = pl_str_n(out.data + sizeof(want) - 1, out.len - sizeof(want) + 1);
@@ -98,7 +99,7 @@ message_sent_names_the_socket_that_does_not_hear_it(void **state)
 
 		message_init(&m, "x");
 		pl_buf_init(&out, 100000);
-		pl_event_message_sent(&out, &m, pl_str(rows[i].socket));
+		pl_event_message_sent(&out, &m, NULL, pl_str(rows[i].socket));
 		parse_exactly(&out, &e);
 		assert_true(pl_str_eq(e.name, PL_STR("messageSent")));
 		assert_true(e.has_id);
@@ -108,6 +109,69 @@ message_sent_names_the_socket_that_does_not_hear_it(void **state)
 		assert_memory_equal(out.data + out.len - 2, "}]", 2);
 		pl_buf_fini(&out);
 		pl_message_fini(&m);
+	}
+}
+
+/* The sockets get the same bytes as without it. */
+static void
+a_trace_stands_in_the_first_line_alone(void **state)
+{
+	struct pl_trace trace = {TRACE}, none = {0};
+	struct pl_message m;
+	struct pl_event e, plain_e;
+	struct pl_buf out, plain;
+
+	(void)state;
+	message_init(&m, "x");
+	pl_buf_init(&out, 100000);
+	pl_buf_init(&plain, 100000);
+	pl_event_new_message(&out, &m, &trace);
+	pl_event_new_message(&plain, &m, &none);
+	assert_true(pl_str_starts(
+	    pl_buf_str(&out), PL_STR("{\"name\":\"newMessage\",\"id\":\"" ID_M
+				     "\",\"trace\":\"" TRACE "\"}\n2[")));
+	parse_exactly(&out, &e);
+	parse_exactly(&plain, &plain_e);
+	assert_string_equal(e.trace.text, TRACE);
+	assert_true(pl_trace_is_none(&plain_e.trace));
+	assert_true(pl_str_eq(e.packet, plain_e.packet));
+	pl_buf_clear(&out);
+	pl_event_message_sent(&out, &m, &trace,
+	    PL_STR("0123456789012345678901234567890123456789012345678901234567890123"));
+	parse_exactly(&out, &e);
+	assert_string_equal(e.trace.text, TRACE);
+	assert_int_equal(e.not_socket.len, 64);
+	assert_null(memmem(e.packet.ptr, e.packet.len, "4bf92f", 6));
+	pl_buf_fini(&out);
+	pl_buf_fini(&plain);
+	pl_message_fini(&m);
+}
+
+static void
+passes_over_what_a_later_version_may_say(void **state)
+{
+	static const struct {
+		const char *head, *trace;
+	} rows[] = {{"{\"name\":\"a\",\"x\":\"1\"}", ""},
+	    {"{\"name\":\"a\",\"id\":\"" ID_A "\",\"x\":\"\",\"y\":\"\xc3\xa9\"}", ""},
+	    {"{\"name\":\"a\",\"x\":\"1\",\"trace\":\"" TRACE "\",\"y\":\"2\"}", TRACE},
+	    {"{\"name\":\"a\",\"trace\":\"01-4bf92f3577b34da6a3ce929d0e0e4736-"
+	     "00f067aa0ba902b7-01-more\"}",
+		TRACE},
+	    {"{\"name\":\"a\",\"trace\":\"\"}", ""},
+	    {"{\"name\":\"a\",\"trace\":\"x\\n\"}", ""}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct pl_event e;
+		struct pl_buf text;
+
+		pl_buf_init(&text, 1000);
+		pl_buf_printf(&text, "%s\n2[\"a\",1]", rows[i].head);
+		if (!pl_event_parse(pl_buf_str(&text), &e))
+			fail_msg("row %zu: %s", i, rows[i].head);
+		assert_string_equal(e.trace.text, rows[i].trace);
+		pl_buf_fini(&text);
 	}
 }
 
@@ -169,6 +233,10 @@ refuses_what_it_would_not_write(void **state)
 	    {"{\"name\":\"a\",\"not\":\"\"}" P, false},
 	    {"{\"name\":\"a\",\"not\":\"s s\"}" P, false},
 	    {"{\"name\":\"a\",\"x\":1}" P, false},
+	    {"{\"name\":\"a\",\"x\":\"1}" P, false},
+	    {"{\"name\":\"a\",\"x\":\"1\",}" P, false},
+	    {"{\"name\":\"a\",\"x\",\"1\"}" P, false},
+	    {"{\"name\":\"a\",\"\":\"1\"}" P, false},
 	    {"{\"name\":\"a\"}}" P, false},
 	    {"{\"name\":\"a\"}\r" P, false},
 	    {"{\"name\":\"a\"}\n2[\"a\"]", false},
@@ -232,7 +300,7 @@ the_longest_message_fits(void **state)
 	text[65536] = '\0';
 	message_init(&m, text);
 	pl_buf_init(&out, PL_BUF_UNLIMITED);
-	pl_event_new_message(&out, &m);
+	pl_event_new_message(&out, &m, NULL);
 	assert_true(pl_event_parse(pl_buf_str(&out), &e));
 	pl_buf_fini(&out);
 	pl_message_fini(&m);
@@ -242,6 +310,7 @@ the_longest_message_fits(void **state)
 static void
 any_changed_byte_is_refused_or_harmless(void **state)
 {
+	struct pl_trace trace = {TRACE};
 	struct pl_message m;
 	struct pl_event e;
 	struct pl_buf out;
@@ -249,7 +318,7 @@ any_changed_byte_is_refused_or_harmless(void **state)
 	(void)state;
 	message_init(&m, "hello");
 	pl_buf_init(&out, 10000);
-	pl_event_message_sent(&out, &m, PL_STR("sock"));
+	pl_event_message_sent(&out, &m, &trace, PL_STR("sock"));
 	for (size_t i = 0; i < out.len; i++) {
 		char was = out.data[i];
 
@@ -329,6 +398,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(new_message_is_the_packet_with_its_offset),
 	    cmocka_unit_test(message_sent_names_the_socket_that_does_not_hear_it),
+	    cmocka_unit_test(a_trace_stands_in_the_first_line_alone),
+	    cmocka_unit_test(passes_over_what_a_later_version_may_say),
 	    cmocka_unit_test(status_and_typing_are_these_bytes),
 	    cmocka_unit_test(refuses_what_it_would_not_write),
 	    cmocka_unit_test(refuses_events_past_its_limits),
