@@ -1,14 +1,25 @@
 #!/bin/bash
 # The gateway in its container: nginx, and beside it what tells it who serves. Ends with either.
+#
+# SIGTERM: what was asked is answered; sockets, which end with no answer, are cut after 15 s, and
+# their clients come back elsewhere.
 set -eu
 umask 077
-prefix=/run/parley/gateway
-/app/gateway/render.sh "$prefix"
-/app/gateway-follow "$prefix" &
+answer_s=15 # as long as members.lua lets a service take
+here=$(dirname "$0")
+prefix=$PWD/gateway
+ulimit -S -n "$(ulimit -H -n)" # engines differ in what they begin with
+"$here/gateway/render.sh" "$prefix"
+is_ending=
+trap 'is_ending=1' TERM INT QUIT
+"$here/gateway-follow" "$prefix" &
 # No secret is for nginx to see.
 env -i PATH="$PATH" nginx -p "$prefix" -e stderr -c conf/nginx.conf &
 nginx=$!
-trap 'kill -QUIT $nginx 2>/dev/null' TERM INT QUIT
 wait -n || true
+if [ -n "$is_ending" ]; then
+	kill -QUIT $nginx 2>/dev/null || true
+	timeout $answer_s tail --pid=$nginx -s 0.1 -f /dev/null || true
+fi
 kill $(jobs -p) 2>/dev/null || true
 wait
