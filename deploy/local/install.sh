@@ -26,7 +26,7 @@ case ${1:-} in
 run) ;;
 test)
 	by_program="$by_program sqlite3 promtool:prometheus chromium gcovr javac:default-jdk-headless mvn:maven"
-	by_package="$by_package libcmocka-dev libwslay-dev"
+	by_package="$by_package libcmocka-dev libwslay-dev python3-venv"
 	node=$(node --version 2>/dev/null) || node=v0
 	node=${node#v}
 	[ "${node%%.*}" -ge 18 ] || by_package="$by_package nodejs"
