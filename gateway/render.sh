@@ -3,8 +3,9 @@
 #
 #   usage: render.sh PREFIX
 #
-# From the environment; what has no default must be set:
-#   GATEWAY_LISTEN        addresses to listen on: "127.0.0.1:5000 [::1]:5000"
+# From the environment:
+#   GATEWAY_LISTEN        addresses to listen on      (those of GATEWAY_BIND with PORT)
+#   GATEWAY_BIND, PORT    "127.0.0.1 [::1]", without what this machine lacks, and 5000
 #   WWW_DIR               the web client's folder          (default: web/ beside this file)
 #   GATEWAY_CSP           its Content-Security-Policy      (strict for our own client)
 #   BODY_BYTES_MAX        a request body                   (102400)
@@ -28,7 +29,6 @@ die() {
 here=$(cd "$(dirname "$0")" && pwd)
 [ $# -eq 1 ] || die "usage: render.sh PREFIX"
 prefix=$1
-: "${GATEWAY_LISTEN:?}"
 www=${WWW_DIR:-$here/web}
 
 # What goes into the configuration as text must not be able to end its quotes.
@@ -46,6 +46,15 @@ number() { # name, value
 	esac
 	echo "$2"
 }
+port=$(number PORT "${PORT:-5000}")
+addresses() {
+	for host in ${GATEWAY_BIND:-127.0.0.1 [::1]}; do
+		# A machine may have IPv6 switched off.
+		[ "$host" != '[::1]' ] || grep -qs '^0*1 ' /proc/net/if_inet6 || continue
+		echo "$host:$port"
+	done
+}
+listens_at=${GATEWAY_LISTEN:-$(addresses)}
 body_bytes_max=$(number BODY_BYTES_MAX "${BODY_BYTES_MAX:-102400}")
 packet_bytes_max=$(number PACKET_BYTES_MAX "${PACKET_BYTES_MAX:-1000000}")
 rate=$(number GATEWAY_REQUESTS_PER_SECOND "${GATEWAY_REQUESTS_PER_SECOND:-0}")
@@ -93,7 +102,7 @@ fi
 listen() {
 	tls=
 	[ -z "${GATEWAY_TLS_CERT:-}" ] || tls=" ssl http2"
-	for address in $GATEWAY_LISTEN; do
+	for address in $listens_at; do
 		echo "listen $address$tls;"
 	done
 	[ -n "$tls" ] || return 0

@@ -241,14 +241,9 @@ prepare_service() { # auth, number
 }
 
 prepare_gateway() {
-	local host listen= why
+	local host why
 
-	for host in $bind; do
-		# A machine may have IPv6 switched off.
-		[[ $host != '[::1]' ]] || grep -qs '^0*1 ' /proc/net/if_inet6 || continue
-		listen+=" $host:$port"
-	done
-	why=$(GATEWAY_LISTEN=$listen "$root/gateway/render.sh" "$run/gateway" 2>&1) ||
+	why=$("$root/gateway/render.sh" "$run/gateway" 2>&1) ||
 		die $EX_CONFIG "$why"
 	ln -sfn ../gateway/logs/access.log "$run/logs/access.log"
 	services+=(follower gateway)

@@ -135,8 +135,8 @@ const struct pl_setting pl_settings_table[] = {
 	/* make run and the gateway */
 	INT("PORT", "5000", 1, 65535, "", LOCAL | GATEWAY, port,
 	    "Port of the gateway: where the web page and the API are.")
-	TEXT("GATEWAY_BIND", "127.0.0.1 [::1]", LOCAL, gateway_bind,
-	    "Addresses that `make run` listens on; `0.0.0.0` for other machines.")
+	TEXT("GATEWAY_BIND", "127.0.0.1 [::1]", LOCAL | GATEWAY, gateway_bind,
+	    "Addresses that the gateway listens on; `0.0.0.0` for other machines.")
 	INT("GATEWAY_SOCKETS_PER_ADDRESS", "0", 0, 1000000, "sockets", LOCAL | GATEWAY,
 	    gateway_sockets_per_address,
 	    "Sockets and waiting polls of one address; beyond it 429; 0: no limit.")
