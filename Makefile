@@ -182,6 +182,9 @@ chaos-mutants: all ## three broken builds that the history checker must find out
 compose-test: ## build and run docker-compose.yml, where a Docker engine answers
 	@npm --prefix tests ci --no-progress >/dev/null && deploy/docker/compose_test.sh
 
+deb: ## build the Debian package: build/deb/parley_VERSION_amd64.deb
+	@deploy/local/install.sh deb && deploy/debian/build.sh
+
 # FROM and TO, each a data folder or a mongodb:// URI, reach it by the environment.
 migrate: ## copy a store into another: FROM=data TO=mongodb://host/chat, or back
 	@deploy/local/install.sh run && \
@@ -227,7 +230,7 @@ bench-login: all ## does the time of a failed login tell of the user?
 	@node tests/bench/login_times.mjs
 
 .SECONDARY:
--include $(shell find $B -name '*.d' 2>/dev/null)
+-include $(shell find $B -path $B/deb -prune -o -name '*.d' -print 2>/dev/null)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -235,4 +238,4 @@ help: ## list the targets
 clean: ## remove what was built
 	rm -rf build
 
-.PHONY: all bench-login bench-sockets bench-store chaos chaos-mutants compose-test conformance-server run units test lint check help clean
+.PHONY: all bench-login bench-sockets bench-store chaos chaos-mutants compose-test conformance-server deb run units test lint check help clean

@@ -1,10 +1,11 @@
 #!/bin/bash
 # Installs the Debian packages that Parley needs; does nothing where all are there.
 #
-#   usage: install.sh run | test
+#   usage: install.sh run | test | deb
 #
 #   run   to build Parley and run it
 #   test  besides that, what its tests need
+#   deb   to build the Debian package
 #
 # Needs root or sudo only where something is missing. The nginx and Redis that come with the
 # packages are for Parley to start: the system's own services of them are neither started now nor
@@ -17,6 +18,7 @@ die() {
 }
 
 # A program may have come from elsewhere than Debian's package; a library may not.
+to_make_a_package="dpkg-buildpackage:dpkg-dev dh:debhelper"
 by_program="gcc make kore redis-server:redis-server nginx:nginx curl pkg-config
 	setpriv:util-linux"
 by_package="libc6-dev libjwt-dev libhiredis-dev libsodium-dev libjansson-dev libsqlite3-dev
@@ -24,15 +26,17 @@ by_package="libc6-dev libjwt-dev libhiredis-dev libsodium-dev libjansson-dev lib
 	libnginx-mod-http-lua ca-certificates"
 case ${1:-} in
 run) ;;
+deb) by_program="$by_program $to_make_a_package" ;;
 test)
-	by_program="$by_program sqlite3 promtool:prometheus chromium gcovr javac:default-jdk-headless mvn:maven"
+	by_program="$by_program sqlite3 promtool:prometheus chromium gcovr javac:default-jdk-headless mvn:maven
+		$to_make_a_package lintian systemd-analyze:systemd"
 	by_package="$by_package libcmocka-dev libwslay-dev python3-venv"
 	node=$(node --version 2>/dev/null) || node=v0
 	node=${node#v}
 	[ "${node%%.*}" -ge 18 ] || by_package="$by_package nodejs"
 	by_program="$by_program npm"
 	;;
-*) die "usage: install.sh run | test" ;;
+*) die "usage: install.sh run | test | deb" ;;
 esac
 
 PATH=$PATH:/usr/sbin:/sbin

@@ -3,6 +3,7 @@
  *
  *   --markdown  the README's tables, one for each group of readers
  *   --env       env.example: each setting with its default, commented out
+ *   --units     /etc/parley/parley.env: the same, of those that systemd's units leave open
  */
 #include <stdio.h>
 #include <string.h>
@@ -113,9 +114,21 @@ print_markdown(size_t group)
 }
 
 static void
-print_env(size_t group)
+print_title(size_t group)
 {
 	printf("%s# ---- %s ----\n", group > 0 ? "\n" : "", groups[group].title);
+}
+
+static void
+print_env_row(const struct pl_setting *row)
+{
+	printf("#%s=%s\n", row->name, row->preset != NULL ? row->preset : "");
+}
+
+static void
+print_env(size_t group)
+{
+	print_title(group);
 	for (size_t i = 0; i < pl_settings_rows; i++) {
 		const struct pl_setting *row = &pl_settings_table[i];
 
@@ -125,7 +138,35 @@ print_env(size_t group)
 		if (row->type == PL_SETTING_SECRET)
 			printf("# A secret: may come as %s_FILE, the path of a file.\n",
 			    row->name);
-		printf("#%s=%s\n", row->name, row->preset != NULL ? row->preset : "");
+		print_env_row(row);
+	}
+}
+
+/* Not what a unit sets for each process of its own, and not what only `make run` reads. */
+static bool
+is_left_open(const struct pl_setting *row)
+{
+	return (row->services & (PL_SVC_ALL | PL_SVC_GATEWAY)) != 0 &&
+	       strcmp(row->name, "LISTEN") != 0 && strcmp(row->name, "INSTANCE") != 0 &&
+	       strcmp(row->name, "DATA_DIR") != 0;
+}
+
+/* Secrets have files of their own there, and are not to be put in here. */
+static void
+print_units(size_t group)
+{
+	print_title(group);
+	for (size_t i = 0; i < pl_settings_rows; i++) {
+		const struct pl_setting *row = &pl_settings_table[i];
+
+		if (group_of(row) != group || !is_left_open(row))
+			continue;
+		printf("# %s\n", row->help);
+		if (row->type == PL_SETTING_SECRET)
+			printf("# A secret: put it into /etc/parley/secrets/%s\n",
+			    row->name);
+		else
+			print_env_row(row);
 	}
 }
 
@@ -138,8 +179,10 @@ main(int argc, char **argv)
 		print = print_markdown;
 	else if (argc == 2 && strcmp(argv[1], "--env") == 0)
 		print = print_env;
+	else if (argc == 2 && strcmp(argv[1], "--units") == 0)
+		print = print_units;
 	if (print == NULL) {
-		fprintf(stderr, "usage: parley-settings --markdown | --env\n");
+		fprintf(stderr, "usage: parley-settings --markdown | --env | --units\n");
 		return 2;
 	}
 	for (size_t g = 0; g < GROUPS; g++)

@@ -1,0 +1,16 @@
+#!/bin/sh
+# Becomes Parley's own Redis, in its unit. Address and password are those of the secret REDIS_URL;
+# they go by a file, for the arguments of a process are everybody's to read.
+set -eu
+ours=127.64.0.1:6379
+url=$(cat "$CREDENTIALS_DIRECTORY/REDIS_URL")
+password=${url#redis://:}
+password=${password%%@*}
+[ "$url" = "redis://:$password@$ours" ] || {
+	echo "REDIS_URL must look like redis://:password@$ours" >&2
+	exit 78
+}
+printf '%s\n' "bind ${ours%:*}" "port ${ours#*:}" "dir $PWD" "requirepass $password" 'save ""' \
+	"appendonly yes" "appendfsync everysec" "maxmemory-policy noeviction" "daemonize no" \
+	>"$RUNTIME_DIRECTORY/redis.conf"
+exec redis-server "$RUNTIME_DIRECTORY/redis.conf"

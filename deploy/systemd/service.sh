@@ -1,0 +1,19 @@
+#!/bin/sh
+# Becomes one process of Parley, in its unit: service NAME [ARGUMENTS]
+#
+# What systemd hands over as credentials (LoadCredential) is told by NAME_FILE, where there is
+# any: an empty one is a secret that is not set.
+set -eu
+lib=/usr/lib/parley
+for file in "$CREDENTIALS_DIRECTORY"/*; do
+	[ ! -s "$file" ] || export "${file##*/}_FILE=$file"
+done
+name=$1
+shift
+case $name in
+auth | message | presence)
+	printf '%s\n' "load $lib/$name.so" "pidfile ./kore.pid" >kore.conf
+	exec kore -f -n -r -q -c kore.conf
+	;;
+*) exec "$lib/$name" "$@" ;;
+esac
