@@ -1,0 +1,81 @@
+// The Debian package, as `make deb` builds it: what is in it, and what systemd makes of its units.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import { root } from '../support/stack.mjs';
+
+const run = promisify(execFile);
+const out = async (program, ...args) => (await run(program, args, { cwd: root, maxBuffer: 1 << 24 })).stdout;
+
+let dir, deb, units;
+const at = (...names) => path.join(dir, ...names);
+const unitFile = (name) => readFile(at('lib/systemd/system', name), 'utf8');
+
+before(async () => {
+  const start = Date.now();
+  deb = (await out('make', '-s', 'deb')).trim().split('\n').at(-1);
+  assert.ok(Date.now() - start < 90000, `the build took ${Date.now() - start} ms`);
+  dir = await mkdtemp(path.join(tmpdir(), 'parley-deb-'));
+  await out('dpkg-deb', '-x', deb, dir);
+  units = (await readdir(at('lib/systemd/system'))).filter((name) => name.endsWith('.service'));
+});
+after(() => dir && rm(dir, { recursive: true }));
+
+test('the package has the version of its changelog, and lintian finds nothing', async () => {
+  const [, version] = /\((.*?)\)/.exec(await readFile(path.join(root, 'deploy/debian/changelog'), 'utf8'));
+  assert.equal(path.basename(deb), `parley_${version}_amd64.deb`);
+  await out('lintian', '--allow-root', '--fail-on', 'error,warning', deb);
+});
+
+test('settings are a conffile, and those of the settings table', async () => {
+  assert.match(await out('dpkg-deb', '-I', deb, 'conffiles'), /^\/etc\/parley\/parley\.env$/m);
+  const env = await readFile(at('etc/parley/parley.env'), 'utf8');
+  assert.equal(env, await out('build/parley-settings', '--units'));
+  const own = /^(LISTEN|INSTANCE|DATA_DIR)$/;
+  for (const [, name, values, readers] of (await out('build/parley-settings', '--markdown'))
+    .matchAll(/^\| `(\w+)`.*?\| [^|]*\| ([^|]*) \| ([^|]*) \|/gm)) {
+    const isOpen = readers !== 'make run' && !own.test(name);
+    assert.equal(env.includes(values === 'secret' ? `/secrets/${name}\n` : `#${name}=`), isOpen, name);
+  }
+});
+
+test('each service is handed the secrets that it reads, and no others', async () => {
+  const secrets = [...(await out('build/parley-settings', '--markdown'))
+    .matchAll(/^\| `(\w+)`.*?\| secret \| ([^|]*) \|/gm)].map(([, name, readers]) => ({ name, readers: readers.split(', ') }));
+  assert.ok(secrets.length >= 5);
+  for (const service of ['auth', 'message', 'presence', 'llm-responder']) {
+    const given = [...(await unitFile(`parley-${service}@.service`)).matchAll(/^LoadCredential=(\w+):\/etc\/parley\/secrets\/\1$/gm)].map(([, name]) => name);
+    assert.deepEqual(given.sort(), secrets.filter(({ readers }) => readers.includes(service)).map(({ name }) => name).sort(), service);
+  }
+  await out(at('usr/lib/parley/draw-secrets'), at('secrets'));
+  assert.deepEqual((await readdir(at('secrets'))).sort(), secrets.map(({ name }) => name).sort());
+});
+
+test('a secret is drawn once, and only its owner may read it', async () => {
+  await out(at('usr/lib/parley/draw-secrets'), at('drawn'));
+  const first = await readFile(at('drawn/JWT_SECRET'), 'utf8');
+  assert.match(first, /^[0-9a-f]{64}\n$/);
+  await out(at('usr/lib/parley/draw-secrets'), at('drawn'));
+  assert.equal(await readFile(at('drawn/JWT_SECRET'), 'utf8'), first);
+  assert.equal((await out('stat', '-c', '%a', at('drawn'), at('drawn/JWT_SECRET'))).trim(), '700\n600');
+});
+
+test('no unit exposes more than 1.5 by systemd-analyze security', async () => {
+  assert.equal(units.length, 7);
+  for (const unit of units) {
+    const text = await out('systemd-analyze', 'security', '--offline=true', '--threshold=15', '--no-pager', at('lib/systemd/system', unit));
+    assert.match(text, /Overall exposure level for .*: 1\.\d OK/);
+  }
+});
+
+test('a stop waits longer than a drain takes', async () => {
+  const common = await unitFile('parley-.service.d/10-common.conf');
+  const [, drain] = /^#DRAIN_SECONDS=(\d+)$/m.exec(await readFile(at('etc/parley/parley.env'), 'utf8'));
+  const [, limit] = /^TimeoutStopSec=(\d+)$/m.exec(common);
+  assert.ok(Number(limit) >= Number(drain) + 5 + 5);
+  assert.match(common, /^KillMode=mixed$/m);
+});
