@@ -226,6 +226,9 @@ bench-sockets: $B/tests/bench/sockets_bench $B/message.so $B/presence.so ## what
 bench-store: $B/tests/bench/store_bench build/mongo/ready ## what a send and a page cost as a conversation grows
 	@$<
 
+bench-routes: all ## what a request costs in each part of the stack: REQUESTS=4000 AT_ONCE=32
+	@node tests/bench/routes.mjs
+
 bench-login: all ## does the time of a failed login tell of the user?
 	@node tests/bench/login_times.mjs
 
@@ -238,4 +241,4 @@ help: ## list the targets
 clean: ## remove what was built
 	rm -rf build
 
-.PHONY: all bench-login bench-sockets bench-store chaos chaos-mutants compose-test conformance-server deb run units test lint check help clean
+.PHONY: all bench-login bench-routes bench-sockets bench-store chaos chaos-mutants compose-test conformance-server deb run units test lint check help clean

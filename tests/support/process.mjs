@@ -31,3 +31,22 @@ export async function usedMs(pid) {
   const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).replace(/^.*\) /s, '').split(' ');
   return (Number(fields[11]) + Number(fields[12])) * 10; // utime, stime, in hundredths
 }
+
+/** A process and all below it. */
+async function treeOf(root) {
+  const all = await processes();
+  const tree = [root];
+  for (let i = 0; i < tree.length; i++) tree.push(...all.filter(({ parent }) => parent === tree[i]).map(({ pid }) => pid));
+  return tree;
+}
+
+const sumOver = async (root, of) => (await Promise.all((await treeOf(root)).map(of))).reduce((sum, x) => sum + x, 0);
+
+/** Processor time of a process and all below it that live, in ms. */
+export const treeUsedMs = (root) => sumOver(root, usedMs);
+
+/** Their memory, in bytes; what they share with others counts in parts. */
+export const treeBytes = (root) => sumOver(root, async (pid) => {
+  const rollup = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8');
+  return Number(/^Pss:\s*(\d+) kB$/m.exec(rollup)[1]) * 1024;
+});
