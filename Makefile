@@ -65,21 +65,26 @@ $B/libparley.a: $(LIB_OBJ)
 	@echo "  ar $@"
 	@rm -f $@ && ar rcs $@ $^
 
+# What runs is put in place whole: make run may start it at any moment, and what has the old one
+# mapped keeps it.
 define service_rule
 $B/$(1).so: $(call svc_obj,$(1)) $(KORE_OBJ) $B/libparley.a
 	@echo "  ld $$@"
-	@$$(CC) -shared $$(CFLAGS) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) $B/libparley.a $$(LIBS)
+	@$$(CC) -shared $$(CFLAGS) $$(LDFLAGS) -o $$@.new $$(filter %.o,$$^) $B/libparley.a $$(LIBS)
+	@mv $$@.new $$@
 endef
 $(foreach s,$(SERVICES),$(eval $(call service_rule,$s)))
 
 $B/llm-responder: $(RESPONDER_SRC:%.c=$B/%.o) $B/libparley.a
 	@echo "  ld $@"
-	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS) -lcurl -lmicrohttpd
+	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@.new $(filter %.o,$^) $B/libparley.a $(LIBS) -lcurl -lmicrohttpd
+	@mv $@.new $@
 
 # Tells the gateway's nginx who serves.
 $B/gateway-follow: $B/gateway/follow.o $B/libparley.a
 	@echo "  ld $@"
-	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $< $B/libparley.a $(LIBS)
+	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@.new $< $B/libparley.a $(LIBS)
+	@mv $@.new $@
 
 # Prints the settings tables that README.md and deploy/local/env.example are checked against.
 $B/parley-settings: $B/deploy/local/settings_tool.o $B/libparley.a
