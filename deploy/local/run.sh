@@ -15,7 +15,7 @@
 #   REDIS_PORT   the own one's port                                      (a free one)
 #   MONGO_DB_URI a MongoDB to keep everything in, in place of SQLite      (none)
 #   AUTH_INSTANCES, MESSAGE_INSTANCES, PRESENCE_INSTANCES, RESPONDER_INSTANCES   (1)
-#                how many; scale.sh changes it while they run
+#                how many; scale.sh changes it while they run, upgrade.sh replaces them
 #   WWW_DIR      another front end                                       (gateway/web)
 #   GATEWAY_TLS_CERT, GATEWAY_TLS_KEY   PEM files: https instead of http (none)
 #   NODE_ENV     cookies without Secure in "development"                 (development)
@@ -30,12 +30,14 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 PATH=$PATH:/usr/sbin:/sbin
 
 declare -A address=() # name -> host:port
+declare -A is_shown=() # name -> whether its warnings are
 services=()           # names, in the order they are started
 kinds=(auth message presence responder) # of which there may be several
 # One host, or several; what has a meaning of its own in a URI is percent-encoded in a password.
 MONGO_HOST='([A-Za-z0-9._%-]+|\[[0-9A-Fa-f:.]+])(:[0-9]+)?'
 MONGO_URI="^mongodb(\+srv)?://([^@/?]+@)?$MONGO_HOST(,$MONGO_HOST)*(/[^@/?]*)?(\?[^@]*)?$"
 . "$root/deploy/local/supervise.sh"
+. "$root/deploy/local/orders.sh"
 
 # ---- settings --------------------------------------------------------------------------
 whole_number() { # name, value, least, most
@@ -332,13 +334,17 @@ redis_answers() {
 	) 2>/dev/null
 }
 
-# Does the gateway know all that serve?
+# Does the gateway know it, if it is to?
+is_member() { # name
+	[[ $1 != @(auth|message|presence)* ]] ||
+		grep -qs " ${address[$1]} up\$" "$run/gateway/run/members"
+}
+
 are_followed() {
 	local name
 
 	for name in "${services[@]}"; do
-		[[ $name != @(auth|message|presence)* ]] ||
-			grep -qs " ${address[$name]} up\$" "$run/gateway/run/members" || return
+		is_member "$name" || return
 	done
 }
 
@@ -369,8 +375,10 @@ show_warnings() { # names...
 
 	for name in "$@"; do
 		: >>"$run/logs/$name.log"
-		[ "$name" = redis ] || files+=("$run/logs/$name.log")
+		[ "$name" = redis ] || [ -n "${is_shown[$name]:-}" ] || files+=("$run/logs/$name.log")
+		is_shown[$name]=1
 	done
+	[ ${#files[@]} -gt 0 ] || return 0
 	setpriv --pdeathsig KILL tail -q -n +1 -F "${files[@]}" 8>&- 9>&- 2>/dev/null \
 		> >(exec 8>&- 9>&- grep --line-buffered -E '"lvl":"(warn|error)"|^[^{]') &
 	helper_pids+=($!)
@@ -413,55 +421,6 @@ announce() {
 		  metrics    $run/targets.json, the addresses for Prometheus
 	END
 	show_warnings "${services[@]}"
-}
-
-# ---- more and fewer, by scale.sh -----------------------------------------------------------
-count_of() { # auth; how many there are, in $numbers
-	local name
-
-	numbers=()
-	for name in "${services[@]}"; do
-		[[ $name =~ ^$1([0-9]+)$ && -z ${leaving[$name]:-} ]] &&
-			numbers+=("${BASH_REMATCH[1]}")
-	done
-}
-
-add_one() { # auth
-	local i=1
-
-	while [[ " ${services[*]} " == *" $1$i "* ]]; do
-		i=$((i + 1))
-	done
-	prepare_service "$1" "$i"
-	start "$1$i"
-	show_warnings "$1$i"
-	say "$1$i is started"
-}
-
-scale() { # auth, how many
-	local numbers
-
-	count_of "$1"
-	while [ ${#numbers[@]} -lt "$2" ]; do
-		add_one "$1"
-		count_of "$1"
-	done
-	while [ ${#numbers[@]} -gt "$2" ]; do
-		retire "$1${numbers[-1]}" $((${DRAIN_SECONDS:-1} * 1000 + 7000))
-		count_of "$1"
-	done
-	write_targets
-}
-
-look_for_orders() {
-	local kind wanted
-
-	for kind in "${kinds[@]}"; do
-		[ -e "$run/scale/$kind" ] || continue
-		read -r wanted <"$run/scale/$kind"
-		[[ ! $wanted =~ ^[0-9]{1,2}$ ]] || scale "$kind" "$wanted"
-		rm -f "$run/scale/$kind"
-	done
 }
 
 # ---- run ---------------------------------------------------------------------------------

@@ -10,6 +10,7 @@
 #               announce        says that all are
 #               look_for_orders   whether others are wanted: may add to $services, start and
 #                               retire
+#               newcomer        who is on trial; if that one dies, upgrade_failed WHY is called
 #               last_line NAME  the last thing a service wrote
 #               $run            folder; $run/pids/NAME is written at each start
 
@@ -49,7 +50,7 @@ now_ms() { # sets REPLY; this clock never jumps
 
 # ---- the end ---------------------------------------------------------------------------
 # A service leads a process group; its workers may outlive it (nginx' do after a SIGKILL).
-kill_group() { # pid
+kill_group() { # pid; gives its exit status
 	kill -KILL -- "-$1" "$1" 2>/dev/null
 	wait "$1" 2>/dev/null # or bash would tell of it later
 }
@@ -133,6 +134,10 @@ start() { # name
 has_died() { # name, exit status, now_ms
 	local wait_ms=${backoff_ms[$1]:-$BACKOFF_MIN_MS}
 
+	[ "$1" != "$newcomer" ] || {
+		upgrade_failed "$1 does not start: $(last_line "$1")"
+		return
+	}
 	[ "$2" -ne $EX_CONFIG ] || die $EX_CONFIG "$1: $(last_line "$1")"
 	if [ -z "$is_announced" ]; then
 		case $1 in
@@ -154,7 +159,7 @@ retire() { # name, ms
 	[ -z "${pid_of[$1]:-}" ] || kill -TERM "${pid_of[$1]}" 2>/dev/null
 }
 
-forget() { # name
+forget() { # name, exit status if known
 	local name rest=()
 
 	for name in "${services[@]}"; do
@@ -163,19 +168,22 @@ forget() { # name
 	services=("${rest[@]}")
 	unset "leaving[$1]" "is_ready[$1]" "due_ms[$1]" "backoff_ms[$1]" "starts[$1]"
 	rm -f "$run/pids/$1"
-	say "$1 has ended"
+	say "$1 has ended${2:+ ($2)}"
 }
 
 look_after_leaving() { # name
-	local pid=${pid_of[$1]:-}
+	local pid=${pid_of[$1]:-} status=
 
 	now_ms
 	if [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null && ((REPLY < leaving[$1])); then
 		return
 	fi
-	[ -z "$pid" ] || kill_group "$pid"
+	if [ -n "$pid" ]; then
+		kill_group "$pid"
+		status=$?
+	fi
 	unset "pid_of[$1]"
-	forget "$1"
+	forget "$1" $status
 }
 
 look_after() { # name
