@@ -52,7 +52,7 @@ outdated=()      # who is still to be replaced, the first of them now
 newcomer=        # who is to take its place, until it serves
 newcomer_due_ms= # when that must be
 
-# What holds connections stays: nginx, which reads its configuration anew, and Redis.
+# What holds connections stays: nginx, which reads a new configuration, and Redis.
 begin_upgrade() {
 	local kind number numbers
 
@@ -72,18 +72,21 @@ begin_upgrade() {
 	done
 }
 
-# Its old workers go on with the connections that they have.
+# Its old workers go on with the sockets that they have; but idle connections they close, and where
+# a client is just about to use one its request fails. So not without need.
 renew_gateway() { # on failure: why, in REPLY
 	local next=$run/gateway.next
 
 	rm -rf "$next" "$run/gateway/conf.old"
 	REPLY=$("$root/gateway/render.sh" "$next" 2>&1 &&
 		nginx -t -q -p "$next" -e stderr -c conf/nginx.conf 2>&1) || return
-	mv "$run/gateway/conf" "$run/gateway/conf.old"
-	mv "$next/conf" "$run/gateway/conf"
+	diff -r "$next/conf" "$run/gateway/conf" >/dev/null || {
+		mv "$run/gateway/conf" "$run/gateway/conf.old"
+		mv "$next/conf" "$run/gateway/conf"
+		kill -HUP "${pid_of[gateway]:-}" 2>/dev/null # one that starts now reads it anyway
+		say "gateway reads its new configuration"
+	}
 	rm -rf "$next"
-	kill -HUP "${pid_of[gateway]:-}" 2>/dev/null # one that starts now reads it anyway
-	say "gateway has read its configuration"
 	[[ $(readlink "/proc/${pid_of[gateway]:-}/exe") != *' (deleted)' ]] ||
 		say "gateway still runs an older nginx; kill ${pid_of[gateway]} starts the new one"
 }

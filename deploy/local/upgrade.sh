@@ -5,7 +5,7 @@
 #   usage: git pull && make && deploy/local/upgrade.sh
 #
 # One after the other a new process starts, and once it serves its predecessor ends. The gateway
-# reads its configuration anew; Redis stays. DATA_DIR or RUN_DIR as for run.sh.
+# reads its configuration anew where that is another; Redis stays. DATA_DIR or RUN_DIR as for run.sh.
 #
 # Exit status: 0 all are new; 1 one line says why not, and what was not replaced goes on.
 set -eu

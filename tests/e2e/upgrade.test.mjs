@@ -153,6 +153,24 @@ test('a process that ends says so at once, and has ended within DRAIN_SECONDS an
   assert.ok(Date.now() - begin < DRAIN_SECONDS * 1000 + 5000);
 });
 
+test('a new configuration of the gateway is read, and sockets stay', async () => {
+  const master = await stack.pidOf('gateway');
+  const workers = async () => (await readFile(`/proc/${master}/task/${master}/children`, 'utf8')).trim().split(' ');
+  const before = await workers();
+  const socket = await (await signUp('ann')).connect({ transports: ['websocket'], reconnection: false });
+  // What runs is made the older one, by a line that is not in the tree.
+  const file = run('gateway/conf/nginx.conf');
+  const text = await readFile(file, 'utf8');
+  await writeFile(file, `${text}# older\n`);
+  // Only the gateway's part is of interest; the presence processes would move the socket.
+  const upgrading = upgrade();
+  await waitUntil('new workers', async () => (await workers()).some((pid) => !before.includes(pid)), { within: 10000 });
+  assert.equal(await readFile(file, 'utf8'), text);
+  assert.ok(socket.connected);
+  await upgrading;
+  assert.equal(await stack.pidOf('gateway'), master);
+});
+
 test('to a build that does not start: it says why, and the old processes go on', async () => {
   const before = services(await pids());
   const broken = path.join(stack.dir, 'broken.so');
