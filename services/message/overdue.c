@@ -5,104 +5,138 @@
 #include "tell.h"
 #include "web/service.h"
 
-#define SWEEP_MS 1000
-#define LEASE_MS 5000
+#define SWEEP_MS  1000
+#define BATCH_MAX 128
+
+/* The reply to one of found. */
+struct reply {
+	struct pl_store_write_call call;
+	const struct pl_overdue *to;
+};
 
 static struct {
-	enum { IDLE, CLAIMING, STORING } state;
+	enum { IDLE, READING, STORING } state;
 	bool is_stopped;
 	struct pl_timer timer;
-	struct pl_store_write_call call;
-	struct pl_oid message; /* what the reply is to */
-	int64_t message_unix_ms;
-	struct pl_trace trace; /* of its send */
-	bool is_second_try;
-	bool takes_leased; /* nothing is left that nobody has */
+	struct pl_store_read_call read;
+	struct pl_overdue_list found;
+	struct reply replies[BATCH_MAX];
+	size_t storing; /* of the replies */
+	bool all_ended; /* each is stored, by whomever */
 } sweep;
 
-static void claim(void);
+static void read_found(void);
+
+/* ---- storing ---- */
 
 static void
-write_it(void (*done)(struct pl_store_write_call *call))
+end_batch(void)
 {
-	sweep.call.done = done;
-	if (pl_store_async_write(pl_app.store, &sweep.call) != PL_OK)
-		sweep.state = IDLE; /* the store has more than enough to do */
+	bool has_more = sweep.found.count == BATCH_MAX && sweep.all_ended;
+
+	pl_overdue_list_fini(&sweep.found);
+	sweep.state = IDLE;
+	if (has_more)
+		read_found();
 }
 
-/* PL_E_CONFLICT: a responder was quicker after all; or one stored it before, and may have died
- * before it could tell. */
+static void
+tell(const struct pl_overdue *to, struct pl_write_reply *reply)
+{
+	pl_log_info("overdue reply was stored", PL_L_TRACE(&to->trace),
+	    PL_L_OID("message", &to->message.id), PL_L_OID("reply", &reply->message.id),
+	    PL_L_CSTR("kind", pl_reply_kind_name(reply->kind)));
+	message_tell(&reply->message, &to->trace, PL_STR_NONE, NULL, NULL);
+	pl_message_fini(&reply->message);
+}
+
+/* PL_E_CONFLICT: somebody was quicker after all, and may have died before he could tell. */
 static void
 on_stored(struct pl_store_write_call *call)
 {
-	struct pl_write_reply *reply = &call->write.u.reply;
+	struct reply *reply = PL_CONTAINER(call, struct reply, call);
 	enum pl_err err = call->write.err;
 
-	sweep.state = IDLE;
-	if (err == PL_OK) {
-		pl_log_info("overdue reply was stored", PL_L_TRACE(&sweep.trace),
-		    PL_L_OID("message", &sweep.message),
-		    PL_L_OID("reply", &reply->message.id),
-		    PL_L_CSTR("kind", pl_reply_kind_name(reply->kind)));
-		message_tell(&reply->message, &sweep.trace, PL_STR_NONE, NULL, NULL);
-		pl_message_fini(&reply->message);
-	}
-	if (err == PL_E_CONFLICT && sweep.is_second_try && message_gap() != NULL)
-		pl_gap_note(message_gap(), sweep.message_unix_ms);
-	if (err == PL_OK || err == PL_E_CONFLICT || err == PL_E_NOT_FOUND)
-		claim();
+	if (err == PL_OK)
+		tell(reply->to, &call->write.u.reply);
+	else if (err == PL_E_CONFLICT && message_gap() != NULL)
+		pl_gap_note(message_gap(), reply->to->message.created_unix_ms);
+	else if (err != PL_E_CONFLICT)
+		sweep.all_ended = false;
+	if (--sweep.storing == 0)
+		end_batch();
 }
 
-static void
-on_claimed(struct pl_store_write_call *call)
+static bool
+store(struct reply *reply, const struct pl_overdue *to)
 {
-	struct pl_write_claim *claimed = &call->write.u.claim;
-	enum pl_err err = call->write.err;
-
-	sweep.state = IDLE;
-	if (err == PL_E_NOT_FOUND && !sweep.takes_leased) {
-		sweep.takes_leased = true;
-		claim();
-	}
-	if (err != PL_OK)
-		return; /* by now the call may be another claim */
-	sweep.message = claimed->message.id;
-	sweep.message_unix_ms = claimed->message.created_unix_ms;
-	sweep.trace = claimed->trace;
-	sweep.is_second_try = claimed->attempt > 1;
-	pl_message_fini(&claimed->message);
-	pl_user_fini(&claimed->busy_user);
-	sweep.state = STORING;
-	sweep.call = (struct pl_store_write_call){.write.kind = PL_WRITE_REPLY};
-	sweep.call.write.u.reply = (struct pl_write_reply){
-	    .in_reply_to = sweep.message,
+	*reply = (struct reply){.to = to, .call.done = on_stored};
+	reply->call.write.kind = PL_WRITE_REPLY;
+	reply->call.write.u.reply = (struct pl_write_reply){
+	    .in_reply_to = to->message.id,
 	    .kind = PL_REPLY_FALLBACK,
 	    .text = pl_str(pl_settings.autoreply_fallback),
 	};
-	write_it(on_stored);
+	return pl_store_async_write(pl_app.store, &reply->call) == PL_OK;
+}
+
+/* All at once, so that they are one batch of the store. */
+static void
+store_found(void)
+{
+	sweep.state = STORING;
+	sweep.all_ended = true;
+	sweep.storing = 0;
+	for (size_t i = 0; i < sweep.found.count; i++) {
+		if (store(&sweep.replies[i], &sweep.found.items[i]))
+			sweep.storing++;
+		else
+			sweep.all_ended =
+			    false; /* the store has more than enough to do */
+	}
+	if (sweep.storing == 0)
+		end_batch();
+}
+
+/* ---- reading ---- */
+
+/* On a reader thread. */
+static enum pl_err
+run(struct pl_store_read_call *call, struct pl_store *s)
+{
+	(void)call;
+	return pl_store_overdue(s, pl_clock_unix_ms(), BATCH_MAX, &sweep.found);
 }
 
 static void
-claim(void)
+on_read(struct pl_store_read_call *call)
+{
+	if (call->err == PL_OK && !sweep.is_stopped) {
+		store_found();
+		return;
+	}
+	pl_overdue_list_fini(&sweep.found);
+	sweep.state = IDLE;
+}
+
+static void
+read_found(void)
 {
 	if (sweep.is_stopped)
 		return;
-	sweep.state = CLAIMING;
-	sweep.call = (struct pl_store_write_call){.write.kind = PL_WRITE_REPLY_CLAIM};
-	sweep.call.write.u.claim = (struct pl_write_claim){
-	    .due_before_unix_ms = pl_clock_unix_ms(),
-	    .lease_ms = LEASE_MS,
-	    .takes_leased = sweep.takes_leased,
-	};
-	write_it(on_claimed);
+	sweep.read = (struct pl_store_read_call){.run = run, .done = on_read};
+	sweep.state = READING;
+	if (pl_store_async_read(pl_app.store, &sweep.read) != PL_OK)
+		sweep.state = IDLE;
 }
+
+/* ---- life ---- */
 
 static void
 on_due(struct pl_timer *t)
 {
-	sweep.takes_leased = false;
 	if (sweep.state == IDLE)
-		claim();
+		read_found();
 	pl_timer_start(pl_app.loop, t, SWEEP_MS);
 }
 

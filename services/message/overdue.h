@@ -1,16 +1,15 @@
 /*
  * overdue: the standard text for messages to BUSY users whose reply is past its deadline,
- * because no llm-responder lives or none could get to it.
+ * because no llm-responder lives, or none could get to it.
  *
- *   IDLE --a second--> CLAIMING --none, not even a leased one--> IDLE
- *                          |  ^
- *             a job, leased|  |stored and told, or somebody else's by now
- *                          v  |
- *                        STORING --the store is away--> IDLE, and the lease ends
+ *   IDLE --a second--> READING --none--> IDLE
+ *                        |  ^
+ *                   some |  | each stored and told, or has its reply by now; and there is more
+ *                        v  |
+ *                      STORING --that was all, or the store is away--> IDLE
  *
- * Those that nobody has come first: of them a claim is one's own, so that several processes share
- * the work. Then those under a lease, whose holder died, stands still or cannot store: past the
- * deadline a lease is no reason to wait, for the store keeps one reply a message.
+ * Past the deadline nobody's lease is waited for, and none is taken: the store keeps one reply a
+ * message, whoever comes second. So several processes may do this at once.
  * Threads: the loop's.
  */
 #ifndef MESSAGE_OVERDUE_H

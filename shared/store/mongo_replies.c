@@ -27,6 +27,49 @@ end_jobs(struct pl_mongo *s, const struct pl_oid *messages, size_t count)
 	return err;
 }
 
+/* ---- what is overdue ---- */
+
+static bool
+read_overdue(const bson_t *doc, struct pl_overdue *out)
+{
+	int64_t deadline, attempt;
+
+	return pl_mongo_get_oid(doc, PL_MESSAGE_F_ID, &out->message.id) &&
+	       pl_mongo_get_time(
+		   doc, PL_MESSAGE_F_CREATED_AT, &out->message.created_unix_ms) &&
+	       pl_mongo_job_read(doc, &deadline, &attempt, &out->trace);
+}
+
+enum pl_err
+pl_mongo_overdue(struct pl_store *store, int64_t due_unix_ms, size_t limit,
+    struct pl_overdue_list *out)
+{
+	static const char *const by_deadline[] = {PL_MONGO_P_DEADLINE, NULL};
+	static const char *const fields[] = {
+	    PL_MESSAGE_F_CREATED_AT, PL_MONGO_F_JOB, NULL};
+	struct pl_mongo *s = pl_mongo_start(store);
+	struct pl_overdue_list list = {0};
+	struct pl_find f;
+	const bson_t *doc;
+	enum pl_err err;
+
+	pl_find_start(&f, s, s->messages);
+	pl_mongo_put_bound(&f.filter, PL_MONGO_P_DEADLINE, "$lte", due_unix_ms);
+	pl_find_by_index(&f, by_deadline, 1, 1);
+	pl_find_only(&f, fields);
+	pl_find_limit(&f, limit);
+	while (pl_find_row(&f, &doc)) {
+		list.items = pl_store_grow(list.items, list.count, sizeof(*list.items));
+		list.count += read_overdue(doc, &list.items[list.count]);
+	}
+	err = pl_find_end(&f);
+	if (err == PL_OK)
+		*out = list;
+	else
+		pl_overdue_list_fini(&list);
+	return err;
+}
+
 /* ---- claim ---- */
 
 static void
@@ -90,9 +133,7 @@ take_job(struct pl_mongo *s, struct pl_write_claim *claim)
 		pl_mongo_put_oid(&query, PL_MESSAGE_F_ID, claim->message_id);
 	pl_mongo_put_bound(
 	    &query, PL_MONGO_P_DEADLINE, "$lte", claim->due_before_unix_ms);
-	if (!claim->takes_leased)
-		pl_mongo_put_bound(
-		    &query, PL_MONGO_P_LEASE_UNTIL, "$lte", s->now_unix_ms);
+	pl_mongo_put_bound(&query, PL_MONGO_P_LEASE_UNTIL, "$lte", s->now_unix_ms);
 	pl_mongo_put_int(&sort, PL_MONGO_P_DEADLINE, 1);
 	put_lease(&update, s->now_unix_ms + claim->lease_ms);
 	mongoc_find_and_modify_opts_set_sort(opts, &sort);

@@ -94,6 +94,8 @@ enum pl_err pl_mongo_messages_page(struct pl_store *s, const struct pl_oid *a,
     size_t limit, struct pl_message_list *out);
 enum pl_err pl_mongo_messages_to(struct pl_store *s, const struct pl_oid *receiver,
     const struct pl_message_pos *pos, size_t limit, struct pl_message_list *out);
+enum pl_err pl_mongo_overdue(struct pl_store *store, int64_t due_unix_ms, size_t limit,
+    struct pl_overdue_list *out);
 enum pl_err pl_mongo_revocations_since(
     struct pl_store *s, int64_t since_unix_ms, struct pl_revocation_list *out);
 

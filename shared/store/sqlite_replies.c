@@ -15,6 +15,9 @@
 
 static const char job_first[] = SELECT_JOB "ORDER BY j.deadline LIMIT 1";
 static const char job_of_message[] = SELECT_JOB "AND j.message = ?";
+static const char overdue[] = "SELECT m.id, m.created, j.trace FROM reply_jobs AS j "
+			      "CROSS JOIN messages AS m ON m.id = j.message "
+			      "WHERE j.deadline <= ? ORDER BY j.deadline LIMIT ?";
 static const char job_add[] = "INSERT INTO reply_jobs (message, deadline, lease_until, "
 			      "attempt, trace) VALUES (?, ?, 0, 0, ?)";
 static const char job_lease[] =
@@ -33,6 +36,35 @@ pl_sqlite_reply_job_add(struct pl_sqlite *s, const struct pl_oid *message,
 	return pl_query_run(&q, NULL);
 }
 
+/* ---- what is overdue ---- */
+
+enum pl_err
+pl_sqlite_overdue(struct pl_store *store, int64_t due_unix_ms, size_t limit,
+    struct pl_overdue_list *out)
+{
+	struct pl_query q = pl_query_start(pl_sqlite_of(store), overdue);
+	struct pl_overdue_list list = {0};
+	enum pl_err err;
+
+	pl_query_int(&q, due_unix_ms);
+	pl_query_int(&q, (int64_t)limit);
+	while (pl_query_row(&q)) {
+		struct pl_overdue *item;
+
+		list.items = pl_store_grow(list.items, list.count, sizeof(*list.items));
+		item = &list.items[list.count++];
+		pl_query_get_oid(&q, 0, &item->message.id);
+		item->message.created_unix_ms = pl_query_get_int(&q, 1);
+		pl_query_get_trace(&q, 2, &item->trace);
+	}
+	err = pl_query_end(&q);
+	if (err == PL_OK)
+		*out = list;
+	else
+		pl_overdue_list_fini(&list);
+	return err;
+}
+
 /* ---- claim ---- */
 
 static enum pl_err
@@ -43,7 +75,7 @@ find_job(struct pl_sqlite *s, struct pl_write_claim *claim)
 	enum pl_err err;
 	bool is_found;
 
-	pl_query_int(&q, claim->takes_leased ? INT64_MAX : s->now_unix_ms);
+	pl_query_int(&q, s->now_unix_ms);
 	pl_query_int(&q, claim->due_before_unix_ms);
 	if (id != NULL)
 		pl_query_oid(&q, id);

@@ -75,6 +75,13 @@ pl_store_messages_to(struct pl_store *s, const struct pl_oid *receiver,
 }
 
 enum pl_err
+pl_store_overdue(
+    struct pl_store *s, int64_t due_unix_ms, size_t limit, struct pl_overdue_list *out)
+{
+	return s->backend->overdue(s, due_unix_ms, limit, out);
+}
+
+enum pl_err
 pl_store_revocations_since(
     struct pl_store *s, int64_t since_unix_ms, struct pl_revocation_list *out)
 {
@@ -101,6 +108,15 @@ pl_message_list_fini(struct pl_message_list *list)
 		pl_message_fini(&list->items[i]);
 	pl_mem_free(list->items);
 	*list = (struct pl_message_list){0};
+}
+
+void
+pl_overdue_list_fini(struct pl_overdue_list *list)
+{
+	if (list == NULL)
+		return;
+	pl_mem_free(list->items);
+	*list = (struct pl_overdue_list){0};
 }
 
 void

@@ -89,6 +89,21 @@ enum pl_err pl_store_messages_to(struct pl_store *s, const struct pl_oid *receiv
     const struct pl_message_pos *pos, size_t limit,
     struct pl_message_list *out) PL_MUST_CHECK;
 
+/* A message whose automatic reply was due, and is not stored. */
+struct pl_overdue {
+	struct pl_message_pos message;
+	struct pl_trace trace; /* of its send; none where an older version stored it */
+};
+struct pl_overdue_list {
+	struct pl_overdue *items;
+	size_t count;
+};
+void pl_overdue_list_fini(struct pl_overdue_list *list);
+/* Those that were due by due_unix_ms, first due first, at most limit. A lease is no matter: who
+ * has one may be dead, or stand still, and the store takes one reply only. */
+enum pl_err pl_store_overdue(struct pl_store *s, int64_t due_unix_ms, size_t limit,
+    struct pl_overdue_list *out) PL_MUST_CHECK;
+
 struct pl_revocation {
 	uint8_t token_id[PL_JWT_ID_LEN];
 	struct pl_oid user;
@@ -132,14 +147,12 @@ struct pl_write_send {
 };
 
 /* Take one job: the named message's, or the one due first. Free to take: no reply yet, no
- * lease in force (but with takes_leased), deadline at most due_before_unix_ms. PL_E_NOT_FOUND:
- * none. (With MongoDB a
+ * lease in force, deadline at most due_before_unix_ms. PL_E_NOT_FOUND: none. (With MongoDB a
  * job whose reply was stored by a process that died right then is given once more: the second
  * reply is refused, and ends it.) */
 struct pl_write_claim {
 	const struct pl_oid *message_id; /* NULL: whichever is due first */
 	int64_t due_before_unix_ms;      /* INT64_MAX: any */
-	bool takes_leased;               /* whoever has it may be dead, or stand still */
 	int64_t lease_ms;
 	/* out; the caller's to fini */
 	struct pl_message message;

@@ -28,6 +28,8 @@ struct pl_store_backend {
 	    const struct pl_message_pos *pos, size_t limit, struct pl_message_list *out);
 	enum pl_err (*messages_to)(struct pl_store *s, const struct pl_oid *receiver,
 	    const struct pl_message_pos *pos, size_t limit, struct pl_message_list *out);
+	enum pl_err (*overdue)(struct pl_store *s, int64_t due_unix_ms, size_t limit,
+	    struct pl_overdue_list *out);
 	enum pl_err (*revocations_since)(
 	    struct pl_store *s, int64_t since_unix_ms, struct pl_revocation_list *out);
 	/* Sets each write's err; store.c then clears what those that failed put out. */

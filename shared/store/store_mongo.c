@@ -202,6 +202,7 @@ static const struct pl_store_backend backend = {
     .message_pos = pl_mongo_message_pos,
     .messages_page = pl_mongo_messages_page,
     .messages_to = pl_mongo_messages_to,
+    .overdue = pl_mongo_overdue,
     .revocations_since = pl_mongo_revocations_since,
     .write = write_batch,
     .export_page = pl_mongo_export,

@@ -307,6 +307,7 @@ static const struct pl_store_backend backend = {
     .message_pos = pl_sqlite_message_pos,
     .messages_page = pl_sqlite_messages_page,
     .messages_to = pl_sqlite_messages_to,
+    .overdue = pl_sqlite_overdue,
     .revocations_since = pl_sqlite_revocations_since,
     .write = write_batch,
     .export_page = pl_sqlite_export,

@@ -128,28 +128,6 @@ leases_a_job_until_its_lease_ends(void **state)
 }
 
 static void
-gives_a_leased_job_to_who_takes_those_too(void **state)
-{
-	struct fixture *f = *state;
-	struct talk t = busy_talk(f);
-	struct pl_write claim, taken = {
-				   .kind = PL_WRITE_REPLY_CLAIM,
-				   .u.claim = {.due_before_unix_ms = INT64_MAX,
-				       .lease_ms = LONG_MS,
-				       .takes_leased = true},
-			       };
-
-	store_send(f->store, &t.ann, &t.bob, "hi");
-	claim = store_claim(f->store, NULL, INT64_MAX, LONG_MS);
-	assert_int_equal(claim.err, PL_OK);
-	store_claim_fini(&claim);
-	assert_int_equal(store_write_one(f->store, &taken), PL_OK);
-	assert_string_equal(taken.u.claim.message.text, "hi");
-	assert_int_equal(taken.u.claim.attempt, 2);
-	store_claim_fini(&taken);
-}
-
-static void
 gives_the_job_due_first_and_none_due_later_than_asked(void **state)
 {
 	struct fixture *f = *state;
@@ -202,6 +180,53 @@ gives_the_job_of_a_named_message_only(void **state)
 	claim = store_claim(f->store, &first.id, INT64_MAX, LONG_MS);
 	assert_int_equal(claim.err, PL_OK);
 	store_claim_fini(&claim);
+}
+
+static void
+tells_what_is_overdue_leased_or_not_until_it_has_its_reply(void **state)
+{
+	struct fixture *f = *state;
+	struct talk t = busy_talk(f);
+	static const int64_t within[3] = {2000, 1000, 3000};
+	int64_t due = pl_clock_unix_ms() + 60000;
+	struct pl_trace trace;
+	struct pl_message_pos sent[3];
+	struct pl_overdue_list list;
+	struct pl_write claim, reply;
+
+	assert_true(pl_trace_parse(
+	    PL_STR("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"), &trace));
+	for (int i = 0; i < 3; i++) {
+		struct pl_write w;
+
+		store_send_init(&w, &t.ann, &t.bob, "hi", NULL);
+		w.u.send.reply_within_ms = within[i];
+		w.u.send.trace = trace;
+		assert_int_equal(store_write_one(f->store, &w), PL_OK);
+		sent[i] = store_pos_of(&w.u.send.message);
+		store_send_fini(&w);
+	}
+	claim = store_claim(f->store, &sent[1].id, INT64_MAX, LONG_MS);
+	assert_int_equal(claim.err, PL_OK);
+	store_claim_fini(&claim);
+
+	assert_int_equal(pl_store_overdue(f->store, due - 60000, 9, &list), PL_OK);
+	assert_int_equal(list.count, 0);
+	pl_overdue_list_fini(&list);
+	assert_int_equal(pl_store_overdue(f->store, due, 2, &list), PL_OK);
+	assert_int_equal(list.count, 2);
+	assert_int_equal(store_pos_compare(&list.items[0].message, &sent[1]), 0);
+	assert_int_equal(store_pos_compare(&list.items[1].message, &sent[0]), 0);
+	assert_string_equal(list.items[0].trace.text, trace.text);
+	pl_overdue_list_fini(&list);
+
+	reply = store_reply(f->store, &sent[1].id, "out");
+	assert_int_equal(reply.err, PL_OK);
+	pl_message_fini(&reply.u.reply.message);
+	assert_int_equal(pl_store_overdue(f->store, due, 9, &list), PL_OK);
+	assert_int_equal(list.count, 2);
+	assert_int_equal(store_pos_compare(&list.items[1].message, &sent[2]), 0);
+	pl_overdue_list_fini(&list);
 }
 
 static void
@@ -358,9 +383,9 @@ store_replies_suite(void)
 	    STORE_TEST(keeps_the_trace_of_the_send_in_its_job),
 	    STORE_TEST(sees_a_status_set_just_ahead_in_the_batch),
 	    STORE_TEST(leases_a_job_until_its_lease_ends),
-	    STORE_TEST(gives_a_leased_job_to_who_takes_those_too),
 	    STORE_TEST(gives_the_job_due_first_and_none_due_later_than_asked),
 	    STORE_TEST(gives_the_job_of_a_named_message_only),
+	    STORE_TEST(tells_what_is_overdue_leased_or_not_until_it_has_its_reply),
 	    STORE_TEST(stores_one_reply_and_ends_the_job),
 	    STORE_TEST(refuses_a_reply_to_nothing_and_to_a_reply),
 	    STORE_TEST(gives_a_reply_no_job_though_its_receiver_is_busy),
