@@ -460,6 +460,7 @@ void
 sockets_drain(void)
 {
 	sockets.patience.on_fire = on_patience_with_all_over;
+	pl_sio_server_turn_away(sockets.server);
 	sockets.drain.on_fire = on_drain_step;
 	sockets.drain.arg = (void *)(intptr_t)(pl_settings.drain_s * 10 + 1);
 	pl_timer_start(pl_app.loop, &sockets.drain, 0);

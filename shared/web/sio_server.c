@@ -653,16 +653,23 @@ pl_sio_server_new(struct pl_loop *loop, const struct pl_sio_server_config *confi
 }
 
 void
-pl_sio_server_free(struct pl_sio_server *s)
+pl_sio_server_turn_away(struct pl_sio_server *s)
 {
-	struct pl_sio_client *c;
 	struct pl_turn *turn;
 
-	if (!s)
-		return;
 	while ((turn = pl_pace_pop(&s->handshakes)))
 		pl_reply_retry(handshake_free(PL_CONTAINER(turn, struct handshake, turn)),
 		    PL_PROBLEM_BUSY, BUSY_AGAIN_MS);
+}
+
+void
+pl_sio_server_free(struct pl_sio_server *s)
+{
+	struct pl_sio_client *c;
+
+	if (!s)
+		return;
+	pl_sio_server_turn_away(s);
 	pl_pace_fini(&s->handshakes);
 	for (size_t it = 0; (c = pl_map_next(&s->clients, &it));)
 		client_drop(c, PL_EIO_SHUTDOWN, PL_WS_CODE_GOING_AWAY);

@@ -67,6 +67,8 @@ struct pl_sio_server *pl_sio_server_new(
     struct pl_loop *loop, const struct pl_sio_server_config *config);
 void pl_sio_server_free(struct pl_sio_server *s); /* ends all sessions at once */
 size_t pl_sio_server_count(const struct pl_sio_server *s);
+/* Whoever waits for his turn gets 503: another process has room for him sooner. */
+void pl_sio_server_turn_away(struct pl_sio_server *s);
 size_t pl_sio_server_waiting(
     const struct pl_sio_server *s); /* handshakes, for their turn */
 /* Is more due to clients than goes out in a turn? What can wait should, then: a client whose

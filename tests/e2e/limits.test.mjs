@@ -76,6 +76,10 @@ describe('an address', () => {
 
 describe('a crowd that opens sessions faster than LIMIT_HANDSHAKES_PER_SECOND', () => {
   const hold = useStack({ before, after, afterEach }, { LIMIT_HANDSHAKES_PER_SECOND: '20' });
+  const waiting = async () => {
+    const metrics = await (await fetch(`${await hold.stack.addressOf('presence')}/metrics`)).text();
+    return Number(/^parley_handshakes_waiting (\d+)/m.exec(metrics)[1]);
+  };
 
   test('waits for its turn; who comes when others wait for 3 s gets 503 with Retry-After', async () => {
     const ann = await Person.signUp(hold.stack.url, 'ann');
@@ -93,13 +97,21 @@ describe('a crowd that opens sessions faster than LIMIT_HANDSHAKES_PER_SECOND', 
     socket.close();
   });
 
+  test('is told to come again where the process ends', async () => {
+    const crowd = Array.from({ length: 40 }, () => fetch(socketIo(hold.stack.url, polling)));
+    await waitUntil('some to wait', async () => await waiting() > 10);
+    process.kill(await hold.stack.pidOf('presence1'));
+    const begun = performance.now();
+    const refused = (await Promise.all(crowd)).filter(({ status }) => status !== 200);
+    assert.ok(performance.now() - begun < 500, 'nobody waits for his turn any more');
+    assert.ok(refused.length > 10);
+    for (const answer of refused) await isRefused(answer, 503);
+    await waitUntil('the next process', async () => (await fetch(socketIo(hold.stack.url, polling))).status === 200);
+  });
+
   test('that gives up leaves the line to others', async () => {
     const leaving = new AbortController();
     const crowd = Array.from({ length: 30 }, () => fetch(socketIo(hold.stack.url, polling), { signal: leaving.signal }).catch(() => {}));
-    const waiting = async () => {
-      const metrics = await (await fetch(`${await hold.stack.addressOf('presence')}/metrics`)).text();
-      return Number(/^parley_handshakes_waiting (\d+)/m.exec(metrics)[1]);
-    };
     await waitUntil('some to wait', async () => await waiting() > 10);
     leaving.abort();
     await Promise.all(crowd);
