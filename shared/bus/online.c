@@ -11,30 +11,41 @@
 #define SECOND_MS    100    /* after which a no is asked again */
 #define RECORDS_MAX  100000 /* users of the last second */
 #define KEY_MARK     "parley:online-known"
+#define EPOCH_MAX    31
 #define KEY_SEEN     "parley:seen:"
 #define KEY_SEEN_LEN (sizeof(KEY_SEEN) - 1 + PL_OID_HEX_LEN)
 
 /*
- * KEYS: the mark, the instances, the user's seen key. ARGV: did this process find a mark before,
- * the TTL, the user. The mark stands for all that Redis knows of who is online: where one was there
- * before and is none now, all of it was lost (FLUSHALL, a lost disk), at the time that the new mark
- * holds. Until a TTL later nothing is known for sure, and everybody counts as online.
+ * KEYS: the mark, the instances, the user's seen key. ARGV: the epoch that this process found
+ * before (empty: it asks for the first time), the TTL, the user. -> {is online, the epoch}
+ *
+ * The mark, "<lost> <epoch>", stands for all that Redis knows of who is online. Where it is none, or
+ * one of another epoch than before, all of it was lost (FLUSHALL, a lost disk); who made the new
+ * one may have been too young to know that. Until a TTL later nothing is known for sure, and
+ * everybody counts as online.
  */
 static const char ask_lua[] =
     "local t = redis.call('TIME')\n"
     "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
-    "local mark = redis.call('GET', KEYS[1])\n"
-    "if not mark then\n"
-    "  mark = ARGV[1] == '1' and now or 0\n"
-    "  redis.call('SET', KEYS[1], mark)\n"
+    "local mark = redis.call('GET', KEYS[1]) or ''\n"
+    "local lost, epoch = mark:match('^(%d+) (%S+)$')\n"
+    "local found = epoch\n"
+    "epoch = epoch or t[1] .. '.' .. t[2]\n"
+    "if ARGV[1] ~= '' and ARGV[1] ~= epoch then\n"
+    "  lost, found = now, nil\n"
     "end\n"
-    "if now - tonumber(mark) < tonumber(ARGV[2]) then return 1 end\n"
-    "if redis.call('EXISTS', KEYS[3]) == 1 then return 1 end\n"
+    "if not found then\n"
+    "  lost = lost or 0\n"
+    "  redis.call('SET', KEYS[1], lost .. ' ' .. epoch)\n"
+    "end\n"
+    "if now - lost < tonumber(ARGV[2]) then return {1, epoch} end\n"
+    "if redis.call('EXISTS', KEYS[3]) == 1 then return {1, epoch} end\n"
     "for _, i in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], now + 1, '+inf')) do\n"
-    "  if redis.call('SISMEMBER', 'parley:online:' .. i, ARGV[3]) == 1 then return 1 "
+    "  if redis.call('SISMEMBER', 'parley:online:' .. i, ARGV[3]) == 1 then\n"
+    "    return {1, epoch}\n"
+    "  end\n"
     "end\n"
-    "end\n"
-    "return 0\n";
+    "return {0, epoch}\n";
 
 /* What this process knows of a user; gone a second after it was last of use. */
 struct record {
@@ -53,7 +64,7 @@ struct pl_online {
 	struct pl_list by_age;
 	struct pl_bus_listener leaves;
 	struct pl_redis_script ask_script;
-	bool has_found_mark;
+	char epoch[EPOCH_MAX + 1]; /* of the mark, as it was found last; "" at first */
 	struct pl_list questions;
 	size_t question_count; /* with those that pl_online_free() answered */
 	bool is_closed;
@@ -254,19 +265,29 @@ on_second(struct pl_timer *t)
 }
 
 static void
+note_epoch(struct pl_online *o, struct pl_str epoch)
+{
+	if (epoch.len == 0 || epoch.len > EPOCH_MAX)
+		return;
+	memcpy(o->epoch, epoch.ptr, epoch.len);
+	o->epoch[epoch.len] = '\0';
+}
+
+static void
 on_asked(void *arg, const struct redisReply *reply)
 {
 	struct question *q = arg;
 	struct pl_online *o = q->online;
-	bool is_known = pl_redis_reply_is(reply, REDIS_REPLY_INTEGER);
-	bool is_online = !is_known || reply->integer == 1;
+	const struct redisReply *answer = pl_redis_reply_at(reply, 0);
+	bool is_known = pl_redis_reply_is(answer, REDIS_REPLY_INTEGER);
+	bool is_online = !is_known || answer->integer == 1;
 
+	note_epoch(o, pl_redis_reply_str(pl_redis_reply_at(reply, 1)));
 	/* What another process has just told Redis may be overtaken by a question. */
 	if (!is_online && !q->is_second && !o->is_closed) {
 		pl_timer_start(o->loop, &q->second, SECOND_MS);
 		return;
 	}
-	o->has_found_mark |= is_known;
 	pl_list_unlink(&q->link);
 	o->question_count--;
 	if (!o->is_closed && is_known && is_online)
@@ -289,8 +310,8 @@ ask(struct pl_online *o, struct question *q)
 	    (struct pl_str[]){PL_STR(KEY_MARK), PL_STR("parley:instances"),
 		pl_str_n(key, KEY_SEEN_LEN)},
 	    3,
-	    (struct pl_str[]){o->has_found_mark ? PL_STR("1") : PL_STR("0"),
-		pl_str(o->ttl_ms), pl_str_n(hex, PL_OID_HEX_LEN)},
+	    (struct pl_str[]){
+		pl_str(o->epoch), pl_str(o->ttl_ms), pl_str_n(hex, PL_OID_HEX_LEN)},
 	    3, on_asked, q);
 }
 

@@ -4,7 +4,8 @@
  *   parley:instances          sorted set: instance -> when its lease ends (ms, Redis time)
  *   parley:online:<instance>  set of the ids with a live socket there
  *   parley:seen:<id>          exists for ONLINE_TTL after an authenticated request
- *   parley:online-known       when what Redis knew of this was last lost (ms); 0: never
+ *   parley:online-known       "<lost> <epoch>": when what Redis knew of this was last lost (ms),
+ *                             0: never; and a word that is another after that
  *
  * A presence instance holds a lease, renewed every 5 s for 20 s; once it ends, all its users
  * count out. Each instance announces its changes on parley:online, numbered; a gap in the

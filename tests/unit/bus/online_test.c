@@ -380,6 +380,30 @@ where_redis_has_lost_everything_everybody_is_online_for_a_ttl(void **state)
 	service_stop(&fresh);
 }
 
+/* It cannot know that there was more in Redis; whoever can tells all. */
+static void
+a_process_that_began_around_a_loss_hears_of_it_from_an_older_one(void **state)
+{
+	struct fixture *f = *state;
+	struct answer answer = {0};
+	struct service old, fresh;
+	struct pl_oid user;
+
+	pl_oid_new(&user);
+	service_start(f, &old, TTL_MS);
+	assert_false(is_online(&old, &user));
+	(void)redis_server_ask(&f->server, "FLUSHALL");
+	service_start(f, &fresh, TTL_MS);
+	pl_online_ask(fresh.online, &user, note_answer, &answer);
+	WAIT_FOR(f,
+	    strcmp(redis_server_ask(&f->server, "EXISTS parley:online-known"), "1") == 0);
+	assert_true(is_online(&old, &user));
+	WAIT_FOR(f, answer.count == 1);
+	assert_true(answer.is_online);
+	service_stop(&old);
+	service_stop(&fresh);
+}
+
 int
 main(void)
 {
@@ -395,6 +419,8 @@ main(void)
 	    FIXTURE_TEST(where_redis_does_not_answer_everybody_is_online),
 	    FIXTURE_TEST(free_answers_what_is_asked),
 	    FIXTURE_TEST(where_redis_has_lost_everything_everybody_is_online_for_a_ttl),
+	    FIXTURE_TEST(
+		a_process_that_began_around_a_loss_hears_of_it_from_an_older_one),
 	    FIXTURE_TEST(on_a_local_bus_everybody_is_online),
 	};
 
