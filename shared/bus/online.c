@@ -63,6 +63,7 @@ struct pl_online {
 	struct pl_map records; /* raw id -> struct record */
 	struct pl_list by_age;
 	struct pl_bus_listener leaves;
+	struct pl_timer first; /* question */
 	struct pl_redis_script ask_script;
 	char epoch[EPOCH_MAX + 1]; /* of the mark, as it was found last; "" at first */
 	struct pl_list questions;
@@ -315,6 +316,21 @@ ask(struct pl_online *o, struct question *q)
 	    3, on_asked, q);
 }
 
+static struct question *
+question_new(struct pl_online *o, const struct pl_oid *user)
+{
+	struct question *q = pl_mem_zalloc(sizeof(*q));
+
+	q->online = o;
+	q->user = *user;
+	q->asked_mono_ms = pl_loop_now_ms(o->loop);
+	q->second.on_fire = on_second;
+	q->second.arg = q;
+	pl_list_push(&o->questions, &q->link);
+	o->question_count++;
+	return q;
+}
+
 void
 pl_online_ask(struct pl_online *o, const struct pl_oid *user,
     void (*on_answer)(void *arg, bool is_online), void *arg)
@@ -328,16 +344,41 @@ pl_online_ask(struct pl_online *o, const struct pl_oid *user,
 		on_answer(arg, true);
 		return;
 	}
-	q = pl_mem_zalloc(sizeof(*q));
-	*q = (struct question){.online = o,
-	    .user = *user,
-	    .asked_mono_ms = now,
-	    .on_answer = on_answer,
-	    .arg = arg};
-	q->second.on_fire = on_second;
-	q->second.arg = q;
-	pl_list_push(&o->questions, &q->link);
-	o->question_count++;
+	q = question_new(o, user);
+	q->on_answer = on_answer;
+	q->arg = arg;
+	ask(o, q);
+}
+
+/* ---- the first question ---- */
+
+#define FIRST_AGAIN_MS 100
+
+static void
+on_first_answer(void *arg, bool is_online)
+{
+	(void)arg;
+	(void)is_online;
+}
+
+/* Asked for nobody, as soon as there is somebody to answer: a loss of all that Redis knows is
+ * noticed by those who know the epoch before it. */
+static void
+on_first_due(struct pl_timer *t)
+{
+	static const struct pl_oid nobody;
+	struct pl_online *o = t->arg;
+	struct question *q;
+
+	if (o->epoch[0] != '\0')
+		return;
+	if (!pl_redis_is_up(pl_bus_redis(o->bus))) {
+		pl_timer_start(o->loop, t, FIRST_AGAIN_MS);
+		return;
+	}
+	q = question_new(o, &nobody);
+	q->on_answer = on_first_answer;
+	q->is_second = true; /* once will do */
 	ask(o, q);
 }
 
@@ -355,6 +396,9 @@ pl_online_new(struct pl_loop *loop, struct pl_bus *bus, int64_t ttl_ms)
 	pl_list_init(&o->by_age);
 	pl_list_init(&o->questions);
 	pl_redis_script_init(&o->ask_script, ask_lua);
+	o->first = (struct pl_timer){.on_fire = on_first_due, .arg = o};
+	if (pl_bus_redis(bus) != NULL)
+		pl_timer_start(loop, &o->first, 0);
 	o->leaves = (struct pl_bus_listener){.on_message = on_note, .arg = o};
 	pl_bus_subscribe(bus, PL_STR(PL_CHANNEL_ONLINE), &o->leaves);
 	return o;
@@ -367,6 +411,7 @@ pl_online_free(struct pl_online *o)
 
 	if (o == NULL)
 		return;
+	pl_timer_stop(o->loop, &o->first);
 	pl_bus_unsubscribe(o->bus, &o->leaves);
 	while (!pl_list_is_empty(&o->by_age))
 		forget(o, PL_CONTAINER(o->by_age.next, struct record, link));

@@ -32,6 +32,18 @@ ignore_change(void *arg, const struct pl_oid *user, bool is_online)
 	(void)is_online;
 }
 
+/* Number of a command's calls so far. */
+static int
+calls_of(const struct fixture *f, const char *command)
+{
+	char field[64];
+	const char *at;
+
+	snprintf(field, sizeof(field), "cmdstat_%s:calls=", command);
+	at = strstr(redis_server_ask(&f->server, "INFO commandstats"), field);
+	return at != NULL ? atoi(at + strlen(field)) : 0;
+}
+
 /* A service with the online rule. */
 struct service {
 	struct fixture *f;
@@ -42,10 +54,15 @@ struct service {
 static void
 service_start(struct fixture *f, struct service *s, int64_t ttl_ms)
 {
+	int before = calls_of(f, "get");
+
 	s->f = f;
 	s->bus = pl_bus_redis_new(f->loop, f->server.url);
 	s->online = pl_online_new(f->loop, s->bus, ttl_ms);
 	WAIT_FOR(f, pl_bus_is_up(s->bus));
+	/* Its first question, for nobody, is answered. */
+	WAIT_FOR(f, calls_of(f, "get") > before);
+	TURN_FOR(f, 20);
 }
 
 static void
@@ -63,18 +80,6 @@ is_online(struct service *s, const struct pl_oid *user)
 	pl_online_ask(s->online, user, note_answer, &a);
 	WAIT_FOR(s->f, a.count == 1);
 	return a.is_online;
-}
-
-/* Number of a command's calls so far. */
-static int
-calls_of(const struct fixture *f, const char *command)
-{
-	char field[64];
-	const char *at;
-
-	snprintf(field, sizeof(field), "cmdstat_%s:calls=", command);
-	at = strstr(redis_server_ask(&f->server, "INFO commandstats"), field);
-	return at != NULL ? atoi(at + strlen(field)) : 0;
 }
 
 static void
@@ -305,6 +310,9 @@ where_redis_does_not_answer_everybody_is_online(void **state)
 	assert_int_equal(hung.count, 0);
 	WAIT_FOR(f, hung.count == 1);
 	assert_true(hung.is_online);
+	redis_server_resume(&f->server);
+	WAIT_FOR(f, pl_bus_is_up(a.bus));
+	assert_false(is_online(&a, &user)); /* that yes was no knowledge */
 	redis_server_kill(&f->server);
 	WAIT_FOR(f, !pl_redis_is_up(pl_bus_redis(a.bus)));
 	pl_online_ask(a.online, &user, note_answer, &down);
@@ -312,9 +320,9 @@ where_redis_does_not_answer_everybody_is_online(void **state)
 	assert_true(down.is_online);
 	pl_online_seen(a.online, &user);
 	pl_online_logged_out(a.online, &user);
-	redis_server_start(&f->server);
+	redis_server_start(&f->server); /* with nothing in it */
 	WAIT_FOR(f, pl_bus_is_up(a.bus));
-	assert_false(is_online(&a, &user)); /* that yes was no knowledge */
+	assert_true(is_online(&a, &user));
 	service_stop(&a);
 }
 
@@ -404,6 +412,20 @@ a_process_that_began_around_a_loss_hears_of_it_from_an_older_one(void **state)
 	service_stop(&fresh);
 }
 
+static void
+a_process_that_nobody_asked_before_a_loss_notices_it(void **state)
+{
+	struct fixture *f = *state;
+	struct service s;
+	struct pl_oid user;
+
+	pl_oid_new(&user);
+	service_start(f, &s, TTL_MS);
+	(void)redis_server_ask(&f->server, "FLUSHALL");
+	assert_true(is_online(&s, &user));
+	service_stop(&s);
+}
+
 int
 main(void)
 {
@@ -421,6 +443,7 @@ main(void)
 	    FIXTURE_TEST(where_redis_has_lost_everything_everybody_is_online_for_a_ttl),
 	    FIXTURE_TEST(
 		a_process_that_began_around_a_loss_hears_of_it_from_an_older_one),
+	    FIXTURE_TEST(a_process_that_nobody_asked_before_a_loss_notices_it),
 	    FIXTURE_TEST(on_a_local_bus_everybody_is_online),
 	};
 
