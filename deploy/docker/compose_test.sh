@@ -84,4 +84,4 @@ echo "compose-test: builds the images, store $store"
 echo "compose-test: starts"
 timeout 180 "${compose[@]}" up -d >"$log" 2>&1 || fail "it did not start"
 export PARLEY_URL=http://localhost:$PORT DOCKER=$docker COMPOSE="${compose[*]}" STORE=$store
-(cd tests && timeout 300 node --test --test-reporter=spec compose/) || exit 1
+(cd tests && timeout 480 node --test --test-reporter=spec compose/) || exit 1
