@@ -26,11 +26,14 @@ by_package="libc6-dev libjwt-dev libhiredis-dev libsodium-dev libjansson-dev lib
 	libnginx-mod-http-lua ca-certificates"
 case ${1:-} in
 run) ;;
-deb) by_program="$by_program $to_make_a_package" ;;
+deb)
+	by_program="$by_program $to_make_a_package"
+	by_package="$by_package build-essential" # dpkg-buildpackage insists on it
+	;;
 test)
 	by_program="$by_program sqlite3 promtool:prometheus chromium gcovr javac:default-jdk-headless mvn:maven
 		$to_make_a_package lintian systemd-analyze:systemd"
-	by_package="$by_package libcmocka-dev libwslay-dev python3-venv"
+	by_package="$by_package libcmocka-dev libwslay-dev python3-venv build-essential"
 	node=$(node --version 2>/dev/null) || node=v0
 	node=${node#v}
 	[ "${node%%.*}" -ge 18 ] || by_package="$by_package nodejs"
