@@ -2,11 +2,12 @@
 # The gateway in its container: nginx, and beside it what tells it who serves. Ends with either.
 #
 # SIGHUP:  nginx reads its certificate anew.
-# SIGTERM: what was asked is answered; sockets, which end with no answer, are cut after 15 s, and
-# their clients come back elsewhere.
+# SIGTERM: what was asked is answered; sockets, which end with no answer, are cut after
+# GATEWAY_ANSWER_SECONDS, and their clients come back elsewhere. Its 15 s are as long as members.lua
+# lets a service take; docker-compose.yml has 3, for no other gateway can have the port meanwhile.
 set -eu
 umask 077
-answer_s=15 # as long as members.lua lets a service take
+answer_s=${GATEWAY_ANSWER_SECONDS:-15}
 here=$(dirname "$0")
 prefix=$PWD/gateway
 ulimit -S -n "$(ulimit -H -n)" # engines differ in what they begin with

@@ -67,7 +67,7 @@ export async function facts() {
     servicePort: Number(/\bLISTEN=0\.0\.0\.0:(\d+)/.exec(dockerfile)[1]),
     gatewayPort: Number(/GATEWAY_LISTEN=0\.0\.0\.0:(\d+)/.exec(dockerfile)[1]),
     dataDir: /DATA_DIR=(\S+)/.exec(dockerfile)[1],
-    gatewayAnswerS: Number(/^answer_s=(\d+)/m.exec(gateway)[1]),
+    gatewayAnswerS: Number(/GATEWAY_ANSWER_SECONDS:-(\d+)/.exec(gateway)[1]),
     documentedSecrets: new Set([...readme.matchAll(/create secret (?:generic|tls) (\S+)/g)].map((match) => match[1])),
     readme,
   };
