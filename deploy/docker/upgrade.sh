@@ -6,8 +6,9 @@
 #          upgrade.sh -f docker-compose.yml -f deploy/docker/sqlite.yml
 #
 # Service by service, as many new containers start beside the old ones; once the gateway knows them
-# the old ones are told to end. The gateway is last, and only where its image changed: one container
-# alone can have the port, so for some two seconds no connection is taken. Redis and MongoDB stay.
+# the old ones are told to end. Presence is first: it is told by all others, and takes what either version
+# tells. The gateway is last, and only where its image changed: one container alone can have the port,
+# so for some seconds no connection is taken. Redis and MongoDB stay.
 #
 # COMPOSE is what calls Compose (docker-compose, else "docker compose").
 #
@@ -83,7 +84,7 @@ replace() { # service
 quietly "${compose[@]}" build auth gateway || die "the images were not built"
 # A new version may want a secret that the old one did not have.
 quietly "${compose[@]}" up --no-deps --no-build secrets || die "secrets were not made"
-for service in auth message presence llm-responder; do
+for service in presence auth message llm-responder; do
 	replace "$service"
 done
 quietly "${compose[@]}" up -d --no-deps --no-build gateway || die "the gateway does not start"

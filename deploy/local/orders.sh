@@ -52,7 +52,8 @@ outdated=()      # who is still to be replaced, the first of them now
 newcomer=        # who is to take its place, until it serves
 newcomer_due_ms= # when that must be
 
-# What holds connections stays: nginx, which reads a new configuration, and Redis.
+# What holds connections stays: nginx, which reads a new configuration, and Redis. Presence is first: it
+# is told by all others, and takes what either version tells.
 begin_upgrade() {
 	local kind number numbers
 
@@ -64,7 +65,7 @@ begin_upgrade() {
 	}
 	end_services follower 2000
 	start follower
-	for kind in "${kinds[@]}"; do
+	for kind in presence auth message responder; do
 		count_of "$kind"
 		for number in "${numbers[@]}"; do
 			outdated+=("$kind$number")

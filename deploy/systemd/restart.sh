@@ -35,12 +35,18 @@ serves() { # service, number
 		grep -q "^$1 [a-z0-9]* $address:8080 up\$" $members
 } 2>/dev/null
 
+# Those that are left go on as they are; the additional one is not to stay.
+give_up() { # start or restart, service, number, why
+	[ "$1" = restart ] || systemctl stop "parley-$2@$3.service"
+	die "parley-$2@$3 $4: journalctl -u parley-$2@$3; those that are left were not touched"
+}
+
 bring_up() { # start or restart, service, number
 	local end=$((SECONDS + WAIT_S))
 
-	systemctl "$1" "parley-$2@$3.service" || die "parley-$2@$3 does not start: journalctl -u parley-$2@$3"
+	systemctl "$1" "parley-$2@$3.service" || give_up "$@" "does not start"
 	until serves "$2" "$3"; do
-		((SECONDS < end)) || die "parley-$2@$3 does not serve after $WAIT_S s; those that are left were not touched"
+		((SECONDS < end)) || give_up "$@" "does not serve after $WAIT_S s"
 		sleep 0.2
 	done
 }
@@ -65,7 +71,8 @@ done
 if [ $# -eq 0 ]; then
 	systemctl try-reload-or-restart parley-gateway || die "the gateway refuses its settings: journalctl -u parley-gateway"
 	systemctl try-restart parley-follow
-	set -- auth message presence llm-responder
+	# Presence is told by all others, and takes what either version tells.
+	set -- presence auth message llm-responder
 fi
 for service in "$@"; do
 	renew "$service"

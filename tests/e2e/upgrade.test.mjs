@@ -175,11 +175,11 @@ test('to a build that does not start: it says why, and the old processes go on',
   const before = services(await pids());
   const broken = path.join(stack.dir, 'broken.so');
   await writeFile(broken, 'no program');
-  await install('auth.so', broken);
+  await install('presence.so', broken);
   try {
-    await assert.rejects(upgrade(), ({ code, stderr }) => code === 1 && /^upgrade: auth\d does not start: .+\n$/.test(stderr));
+    await assert.rejects(upgrade(), ({ code, stderr }) => code === 1 && /^upgrade: presence\d does not start: .+\n$/.test(stderr));
   } finally {
-    await install('auth.so');
+    await install('presence.so');
   }
   await waitUntil('the new one to be forgotten', async () => services(await pids()).length === before.length);
   assert.deepEqual(services(await pids()), before);
