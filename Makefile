@@ -157,7 +157,6 @@ build/k8s/ready: tests/k8s/prepare.sh tests/k8s/requirements.txt
 units: $(UNIT_BIN) build/mongo/ready ## build and run the unit and store contract tests
 	@tests/support/run_units.sh $(UNIT_BIN)
 
-# exec and --pdeathsig: run.sh ends with this make, however that ends.
 # What a network can send to: codecs and tokens. A branch of assert() is no branch to reach.
 COVERED := base proto auth
 coverage: ## which lines and branches of the codecs and of auth the unit tests reach
@@ -170,6 +169,7 @@ coverage: ## which lines and branches of the codecs and of auth the unit tests r
 		--exclude-branches-by-pattern '.*assert\(.*' build/cov || exit 1; done
 .PHONY: coverage
 
+# exec and --pdeathsig: run.sh ends with this make, however that ends.
 run: ## install what is needed, build, run Parley on this machine until Ctrl-C
 	@deploy/local/install.sh run && \
 	$(MAKE) --no-print-directory -j$$(nproc) all && \

@@ -19,6 +19,7 @@
 #   WWW_DIR      another front end                                       (gateway/web)
 #   GATEWAY_TLS_CERT, GATEWAY_TLS_KEY   PEM files: https instead of http (none)
 #   NODE_ENV     cookies without Secure in "development"                 (development)
+#   DRAIN_SECONDS   over which sockets are closed; Ctrl-C waits for it   (1)
 #   JWT_SECRET   else made at the first start: $DATA_DIR/jwt.secret
 #   SERVICE_PRELOAD   LD_PRELOAD for the services: a sanitizer's library (none)
 # All others go to the services as they are; see env.example.
