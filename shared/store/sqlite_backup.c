@@ -13,11 +13,15 @@ static enum pl_err
 file_open(struct file *f, const char *folder, int flags)
 {
 	struct pl_buf path;
+	enum pl_err err;
 	int rc;
 
 	pl_buf_init(&path, PL_BUF_UNLIMITED);
 	(void)pl_buf_printf(&path, "%s/" FILE_NAME, folder);
 	f->path = pl_buf_take(&path);
+	err = flags & SQLITE_OPEN_CREATE ? pl_sqlite_make_file(f->path) : PL_OK;
+	if (err != PL_OK)
+		return err;
 	rc = sqlite3_open_v2(
 	    f->path, &f->s.db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
 	if (rc == SQLITE_OK)

@@ -47,6 +47,8 @@ pl_sqlite_of(struct pl_store *s)
 }
 
 enum pl_err pl_sqlite_exec(struct pl_sqlite *s, const char *sql) PL_MUST_CHECK;
+/* An empty file that only its owner reads, where there is none yet. */
+enum pl_err pl_sqlite_make_file(const char *path) PL_MUST_CHECK;
 /* Make or upgrade the tables; any number of processes may do so at once. */
 enum pl_err pl_sqlite_schema(struct pl_sqlite *s) PL_MUST_CHECK;
 

@@ -103,8 +103,8 @@ lock_folder(const char *path, int *out)
 
 /* SQLite would make the file readable for others; its -wal and -shm take after it. A file that
  * is there is left alone: closing it here would drop this process's locks on it. */
-static enum pl_err
-make_file(const char *path)
+enum pl_err
+pl_sqlite_make_file(const char *path)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
@@ -163,7 +163,7 @@ pl_store_sqlite_open(const struct pl_store_config *config, struct pl_store **out
 	if (err == PL_OK)
 		err = lock_folder(config->data_dir, &lock_fd);
 	if (err == PL_OK)
-		err = make_file(path.data);
+		err = pl_sqlite_make_file(path.data);
 	if (err == PL_OK)
 		err = open_file(s, path.data);
 	if (lock_fd >= 0)

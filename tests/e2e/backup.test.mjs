@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdtemp, open, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, open, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -121,6 +121,12 @@ for (const store of ['SQLite', 'MongoDB']) {
         await copy.stop();
       }
       refused(await restore(made, target), /not empty; nothing was overwritten/);
+    });
+
+    test('is for its owner alone, file by file: it holds the hashes of passwords', async () => {
+      const modeOf = async (name) => ((await stat(path.join(made, name))).mode & 0o777).toString(8);
+      assert.equal(await modeOf('.'), '700');
+      for (const name of await readdir(made)) assert.equal(await modeOf(name), '600', name);
     });
 
     test('is not made over another', async () => {
