@@ -86,7 +86,7 @@ check(sqlite3 *db, struct pl_buf *why)
 		is_well = said != NULL && strcmp(said, "ok") == 0;
 		if (!is_well)
 			(void)pl_buf_printf(
-			    why, "the copy is broken: %s", said != NULL ? said : "");
+			    why, "the backup is broken: %s", said != NULL ? said : "");
 	}
 	sqlite3_finalize(stmt);
 	return is_well ? PL_OK : PL_E_IO;
@@ -193,9 +193,9 @@ fill(struct pl_sqlite *to, const char *folder, struct pl_backup_list *parts,
 	if (err == PL_OK)
 		err = check_empty(to, why);
 	if (err == PL_OK)
-		err = copy(from.s.db, to->db);
+		err = check(from.s.db, why);
 	if (err == PL_OK)
-		err = check(to->db, why);
+		err = copy(from.s.db, to->db);
 	if (err == PL_OK)
 		err = pl_sqlite_schema(to); /* from an older version to ours */
 	if (err == PL_OK)

@@ -161,6 +161,19 @@ for (const store of ['SQLite', 'MongoDB']) {
   });
 }
 
+test('a database that is broken though its sums are right fills nothing', async () => {
+  const copy = path.join(dir, 'broken inside');
+  const target = path.join(dir, 'still empty');
+  await cp(path.join(dir, 'SQLite of monday'), copy, { recursive: true });
+  const handle = await open(path.join(copy, 'parley.db'), 'r+');
+  const { size } = await handle.stat();
+  await handle.write(Buffer.alloc(4096, 'X'), 0, 4096, size - 4096);
+  await handle.close();
+  await writeFile(path.join(copy, 'SHA256SUMS'), spawnSync('sha256sum', ['parley.db'], { cwd: copy }).stdout);
+  refused(await restore(copy, target), /the backup is broken/);
+  worked(await restore(path.join(dir, 'SQLite of monday'), target));
+});
+
 describe('a large database', () => {
   let uri;
   let app;
