@@ -24,6 +24,26 @@ empty(int fd)
 		closedir(dir);
 }
 
+/* Never through a link: what is in the folder is removed. */
+static int
+open_partial(const char *path)
+{
+	if (mkdir(path, 0700) != 0 && errno != EEXIST)
+		return -1;
+	return open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* Between our open() and our lock whoever had it may have given the folder its name: what we hold
+ * is then a finished backup. */
+static bool
+is_still_partial(const struct folder *f)
+{
+	struct stat held, named;
+
+	return fstat(f->lock_fd, &held) == 0 && lstat(f->partial, &named) == 0 &&
+	       held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+}
+
 enum pl_err
 folder_begin(struct folder *f, const char *name, struct pl_buf *why)
 {
@@ -38,13 +58,12 @@ folder_begin(struct folder *f, const char *name, struct pl_buf *why)
 	pl_buf_init(&path, PL_BUF_UNLIMITED);
 	(void)pl_buf_printf(&path, "%s.partial", name);
 	f->partial = pl_buf_take(&path);
-	if (mkdir(f->partial, 0700) == 0 || errno == EEXIST)
-		f->lock_fd = open(f->partial, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	f->lock_fd = open_partial(f->partial);
 	if (f->lock_fd < 0) {
 		(void)pl_buf_printf(why, "the folder %s cannot be made", f->partial);
 		return PL_E_IO;
 	}
-	if (flock(f->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+	if (flock(f->lock_fd, LOCK_EX | LOCK_NB) != 0 || !is_still_partial(f)) {
 		close(f->lock_fd);
 		f->lock_fd = -1;
 		(void)pl_buf_printf(why, "another backup writes to %s", f->partial);
@@ -76,7 +95,11 @@ folder_finish(struct folder *f, struct pl_buf *why)
 	}
 	close(f->lock_fd);
 	f->lock_fd = -1;
-	return flush_parent(f->name) ? PL_OK : PL_E_IO;
+	if (flush_parent(f->name))
+		return PL_OK;
+	(void)pl_buf_printf(
+	    why, "%s is whole, but its name may not be on the disk", f->name);
+	return PL_E_IO;
 }
 
 void

@@ -96,7 +96,7 @@ back_up(const struct names *names, struct pl_buf *why)
 		status = give_up("TO: ", err, why);
 	else if ((err = fill_folder(&from, to.partial, why)) != PL_OK ||
 		 (err = folder_finish(&to, why)) != PL_OK)
-		status = give_up("there is no backup: ", err, why);
+		status = give_up("not done: ", err, why);
 	else
 		printf("%s is in %s\n", from.shown, names->to);
 	folder_drop(&to);

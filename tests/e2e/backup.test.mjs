@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdtemp, open, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, open, readFile, readdir, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -172,6 +172,15 @@ test('a database that is broken though its sums are right fills nothing', async 
   await writeFile(path.join(copy, 'SHA256SUMS'), spawnSync('sha256sum', ['parley.db'], { cwd: copy }).stdout);
   refused(await restore(copy, target), /the backup is broken/);
   worked(await restore(path.join(dir, 'SQLite of monday'), target));
+});
+
+test('a link that stands where a backup is written is not followed', async () => {
+  const victim = path.join(dir, 'victim');
+  await mkdir(victim);
+  await writeFile(path.join(victim, 'kept'), '');
+  await symlink(victim, path.join(dir, 'linked.partial'));
+  refused(await backup(path.join(dir, 'still empty'), path.join(dir, 'linked')), /cannot be made/);
+  assert.deepEqual(await readdir(victim), ['kept']);
 });
 
 describe('a large database', () => {
