@@ -53,7 +53,7 @@ make_own_header(const struct pl_trace *trace, struct curl_slist *shared)
 	if (pl_trace_is_none(trace))
 		return NULL;
 	pl_buf_init(&line, PL_BUF_UNLIMITED);
-	pl_buf_printf(&line, "Traceparent: %s", trace->text);
+	pl_buf_printf(&line, "traceparent: %s", trace->text);
 	own = curl_slist_append(NULL, line.data);
 	pl_buf_fini(&line);
 	if (own != NULL)

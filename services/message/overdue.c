@@ -85,15 +85,12 @@ static void
 store_found(void)
 {
 	sweep.state = STORING;
-	sweep.all_ended = true;
 	sweep.storing = 0;
-	for (size_t i = 0; i < sweep.found.count; i++) {
+	for (size_t i = 0; i < sweep.found.count; i++)
 		if (store(&sweep.replies[i], &sweep.found.items[i]))
 			sweep.storing++;
-		else
-			sweep.all_ended =
-			    false; /* the store has more than enough to do */
-	}
+	/* Else the store has more than enough to do. */
+	sweep.all_ended = sweep.storing == sweep.found.count;
 	if (sweep.storing == 0)
 		end_batch();
 }

@@ -51,7 +51,8 @@ struct hub_socket {
 void hub_start(void);
 void hub_stop(void);
 size_t hub_user_count(void);
-/* socket is its user's from now on, for the claims' user. Past SOCKETS_PER_USER_MAX his oldest one is closed. */
+/* socket is its user's from now on, for the claims' user. Past SOCKETS_PER_USER_MAX his oldest
+ * one is closed. */
 void hub_join(struct hub_socket *socket, const struct pl_jwt_claims *claims);
 /* Does the bus bring what is published to socket's user from now on? Where it is away, yes:
  * then presence/tail does. Otherwise socket->on_ready comes. */

@@ -39,7 +39,8 @@ void pl_online_arrived(struct pl_online *o, const struct pl_oid *user,
 void pl_online_logged_out(struct pl_online *o, const struct pl_oid *user);
 /* Is user online? A yes may be up to a second old; a no is always asked of Redis, and again
  * 100 ms later, because a question can overtake what another process has just said; where
- * Redis does not answer, or has lost what it knew less than an ONLINE_TTL ago, yes. on_answer is called once, possibly before this returns. */
+ * Redis does not answer, or has lost what it knew less than an ONLINE_TTL ago, yes. on_answer is
+ * called once, possibly before this returns. */
 void pl_online_ask(struct pl_online *o, const struct pl_oid *user,
     void (*on_answer)(void *arg, bool is_online), void *arg);
 

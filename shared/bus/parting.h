@@ -19,8 +19,8 @@
 
 /* The connection of pid broke now, or ended for good. pid: at most PL_PARTING_PID_MAX bytes. */
 void pl_parting_note(struct pl_bus *bus, struct pl_str pid, bool is_for_good);
-/* How long ago did it? ago_ms, decades where it ended for good, or PL_PARTING_UNKNOWN_AGO; the note is forgotten. on_answer is
- * called once, possibly before this returns. */
+/* How long ago did it? ago_ms, decades where it ended for good, or PL_PARTING_UNKNOWN_AGO; the
+ * note is forgotten. on_answer is called once, possibly before this returns. */
 void pl_parting_take(struct pl_bus *bus, struct pl_str pid,
     void (*on_answer)(void *arg, int64_t ago_ms), void *arg);
 

@@ -53,8 +53,8 @@ struct pl_sio_server_config {
 	const char *sid_prefix; /* "p1.": names the process; "" for none */
 	bool allows_any_origin; /* CORS `*`; never with credentials */
 	size_t clients_max;     /* beyond it: 503 */
-	int64_t
-	    handshakes_per_second; /* more wait for their turn, or get 503; 0: no limit */
+	/* More wait for their turn, or get 503; 0: no limit. */
+	int64_t handshakes_per_second;
 	/* A handshake came: copy what is wanted of rq. May be NULL. */
 	void (*on_open)(struct pl_sio_client *c, struct pl_request *rq);
 	/* May this request use this session, which has not ended? NULL: yes. */
@@ -69,8 +69,8 @@ void pl_sio_server_free(struct pl_sio_server *s); /* ends all sessions at once *
 size_t pl_sio_server_count(const struct pl_sio_server *s);
 /* Whoever waits for his turn gets 503: another process has room for him sooner. */
 void pl_sio_server_turn_away(struct pl_sio_server *s);
-size_t pl_sio_server_waiting(
-    const struct pl_sio_server *s); /* handshakes, for their turn */
+/* Handshakes that wait for their turn. */
+size_t pl_sio_server_waiting(const struct pl_sio_server *s);
 /* Is more due to clients than goes out in a turn? What can wait should, then: a client whose
  * queue grows past its bound by that is put out, and was not slow. */
 bool pl_sio_server_is_behind(const struct pl_sio_server *s);
