@@ -238,7 +238,7 @@ bench-login: all ## does the time of a failed login tell of the user?
 	@node tests/bench/login_times.mjs
 
 .SECONDARY:
--include $(shell find $B -path $B/deb -prune -o -name '*.d' -print 2>/dev/null)
+-include $(shell find $B -path $B/deb -prune -o -path $B/mutants -prune -o -type f -name '*.d' -print 2>/dev/null)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24

@@ -86,6 +86,8 @@ describe('exactly one reply', { timeout: 120000 }, () => {
     } finally {
       llm.usual = usual;
       for (const name of responders) await signal(name, 'SIGCONT').catch(() => {});
+      // To them the model has failed, some five times or more: they begin anew.
+      for (const name of responders) await kill(name);
     }
   });
 

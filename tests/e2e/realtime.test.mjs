@@ -221,7 +221,7 @@ describe('with two processes of each service', () => {
     { AUTH_INSTANCES: '2', MESSAGE_INSTANCES: '2', PRESENCE_INSTANCES: '2', PRESENCE_GRACE_MS: '1000' });
   const join = async (name) => { const p = await Person.signUp(pair.stack.url, name); people.push(p); return p; };
   // Engine.IO's session id begins with the name of the process that holds it.
-  const processesOf = (person) => new Set(person.sockets.map((socket) => socket.io.engine.id.split('.')[0]));
+  const processesOf = (person) => new Set(person.sockets.map((socket) => socket.io.engine.id?.split('.')[0]).filter(Boolean));
   const spread = async (person, options) => waitUntil('sockets on both processes', async () => {
     await person.connect(options);
     return processesOf(person).size === 2;
