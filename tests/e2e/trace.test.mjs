@@ -36,7 +36,8 @@ async function grep(text, stack = hold.stack) {
   const folder = path.join(stack.dir, 'data/run/logs');
   const lines = [];
   for (const name of (await readdir(folder)).filter((one) => one.endsWith('.log'))) {
-    for (const line of (await readFile(path.join(folder, name), 'utf8')).split('\n')) {
+    // The last one may be half written.
+    for (const line of (await readFile(path.join(folder, name), 'utf8')).split('\n').slice(0, -1)) {
       if (line.includes(text)) lines.push(JSON.parse(line));
     }
   }
