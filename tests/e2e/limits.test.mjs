@@ -103,16 +103,18 @@ describe('a crowd that opens sessions faster than LIMIT_HANDSHAKES_PER_SECOND', 
     process.kill(await hold.stack.pidOf('presence1'));
     const begun = performance.now();
     const refused = (await Promise.all(crowd)).filter(({ status }) => status !== 200);
-    assert.ok(performance.now() - begun < 500, 'nobody waits for his turn any more');
+    const took = performance.now() - begun;
     assert.ok(refused.length > 10);
+    assert.ok(took < refused.length * 50, `nobody waits for his turn any more: ${refused.length} in ${took} ms`);
     for (const answer of refused) await isRefused(answer, 503);
     await waitUntil('the next process', async () => (await fetch(socketIo(hold.stack.url, polling))).status === 200);
   });
 
   test('that gives up leaves the line to others', async () => {
     const leaving = new AbortController();
-    const crowd = Array.from({ length: 30 }, () => fetch(socketIo(hold.stack.url, polling), { signal: leaving.signal }).catch(() => {}));
-    await waitUntil('some to wait', async () => await waiting() > 10);
+    const crowd = Array.from({ length: 60 }, () => fetch(socketIo(hold.stack.url, polling), { signal: leaving.signal }).catch(() => {}));
+    // Their turns alone would take 2 s.
+    await waitUntil('many to wait', async () => await waiting() > 40);
     leaving.abort();
     await Promise.all(crowd);
     await waitUntil('nobody to wait', async () => await waiting() === 0, { within: 1000 });
