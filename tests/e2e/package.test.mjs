@@ -9,9 +9,10 @@ import { promisify } from 'node:util';
 import { root } from '../support/stack.mjs';
 
 const run = promisify(execFile);
-const out = async (program, ...args) => (await run(program, args, { cwd: root, maxBuffer: 1 << 24 })).stdout;
-
 let dir, deb, units;
+/** lintian leaves files in TMPDIR. */
+const out = async (program, ...args) =>
+  (await run(program, args, { cwd: root, maxBuffer: 1 << 24, env: { ...process.env, ...(dir && { TMPDIR: dir }) } })).stdout;
 const at = (...names) => path.join(dir, ...names);
 const unitFile = (name) => readFile(at('lib/systemd/system', name), 'utf8');
 
