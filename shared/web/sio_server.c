@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "proto/eio_query.h"
 #include "proto/ws_handshake.h"
+#include "web/handshakes.h"
 #include "web/reply.h"
 #include "web/websocket.h"
 
@@ -11,7 +12,7 @@ struct pl_sio_server {
 	struct pl_loop *loop;
 	struct pl_sio_server_config config;
 	struct pl_map clients; /* sid -> struct pl_sio_client */
-	struct pl_pace handshakes;
+	struct pl_handshakes handshakes;
 	struct pl_list dirty; /* clients with something to let out */
 	struct pl_task flush;
 	bool flush_is_posted;
@@ -508,80 +509,18 @@ upgrade(struct pl_sio_server *s, struct pl_sio_client *c, struct pl_request *rq)
 	pump(c);
 }
 
-/* ---- handshakes: each begins a session, at an even pace ---- */
-
-/* The gateway asks another process where a polling GET has no answer after 4 s. Who opens a
- * WebSocket waits for longer: a stock client for 20 s. */
-#define POLL_WAIT_MS  3000
-#define WS_WAIT_MS    15000
-#define BUSY_AGAIN_MS 1000
-
-struct handshake {
-	struct pl_turn turn;
-	struct pl_sio_server *server;
-	struct pl_request *rq;
-	bool is_websocket;
-};
-
+/* A handshake has its turn. */
 static void
-begin_session(struct pl_sio_server *s, struct pl_request *rq, bool is_websocket)
+begin_session(void *arg, struct pl_request *rq, bool is_websocket)
 {
+	struct pl_sio_server *s = arg;
+
 	if (s->clients.count >= s->config.clients_max)
-		pl_reply_retry(rq, PL_PROBLEM_BUSY, BUSY_AGAIN_MS);
+		pl_reply_retry(rq, PL_PROBLEM_BUSY, PL_HANDSHAKES_AGAIN_MS);
 	else if (is_websocket)
 		upgrade(s, NULL, rq);
 	else
 		poll_get(client_new(s, rq, false), rq);
-}
-
-static struct pl_request *
-handshake_free(struct handshake *h)
-{
-	struct pl_request *rq = h->rq;
-
-	rq->on_gone = NULL;
-	pl_mem_free(h);
-	return rq;
-}
-
-static void
-on_turn(struct pl_pace *pace, struct pl_turn *turn)
-{
-	struct handshake *h = PL_CONTAINER(turn, struct handshake, turn);
-	struct pl_sio_server *s = h->server;
-	bool is_websocket = h->is_websocket;
-
-	(void)pace;
-	begin_session(s, handshake_free(h), is_websocket);
-}
-
-static void
-handshake_gone(struct pl_request *rq)
-{
-	struct handshake *h = rq->arg;
-
-	pl_pace_leave(&h->server->handshakes, &h->turn);
-	pl_reply_problem(handshake_free(h), PL_PROBLEM_BUSY); /* to nobody: ends it */
-}
-
-static void
-take_handshake(struct pl_sio_server *s, struct pl_request *rq, bool is_websocket)
-{
-	struct handshake *h;
-
-	if (pl_pace_begin(&s->handshakes)) {
-		begin_session(s, rq, is_websocket);
-		return;
-	}
-	h = pl_mem_alloc(sizeof(*h));
-	*h = (struct handshake){.server = s, .rq = rq, .is_websocket = is_websocket};
-	if (pl_pace_wait(
-		&s->handshakes, &h->turn, is_websocket ? WS_WAIT_MS : POLL_WAIT_MS)) {
-		rq->arg = h;
-		rq->on_gone = handshake_gone;
-	} else {
-		pl_reply_retry(handshake_free(h), PL_PROBLEM_BUSY, BUSY_AGAIN_MS);
-	}
 }
 
 static void
@@ -622,7 +561,7 @@ pl_sio_server_handle(struct pl_sio_server *s, struct pl_request *rq)
 	else if (error != PL_EIO_NO_ERROR)
 		reply_eio_error(s, rq, error);
 	else if (query.sid[0] == '\0')
-		take_handshake(s, rq, query.is_websocket);
+		pl_handshakes_take(&s->handshakes, rq, query.is_websocket);
 	else
 		serve(s, rq, &query);
 }
@@ -647,7 +586,8 @@ pl_sio_server_new(struct pl_loop *loop, const struct pl_sio_server_config *confi
 	pl_list_init(&s->dirty);
 	pl_list_init(&s->flush.link);
 	s->flush.run = flush_dirty;
-	pl_pace_init(&s->handshakes, loop, config->handshakes_per_second, on_turn);
+	pl_handshakes_init(
+	    &s->handshakes, loop, config->handshakes_per_second, begin_session, s);
 	pl_half_open_table_init(&s->half_open, loop, on_too_many);
 	return s;
 }
@@ -655,11 +595,7 @@ pl_sio_server_new(struct pl_loop *loop, const struct pl_sio_server_config *confi
 void
 pl_sio_server_turn_away(struct pl_sio_server *s)
 {
-	struct pl_turn *turn;
-
-	while ((turn = pl_pace_pop(&s->handshakes)))
-		pl_reply_retry(handshake_free(PL_CONTAINER(turn, struct handshake, turn)),
-		    PL_PROBLEM_BUSY, BUSY_AGAIN_MS);
+	pl_handshakes_turn_away(&s->handshakes);
 }
 
 void
@@ -669,8 +605,7 @@ pl_sio_server_free(struct pl_sio_server *s)
 
 	if (!s)
 		return;
-	pl_sio_server_turn_away(s);
-	pl_pace_fini(&s->handshakes);
+	pl_handshakes_fini(&s->handshakes);
 	for (size_t it = 0; (c = pl_map_next(&s->clients, &it));)
 		client_drop(c, PL_EIO_SHUTDOWN, PL_WS_CODE_GOING_AWAY);
 	pl_loop_unpost(s->loop, &s->flush);
@@ -682,7 +617,7 @@ pl_sio_server_free(struct pl_sio_server *s)
 size_t
 pl_sio_server_waiting(const struct pl_sio_server *s)
 {
-	return s->handshakes.waiting;
+	return pl_handshakes_waiting(&s->handshakes);
 }
 
 size_t

@@ -22,7 +22,6 @@
 #include "loop/loop.h"
 #include "proto/sio_conn.h"
 #include "web/half_open.h"
-#include "web/pace.h"
 #include "web/request.h"
 
 #define PL_SIO_FLUSH_MAX 500
