@@ -99,7 +99,7 @@ $B/parley-migrate: $(patsubst %.c,$B/%.o,$(wildcard deploy/migrate/*.c)) $B/libp
 
 # All of a store into a folder, and back: make backup, make restore.
 all: $B/parley-backup
-$B/parley-backup: $(patsubst %.c,$B/%.o,$(wildcard deploy/backup/*.c)) $B/deploy/migrate/place.o $B/libparley.a
+$B/parley-backup: $(patsubst %.c,$B/%.o,$(wildcard deploy/backup/*.c)) $(addprefix $B/deploy/migrate/,ends.o place.o) $B/libparley.a
 	@echo "  ld $@"
 	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS)
 

@@ -16,33 +16,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "../migrate/ends.h"
 #include "../migrate/place.h"
 #include "base/config.h"
 #include "base/log.h"
 #include "folder.h"
 #include "store/store_backup.h"
 #include "sums.h"
-
-struct names {
-	char *from;
-	char *to;
-};
-
-static const struct pl_setting table[] = {
-    {
-	.name = "FROM",
-	.type = PL_SETTING_SECRET,
-	.services = 1,
-	.offset = offsetof(struct names, from),
-    },
-    {
-	.name = "TO",
-	.type = PL_SETTING_SECRET,
-	.services = 1,
-	.offset = offsetof(struct names, to),
-    },
-};
-#define ROWS (sizeof(table) / sizeof(table[0]))
 
 static int
 complain(int status, const char *what, const char *why)
@@ -83,22 +63,22 @@ fill_folder(const struct place *from, const char *folder, struct pl_buf *why)
 }
 
 static int
-back_up(const struct names *names, struct pl_buf *why)
+back_up(const struct ends *ends, struct pl_buf *why)
 {
 	struct place from;
 	struct folder to = {.lock_fd = -1};
-	enum pl_err err = place_find(&from, names->from, false, why);
+	enum pl_err err = place_find(&from, ends->from, false, why);
 	int status = EXIT_SUCCESS;
 
 	if (err != PL_OK)
 		status = give_up("FROM: ", err, why);
-	else if ((err = folder_begin(&to, names->to, why)) != PL_OK)
+	else if ((err = folder_begin(&to, ends->to, why)) != PL_OK)
 		status = give_up("TO: ", err, why);
 	else if ((err = fill_folder(&from, to.partial, why)) != PL_OK ||
 		 (err = folder_finish(&to, why)) != PL_OK)
 		status = give_up("not done: ", err, why);
 	else
-		printf("%s is in %s\n", from.shown, names->to);
+		printf("%s is in %s\n", from.shown, ends->to);
 	folder_drop(&to);
 	place_close(&from);
 	return status;
@@ -121,12 +101,12 @@ is_sqlite(const char *folder)
 
 /* A data folder is made and locked; a MongoDB is opened by the restore itself. */
 static enum pl_err
-open_target(struct place *to, const struct names *names, struct pl_buf *why)
+open_target(struct place *to, const struct ends *ends, struct pl_buf *why)
 {
-	enum pl_err err = place_find(to, names->to, true, why);
+	enum pl_err err = place_find(to, ends->to, true, why);
 	bool is_folder = err == PL_OK && to->config.mongo_uri == NULL;
 
-	if (err == PL_OK && is_folder != is_sqlite(names->from)) {
+	if (err == PL_OK && is_folder != is_sqlite(ends->from)) {
 		(void)pl_buf_printf(why, is_folder
 					     ? "the backup is of a MongoDB; restore it "
 					       "to one, then make migrate"
@@ -137,23 +117,23 @@ open_target(struct place *to, const struct names *names, struct pl_buf *why)
 	if (!is_folder)
 		return err;
 	place_close(to);
-	return place_open(to, names->to, true, why);
+	return place_open(to, ends->to, true, why);
 }
 
 static int
-restore(const struct names *names, struct pl_buf *why)
+restore(const struct ends *ends, struct pl_buf *why)
 {
 	struct place to = {.lock_fd = -1};
 	struct pl_backup_list parts = {0};
 	char id[SUMS_ID_LEN + 1];
-	enum pl_err err = sums_check(names->from, id, why);
+	enum pl_err err = sums_check(ends->from, id, why);
 	int status = EXIT_SUCCESS;
 
 	if (err != PL_OK)
 		return give_up("FROM: ", err, why);
-	if ((err = open_target(&to, names, why)) != PL_OK) {
+	if ((err = open_target(&to, ends, why)) != PL_OK) {
 		status = give_up("TO: ", err, why);
-	} else if ((err = pl_store_restore(&to.config, names->from, id, &parts, why)) !=
+	} else if ((err = pl_store_restore(&to.config, ends->from, id, &parts, why)) !=
 		   PL_OK) {
 		status = give_up("TO: not restored: ", err, why);
 	} else {
@@ -171,7 +151,7 @@ int
 main(int argc, char **argv)
 {
 	bool is_restore = argc == 2 && strcmp(argv[1], "restore") == 0;
-	struct names names = {0};
+	struct ends ends = {0};
 	struct pl_buf why;
 	int status;
 
@@ -180,15 +160,15 @@ main(int argc, char **argv)
 	pl_buf_init(&why, 4096);
 	if (argc > 1 && !is_restore)
 		status = complain(PL_EXIT_CONFIG, "", "the one argument is: restore");
-	else if (pl_config_load(table, ROWS, 1, &names, &why) != PL_OK)
+	else if (ends_load(&ends, &why) != PL_OK)
 		status = complain(PL_EXIT_CONFIG, "", why.data);
-	else if (names.from == NULL || names.to == NULL)
+	else if (ends.from == NULL || ends.to == NULL)
 		status = complain(PL_EXIT_CONFIG, "",
 		    "set FROM and TO: a store (a data folder or a mongodb:// URI) and a "
 		    "folder for the backup");
 	else
-		status = is_restore ? restore(&names, &why) : back_up(&names, &why);
+		status = is_restore ? restore(&ends, &why) : back_up(&ends, &why);
 	pl_buf_fini(&why);
-	pl_config_free(table, ROWS, 1, &names);
+	ends_free(&ends);
 	return status;
 }

@@ -14,20 +14,17 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/config.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "ends.h"
 #include "place.h"
 #include "store/store_records.h"
 
 #define PAGE_RECORDS     500
 #define PROGRESS_RECORDS 10000
 #define NAMED_MAX        100 /* records that differ, before they are only counted */
-
-#define TRIES_MAX     5    /* of one step, while a database does not answer */
-#define WAIT_FIRST_MS 500L /* before the second; then twice as long each time */
 
 enum { EXIT_DIFFERS = 2 };
 
@@ -46,29 +43,6 @@ struct migration {
 	struct place to;
 	struct tally tallies[PL_RECORD_KINDS];
 };
-
-/* ---- settings ---- */
-
-struct names {
-	char *from;
-	char *to;
-};
-
-static const struct pl_setting table[] = {
-    {
-	.name = "FROM",
-	.type = PL_SETTING_SECRET,
-	.services = 1,
-	.offset = offsetof(struct names, from),
-    },
-    {
-	.name = "TO",
-	.type = PL_SETTING_SECRET,
-	.services = 1,
-	.offset = offsetof(struct names, to),
-    },
-};
-#define ROWS (sizeof(table) / sizeof(table[0]))
 
 static int
 complain(int status, const char *what, const char *why)
@@ -156,19 +130,6 @@ print_tallies(const struct migration *m)
 	}
 }
 
-/* Shall a step that came to err be tried again? Waits then; each step may be done twice. */
-static bool
-is_worth_another_try(enum pl_err err, int *tries)
-{
-	long wait_ms = WAIT_FIRST_MS << *tries;
-	struct timespec wait = {wait_ms / 1000, wait_ms % 1000 * 1000000};
-
-	if (err != PL_E_UNAVAILABLE || ++*tries == TRIES_MAX)
-		return false;
-	nanosleep(&wait, NULL);
-	return true;
-}
-
 /* ---- pages ---- */
 
 /* All records of a kind, a page at a time. */
@@ -195,7 +156,7 @@ walk_next(struct walk *w, struct pl_record_list *page)
 
 	do
 		err = pl_store_export(w->store, w->kind, last, PAGE_RECORDS, page);
-	while (is_worth_another_try(err, &tries));
+	while (pl_store_try_again(err, &tries));
 	if (err == PL_OK) {
 		pl_record_list_fini(&w->page);
 		w->page = *page;
@@ -219,7 +180,7 @@ copy_page(struct migration *m, struct pl_record_list *page)
 
 	do
 		err = pl_store_import(m->to.store, page->items, page->count);
-	while (is_worth_another_try(err, &tries));
+	while (pl_store_try_again(err, &tries));
 	for (size_t i = 0; err == PL_OK && i < page->count; i++)
 		note(&m->tallies[page->items[i].kind], &page->items[i]);
 	return err;
@@ -324,21 +285,21 @@ open_patiently(struct place *p, const char *name, bool is_new, struct pl_buf *wh
 		place_close(p);
 		pl_buf_clear(why);
 		err = place_open(p, name, is_new, why);
-	} while (is_worth_another_try(err, &tries));
+	} while (pl_store_try_again(err, &tries));
 	return err;
 }
 
 static int
-run(const struct names *names)
+run(const struct ends *ends)
 {
 	struct migration m = {.from.lock_fd = -1, .to.lock_fd = -1};
 	struct pl_buf why;
 	int status = EXIT_FAILURE;
 
 	pl_buf_init(&why, 1024);
-	if (open_patiently(&m.from, names->from, false, &why) != PL_OK)
+	if (open_patiently(&m.from, ends->from, false, &why) != PL_OK)
 		complain(status, "FROM: ", why.data);
-	else if (open_patiently(&m.to, names->to, true, &why) != PL_OK)
+	else if (open_patiently(&m.to, ends->to, true, &why) != PL_OK)
 		complain(status, "TO: ", why.data);
 	else
 		status = migrate(&m);
@@ -351,23 +312,23 @@ run(const struct names *names)
 int
 main(void)
 {
-	struct names names = {0};
+	struct ends ends = {0};
 	struct pl_buf why;
 	int status;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	pl_log_init("migrate", PL_LOG_WARN);
 	pl_buf_init(&why, 1024);
-	if (pl_config_load(table, ROWS, 1, &names, &why) != PL_OK)
+	if (ends_load(&ends, &why) != PL_OK)
 		status = complain(PL_EXIT_CONFIG, "", why.data);
-	else if (names.from == NULL || names.to == NULL)
+	else if (ends.from == NULL || ends.to == NULL)
 		status = complain(PL_EXIT_CONFIG, "",
 		    "set FROM and TO: each a data folder or a mongodb:// URI");
-	else if (strcmp(names.from, names.to) == 0)
+	else if (strcmp(ends.from, ends.to) == 0)
 		status = complain(PL_EXIT_CONFIG, "", "FROM and TO are the same");
 	else
-		status = run(&names);
+		status = run(&ends);
 	pl_buf_fini(&why);
-	pl_config_free(table, ROWS, 1, &names);
+	ends_free(&ends);
 	return status;
 }

@@ -1,27 +1,12 @@
 #include <fcntl.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "store/mongo_query.h"
 
 #define BATCH_DOCUMENTS 500
-#define NAME_MAX_LEN    200  /* of a collection, which is to be a file's */
-#define TRIES_MAX       5    /* of one step, while the server does not answer */
-#define WAIT_FIRST_MS   500L /* before the second; then twice as long each time */
-
-bool
-pl_mongo_is_worth_another_try(enum pl_err err, int *tries)
-{
-	long wait_ms = WAIT_FIRST_MS << *tries;
-	struct timespec wait = {wait_ms / 1000, wait_ms % 1000 * 1000000};
-
-	if (err != PL_E_UNAVAILABLE || ++*tries == TRIES_MAX)
-		return false;
-	nanosleep(&wait, NULL);
-	return true;
-}
+#define NAME_MAX_LEN    200 /* of a collection, which is to be a file's */
 
 /* ---- one collection ---- */
 
@@ -110,7 +95,7 @@ back_up(struct pl_mongo *s, const char *folder, struct pl_backup_part *part)
 	(void)pl_buf_printf(&path, "%s/%s.bson", folder, part->name);
 	do
 		err = write_file(s, from, path.data, &part->count);
-	while (pl_mongo_is_worth_another_try(err, &tries));
+	while (pl_store_try_again(err, &tries));
 	pl_buf_fini(&path);
 	mongoc_collection_destroy(from);
 	return err;
@@ -197,7 +182,7 @@ pl_mongo_backup(const struct pl_store_config *config, const char *folder,
 		return err;
 	do
 		err = list_collections(&s, parts, why);
-	while (pl_mongo_is_worth_another_try(err, &tries));
+	while (pl_store_try_again(err, &tries));
 	for (size_t i = 0; err == PL_OK && i < parts->count; i++)
 		err = back_up(&s, folder, &parts->items[i]);
 	mongoc_client_destroy(s.client);

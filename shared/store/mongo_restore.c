@@ -82,7 +82,7 @@ batch_store(struct batch *b, struct pl_mongo *s, mongoc_collection_t *into)
 
 	do
 		err = store_once(s, into, b);
-	while (pl_mongo_is_worth_another_try(err, &tries));
+	while (pl_store_try_again(err, &tries));
 	batch_clear(b);
 	return err;
 }
@@ -304,7 +304,7 @@ fill(struct pl_mongo *s, const char *uri, const char *folder, const char *id,
 
 	do
 		err = check_empty(s, parts, id, why);
-	while (pl_mongo_is_worth_another_try(err, &tries));
+	while (pl_store_try_again(err, &tries));
 	if (err == PL_OK)
 		err = put_mark(s, id);
 	if (err == PL_OK)

@@ -74,9 +74,6 @@ enum pl_err pl_mongo_open_patient(const char *uri, struct pl_store **out) PL_MUS
 
 /* What backup and restore wait for an answer. */
 #define PL_MONGO_PATIENT_MS 60000
-/* One step of theirs, where the server may be away for a moment: false after a few tries. Waits
- * before the next, longer each time. */
-bool pl_mongo_is_worth_another_try(enum pl_err err, int *tries);
 /* Stands in a database while it is being filled. */
 #define PL_MONGO_RESTORE "parley_restore"
 

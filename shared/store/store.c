@@ -1,5 +1,10 @@
+#include <time.h>
+
 #include "base/mem.h"
 #include "store/store_backend.h"
+
+#define TRIES_MAX     5
+#define WAIT_FIRST_MS 500L /* before the second; then twice as long each time */
 
 enum pl_err
 pl_store_open(const struct pl_store_config *config, struct pl_store **out)
@@ -29,6 +34,18 @@ enum pl_err
 pl_store_ping(struct pl_store *s)
 {
 	return s->backend->ping(s);
+}
+
+bool
+pl_store_try_again(enum pl_err err, int *tries)
+{
+	long wait_ms = WAIT_FIRST_MS << *tries;
+	struct timespec wait = {wait_ms / 1000, wait_ms % 1000 * 1000000};
+
+	if (err != PL_E_UNAVAILABLE || ++*tries == TRIES_MAX)
+		return false;
+	nanosleep(&wait, NULL);
+	return true;
 }
 
 /* ---- reads ---- */

@@ -46,6 +46,10 @@ enum pl_err pl_store_check(const struct pl_store_config *config) PL_MUST_CHECK;
 enum pl_err pl_store_open(
     const struct pl_store_config *config, struct pl_store **out) PL_MUST_CHECK;
 void pl_store_close(struct pl_store *s); /* NULL is fine */
+/* For programs that may wait: is a step that came to err, and may be done twice, worth another try?
+ * Only where the database did not answer; sleeps then, 0.5 s and longer each time, and says no after
+ * the fifth. *tries begins with 0. */
+bool pl_store_try_again(enum pl_err err, int *tries) PL_MUST_CHECK;
 /* Does the database answer? For /readyz. */
 enum pl_err pl_store_ping(struct pl_store *s);
 
