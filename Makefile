@@ -40,7 +40,7 @@ KORE_CPPFLAGS = -isystem /usr/include/kore $(shell sed 's/-I/-isystem /g' /usr/s
 
 # ---- what is built from what ------------------------------------------------------------
 # What of web/ does without kore is in the library, where unit tests reach it.
-WEB_PURE  := $(addprefix shared/web/,address.c half_open.c health.c pace.c router.c sessions.c)
+WEB_PURE  := $(addprefix shared/web/,address.c half_open.c health.c pace.c revoked.c router.c sessions.c)
 KORE_SRC  := $(filter-out $(WEB_PURE),$(wildcard shared/web/*.c)) shared/loop/loop_kore.c
 LIB_SRC   := $(filter-out $(KORE_SRC),$(wildcard shared/*/*.c))
 SERVICES  := auth message presence

@@ -8,6 +8,7 @@
 void auth_signup_post(struct pl_request *rq);
 void auth_login_post(struct pl_request *rq);
 void auth_logout_post(struct pl_request *rq);
+void auth_logout_all_post(struct pl_request *rq);
 void auth_me_get(struct pl_request *rq);
 
 /* Ends a sign-up or login well: a new session's cookie, and the user, who counts as online. */

@@ -8,6 +8,7 @@ static const struct pl_route routes[] = {
     {"POST", "/api/auth/signup", 0, auth_signup_post, PL_M_SIGNUPS},
     {"POST", "/api/auth/login", 0, auth_login_post, PL_M_LOGINS},
     {"POST", "/api/auth/logout", 0, auth_logout_post, PL_M_NONE},
+    {"POST", "/api/auth/logout-all", PL_ROUTE_AUTH, auth_logout_all_post, PL_M_NONE},
     {"GET", "/api/auth/me", PL_ROUTE_AUTH | PL_ROUTE_SEEN, auth_me_get, PL_M_NONE},
 };
 

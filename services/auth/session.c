@@ -4,6 +4,7 @@
 #include "handlers.h"
 #include "web/reply.h"
 #include "web/service.h"
+#include "web/sessions.h"
 
 static void
 write_user(struct pl_buf *body, const struct pl_user *user)
@@ -42,6 +43,16 @@ on_known(void *arg)
 	pl_mem_free(a);
 }
 
+/* Now, or a second later: who logs in right after a logout everywhere is not refused by it. */
+static int64_t
+issue_time(const struct pl_oid *user)
+{
+	int64_t now = pl_clock_unix_ms() / 1000;
+	int64_t valid_after = pl_sessions_valid_after(pl_app.sessions, user);
+
+	return valid_after > now ? valid_after : now;
+}
+
 void
 auth_reply_session(struct pl_request *rq, int status, const struct pl_user *user)
 {
@@ -50,7 +61,7 @@ auth_reply_session(struct pl_request *rq, int status, const struct pl_user *user
 	struct arrival *a;
 
 	pl_buf_init(&token, PL_JWT_BYTES_MAX);
-	if (pl_jwt_sign(&user->id, pl_clock_unix_ms() / 1000, &token, &claims) == PL_OK) {
+	if (pl_jwt_sign(&user->id, issue_time(&user->id), &token, &claims) == PL_OK) {
 		auth_cookie_set(rq, pl_buf_str(&token));
 		a = pl_mem_zalloc(sizeof(*a));
 		a->rq = rq;

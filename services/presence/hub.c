@@ -338,7 +338,7 @@ hub_join(struct hub_socket *socket, const struct pl_jwt_claims *claims)
 	pl_timer_stop(pl_app.loop, &user->grace);
 	socket->user = user;
 	socket->has_missed = false;
-	memcpy(socket->token_id, claims->token_id, PL_JWT_ID_LEN);
+	socket->claims = *claims;
 	pl_list_push(&user->sockets, &socket->link);
 	user->socket_count++;
 	hub.socket_count++;
@@ -379,9 +379,9 @@ hub_leave(struct hub_socket *socket, bool with_grace)
 }
 
 void
-hub_end_token(const struct pl_oid *id, const uint8_t token_id[PL_JWT_ID_LEN])
+hub_end_revoked(const struct pl_revocation *r)
 {
-	struct hub_user *user = pl_map_get(&hub.users, pl_oid_str(id));
+	struct hub_user *user = pl_map_get(&hub.users, pl_oid_str(&r->user));
 
 	if (!user)
 		return;
@@ -389,7 +389,7 @@ hub_end_token(const struct pl_oid *id, const uint8_t token_id[PL_JWT_ID_LEN])
 	{
 		struct hub_socket *socket = PL_CONTAINER(link, struct hub_socket, link);
 
-		if (memcmp(socket->token_id, token_id, PL_JWT_ID_LEN) == 0)
+		if (pl_revocation_names(r, &socket->claims))
 			end_socket(socket);
 	}
 	/* A user in his grace has logged out in the meantime. */

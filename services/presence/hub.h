@@ -11,7 +11,7 @@
 #ifndef PRESENCE_HUB_H
 #define PRESENCE_HUB_H
 
-#include "auth/jwt.h"
+#include "auth/revocation.h"
 #include "base/map.h"
 #include "bus/bus.h"
 #include "loop/loop.h"
@@ -35,7 +35,7 @@ struct hub_socket {
 	struct pl_sio_client *client;
 	struct hub_user *user; /* NULL until it was let in */
 	struct pl_timer expiry;
-	uint8_t token_id[PL_JWT_ID_LEN];
+	struct pl_jwt_claims claims; /* of the token that let it in */
 	char id[HUB_SOCKET_ID_LEN + 1];
 	struct seen seen;
 	/* A message came while the socket was not let in yet. */
@@ -71,7 +71,7 @@ struct pl_ref *hub_message_packet(const struct seen *seen, const struct pl_messa
 enum hub_audience { HUB_ALL, HUB_LIST, HUB_DELTA };
 void hub_broadcast(struct pl_ref *packet, enum hub_audience to);
 bool hub_has(enum hub_audience whom); /* any socket of these */
-/* End all sockets that came in by this token. */
-void hub_end_token(const struct pl_oid *user, const uint8_t token_id[PL_JWT_ID_LEN]);
+/* End all sockets that came in by a token that r names. */
+void hub_end_revoked(const struct pl_revocation *r);
 
 #endif

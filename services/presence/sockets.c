@@ -410,10 +410,10 @@ static const struct pl_sio_app app = {
 /* ---- life -------------------------------------------------------------------------- */
 
 static void
-on_revoked(void *arg, const struct pl_event_revoked *e)
+on_revoked(void *arg, const struct pl_revocation *r)
 {
 	(void)arg;
-	hub_end_token(&e->user, e->token_id);
+	hub_end_revoked(r);
 }
 
 /* Not with a close packet behind messages in one answer to a poll: socket.io-client handles the

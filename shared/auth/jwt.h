@@ -24,7 +24,7 @@ struct pl_jwt_claims {
 	struct pl_oid user;
 	int64_t issued_unix_s;
 	int64_t expires_unix_s;
-	/* What a revocation names: the first 16 bytes of SHA-256 of jti, or, where there is none,
+	/* By what a revocation of it is known (auth/revocation.h): the first 16 bytes of SHA-256 of jti, or, where there is none,
 	 * of the signed part of the token. */
 	uint8_t token_id[PL_JWT_ID_LEN];
 };

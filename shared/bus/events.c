@@ -298,53 +298,53 @@ pl_event_split_offset(
 	return true;
 }
 
-/* ---- revoked tokens ---- */
+/* ---- revocations ---- */
 
 void
-pl_event_revoked_write(struct pl_buf *out, const struct pl_event_revoked *e)
+pl_event_revoked_write(struct pl_buf *out, const struct pl_revocation *r)
 {
 	char hex[HEX_ID + 1];
 	struct pl_json_out o;
 
-	pl_hex_encode(e->token_id, PL_JWT_ID_LEN, hex);
+	pl_hex_encode(r->token_id, PL_JWT_ID_LEN, hex);
 	pl_jo_init(&o, out);
 	pl_jo_object(&o);
 	pl_jo_key(&o, "token");
 	pl_jo_str(&o, pl_str_n(hex, HEX_ID));
 	pl_jo_key(&o, "user");
-	pl_jo_oid(&o, &e->user);
+	pl_jo_oid(&o, &r->user);
 	pl_jo_key(&o, "expires");
-	pl_jo_int(&o, e->expires_unix_s);
+	pl_jo_int(&o, r->expires_unix_s);
 	pl_jo_end_object(&o);
 }
 
 static bool
-read_revoked(const struct pl_json *root, struct pl_event_revoked *e)
+read_revoked(const struct pl_json *root, struct pl_revocation *r)
 {
 	struct pl_str token, user;
 
 	return pl_json_type(root) == PL_JSON_OBJECT &&
 	       pl_json_length(root) == REVOKED_MEMBERS &&
 	       pl_json_str(pl_json_get(root, "token"), &token) &&
-	       pl_hex_decode(token, e->token_id, PL_JWT_ID_LEN) &&
+	       pl_hex_decode(token, r->token_id, PL_JWT_ID_LEN) &&
 	       pl_json_str(pl_json_get(root, "user"), &user) &&
-	       pl_oid_parse(user, &e->user) &&
-	       pl_json_int(pl_json_get(root, "expires"), &e->expires_unix_s) &&
-	       e->expires_unix_s >= 0;
+	       pl_oid_parse(user, &r->user) &&
+	       pl_json_int(pl_json_get(root, "expires"), &r->expires_unix_s) &&
+	       r->expires_unix_s >= 0;
 }
 
 bool
-pl_event_revoked_parse(struct pl_str payload, struct pl_event_revoked *out)
+pl_event_revoked_parse(struct pl_str payload, struct pl_revocation *out)
 {
-	struct pl_event_revoked e;
+	struct pl_revocation r = {0};
 	struct pl_json *root;
 	bool is_good;
 
 	if (payload.len > HEAD_MAX || pl_json_parse(payload, &root, NULL) != PL_OK)
 		return false;
-	is_good = read_revoked(root, &e);
+	is_good = read_revoked(root, &r);
 	pl_json_free(root);
 	if (is_good)
-		*out = e;
+		*out = r;
 	return is_good;
 }

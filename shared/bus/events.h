@@ -6,7 +6,7 @@
  *                                                        responder,      with sockets of
  *                                                        presence        that user
  *   parley:all          event for every socket           presence        all presence
- *   parley:revoked      a revoked token                  auth            all services
+ *   parley:revoked      a revocation                     auth            all services
  *   parley:online       who came and went (bus/online)   presence        presence
  *   parley:gap          a time (bus/gap)                 message,        presence
  *                                                        responder
@@ -26,7 +26,7 @@
 #ifndef PL_BUS_EVENTS_H
 #define PL_BUS_EVENTS_H
 
-#include "auth/jwt.h"
+#include "auth/revocation.h"
 #include "model/message.h"
 #include "model/status.h"
 #include "proto/trace.h"
@@ -71,13 +71,8 @@ bool pl_event_parse(struct pl_str payload, struct pl_event *out) PL_MUST_CHECK;
 bool pl_event_split_offset(
     struct pl_str packet, struct pl_str *stem, struct pl_message_pos *pos) PL_MUST_CHECK;
 
-struct pl_event_revoked {
-	uint8_t token_id[PL_JWT_ID_LEN];
-	struct pl_oid user;
-	int64_t expires_unix_s;
-};
-void pl_event_revoked_write(struct pl_buf *out, const struct pl_event_revoked *e);
+void pl_event_revoked_write(struct pl_buf *out, const struct pl_revocation *r);
 bool pl_event_revoked_parse(
-    struct pl_str payload, struct pl_event_revoked *out) PL_MUST_CHECK;
+    struct pl_str payload, struct pl_revocation *out) PL_MUST_CHECK;
 
 #endif

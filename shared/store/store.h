@@ -24,7 +24,7 @@
 #ifndef PL_STORE_STORE_H
 #define PL_STORE_STORE_H
 
-#include "auth/jwt.h"
+#include "auth/revocation.h"
 #include "model/message.h"
 #include "model/user.h"
 #include "proto/trace.h"
@@ -108,12 +108,6 @@ void pl_overdue_list_fini(struct pl_overdue_list *list);
 enum pl_err pl_store_overdue(struct pl_store *s, int64_t due_unix_ms, size_t limit,
     struct pl_overdue_list *out) PL_MUST_CHECK;
 
-struct pl_revocation {
-	uint8_t token_id[PL_JWT_ID_LEN];
-	struct pl_oid user;
-	int64_t expires_unix_s; /* of the token; the record may go then */
-	int64_t created_unix_ms;
-};
 struct pl_revocation_list {
 	struct pl_revocation *items;
 	size_t count;
@@ -130,7 +124,7 @@ enum pl_write_kind {
 	PL_WRITE_STATUS,   /* set status and note; PL_E_NOT_FOUND: no such user */
 	PL_WRITE_PASSWORD, /* replace the hash; PL_E_CONFLICT: the old one is another */
 	PL_WRITE_SEND,   /* store a message, with its reply job if the receiver is BUSY */
-	PL_WRITE_REVOKE, /* refuse a token from now on; again is fine */
+	PL_WRITE_REVOKE, /* refuse tokens from now on; again is fine */
 	PL_WRITE_REPLY_CLAIM, /* take a reply job under a lease */
 	PL_WRITE_REPLY, /* store the one automatic reply to a message, end its job */
 };

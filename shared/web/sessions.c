@@ -9,19 +9,15 @@
 #include "base/mem.h"
 #include "ops/settings.h"
 #include "proto/http_cookie.h"
+#include "web/revoked.h"
 
 #define TICK_MS       1000
 #define USER_KNOWN_MS 5000 /* how long a user's being there is remembered */
 /* Without the bus, revocations are known as of the last read: no token is good on older
  * news. */
 #define STALE_MS   3000
+#define LEEWAY_S   60    /* more than auth/jwt gives an expired token */
 #define OVERLAP_MS 60000 /* clocks differ, and a commit comes after its time stamp */
-
-/* A token that is refused until it expires by itself. */
-struct revoked {
-	uint8_t token_id[PL_JWT_ID_LEN];
-	int64_t expires_unix_s;
-};
 
 /* A user that exists, or is being looked up. */
 struct known_user {
@@ -64,14 +60,14 @@ struct pl_sessions {
 	struct pl_bus *bus;
 	struct pl_bus_listener listener;
 	struct pl_timer tick;
-	struct pl_map revoked;
+	struct pl_revoked revoked;
 	struct pl_map users;
 	struct reading reading;
 	int64_t read_to_unix_ms;    /* 0: never yet */
 	int64_t current_at_mono_ms; /* as of when all revocations were known */
 	bool bus_is_ready;
 	bool bus_tells_all; /* ready, and what came before was read */
-	void (*on_revoked)(void *arg, const struct pl_event_revoked *e);
+	void (*on_revoked)(void *arg, const struct pl_revocation *r);
 	void *on_revoked_arg;
 };
 
@@ -84,40 +80,10 @@ unix_now_s(void)
 /* ---- the revoked ---- */
 
 static void
-remember_revoked(struct pl_sessions *ss, const struct pl_event_revoked *e)
+remember_revoked(struct pl_sessions *ss, const struct pl_revocation *r)
 {
-	struct revoked *r;
-
-	if (e->expires_unix_s < unix_now_s() ||
-	    pl_map_get(&ss->revoked, pl_str_n(e->token_id, PL_JWT_ID_LEN)) != NULL)
-		return;
-	r = pl_mem_zalloc(sizeof(*r));
-	memcpy(r->token_id, e->token_id, PL_JWT_ID_LEN);
-	r->expires_unix_s = e->expires_unix_s;
-	pl_map_put(&ss->revoked, pl_str_n(r->token_id, PL_JWT_ID_LEN), r);
-	if (ss->on_revoked != NULL)
-		ss->on_revoked(ss->on_revoked_arg, e);
-}
-
-static bool
-is_revoked(const struct pl_sessions *ss, const struct pl_jwt_claims *claims)
-{
-	return pl_map_get(&ss->revoked, pl_str_n(claims->token_id, PL_JWT_ID_LEN)) !=
-	       NULL;
-}
-
-static void
-forget_expired(struct pl_sessions *ss)
-{
-	int64_t now = unix_now_s() - 60; /* behind the leeway that auth/jwt gives */
-	struct revoked *r;
-
-	for (size_t it = 0; (r = pl_map_next(&ss->revoked, &it)) != NULL;) {
-		if (r->expires_unix_s >= now)
-			continue;
-		pl_map_del(&ss->revoked, pl_str_n(r->token_id, PL_JWT_ID_LEN));
-		pl_mem_free(r);
-	}
+	if (pl_revoked_add(&ss->revoked, r) && ss->on_revoked != NULL)
+		ss->on_revoked(ss->on_revoked_arg, r);
 }
 
 static enum pl_err
@@ -138,13 +104,8 @@ reading_done(struct pl_store_read_call *call)
 
 	r->is_under_way = false;
 	if (call->err == PL_OK) {
-		for (size_t i = 0; i < r->list.count; i++) {
-			struct pl_event_revoked e = {.user = r->list.items[i].user,
-			    .expires_unix_s = r->list.items[i].expires_unix_s};
-
-			memcpy(e.token_id, r->list.items[i].token_id, PL_JWT_ID_LEN);
-			remember_revoked(ss, &e);
-		}
+		for (size_t i = 0; i < r->list.count; i++)
+			remember_revoked(ss, &r->list.items[i]);
 		pl_revocation_list_fini(&r->list);
 		ss->read_to_unix_ms = r->begun_unix_ms;
 		ss->current_at_mono_ms = r->begun_mono_ms;
@@ -186,11 +147,11 @@ revocations_are_current(const struct pl_sessions *ss)
 static void
 on_message(void *arg, struct pl_str channel, struct pl_str payload)
 {
-	struct pl_event_revoked e;
+	struct pl_revocation r;
 
 	(void)channel;
-	if (pl_event_revoked_parse(payload, &e))
-		remember_revoked(arg, &e);
+	if (pl_event_revoked_parse(payload, &r))
+		remember_revoked(arg, &r);
 }
 
 static void
@@ -228,18 +189,18 @@ on_tick(struct pl_timer *t)
 	if (!ss->bus_tells_all)
 		start_reading(ss);
 	forget_users(ss);
-	forget_expired(ss);
+	pl_revoked_forget(&ss->revoked, unix_now_s() - LEEWAY_S);
 	pl_timer_start(ss->loop, t, TICK_MS);
 }
 
 void
-pl_sessions_revoked(struct pl_sessions *ss, const struct pl_event_revoked *e)
+pl_sessions_revoked(struct pl_sessions *ss, const struct pl_revocation *r)
 {
 	struct pl_buf payload;
 
-	remember_revoked(ss, e);
+	remember_revoked(ss, r);
 	pl_buf_init(&payload, 4096);
-	pl_event_revoked_write(&payload, e);
+	pl_event_revoked_write(&payload, r);
 	pl_bus_publish(
 	    ss->bus, PL_STR(PL_CHANNEL_REVOKED), pl_buf_str(&payload), NULL, NULL);
 	pl_buf_fini(&payload);
@@ -247,7 +208,7 @@ pl_sessions_revoked(struct pl_sessions *ss, const struct pl_event_revoked *e)
 
 void
 pl_sessions_on_revoked(struct pl_sessions *ss,
-    void (*on_revoked)(void *arg, const struct pl_event_revoked *e), void *arg)
+    void (*on_revoked)(void *arg, const struct pl_revocation *r), void *arg)
 {
 	ss->on_revoked = on_revoked;
 	ss->on_revoked_arg = arg;
@@ -270,7 +231,7 @@ lookup_run(struct pl_store_read_call *call, struct pl_store *s)
 static enum pl_session_verdict
 verdict_of(const struct pl_sessions *ss, const struct check *check, enum pl_err err)
 {
-	if (err == PL_E_NOT_FOUND || is_revoked(ss, &check->claims))
+	if (err == PL_E_NOT_FOUND || pl_revoked_has(&ss->revoked, &check->claims))
 		return PL_SESSION_BAD_TOKEN;
 	return err == PL_OK ? PL_SESSION_OK : PL_SESSION_UNKNOWN;
 }
@@ -358,7 +319,7 @@ pl_sessions_check(struct pl_sessions *ss, struct pl_str token,
 	struct known_user *u;
 	struct check *check;
 
-	if (err != PL_OK || is_revoked(ss, &claims)) {
+	if (err != PL_OK || pl_revoked_has(&ss->revoked, &claims)) {
 		on_verdict(arg,
 		    err == PL_E_TIMEOUT ? PL_SESSION_EXPIRED : PL_SESSION_BAD_TOKEN,
 		    NULL);
@@ -379,6 +340,12 @@ pl_sessions_check(struct pl_sessions *ss, struct pl_str token,
 		pl_mem_free(check);
 		on_verdict(arg, PL_SESSION_UNKNOWN, NULL);
 	}
+}
+
+int64_t
+pl_sessions_valid_after(const struct pl_sessions *ss, const struct pl_oid *user)
+{
+	return pl_revoked_valid_after(&ss->revoked, user);
 }
 
 bool
@@ -435,7 +402,7 @@ pl_sessions_new(struct pl_loop *loop, struct pl_store_async *store, struct pl_bu
 	ss->loop = loop;
 	ss->store = store;
 	ss->bus = bus;
-	pl_map_init(&ss->revoked);
+	pl_revoked_init(&ss->revoked);
 	pl_map_init(&ss->users);
 	ss->listener.on_message = on_message;
 	ss->listener.on_ready = on_ready;
@@ -447,25 +414,19 @@ pl_sessions_new(struct pl_loop *loop, struct pl_store_async *store, struct pl_bu
 	return ss;
 }
 
-static void
-free_all(struct pl_map *m)
-{
-	void *value;
-
-	for (size_t it = 0; (value = pl_map_next(m, &it)) != NULL;)
-		pl_mem_free(value);
-	pl_map_fini(m);
-}
-
 void
 pl_sessions_free(struct pl_sessions *ss)
 {
+	struct known_user *u;
+
 	if (ss == NULL)
 		return;
 	assert(!ss->reading.is_under_way);
 	pl_bus_unsubscribe(ss->bus, &ss->listener);
 	pl_timer_stop(ss->loop, &ss->tick);
-	free_all(&ss->revoked);
-	free_all(&ss->users);
+	pl_revoked_fini(&ss->revoked);
+	for (size_t it = 0; (u = pl_map_next(&ss->users, &it)) != NULL;)
+		pl_mem_free(u);
+	pl_map_fini(&ss->users);
 	pl_mem_free(ss);
 }

@@ -36,12 +36,14 @@ void pl_sessions_check(struct pl_sessions *ss, struct pl_str token,
     void (*on_verdict)(
 	void *arg, enum pl_session_verdict verdict, const struct pl_jwt_claims *claims),
     void *arg);
-/* This process just revoked a token (the store has it): forget it here and tell the
- * others. */
-void pl_sessions_revoked(struct pl_sessions *ss, const struct pl_event_revoked *e);
+/* The first second whose tokens of user are good, where he logged out everywhere; else 0. A new
+ * token is from then or later (pl_jwt_sign()). */
+int64_t pl_sessions_valid_after(const struct pl_sessions *ss, const struct pl_oid *user);
+/* This process just revoked tokens (the store has it): refuse them here and tell the others. */
+void pl_sessions_revoked(struct pl_sessions *ss, const struct pl_revocation *r);
 /* presence: hear of every revocation, to end its sockets. One listener. */
 void pl_sessions_on_revoked(struct pl_sessions *ss,
-    void (*on_revoked)(void *arg, const struct pl_event_revoked *e), void *arg);
+    void (*on_revoked)(void *arg, const struct pl_revocation *r), void *arg);
 
 /* The token of a request: the cookie (COOKIE_NAME, also jwt), else Authorization: Bearer.
  * PL_E_NOT_FOUND: none; PL_E_INVALID: the cookie occurs twice. */

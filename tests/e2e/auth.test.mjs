@@ -400,4 +400,41 @@ describe('logging out', () => {
       assert.deepEqual(answer.json, { message: 'Logged out successfully' });
     }
   });
+
+  test('everywhere takes all sessions along, those of others not, and lets a new one in at once', async () => {
+    const [ann, bob] = [await Person.signUp(base(), 'ann'), await Person.signUp(base(), 'bob')];
+    const cookieOf = (answer) => answer.cookies[0].split(';')[0];
+    const mern = `jwt=${signJwt(mernClaims(ann.id), secret)}`;
+    const cookies = [ann.cookie, cookieOf(await ann.logIn()), mern];
+    const statusOf = async (cookie, path = '/api/auth/me') => (await ann.get(path, { cookie })).status;
+    for (const cookie of cookies) assert.equal(await statusOf(cookie), 200);
+
+    for (let round = 0; round < 2; round++) { // twice within one second, too
+      const answer = await ann.post('/api/auth/logout-all', undefined, { cookie: cookies[0] });
+      assert.deepEqual([answer.status, answer.json], [200, { message: 'Logged out successfully' }]);
+      assert.match(answer.cookies[0], /^jwt=;/);
+      const next = cookieOf(await ann.logIn());
+      for (const path of ['/api/auth/me', '/api/users', `/api/messages/${bob.id}`]) {
+        for (const cookie of cookies) {
+          await waitUntil(`${path} to refuse`, async () => await statusOf(cookie, path) === 401, { within: 1000 });
+        }
+        assert.equal(await statusOf(next, path), 200, `round ${round}, ${path}`);
+      }
+      cookies.unshift(next);
+    }
+    assert.equal((await bob.get('/api/auth/me')).status, 200);
+  });
+
+  test('everywhere takes a good session, and no form', async () => {
+    const ann = await Person.signUp(base(), 'ann');
+    const everywhere = '/api/auth/logout-all';
+    assert.equal((await call(base(), 'POST', everywhere)).json.error, 'Unauthorized - No Token Provided');
+    assert.equal((await ann.post(everywhere, 'a=b', { 'content-type': 'application/x-www-form-urlencoded' })).status, 415);
+    const wrongMethod = await ann.get(everywhere);
+    assert.deepEqual([wrongMethod.status, wrongMethod.headers.get('allow')], [405, 'POST, OPTIONS']);
+    const stolen = (await ann.logIn()).cookies[0].split(';')[0];
+    assert.equal((await ann.post('/api/auth/logout', undefined, { cookie: stolen })).status, 200);
+    assert.equal((await ann.post(everywhere, undefined, { cookie: stolen })).status, 401, 'a token that logged out ends nothing');
+    assert.equal((await ann.get('/api/auth/me')).status, 200);
+  });
 });

@@ -267,4 +267,17 @@ describe('with two processes of each service', () => {
       }
     }
   });
+
+  test('a logout everywhere ends the sockets of all sessions on both, and a new one comes in', async () => {
+    const ann = await join('ann');
+    const other = new Person(ann.base, ann.user, (await ann.logIn()).cookies[0].split(';')[0]);
+    people.push(other);
+    for (const person of [ann, other]) await spread(person);
+    assert.equal((await other.post('/api/auth/logout-all')).status, 200);
+    const sockets = [...ann.sockets, ...other.sockets];
+    await waitUntil('all sockets closed', () => sockets.every((socket) => !socket.connected), { within: 1000 });
+    for (const person of [ann, other]) assert.equal((await refused(person.open())).data.code, 'BAD_TOKEN');
+    ann.cookie = (await ann.logIn()).cookies[0].split(';')[0];
+    await spread(ann);
+  });
 });

@@ -137,6 +137,9 @@ describe('the end', () => {
       await bob.connect({ transports: ['polling'] });
       const gone = await Person.signUp(stack.url, 'gone');
       await gone.post('/api/auth/logout');
+      const goneEverywhere = await Person.signUp(stack.url, 'gone');
+      const stolen = (await goneEverywhere.logIn()).cookies[0].split(';')[0];
+      await goneEverywhere.post('/api/auth/logout-all');
       const { json } = await ann.send(bob, 'to keep');
 
       const { code, took } = await stack.stop({ signal, keep: true });
@@ -149,7 +152,9 @@ describe('the end', () => {
       try {
         const again = (cookie, path) => call(stack.url, 'GET', path, undefined, { cookie });
         assert.deepEqual((await again(ann.cookie, `/api/messages/${bob.id}`)).json, [json]);
-        assert.equal((await again(gone.cookie, '/api/auth/me')).status, 401, 'who logged out stays out');
+        for (const cookie of [gone.cookie, goneEverywhere.cookie, stolen]) {
+          assert.equal((await again(cookie, '/api/auth/me')).status, 401, 'who logged out stays out');
+        }
       } finally {
         await stack.stop();
       }

@@ -48,7 +48,7 @@ try_event(struct pl_str payload)
 static void
 try_revoked(struct pl_str payload)
 {
-	struct pl_event_revoked e = {0}, again = {0};
+	struct pl_revocation e = {0}, again = {0};
 	struct pl_buf out;
 
 	if (!pl_event_revoked_parse(payload, &e))

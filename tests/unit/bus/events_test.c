@@ -338,8 +338,7 @@ any_changed_byte_is_refused_or_harmless(void **state)
 static void
 revoked_goes_there_and_back(void **state)
 {
-	struct pl_event_revoked in = {.user = oid(ID_A), .expires_unix_s = 1769862896},
-				got;
+	struct pl_revocation in = {.user = oid(ID_A), .expires_unix_s = 1769862896}, got;
 	struct pl_buf out;
 
 	(void)state;
@@ -372,7 +371,7 @@ refuses_bad_revocations(void **state)
 	    "{\"token\":\"00112233445566778899aabbccddeef\"," U "," X "}",
 	    "{\"token\":\"00112233445566778899aabbccddeegg\"," U "," X "}",
 	    "{" T "," U "," X "} x"};
-	struct pl_event_revoked e;
+	struct pl_revocation e;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

@@ -68,16 +68,14 @@ check(struct fixture *f, struct pl_str token)
 
 static void
 sign(const struct pl_oid *user, int64_t age_s, struct pl_buf *token,
-    struct pl_event_revoked *e)
+    struct pl_revocation *e)
 {
 	struct pl_jwt_claims claims;
 
 	pl_buf_init(token, PL_JWT_BYTES_MAX);
 	assert_int_equal(
 	    pl_jwt_sign(user, pl_clock_unix_ms() / 1000 - age_s, token, &claims), PL_OK);
-	*e = (struct pl_event_revoked){
-	    .user = claims.user, .expires_unix_s = claims.expires_unix_s};
-	memcpy(e->token_id, claims.token_id, sizeof(e->token_id));
+	pl_revocation_of_token(e, &claims);
 }
 
 /* ---- the fixture ---- */
@@ -125,13 +123,11 @@ add_user(struct fixture *f)
 }
 
 static void
-store_revocation(struct fixture *f, const struct pl_event_revoked *e)
+store_revocation(struct fixture *f, const struct pl_revocation *e)
 {
 	struct writing w = {.call.write.kind = PL_WRITE_REVOKE};
 
-	memcpy(w.call.write.u.revoke.token_id, e->token_id, sizeof(e->token_id));
-	w.call.write.u.revoke.user = e->user;
-	w.call.write.u.revoke.expires_unix_s = e->expires_unix_s;
+	w.call.write.u.revoke = *e;
 	write_now(f, &w);
 }
 
@@ -187,7 +183,7 @@ static void
 takes_a_good_token_and_refuses_others(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_event_revoked e;
+	struct pl_revocation e;
 	struct pl_buf token;
 
 	sign(&f->user, 0, &token, &e);
@@ -206,7 +202,7 @@ static void
 refuses_a_good_token_of_a_user_who_is_gone(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_event_revoked e;
+	struct pl_revocation e;
 	struct pl_buf token;
 	struct pl_oid nobody;
 
@@ -222,7 +218,7 @@ asks_the_store_once_for_many_checks(void **state)
 {
 	struct fixture *f = *state;
 	struct answer answers[50] = {0};
-	struct pl_event_revoked e;
+	struct pl_revocation e;
 	struct pl_buf token;
 
 	sign(&f->user, 0, &token, &e);
@@ -242,7 +238,7 @@ asks_the_store_once_for_many_checks(void **state)
 static int revoked_count;
 
 static void
-count_revoked(void *arg, const struct pl_event_revoked *e)
+count_revoked(void *arg, const struct pl_revocation *e)
 {
 	const struct fixture *f = arg;
 
@@ -254,7 +250,7 @@ static void
 refuses_a_token_revoked_here_and_tells_once(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_event_revoked e;
+	struct pl_revocation e;
 	struct pl_buf token;
 
 	sign(&f->user, 0, &token, &e);
@@ -272,7 +268,7 @@ static void
 refuses_a_token_that_the_bus_names(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_event_revoked e;
+	struct pl_revocation e;
 	struct pl_buf token, payload;
 
 	sign(&f->user, 0, &token, &e);
@@ -292,7 +288,7 @@ static void
 refuses_while_a_lookup_is_under_way(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_event_revoked e;
+	struct pl_revocation e;
 	struct pl_buf token;
 	struct answer a = {0};
 
@@ -308,7 +304,7 @@ static void
 knows_after_a_start_what_was_revoked_before(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_event_revoked e;
+	struct pl_revocation e;
 	struct pl_buf token;
 
 	sign(&f->user, 0, &token, &e);
@@ -322,10 +318,36 @@ knows_after_a_start_what_was_revoked_before(void **state)
 }
 
 static void
+refuses_all_of_a_user_that_are_from_before_a_time(void **state)
+{
+	struct fixture *f = *state;
+	int64_t now_s = pl_clock_unix_ms() / 1000;
+	struct pl_revocation all, e;
+	struct pl_buf old, fresh;
+
+	sign(&f->user, 10, &old, &e);
+	sign(&f->user, 0, &fresh, &e);
+	assert_int_equal(pl_sessions_valid_after(f->ss, &f->user), 0);
+	pl_revocation_of_all(&all, &f->user, now_s - 5);
+	store_revocation(f, &all);
+	pl_sessions_revoked(f->ss, &all);
+	assert_int_equal(pl_sessions_valid_after(f->ss, &f->user), now_s - 5);
+	assert_int_equal(check(f, pl_buf_str(&old)), PL_SESSION_BAD_TOKEN);
+	assert_int_equal(check(f, pl_buf_str(&fresh)), PL_SESSION_OK);
+	pl_sessions_free(f->ss); /* and after a start */
+	f->ss = pl_sessions_new(f->loop, f->store, f->bus);
+	assert_true(fake_loop_until(f->loop, is_current, f));
+	assert_int_equal(check(f, pl_buf_str(&old)), PL_SESSION_BAD_TOKEN);
+	assert_int_equal(check(f, pl_buf_str(&fresh)), PL_SESSION_OK);
+	pl_buf_fini(&old);
+	pl_buf_fini(&fresh);
+}
+
+static void
 forgets_users_after_a_while_and_asks_again(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_event_revoked e;
+	struct pl_revocation e;
 	struct pl_buf token;
 	struct answer a = {0};
 
@@ -391,6 +413,7 @@ main(void)
 	    TEST(refuses_a_token_that_the_bus_names),
 	    TEST(refuses_while_a_lookup_is_under_way),
 	    TEST(knows_after_a_start_what_was_revoked_before),
+	    TEST(refuses_all_of_a_user_that_are_from_before_a_time),
 	    TEST(forgets_users_after_a_while_and_asks_again),
 	    cmocka_unit_test(finds_the_token_of_a_request),
 	};

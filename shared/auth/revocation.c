@@ -1,0 +1,53 @@
+#include "auth/revocation.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define TIME_LEN 4
+static_assert(PL_OID_LEN + TIME_LEN == PL_JWT_ID_LEN, "a user and a time make an id");
+
+void
+pl_revocation_of_token(struct pl_revocation *r, const struct pl_jwt_claims *claims)
+{
+	*r = (struct pl_revocation){
+	    .user = claims->user, .expires_unix_s = claims->expires_unix_s};
+	memcpy(r->token_id, claims->token_id, PL_JWT_ID_LEN);
+}
+
+void
+pl_revocation_of_all(
+    struct pl_revocation *r, const struct pl_oid *user, int64_t issued_before_unix_s)
+{
+	uint8_t *time = r->token_id + PL_OID_LEN;
+
+	assert(issued_before_unix_s >= 0 && issued_before_unix_s <= UINT32_MAX);
+	*r = (struct pl_revocation){.user = *user,
+	    .expires_unix_s = issued_before_unix_s + PL_REVOCATION_ALL_LIFE_S};
+	memcpy(r->token_id, user->bytes, PL_OID_LEN);
+	for (int i = 0; i < TIME_LEN; i++)
+		time[i] = (uint8_t)(issued_before_unix_s >> (8 * (TIME_LEN - 1 - i)));
+}
+
+bool
+pl_revocation_is_of_all(const struct pl_revocation *r, int64_t *issued_before_unix_s)
+{
+	const uint8_t *time = r->token_id + PL_OID_LEN;
+
+	if (memcmp(r->token_id, r->user.bytes, PL_OID_LEN) != 0)
+		return false;
+	*issued_before_unix_s = 0;
+	for (int i = 0; i < TIME_LEN; i++)
+		*issued_before_unix_s = *issued_before_unix_s << 8 | time[i];
+	return true;
+}
+
+bool
+pl_revocation_names(const struct pl_revocation *r, const struct pl_jwt_claims *claims)
+{
+	int64_t before;
+
+	if (pl_revocation_is_of_all(r, &before))
+		return pl_oid_eq(&claims->user, &r->user) &&
+		       claims->issued_unix_s < before;
+	return memcmp(claims->token_id, r->token_id, PL_JWT_ID_LEN) == 0;
+}

@@ -1,0 +1,82 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "auth/revocation.h"
+
+#define NOW 1700000000
+
+static struct pl_jwt_claims
+claims_of(const struct pl_oid *user, int64_t issued_unix_s, uint8_t name)
+{
+	struct pl_jwt_claims claims = {.user = *user,
+	    .issued_unix_s = issued_unix_s,
+	    .expires_unix_s = issued_unix_s + 10};
+
+	memset(claims.token_id, name, sizeof(claims.token_id));
+	return claims;
+}
+
+static void
+of_a_token_names_that_one_alone(void **state)
+{
+	struct pl_oid user = {.bytes = {1, 2, 3}};
+	struct pl_jwt_claims one = claims_of(&user, NOW, 8),
+			     other = claims_of(&user, NOW, 9);
+	struct pl_revocation r;
+	int64_t before;
+
+	(void)state;
+	pl_revocation_of_token(&r, &one);
+	assert_false(pl_revocation_is_of_all(&r, &before));
+	assert_int_equal(r.expires_unix_s, NOW + 10);
+	assert_true(pl_revocation_names(&r, &one));
+	assert_false(pl_revocation_names(&r, &other));
+}
+
+static void
+of_all_names_those_from_before_of_that_user(void **state)
+{
+	struct pl_oid user = {.bytes = {1, 2, 3}}, other = {.bytes = {1, 2, 4}};
+	struct pl_jwt_claims old = claims_of(&user, NOW - 1, 8),
+			     fresh = claims_of(&user, NOW, 8),
+			     another = claims_of(&other, NOW - 1, 8);
+	struct pl_revocation r;
+
+	(void)state;
+	pl_revocation_of_all(&r, &user, NOW);
+	assert_true(pl_revocation_names(&r, &old));
+	assert_false(pl_revocation_names(&r, &fresh));
+	assert_false(pl_revocation_names(&r, &another));
+	assert_int_equal(r.expires_unix_s, NOW + PL_REVOCATION_ALL_LIFE_S);
+}
+
+static void
+of_all_gives_its_time_back(void **state)
+{
+	static const int64_t times[] = {0, 1, 255, 256, NOW, INT32_MAX, UINT32_MAX};
+	struct pl_oid user = {.bytes = {255, 0, 255}};
+	struct pl_revocation r;
+	int64_t before;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		pl_revocation_of_all(&r, &user, times[i]);
+		assert_true(pl_revocation_is_of_all(&r, &before));
+		assert_int_equal(before, times[i]);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(of_a_token_names_that_one_alone),
+	    cmocka_unit_test(of_all_names_those_from_before_of_that_user),
+	    cmocka_unit_test(of_all_gives_its_time_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
