@@ -66,6 +66,15 @@ message_packet(const struct seen *seen, struct pl_str stem)
 	return packet;
 }
 
+/* The clocks of two machines may differ. */
+static void
+note_delivery(const struct pl_message_pos *pos)
+{
+	int64_t took_ms = pl_clock_unix_ms() - pos->created_unix_ms;
+
+	pl_metrics_observe(PL_M_DELIVERY_SECONDS, NULL, took_ms > 0 ? took_ms * 1000 : 0);
+}
+
 /* A newMessage: once to each socket; the number of those that got it now. What is read from the
  * store may be older than the socket, or long forgotten by it. */
 static size_t
@@ -92,6 +101,8 @@ send_message(struct hub_user *user, struct pl_str stem, const struct pl_message_
 		pl_ref_drop(packet);
 		count++;
 	}
+	if (count > 0)
+		note_delivery(pos);
 	return count;
 }
 

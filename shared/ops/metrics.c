@@ -96,6 +96,9 @@ static const struct row table[PL_METRICS_COUNT] = {
 	        "ping_timeout", "parse_error", "slow", "forced_close", "shutdown"))
 	LEVEL(USERS_HERE, "parley_users_here", PRESENCE,
 	    "Users with a socket at this process, or whose last one just broke.", NO_LABEL)
+	TIMES(DELIVERY_SECONDS, "parley_delivery_seconds", PRESENCE,
+	    "Time from a message's creation until its receiver's sockets get it, by the wall clock.",
+	    NO_LABEL)
 	COUNT(RECOVERIES, "parley_recoveries_total", PRESENCE,
 	    "Clients that came back and told what they had last, by whether they got the rest.",
 	    LABEL("outcome", "recovered", "new"))

@@ -68,6 +68,8 @@ test('what people do is counted', async () => {
   await becomes('message', 'parley_messages_total{outcome="refused"}', 1);
   await becomes('presence', 'parley_sockets', 1);
   await becomes('presence', 'parley_users_here', 1);
+  await becomes('presence', 'parley_delivery_seconds_count', 1);
+  assert.equal(await value('presence', 'parley_delivery_seconds_bucket{le="5.000000"}'), 1);
   await becomes('llm-responder', 'parley_replies_total{kind="llm"}', 1);
   await becomes('llm-responder', 'parley_llm_requests_total{outcome="ok"}', 1);
   assert.ok(await value('message', 'parley_store_seconds_count{call="write"}') >= 1);
