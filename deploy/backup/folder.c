@@ -18,6 +18,8 @@ empty(int fd)
 	DIR *dir = fdopendir(dup(fd));
 	struct dirent *entry;
 
+	if (dir != NULL)
+		rewinddir(dir); /* a copy of fd reads on where the last look ended */
 	while (dir != NULL && (entry = readdir(dir)) != NULL)
 		(void)unlinkat(fd, entry->d_name, 0);
 	if (dir != NULL)
@@ -47,6 +49,7 @@ is_still_partial(const struct folder *f)
 enum pl_err
 folder_begin(struct folder *f, const char *name, struct pl_buf *why)
 {
+	size_t len = strlen(name);
 	struct pl_buf path;
 	struct stat st;
 
@@ -56,7 +59,9 @@ folder_begin(struct folder *f, const char *name, struct pl_buf *why)
 		return PL_E_CONFLICT;
 	}
 	pl_buf_init(&path, PL_BUF_UNLIMITED);
-	(void)pl_buf_printf(&path, "%s.partial", name);
+	while (len > 1 && name[len - 1] == '/')
+		len--;
+	(void)pl_buf_printf(&path, "%.*s.partial", (int)len, name);
 	f->partial = pl_buf_take(&path);
 	f->lock_fd = open_partial(f->partial);
 	if (f->lock_fd < 0) {

@@ -17,9 +17,10 @@ import { waitUntil, withDeadline } from '../support/wait.mjs';
 const program = path.resolve(root, process.env.BUILD_DIR ?? 'build', 'parley-backup');
 
 /** Start it; `ended` gives its exit status and what it said. */
-function begin(from, to, ...args) {
+function begin(from, to, ...args) { return beginBy([program, ...args], from, to); }
+function beginBy([command, ...args], from, to) {
   const env = { PATH: process.env.PATH, ASAN_OPTIONS: process.env.ASAN_OPTIONS ?? '', FROM: from, TO: to };
-  const run = { output: '', errors: '', process: spawn(program, args, { env }) };
+  const run = { output: '', errors: '', process: spawn(command, args, { env }) };
   run.process.stdout.setEncoding('utf8').on('data', (text) => { run.output += text; });
   run.process.stderr.setEncoding('utf8').on('data', (text) => { run.errors += text; });
   run.ended = once(run.process, 'close').then(([code]) => { run.code = code; return run; });
@@ -172,6 +173,25 @@ test('a database that is broken though its sums are right fills nothing', async 
   await writeFile(path.join(copy, 'SHA256SUMS'), spawnSync('sha256sum', ['parley.db'], { cwd: copy }).stdout);
   refused(await restore(copy, target), /the backup is broken/);
   worked(await restore(path.join(dir, 'SQLite of monday'), target));
+});
+
+test('a backup that there is no room for leaves nothing behind', async () => {
+  const command = ['bash', '-c', 'trap "" XFSZ; ulimit -f 64; exec "$0"', program]; // no file above 64 KiB
+  const memory = await mkdtemp('/dev/shm/parley-backup-'); // a tmpfs tells of new files only who looks anew
+  try {
+    for (const place of [dir, memory]) {
+      refused(await withDeadline('the backup', beginBy(command, path.join(dir, 'still empty'), path.join(place, 'no room')).ended, 60000), /not done/);
+      assert.deepEqual((await readdir(place)).filter((name) => name.startsWith('no room')), []);
+    }
+  } finally {
+    await rm(memory, { recursive: true });
+  }
+});
+
+test('a slash behind the name changes nothing', async () => {
+  worked(await backup(path.join(dir, 'still empty'), path.join(dir, 'with a slash/')));
+  assert.deepEqual((await readdir(path.join(dir, 'with a slash'))).sort(), ['SHA256SUMS', 'parley.db']);
+  refused(await backup(path.join(dir, 'still empty'), path.join(dir, 'with a slash/')), /is there already/);
 });
 
 test('a link that stands where a backup is written is not followed', async () => {
