@@ -140,6 +140,13 @@ local function has_empty_key()
 	return ngx.var.http_idempotency_key == ""
 end
 
+-- Which of two traces would it be? nginx would take the first.
+local function drop_repeated_trace()
+	if type(ngx.req.get_headers(0)["traceparent"]) == "table" then
+		ngx.req.clear_header("traceparent")
+	end
+end
+
 -- name: of the process that has the session; nil for any. is_brief: the answer begins at once,
 -- unless the process hangs. read_s: how long it may be silent.
 local function choose(service, name, is_brief, read_s)
@@ -148,6 +155,7 @@ local function choose(service, name, is_brief, read_s)
 	if has_repeated_header() or has_empty_key() then
 		return ngx.exit(400)
 	end
+	drop_repeated_trace()
 	look()
 	list = candidates(service, name)
 	if #list == 0 then

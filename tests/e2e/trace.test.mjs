@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readFile, readdir } from 'node:fs/promises';
+import http from 'node:http';
 import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Person, call } from '../support/api.mjs';
@@ -180,6 +181,17 @@ describe('a trace', () => {
       if (!known && header) assert.deepEqual(await grep(header.slice(0, 55)), []);
     });
   }
+
+  test('that comes twice is replaced, for it could be either', async () => {
+    const req = `r-${hex(8)}`;
+    const headers = { 'x-request-id': req, traceparent: [`00-${id}-${parent}-00`, `00-${id}-${parent}-00`] }; // fetch would join them
+    await new Promise((resolve, reject) => {
+      http.get(`${hold.stack.url}/api/auth/me`, { headers }, (answer) => answer.resume().on('end', resolve)).on('error', reject);
+    });
+    const { trace } = await accessLine(req);
+    assert.match(trace, /^[0-9a-f]{32}$/);
+    assert.notEqual(trace, id);
+  });
 
   test('is the request id of another proxy, where that can be one', async () => {
     for (const [req, same] of [[hex(16), true], [hex(16).toUpperCase().replace(/\d/g, 'A'), false], [zero, false]]) {
