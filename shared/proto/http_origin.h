@@ -16,7 +16,7 @@
  * Scheme, host and port must all be equal; the ASCII case of scheme and host does not
  * count, and an absent port is 80 for http and 443 for https (an app's own scheme, as
  * capacitor://localhost, has none). An entry of the list that is not such an origin matches
- * nothing, so neither `*` nor `null` opens a door.
+ * nothing, so neither `*` nor `null` opens a door; as a setting such a list is refused.
  *
  * Source: RFC 6454 §4, §7; OWASP ASVS 3.4.2, 4.4.2.  Threads: any.
  */
@@ -42,6 +42,8 @@ struct pl_http_origin_rq {
 
 /* allowed: ALLOWED_ORIGINS, separated by commas, spaces around them ignored; may be
  * empty. */
+/* Is each entry an origin, or empty? */
+bool pl_http_origin_list_is_good(struct pl_str allowed);
 enum pl_http_origin pl_http_origin_check(
     const struct pl_http_origin_rq *rq, struct pl_str allowed);
 

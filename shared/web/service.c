@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "bus/redis.h"
 #include "loop/loop_kore.h"
+#include "proto/http_origin.h"
 #include "web/dispatch.h"
 #include "web/exchange.h"
 #include "web/sandbox.h"
@@ -93,6 +94,9 @@ load_settings(void)
 		exit_on(why);
 	if (pl_redis_url_check(pl_settings.redis_url) != PL_OK)
 		exit_on("REDIS_URL must be redis://[:password@]host[:port][/db]");
+	if (!pl_http_origin_list_is_good(pl_str(pl_settings.allowed_origins)))
+		exit_on("ALLOWED_ORIGINS must be like https://chat.example.org, and "
+			"commas between");
 	check_store();
 	if (previous != NULL && strlen(previous) < PL_JWT_SECRET_MIN)
 		pl_log_warn(

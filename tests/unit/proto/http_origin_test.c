@@ -219,6 +219,23 @@ a_bad_host_is_never_the_same(void **state)
 	assert_int_equal(check_at("https://a", "https", "a:x", ""), PL_ORIGIN_REFUSED);
 }
 
+static void
+a_list_is_good_where_each_entry_is_an_origin(void **state)
+{
+	static const char *const good[] = {"", "https://a.org",
+	    "https://a.org:8443, http://b", "capacitor://localhost", "https://a.org,"};
+	static const char *const bad[] = {"*", "null", "a.org", "https://a.org/",
+	    "https://a.org/x", "https://a.org https://b.org",
+	    "https://a.org;https://b.org", "https://a.org,b.org", "https://*.a.org",
+	    "https://a.org:70000"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		assert_true(pl_http_origin_list_is_good(pl_str(good[i])));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(pl_http_origin_list_is_good(pl_str(bad[i])));
+}
+
 int
 main(void)
 {
@@ -232,6 +249,7 @@ main(void)
 	    cmocka_unit_test(refuses_two_origins_even_when_both_are_good),
 	    cmocka_unit_test(cve_2020_28481_a_star_or_null_in_the_list_opens_nothing),
 	    cmocka_unit_test(a_bad_host_is_never_the_same),
+	    cmocka_unit_test(a_list_is_good_where_each_entry_is_an_origin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
