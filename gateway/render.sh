@@ -16,6 +16,7 @@
 #   GATEWAY_TRUSTED_PROXIES       networks of your own load balancers, whose X-Forwarded-For and
 #                                 X-Forwarded-Proto are believed: "10.0.0.0/8"         (none)
 #   GATEWAY_TLS_CERT, GATEWAY_TLS_KEY   PEM files: serve https                         (none)
+#   GATEWAY_HTTP_PORT     beside https: plain http here is sent there; 0: nothing      (0)
 #   GATEWAY_STATUS_LISTEN  address of /healthz and /stub_status for operators          (none)
 #   GATEWAY_ACCESS_LOG, GATEWAY_ERROR_LOG   paths  (logs/access.log, logs/error.log)
 #   GATEWAY_WORKERS       processes                        (one a core, at most 4)
@@ -40,31 +41,49 @@ for value in "$www" "${GATEWAY_CSP:-}"; do
 done
 [ -f "$www/index.html" ] || die "WWW_DIR: there is no index.html in $www"
 
-number() { # name, value
+number() { # name, value, least, most
 	case $2 in
-	'' | *[!0-9]* | ??????????*) die "$1 must be a whole number, not '$2'" ;;
+	'' | *[!0-9]* | 0?* | ??????????*) ;;
+	*) [ "$2" -lt "$3" ] || [ "$2" -gt "$4" ] || {
+		echo "$2"
+		return
+	} ;;
 	esac
-	echo "$2"
+	die "$1 must be a whole number from $3 to $4, not '$2'"
 }
-port=$(number PORT "${PORT:-5000}")
-addresses() {
+port=$(number PORT "${PORT:-5000}" 1 65535)
+http_port=$(number GATEWAY_HTTP_PORT "${GATEWAY_HTTP_PORT:-0}" 0 65535)
+[ "$http_port" = 0 ] || [ -n "${GATEWAY_TLS_CERT:-}" ] ||
+	die "GATEWAY_HTTP_PORT sends to https, and needs GATEWAY_TLS_CERT and GATEWAY_TLS_KEY"
+[ "$http_port" != "$port" ] || die "GATEWAY_HTTP_PORT must be another than PORT"
+# Whether they are addresses nginx knows.
+case ${GATEWAY_BIND:-} in
+*[!]A-Za-z0-9.:*_[\ -]*) die "GATEWAY_BIND must be addresses with spaces between, not '$GATEWAY_BIND'" ;;
+esac
+case ${GATEWAY_TRUSTED_PROXIES:-} in
+*[!A-Fa-f0-9.:/\ ]*)
+	die "GATEWAY_TRUSTED_PROXIES must be networks with spaces between, not '$GATEWAY_TRUSTED_PROXIES'"
+	;;
+esac
+addresses() { # port
 	for host in ${GATEWAY_BIND:-127.0.0.1 [::1]}; do
 		# A machine may have IPv6 switched off.
 		[ "$host" != '[::1]' ] || grep -qs '^0*1 ' /proc/net/if_inet6 || continue
-		echo "$host:$port"
+		echo "$host:$1"
 	done
 }
-listens_at=${GATEWAY_LISTEN:-$(addresses)}
-body_bytes_max=$(number BODY_BYTES_MAX "${BODY_BYTES_MAX:-102400}")
-packet_bytes_max=$(number PACKET_BYTES_MAX "${PACKET_BYTES_MAX:-1000000}")
-rate=$(number GATEWAY_REQUESTS_PER_SECOND "${GATEWAY_REQUESTS_PER_SECOND:-0}")
-sockets=$(number GATEWAY_SOCKETS_PER_ADDRESS "${GATEWAY_SOCKETS_PER_ADDRESS:-0}")
+listens_at=${GATEWAY_LISTEN:-$(addresses "$port")}
+body_bytes_max=$(number BODY_BYTES_MAX "${BODY_BYTES_MAX:-102400}" 1024 1048576)
+packet_bytes_max=$(number PACKET_BYTES_MAX "${PACKET_BYTES_MAX:-1000000}" 1024 16000000)
+rate=$(number GATEWAY_REQUESTS_PER_SECOND "${GATEWAY_REQUESTS_PER_SECOND:-0}" 0 1000000)
+sockets=$(number GATEWAY_SOCKETS_PER_ADDRESS "${GATEWAY_SOCKETS_PER_ADDRESS:-0}" 0 65535)
 cookie_name=${COOKIE_NAME:-jwt}
 case $cookie_name in
-*[!A-Za-z0-9_-]*) die "COOKIE_NAME must be of letters, digits, _ and -" ;;
+*[!A-Za-z0-9._-]*) die "COOKIE_NAME must be 1 to 64 letters, digits, '-', '_' or '.'" ;;
 esac
+cookie_name=$(echo "$cookie_name" | sed 's/[.]/[.]/g') # it stands in patterns
 cores=$(nproc)
-workers=$(number GATEWAY_WORKERS "${GATEWAY_WORKERS:-$((cores < 4 ? cores : 4))}")
+workers=$(number GATEWAY_WORKERS "${GATEWAY_WORKERS:-$((cores < 4 ? cores : 4))}" 1 1024)
 fds=$(ulimit -n)
 [ "$fds" != unlimited ] && [ "$fds" -lt 16384 ] || fds=16384
 
@@ -86,6 +105,8 @@ for module in ndk_http_module ngx_http_lua_module; do
 done
 
 if [ -n "${GATEWAY_TLS_CERT:-}${GATEWAY_TLS_KEY:-}" ]; then
+	[ -n "${GATEWAY_TLS_CERT:-}" ] && [ -n "${GATEWAY_TLS_KEY:-}" ] ||
+		die "GATEWAY_TLS_CERT and GATEWAY_TLS_KEY go together, set both"
 	for name in GATEWAY_TLS_CERT GATEWAY_TLS_KEY; do
 		eval "file=\${$name:-}"
 		case $file in
@@ -99,6 +120,9 @@ if [ -n "${GATEWAY_TLS_CERT:-}${GATEWAY_TLS_KEY:-}" ]; then
 fi
 
 # ---- files that depend on how much there is --------------------------------------------
+# With forward secrecy and authenticated encryption, as Mozilla's "intermediate" has them.
+ciphers=ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384
+ciphers=$ciphers:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305
 listen() {
 	tls=
 	[ -z "${GATEWAY_TLS_CERT:-}" ] || tls=" ssl http2"
@@ -110,10 +134,27 @@ listen() {
 		ssl_certificate "$GATEWAY_TLS_CERT";
 		ssl_certificate_key "$GATEWAY_TLS_KEY";
 		ssl_protocols TLSv1.2 TLSv1.3;
+		ssl_ciphers $ciphers; # of 1.2; 1.3 has no others
 		ssl_prefer_server_ciphers off;
 		ssl_session_cache shared:tls:4m;
 		ssl_session_timeout 1d;
 		ssl_session_tickets off;
+	END
+}
+
+# The port that people's browsers try first.
+redirect() {
+	[ "$http_port" != 0 ] || return 0
+	echo "server {"
+	addresses "$http_port" | sed 's/.*/	listen &;/'
+	shown_port=:$port
+	[ "$port" != 443 ] || shown_port=
+	cat <<-END
+		if (\$is_page_asked_for) {
+			return 301 https://\$host$shown_port\$request_uri;
+		}
+		return 400 '{"error":"Use https","code":"BAD_REQUEST"}';
+		}
 	END
 }
 
@@ -143,9 +184,6 @@ proxies() {
 mkdir -p "$prefix/conf/routes" "$prefix/run" "$prefix/logs" "$prefix/tmp"
 user=
 [ "$(id -u)" != 0 ] || user="user root; # the one who owns PREFIX"
-hsts=
-[ -z "${GATEWAY_TLS_CERT:-}" ] ||
-	hsts='add_header Strict-Transport-Security "max-age=63072000" always;'
 status=
 [ -z "${GATEWAY_STATUS_LISTEN:-}" ] ||
 	status="server { listen $GATEWAY_STATUS_LISTEN; access_log off; \
@@ -171,7 +209,6 @@ for file in *.conf routes/*.conf; do
 		-e "s|@REQUESTS_BURST@|$((rate > 0 ? rate * 2 : 1))|" \
 		-e "s|@SOCKETS_KEY@|$sockets_key|" \
 		-e "s|@SOCKETS_MAX@|$((sockets > 0 ? sockets : 1))|" \
-		-e "s|@HSTS@|$hsts|" \
 		-e "s|@STATUS_SERVER@|$status|" \
 		-e "s|@COOKIE_NAME@|$cookie_name|g" \
 		-e "s|@WWW_DIR@|$www|" \
@@ -180,4 +217,5 @@ for file in *.conf routes/*.conf; do
 done
 listen >"$prefix/conf/listen.conf"
 proxies >"$prefix/conf/proxies.conf"
+redirect >"$prefix/conf/redirect.conf"
 cp members.lua "$prefix/conf/"

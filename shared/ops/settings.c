@@ -137,7 +137,7 @@ const struct pl_setting pl_settings_table[] = {
 	    "Port of the gateway: where the web page and the API are.")
 	TEXT("GATEWAY_BIND", "127.0.0.1 [::1]", LOCAL | GATEWAY, gateway_bind,
 	    "Addresses that the gateway listens on; `0.0.0.0` for other machines.")
-	INT("GATEWAY_SOCKETS_PER_ADDRESS", "0", 0, 1000000, "sockets", LOCAL | GATEWAY,
+	INT("GATEWAY_SOCKETS_PER_ADDRESS", "0", 0, 65535, "sockets", LOCAL | GATEWAY,
 	    gateway_sockets_per_address,
 	    "Sockets and waiting polls of one address; beyond it 429; 0: no limit.")
 	INT("GATEWAY_REQUESTS_PER_SECOND", "0", 0, 1000000, "a second", LOCAL | GATEWAY,
@@ -147,6 +147,8 @@ const struct pl_setting pl_settings_table[] = {
 	    "PEM file of a certificate and its chain: the gateway then speaks https, HTTP/2 too.")
 	TEXT("GATEWAY_TLS_KEY", NULL, LOCAL | GATEWAY, gateway_tls_key,
 	    "PEM file of that certificate's key, without a password.")
+	INT("GATEWAY_HTTP_PORT", "0", 0, 65535, "", LOCAL | GATEWAY, gateway_http_port,
+	    "Port of plain http, which sends to https; 80 where people type the name; 0: none.")
 	TEXT("GATEWAY_TRUSTED_PROXIES", NULL, LOCAL | GATEWAY, gateway_trusted_proxies,
 	    "Networks of own load balancers, space-separated: who the client is, they may tell.")
 	TEXT("RUN_DIR", NULL, LOCAL, run_dir,

@@ -80,6 +80,7 @@ struct pl_settings {
 	int64_t gateway_requests_per_second;
 	char *gateway_tls_cert;
 	char *gateway_tls_key;
+	int64_t gateway_http_port;
 	char *gateway_trusted_proxies;
 	char *www_dir;
 	char *run_dir;

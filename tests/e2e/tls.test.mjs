@@ -10,11 +10,11 @@ import { after, before, test } from 'node:test';
 import tls from 'node:tls';
 import { promisify } from 'node:util';
 import { io } from 'socket.io-client';
-import { call, password, uniqueName } from '../support/api.mjs';
+import { password, uniqueName } from '../support/api.mjs';
 import { Stack } from '../support/stack.mjs';
-import { waitUntil, withDeadline } from '../support/wait.mjs';
+import { freePort, waitUntil, withDeadline } from '../support/wait.mjs';
 
-let stack, dir, ca, url;
+let stack, dir, ca, url, httpPort;
 const file = (name) => path.join(dir, name);
 const makeCertificate = async () => {
   await promisify(execFile)('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes',
@@ -25,7 +25,9 @@ const makeCertificate = async () => {
 before(async () => {
   dir = await mkdtemp(path.join(tmpdir(), 'parley-tls-'));
   await makeCertificate();
-  stack = await Stack.spawn({ NODE_ENV: 'production', GATEWAY_TLS_CERT: file('cert.pem'), GATEWAY_TLS_KEY: file('key.pem') });
+  httpPort = await freePort();
+  stack = await Stack.spawn({ NODE_ENV: 'production', GATEWAY_TLS_CERT: file('cert.pem'), GATEWAY_TLS_KEY: file('key.pem'), GATEWAY_HTTP_PORT: String(httpPort),
+    COOKIE_NAME: 'parley.jwt', GATEWAY_BIND: '127.0.0.1 [::1]', GATEWAY_TRUSTED_PROXIES: '10.0.0.0/8 fd00::/8' });
   stack.url = url = `https://localhost:${stack.port}`;
   await stack.ready();
 }, { timeout: 60000 });
@@ -94,12 +96,40 @@ test('a page of its own may act, one of another scheme may not', async () => {
   assert.equal((await ask('POST', '/api/auth/login', {}, { origin: url.replace('https', 'http') })).status, 403);
 });
 
-test('TLS before 1.2 is refused, and so is plain http', async () => {
-  const socket = tls.connect({ port: stack.port, host: 'localhost', ca, minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' });
-  await withDeadline('an end', new Promise((resolve, reject) => {
-    socket.once('error', resolve).once('secureConnect', () => reject(new Error(`took ${socket.getProtocol()}`)));
-  }));
-  assert.equal((await call(url.replace('https', 'http'), 'GET', '/api/users')).status, 400);
+/** What a client that offers just this is given; null where that is nothing. */
+const agreeOn = (offer) => withDeadline('an end', new Promise((resolve) => {
+  const socket = tls.connect({ port: stack.port, host: 'localhost', ca, ...offer });
+  const end = (agreed) => { socket.destroy(); resolve(agreed); };
+  socket.once('error', () => end(null)).once('secureConnect', () => end(socket.getCipher()?.standardName));
+}));
+
+test('TLS before 1.2 is refused, and in 1.2 every cipher without forward secrecy and authenticated encryption', async () => {
+  assert.equal(await agreeOn({ minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' }), null);
+  assert.match(await agreeOn({ minVersion: 'TLSv1.3' }), /^TLS_/);
+  const taken = [];
+  for (const cipher of tls.getCiphers().filter((name) => !name.startsWith('tls_'))) {
+    const agreed = await agreeOn({ maxVersion: 'TLSv1.2', ciphers: `${cipher.toUpperCase()}:@SECLEVEL=0` });
+    if (agreed) taken.push(agreed);
+  }
+  assert.ok(taken.length > 0);
+  assert.deepEqual(taken.filter((name) => !/^TLS_ECDHE_.*_(GCM_SHA\d+|POLY1305_SHA256)$/.test(name)), []);
+});
+
+/** Over plain http, to one of its ports. */
+const askPlainly = async (port, method, target) => {
+  const answer = await fetch(`http://localhost:${port}${target}`, { method, redirect: 'manual' });
+  await answer.text();
+  return answer;
+};
+
+test('plain http is sent to https where a page is asked for, on either port, and else refused', async () => {
+  for (const port of [stack.port, httpPort]) {
+    const page = await askPlainly(port, 'GET', '/people/ann?tab=1');
+    assert.deepEqual([page.status, page.headers.get('location')], [301, `${url}/people/ann?tab=1`]);
+    assert.equal(page.headers.get('strict-transport-security'), null, 'RFC 6797 7.2');
+    const login = await askPlainly(port, 'POST', '/api/auth/login');
+    assert.deepEqual([login.status, login.headers.get('location')], [400, null]);
+  }
 });
 
 for (const transports of [['polling'], ['websocket'], ['polling', 'websocket']]) {
