@@ -4,7 +4,7 @@
 #   upgrade          is there until every process is a new one; upgrade.failed says why one is not
 
 SERVE_LIMIT_MS=30000 # to a new process' first request
-DRAIN_LIMIT_MS=$((${DRAIN_SECONDS:-1} * 1000 + 7000))
+DRAIN_LIMIT_MS=7000 # beyond DRAIN_SECONDS
 
 # ---- more and fewer ----------------------------------------------------------------------
 count_of() { # auth; how many there are, in $numbers
@@ -40,7 +40,7 @@ scale() { # auth, how many
 		count_of "$1"
 	done
 	while [ ${#numbers[@]} -gt "$2" ]; do
-		retire "$1${numbers[-1]}" $DRAIN_LIMIT_MS
+		retire "$1${numbers[-1]}" $((drain_s * 1000 + DRAIN_LIMIT_MS))
 		count_of "$1"
 	done
 	write_targets
@@ -79,8 +79,7 @@ renew_gateway() { # on failure: why, in REPLY
 	local next=$run/gateway.next
 
 	rm -rf "$next" "$run/gateway/conf.old"
-	REPLY=$("$root/gateway/render.sh" "$next" 2>&1 &&
-		nginx -t -q -p "$next" -e stderr -c conf/nginx.conf 2>&1) || return
+	render_gateway "$next" || return
 	diff -r "$next/conf" "$run/gateway/conf" >/dev/null || {
 		mv "$run/gateway/conf" "$run/gateway/conf.old"
 		mv "$next/conf" "$run/gateway/conf"
@@ -106,7 +105,7 @@ upgrade_on() {
 	elif [ -n "$newcomer" ]; then
 		if newcomer_serves; then
 			newcomer=
-			retire "$old" $DRAIN_LIMIT_MS
+			retire "$old" $((drain_s * 1000 + DRAIN_LIMIT_MS))
 			write_targets
 		elif ((REPLY > newcomer_due_ms)); then
 			upgrade_failed "$newcomer does not serve: $(last_line "$newcomer")"

@@ -32,6 +32,7 @@ PATH=$PATH:/usr/sbin:/sbin
 
 declare -A address=() # name -> host:port
 declare -A is_shown=() # name -> whether its warnings are
+drain_s=1             # DRAIN_SECONDS
 services=()           # names, in the order they are started
 kinds=(auth message presence responder) # of which there may be several
 # One host, or several; what has a meaning of its own in a URI is percent-encoded in a password.
@@ -42,8 +43,8 @@ MONGO_URI="^mongodb(\+srv)?://([^@/?]+@)?$MONGO_HOST(,$MONGO_HOST)*(/[^@/?]*)?(\
 
 # ---- settings --------------------------------------------------------------------------
 whole_number() { # name, value, least, most
-	[[ $2 =~ ^[0-9]{1,9}$ ]] && ((10#$2 >= $3 && 10#$2 <= $4)) ||
-		die $EX_CONFIG "$1 must be a number from $3 to $4, not '$2'"
+	[[ $2 =~ ^(0|[1-9][0-9]{0,8})$ ]] && (($2 >= $3 && $2 <= $4)) ||
+		die $EX_CONFIG "$1 must be a whole number from $3 to $4, not '$2'"
 }
 
 absolute() { # path
@@ -85,7 +86,9 @@ read_settings() {
 	done
 	whole_number RESPONDER_INSTANCES "$(instances RESPONDER)" 0 64
 	whole_number REDIS_PORT "${REDIS_PORT:-0}" 0 65535
+	whole_number GATEWAY_HTTP_PORT "${GATEWAY_HTTP_PORT:-0}" 0 65535
 	whole_number DRAIN_SECONDS "${DRAIN_SECONDS:-1}" 0 600
+	drain_s=${DRAIN_SECONDS:-1}
 	data=$(absolute "${DATA_DIR:-$root/data}")
 	run=$(absolute "${RUN_DIR:-$data/run}")
 	build=$(absolute "${BUILD_DIR:-$root/build}")
@@ -97,10 +100,15 @@ read_settings() {
 	redis_url=${REDIS_URL:-}
 	if [ -n "${REDIS_URL_FILE:-}" ]; then
 		[ -z "$redis_url" ] || die $EX_CONFIG "REDIS_URL and REDIS_URL_FILE are both set"
-		redis_url=$(cat "$REDIS_URL_FILE") || die $EX_CONFIG "REDIS_URL_FILE cannot be read"
+		redis_url=$(cat "$REDIS_URL_FILE" 2>/dev/null) ||
+			die $EX_CONFIG "REDIS_URL_FILE names a file that cannot be read"
+		[ -n "$redis_url" ] || die $EX_CONFIG "REDIS_URL_FILE names an empty file"
 	fi
 	[[ -z $redis_url || $redis_url =~ ^redis://([^@/]*@)?[^:@/]+(:[0-9]+)?(/[0-9]*)?$ ]] ||
 		die $EX_CONFIG "REDIS_URL must look like redis://[:password@]host:port[/db]"
+	name=${redis_url##*@}
+	[[ ! $name =~ :0*([0-9]+)(/|$) ]] || ((BASH_REMATCH[1] > 0 && BASH_REMATCH[1] < 65536)) ||
+		die $EX_CONFIG "REDIS_URL must have a port from 1 to 65535"
 	find_mongo
 }
 
@@ -143,16 +151,17 @@ take_folders() {
 	mv -f "$run"/logs/*.log "$run/logs/previous" 2>/dev/null
 }
 
-need_free_port() {
+need_free_port() { # port, name of the setting
 	local host
 
+	[ "$1" != 0 ] || return
 	for host in $bind; do
 		case $host in
 		0.0.0.0 | '[::]' | '*') host=127.0.0.1 ;;
 		esac
 		host=${host#[}
-		is_listening "${host%]}" "$port" &&
-			die 1 "port $port is in use; PORT=... make run takes another"
+		is_listening "${host%]}" "$1" &&
+			die 1 "port $1 is in use; $2=... make run takes another"
 	done
 }
 
@@ -243,11 +252,27 @@ prepare_service() { # auth, number
 	services+=("$name")
 }
 
-prepare_gateway() {
-	local host why
+# Writes its configuration and lets nginx try it; on failure why, and by which setting, in REPLY.
+render_gateway() { # prefix
+	local why name=gateway
 
-	why=$("$root/gateway/render.sh" "$run/gateway" 2>&1) ||
-		die $EX_CONFIG "$why"
+	REPLY=$("$root/gateway/render.sh" "$1" 2>&1) || return
+	why=$(nginx -t -q -p "$1" -e stderr -c conf/nginx.conf 2>&1) && return
+	why=$(grep -m 1 emerg <<<"$why" || echo "$why")
+	case $why in
+	*'certificate key'* | *PrivateKey*) name=GATEWAY_TLS_KEY ;;
+	*certificate*) name=GATEWAY_TLS_CERT ;;
+	*'invalid network'*) name=GATEWAY_TRUSTED_PROXIES ;;
+	*listen*) name=GATEWAY_BIND ;;
+	esac
+	REPLY="$name: $why"
+	return 1
+}
+
+prepare_gateway() {
+	local host
+
+	render_gateway "$run/gateway" || die $EX_CONFIG "$REPLY"
 	ln -sfn ../gateway/logs/access.log "$run/logs/access.log"
 	services+=(follower gateway)
 	host=${bind%% *}
@@ -429,7 +454,8 @@ trap 'stop_asked=1' INT TERM HUP
 read_settings
 need_programs
 take_folders
-need_free_port
+need_free_port "$port" PORT
+need_free_port "${GATEWAY_HTTP_PORT:-0}" GATEWAY_HTTP_PORT
 make_jwt_secret
 export NODE_ENV=${NODE_ENV:-development} DATA_DIR=$data DRAIN_SECONDS=${DRAIN_SECONDS:-1}
 raise_limits

@@ -12,6 +12,7 @@
 #                               retire
 #               newcomer        who is on trial; if that one dies, upgrade_failed WHY is called
 #               last_line NAME  the last thing a service wrote
+#               $drain_s        how long a service may take to end
 #               $run            folder; $run/pids/NAME is written at each start
 
 START_LIMIT_MS=30000 # to ready
@@ -96,7 +97,7 @@ end_services() { # pattern, ms
 end_everything() {
 	trap kill_everything INT TERM HUP # asked twice: at once
 	# What talks to Redis ends before it does; nginx keeps their clients until then.
-	end_services '@(auth|message|presence|responder)*' $((${DRAIN_SECONDS:-1} * 1000 + 2000))
+	end_services '@(auth|message|presence|responder)*' $((drain_s * 1000 + 2000))
 	end_services '*' 1000
 	[ ${#helper_pids[@]} -eq 0 ] || kill -KILL "${helper_pids[@]}" 2>/dev/null
 }

@@ -29,13 +29,26 @@ describe('a bad setting', () => {
     ['MONGO_DB_URI', { MONGO_DB_URI: 'mongodb://localhost/chat?replicaSet' }],
     ['MONGODB_URI', { MONGO_DB_URI: 'mongodb://localhost/one', MONGODB_URI: 'mongodb://localhost/two' }],
     ['MONGO_DB_URI_FILE', { MONGO_DB_URI_FILE: '/no/such/file' }],
+    ['REDIS_URL_FILE', { REDIS_URL_FILE: '/no/such/file' }], ['REDIS_URL_FILE', { REDIS_URL_FILE: '/dev/null' }],
+    ['REDIS_URL', { REDIS_URL: 'redis://localhost:99999' }],
+    ['DRAIN_SECONDS', { DRAIN_SECONDS: 'ten' }], ['DRAIN_SECONDS', { DRAIN_SECONDS: '10s' }],
+    ['PRESENCE_INSTANCES', { PRESENCE_INSTANCES: '08' }],
+    ['GATEWAY_SOCKETS_PER_ADDRESS', { GATEWAY_SOCKETS_PER_ADDRESS: '65536' }],
+    ['GATEWAY_REQUESTS_PER_SECOND', { GATEWAY_REQUESTS_PER_SECOND: '1000001' }],
+    ['GATEWAY_BIND', { GATEWAY_BIND: '300.1.1.1' }], ['GATEWAY_BIND', { GATEWAY_BIND: '127.0.0.1;' }],
+    ['GATEWAY_TRUSTED_PROXIES', { GATEWAY_TRUSTED_PROXIES: '10.0.0.0/33' }],
+    ['GATEWAY_TRUSTED_PROXIES', { GATEWAY_TRUSTED_PROXIES: '10.0.0.0/8,127.0.0.1' }],
+    ['GATEWAY_TLS_CERT', { GATEWAY_TLS_CERT: '/etc/passwd', GATEWAY_TLS_KEY: '/etc/passwd' }],
+    ['GATEWAY_HTTP_PORT', { GATEWAY_HTTP_PORT: '80' }],
+    ['ALLOWED_ORIGINS', { ALLOWED_ORIGINS: 'https://chat.example.org,example.org' }],
+    ['ALLOWED_ORIGINS', { ALLOWED_ORIGINS: '*' }],
   ]) {
     test(`ends the start with one line: ${JSON.stringify(settings)}`, async (t) => {
       const stack = await Stack.spawn(settings);
       t.after(() => stack.stop());
       const { code } = await withDeadline('the end', stack.ended, 20000);
       const lines = stack.output.trim().split('\n').filter((line) => !/^parley: made .*jwt\.secret/.test(line));
-      assert.notEqual(code, 0);
+      assert.equal(code, 78, stack.output);
       assert.match(lines[0], new RegExp(name), stack.output);
       assert.equal(lines.length, 1, stack.output);
       if (hidden) assert.ok(!stack.output.includes(hidden), 'the value is not shown');
