@@ -309,6 +309,11 @@ set_options(CURL *easy, struct http_post *post, int64_t timeout_ms)
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)post->body.len);
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, post->body.ptr);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "parley");
+	/* Or libcurl sends it up to five times more, and nobody counts: on each kept connection
+	 * that breaks, and where HTTP/2 refuses the stream. */
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
 	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);

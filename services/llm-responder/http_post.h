@@ -1,5 +1,6 @@
 /*
  * http_post: POSTs of JSON to one URL, on the event loop (libcurl's multi interface inside).
+ * Each is one request, on a connection of its own.
  *
  * What it never does: follow a redirect, use a proxy or a .netrc, speak another scheme than
  * the URL's, accept a certificate that does not verify, keep more than HTTP_POST_ANSWER_MAX

@@ -219,13 +219,20 @@ describe('the standard text comes in time where the model', () => {
     test(what, () => failing(behaviour));
   }
 
-  test('breaks every connection', async () => {
+  test('breaks every connection, also those that it has answered on', async () => {
     const [ann, bob] = await pair();
-    await ask(ann, bob, 'warm up');
     const { usual } = llm;
+    const held = [];
     try {
+      llm.usual = (...call) => { held.push(call); };
+      const warm = Array.from({ length: 4 }, () => ask(ann, bob, 'warm up'));
+      await waitUntil('four connections', () => held.length === 4);
+      for (const call of held) usual(...call);
+      await Promise.all(warm);
+      const calls = llm.requests.length;
       llm.usual = reset();
       isFallback(await ask(ann, bob, 'x'));
+      assert.equal(llm.requests.length, calls + 1, 'asked once');
     } finally {
       llm.usual = usual;
     }
