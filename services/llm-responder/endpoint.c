@@ -33,6 +33,18 @@ is_plain(const char *text)
 	return true;
 }
 
+/* ":1" to ":65535", or nothing. */
+static bool
+is_port(struct pl_str s)
+{
+	uint64_t port;
+
+	return s.len == 0 ||
+	       (s.ptr[0] == ':' &&
+		   pl_str_to_u64(pl_str_n(s.ptr + 1, s.len - 1), 65535, &port) &&
+		   port > 0);
+}
+
 /* [user@]host[:port] or [v6][:port]; a user is refused: it would be a second secret. */
 static bool
 parse_authority(struct pl_str authority, struct pl_str *host)
@@ -46,12 +58,15 @@ parse_authority(struct pl_str authority, struct pl_str *host)
 		if (end == NULL)
 			return false;
 		*host = pl_str_n(authority.ptr + 1, (size_t)(end - authority.ptr) - 1);
+		end++;
 	} else {
 		end = memchr(authority.ptr, ':', authority.len);
-		*host = pl_str_n(authority.ptr,
-		    end != NULL ? (size_t)(end - authority.ptr) : authority.len);
+		if (end == NULL)
+			end = authority.ptr + authority.len;
+		*host = pl_str_n(authority.ptr, (size_t)(end - authority.ptr));
 	}
-	return host->len > 0 && host->len <= HOST_LEN_MAX;
+	return host->len > 0 && host->len <= HOST_LEN_MAX &&
+	       is_port(pl_str_n(end, authority.len - (size_t)(end - authority.ptr)));
 }
 
 static bool

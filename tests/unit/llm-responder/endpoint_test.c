@@ -131,7 +131,9 @@ refuses_other_urls(void **state)
 	    "https://", "https:///v1", "https://?x", "https://u:p@a.b/v1",
 	    "https://u@a.b", "http://127.0.0.1\\@a.b/", "http://a.b#@127.0.0.1/",
 	    "https://a b/", "https://[::1", "https://[]/", "https://a.b/\r\nX: y",
-	    "https://a.b/\xC3\xA9"};
+	    "https://a.b/\xC3\xA9", "https://a.b:", "https://a.b:0/v1",
+	    "https://a.b:65536/v1", "https://a.b:http/v1", "https://[::1]8000/v1",
+	    "https://a.b:1:2/v1"};
 	struct endpoint e;
 
 	(void)state;
