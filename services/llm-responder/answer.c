@@ -17,18 +17,37 @@ from(struct pl_str text, const char *at)
 	return pl_str_n(at, (size_t)(text.ptr + text.len - at));
 }
 
-/* Thoughts stand in front. Their opening tag may be missing, because the server put it into
+/* Letters of either case. */
+static const char *
+find_nocase(struct pl_str text, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (; text.len >= len; text = from(text, text.ptr + 1))
+		if (pl_str_eq_nocase(pl_str_n(text.ptr, len), pl_str(word)))
+			return text.ptr;
+	return NULL;
+}
+
+/* Thoughts stand in front. Their opening mark may be missing, because the server put it into
  * the prompt; their closing one, because the answer was cut off: then all of it is thought. */
 static struct pl_str
 skip_thoughts(struct pl_str text)
 {
-	const char *end;
+	static const char *const marks[][2] = {
+	    {"<think>", "</think>"}, {"<thinking>", "</thinking>"},
+	    {"[THINK]", "[/THINK]"}, /* Mistral's */
+	};
 
-	while ((end = find(text, "</think>")) != NULL)
-		text = from(text, end + strlen("</think>"));
-	end = find(text, "<think>");
-	if (end != NULL)
-		text.len = (size_t)(end - text.ptr);
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+		const char *at;
+
+		while ((at = find_nocase(text, marks[i][1])) != NULL)
+			text = from(text, at + strlen(marks[i][1]));
+		at = find_nocase(text, marks[i][0]);
+		if (at != NULL)
+			text.len = (size_t)(at - text.ptr);
+	}
 	return text;
 }
 
@@ -49,10 +68,15 @@ end_at_token(struct pl_str text)
 }
 
 static bool
+is_joiner(uint32_t c)
+{
+	return c == ZERO_WIDTH_JOINER || c == ZERO_WIDTH_NON_JOINER;
+}
+
+static bool
 is_unwanted(uint32_t c)
 {
-	return pl_utf8_is_control(c) || (pl_utf8_is_format(c) && c != ZERO_WIDTH_JOINER &&
-					    c != ZERO_WIDTH_NON_JOINER);
+	return pl_utf8_is_control(c) || (pl_utf8_is_format(c) && !is_joiner(c));
 }
 
 static bool
@@ -134,6 +158,20 @@ whole_words(struct pl_str text)
 	return whole;
 }
 
+/* All of it, or one character less where the ellipsis would be one too many. */
+static size_t
+with_room_for_one(struct pl_str text)
+{
+	size_t len = text.len;
+
+	if (pl_utf8_count(text) < ANSWER_CHARS_MAX)
+		return len;
+	do
+		len--;
+	while (((unsigned char)text.ptr[len] & 0xC0) == 0x80);
+	return len;
+}
+
 static void
 end_well(struct pl_buf *text)
 {
@@ -144,11 +182,11 @@ end_well(struct pl_buf *text)
 		return;
 	}
 	len = whole_words(pl_buf_str(text));
-	if (len > 0)
-		text->len = len;
+	text->len = len > 0 ? len : with_room_for_one(pl_buf_str(text));
 	pl_buf_add_cstr(text, ELLIPSIS);
 }
 
+/* A joiner that joins nothing goes with the white space: it alone would be an empty reply. */
 static void
 trim_end(struct pl_buf *text)
 {
@@ -157,7 +195,7 @@ trim_end(struct pl_buf *text)
 	uint32_t c;
 
 	while (pl_utf8_next(&rest, &c))
-		if (!pl_utf8_is_space(c))
+		if (!pl_utf8_is_space(c) && !is_joiner(c))
 			len = text->len - rest.len;
 	text->len = len;
 	if (text->data != NULL)

@@ -16,7 +16,7 @@ check_text(struct pl_str text)
 	uint32_t c;
 
 	assert(pl_utf8_is_valid(text));
-	assert(pl_utf8_count(text) <= ANSWER_CHARS_MAX + 1);
+	assert(pl_utf8_count(text) <= ANSWER_CHARS_MAX);
 	while (pl_utf8_next(&text, &c))
 		assert(c == '\n' || !pl_utf8_is_control(c));
 }

@@ -44,6 +44,7 @@ says_that_nothing_is_left(void **state)
 	assert_answer("<think>x</think>", true, NULL);
 	assert_answer("</s>", false, NULL);
 	assert_answer("\x01\x02\xE2\x80\x8B", false, NULL);
+	assert_answer("\xE2\x80\x8D\xE2\x80\x8C", false, NULL);
 }
 
 static void
@@ -54,6 +55,10 @@ drops_thoughts(void **state)
 	assert_answer("hm</think>\n\nYes.", false, "Yes.");
 	assert_answer("<think>a</think><think>b</think>Yes.", false, "Yes.");
 	assert_answer("Yes.<think>and on", false, "Yes.");
+	assert_answer("<THINK>hm</Think>Yes.", false, "Yes.");
+	assert_answer("<thinking>hm</thinking>\nYes.", false, "Yes.");
+	assert_answer("[THINK]hm[/THINK]Yes.", false, "Yes.");
+	assert_answer("[THINK]hm", true, NULL);
 }
 
 static void
@@ -113,7 +118,7 @@ holds_at_most_2000_characters(void **state)
 	pl_buf_add_cstr(&raw, "x");
 	assert_int_equal(answer_clean(pl_buf_str(&raw), false, &out), PL_OK);
 	assert_true(pl_utf8_is_valid(pl_buf_str(&out)));
-	assert_int_equal(out.len, 8003); /* with the ellipsis */
+	assert_int_equal(out.len, 1999 * 4 + 3); /* and the ellipsis */
 	pl_buf_clear(&raw);
 	pl_buf_clear(&out);
 	for (int i = 0; i < 500; i++)
