@@ -209,8 +209,11 @@ dialect_read_answer(struct pl_str body, struct pl_buf *text)
 	if (pl_json_parse(body, &root, NULL) == PL_OK &&
 	    find_content(root, &raw, &reason)) {
 		(void)pl_json_str(reason, &word);
-		err = answer_clean(
-		    pl_buf_str(&raw), pl_str_eq(word, PL_STR("length")), text);
+		if (pl_str_eq(word, PL_STR("content_filter")))
+			err = PL_E_NOT_FOUND; /* refused half-way */
+		else
+			err = answer_clean(
+			    pl_buf_str(&raw), pl_str_eq(word, PL_STR("length")), text);
 	}
 	pl_buf_fini(&raw);
 	pl_json_free(root);

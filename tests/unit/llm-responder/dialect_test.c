@@ -155,6 +155,9 @@ finds_nothing_said(void **state)
 	    "{\"choices\":[{\"message\":{\"content\":\"\"}}]}", PL_E_NOT_FOUND, NULL);
 	assert_answer(
 	    "{\"choices\":[{\"message\":{\"content\":[]}}]}", PL_E_NOT_FOUND, NULL);
+	assert_answer("{\"choices\":[{\"message\":{\"content\":\"How to\"},"
+		      "\"finish_reason\":\"content_filter\"}]}",
+	    PL_E_NOT_FOUND, NULL);
 	assert_answer("{\"choices\":[{\"message\":{\"content\":\"<think>ab\"}}]}",
 	    PL_E_NOT_FOUND, NULL);
 }
