@@ -71,22 +71,13 @@ may_pass(const struct http_post *post)
 	       post->status == 504;
 }
 
-/* A server may say anything in its error, even the token it got. */
 static void
-hide_token(char *text, const char *token)
-{
-	if (token != NULL && strstr(text, token) != NULL)
-		memcpy(text, "(hidden)", sizeof("(hidden)"));
-}
-
-static void
-log_failure(const struct completion *c, struct dialect_error *error, bool opened)
+log_failure(const struct completion *c, const struct dialect_error *error, bool opened)
 {
 	const struct llm *llm = c->llm;
 	const struct http_post *post = &c->post;
 	const char *detail = error->text;
 
-	hide_token(error->text, llm->config.token);
 	if (post->detail != NULL)
 		detail = post->detail;
 	else if (post->status == 200)
@@ -129,7 +120,7 @@ on_failure(struct completion *c)
 	bool opened;
 
 	if (post->err == PL_OK)
-		dialect_read_error(pl_buf_str(&post->answer), &error);
+		dialect_read_error(pl_buf_str(&post->answer), llm->config.token, &error);
 	opened = is_refused ? breaker_refused(&llm->breaker, now)
 			    : breaker_failed(&llm->breaker, now);
 	log_failure(c, &error, opened);

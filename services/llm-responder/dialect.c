@@ -245,8 +245,18 @@ copy_whole_chars(char *out, size_t size, struct pl_str text)
 	out[len] = '\0';
 }
 
+/* Before it is shortened: a part of a secret is one, too. */
+static struct pl_str
+hide(struct pl_str text, const char *secret)
+{
+	bool shows_it =
+	    secret != NULL && memmem(text.ptr, text.len, secret, strlen(secret)) != NULL;
+
+	return shows_it ? PL_STR("(hidden)") : text;
+}
+
 void
-dialect_read_error(struct pl_str body, struct dialect_error *out)
+dialect_read_error(struct pl_str body, const char *secret, struct dialect_error *out)
 {
 	struct pl_json *root = NULL;
 	struct pl_str text;
@@ -256,7 +266,7 @@ dialect_read_error(struct pl_str body, struct dialect_error *out)
 	if (pl_json_parse(body, &root, NULL) != PL_OK)
 		return;
 	if (find_error(root, &text))
-		copy_whole_chars(out->text, sizeof(out->text), text);
+		copy_whole_chars(out->text, sizeof(out->text), hide(text, secret));
 	if (pl_json_real(pl_json_get(root, "estimated_time"), &seconds) && seconds > 0 &&
 	    seconds < 86400)
 		out->retry_after_ms = (int64_t)(seconds * 1000);

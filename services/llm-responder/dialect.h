@@ -34,11 +34,13 @@ void dialect_write_request(
  * says nothing (a refusal, a tool call, thoughts only). */
 enum pl_err dialect_read_answer(struct pl_str body, struct pl_buf *text) PL_MUST_CHECK;
 
-/* What an error's body says, for the log; empty and 0 where it says nothing. */
+/* What an error's body says, for the log; empty and 0 where it says nothing. A text with the
+ * secret in it (a server may say anything, even the token it got) is hidden; NULL: none. */
 struct dialect_error {
 	char text[161];
 	int64_t retry_after_ms; /* "estimated_time" of a model that is loading */
 };
-void dialect_read_error(struct pl_str body, struct dialect_error *out);
+void dialect_read_error(
+    struct pl_str body, const char *secret, struct dialect_error *out);
 
 #endif

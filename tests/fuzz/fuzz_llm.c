@@ -37,7 +37,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (pl_utf8_is_valid(body) && answer_clean(body, size % 2 == 0, &text) == PL_OK)
 		check_text(pl_buf_str(&text));
 	pl_buf_fini(&text);
-	dialect_read_error(body, &error);
+	dialect_read_error(body, "secret", &error);
 	assert(pl_utf8_is_valid(pl_str(error.text)));
 	return 0;
 }

@@ -184,7 +184,7 @@ assert_error(const char *body, const char *text, int64_t retry_after_ms)
 {
 	struct dialect_error error;
 
-	dialect_read_error(pl_str(body), &error);
+	dialect_read_error(pl_str(body), NULL, &error);
 	assert_string_equal(error.text, text);
 	assert_int_equal(error.retry_after_ms, retry_after_ms);
 }
@@ -218,9 +218,33 @@ shortens_a_long_error_at_a_character(void **state)
 	for (int i = 0; i < 500; i++)
 		pl_buf_add_cstr(&b, "\xC3\xA9");
 	pl_buf_add_cstr(&b, "\"}");
-	dialect_read_error(pl_buf_str(&b), &error);
+	dialect_read_error(pl_buf_str(&b), NULL, &error);
 	assert_int_equal(strlen(error.text), 159);
 	pl_buf_fini(&b);
+}
+
+static void
+hides_an_error_that_shows_the_token(void **state)
+{
+	static const char secret[] = "hf_secret-token";
+	struct dialect_error error;
+	struct pl_buf b;
+
+	(void)state;
+	/* Also where the text would be cut off within it. */
+	for (size_t before = 0; before < 200; before++) {
+		pl_buf_init(&b, PL_BUF_UNLIMITED);
+		pl_buf_add_cstr(&b, "{\"error\":\"");
+		for (size_t i = 0; i < before; i++)
+			pl_buf_add_char(&b, 'x');
+		pl_buf_add_cstr(&b, secret);
+		pl_buf_add_cstr(&b, " is unknown\"}");
+		dialect_read_error(pl_buf_str(&b), secret, &error);
+		assert_string_equal(error.text, "(hidden)");
+		dialect_read_error(pl_buf_str(&b), "another", &error);
+		assert_string_not_equal(error.text, "(hidden)");
+		pl_buf_fini(&b);
+	}
 }
 
 int
@@ -237,6 +261,7 @@ main(void)
 	    cmocka_unit_test(refuses_what_is_no_answer),
 	    cmocka_unit_test(reads_each_form_of_an_error),
 	    cmocka_unit_test(shortens_a_long_error_at_a_character),
+	    cmocka_unit_test(hides_an_error_that_shows_the_token),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
