@@ -48,6 +48,7 @@ struct job {
 	int64_t attempt;
 	bool is_unsure; /* an attempt to store the reply failed, and may have worked */
 	bool is_composing;
+	bool is_typing; /* as the sender was told */
 	enum pl_reply_kind kind;
 	struct pl_buf text;
 	struct pl_message reply;
@@ -255,7 +256,8 @@ store_reply(struct job *job)
 static void
 reply_with(struct job *job, enum pl_reply_kind kind, struct pl_str text)
 {
-	if (job->is_composing)
+	/* Who had the job before, and died, may have told it. */
+	if (job->is_typing || job->attempt > 1)
 		say_typing(job, false);
 	job->is_composing = false;
 	pl_timer_stop(job->responder->config.loop, &job->timer);
@@ -277,6 +279,7 @@ on_typing_due(struct pl_timer *t)
 {
 	struct job *job = t->arg;
 
+	job->is_typing = true;
 	say_typing(job, true);
 	pl_timer_start(job->responder->config.loop, t, TYPING_MS);
 }

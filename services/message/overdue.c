@@ -46,6 +46,7 @@ tell(const struct pl_overdue *to, struct pl_write_reply *reply)
 	pl_log_info("overdue reply was stored", PL_L_TRACE(&to->trace),
 	    PL_L_OID("message", &to->message.id), PL_L_OID("reply", &reply->message.id),
 	    PL_L_CSTR("kind", pl_reply_kind_name(reply->kind)));
+	message_tell_typing_over(&reply->message.sender, &reply->message.receiver);
 	message_tell(&reply->message, &to->trace, PL_STR_NONE, NULL, NULL);
 	pl_message_fini(&reply->message);
 }

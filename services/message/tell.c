@@ -51,6 +51,17 @@ message_tell(const struct pl_message *m, const struct pl_trace *trace,
 	pl_buf_fini(&event);
 }
 
+void
+message_tell_typing_over(const struct pl_oid *from, const struct pl_oid *to)
+{
+	struct pl_buf event;
+
+	pl_buf_init(&event, PL_BUF_UNLIMITED);
+	pl_event_typing(&event, from, false, true);
+	publish_to(to, &event, NULL);
+	pl_buf_fini(&event);
+}
+
 struct pl_gap *
 message_gap(void)
 {

@@ -14,6 +14,8 @@ void tell_stop(void);
  * A failed publish is no failure of the message: the store is the truth, and the gap is noted. */
 void message_tell(const struct pl_message *m, const struct pl_trace *trace,
     struct pl_str not_socket, void (*done)(void *arg, enum pl_err err), void *arg);
+/* An llm-responder that died may have told `to` that `from` is typing. */
+void message_tell_typing_over(const struct pl_oid *from, const struct pl_oid *to);
 /* What message_tell() noted, and who waits until that is told. NULL after tell_stop(). */
 struct pl_gap *message_gap(void);
 

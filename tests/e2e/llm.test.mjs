@@ -322,5 +322,6 @@ describe('without a responder', () => {
     isFallback(result);
     await waitUntil('newMessage', () => page.all('newMessage').length > 0);
     assert.deepEqual(page.all('newMessage'), [result.reply]);
+    assert.deepEqual(page.all('typing'), [{ from: bob.id, isTyping: false, auto: true }], 'a responder that died may have begun it');
   });
 });

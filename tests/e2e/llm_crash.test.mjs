@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Person } from '../support/api.mjs';
-import { LlmServer, say } from '../support/llm_server.mjs';
+import { LlmServer, say, silence } from '../support/llm_server.mjs';
 import { useStack } from '../support/stack.mjs';
 import { waitUntil } from '../support/wait.mjs';
 
@@ -121,6 +121,21 @@ describe('exactly one reply', { timeout: 120000 }, () => {
       llm.usual = usual;
     }
   });
+});
+
+test('typing that a responder told of before it died ends with the reply', { timeout: 30000 }, async () => {
+  const [ann, bob] = await pair();
+  const page = await ann.connect();
+  try {
+    llm.script(silence());
+    await ann.send(bob, 'hello');
+    await waitUntil('typing', () => page.all('typing').length > 0);
+    for (const name of responders) await kill(name);
+    await waitUntil('the reply', () => page.all('newMessage').length > 0, { within: 13000 });
+    assert.deepEqual(page.all('typing').at(-1), { from: bob.id, isTyping: false, auto: true });
+  } finally {
+    ann.close();
+  }
 });
 
 test('a job that is left when a responder ends is answered by the next', async () => {
