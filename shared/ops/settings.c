@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "ops/settings.h"
 
 struct pl_settings pl_settings;
@@ -211,6 +212,21 @@ name_instance(void)
 	pl_settings.instance = pl_mem_strdup(name);
 }
 
+/* It is stored and sent as it stands: what is no UTF-8 would end the socket that gets it. */
+static bool
+is_message(const char *text)
+{
+	struct pl_str rest = pl_str(text);
+	uint32_t c;
+
+	if (!pl_utf8_is_valid(rest))
+		return false;
+	while (pl_utf8_next(&rest, &c))
+		if (!pl_utf8_is_space(c))
+			return true;
+	return false;
+}
+
 /* NULL where all is well, else the rule that is broken. Rows that were not loaded are NULL. */
 static const char *
 find_fault(void)
@@ -223,6 +239,8 @@ find_fault(void)
 		return "COOKIE_NAME must be 1 to 64 letters, digits, '-', '_' or '.'";
 	if (s->listen != NULL && !is_host_port(s->listen))
 		return "LISTEN must be host:port";
+	if (s->autoreply_fallback != NULL && !is_message(s->autoreply_fallback))
+		return "AUTOREPLY_FALLBACK must be UTF-8 and not only white space";
 	return NULL;
 }
 

@@ -141,6 +141,8 @@ ends_on_a_bad_setting_and_names_it(void **state)
 	    {"INSTANCE", "a:b"},
 	    {"LISTEN", "8080"},
 	    {"LISTEN", "host:65536"},
+	    {"AUTOREPLY_FALLBACK", "Sp\xE4ter"},
+	    {"AUTOREPLY_FALLBACK", " \xE3\x80\x80"},
 	};
 
 	(void)state;
