@@ -53,10 +53,10 @@ limits_new(struct pl_loop *loop, struct pl_bus *bus, int64_t sender_per_minute,
 {
 	struct limits *l = pl_mem_zalloc(sizeof(*l));
 
-	l->by_sender = pl_throttle_new(bus, loop, "llm-sender",
-	    pl_bucket_rule(sender_per_minute, MINUTE_MS, sender_per_minute));
-	l->by_user = pl_throttle_new(bus, loop, "llm-user",
-	    pl_bucket_rule(user_per_minute, MINUTE_MS, user_per_minute));
+	l->by_sender = pl_throttle_new_window(
+	    bus, loop, "llm-sender-minute", sender_per_minute, MINUTE_MS);
+	l->by_user = pl_throttle_new_window(
+	    bus, loop, "llm-user-minute", user_per_minute, MINUTE_MS);
 	return l;
 }
 

@@ -1,6 +1,6 @@
 /*
- * limits: how many LLM replies one sender gets, and one busy user sends, in a minute. All processes
- * share them, through Redis (bus/throttle).  Threads: the loop's.
+ * limits: how many LLM replies one sender gets, and one busy user sends, in any
+ * minute. All processes share them, through Redis (bus/throttle).  Threads: the loop's.
  */
 #ifndef RESPONDER_LIMITS_H
 #define RESPONDER_LIMITS_H

@@ -14,7 +14,7 @@
  * GCRA as in ops/bucket, in microseconds; up to 2^53 a Lua number is exact.
  * KEYS: the bucket. ARGV: interval, burst, 1 to take.
  */
-static const char check_lua[] =
+static const char rule_lua[] =
     "local t = redis.call('TIME')\n"
     "local now = t[1] * 1000000 + t[2]\n"
     "local full = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now) + ARGV[1]\n"
@@ -26,14 +26,30 @@ static const char check_lua[] =
     "end\n"
     "return 0\n";
 
+/*
+ * With as many as may be in a window, the first of them has to leave it.
+ * KEYS: times of what was taken, oldest first. ARGV: window, how many, 1 to take.
+ */
+static const char window_lua[] =
+    "local t = redis.call('TIME')\n"
+    "local now = t[1] * 1000000 + t[2]\n"
+    "local first = redis.call('LINDEX', KEYS[1], -ARGV[2])\n"
+    "local wait = first and first + ARGV[1] - now or 0\n"
+    "if wait > 0 then return math.ceil(wait / 1000) end\n"
+    "if ARGV[3] == '1' then\n"
+    "  redis.call('RPUSH', KEYS[1], string.format('%.0f', now))\n"
+    "  redis.call('LTRIM', KEYS[1], -ARGV[2], -1)\n"
+    "  redis.call('PEXPIRE', KEYS[1], math.ceil(ARGV[1] / 1000))\n"
+    "end\n"
+    "return 0\n";
+
 struct pl_throttle {
 	struct pl_bus *bus;
 	struct pl_loop *loop;
 	char *name;
-	struct pl_bucket_rule rule;
-	char interval_us[24];
-	char burst[24];
+	struct pl_bucket_rule rule; /* without Redis */
 	struct pl_redis_script script;
+	char script_args[2][24]; /* interval and burst, or window and how many */
 	/*
 	 * While Redis is away: a bucket for all keys of one hash. Nobody can push a key out of
 	 * it by bringing others, and what it takes is fixed. Two keys that share one are held
@@ -126,7 +142,7 @@ ask(struct pl_throttle *t, struct pl_redis *redis, struct pl_str key, struct que
 	pl_buf_printf(&name, "parley:limit:%s:", t->name);
 	pl_buf_add_str(&name, key);
 	pl_redis_eval(redis, &t->script, (struct pl_str[]){pl_buf_str(&name)}, 1,
-	    (struct pl_str[]){pl_str(t->interval_us), pl_str(t->burst),
+	    (struct pl_str[]){pl_str(t->script_args[0]), pl_str(t->script_args[1]),
 		q->take ? PL_STR("1") : PL_STR("0")},
 	    3, on_checked, q);
 	pl_buf_fini(&name);
@@ -162,9 +178,9 @@ pl_throttle_check(struct pl_throttle *t, struct pl_str key, bool take,
 
 /* ---- life ---- */
 
-struct pl_throttle *
-pl_throttle_new(struct pl_bus *bus, struct pl_loop *loop, const char *name,
-    struct pl_bucket_rule rule)
+static struct pl_throttle *
+throttle_new(struct pl_bus *bus, struct pl_loop *loop, const char *name,
+    struct pl_bucket_rule rule, const char *lua, const int64_t args[2])
 {
 	struct pl_throttle *t = pl_mem_zalloc(sizeof(*t));
 
@@ -172,13 +188,29 @@ pl_throttle_new(struct pl_bus *bus, struct pl_loop *loop, const char *name,
 	t->loop = loop;
 	t->name = pl_mem_strdup(name);
 	t->rule = rule;
-	snprintf(
-	    t->interval_us, sizeof(t->interval_us), "%lld", (long long)rule.interval_us);
-	snprintf(t->burst, sizeof(t->burst), "%lld", (long long)rule.burst);
-	pl_redis_script_init(&t->script, check_lua);
+	for (int i = 0; i < 2; i++)
+		snprintf(t->script_args[i], sizeof(t->script_args[i]), "%lld",
+		    (long long)args[i]);
+	pl_redis_script_init(&t->script, lua);
 	pl_random_bytes(&t->hash_seed, sizeof(t->hash_seed));
 	pl_list_init(&t->questions);
 	return t;
+}
+
+struct pl_throttle *
+pl_throttle_new(struct pl_bus *bus, struct pl_loop *loop, const char *name,
+    struct pl_bucket_rule rule)
+{
+	return throttle_new(
+	    bus, loop, name, rule, rule_lua, (int64_t[]){rule.interval_us, rule.burst});
+}
+
+struct pl_throttle *
+pl_throttle_new_window(struct pl_bus *bus, struct pl_loop *loop, const char *name,
+    int64_t count, int64_t window_ms)
+{
+	return throttle_new(bus, loop, name, pl_bucket_rule(count, window_ms, count),
+	    window_lua, (int64_t[]){window_ms * 1000, count});
 }
 
 void

@@ -78,6 +78,47 @@ a_look_takes_nothing_and_keys_are_apart(void **state)
 	pl_bus_free(bus);
 }
 
+/* Asks again and again, until `allowed` were. */
+static void
+take_until(struct fixture *f, struct pl_throttle *t, int allowed, struct tally *sum)
+{
+	while (sum->allowed < allowed) {
+		int asked = ASKED(*sum);
+
+		pl_throttle_check(t, PL_STR("ann"), true, count, sum);
+		WAIT_FOR(f, ASKED(*sum) > asked);
+	}
+}
+
+static void
+a_window_never_has_more_than_its_number(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_bus *bus = pl_bus_redis_new(f->loop, f->server.url);
+	struct pl_throttle *t = pl_throttle_new_window(bus, f->loop, "w", 6, 60000);
+	struct pl_throttle *brief = pl_throttle_new_window(bus, f->loop, "b", 2, 300);
+	struct tally sum = {0}, looks = {0}, sums = {0};
+	int64_t begun;
+
+	WAIT_FOR(f, pl_bus_is_up(bus));
+	for (int i = 0; i < 10; i++)
+		pl_throttle_check(t, PL_STR("ann"), false, count, &looks);
+	for (int i = 0; i < 10; i++)
+		pl_throttle_check(t, PL_STR("ann"), true, count, &sum);
+	WAIT_FOR(f, ASKED(sum) == 10);
+	assert_int_equal(looks.allowed, 10);
+	assert_int_equal(sum.allowed, 6);
+	/* The first has to be a minute old; a rule would give one back after 10 s. */
+	assert_in_range(sum.wait_ms, 30000, 60000);
+	begun = pl_clock_mono_ms();
+	take_until(f, brief, 5, &sums); /* the fifth when the first four are out of it */
+	assert_true(pl_clock_mono_ms() - begun >= 600);
+	assert_true(sums.refused > 0);
+	pl_throttle_free(t);
+	pl_throttle_free(brief);
+	pl_bus_free(bus);
+}
+
 static void
 gives_back_at_the_rate(void **state)
 {
@@ -222,6 +263,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    FIXTURE_TEST(two_processes_share_one_exact_limit),
 	    FIXTURE_TEST(a_look_takes_nothing_and_keys_are_apart),
+	    FIXTURE_TEST(a_window_never_has_more_than_its_number),
 	    FIXTURE_TEST(gives_back_at_the_rate),
 	    FIXTURE_TEST(counts_for_itself_while_redis_is_down),
 	    FIXTURE_TEST(counts_for_itself_when_redis_does_not_answer),
