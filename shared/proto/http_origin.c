@@ -106,20 +106,6 @@ same_origin(const struct origin *a, const struct origin *b)
 	       pl_str_eq_nocase(a->host, b->host) && a->port == b->port;
 }
 
-bool
-pl_http_origin_list_is_good(struct pl_str allowed)
-{
-	struct pl_str entry;
-	struct origin one;
-
-	while (pl_str_split(&allowed, ',', &entry)) {
-		entry = pl_str_trim(entry);
-		if (entry.len > 0 && !parse_origin(entry, &one))
-			return false;
-	}
-	return true;
-}
-
 enum pl_http_origin
 pl_http_origin_check(const struct pl_http_origin_rq *rq, struct pl_str allowed)
 {
@@ -139,4 +125,18 @@ pl_http_origin_check(const struct pl_http_origin_rq *rq, struct pl_str allowed)
 		    same_origin(&theirs, &ours))
 			return PL_ORIGIN_LISTED;
 	return PL_ORIGIN_REFUSED;
+}
+
+bool
+pl_http_origin_list_is_good(struct pl_str allowed)
+{
+	struct pl_str entry;
+	struct origin one;
+
+	while (pl_str_split(&allowed, ',', &entry)) {
+		entry = pl_str_trim(entry);
+		if (entry.len > 0 && !parse_origin(entry, &one))
+			return false;
+	}
+	return true;
 }

@@ -42,9 +42,9 @@ struct pl_http_origin_rq {
 
 /* allowed: ALLOWED_ORIGINS, separated by commas, spaces around them ignored; may be
  * empty. */
-/* Is each entry an origin, or empty? */
-bool pl_http_origin_list_is_good(struct pl_str allowed);
 enum pl_http_origin pl_http_origin_check(
     const struct pl_http_origin_rq *rq, struct pl_str allowed);
+/* Is each of its entries an origin, or empty? */
+bool pl_http_origin_list_is_good(struct pl_str allowed);
 
 #endif
