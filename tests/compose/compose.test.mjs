@@ -117,9 +117,11 @@ async function underLoad(change, { mayFail = false } = {}) {
 const scale = (service, count) => compose('up', '-d', '--no-recreate', '--no-deps', '--scale', `${service}=${count}`, service);
 /** Requests reach each container of a service. */
 const areServing = (service, count) => waitUntil(`${count} of ${service} to serve`, async () => {
-  const members = await compose('exec', '-T', 'gateway', 'cat', '/run/parley/gateway/run/members');
-  return members.split('\n').filter((line) => line.startsWith(`${service} `) && line.endsWith(' up')).length === count;
+  const lines = await compose('exec', '-T', 'gateway', 'cat', '/run/parley/gateway/run/members');
+  return lines.split('\n').filter((line) => line.startsWith(`${service} `) && line.endsWith(' up')).length === count;
 }, { within: 60000 });
+
+const members = ['auth', 'message', 'presence'];
 
 for (const service of ['presence', 'message']) {
   test(`${service} is scaled up and down with no failed request`, async () => {
@@ -152,6 +154,7 @@ for (const service of ['auth', 'message', 'llm-responder', 'redis', 'gateway']) 
       await compose('up', '-d', '--no-recreate', '--no-deps', service);
       await waitUntil('the stack to answer', isUp, { within: 60000 });
       await waitUntil('a message to be taken', async () => (await ann.send(bob, 'again?').catch(() => ({}))).status === 201, { within: 60000 });
+      if (members.includes(service)) await areServing(service, 1); // the lease of the one that was killed has ended
     }, { mayFail: true });
   });
 }
