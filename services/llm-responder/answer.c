@@ -17,15 +17,21 @@ from(struct pl_str text, const char *at)
 	return pl_str_n(at, (size_t)(text.ptr + text.len - at));
 }
 
-/* Letters of either case. */
+/* Letters of either case; word begins with none. */
 static const char *
 find_nocase(struct pl_str text, const char *word)
 {
-	size_t len = strlen(word);
+	struct pl_str wanted = pl_str(word);
+	const char *at;
 
-	for (; text.len >= len; text = from(text, text.ptr + 1))
-		if (pl_str_eq_nocase(pl_str_n(text.ptr, len), pl_str(word)))
-			return text.ptr;
+	while (
+	    text.len >= wanted.len && (at = memchr(text.ptr, *word, text.len)) != NULL) {
+		text = from(text, at);
+		if (text.len >= wanted.len &&
+		    pl_str_eq_nocase(pl_str_n(at, wanted.len), wanted))
+			return at;
+		text = from(text, at + 1);
+	}
 	return NULL;
 }
 

@@ -9,8 +9,7 @@
 #include "base/map.h"
 
 struct pl_revoked {
-	struct pl_map tokens;
-	struct pl_map users;
+	struct pl_map entries; /* by token, 16 bytes, or by user, 12 */
 };
 
 void pl_revoked_init(struct pl_revoked *set);
