@@ -124,9 +124,7 @@ local ONCE = {
 	"sec-websocket-protocol", "sec-websocket-version", "upgrade", "x-socket-id",
 }
 
-local function has_repeated_header()
-	local headers = ngx.req.get_headers(0)
-
+local function has_repeated_header(headers)
 	for i = 1, #ONCE do
 		if type(headers[ONCE[i]]) == "table" then
 			return true
@@ -141,8 +139,8 @@ local function has_empty_key()
 end
 
 -- Which of two traces would it be? nginx would take the first.
-local function drop_repeated_trace()
-	if type(ngx.req.get_headers(0)["traceparent"]) == "table" then
+local function drop_repeated_trace(headers)
+	if type(headers["traceparent"]) == "table" then
 		ngx.req.clear_header("traceparent")
 	end
 end
@@ -150,12 +148,13 @@ end
 -- name: of the process that has the session; nil for any. is_brief: the answer begins at once,
 -- unless the process hangs. read_s: how long it may be silent.
 local function choose(service, name, is_brief, read_s)
+	local headers = ngx.req.get_headers(0)
 	local list
 
-	if has_repeated_header() or has_empty_key() then
+	if has_repeated_header(headers) or has_empty_key() then
 		return ngx.exit(400)
 	end
-	drop_repeated_trace()
+	drop_repeated_trace(headers)
 	look()
 	list = candidates(service, name)
 	if #list == 0 then
