@@ -57,7 +57,7 @@ const until = (id, { what, count }, stack) => waitUntil(`${count} times "${what}
 
 /** Presence, once it has begun, reads messages from the store for some seconds. */
 const busTrusted = () => waitUntil('presence to trust the bus', async () =>
-  (await grep('"msg":"bus is')).at(-1).msg === 'bus is trusted again', { within: 30000 });
+  (await grep('"msg":"bus is')).at(-1)?.msg === 'bus is trusted again', { within: 30000 });
 /* On a machine that stands still for a moment it does so again. */
 const left = 'message was left to be read from the store';
 
