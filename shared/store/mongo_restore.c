@@ -283,16 +283,45 @@ check_empty(struct pl_mongo *s, const struct pl_backup_list *parts, const char *
 
 /* ---- all ---- */
 
-/* The indexes come first: they tell what is there already. */
+/* Those of messages come first: one of them tells under which keys something is there already. */
 static enum pl_err
-make_indexes(const char *uri)
+make_first_indexes(struct pl_mongo *s)
+{
+	enum pl_err err;
+
+	(void)pl_mongo_start(&s->store);
+	s->messages = collection(s, PL_MONGO_MESSAGES);
+	err = pl_mongo_indexes_make_messages(s);
+	mongoc_collection_destroy(s->messages);
+	s->messages = NULL;
+	return err;
+}
+
+/* That of usernames comes last: what it has to put up with is known then. */
+static enum pl_err
+make_all_indexes(const char *uri, struct pl_buf *why)
 {
 	struct pl_store *store;
 	enum pl_err err = pl_mongo_open_patient(uri, &store);
 
 	if (err == PL_OK)
 		pl_store_close(store);
+	if (err == PL_E_CONFLICT)
+		(void)pl_buf_printf(why,
+		    "every document is there, but as they are Parley cannot serve them; "
+		    "the log says why");
 	return err;
+}
+
+static enum pl_err
+finish(struct pl_mongo *s, const char *uri, struct pl_buf *why)
+{
+	enum pl_err err = make_all_indexes(uri, why), dropped;
+
+	if (err != PL_OK && err != PL_E_CONFLICT)
+		return err;
+	dropped = drop_mark(s);
+	return err == PL_OK ? dropped : err;
 }
 
 static enum pl_err
@@ -308,10 +337,10 @@ fill(struct pl_mongo *s, const char *uri, const char *folder, const char *id,
 	if (err == PL_OK)
 		err = put_mark(s, id);
 	if (err == PL_OK)
-		err = make_indexes(uri);
+		err = make_first_indexes(s);
 	for (size_t i = 0; err == PL_OK && i < parts->count; i++)
 		err = restore_file(s, folder, &parts->items[i], why);
-	return err == PL_OK ? drop_mark(s) : err;
+	return err == PL_OK ? finish(s, uri, why) : err;
 }
 
 enum pl_err

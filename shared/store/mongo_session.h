@@ -3,7 +3,8 @@
  *
  *   store_mongo.c         open, batches        mongo_client.c       the URI, deadlines, safety
  *   mongo_documents.c     BSON and the model   mongo_query.c        finds, inserts, updates
- *   mongo_indexes.c       indexes              mongo_users.c        users
+ *   mongo_indexes.c       indexes              mongo_index_there.c  those of others
+ *   mongo_users.c         users
  *   mongo_messages.c      reading messages     mongo_send.c         storing messages
  *   mongo_idem.c          Idempotency-Keys     mongo_order.c        places in the order
  *   mongo_replies.c       reply jobs           mongo_revocations.c  refused tokens
@@ -69,6 +70,7 @@ const char *pl_mongo_database(const mongoc_client_t *client);
  * longer: a thread of this process sees it through, and opening succeeds then. */
 enum pl_err pl_mongo_indexes(struct pl_mongo *s, const char *uri) PL_MUST_CHECK;
 enum pl_err pl_mongo_indexes_make(struct pl_mongo *s) PL_MUST_CHECK; /* that alone */
+enum pl_err pl_mongo_indexes_make_messages(struct pl_mongo *s) PL_MUST_CHECK;
 /* Open with the patience that making indexes takes, up to PL_MONGO_BUILD_MS. */
 enum pl_err pl_mongo_open_patient(const char *uri, struct pl_store **out) PL_MUST_CHECK;
 

@@ -44,9 +44,14 @@ pl_mongo_user_by_username(
 {
 	struct pl_mongo *s = pl_mongo_start(store);
 	struct pl_find f;
+	bson_t is;
 
 	pl_find_start(&f, s, s->users);
-	pl_mongo_put_str(&f.filter, PL_USER_F_USERNAME, username);
+	bson_append_document_begin(&f.filter, PL_USER_F_USERNAME, -1, &is);
+	pl_mongo_put_str(&is, "$eq", username);
+	/* Said, so that the server may go by an index of strings alone. */
+	pl_mongo_put_int(&is, "$type", PL_MONGO_T_STRING);
+	bson_append_document_end(&f.filter, &is);
 	return read_one(&f, out);
 }
 

@@ -124,3 +124,21 @@ mongo_databases_count(
 	mongoc_client_destroy(client);
 	return count;
 }
+
+int64_t
+mongo_databases_indexes(const struct pl_store_config *config, const char *collection)
+{
+	mongoc_client_t *client = mongoc_client_new(config->mongo_uri);
+	mongoc_collection_t *in =
+	    mongoc_client_get_collection(client, name_of(config), collection);
+	mongoc_cursor_t *cursor = mongoc_collection_find_indexes_with_opts(in, NULL);
+	int64_t count = 0;
+	const bson_t *doc;
+
+	while (mongoc_cursor_next(cursor, &doc))
+		count++;
+	mongoc_cursor_destroy(cursor);
+	mongoc_collection_destroy(in);
+	mongoc_client_destroy(client);
+	return count;
+}

@@ -25,4 +25,8 @@ void mongo_databases_run(const struct pl_store_config *config, const char *json)
 int64_t mongo_databases_count(
     const struct pl_store_config *config, const char *collection, const char *filter);
 
+/* With the one over _id. */
+int64_t mongo_databases_indexes(
+    const struct pl_store_config *config, const char *collection);
+
 #endif

@@ -315,6 +315,111 @@ takes_over_the_index_that_mongoose_made(void **state)
 	pl_store_close(s);
 }
 
+/* Opens, takes one ann and no second, and finds her by her name; ann's name then is free. */
+static void
+opens_and_keeps_usernames_apart(struct fixture *f)
+{
+	struct pl_user user;
+	struct pl_store *s;
+
+	assert_int_equal(pl_store_check(&f->config), PL_OK);
+	assert_int_equal(pl_store_open(&f->config, &s), PL_OK);
+	store_add_user(s, "ann");
+	assert_int_equal(
+	    store_insert_user(s, "ann", &(struct pl_oid){{0}}), PL_E_CONFLICT);
+	assert_int_equal(pl_store_user_by_username(s, PL_STR("ann"), &user), PL_OK);
+	pl_user_fini(&user);
+	pl_store_close(s);
+	assert_int_equal(pl_store_open(&f->config, &s), PL_OK); /* and again */
+	pl_store_close(s);
+}
+
+#define USERNAME_INDEX(options)                                                          \
+	"{\"createIndexes\": \"users\", \"indexes\": [{\"key\": {\"username\": "         \
+	"1}, " options "}]}"
+
+/* Each of them gives what is needed, and stays the only one. */
+static void
+takes_over_any_index_that_keeps_usernames_apart(void **state)
+{
+	static const char *const indexes[] = {
+	    USERNAME_INDEX("\"name\": \"username_1\", \"unique\": true"),
+	    USERNAME_INDEX(
+		"\"name\": \"username_1\", \"unique\": true, \"sparse\": true"),
+	    USERNAME_INDEX("\"name\": \"login\", \"unique\": true"),
+	    USERNAME_INDEX("\"name\": \"username_1\", \"unique\": true,"
+			   " \"partialFilterExpression\": {\"username\":"
+			   " {\"$type\": \"string\"}}"),
+	    USERNAME_INDEX("\"name\": \"username_1\", \"unique\": true,"
+			   " \"partialFilterExpression\": {\"username\":"
+			   " {\"$exists\": true}}"),
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(indexes) / sizeof(indexes[0]); i++) {
+		mongo_databases_run(&f->config, "{\"dropDatabase\": 1}");
+		mongo_databases_run(&f->config, indexes[i]);
+		opens_and_keeps_usernames_apart(f);
+		assert_int_equal(mongo_databases_indexes(&f->config, "users"), 2);
+	}
+}
+
+/* These do not; ours stands beside them. */
+static void
+makes_its_index_beside_one_that_does_not_keep_usernames_apart(void **state)
+{
+	static const char *const indexes[] = {
+	    USERNAME_INDEX("\"name\": \"username_1\""),
+	    USERNAME_INDEX("\"name\": \"username_1\", \"unique\": true,"
+			   " \"partialFilterExpression\": {\"active\": true}"),
+	    USERNAME_INDEX("\"name\": \"username_1\", \"unique\": true, \"collation\":"
+			   " {\"locale\": \"en\", \"strength\": 2}"),
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(indexes) / sizeof(indexes[0]); i++) {
+		mongo_databases_run(&f->config, "{\"dropDatabase\": 1}");
+		mongo_databases_run(&f->config, indexes[i]);
+		opens_and_keeps_usernames_apart(f);
+		assert_int_equal(mongo_databases_indexes(&f->config, "users"), 3);
+	}
+}
+
+static void
+opens_though_users_have_no_username(void **state)
+{
+	struct fixture *f = *state;
+
+	mongo_databases_run(&f->config, "{\"dropDatabase\": 1}");
+	for (int i = 0; i < 3; i++)
+		mongo_databases_insert(
+		    &f->config, "users", "{\"googleId\": 1, \"fullName\": \"G\"}");
+	opens_and_keeps_usernames_apart(f);
+	/* and others may go on making them */
+	mongo_databases_insert(&f->config, "users", "{\"googleId\": 2}");
+	assert_int_equal(mongo_databases_count(
+			     &f->config, "users", "{\"username\": {\"$exists\": false}}"),
+	    4);
+}
+
+static void
+takes_over_an_index_of_messages_under_another_name(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_store *s;
+
+	mongo_databases_run(&f->config, "{\"dropDatabase\": 1}");
+	mongo_databases_run(&f->config,
+	    "{\"createIndexes\": \"messages\", \"indexes\": [{\"key\": {\"receiverId\": "
+	    "1,"
+	    " \"createdAt\": 1, \"_id\": 1}, \"name\": \"inbox\"}, {\"key\":"
+	    " {\"createdAt\": 1}, \"name\": \"forget\", \"expireAfterSeconds\": 9000}]}");
+	assert_int_equal(pl_store_check(&f->config), PL_OK);
+	assert_int_equal(pl_store_open(&f->config, &s), PL_OK);
+	pl_store_close(s);
+	assert_int_equal(mongo_databases_indexes(&f->config, "messages"), 9);
+}
+
 static void
 refuses_a_uri_that_is_none(void **state)
 {
@@ -473,6 +578,10 @@ main(void)
 	    STORE_TEST(takes_operators_for_messages_and_keys),
 	    STORE_TEST(says_which_usernames_are_equal_and_does_not_open),
 	    STORE_TEST(takes_over_the_index_that_mongoose_made),
+	    STORE_TEST(takes_over_any_index_that_keeps_usernames_apart),
+	    STORE_TEST(makes_its_index_beside_one_that_does_not_keep_usernames_apart),
+	    STORE_TEST(opens_though_users_have_no_username),
+	    STORE_TEST(takes_over_an_index_of_messages_under_another_name),
 	    STORE_TEST(refuses_a_uri_that_is_none),
 	    STORE_TEST(gives_each_place_behind_the_one_before),
 	    STORE_TEST(puts_a_reply_behind_its_message_whatever_the_clocks_say),
