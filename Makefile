@@ -103,6 +103,12 @@ $B/parley-backup: $(patsubst %.c,$B/%.o,$(wildcard deploy/backup/*.c)) $(addpref
 	@echo "  ld $@"
 	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS)
 
+# Mends documents of another program's: make adopt.
+all: $B/parley-adopt
+$B/parley-adopt: $(patsubst %.c,$B/%.o,$(wildcard deploy/adopt/*.c)) $B/deploy/migrate/place.o $B/libparley.a
+	@echo "  ld $@"
+	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS)
+
 # A module for kore like a service, for tests of the protocols.
 $B/conformance.so: $(CONFORMANCE_OBJ) $(KORE_OBJ) $B/libparley.a
 	@echo "  ld $@"
@@ -202,7 +208,11 @@ backup: ## all of a store into a folder, while Parley runs: FROM=data TO=/backup
 restore: ## a backup into an empty store: FROM=/backups/monday TO=data
 	@deploy/local/install.sh run && \
 	$(MAKE) --no-print-directory -s -j$$(nproc) $B/parley-backup && exec $B/parley-backup restore
-.PHONY: migrate backup restore
+
+adopt: ## say which documents Parley cannot serve, MONGO_DB_URI=mongodb://host/chat; APPLY=1 mends them
+	@deploy/local/install.sh run && \
+	$(MAKE) --no-print-directory -s -j$$(nproc) $B/parley-adopt && exec $B/parley-adopt
+.PHONY: migrate backup restore adopt
 
 lint: ## formatting, layers, banned calls, gcc and clang, documentation that is current
 	@tests/lint/run.sh

@@ -1,16 +1,17 @@
 #!/bin/bash
 # Becomes one service in its container: auth, message, presence or llm-responder. Or it copies a
-# store, FROM and TO: migrate, backup, restore.
+# store, FROM and TO: migrate, backup, restore. Or it mends one, MONGO_DB_URI: adopt.
 set -eu
 umask 077
 case ${1:-} in
 llm-responder) exec /app/llm-responder ;;
 migrate) exec /app/parley-migrate ;;
 backup) exec /app/parley-backup ;;
+adopt) exec /app/parley-adopt ;;
 restore) exec /app/parley-backup restore ;;
 auth | message | presence) ;;
 *)
-	echo "usage: service auth | message | presence | llm-responder | migrate | backup | restore" >&2
+	echo "usage: service auth | message | presence | llm-responder | migrate | backup | restore | adopt" >&2
 	exit 78
 	;;
 esac

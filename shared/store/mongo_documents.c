@@ -126,9 +126,8 @@ dup_text(const bson_t *doc, const char *key, const char *fallback)
 	return pl_mem_strndup(text.ptr, text.len);
 }
 
-/* An ObjectId begins with the time of its making. */
-static int64_t
-time_of(const struct pl_oid *id)
+int64_t
+pl_mongo_time_of(const struct pl_oid *id)
 {
 	uint32_t seconds = 0;
 
@@ -169,7 +168,7 @@ pl_mongo_user_read(const bson_t *doc, struct pl_user *out)
 		(void)pl_gender_parse(text, &user.gender);
 	user.status = pl_mongo_user_status_read(doc);
 	if (!pl_mongo_get_time(doc, PL_USER_F_CREATED_AT, &user.created_unix_ms))
-		user.created_unix_ms = time_of(&user.id);
+		user.created_unix_ms = pl_mongo_time_of(&user.id);
 	if (!pl_mongo_get_time(doc, PL_USER_F_UPDATED_AT, &user.updated_unix_ms))
 		user.updated_unix_ms = user.created_unix_ms;
 	*out = user;

@@ -63,6 +63,9 @@ bool pl_mongo_get_time(const bson_t *doc, const char *key, int64_t *out);
 /* key: by dots into subdocuments. */
 bool pl_mongo_get_int(const bson_t *doc, const char *key, int64_t *out);
 
+/* An ObjectId begins with the time of its making. */
+int64_t pl_mongo_time_of(const struct pl_oid *id);
+
 /* ---- whole documents ---- */
 
 /* False, and nothing to fini: it has no _id or no username of the right type. */

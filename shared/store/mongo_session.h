@@ -4,7 +4,8 @@
  *   store_mongo.c         open, batches        mongo_client.c       the URI, deadlines, safety
  *   mongo_documents.c     BSON and the model   mongo_query.c        finds, inserts, updates
  *   mongo_indexes.c       indexes              mongo_index_there.c  those of others
- *   mongo_users.c         users
+ *   mongo_users.c         users                mongo_survey.c       what we cannot serve
+ *   mongo_strange.c       what is wrong with it  mongo_adopt*.c     mending it
  *   mongo_messages.c      reading messages     mongo_send.c         storing messages
  *   mongo_idem.c          Idempotency-Keys     mongo_order.c        places in the order
  *   mongo_replies.c       reply jobs           mongo_revocations.c  refused tokens
@@ -73,6 +74,9 @@ enum pl_err pl_mongo_indexes_make(struct pl_mongo *s) PL_MUST_CHECK; /* that alo
 enum pl_err pl_mongo_indexes_make_messages(struct pl_mongo *s) PL_MUST_CHECK;
 /* Open with the patience that making indexes takes, up to PL_MONGO_BUILD_MS. */
 enum pl_err pl_mongo_open_patient(const char *uri, struct pl_store **out) PL_MUST_CHECK;
+
+/* Once a process, in a thread of its own: look for what cannot be served, and log it. */
+void pl_mongo_survey(const char *uri);
 
 /* What backup and restore wait for an answer. */
 #define PL_MONGO_PATIENT_MS 60000

@@ -7,6 +7,7 @@
 #define PL_STORE_STORE_BACKEND_H
 
 #include "store/store.h"
+#include "store/store_adopt.h"
 #include "store/store_backup.h"
 #include "store/store_records.h"
 
@@ -66,6 +67,11 @@ enum pl_err pl_mongo_backup(const struct pl_store_config *config, const char *fo
     struct pl_backup_list *parts, struct pl_buf *why) PL_MUST_CHECK;
 enum pl_err pl_mongo_restore(const struct pl_store_config *config, const char *folder,
     const char *id, struct pl_backup_list *parts, struct pl_buf *why) PL_MUST_CHECK;
+/* Each as in store_adopt.h; *out, *count are zeroed. */
+enum pl_err pl_mongo_adopt(const struct pl_store_config *config, bool is_dry,
+    const struct pl_adopt_calls *calls, struct pl_adopt_report *out) PL_MUST_CHECK;
+enum pl_err pl_mongo_strangers(const struct pl_store_config *config,
+    const struct pl_adopt_calls *calls, int64_t *count) PL_MUST_CHECK;
 /* Good until the next one is added. */
 struct pl_backup_part *pl_backup_list_add(struct pl_backup_list *list, const char *name);
 

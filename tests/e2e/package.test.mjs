@@ -64,8 +64,8 @@ test('a secret is drawn once, and only its owner may read it', async () => {
 });
 
 test('what copies stores is in it, and runs', async () => {
-  for (const name of ['backup', 'migrate']) {
-    await assert.rejects(out(at('usr/lib/parley', name)), ({ code, stderr }) => code === 78 && /set FROM and TO/.test(stderr), name);
+  for (const name of ['backup', 'migrate', 'adopt']) {
+    await assert.rejects(out(at('usr/lib/parley', name)), ({ code, stderr }) => code === 78 && /set (FROM and TO|MONGO_DB_URI)/.test(stderr), name);
   }
 });
 
