@@ -34,7 +34,8 @@ struct pl_store;
 struct pl_store_config {
 	const char
 	    *data_dir; /* SQLite: the folder of parley.db; made 0700 where missing */
-	const char *mongo_uri; /* MongoDB when set */
+	const char *mongo_uri;   /* MongoDB when set */
+	bool tells_of_strangers; /* once open, logs what it cannot serve: store_adopt.h */
 };
 
 /* Can config ever be opened? Before the threads, at the start of a process: PL_E_INVALID,

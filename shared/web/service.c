@@ -63,7 +63,10 @@ static struct pl_store_config
 store_config(void)
 {
 	return (struct pl_store_config){
-	    .data_dir = pl_settings.data_dir, .mongo_uri = pl_settings.mongo_uri};
+	    .data_dir = pl_settings.data_dir,
+	    .mongo_uri = pl_settings.mongo_uri,
+	    .tells_of_strangers = pl_service.bit == PL_SVC_AUTH, /* one is enough */
+	};
 }
 
 static void
