@@ -8,8 +8,8 @@
  * and equal is passed over, what is there and differs is named. A run that was broken off is
  * finished by another. It takes the memory of one page, however much there is.
  *
- * Exit status: 0 all of FROM is in TO, 1 it could not be done, 2 something in TO differs,
- * 78 a bad FROM or TO.
+ * Exit status: 0 all of FROM is in TO, 1 it could not be done, 2 something in TO differs, or a
+ * document of FROM cannot be copied as it is: each is named on standard error; 78 a bad FROM or TO.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "ends.h"
 #include "place.h"
+#include "store/store_adopt.h"
 #include "store/store_records.h"
 
 #define PAGE_RECORDS     500
@@ -42,6 +43,7 @@ struct migration {
 	struct place from;
 	struct place to;
 	struct tally tallies[PL_RECORD_KINDS];
+	int64_t left; /* documents of FROM that no record can be read from */
 };
 
 static int
@@ -251,6 +253,51 @@ differing(const struct migration *m)
 	return sum;
 }
 
+/* ---- what cannot be copied ---- */
+
+static void
+on_left(void *arg, enum pl_adopt_of of, const char *id, const char *why)
+{
+	(void)arg;
+	fprintf(stderr, "left: %s %s: %s\n", of == PL_ADOPT_USERS ? "user" : "message",
+	    id, why);
+}
+
+static enum pl_err
+name_left(struct migration *m)
+{
+	static const struct pl_adopt_calls calls = {.left = on_left};
+	int tries = 0;
+	enum pl_err err;
+
+	do
+		err = pl_store_strangers(&m->from.config, &calls, &m->left);
+	while (pl_store_try_again(err, &tries));
+	return err;
+}
+
+/* The last line. */
+static int
+conclude(const struct migration *m)
+{
+	char left[64];
+
+	if (!counts_agree(m))
+		return complain(EXIT_FAILURE, "",
+		    "the counts do not agree: somebody writes there; stop it, run this "
+		    "again");
+	if (m->left > 0) {
+		snprintf(left, sizeof(left), "%" PRId64 " of FROM", m->left);
+		return complain(EXIT_DIFFERS, left,
+		    " cannot be copied as they are, and were left; make adopt "
+		    "MONGO_DB_URI=FROM says which it can mend");
+	}
+	if (differing(m) > 0)
+		return complain(EXIT_DIFFERS, "", "what differs was not copied");
+	printf("all of FROM is in TO\n");
+	return EXIT_SUCCESS;
+}
+
 static int
 migrate(struct migration *m)
 {
@@ -261,18 +308,13 @@ migrate(struct migration *m)
 		err = copy_kind(m, kind);
 	for (enum pl_record_kind kind = 0; err == PL_OK && kind < PL_RECORD_KINDS; kind++)
 		err = count_kind(m, kind);
+	if (err == PL_OK)
+		err = name_left(m);
 	if (err != PL_OK)
 		return complain(EXIT_FAILURE,
 		    "broken off; run it again to finish: ", pl_err_name(err));
 	print_tallies(m);
-	if (!counts_agree(m))
-		return complain(EXIT_FAILURE, "",
-		    "the counts do not agree: somebody writes there; stop it, run this "
-		    "again");
-	if (differing(m) > 0)
-		return complain(EXIT_DIFFERS, "", "what differs was not copied");
-	printf("all of FROM is in TO\n");
-	return EXIT_SUCCESS;
+	return conclude(m);
 }
 
 static enum pl_err
