@@ -1,7 +1,7 @@
-#include <arpa/inet.h>
-
-#include "base/mem.h"
 #include "endpoint.h"
+
+#include "base/ip.h"
+#include "base/mem.h"
 
 #define URL_BYTES_MAX 2048
 #define HOST_LEN_MAX  255
@@ -99,17 +99,10 @@ parse_url(const char *text, struct url *out)
 static bool
 is_this_machine(struct pl_str host)
 {
-	char text[HOST_LEN_MAX + 1];
-	struct in6_addr v6;
-	struct in_addr v4;
+	struct pl_ip ip;
 
-	memcpy(text, host.ptr, host.len);
-	text[host.len] = '\0';
-	if (inet_pton(AF_INET, text, &v4) == 1)
-		return ntohl(v4.s_addr) >> 24 == 127;
-	if (inet_pton(AF_INET6, text, &v6) == 1)
-		return IN6_IS_ADDR_LOOPBACK(&v6);
-	return pl_str_eq_nocase(host, PL_STR("localhost"));
+	return pl_ip_parse(host, &ip) ? pl_ip_is_loopback(&ip)
+				      : pl_str_eq_nocase(host, PL_STR("localhost"));
 }
 
 static enum endpoint_kind

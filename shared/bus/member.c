@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
+#include "base/ip.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
@@ -87,16 +88,14 @@ own_host(const struct pl_member *m, const char *colon, char out[INET6_ADDRSTRLEN
 {
 	bool is_v6 = m->listen[0] == '[' && colon[-1] == ']';
 	size_t len = (size_t)(colon - m->listen) - (is_v6 ? 2 : 0);
-	struct in6_addr ip = {0};
+	struct pl_ip ip;
 
 	if (len >= INET6_ADDRSTRLEN)
 		return false;
 	memcpy(out, m->listen + (is_v6 ? 1 : 0), len);
 	out[len] = '\0';
-	if (is_v6)
-		return inet_pton(AF_INET6, out, &ip) == 1 &&
-		       !IN6_IS_ADDR_UNSPECIFIED(&ip);
-	return inet_pton(AF_INET, out, &ip) == 1 && ip.s6_addr32[0] != INADDR_ANY;
+	return pl_ip_parse(pl_str(out), &ip) && (strchr(out, ':') != NULL) == is_v6 &&
+	       !pl_ip_is_any(&ip);
 }
 
 static bool

@@ -1,6 +1,6 @@
-#include <arpa/inet.h>
-
 #include "bus/member.h"
+
+#include "base/ip.h"
 
 static bool
 is_word(struct pl_str s, size_t len_max)
@@ -18,30 +18,23 @@ is_word(struct pl_str s, size_t len_max)
 static bool
 is_address(struct pl_str s)
 {
-	char host[INET6_ADDRSTRLEN];
 	const char *colon = s.len == 0 ? NULL : memrchr(s.ptr, ':', s.len);
-	struct in6_addr ip;
+	struct pl_str host;
+	struct pl_ip ip;
 	uint64_t port;
-	size_t len;
+	bool is_v6;
 
 	if (colon == NULL || s.len > PL_MEMBER_ADDRESS_MAX)
 		return false;
-	len = (size_t)(colon - s.ptr);
-	if (!pl_str_to_u64(pl_str_n(colon + 1, s.len - len - 1), 65535, &port) ||
+	host = pl_str_n(s.ptr, (size_t)(colon - s.ptr));
+	if (!pl_str_to_u64(pl_str_n(colon + 1, s.len - host.len - 1), 65535, &port) ||
 	    port == 0)
 		return false;
-	if (len > 2 && s.ptr[0] == '[' && colon[-1] == ']') {
-		if (len - 2 >= sizeof(host))
-			return false;
-		memcpy(host, s.ptr + 1, len - 2);
-		host[len - 2] = '\0';
-		return strlen(host) == len - 2 && inet_pton(AF_INET6, host, &ip) == 1;
-	}
-	if (len >= sizeof(host))
-		return false;
-	memcpy(host, s.ptr, len);
-	host[len] = '\0';
-	return strlen(host) == len && inet_pton(AF_INET, host, &ip) == 1;
+	is_v6 = host.len > 2 && host.ptr[0] == '[' && colon[-1] == ']';
+	if (is_v6)
+		host = pl_str_n(host.ptr + 1, host.len - 2);
+	return pl_ip_parse(host, &ip) &&
+	       (memchr(host.ptr, ':', host.len) != NULL) == is_v6;
 }
 
 bool

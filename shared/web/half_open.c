@@ -1,41 +1,27 @@
 #include "web/half_open.h"
 
-#include <arpa/inet.h>
-
 #include "base/mem.h"
+#include "web/address.h"
 
 struct pl_half_open_address {
 	unsigned sessions;
 	unsigned counted; /* of them */
-	size_t key_len;
-	char key[];
+	char group[PL_ADDRESS_GROUP_MAX];
 };
-
-static struct pl_str
-key_of(struct pl_str address, uint8_t v6[16])
-{
-	char text[INET6_ADDRSTRLEN];
-
-	if (address.len >= sizeof(text))
-		return PL_STR("?");
-	memcpy(text, address.ptr, address.len);
-	text[address.len] = '\0';
-	return inet_pton(AF_INET6, text, v6) == 1 ? pl_str_n(v6, 8) : address;
-}
 
 static struct pl_half_open_address *
 address_get(struct pl_half_open_table *t, struct pl_str address)
 {
-	uint8_t v6[16];
-	struct pl_str key = key_of(address, v6);
-	struct pl_half_open_address *a = pl_map_get(&t->addresses, key);
+	char group[PL_ADDRESS_GROUP_MAX];
+	struct pl_half_open_address *a;
 
+	pl_address_group(address, group);
+	a = pl_map_get(&t->addresses, pl_str(group));
 	if (a)
 		return a;
-	a = pl_mem_zalloc(sizeof(*a) + key.len);
-	memcpy(a->key, key.ptr, key.len);
-	a->key_len = key.len;
-	(void)pl_map_put(&t->addresses, pl_str_n(a->key, a->key_len), a);
+	a = pl_mem_zalloc(sizeof(*a));
+	memcpy(a->group, group, sizeof(group));
+	(void)pl_map_put(&t->addresses, pl_str(a->group), a);
 	return a;
 }
 
@@ -64,7 +50,7 @@ pl_half_open_leave(struct pl_half_open_table *t, struct pl_half_open *h)
 	*h = (struct pl_half_open){0};
 	if (--a->sessions > 0)
 		return;
-	pl_map_del(&t->addresses, pl_str_n(a->key, a->key_len));
+	pl_map_del(&t->addresses, pl_str(a->group));
 	pl_mem_free(a);
 }
 

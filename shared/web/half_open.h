@@ -3,8 +3,8 @@
  *
  * Who opens sessions and leaves them so costs memory. Of those that are so for
  * PL_HALF_OPEN_AFTER_MS an address keeps PL_HALF_OPEN_MAX; the others are given up. A crowd
- * behind one address connects sooner than that and never notices. An IPv6 address goes by
- * its /64, all of which one customer has.
+ * behind one address connects sooner than that and never notices. Which addresses count as one
+ * is web/address' to say.
  * Threads: the loop's.
  */
 #ifndef PL_WEB_HALF_OPEN_H

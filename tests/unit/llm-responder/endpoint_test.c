@@ -103,7 +103,8 @@ static void
 takes_plain_http_to_this_machine_only(void **state)
 {
 	static const char *const good[] = {"http://127.0.0.1:8000/v1", "http://127.9.9.9",
-	    "http://[::1]:8000/v1", "http://localhost", "HTTP://LocalHost:1/v1"};
+	    "http://[::1]:8000/v1", "http://[::ffff:127.0.0.1]:8000/v1",
+	    "http://localhost", "HTTP://LocalHost:1/v1"};
 	static const char *const bad[] = {"http://a.b/v1", "http://10.0.0.1",
 	    "http://128.0.0.1", "http://127.0.0.1.a.b", "http://localhost.a.b",
 	    "http://[::2]", "http://0.0.0.0", "http://169.254.169.254/", "http://127.1",

@@ -21,6 +21,7 @@ an_ipv4_address_counts_alone(void **state)
 	(void)state;
 	check("192.0.2.7", "192.0.2.7");
 	check("::ffff:192.0.2.7", "192.0.2.7");
+	check("::FFFF:c000:207", "192.0.2.7");
 }
 
 static void

@@ -118,6 +118,21 @@ an_ipv6_address_goes_by_its_64(void **state)
 	assert_int_equal(given_up, 10);
 }
 
+/* As a limit of logins counts it (web/address): not all of IPv4 as one IPv6 network. */
+static void
+an_ipv4_address_in_ipv6_form_is_that_ipv4_address(void **state)
+{
+	(void)state;
+	enter(0, 30, "192.0.2.1");
+	enter(30, 30, "::ffff:192.0.2.1");
+	enter(60, 50, "::ffff:192.0.2.2");
+	enter(110, 50, "::ffff:c000:203"); /* 192.0.2.3 */
+	enter(160, 10, "192.0.2.3");
+	assert_int_equal(table.addresses.count, 3);
+	fake_loop_advance(loop, PL_HALF_OPEN_AFTER_MS);
+	assert_int_equal(given_up, 10 + 0 + 10);
+}
+
 static void
 an_address_that_is_none_is_counted_like_any(void **state)
 {
@@ -143,6 +158,7 @@ main(void)
 	    TEST(who_leaves_makes_room),
 	    TEST(each_has_its_own_five_seconds),
 	    TEST(an_ipv6_address_goes_by_its_64),
+	    TEST(an_ipv4_address_in_ipv6_form_is_that_ipv4_address),
 	    TEST(an_address_that_is_none_is_counted_like_any),
 	};
 
