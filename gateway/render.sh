@@ -190,9 +190,9 @@ status=
 location = /healthz { return 200 '{\"status\":\"ok\"}'; } \
 location = /stub_status { stub_status; } location / { return 404; } }"
 requests_key='""'
-[ "$rate" = 0 ] || requests_key='$binary_remote_addr'
+[ "$rate" = 0 ] || requests_key='$address_group'
 sockets_key='""'
-[ "$sockets" = 0 ] || sockets_key='$binary_remote_addr'
+[ "$sockets" = 0 ] || sockets_key='$address_group'
 
 cd "$here"
 for file in *.conf routes/*.conf; do

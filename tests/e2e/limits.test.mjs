@@ -74,6 +74,20 @@ describe('an address', () => {
 
 });
 
+describe('who counts as one address at the gateway', () => {
+  const hold = useStack({ before, after, afterEach },
+    { GATEWAY_REQUESTS_PER_SECOND: '1', GATEWAY_TRUSTED_PROXIES: '127.0.0.1 ::1' });
+  const statuses = (...addresses) => Promise.all(addresses.map(async (address) =>
+    (await fetch(`${hold.stack.url}/api/users`, { headers: { 'x-forwarded-for': address } })).status));
+
+  test('an IPv4 address in either form, and an IPv6 /64; each other one counts by itself', async () => {
+    const limited = async (...addresses) => (await statuses(...addresses)).filter((status) => status === 429).length;
+    assert.equal(await limited('192.0.2.1', '::ffff:192.0.2.1', '::ffff:c000:201', '192.0.2.1', '::FFFF:192.0.2.1'), 2);
+    assert.equal(await limited('2001:db8::1', '2001:db8::2', '2001:db8:0:0:ffff::', '2001:db8::a:b:c:d', '2001:db8::1'), 2);
+    assert.equal(await limited('192.0.2.2', '::ffff:192.0.2.3', '2001:db8:0:1::1', '2001:db8:1::1', '::1', '::ffff:192.0.2.4', '192.0.2.5'), 0);
+  });
+});
+
 describe('a crowd that opens sessions faster than LIMIT_HANDSHAKES_PER_SECOND', () => {
   const hold = useStack({ before, after, afterEach }, { LIMIT_HANDSHAKES_PER_SECOND: '20' });
   const waiting = async () => {
