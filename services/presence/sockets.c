@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "bus/parting.h"
+#include "client_event.h"
 #include "hub.h"
 #include "online_users.h"
 #include "recovery.h"
@@ -382,10 +383,7 @@ on_event(struct pl_sio_conn *conn, const struct pl_sio_event *event, int64_t now
 {
 	struct member *m = pl_sio_client_of(conn)->app_data;
 
-	(void)now;
-	if (pl_str_eq(event->name, PL_STR("typing")))
-		typing_said(&m->socket, pl_json_at(event->args, 1));
-	/* Other events mean nothing to this server, as to the one it replaces. */
+	client_event(&m->socket, event, now);
 }
 
 static void

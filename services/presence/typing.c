@@ -80,27 +80,47 @@ begin_pair(const struct hub_socket *socket, const struct pl_oid *to)
 	tell(p, true);
 }
 
-void
-typing_said(const struct hub_socket *socket, const struct pl_json *said)
+static bool
+read_said(const struct pl_json *said, struct pl_oid *to, bool *is_typing,
+    struct pl_invalid *why)
 {
 	struct pl_str text;
+
+	if (!pl_json_str(pl_json_get(said, "to"), &text) || !pl_oid_parse(text, to)) {
+		pl_invalid_set(why, "BAD_ID", "to must be 24 hexadecimal digits");
+		return false;
+	}
+	if (!pl_json_bool(pl_json_get(said, "isTyping"), is_typing)) {
+		pl_invalid_set(why, "INVALID_FIELD", "isTyping must be true or false");
+		return false;
+	}
+	return true;
+}
+
+bool
+typing_said(struct hub_socket *socket, const struct pl_json *said, struct pl_invalid *why)
+{
 	struct pl_oid to;
 	bool is_typing;
 	unsigned count;
 	struct pair *p;
 
-	if (!pl_json_str(pl_json_get(said, "to"), &text) || !pl_oid_parse(text, &to) ||
-	    !pl_json_bool(pl_json_get(said, "isTyping"), &is_typing))
-		return;
+	if (!read_said(said, &to, &is_typing, why))
+		return false;
 	p = pair_find(&socket->user->id, &to, &count);
 	if (p && is_typing) {
 		p->socket = socket;
 		pl_timer_start(pl_app.loop, &p->end, TYPING_MS);
 	} else if (p) {
 		end_pair(p);
-	} else if (is_typing && count < TYPING_PAIRS_MAX) {
+	} else if (is_typing && count >= TYPING_PAIRS_MAX) {
+		pl_invalid_set(why, "TOO_MANY_REQUESTS",
+		    "You cannot type to more than %d people at once", TYPING_PAIRS_MAX);
+		return false;
+	} else if (is_typing) {
 		begin_pair(socket, &to);
 	}
+	return true;
 }
 
 void

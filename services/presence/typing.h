@@ -8,14 +8,17 @@
 
 #include "base/json.h"
 #include "base/oid.h"
+#include "model/invalid.h"
 
 struct hub_socket;
 
 #define TYPING_MS        6000
 #define TYPING_PAIRS_MAX 8 /* whom one user may be typing to at once */
 
-/* What is not {"to": id, "isTyping": bool} is ignored. */
-void typing_said(const struct hub_socket *socket, const struct pl_json *said);
+/* said may be anything. False, and nothing is done, where it is not {"to": id, "isTyping": bool},
+ * or one too many: *why says so. */
+bool typing_said(
+    struct hub_socket *socket, const struct pl_json *said, struct pl_invalid *why);
 void typing_end_all(const struct pl_oid *from); /* on each socket of his */
 void typing_end_socket(const struct hub_socket *socket);
 void typing_stop(void);
