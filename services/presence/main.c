@@ -45,8 +45,7 @@ const struct pl_service pl_service = {
     .bit = PL_SVC_PRESENCE,
     .routes = routes,
     .route_count = sizeof(routes) / sizeof(routes[0]),
-    .body_bytes_max =
-	1000000, /* a polling POST; PACKET_BYTES_MAX is checked by Engine.IO */
+    .body_bytes_max = &pl_settings.packet_bytes_max, /* a polling POST */
     .start = start,
     .drain = sockets_drain,
     .is_drained = sockets_are_drained,

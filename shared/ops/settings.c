@@ -75,8 +75,8 @@ const struct pl_setting pl_settings_table[] = {
 	    "How long a request counts its user as online without a socket.")
 	INT("MESSAGE_BYTES_MAX", "65536", 1, 524288, "bytes", MESSAGE, message_bytes_max,
 	    "Longest message.")
-	INT("BODY_BYTES_MAX", "102400", 1024, 1048576, "bytes", KORE, body_bytes_max,
-	    "Longest request body.")
+	INT("BODY_BYTES_MAX", "102400", 1024, 1048576, "bytes", KORE | GATEWAY,
+	    body_bytes_max, "Longest request body.")
 	TEXT("AUTOREPLY_FALLBACK",
 	    "I'm unavailable right now and will answer you as soon as I can.",
 	    MESSAGE | RESPONDER, autoreply_fallback,
@@ -93,7 +93,7 @@ const struct pl_setting pl_settings_table[] = {
 	/* sockets */
 	INT("SOCKETS_PER_USER_MAX", "20", 1, 10000, "sockets", PRESENCE,
 	    sockets_per_user_max, "Sockets of one user in a process; beyond it the oldest is closed.")
-	INT("PACKET_BYTES_MAX", "1000000", 1024, 16000000, "bytes", PRESENCE,
+	INT("PACKET_BYTES_MAX", "1000000", 1024, 16000000, "bytes", PRESENCE | GATEWAY,
 	    packet_bytes_max, "Longest packet from a client.")
 	INT("SEND_QUEUE_BYTES_MAX", "1048576", 65536, 67108864, "bytes", PRESENCE,
 	    send_queue_bytes_max, "Unsent bytes of one socket; beyond it the socket is closed.")

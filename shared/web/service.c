@@ -128,12 +128,20 @@ affordable_connections(int64_t wanted)
 	return wanted;
 }
 
+static size_t
+longest_body(void)
+{
+	const int64_t *own = pl_service.body_bytes_max;
+
+	return (size_t)(own != NULL && *own > pl_settings.body_bytes_max
+			    ? *own
+			    : pl_settings.body_bytes_max);
+}
+
 static void
 configure_kore(void)
 {
 	int64_t affordable = affordable_connections(pl_settings.connections_max);
-	size_t body_max = pl_service.body_bytes_max ? pl_service.body_bytes_max
-						    : (size_t)pl_settings.body_bytes_max;
 
 	if (affordable < 64)
 		exit_on("The limit on open files is too low, see ulimit -n");
@@ -150,7 +158,7 @@ configure_kore(void)
 	http_header_timeout = IDLE_S; /* kore counts idle time between requests as such */
 	http_keepalive_time = IDLE_S;
 	/* What is somewhat too big gets an answer of ours. */
-	http_body_max = body_max * 2;
+	http_body_max = longest_body() * 2;
 	http_hsts_enable = 0; /* the gateway's */
 	http_server_version("");
 }

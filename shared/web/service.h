@@ -42,7 +42,9 @@ struct pl_service {
 	unsigned bit;     /* PL_SVC_MESSAGE */
 	const struct pl_route *routes;
 	size_t route_count;
-	size_t body_bytes_max; /* 0: BODY_BYTES_MAX */
+	/* Where a route takes longer bodies than BODY_BYTES_MAX; NULL: none does. The route
+	 * checks it itself. Read once the settings are. */
+	const int64_t *body_bytes_max;
 	/* Only the loop and the routes: no store, bus or identity, no secret needed. */
 	bool is_bare;
 	void (*start)(void); /* in the worker, all of pl_app is there; may be NULL */

@@ -27,6 +27,8 @@
 #define PAYLOAD_BYTES_MAX 1000000
 #define CLIENTS_MAX       10000
 
+static const int64_t payload_bytes_max = PAYLOAD_BYTES_MAX;
+
 static struct pl_sio_settings settings = {
     .eio = {.close_timeout_ms = 30000,
 	.stall_timeout_ms = 10000,
@@ -374,7 +376,7 @@ const struct pl_service pl_service = {
     .bit = PL_SVC_PRESENCE,
     .routes = routes,
     .route_count = sizeof(routes) / sizeof(routes[0]),
-    .body_bytes_max = PAYLOAD_BYTES_MAX,
+    .body_bytes_max = &payload_bytes_max,
     .is_bare = true,
     .start = start,
     .drain = drain,
