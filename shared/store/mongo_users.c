@@ -1,3 +1,5 @@
+#include <stdlib.h>
+
 #include "base/mem.h"
 #include "store/mongo_query.h"
 
@@ -53,6 +55,39 @@ pl_mongo_user_by_username(
 	pl_mongo_put_int(&is, "$type", PL_MONGO_T_STRING);
 	bson_append_document_end(&f.filter, &is);
 	return read_one(&f, out);
+}
+
+static int
+compare_ids(const void *a, const void *b)
+{
+	return pl_oid_compare(a, b);
+}
+
+/* Also a document that another program spoilt: it can be mended, and is nobody's farewell. */
+enum pl_err
+pl_mongo_users_exist(
+    struct pl_store *store, const struct pl_oid *ids, size_t count, bool *exist)
+{
+	static const char *const nothing_more[] = {PL_USER_F_ID, NULL};
+	struct pl_mongo *s = pl_mongo_start(store);
+	struct pl_oid found[PL_STORE_IDS_MAX];
+	size_t found_count = 0;
+	struct pl_find f;
+	const bson_t *doc;
+	enum pl_err err;
+
+	pl_find_start(&f, s, s->users);
+	pl_mongo_put_in(&f.filter, PL_USER_F_ID, ids, count);
+	pl_find_only(&f, nothing_more);
+	pl_find_by_index(&f, by_id, 1, 1);
+	pl_find_limit(&f, count);
+	while (found_count < count && pl_find_row(&f, &doc))
+		found_count += pl_mongo_get_oid(doc, PL_USER_F_ID, &found[found_count]);
+	err = pl_find_end(&f);
+	for (size_t i = 0; i < count && err == PL_OK; i++)
+		exist[i] = bsearch(&ids[i], found, found_count, sizeof(*found),
+			       compare_ids) != NULL;
+	return err;
 }
 
 /* Only documents that can be read, so that a page is short only at the end. */

@@ -4,6 +4,7 @@
 #define SELECT_USER "SELECT " PL_SQLITE_USER_COLUMNS " FROM users AS u "
 
 static const char by_id[] = SELECT_USER "WHERE u.id = ?";
+static const char one_by_id[] = "SELECT 1 FROM users WHERE id = ?";
 static const char by_username[] = SELECT_USER "WHERE u.username = ?";
 static const char page[] = SELECT_USER "WHERE u.id > ? ORDER BY u.id LIMIT ?";
 static const char status_by_id[] = "SELECT status FROM users WHERE id = ?";
@@ -73,6 +74,26 @@ pl_sqlite_user_by_username(
 
 	pl_query_text(&q, username);
 	return read_one(&q, out);
+}
+
+enum pl_err
+pl_sqlite_users_exist(
+    struct pl_store *store, const struct pl_oid *ids, size_t count, bool *exist)
+{
+	struct pl_sqlite *s = pl_sqlite_of(store);
+	bool found[PL_STORE_IDS_MAX];
+	enum pl_err err = PL_OK;
+
+	for (size_t i = 0; i < count && err == PL_OK; i++) {
+		struct pl_query q = pl_query_start(s, one_by_id);
+
+		pl_query_oid(&q, &ids[i]);
+		found[i] = pl_query_row(&q);
+		err = pl_query_end(&q);
+	}
+	if (err == PL_OK)
+		memcpy(exist, found, count * sizeof(*exist));
+	return err;
 }
 
 enum pl_err

@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <time.h>
 
 #include "base/mem.h"
@@ -60,6 +61,14 @@ enum pl_err
 pl_store_user_by_username(struct pl_store *s, struct pl_str username, struct pl_user *out)
 {
 	return s->backend->user_by_username(s, username, out);
+}
+
+enum pl_err
+pl_store_users_exist(
+    struct pl_store *s, const struct pl_oid *ids, size_t count, bool *exist)
+{
+	assert(count <= PL_STORE_IDS_MAX);
+	return count > 0 ? s->backend->users_exist(s, ids, count, exist) : PL_OK;
 }
 
 enum pl_err

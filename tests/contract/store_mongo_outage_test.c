@@ -155,6 +155,7 @@ answers_in_time_where_the_server_stands_still(void **state)
 	struct pl_message_list list;
 	struct pl_write first, again;
 	struct pl_store *s;
+	bool exists = true;
 	int64_t start;
 
 	store_send_init(&first, &ann, &ann, "hi", "k");
@@ -167,6 +168,9 @@ answers_in_time_where_the_server_stands_still(void **state)
 	assert_int_equal(
 	    pl_store_messages_page(f->store, &ann, &ann, PL_PAGE_AFTER, NULL, 9, &list),
 	    PL_E_UNAVAILABLE);
+	assert_int_equal(
+	    pl_store_users_exist(f->store, &ann, 1, &exists), PL_E_UNAVAILABLE);
+	assert_true(exists); /* untouched */
 	assert_int_equal(pl_store_open(&f->config, &s), PL_E_UNAVAILABLE);
 	assert_int_equal(pl_store_check(&f->config), PL_OK);
 	assert_in_range(pl_clock_mono_ms() - start, 0, 2 * OUTAGE_MS_MAX);

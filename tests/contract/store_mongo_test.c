@@ -72,6 +72,7 @@ passes_over_users_that_are_none(void **state)
 {
 	struct fixture *f = *state;
 	struct pl_user_list list;
+	bool exist[2];
 
 	mongo_databases_insert(
 	    &f->config, "users", "{\"_id\": \"a name\", \"username\": \"eve\"}");
@@ -85,6 +86,10 @@ passes_over_users_that_are_none(void **state)
 	pl_user_list_fini(&list);
 	assert_int_equal(
 	    pl_store_user_by_id(f->store, &ann, &(struct pl_user){0}), PL_E_NOT_FOUND);
+	/* Spoilt is not gone. */
+	assert_int_equal(
+	    pl_store_users_exist(f->store, (struct pl_oid[]){ann, bob}, 2, exist), PL_OK);
+	assert_true(exist[0] && exist[1]);
 }
 
 /* One of each kind that is no message, all in the middle of the page that is asked for. */

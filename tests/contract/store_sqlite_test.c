@@ -272,6 +272,7 @@ use_every_statement(struct fixture *f)
 	struct pl_message_list list;
 	struct pl_user_list users;
 	struct pl_revocation_list revoked;
+	bool exist[2];
 
 	store_set_status(f->store, &bob, PL_STATUS_BUSY);
 	for (int i = 0; i < 300; i++) {
@@ -301,6 +302,8 @@ use_every_statement(struct fixture *f)
 	}
 	w = store_reply(f->store, &pos.id, "out");
 	pl_message_fini(&w.u.reply.message);
+	assert_int_equal(
+	    pl_store_users_exist(f->store, (struct pl_oid[]){ann, bob}, 2, exist), PL_OK);
 	assert_int_equal(pl_store_users_page(f->store, &ann, 10, &users), PL_OK);
 	pl_user_list_fini(&users);
 	assert_int_equal(pl_store_revocations_since(f->store, 0, &revoked), PL_OK);

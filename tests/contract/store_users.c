@@ -151,6 +151,46 @@ pages_users_by_id_at_every_boundary(void **state)
 }
 
 static void
+tells_which_of_many_users_exist(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ann = store_add_user(f->store, "ann"), nobody;
+	struct pl_oid bob = store_add_user(f->store, "bob");
+	bool exist[5] = {false, true, false, true, false};
+
+	pl_oid_new(&nobody);
+	/* In no order, one twice, and those of nobody first and last. */
+	assert_int_equal(pl_store_users_exist(f->store,
+			     (struct pl_oid[]){nobody, bob, ann, bob, nobody}, 5, exist),
+	    PL_OK);
+	assert_false(exist[0]);
+	assert_true(exist[1] && exist[2] && exist[3]);
+	assert_false(exist[4]);
+	assert_int_equal(pl_store_users_exist(f->store, NULL, 0, NULL), PL_OK);
+}
+
+static void
+tells_it_of_as_many_as_may_be_asked_for(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ids[PL_STORE_IDS_MAX];
+	bool exist[PL_STORE_IDS_MAX];
+
+	for (int i = 0; i < PL_STORE_IDS_MAX; i++)
+		pl_oid_new(&ids[i]);
+	for (int i = 0; i < 3; i++) {
+		char name[8];
+
+		snprintf(name, sizeof(name), "u%d", i);
+		ids[i * 499] = store_add_user(f->store, name); /* 0, 499, 998 */
+	}
+	assert_int_equal(
+	    pl_store_users_exist(f->store, ids, PL_STORE_IDS_MAX, exist), PL_OK);
+	for (int i = 0; i < PL_STORE_IDS_MAX; i++)
+		assert_int_equal(exist[i], i % 499 == 0);
+}
+
+static void
 sets_a_status_and_its_note(void **state)
 {
 	struct fixture *f = *state;
@@ -216,6 +256,8 @@ store_users_suite(void)
 	    STORE_TEST(compares_usernames_byte_by_byte),
 	    STORE_TEST(lets_one_of_20_parallel_equal_inserts_win),
 	    STORE_TEST(pages_users_by_id_at_every_boundary),
+	    STORE_TEST(tells_which_of_many_users_exist),
+	    STORE_TEST(tells_it_of_as_many_as_may_be_asked_for),
 	    STORE_TEST(sets_a_status_and_its_note),
 	    STORE_TEST(replaces_a_password_only_where_it_is_still_the_old_one),
 	    STORE_TEST(answers_a_ping),
