@@ -14,7 +14,8 @@
 #include "web/service.h"
 
 static struct {
-	struct pl_map users; /* id -> struct hub_user */
+	struct pl_map users;  /* id -> struct hub_user */
+	struct pl_list turns; /* all of them, hub_user.turn */
 	struct pl_bus_listener all;
 	size_t socket_count;
 	size_t delta_count; /* of them */
@@ -281,6 +282,7 @@ user_free(struct hub_user *user)
 	pl_timer_stop(pl_app.loop, &user->grace);
 	pl_bus_unsubscribe(pl_app.bus, &user->listener);
 	pl_map_del(&hub.users, pl_oid_str(&user->id));
+	pl_list_unlink(&user->turn);
 	online_users_leave(&user->id);
 	pl_mem_free(user);
 }
@@ -309,6 +311,7 @@ user_get(const struct pl_oid *id)
 	user->listener.arg = user;
 	pl_channel_user(id, channel);
 	(void)pl_map_put(&hub.users, pl_oid_str(&user->id), user);
+	pl_list_push(&hub.turns, &user->turn);
 	pl_bus_subscribe(pl_app.bus, pl_str(channel), &user->listener);
 	online_users_join(id);
 	return user;
@@ -389,10 +392,11 @@ hub_leave(struct hub_socket *socket, bool with_grace)
 		user_free(user);
 }
 
-void
-hub_end_revoked(const struct pl_revocation *r)
+/* Those of user's sockets that r names; NULL names all. */
+static void
+end_sockets(const struct pl_oid *id, const struct pl_revocation *r)
 {
-	struct hub_user *user = pl_map_get(&hub.users, pl_oid_str(&r->user));
+	struct hub_user *user = pl_map_get(&hub.users, pl_oid_str(id));
 
 	if (!user)
 		return;
@@ -400,7 +404,7 @@ hub_end_revoked(const struct pl_revocation *r)
 	{
 		struct hub_socket *socket = PL_CONTAINER(link, struct hub_socket, link);
 
-		if (pl_revocation_names(r, &socket->claims))
+		if (!r || pl_revocation_names(r, &socket->claims))
 			end_socket(socket);
 	}
 	/* A user in his grace has logged out in the meantime. */
@@ -409,9 +413,36 @@ hub_end_revoked(const struct pl_revocation *r)
 }
 
 void
+hub_end_revoked(const struct pl_revocation *r)
+{
+	end_sockets(&r->user, r);
+}
+
+void
+hub_end_user(const struct pl_oid *user)
+{
+	end_sockets(user, NULL);
+}
+
+size_t
+hub_take_turns(struct pl_oid *users, size_t count)
+{
+	if (count > hub.users.count)
+		count = hub.users.count;
+	for (size_t i = 0; i < count; i++) {
+		struct pl_list *turn = pl_list_pop(&hub.turns);
+
+		users[i] = PL_CONTAINER(turn, struct hub_user, turn)->id;
+		pl_list_push(&hub.turns, turn);
+	}
+	return count;
+}
+
+void
 hub_start(void)
 {
 	pl_map_init(&hub.users);
+	pl_list_init(&hub.turns);
 	hub.all.on_message = on_all_event;
 	pl_bus_subscribe(pl_app.bus, PL_STR(PL_CHANNEL_ALL), &hub.all);
 }

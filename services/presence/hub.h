@@ -23,6 +23,7 @@
 
 struct hub_user {
 	struct pl_oid id;
+	struct pl_list turn;    /* among all users, see hub_take_turns() */
 	struct pl_list sockets; /* oldest first */
 	unsigned socket_count;
 	struct pl_bus_listener listener;
@@ -73,5 +74,10 @@ void hub_broadcast(struct pl_ref *packet, enum hub_audience to);
 bool hub_has(enum hub_audience whom); /* any socket of these */
 /* End all sockets that came in by a token that r names. */
 void hub_end_revoked(const struct pl_revocation *r);
+/* End all sockets of user, and a grace of his. */
+void hub_end_user(const struct pl_oid *user);
+/* The next count users, at most, in turn: who was given is behind all others, then. Gives how
+ * many those are. */
+size_t hub_take_turns(struct pl_oid *users, size_t count);
 
 #endif

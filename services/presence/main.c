@@ -1,4 +1,5 @@
 /* presence: users and their status, and the sockets: everything live. */
+#include "gone.h"
 #include "hub.h"
 #include "online_users.h"
 #include "sockets.h"
@@ -28,11 +29,13 @@ start(void)
 	online_users_start();
 	sockets_start();
 	tail_start();
+	gone_start();
 }
 
 static void
 stop(void)
 {
+	gone_stop();
 	tail_stop();
 	sockets_stop();
 	typing_stop();

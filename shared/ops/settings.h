@@ -60,6 +60,7 @@ struct pl_settings {
 	int64_t ping_interval_ms;
 	int64_t ping_timeout_ms;
 	int64_t presence_grace_ms;
+	int64_t user_check_ms;
 	int64_t drain_s;
 	/* llm */
 	char *llm_api_url;

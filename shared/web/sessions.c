@@ -306,6 +306,15 @@ user_entry(struct pl_sessions *ss, const struct pl_oid *id)
 	return u;
 }
 
+void
+pl_sessions_user_is_gone(struct pl_sessions *ss, const struct pl_oid *user)
+{
+	struct known_user *u = pl_map_get(&ss->users, pl_oid_str(user));
+
+	if (u != NULL)
+		u->until_mono_ms = INT64_MIN;
+}
+
 /* ---- the check ---- */
 
 void

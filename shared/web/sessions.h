@@ -39,6 +39,8 @@ void pl_sessions_check(struct pl_sessions *ss, struct pl_str token,
 /* The first second whose tokens of user are good, where he logged out everywhere; else 0. A new
  * token is from then or later (pl_jwt_sign()). */
 int64_t pl_sessions_valid_after(const struct pl_sessions *ss, const struct pl_oid *user);
+/* The store has no such user any more: the next token of his is asked after again. */
+void pl_sessions_user_is_gone(struct pl_sessions *ss, const struct pl_oid *user);
 /* This process just revoked tokens (the store has it): refuse them here and tell the others. */
 void pl_sessions_revoked(struct pl_sessions *ss, const struct pl_revocation *r);
 /* presence: hear of every revocation, to end its sockets. One listener. */

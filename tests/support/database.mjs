@@ -66,3 +66,12 @@ export async function failurePeriodMs(stack) {
   const log = await readFile(path.join(stack.dir, 'data/run/logs/auth1.log'), 'utf8');
   return Number(/"period_ms":(\d+)/.exec(log)[1]);
 }
+
+/** Delete users as another program would, which tells nobody. */
+export async function deleteUsers(stack, ...people) {
+  if (stack.mongoUri) {
+    await onMongo(stack, (db) => db.collection('users').deleteMany({ _id: { $in: people.map(idOf) } }));
+  } else {
+    query(stack, `DELETE FROM users WHERE id IN (${people.map(({ id }) => `x'${id}'`)})`);
+  }
+}

@@ -52,8 +52,9 @@ defaults_are_as_documented(void)
 	       s->sockets_per_user_max == 20 && s->packet_bytes_max == 1000000 &&
 	       s->send_queue_bytes_max == 1048576 && s->ping_interval_ms == 25000 &&
 	       s->ping_timeout_ms == 20000 && s->presence_grace_ms == 5000 &&
-	       s->drain_s == 10 && s->llm_dialect == PL_LLM_AUTO &&
-	       s->llm_context_messages == 20 && !s->llm_allow_http && s->port == 5000 &&
+	       s->user_check_ms == 60000 && s->drain_s == 10 &&
+	       s->llm_dialect == PL_LLM_AUTO && s->llm_context_messages == 20 &&
+	       !s->llm_allow_http && s->port == 5000 &&
 	       strcmp(s->autoreply_fallback,
 		   "I'm unavailable right now and will answer you as soon as I can.") ==
 		   0;
