@@ -28,15 +28,33 @@ endif
 ifneq ($(SAN),)
 HARDEN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
+# What a command tells, asked once, and not before a recipe needs it: on a bare machine the packages
+# that know come first.
+once = $(eval $1 := $2)$($1)
 # The system's headers, whose warnings are not ours.
-SYSTEM_CPPFLAGS := $(subst -I,-isystem ,$(shell pkg-config --cflags libmongoc-1.0 2>/dev/null))
-CPPFLAGS := -Ishared -D_GNU_SOURCE $(SYSTEM_CPPFLAGS)
+SYSTEM_CPPFLAGS = $(call once,SYSTEM_CPPFLAGS,$(subst -I,-isystem ,$(shell pkg-config --cflags libmongoc-1.0)))
+CPPFLAGS  = -Ishared -D_GNU_SOURCE $(SYSTEM_CPPFLAGS)
 CFLAGS   := -std=gnu17 -O2 -g -fPIC $(WARN) $(HARDEN) $(EXTRA_CFLAGS)
 LDFLAGS  := -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed \
 	$(if $(SAN),-fsanitize=address$(comma)undefined) $(EXTRA_LDFLAGS)
 LIBS     := -ljwt -lhiredis -lsodium -ljansson -lsqlite3 -lmongoc-1.0 -lbson-1.0 -lutf8proc -lcrypto -lcrypt -lpthread
 # These flags are part of kore's ABI: they set the size of its structs.
-KORE_CPPFLAGS = -isystem /usr/include/kore $(shell sed 's/-I/-isystem /g' /usr/share/kore/features 2>/dev/null)
+KORE_CPPFLAGS = $(call once,KORE_CPPFLAGS,-isystem /usr/include/kore $(shell sed 's/-I/-isystem /g' /usr/share/kore/features))
+
+# ---- what must be there first -----------------------------------------------------------
+# Debian's packages, by kind of use: install.sh says what each kind is, and does nothing where all
+# are there. Each rule names, behind a bar, what its own recipe needs, so that any target can be the
+# first that is made in a fresh clone.
+KINDS := build run deb lint fuzz units coverage mongo k8s node stack
+$(KINDS:%=needs-%): needs-%:
+	@deploy/local/install.sh $*
+.PHONY: $(KINDS:%=needs-%)
+
+# The tests' own JavaScript packages: installed again only where the lock file is another.
+NODE_MODULES := tests/node_modules/.lock-of-this
+$(NODE_MODULES): tests/package-lock.json | needs-node
+	@cmp -s $< $@ || { echo "  npm $(@D)" && cd tests && npm ci --no-progress >/dev/null && cp package-lock.json node_modules/.lock-of-this; }
+	@touch $@
 
 # ---- what is built from what ------------------------------------------------------------
 # What of web/ does without kore is in the library, where unit tests reach it.
@@ -54,7 +72,7 @@ svc_obj    = $(patsubst %.c,$B/%.o,$(wildcard services/$(1)/*.c))
 
 all: $(SERVICES:%=$B/%.so) $B/llm-responder $B/gateway-follow $B/parley-settings $B/conformance.so $B/sio-reader $(FAULTS) ## build everything
 
-$B/%.o: %.c
+$B/%.o: %.c | needs-build
 	@mkdir -p $(@D)
 	@echo "  cc $<"
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
@@ -125,7 +143,7 @@ $(FAULTS): $B/%.so: $B/tests/fault/%.o
 	@$(CC) -shared $(CFLAGS) $(LDFLAGS) -o $@ $<
 
 conformance-server: $B/conformance.so ## serve protocol suites of any maker: PORT=3000
-	@PORT=$(PORT) BUILD_DIR=$(abspath $B) tests/conformance/run.sh
+	@PORT=$(or $(PORT),3000) BUILD_DIR=$(abspath $B) tests/conformance/run.sh
 
 # ---- tests ------------------------------------------------------------------------------
 UNIT_SRC    := $(wildcard tests/unit/*/*_test.c tests/unit/*/*/*_test.c tests/contract/*_test.c)
@@ -133,6 +151,7 @@ UNIT_BIN    := $(UNIT_SRC:%.c=$B/%)
 SUPPORT_OBJ := $(patsubst %.c,$B/%.o,$(wildcard tests/support/*.c))
 CONTRACT_OBJ := $(patsubst %.c,$B/%.o,$(filter-out %_test.c,$(wildcard tests/contract/*.c)))
 $(UNIT_SRC:%.c=$B/%.o) $(SUPPORT_OBJ) $(CONTRACT_OBJ): CPPFLAGS += -I. -Itests
+$(UNIT_SRC:%.c=$B/%.o) $(CONTRACT_OBJ): | needs-units
 
 $(filter $B/tests/contract/%,$(UNIT_BIN)): $(CONTRACT_OBJ)
 $(UNIT_BIN): $B/%: $B/%.o $(SUPPORT_OBJ) $B/libparley.a
@@ -151,21 +170,21 @@ $(filter $B/tests/unit/presence/%,$(UNIT_BIN)): $B/services/presence/seen.o
 
 # The stand-in for MongoDB that tests run against.
 MONGO_MADE_OF := $(addprefix tests/support/mongo/,prepare.sh pom.xml Launcher.java)
-build/mongo/ready: $(MONGO_MADE_OF)
+build/mongo/ready: $(MONGO_MADE_OF) | needs-mongo
 	@echo "  mvn $@"
 	@$<
 
 # kubectl and the schemas of Kubernetes, for tests/k8s.
-build/k8s/ready: tests/k8s/prepare.sh tests/k8s/requirements.txt
+build/k8s/ready: tests/k8s/prepare.sh tests/k8s/requirements.txt | needs-k8s
 	@echo "  pip $@"
 	@$<
 
-units: $(UNIT_BIN) build/mongo/ready ## build and run the unit and store contract tests
+units: $(UNIT_BIN) build/mongo/ready | needs-units ## build and run the unit and store contract tests
 	@tests/support/run_units.sh $(UNIT_BIN)
 
 # What a network can send to: codecs and tokens. A branch of assert() is no branch to reach.
 COVERED := base proto auth
-coverage: ## which lines and branches of the codecs and of auth the unit tests reach
+coverage: | needs-coverage ## which lines and branches of the codecs and of auth the unit tests reach
 	@$(MAKE) --no-print-directory -s B=build/cov HARDEN= \
 		EXTRA_CFLAGS="-O0 --coverage -fprofile-abs-path" EXTRA_LDFLAGS=--coverage \
 		$(patsubst %.c,build/cov/%,$(wildcard $(COVERED:%=tests/unit/%/*_test.c)))
@@ -175,46 +194,46 @@ coverage: ## which lines and branches of the codecs and of auth the unit tests r
 		--exclude-branches-by-pattern '.*assert\(.*' build/cov || exit 1; done
 .PHONY: coverage
 
+# A line that holds $(MAKE) is run by make -n, too: so what it is for stands on a line of its own.
 # exec and --pdeathsig: run.sh ends with this make, however that ends.
-run: ## install what is needed, build, run Parley on this machine until Ctrl-C
-	@deploy/local/install.sh run && \
-	$(MAKE) --no-print-directory -j$$(nproc) all && \
-	exec setpriv --pdeathsig TERM deploy/local/run.sh
+run: | needs-run ## install what is needed, build, run Parley on this machine until Ctrl-C
+	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@exec setpriv --pdeathsig TERM deploy/local/run.sh
 
 test: ## install what is needed, build, run every test; ends with "N passed, N failed"
 	@tests/run.sh
 
-chaos: all build/mongo/ready ## break everything while people chat, check the history: SEEDS=30 SECONDS_EACH=60 STORE=sqlite
+chaos: all build/mongo/ready $(NODE_MODULES) | needs-stack ## break everything while people chat, check the history: SEEDS=30 SECONDS_EACH=60 STORE=sqlite
 	@node tests/chaos/main.mjs
 
-chaos-mutants: all ## three broken builds that the history checker must find out
+chaos-mutants: all $(NODE_MODULES) | needs-stack ## three broken builds that the history checker must find out
 	@node --test --test-reporter=spec tests/chaos/mutants.test.mjs
 
-compose-test: ## build and run docker-compose.yml, where a Docker engine answers
-	@npm --prefix tests ci --no-progress >/dev/null && deploy/docker/compose_test.sh
+compose-test: $(NODE_MODULES) ## build and run docker-compose.yml, where a Docker engine answers
+	@deploy/docker/compose_test.sh
 
-deb: ## build the Debian package: build/deb/parley_VERSION_amd64.deb
-	@deploy/local/install.sh deb && deploy/debian/build.sh
+deb: | needs-deb ## build the Debian package: build/deb/parley_VERSION_amd64.deb
+	@deploy/debian/build.sh
 
 # FROM and TO, each a data folder or a mongodb:// URI, reach it by the environment.
-migrate: ## copy a store into another: FROM=data TO=mongodb://host/chat, or back
-	@deploy/local/install.sh run && \
-	$(MAKE) --no-print-directory -s -j$$(nproc) $B/parley-migrate && exec $B/parley-migrate
+migrate: | needs-run ## copy a store into another: FROM=data TO=mongodb://host/chat, or back
+	@$(MAKE) --no-print-directory -s -j$$(nproc) $B/parley-migrate
+	@exec $B/parley-migrate
 
-backup: ## all of a store into a folder, while Parley runs: FROM=data TO=/backups/monday
-	@deploy/local/install.sh run && \
-	$(MAKE) --no-print-directory -s -j$$(nproc) $B/parley-backup && exec $B/parley-backup
+backup: | needs-run ## all of a store into a folder, while Parley runs: FROM=data TO=/backups/monday
+	@$(MAKE) --no-print-directory -s -j$$(nproc) $B/parley-backup
+	@exec $B/parley-backup
 
-restore: ## a backup into an empty store: FROM=/backups/monday TO=data
-	@deploy/local/install.sh run && \
-	$(MAKE) --no-print-directory -s -j$$(nproc) $B/parley-backup && exec $B/parley-backup restore
+restore: | needs-run ## a backup into an empty store: FROM=/backups/monday TO=data
+	@$(MAKE) --no-print-directory -s -j$$(nproc) $B/parley-backup
+	@exec $B/parley-backup restore
 
-adopt: ## say which documents Parley cannot serve, MONGO_DB_URI=mongodb://host/chat; APPLY=1 mends them
-	@deploy/local/install.sh run && \
-	$(MAKE) --no-print-directory -s -j$$(nproc) $B/parley-adopt && exec $B/parley-adopt
+adopt: | needs-run ## say which documents Parley cannot serve, MONGO_DB_URI=mongodb://host/chat; APPLY=1 mends them
+	@$(MAKE) --no-print-directory -s -j$$(nproc) $B/parley-adopt
+	@exec $B/parley-adopt
 .PHONY: migrate backup restore adopt
 
-lint: ## formatting, layers, banned calls, gcc and clang, documentation that is current
+lint: | needs-lint ## formatting, layers, banned calls, gcc and clang, documentation that is current
 	@tests/lint/run.sh
 
 check: lint ## lint, and the unit and contract tests under ASan and UBSan
@@ -235,16 +254,16 @@ $B/tests/bench/sockets_bench: $(SOCKETS_BENCH_OBJ) $B/libparley.a
 	@echo "  ld $@"
 	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS)
 
-bench-sockets: $B/tests/bench/sockets_bench $B/message.so $B/presence.so ## what 10,000 sockets cost, and the kill of a process that has 5,000
+bench-sockets: $B/tests/bench/sockets_bench $B/message.so $B/presence.so | needs-run ## what 10,000 sockets cost, and the kill of a process that has 5,000
 	@$< $B $(or $(SOCKETS),10000) $(SCENARIOS)
 
 bench-store: $B/tests/bench/store_bench build/mongo/ready ## what a send and a page cost as a conversation grows
 	@$<
 
-bench-routes: all ## what a request costs in each part of the stack: REQUESTS=4000 AT_ONCE=32
+bench-routes: all $(NODE_MODULES) | needs-stack ## what a request costs in each part of the stack: REQUESTS=4000 AT_ONCE=32
 	@node tests/bench/routes.mjs
 
-bench-login: all ## does the time of a failed login tell of the user?
+bench-login: all $(NODE_MODULES) | needs-stack ## does the time of a failed login tell of the user?
 	@node tests/bench/login_times.mjs
 
 .SECONDARY:

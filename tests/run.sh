@@ -46,11 +46,6 @@ step() { # title, command...
 	finish
 }
 
-install_node_modules() {
-	cmp -s tests/package-lock.json tests/node_modules/.lock-of-this && return
-	(cd tests && npm ci --no-progress) && cp tests/package-lock.json tests/node_modules/.lock-of-this
-}
-
 run_units() {
 	local line
 
@@ -114,7 +109,7 @@ run_containers() {
 
 mkdir -p "$out"
 step "install" deploy/local/install.sh test
-step "node modules" install_node_modules
+step "node modules" make -s tests/node_modules/.lock-of-this
 step "build" make -s -j"$(nproc)" all build/mongo/ready build/k8s/ready
 run_units
 SECONDS=0

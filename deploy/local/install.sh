@@ -1,11 +1,15 @@
 #!/bin/bash
 # Installs the Debian packages that Parley needs; does nothing where all are there.
 #
-#   usage: install.sh run | test | deb
+#   usage: install.sh KIND
 #
-#   run   to build Parley and run it
-#   test  besides that, what its tests need
-#   deb   to build the Debian package
+#   build     to build Parley
+#   run       to build it and run it
+#   deb       to build the Debian package
+#   test      all that make test needs
+#   lint, fuzz, units, coverage, mongo, k8s, node, stack
+#             what a part of the tests needs: "mongo" to make the stand-in for MongoDB, "node" to
+#             run JavaScript, "stack" to run Parley and JavaScript that asks it
 #
 # Needs root or sudo only where something is missing. The nginx and Redis that come with the
 # packages are for Parley to start: the system's own services of them are neither started now nor
@@ -17,41 +21,90 @@ die() {
 	exit 1
 }
 
-# A program may have come from elsewhere than Debian's package; a library may not.
-to_make_a_package="dpkg-buildpackage:dpkg-dev dh:debhelper"
-by_program="gcc make kore redis-server:redis-server nginx:nginx curl pkg-config
-	setpriv:util-linux"
-by_package="libc6-dev libjwt-dev libhiredis-dev libsodium-dev libjansson-dev libsqlite3-dev
-	libcurl4-openssl-dev libmicrohttpd-dev libmongoc-dev libcrypt-dev libutf8proc-dev libssl-dev libpq-dev
-	libnginx-mod-http-lua ca-certificates"
-case ${1:-} in
-run) ;;
-deb)
-	by_program="$by_program $to_make_a_package"
-	by_package="$by_package build-essential" # dpkg-buildpackage insists on it
-	;;
-test)
-	by_program="$by_program sqlite3 promtool:prometheus chromium gcovr javac:default-jdk-headless mvn:maven
-		$to_make_a_package lintian systemd-analyze:systemd"
-	by_package="$by_package libcmocka-dev libwslay-dev python3-venv build-essential"
-	node=$(node --version 2>/dev/null) || node=v0
-	node=${node#v}
-	[ "${node%%.*}" -ge 18 ] || by_package="$by_package nodejs"
-	by_program="$by_program npm"
-	;;
-*) die "usage: install.sh run | test | deb" ;;
-esac
+# A program may have come from elsewhere than Debian's package (program:package where the names
+# differ); a library may not.
+by_program=
+by_package=
+need() { # kind
+	case $1 in
+	build)
+		by_program+=" gcc make kore pkg-config"
+		by_package+=" libc6-dev libjwt-dev libhiredis-dev libsodium-dev libjansson-dev libsqlite3-dev
+			libcurl4-openssl-dev libmicrohttpd-dev libmongoc-dev libcrypt-dev libutf8proc-dev
+			libssl-dev libpq-dev"
+		;;
+	run)
+		need build
+		by_program+=" redis-server nginx curl setpriv:util-linux"
+		by_package+=" libnginx-mod-http-lua ca-certificates"
+		;;
+	deb)
+		need build
+		by_program+=" dpkg-buildpackage:dpkg-dev dh:debhelper"
+		by_package+=" build-essential" # dpkg-buildpackage insists on it
+		;;
+	lint)
+		need build
+		by_program+=" git clang clang-format"
+		;;
+	fuzz)
+		need build
+		by_program+=" clang"
+		by_package+=" libclang-rt-dev"
+		;;
+	mongo) by_program+=" javac:default-jdk-headless mvn:maven" ;;
+	units)
+		need build
+		by_program+=" redis-server"
+		by_package+=" libcmocka-dev libwslay-dev"
+		;;
+	coverage)
+		need units
+		by_program+=" gcovr"
+		;;
+	k8s) by_package+=" python3-venv" ;;
+	node)
+		node=$(node --version 2>/dev/null) || node=v0
+		node=${node#v}
+		[ "${node%%.*}" -ge 18 ] || by_package+=" nodejs"
+		by_program+=" npm"
+		;;
+	stack)
+		need run
+		need node
+		;;
+	test)
+		for kind in stack units coverage mongo k8s deb; do
+			need $kind
+		done
+		by_program+=" git sqlite3 promtool:prometheus chromium lintian systemd-analyze:systemd"
+		;;
+	*) die "usage: install.sh build | run | deb | test | lint | fuzz | units | coverage | mongo | k8s | node | stack" ;;
+	esac
+}
+[ $# = 1 ] || set -- none
+need "$1"
+
+# Two that come at once, as make -j lets them, wait for each other.
+exec 9<"$0"
+flock 9
 
 PATH=$PATH:/usr/sbin:/sbin
 missing=
 for entry in $by_program; do
-	command -v "${entry%%:*}" >/dev/null || missing="$missing ${entry#*:}"
+	command -v "${entry%%:*}" >/dev/null || missing+=" ${entry#*:}"
 done
-for package in $by_package; do
-	[ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
-		missing="$missing $package"
-done
+# Where there is no dpkg to ask, the compiler will tell whether a library is there.
+if command -v dpkg-query >/dev/null; then
+	installed=" $(dpkg-query -W -f='${db:Status-Status} ${Package}\n' 2>/dev/null |
+		sed -n 's/^installed //p' | tr '\n' ' ')"
+	for package in $by_package; do
+		[[ $installed = *" $package "* ]] || missing+=" $package"
+	done
+fi
 [ -n "$missing" ] || exit 0
+# Once each, for kinds share packages.
+missing=" $(printf '%s\n' $missing | sort -u | paste -sd ' ')"
 
 command -v apt-get >/dev/null ||
 	die "this is no Debian; these packages, or their like, are missing:$missing"

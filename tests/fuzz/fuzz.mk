@@ -13,11 +13,11 @@ FUZZ_SECONDS ?= 60
 FUZZ         ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 FUZZ_CC      := clang
-FUZZ_FLAGS   := -std=gnu17 -O1 -g -Ishared -I. -Itests -D_GNU_SOURCE $(SYSTEM_CPPFLAGS) \
+FUZZ_FLAGS    = -std=gnu17 -O1 -g -Ishared -I. -Itests -D_GNU_SOURCE $(SYSTEM_CPPFLAGS) \
 	-fno-omit-frame-pointer -fno-sanitize-recover=all
 FUZZ_LIB_OBJ := $(patsubst %.c,build/fuzz/%.o,$(LIB_SRC) $(wildcard tests/support/*.c))
 
-build/fuzz/%.o: %.c
+build/fuzz/%.o: %.c | needs-fuzz
 	@mkdir -p $(@D)
 	@echo "  cc $< (fuzz)"
 	@$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c $< -o $@
@@ -43,7 +43,7 @@ $(FUZZ:%=fuzz-%): fuzz-%: build/fuzz/fuzz_%
 fuzz: $(FUZZ:%=fuzz-%) ## fuzz each parser of network bytes (FUZZ_SECONDS, FUZZ)
 
 # FUZZ_SEED=N repeats a run.
-fuzz-live: all ## send random packets to live servers (FUZZ_PACKETS, a million)
+fuzz-live: all $(NODE_MODULES) | needs-stack ## send random packets to live servers (FUZZ_PACKETS, a million)
 	@cd tests && FUZZ_PACKETS=$${FUZZ_PACKETS:-1000000} node --test e2e/fuzz_live.test.mjs
 
 .PHONY: fuzz fuzz-live $(FUZZ:%=fuzz-%)
