@@ -56,7 +56,7 @@ need() { # kind
 	units)
 		need build
 		by_program+=" redis-server"
-		by_package+=" libcmocka-dev libwslay-dev"
+		by_package+=" libcmocka-dev libwslay-dev unicode-data"
 		;;
 	coverage)
 		need units

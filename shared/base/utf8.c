@@ -2,6 +2,12 @@
 
 #include "base/utf8.h"
 
+#define ZERO_WIDTH_NON_JOINER 0x200C
+#define ZERO_WIDTH_JOINER     0x200D
+#define TAG_FIRST             0xE0020
+#define TAG_LAST              0xE007F
+#define VIRAMA_CLASS          9 /* Canonical_Combining_Class */
+
 #define HIGH_BITS 0x8080808080808080u
 
 /* A state that no byte can follow. */
@@ -122,10 +128,16 @@ pl_utf8_is_control(uint32_t code_point)
 	       code_point == 0x2028 || code_point == 0x2029;
 }
 
+static const utf8proc_property_t *
+properties(uint32_t code_point)
+{
+	return utf8proc_get_property((utf8proc_int32_t)code_point);
+}
+
 bool
 pl_utf8_is_format(uint32_t code_point)
 {
-	return utf8proc_category((utf8proc_int32_t)code_point) == UTF8PROC_CATEGORY_CF;
+	return properties(code_point)->category == UTF8PROC_CATEGORY_CF;
 }
 
 bool
@@ -139,6 +151,105 @@ pl_utf8_is_space(uint32_t code_point)
 	default:
 		return (code_point >= 0x09 && code_point <= 0x0D) || code_point == 0x85;
 	}
+}
+
+/* Not assigned yet, but whatever comes there will be ignorable (Unicode, section 5.21). */
+static bool
+is_reserved_as_ignorable(uint32_t c)
+{
+	return properties(c)->category == UTF8PROC_CATEGORY_CN &&
+	       ((c >= 0x2060 && c <= 0x206F) || (c >= 0xFFF0 && c <= 0xFFF8) ||
+		   (c >= 0xE0000 && c <= 0xE0FFF));
+}
+
+bool
+pl_utf8_is_ignorable(uint32_t code_point)
+{
+	return properties(code_point)->ignorable || is_reserved_as_ignorable(code_point);
+}
+
+/* Of the ignorable format characters those that have a direction; the others are boundary
+ * neutrals. A unit test compares each code point with Unicode's own list. */
+bool
+pl_utf8_is_bidi_control(uint32_t code_point)
+{
+	const utf8proc_property_t *of = properties(code_point);
+
+	return of->category == UTF8PROC_CATEGORY_CF && of->ignorable &&
+	       of->bidi_class != UTF8PROC_BIDI_CLASS_BN;
+}
+
+bool
+pl_utf8_is_blank(uint32_t code_point)
+{
+	switch (code_point) {
+	case 0x2800:  /* BRAILLE PATTERN BLANK */
+	case 0x13441: /* EGYPTIAN HIEROGLYPH FULL BLANK */
+	case 0x13442: /* EGYPTIAN HIEROGLYPH HALF BLANK */
+	case 0x16FE4: /* KHITAN SMALL SCRIPT FILLER */
+	case 0x1D159: /* MUSICAL SYMBOL NULL NOTEHEAD */
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool
+pl_utf8_is_visible(uint32_t code_point)
+{
+	/* Format characters that are drawn stand in front of digits or letters. */
+	if (pl_utf8_is_format(code_point))
+		return properties(code_point)->boundclass == UTF8PROC_BOUNDCLASS_PREPEND;
+	return !pl_utf8_is_space(code_point) && !pl_utf8_is_ignorable(code_point) &&
+	       !pl_utf8_is_blank(code_point);
+}
+
+bool
+pl_utf8_has_visible(struct pl_str s)
+{
+	uint32_t c;
+
+	while (pl_utf8_next(&s, &c))
+		if (pl_utf8_is_visible(c))
+			return true;
+	return false;
+}
+
+/* A letter or sign that something can be joined to; the 0 that stands for none is a control. */
+static bool
+is_sign(uint32_t c)
+{
+	return pl_utf8_is_visible(c) && !pl_utf8_is_control(c);
+}
+
+static bool
+is_tag(uint32_t c)
+{
+	return c >= TAG_FIRST && c <= TAG_LAST;
+}
+
+static bool
+is_ignorable_mark(uint32_t c)
+{
+	const utf8proc_property_t *of = properties(c);
+
+	return of->category == UTF8PROC_CATEGORY_MN && of->ignorable;
+}
+
+bool
+pl_utf8_is_at_work(uint32_t code_point, uint32_t before, uint32_t after)
+{
+	const utf8proc_property_t *of_before = properties(before);
+
+	if (code_point == ZERO_WIDTH_JOINER || code_point == ZERO_WIDTH_NON_JOINER) {
+		if (of_before->combining_class == VIRAMA_CLASS)
+			return true;
+		return (is_sign(before) || is_ignorable_mark(before)) && is_sign(after);
+	}
+	if (is_tag(code_point))
+		return is_tag(before) ||
+		       of_before->boundclass == UTF8PROC_BOUNDCLASS_EXTENDED_PICTOGRAPHIC;
+	return is_ignorable_mark(code_point) && is_sign(before);
 }
 
 char *

@@ -32,10 +32,31 @@ size_t pl_utf8_count(struct pl_str s);
 /* Take the next code point off *rest (valid UTF-8); false at the end. */
 bool pl_utf8_next(struct pl_str *rest, uint32_t *code_point);
 
-bool pl_utf8_is_control(uint32_t code_point); /* Cc, and U+2028, U+2029 */
-bool pl_utf8_is_format(
-    uint32_t code_point);                   /* Cf: bidi controls, zero-width characters */
-bool pl_utf8_is_space(uint32_t code_point); /* White_Space */
+/* ---- what a character is, by Unicode's properties ---- */
+
+bool pl_utf8_is_control(uint32_t code_point);      /* Cc, and U+2028, U+2029 */
+bool pl_utf8_is_format(uint32_t code_point);       /* Cf: U+00AD, U+200B, U+202E */
+bool pl_utf8_is_space(uint32_t code_point);        /* White_Space */
+bool pl_utf8_is_ignorable(uint32_t code_point);    /* Default_Ignorable_Code_Point */
+bool pl_utf8_is_bidi_control(uint32_t code_point); /* Bidi_Control: U+200E, U+202E */
+
+/* Drawn as nothing though it counts as a letter or symbol: U+2800, the blank pattern of Braille.
+ * Unicode has no property for these. */
+bool pl_utf8_is_blank(uint32_t code_point);
+
+/* Does a reader see anything of it? Not of white space, blanks, ignorable and format characters,
+ * less the few of these that are drawn (Arabic number signs). The rest counts as seen: of control
+ * characters and what is not assigned many a program shows a box, and next year's emoji is there. */
+bool pl_utf8_is_visible(uint32_t code_point);
+/* Does valid UTF-8 show anything at all? */
+bool pl_utf8_has_visible(struct pl_str s);
+
+/* Does an invisible character do its work between these neighbours, 0 for none?
+ *   joiners      between two that are seen (Persian words, emoji of several), or behind a
+ *                virama (Indic words; RFC 5892 A.1 and A.2)
+ *   selectors    of a form, and other ignorable marks, behind what they change
+ *   tags         behind an emoji or another tag: the flag of Scotland */
+bool pl_utf8_is_at_work(uint32_t code_point, uint32_t before, uint32_t after);
 
 /* The NFC form of valid UTF-8, NUL-terminated, for the caller to pl_mem_free(); *len its
  * bytes. NULL where s is not UTF-8. */

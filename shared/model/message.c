@@ -55,17 +55,6 @@ pl_message_init(struct pl_message *m, const struct pl_oid *sender,
 	pl_oid_new(&m->id);
 }
 
-static bool
-is_blank(struct pl_str text)
-{
-	uint32_t c;
-
-	while (pl_utf8_next(&text, &c))
-		if (!pl_utf8_is_space(c))
-			return false;
-	return true;
-}
-
 enum pl_err
 pl_message_parse(const struct pl_json *body, size_t text_bytes_max, struct pl_str *text,
     struct pl_invalid *why)
@@ -81,9 +70,9 @@ pl_message_parse(const struct pl_json *body, size_t text_bytes_max, struct pl_st
 		    "message must be 1 to %zu bytes of UTF-8 long", text_bytes_max);
 		return PL_E_INVALID;
 	}
-	if (is_blank(found)) {
-		pl_invalid_set(
-		    why, "INVALID_FIELD", "message must not be only white space");
+	if (!pl_utf8_has_visible(found)) {
+		pl_invalid_set(why, "INVALID_FIELD",
+		    "message must not be only white space or invisible characters");
 		return PL_E_INVALID;
 	}
 	*text = found;

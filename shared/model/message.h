@@ -49,7 +49,7 @@ void pl_message_fini(struct pl_message *m);
 void pl_message_init(struct pl_message *m, const struct pl_oid *sender,
     const struct pl_oid *receiver, struct pl_str text, int64_t now_unix_ms);
 
-/* {"message": text} of a send: 1..text_bytes_max bytes, not only white space, kept as it came.
+/* {"message": text} of a send: 1..text_bytes_max bytes, something visible in them, kept as it came.
  * *text is borrowed from body. */
 enum pl_err pl_message_parse(const struct pl_json *body, size_t text_bytes_max,
     struct pl_str *text, struct pl_invalid *why) PL_MUST_CHECK;

@@ -1,5 +1,6 @@
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "model/name.h"
 #include "model/user.h"
 
 #define AVATAR_BOY  "https://avatar.iran.liara.run/public/boy?username="
@@ -55,55 +56,10 @@ get_string(const struct pl_json *body, const char *field, struct pl_str *out,
 	return PL_OK;
 }
 
-static bool
-has_char(struct pl_str text, bool (*is_such)(uint32_t code_point))
-{
-	uint32_t c;
-
-	while (pl_utf8_next(&text, &c))
-		if (is_such(c))
-			return true;
-	return false;
-}
-
-static bool
-has_space_at_end(struct pl_str text)
-{
-	uint32_t first = 0, last;
-
-	(void)pl_utf8_next(&text, &first);
-	last = first;
-	while (pl_utf8_next(&text, &last))
-		;
-	return pl_utf8_is_space(first) || pl_utf8_is_space(last);
-}
-
 static enum pl_err
-check_full_name(struct pl_str name, struct pl_invalid *why)
+check_name(const char *field, const char *fault, struct pl_invalid *why)
 {
-	if (name.len == 0 || pl_utf8_count(name) > PL_USER_FULL_NAME_CHARS_MAX)
-		return refuse(
-		    why, PL_USER_F_FULL_NAME, "must be 1 to 100 characters long");
-	if (has_char(name, pl_utf8_is_control))
-		return refuse(
-		    why, PL_USER_F_FULL_NAME, "must not hold control characters");
-	return PL_OK;
-}
-
-/* Bidi controls and zero-width characters are format characters: two names that look the
- * same would differ. */
-static enum pl_err
-check_username(struct pl_str name, struct pl_invalid *why)
-{
-	if (name.len == 0 || pl_utf8_count(name) > PL_USER_USERNAME_CHARS_MAX)
-		return refuse(why, PL_USER_F_USERNAME, "must be 1 to 64 characters long");
-	if (has_char(name, pl_utf8_is_control) || has_char(name, pl_utf8_is_format))
-		return refuse(why, PL_USER_F_USERNAME,
-		    "must not hold control or invisible characters");
-	if (has_space_at_end(name))
-		return refuse(
-		    why, PL_USER_F_USERNAME, "must not begin or end with white space");
-	return PL_OK;
+	return fault == NULL ? PL_OK : refuse(why, field, fault);
 }
 
 static enum pl_err
@@ -134,8 +90,10 @@ pl_signup_parse(const struct pl_json *body, unsigned password_chars_min,
 	    get_string(body, PL_USER_F_PASSWORD, &found.password, why) != PL_OK ||
 	    get_string(body, PL_USER_F_CONFIRM_PASSWORD, &confirm, why) != PL_OK ||
 	    get_string(body, PL_USER_F_GENDER, &gender, why) != PL_OK ||
-	    check_full_name(found.full_name, why) != PL_OK ||
-	    check_username(found.username, why) != PL_OK)
+	    check_name(PL_USER_F_FULL_NAME, pl_full_name_fault(found.full_name), why) !=
+		PL_OK ||
+	    check_name(PL_USER_F_USERNAME, pl_username_fault(found.username), why) !=
+		PL_OK)
 		return PL_E_INVALID;
 	if (!pl_str_eq(found.password, confirm)) {
 		pl_invalid_set(why, "PASSWORDS_DONT_MATCH", "Passwords don't match");

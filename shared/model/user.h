@@ -28,9 +28,7 @@
 #define PL_USER_F_CREATED_AT       "createdAt"
 #define PL_USER_F_UPDATED_AT       "updatedAt"
 
-#define PL_USER_FULL_NAME_CHARS_MAX 100
-#define PL_USER_USERNAME_CHARS_MAX  64
-#define PL_USER_PASSWORD_BYTES_MAX  1024
+#define PL_USER_PASSWORD_BYTES_MAX 1024
 /* A login takes the names that MERN stored, which had no ceiling; this one only bounds us. */
 #define PL_USER_LOGIN_NAME_BYTES_MAX 1024
 

@@ -218,15 +218,7 @@ name_instance(void)
 static bool
 is_message(const char *text)
 {
-	struct pl_str rest = pl_str(text);
-	uint32_t c;
-
-	if (!pl_utf8_is_valid(rest))
-		return false;
-	while (pl_utf8_next(&rest, &c))
-		if (!pl_utf8_is_space(c))
-			return true;
-	return false;
+	return pl_utf8_is_valid(pl_str(text)) && pl_utf8_has_visible(pl_str(text));
 }
 
 /* NULL where all is well, else the rule that is broken. Rows that were not loaded are NULL. */
@@ -242,7 +234,7 @@ find_fault(void)
 	if (s->listen != NULL && !is_host_port(s->listen))
 		return "LISTEN must be host:port";
 	if (s->autoreply_fallback != NULL && !is_message(s->autoreply_fallback))
-		return "AUTOREPLY_FALLBACK must be UTF-8 and not only white space";
+		return "AUTOREPLY_FALLBACK must be UTF-8 and show something";
 	return NULL;
 }
 

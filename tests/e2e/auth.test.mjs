@@ -1,7 +1,7 @@
 // Accounts and sessions, as the contract gives them: routes, texts, cookies, tokens.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { bcryptHash, failurePeriodMs, storeHash, storedHash } from '../support/database.mjs';
+import { bcryptHash, failurePeriodMs, storeHash, storeUsername, storedHash } from '../support/database.mjs';
 import { Person, call, password, uniqueName } from '../support/api.mjs';
 import { mernClaims, now, signJwt } from '../support/jwt.mjs';
 import { useStack } from '../support/stack.mjs';
@@ -93,6 +93,12 @@ describe('signing up', () => {
     ['a space before the username', () => fieldsOf('bad', { username: ` ${uniqueName('x')}` }), 'username'],
     ['a space after the username', () => fieldsOf('bad', { username: `${uniqueName('x')}\u00a0` }), 'username'],
     ['a control character in username', () => fieldsOf('bad', { username: `${uniqueName('x')}\u0007b` }), 'username'],
+    ...['fullName', 'username'].flatMap((field) => [
+      ['white space', ' \u3000'], ['a Hangul filler', '\u3164'], ['a blank of Braille', '\u2800'], ['a zero-width space', '\u200b'],
+      ['joiners', '\u200d\u200c'], ['a selector', '\ufe0f'], ['tags', '\u{e0061}\u{e007f}'], ['a soft hyphen', '\u00ad'],
+      ['an override', `${uniqueName('x')}\u202eb`], ['an isolate', `\u2066${uniqueName('x')}`], ['a direction mark', `${uniqueName('x')}\u200f`],
+    ].map(([what, name]) => [`${what} as ${field}`, () => fieldsOf('bad', { [field]: name }), field])),
+    ['a username that looks like another', () => fieldsOf('bad', { username: `${uniqueName('x')}\u3164` }), 'username'],
     ['a short password', () => fieldsOf('bad', passwords('1234567')), 'password'],
     ['a password of 1,025 bytes', () => fieldsOf('bad', passwords('x'.repeat(1025))), 'password'],
     ['an unknown gender', () => fieldsOf('bad', { gender: 'other' }), 'gender'],
@@ -109,6 +115,23 @@ describe('signing up', () => {
       assert.equal((await usernames(viewer)).length, known);
     });
   }
+
+  test('takes joiners in words and emoji, and the tags of flags', async () => {
+    for (const name of ['می\u200cخواهم', 'क\u094d\u200dष', '👩\u200d❤\ufe0f\u200d👨', '🏴\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}']) {
+      const username = `${uniqueName('x')} ${name}`;
+      const { status, json } = await signUpWith(fieldsOf('', { username, fullName: name }));
+      assert.deepEqual([status, json.username, json.fullName], [201, username, name]);
+    }
+  });
+
+  test('logs old names in as they are', { skip: process.env.PARLEY_URL && 'looks into the store' }, async () => {
+    for (const username of [`\u3164${uniqueName('\u202e')}`, ` \u2800\u200b${'\u200d'.repeat(1 + Math.random() * 40)}`]) {
+      const old = await Person.signUp(base(), 'old');
+      await storeUsername(hold.stack, old, username);
+      const { status, json } = await logInWith({ username, password });
+      assert.deepEqual([status, json.username, json._id], [200, username, old.id]);
+    }
+  });
 
   test('refuses two passwords that differ', async () => {
     const { status, json } = await signUpWith(fieldsOf('bad', { confirmPassword: `${password}!` }));

@@ -73,6 +73,8 @@ describe('a message', () => {
 describe('refused, and nothing is stored', () => {
   for (const [what, body, word] of [
     ['no message', {}, /message/], ['an empty one', { message: '' }, /message/], ['white space', { message: ' \n\t\u3000' }, /message/],
+    ...['\u200b', '\u3164', '\u2800', '\u202e\u202c', '\u2060\ufeff', '\u200d', '\ufe0f', '\u{e0041}', '\u00ad \u115f'].map((message) => [
+      `nothing but ${[...message].map((c) => c.codePointAt(0).toString(16)).join(' ')}`, { message }, /message/]),
     ['a number', { message: 7 }, /message/], ['null', { message: null }, /message/], ['an object', { message: { $gt: '' } }, /message/],
     ['an array', { message: ['x'] }, /message/], ['an array as body', [], /JSON/], ['broken JSON', '{"message":"x"', /JSON/],
     ['a lone surrogate', '{"message":"\\ud800"}', /JSON/], ['a member twice', '{"message":"a","message":"b"}', /JSON/],

@@ -35,6 +35,15 @@ export async function storeHash(stack, person, hash) {
   }
 }
 
+/** Give a user a name that another program took. */
+export async function storeUsername(stack, person, username) {
+  if (stack.mongoUri) {
+    await onMongo(stack, (db) => db.collection('users').updateOne({ _id: idOf(person) }, { $set: { username } }));
+  } else {
+    query(stack, `UPDATE users SET username = CAST(x'${Buffer.from(username).toString('hex')}' AS TEXT) WHERE id = x'${person.id}'`);
+  }
+}
+
 export async function storedHash(stack, person) {
   return stack.mongoUri
     ? (await onMongo(stack, (db) => db.collection('users').findOne({ _id: idOf(person) }))).password

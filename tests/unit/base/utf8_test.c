@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
+
 #include "base/mem.h"
 #include "base/utf8.h"
 
@@ -189,6 +191,104 @@ knows_the_categories(void **state)
 			     pl_utf8_is_format(plain[i]) || pl_utf8_is_space(plain[i]));
 }
 
+/* Marks in has[] what a line such as "200E..200F ; Bidi_Control # ..." of Unicode's own files
+ * says; false where that file is not installed (Debian: unicode-data). */
+static bool
+read_property(const char *file, const char *property, bool has[0x110000])
+{
+	char path[128], line[512], name[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/usr/share/unicode/%s", file);
+	f = fopen(path, "r");
+	if (f == NULL)
+		return false;
+	while (fgets(line, sizeof(line), f) != NULL) {
+		unsigned first, last;
+
+		if (sscanf(line, "%x..%x ; %63s", &first, &last, name) != 3) {
+			if (sscanf(line, "%x ; %63s", &first, name) != 2)
+				continue;
+			last = first;
+		}
+		for (; strcmp(name, property) == 0 && first <= last; first++)
+			has[first] = true;
+	}
+	fclose(f);
+	return true;
+}
+
+static void
+agrees_with_unicodes_lists_on_every_code_point(void **state)
+{
+	static const struct {
+		const char *file, *property;
+		bool (*is_such)(uint32_t code_point);
+		size_t least;
+	} lists[] = {
+	    {"PropList.txt", "White_Space", pl_utf8_is_space, 25},
+	    {"PropList.txt", "Bidi_Control", pl_utf8_is_bidi_control, 12},
+	    {"DerivedCoreProperties.txt", "Default_Ignorable_Code_Point",
+		pl_utf8_is_ignorable, 4174},
+	};
+	static bool has[0x110000];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
+		size_t count = 0;
+
+		memset(has, 0, sizeof(has));
+		if (!read_property(lists[i].file, lists[i].property, has))
+			skip();
+		for (uint32_t c = 0; c < 0x110000; c++) {
+			count += has[c];
+			if (has[c] != lists[i].is_such(c))
+				fail_msg("%s: U+%04X", lists[i].property, c);
+		}
+		assert_true(count >= lists[i].least);
+	}
+}
+
+static void
+sees_the_format_characters_that_are_drawn(void **state)
+{
+	static bool has[0x110000];
+
+	(void)state;
+	if (!read_property("PropList.txt", "Prepended_Concatenation_Mark", has))
+		skip();
+	assert_true(has[0x600]);
+	for (uint32_t c = 0; c < 0x110000; c++)
+		if (pl_utf8_is_format(c))
+			assert_int_equal(pl_utf8_is_visible(c), has[c]);
+}
+
+static void
+knows_what_shows_nothing(void **state)
+{
+	static const uint32_t unseen[] = {'\t', '\n', ' ', 0x85, 0xA0, 0xAD, 0x34F, 0x61C,
+	    0x115F, 0x1160, 0x17B4, 0x180B, 0x180E, 0x2000, 0x200B, 0x200C, 0x200D,
+	    0x200E, 0x2028, 0x202E, 0x2060, 0x2065, 0x2069, 0x206F, 0x2800, 0x3000,
+	    0x3164, 0xFE00, 0xFE0F, 0xFEFF, 0xFFA0, 0xFFF0, 0xFFF9, 0xFFFB, 0x13430,
+	    0x13441, 0x16FE4, 0x1BCA0, 0x1D159, 0x1D173, 0xE0001, 0xE0020, 0xE007F,
+	    0xE0100, 0xE0FFF};
+	static const uint32_t seen[] = {1, 0x7F, 0xFFFF, 0x10FFFF, 'a', '.', 0xE4, 0x301,
+	    0x600, 0x627, 0x903, 0x1100, 0x2801, 0x4E2D, 0xAC00, 0xE000, 0xF8FF, 0xFFFD,
+	    0x1F600, 0x1F1E6, 0x1FAE9, 0x20000};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(unseen) / sizeof(*unseen); i++)
+		if (pl_utf8_is_visible(unseen[i]))
+			fail_msg("U+%04X", unseen[i]);
+	for (size_t i = 0; i < sizeof(seen) / sizeof(*seen); i++)
+		if (!pl_utf8_is_visible(seen[i]))
+			fail_msg("U+%04X", seen[i]);
+	assert_false(pl_utf8_has_visible(PL_STR("")));
+	assert_false(
+	    pl_utf8_has_visible(PL_STR(" \xE2\x80\x8B\xE3\x85\xA4\xE2\xA0\x80\n")));
+	assert_true(pl_utf8_has_visible(PL_STR("\xE2\x80\x8B.")));
+}
+
 static void
 composes_to_nfc(void **state)
 {
@@ -228,6 +328,9 @@ main(void)
 	    cmocka_unit_test(takes_code_points_one_by_one),
 	    cmocka_unit_test(does_not_read_past_a_cut_character),
 	    cmocka_unit_test(knows_the_categories),
+	    cmocka_unit_test(agrees_with_unicodes_lists_on_every_code_point),
+	    cmocka_unit_test(sees_the_format_characters_that_are_drawn),
+	    cmocka_unit_test(knows_what_shows_nothing),
 	    cmocka_unit_test(composes_to_nfc),
 	    cmocka_unit_test(has_no_nfc_of_bad_text),
 	};

@@ -97,7 +97,15 @@ takes_text_within_its_bounds(void **state)
 	assert_int_equal(try_parse("{\"message\":\"\"}", &why), PL_E_INVALID);
 	assert_int_equal(
 	    try_parse("{\"message\":\" \\n\\t\\u3000\"}", &why), PL_E_INVALID);
-	assert_string_equal(why.text, "message must not be only white space");
+	assert_string_equal(
+	    why.text, "message must not be only white space or invisible characters");
+	assert_int_equal(
+	    try_parse("{\"message\":\"\\u200b\\u3164\\u2800\"}", &why), PL_E_INVALID);
+	assert_int_equal(try_parse("{\"message\":\"\\u202e\"}", &why), PL_E_INVALID);
+	assert_int_equal(
+	    try_parse("{\"message\":\"\\udb40\\udd00\"}", &why), PL_E_INVALID);
+	assert_int_equal(try_parse("{\"message\":\"\\u200f\\u202e.\"}", &why), PL_OK);
+	assert_int_equal(try_parse("{\"message\":\"\\u2764\\ufe0f\"}", &why), PL_OK);
 	assert_int_equal(try_parse("{\"message\":{\"$gt\":\"\"}}", &why), PL_E_INVALID);
 	assert_int_equal(try_parse("{}", &why), PL_E_INVALID);
 	assert_string_equal(why.text, "message must be a string");

@@ -144,6 +144,7 @@ ends_on_a_bad_setting_and_names_it(void **state)
 	    {"LISTEN", "host:65536"},
 	    {"AUTOREPLY_FALLBACK", "Sp\xE4ter"},
 	    {"AUTOREPLY_FALLBACK", " \xE3\x80\x80"},
+	    {"AUTOREPLY_FALLBACK", "\xE2\x80\x8B\xE3\x85\xA4"},
 	};
 
 	(void)state;

@@ -1,0 +1,24 @@
+/*
+ * name: what a new user may call themselves. Who signed up before logs in as they are.
+ *
+ *   full name   1 to 100 characters, some of them to be seen; no control characters, none that
+ *               turn the direction of what stands around it (Bidi_Control)
+ *   username    1 to 64, the same, and more: two that look the same would be two people. So no
+ *               white space or blank at the ends, no format or ignorable characters, but where
+ *               they do their work: joiners in words and emoji, selectors of a form, flags' tags
+ *
+ * Texts are valid UTF-8. Both return NULL where all is well, else the rule that is broken, for
+ * a sentence that begins with the field's name.  Threads: any.
+ */
+#ifndef PL_MODEL_NAME_H
+#define PL_MODEL_NAME_H
+
+#include "base/str.h"
+
+#define PL_FULL_NAME_CHARS_MAX 100
+#define PL_USERNAME_CHARS_MAX  64
+
+const char *pl_full_name_fault(struct pl_str name);
+const char *pl_username_fault(struct pl_str name);
+
+#endif
