@@ -224,7 +224,7 @@ answer_clean(struct pl_str raw, bool was_cut_off, struct pl_buf *out)
 		end_well(&text);
 		trim_end(&text);
 	}
-	if (text.len > 0)
+	if (pl_utf8_has_visible(pl_buf_str(&text)))
 		err = pl_buf_add_str(out, pl_buf_str(&text));
 	pl_buf_fini(&text);
 	return err;
