@@ -58,7 +58,7 @@ $(NODE_MODULES): tests/package-lock.json | needs-node
 
 # ---- what is built from what ------------------------------------------------------------
 # What of web/ does without kore is in the library, where unit tests reach it.
-WEB_PURE  := $(addprefix shared/web/,address.c half_open.c health.c pace.c revoked.c router.c sessions.c)
+WEB_PURE  := $(addprefix shared/web/,address.c credentials.c half_open.c health.c pace.c revoked.c router.c sessions.c)
 KORE_SRC  := $(filter-out $(WEB_PURE),$(wildcard shared/web/*.c)) shared/loop/loop_kore.c
 LIB_SRC   := $(filter-out $(KORE_SRC),$(wildcard shared/*/*.c))
 SERVICES  := auth message presence

@@ -81,7 +81,6 @@ cookie_name=${COOKIE_NAME:-jwt}
 case $cookie_name in
 *[!A-Za-z0-9._-]*) die "COOKIE_NAME must be 1 to 64 letters, digits, '-', '_' or '.'" ;;
 esac
-cookie_name=$(echo "$cookie_name" | sed 's/[.]/[.]/g') # it stands in patterns
 cores=$(nproc)
 workers=$(number GATEWAY_WORKERS "${GATEWAY_WORKERS:-$((cores < 4 ? cores : 4))}" 1 1024)
 fds=$(ulimit -n)
@@ -210,7 +209,7 @@ for file in *.conf routes/*.conf; do
 		-e "s|@SOCKETS_KEY@|$sockets_key|" \
 		-e "s|@SOCKETS_MAX@|$((sockets > 0 ? sockets : 1))|" \
 		-e "s|@STATUS_SERVER@|$status|" \
-		-e "s|@COOKIE_NAME@|$cookie_name|g" \
+		-e "s|@COOKIE_NAME@|$cookie_name|" \
 		-e "s|@WWW_DIR@|$www|" \
 		-e "s|@CSP@|$csp|" \
 		"$file" >"$prefix/conf/$file"
@@ -218,4 +217,4 @@ done
 listen >"$prefix/conf/listen.conf"
 proxies >"$prefix/conf/proxies.conf"
 redirect >"$prefix/conf/redirect.conf"
-cp members.lua "$prefix/conf/"
+cp headers.lua members.lua "$prefix/conf/"

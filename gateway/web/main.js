@@ -43,7 +43,10 @@ class Chat {
     const { socket } = this;
     socket.on('connect', (recovered) => { this.banner.hidden = true; if (!recovered) this.catchUp(); });
     socket.on('disconnect', () => this.warn('Connection lost. Reconnecting…'));
-    socket.on('refused', () => this.leave('You have been logged out. Please log in again.'));
+    socket.on('refused', async (refusal) => {
+      await endAmbiguous(refusal?.data ?? {});
+      this.leave('You have been logged out. Please log in again.');
+    });
     socket.on('getOnlineUsers', (ids) => {
       this.online = new Set(ids);
       if (ids.some((id) => id !== this.user._id && !this.people.has(id))) this.loadPeople();
@@ -74,6 +77,7 @@ class Chat {
       return await request();
     } catch (problem) {
       if (problem.status !== 401) throw problem;
+      await endAmbiguous(problem);
       this.leave('Your session has ended. Please log in again.');
       return undefined;
     }
@@ -166,6 +170,11 @@ class Chat {
   }
 }
 
+/** Cookies of two people's sessions: a log-in alone would leave the other's beside the new one. */
+async function endAmbiguous(problem) {
+  if (problem.code === 'AMBIGUOUS_SESSION') await api.logOut().catch(() => {});
+}
+
 function showChat(user) {
   const chat = new Chat(user);
   app.replaceChildren(chat.element);
@@ -175,5 +184,6 @@ function showChat(user) {
 try {
   showChat(await api.me());
 } catch (problem) {
+  await endAmbiguous(problem);
   showSignIn(problem.status === 401 ? undefined : problem.message);
 }

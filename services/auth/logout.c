@@ -1,6 +1,7 @@
 /*
- * POST /api/auth/logout: the token is refused from now on, durably, and then everywhere at
- * once by the bus. Whoever has no good token is logged out already: 200 all the same.
+ * POST /api/auth/logout: the tokens that the request brings are refused from now on, durably, and then
+ * everywhere at once by the bus: all of them, or the next would take the place of the first, and
+ * whose they are does not matter. Whoever has no good token is logged out already: 200 all the same.
  *
  * POST /api/auth/logout-all: so are all tokens of the user that were issued until now: those of
  * other browsers, and those that somebody stole.
@@ -14,9 +15,17 @@
 #include "web/service.h"
 #include "web/sessions.h"
 
+/* One write for each revocation. */
+struct revoking {
+	struct pl_store_write_call call;
+	struct logout *logout;
+};
+
 struct logout {
 	struct pl_request *rq;
-	struct pl_store_write_call call;
+	enum pl_err err; /* the last that was none */
+	size_t waits;    /* for so many of them */
+	struct revoking of[];
 };
 
 static void
@@ -27,59 +36,76 @@ reply_logged_out(struct pl_request *rq)
 }
 
 static void
-on_revoked(struct pl_store_write_call *call)
+tell(const struct logout *l, const struct pl_revocation *r)
 {
-	struct logout *l = PL_CONTAINER(call, struct logout, call);
-	const struct pl_revocation *r = &call->write.u.revoke;
 	int64_t before;
 
-	if (call->write.err == PL_OK) {
-		pl_sessions_revoked(pl_app.sessions, r);
-		pl_online_logged_out(pl_app.online, &r->user);
-		pl_log_info(pl_revocation_is_of_all(r, &before)
-				? "user logged out everywhere"
-				: "user logged out",
-		    PL_L_REQUEST(l->rq), PL_L_OID("user", &r->user));
+	pl_sessions_revoked(pl_app.sessions, r);
+	pl_online_logged_out(pl_app.online, &r->user);
+	pl_log_info(pl_revocation_is_of_all(r, &before) ? "user logged out everywhere"
+							: "user logged out",
+	    PL_L_REQUEST(l->rq), PL_L_OID("user", &r->user));
+}
+
+static void
+on_revoked(struct pl_store_write_call *call)
+{
+	struct logout *l = PL_CONTAINER(call, struct revoking, call)->logout;
+
+	if (call->write.err == PL_OK)
+		tell(l, &call->write.u.revoke);
+	else
+		l->err = call->write.err;
+	if (--l->waits > 0)
+		return;
+	if (l->err == PL_OK)
 		reply_logged_out(l->rq);
-	} else {
-		pl_reply_err(l->rq, call->write.err);
-	}
+	else
+		pl_reply_err(l->rq, l->err);
 	pl_mem_free(l);
 }
 
 static void
-revoke(struct pl_request *rq, const struct pl_revocation *revocation)
+revoke(struct pl_request *rq, const struct pl_revocation *revocations, size_t count)
 {
-	struct logout *l = pl_mem_zalloc(sizeof(*l));
-	enum pl_err err;
+	struct logout *l = pl_mem_zalloc(sizeof(*l) + count * sizeof(l->of[0]));
 
 	l->rq = rq;
-	l->call.write.kind = PL_WRITE_REVOKE;
-	l->call.write.u.revoke = *revocation;
-	l->call.done = on_revoked;
-	err = pl_store_async_write(pl_app.store, &l->call);
-	if (err != PL_OK) { /* else the call is the store thread's by now */
-		l->call.write.err = err;
-		on_revoked(&l->call);
+	l->waits = count;
+	for (size_t i = 0; i < count; i++) {
+		struct pl_store_write_call *call = &l->of[i].call;
+		enum pl_err err;
+
+		l->of[i].logout = l;
+		call->write.kind = PL_WRITE_REVOKE;
+		call->write.u.revoke = revocations[i];
+		call->done = on_revoked;
+		err = pl_store_async_write(pl_app.store, call);
+		if (err != PL_OK) { /* else the call is the store thread's by now */
+			call->write.err = err;
+			on_revoked(call);
+		}
 	}
 }
 
 void
 auth_logout_post(struct pl_request *rq)
 {
-	struct pl_revocation revocation;
-	struct pl_jwt_claims claims;
-	struct pl_str token;
+	struct pl_revocation revocations[PL_CREDENTIALS_MAX];
+	struct pl_credentials c;
+	size_t count;
 
 	if (!pl_request_is_no_form(rq))
 		return;
-	if (pl_request_token(rq, &token) != PL_OK ||
-	    pl_jwt_verify(token, pl_clock_unix_ms() / 1000, &claims) != PL_OK) {
+	pl_request_credentials(rq, &c);
+	count = c.count;
+	for (size_t i = 0; i < count; i++)
+		pl_revocation_of_token(&revocations[i], &c.items[i].claims);
+	pl_credentials_fini(&c);
+	if (count > 0)
+		revoke(rq, revocations, count);
+	else
 		reply_logged_out(rq);
-		return;
-	}
-	pl_revocation_of_token(&revocation, &claims);
-	revoke(rq, &revocation);
 }
 
 void
@@ -94,5 +120,5 @@ auth_logout_all_post(struct pl_request *rq)
 	if (rq->claims.issued_unix_s > last)
 		last = rq->claims.issued_unix_s;
 	pl_revocation_of_all(&revocation, &rq->claims.user, last + 1);
-	revoke(rq, &revocation);
+	revoke(rq, &revocation, 1);
 }

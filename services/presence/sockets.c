@@ -2,7 +2,6 @@
 
 #include "sockets.h"
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "bus/parting.h"
@@ -23,12 +22,11 @@
 /* A session of the server: its hub_socket, and what is needed to let it in. */
 struct member {
 	struct hub_socket socket;
-	char *token; /* of the handshake request, for each CONNECT; NULL for none */
-	struct pl_oid user; /* whom that token names */
-	bool has_user;
+	struct pl_credentials
+	    credentials;          /* of the handshake request, for each CONNECT */
 	struct recovery_ask *ask; /* of CONNECT, until it is answered; NULL for none */
 	struct pl_timer patience; /* with the bus */
-	bool is_waiting;          /* pl_sessions_check() or recovery will call back */
+	bool is_waiting;          /* sessions or recovery will call back */
 	bool has_ended;           /* meanwhile: the call-back frees it */
 	bool said_goodbye;        /* by DISCONNECT: no grace */
 };
@@ -48,39 +46,20 @@ member_free(struct member *m)
 {
 	seen_fini(&m->socket.seen);
 	pl_mem_free(m->ask);
-	if (m->token)
-		pl_mem_wipe_free(m->token, strlen(m->token));
+	pl_credentials_fini(&m->credentials);
 	pl_mem_free(m);
-}
-
-/* Whom the request's token names, where it has a good one. That it was not revoked is
- * CONNECT's question. */
-static bool
-user_of(const struct pl_request *rq, struct pl_oid *user)
-{
-	struct pl_jwt_claims claims;
-	struct pl_str token;
-
-	if (pl_request_token(rq, &token) != PL_OK ||
-	    pl_jwt_verify(token, pl_clock_unix_ms() / 1000, &claims) != PL_OK)
-		return false;
-	*user = claims.user;
-	return true;
 }
 
 static void
 on_open(struct pl_sio_client *c, struct pl_request *rq)
 {
 	struct member *m = pl_mem_zalloc(sizeof(*m));
-	struct pl_str token;
 
 	m->socket.client = c;
 	pl_list_init(&m->socket.link);
 	pl_list_init(&m->socket.list_link);
 	c->app_data = m;
-	if (pl_request_token(rq, &token) == PL_OK)
-		m->token = pl_mem_strndup(token.ptr, token.len);
-	m->has_user = user_of(rq, &m->user);
+	pl_request_credentials(rq, &m->credentials);
 }
 
 /* A session belongs to whom its handshake named, or else to whom it let in: whoever else
@@ -89,13 +68,18 @@ static bool
 may_use(struct pl_sio_client *c, struct pl_request *rq)
 {
 	struct member *m = c->app_data;
-	struct pl_oid user;
+	struct pl_credentials now;
+	bool may;
 
-	if (!user_of(rq, &user))
-		return !m->has_user;
-	if (m->has_user)
-		return pl_oid_eq(&user, &m->user);
-	return !m->socket.user || pl_oid_eq(&user, &m->socket.user->id);
+	pl_request_credentials(rq, &now);
+	if (now.count == 0)
+		may = m->credentials.count == 0;
+	else if (m->credentials.count > 0)
+		may = pl_credentials_meet(&now, &m->credentials);
+	else
+		may = !m->socket.user || pl_credentials_name(&now, &m->socket.user->id);
+	pl_credentials_fini(&now);
+	return may;
 }
 
 /* Whoever says goodbye begins anew, as with socket.io: its client asks for recovery even then. */
@@ -322,6 +306,7 @@ refuse(struct member *m, enum pl_session_verdict verdict, int64_t now)
 	    [PL_SESSION_NO_TOKEN] = "{\"code\":\"NO_TOKEN\"}",
 	    [PL_SESSION_BAD_TOKEN] = "{\"code\":\"BAD_TOKEN\"}",
 	    [PL_SESSION_EXPIRED] = "{\"code\":\"EXPIRED\"}",
+	    [PL_SESSION_AMBIGUOUS] = "{\"code\":\"AMBIGUOUS_SESSION\"}",
 	};
 
 	/* Where the store does not answer, the client should come again: no refusal, an end. */
@@ -350,16 +335,23 @@ on_verdict(void *arg, enum pl_session_verdict verdict, const struct pl_jwt_claim
 	pl_sio_client_touch(m->socket.client);
 }
 
+/* auth.token of CONNECT. An empty one is none, as a cookie that was cleared. */
+static struct pl_str
+token_said(const struct pl_json *auth)
+{
+	struct pl_str token = PL_STR_NONE;
+
+	(void)!pl_json_str(pl_json_get(auth, "token"), &token);
+	return token;
+}
+
 static void
 on_connect(struct pl_sio_conn *conn, unsigned ns, const struct pl_json *auth, int64_t now)
 {
 	struct member *m = pl_sio_client_of(conn)->app_data;
-	struct pl_str token = pl_str(m->token), said, presence;
+	struct pl_str token = token_said(auth), presence;
 
 	(void)ns;
-	/* An empty one is none, as a cookie that was cleared. */
-	if (pl_json_str(pl_json_get(auth, "token"), &said) && said.len > 0)
-		token = said;
 	pl_mem_free(m->ask);
 	m->ask = recovery_asked(auth);
 	m->socket.is_delta = pl_json_str(pl_json_get(auth, "presence"), &presence) &&
@@ -368,12 +360,11 @@ on_connect(struct pl_sio_conn *conn, unsigned ns, const struct pl_json *auth, in
 		refuse(m, PL_SESSION_UNKNOWN, now);
 		return;
 	}
-	if (token.len == 0) {
-		refuse(m, PL_SESSION_NO_TOKEN, now);
-		return;
-	}
 	m->is_waiting = true;
-	pl_sessions_check(pl_app.sessions, token, on_verdict, m);
+	if (token.len > 0)
+		pl_sessions_check(pl_app.sessions, token, on_verdict, m);
+	else
+		pl_sessions_choose(pl_app.sessions, &m->credentials, on_verdict, m);
 }
 
 /* ---- what clients send ------------------------------------------------------------- */

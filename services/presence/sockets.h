@@ -1,8 +1,8 @@
 /*
  * sockets: the Socket.IO application: who may connect, and what clients may send.
  *
- * Who a socket is comes from the JWT of the handshake request (cookie or Authorization), or of
- * auth.token in CONNECT, which goes first; never from the query.  Threads: the loop's.
+ * Who a socket is comes from the JWT of the handshake request (web/credentials.h), or of auth.token
+ * in CONNECT, which goes first; never from the query.  Threads: the loop's.
  */
 #ifndef PRESENCE_SOCKETS_H
 #define PRESENCE_SOCKETS_H

@@ -299,7 +299,28 @@ read_claims(const struct pl_json *payload, struct pl_str signed_part, int64_t no
 	if (out->issued_unix_s > now_unix_s + ISSUED_AHEAD_S ||
 	    not_before > now_unix_s + LEEWAY_S)
 		return PL_E_INVALID;
-	return out->expires_unix_s <= now_unix_s - LEEWAY_S ? PL_E_TIMEOUT : PL_OK;
+	return pl_jwt_is_over(out, now_unix_s) ? PL_E_TIMEOUT : PL_OK;
+}
+
+static bool
+split_form(struct pl_str token, struct parts *out)
+{
+	return token.len > 0 && token.len <= PL_JWT_BYTES_MAX &&
+	       split_token(token, out) && mac_has_form(out->mac);
+}
+
+bool
+pl_jwt_has_form(struct pl_str token)
+{
+	struct parts parts;
+
+	return split_form(token, &parts);
+}
+
+bool
+pl_jwt_is_over(const struct pl_jwt_claims *claims, int64_t now_unix_s)
+{
+	return claims->expires_unix_s <= now_unix_s - LEEWAY_S;
 }
 
 enum pl_err
@@ -312,8 +333,7 @@ pl_jwt_verify(struct pl_str token, int64_t now_unix_s, struct pl_jwt_claims *cla
 	struct pl_str key_id;
 	enum pl_err err = PL_E_INVALID;
 
-	if (token.len == 0 || token.len > PL_JWT_BYTES_MAX ||
-	    !split_token(token, &parts) || !mac_has_form(parts.mac))
+	if (!split_form(token, &parts))
 		return PL_E_INVALID;
 	header = decode_object(parts.header);
 	payload = decode_object(parts.payload);

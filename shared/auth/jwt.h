@@ -43,5 +43,10 @@ enum pl_err pl_jwt_sign(const struct pl_oid *user, int64_t now_unix_s, struct pl
 /* PL_E_INVALID: not one of our tokens. PL_E_TIMEOUT: it was, and has expired. */
 enum pl_err pl_jwt_verify(
     struct pl_str token, int64_t now_unix_s, struct pl_jwt_claims *claims) PL_MUST_CHECK;
+/* Could pl_jwt_verify() take it? Looks at its length and its three parts alone, and costs next to
+ * nothing: most of what is no token falls here. */
+bool pl_jwt_has_form(struct pl_str token);
+/* Has a token that was good expired since? */
+bool pl_jwt_is_over(const struct pl_jwt_claims *claims, int64_t now_unix_s);
 
 #endif

@@ -61,7 +61,8 @@ const struct pl_setting pl_settings_table[] = {
 	SECRET("JWT_SECRET_PREVIOUS", NULL, NULL, KORE, jwt_secret_previous,
 	    "The secret before the last change; its tokens stay good until they expire.")
 	TEXT("COOKIE_NAME", "jwt", KORE, cookie_name,
-	    "Name of the session cookie; `__Host-jwt` is always Secure.")
+	    "Name of the session cookie; `__Host-jwt` is always Secure, and the cure where others share "
+	    "the domain.")
 	CHOICE("COOKIE_SAMESITE", "Strict", "Strict|Lax|None", AUTH, cookie_samesite,
 	    "SameSite of the cookie; `None` for a front end on another site.")
 	TEXT("ALLOWED_ORIGINS", NULL, KORE, allowed_origins,

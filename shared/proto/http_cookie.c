@@ -8,25 +8,19 @@ unquote(struct pl_str s)
 	return s;
 }
 
-enum pl_err
-pl_http_cookie_find(struct pl_str header, struct pl_str name, struct pl_str *value)
+bool
+pl_http_cookie_next(struct pl_str *rest, struct pl_str name, struct pl_str *value)
 {
-	struct pl_str pair, key, found = PL_STR_NONE;
-	bool seen = false;
+	struct pl_str pair, key;
 
-	while (pl_str_split(&header, ';', &pair)) {
+	while (pl_str_split(rest, ';', &pair)) {
 		if (pair.len == 0 || memchr(pair.ptr, '=', pair.len) == NULL)
 			continue;
 		pl_str_split(&pair, '=', &key); /* pair is then what follows the '=' */
 		if (!pl_str_eq(pl_str_trim(key), name))
 			continue;
-		if (seen)
-			return PL_E_CONFLICT;
-		seen = true;
-		found = unquote(pl_str_trim(pair));
+		*value = unquote(pl_str_trim(pair));
+		return true;
 	}
-	if (!seen)
-		return PL_E_NOT_FOUND;
-	*value = found;
-	return PL_OK;
+	return false;
 }

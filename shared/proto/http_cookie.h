@@ -1,27 +1,26 @@
 /*
- * http_cookie: one cookie out of a raw Cookie header.
+ * http_cookie: the cookies of one name out of a raw Cookie header.
  *
- *   Cookie: SID=31d4; lang=en-US; jwt="eyJ..."      find "jwt": eyJ...
+ *   Cookie: SID=31d4; jwt="eyJ..."; jwt=x           of "jwt": eyJ..., then x
  *
  * Pairs are split at ';', a pair at its first '='. Spaces and tabs around name and value
  * and one pair of double quotes around the value are not part of them. Names are compared
  * exactly. A piece without '=' is no cookie. Nothing is decoded.
  *
- * A name that occurs twice is reported and never guessed at: whoever can set a cookie on
- * a parent domain or a longer path could otherwise choose which one we read. A request
- * with several Cookie headers: join them with "; " first (RFC 9113 §8.2.3).
+ * A name may occur more than once: whoever can set a cookie for a parent domain or a longer path
+ * puts his beside ours, and the order tells nothing (RFC 6265 §4.2.2). So all are given, and
+ * the caller must have another way to tell which is ours. Of a request with several Cookie lines
+ * each is read like this.
  *
- * Source: RFC 6265 §4.2.1, §5.4.  Threads: any.
+ * Source: RFC 6265 §4.2, §5.4.  Threads: any.
  */
 #ifndef PL_PROTO_HTTP_COOKIE_H
 #define PL_PROTO_HTTP_COOKIE_H
 
-#include "base/err.h"
 #include "base/str.h"
 
-/* The value of the cookie `name`, borrowed from header. PL_E_NOT_FOUND; PL_E_CONFLICT
- * when the name occurs more than once, even with equal values. */
-enum pl_err pl_http_cookie_find(
-    struct pl_str header, struct pl_str name, struct pl_str *value) PL_MUST_CHECK;
+/* The value of the next cookie `name` in *rest, borrowed from it; *rest is then what follows.
+ * False: there is none, *value is untouched, and *rest is at its end. */
+bool pl_http_cookie_next(struct pl_str *rest, struct pl_str name, struct pl_str *value);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <strings.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "proto/http_origin.h"
@@ -133,42 +134,47 @@ on_verdict(void *arg, enum pl_session_verdict verdict, const struct pl_jwt_claim
 	case PL_SESSION_EXPIRED:
 		pl_reply_problem(rq, PL_PROBLEM_BAD_TOKEN);
 		break;
+	case PL_SESSION_AMBIGUOUS:
+		pl_reply_problem(rq, PL_PROBLEM_AMBIGUOUS);
+		break;
 	case PL_SESSION_UNKNOWN:
 		pl_reply_problem(rq, PL_PROBLEM_BUSY);
 		break;
 	}
 }
 
-enum pl_err
-pl_request_token(const struct pl_request *rq, struct pl_str *token)
+/* Of all its Cookie lines: HTTP/2 and some proxies split one, and kore does not join them. */
+static void
+add_cookies(struct pl_credentials *c, const struct pl_request *rq,
+    enum pl_credential_place place, const char *name, int64_t now_s)
 {
-	/* The parts of a split header belong together, and kore does not join them: then it
-	 * could hide a second cookie. */
-	if (pl_request_header_repeats(rq, "cookie"))
-		return PL_E_INVALID;
-	return pl_sessions_token(pl_request_header(rq, "cookie"),
-	    pl_request_header(rq, "authorization"), token);
+	struct pl_str line;
+
+	for (size_t it = 0; (line = pl_request_header_next(rq, "cookie", &it)).ptr;)
+		pl_credentials_add_cookies(c, place, pl_str(name), line, now_s);
+}
+
+void
+pl_request_credentials(const struct pl_request *rq, struct pl_credentials *out)
+{
+	int64_t now_s = pl_clock_unix_ms() / 1000;
+
+	pl_credentials_init(out);
+	add_cookies(out, rq, PL_CREDENTIAL_COOKIE, pl_settings.cookie_name, now_s);
+	if (strcmp(pl_settings.cookie_name, "jwt") != 0)
+		add_cookies(out, rq, PL_CREDENTIAL_OLD_COOKIE, "jwt", now_s);
+	pl_credentials_add_bearer(out, pl_request_header(rq, "authorization"), now_s);
+	pl_sessions_drop_revoked(pl_app.sessions, out);
 }
 
 static void
 authenticate(struct pl_request *rq)
 {
-	struct pl_str token;
+	struct pl_credentials c;
 
-	if (pl_request_token(rq, &token) == PL_OK)
-		pl_sessions_check(pl_app.sessions, token, on_verdict, rq);
-	else
-		on_verdict(rq, PL_SESSION_NO_TOKEN, NULL);
-}
-
-/* Two cookies of the name: one of them may be somebody else's doing, and a logout that guessed
- * would leave the other one good. */
-static bool
-is_of_two_minds(const struct pl_request *rq)
-{
-	struct pl_str token;
-
-	return !pl_service.is_bare && pl_request_token(rq, &token) == PL_E_INVALID;
+	pl_request_credentials(rq, &c);
+	pl_sessions_choose(pl_app.sessions, &c, on_verdict, rq);
+	pl_credentials_fini(&c);
 }
 
 /* ---- the way -------------------------------------------------------------------------- */
@@ -206,8 +212,6 @@ run_route(struct pl_request_impl *x, enum pl_http_origin origin)
 	if (((flags & PL_ROUTE_ORIGIN) && origin == PL_ORIGIN_REFUSED) ||
 	    (!(flags & PL_ROUTE_RAW) && changes_state(rq) && !may_change(rq, origin)))
 		pl_reply_problem(rq, PL_PROBLEM_ORIGIN);
-	else if (is_of_two_minds(rq))
-		pl_reply_problem(rq, PL_PROBLEM_BAD_REQUEST);
 	else if (flags & PL_ROUTE_AUTH)
 		authenticate(rq);
 	else

@@ -16,6 +16,8 @@ static const struct {
 } problems[] = {
     [PL_PROBLEM_NO_TOKEN] = {401, "NO_TOKEN", "Unauthorized - No Token Provided"},
     [PL_PROBLEM_BAD_TOKEN] = {401, "BAD_TOKEN", "Unauthorized - Invalid Token"},
+    [PL_PROBLEM_AMBIGUOUS] = {401, "AMBIGUOUS_SESSION",
+	"Unauthorized - Sessions Of Two Users, Log Out First"},
     [PL_PROBLEM_BAD_LOGIN] = {400, "BAD_LOGIN", "Invalid username or password"},
     [PL_PROBLEM_USERNAME_TAKEN] = {400, "USERNAME_TAKEN", "Username already exists"},
     [PL_PROBLEM_NO_USER] = {404, "USER_NOT_FOUND", "User not found"},
@@ -125,7 +127,7 @@ add_challenge(struct pl_request *rq, enum pl_problem problem)
 {
 	if (problem == PL_PROBLEM_NO_TOKEN)
 		pl_reply_header(rq, "www-authenticate", "Bearer");
-	else if (problem == PL_PROBLEM_BAD_TOKEN)
+	else if (problem == PL_PROBLEM_BAD_TOKEN || problem == PL_PROBLEM_AMBIGUOUS)
 		pl_reply_header(rq, "www-authenticate", "Bearer error=\"invalid_token\"");
 }
 

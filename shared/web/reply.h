@@ -11,6 +11,7 @@
 enum pl_problem {
 	PL_PROBLEM_NO_TOKEN,          /* 401 Unauthorized - No Token Provided */
 	PL_PROBLEM_BAD_TOKEN,         /* 401 Unauthorized - Invalid Token */
+	PL_PROBLEM_AMBIGUOUS,         /* 401 AMBIGUOUS_SESSION */
 	PL_PROBLEM_BAD_LOGIN,         /* 400 Invalid username or password */
 	PL_PROBLEM_USERNAME_TAKEN,    /* 400 Username already exists */
 	PL_PROBLEM_NO_USER,           /* 404 User not found */

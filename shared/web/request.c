@@ -5,14 +5,25 @@
 #include "web/reply.h"
 
 struct pl_str
-pl_request_header(const struct pl_request *rq, const char *name)
+pl_request_header_next(const struct pl_request *rq, const char *name, size_t *it)
 {
 	const struct pl_request_impl *x = pl_exchange_of(rq);
 
-	for (size_t i = 0; i < x->header_count; i++)
-		if (strcasecmp(x->headers[i].name, name) == 0)
-			return pl_str_trim(pl_str(x->headers[i].value));
+	while (*it < x->header_count) {
+		const struct pl_exchange_header *h = &x->headers[(*it)++];
+
+		if (strcasecmp(h->name, name) == 0)
+			return pl_str_trim(pl_str(h->value));
+	}
 	return PL_STR_NONE;
+}
+
+struct pl_str
+pl_request_header(const struct pl_request *rq, const char *name)
+{
+	size_t it = 0;
+
+	return pl_request_header_next(rq, name, &it);
 }
 
 bool

@@ -9,9 +9,9 @@
 #ifndef PL_WEB_REQUEST_H
 #define PL_WEB_REQUEST_H
 
-#include "auth/jwt.h"
 #include "base/json.h"
 #include "proto/trace.h"
+#include "web/credentials.h"
 
 struct pl_request {
 	struct pl_str method;
@@ -35,9 +35,12 @@ bool pl_request_header_repeats(const struct pl_request *rq, const char *name);
 /* The address of the client as the gateway saw it: X-Forwarded-For, which the gateway
  * always sets anew. */
 struct pl_str pl_request_client_address(const struct pl_request *rq);
-/* Its token, as pl_sessions_token() finds it (web/sessions.h). */
-enum pl_err pl_request_token(
-    const struct pl_request *rq, struct pl_str *token) PL_MUST_CHECK;
+/* The tokens it brings that may count, none that is known to be revoked: fini them. */
+void pl_request_credentials(const struct pl_request *rq, struct pl_credentials *out);
+/* As pl_request_header(), of the lines of that name from *it on, which starts at 0: the next one
+ * each time. ptr NULL: no more. */
+struct pl_str pl_request_header_next(
+    const struct pl_request *rq, const char *name, size_t *it);
 /* X-Request-Id, for logs. */
 struct pl_str pl_request_id(const struct pl_request *rq);
 /* Its traceparent; one that begins here where it brings none, the same at each call. */

@@ -7,8 +7,6 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
-#include "ops/settings.h"
-#include "proto/http_cookie.h"
 #include "web/revoked.h"
 
 #define TICK_MS       1000
@@ -317,38 +315,157 @@ pl_sessions_user_is_gone(struct pl_sessions *ss, const struct pl_oid *user)
 
 /* ---- the check ---- */
 
-void
-pl_sessions_check(struct pl_sessions *ss, struct pl_str token,
-    void (*on_verdict)(
-	void *arg, enum pl_session_verdict verdict, const struct pl_jwt_claims *claims),
-    void *arg)
+typedef void verdict_fn(
+    void *arg, enum pl_session_verdict verdict, const struct pl_jwt_claims *claims);
+
+/* claims, of a token that was verified. */
+static void
+check_claims(struct pl_sessions *ss, const struct pl_jwt_claims *claims,
+    verdict_fn *on_verdict, void *arg)
 {
-	struct pl_jwt_claims claims;
-	enum pl_err err = pl_jwt_verify(token, unix_now_s(), &claims);
 	struct known_user *u;
 	struct check *check;
 
-	if (err != PL_OK || pl_revoked_has(&ss->revoked, &claims)) {
-		on_verdict(arg,
-		    err == PL_E_TIMEOUT ? PL_SESSION_EXPIRED : PL_SESSION_BAD_TOKEN,
-		    NULL);
+	if (pl_revoked_has(&ss->revoked, claims)) {
+		on_verdict(arg, PL_SESSION_BAD_TOKEN, NULL);
 		return;
 	}
 	if (!revocations_are_current(ss)) {
 		on_verdict(arg, PL_SESSION_UNKNOWN, NULL);
 		return;
 	}
-	u = user_entry(ss, &claims.user);
+	u = user_entry(ss, &claims->user);
 	if (u->until_mono_ms > pl_loop_now_ms(ss->loop)) {
-		on_verdict(arg, PL_SESSION_OK, &claims);
+		on_verdict(arg, PL_SESSION_OK, claims);
 		return;
 	}
 	check = pl_mem_zalloc(sizeof(*check));
-	*check = (struct check){.claims = claims, .on_verdict = on_verdict, .arg = arg};
+	*check = (struct check){.claims = *claims, .on_verdict = on_verdict, .arg = arg};
 	if (!look_up(ss, u, check)) {
 		pl_mem_free(check);
 		on_verdict(arg, PL_SESSION_UNKNOWN, NULL);
 	}
+}
+
+void
+pl_sessions_check(
+    struct pl_sessions *ss, struct pl_str token, verdict_fn *on_verdict, void *arg)
+{
+	struct pl_jwt_claims claims;
+	enum pl_err err = pl_jwt_verify(token, unix_now_s(), &claims);
+
+	if (err == PL_OK)
+		check_claims(ss, &claims, on_verdict, arg);
+	else
+		on_verdict(arg,
+		    err == PL_E_TIMEOUT ? PL_SESSION_EXPIRED : PL_SESSION_BAD_TOKEN,
+		    NULL);
+}
+
+/* ---- one of several ---- */
+
+/* Looks at one after the other, each with its own wait for the store. */
+struct choice {
+	struct pl_sessions *ss;
+	const struct pl_credential *found; /* the first that is good; NULL: none yet */
+	size_t next;
+	bool has_expired;
+	verdict_fn *on_verdict;
+	void *arg;
+	size_t count;
+	struct pl_credential items[];
+};
+
+static void
+choice_end(struct choice *ch, enum pl_session_verdict verdict)
+{
+	ch->on_verdict(
+	    ch->arg, verdict, verdict == PL_SESSION_OK ? &ch->found->claims : NULL);
+	pl_mem_free(ch);
+}
+
+/* May this one change what is chosen? */
+static bool
+matters(const struct choice *ch, const struct pl_credential *it)
+{
+	return ch->found == NULL ||
+	       (it->place == ch->found->place &&
+		   !pl_oid_eq(&it->claims.user, &ch->found->claims.user));
+}
+
+static void choice_go_on(struct choice *ch);
+
+static void
+on_looked_at(
+    void *arg, enum pl_session_verdict verdict, const struct pl_jwt_claims *claims)
+{
+	struct choice *ch = arg;
+
+	(void)claims; /* those of the item */
+	if (verdict == PL_SESSION_UNKNOWN) {
+		choice_end(ch, PL_SESSION_UNKNOWN);
+	} else if (verdict != PL_SESSION_OK) {
+		choice_go_on(ch);
+	} else if (ch->found != NULL) {
+		choice_end(ch, PL_SESSION_AMBIGUOUS);
+	} else {
+		ch->found = &ch->items[ch->next - 1];
+		choice_go_on(ch);
+	}
+}
+
+static void
+choice_go_on(struct choice *ch)
+{
+	while (ch->next < ch->count) {
+		const struct pl_credential *it = &ch->items[ch->next++];
+
+		if (!matters(ch, it) || pl_revoked_has(&ch->ss->revoked, &it->claims))
+			continue;
+		if (!pl_jwt_is_over(&it->claims, unix_now_s())) {
+			check_claims(ch->ss, &it->claims, on_looked_at, ch);
+			return;
+		}
+		ch->has_expired = true;
+	}
+	if (ch->found != NULL)
+		choice_end(ch, PL_SESSION_OK);
+	else
+		choice_end(
+		    ch, ch->has_expired ? PL_SESSION_EXPIRED : PL_SESSION_BAD_TOKEN);
+}
+
+void
+pl_sessions_choose(struct pl_sessions *ss, const struct pl_credentials *c,
+    verdict_fn *on_verdict, void *arg)
+{
+	struct choice *ch;
+
+	if (!c->has_token) {
+		on_verdict(arg, PL_SESSION_NO_TOKEN, NULL);
+		return;
+	}
+	ch = pl_mem_zalloc(sizeof(*ch) + c->count * sizeof(ch->items[0]));
+	ch->ss = ss;
+	ch->has_expired = c->has_expired;
+	ch->on_verdict = on_verdict;
+	ch->arg = arg;
+	ch->count = c->count;
+	if (c->count > 0)
+		memcpy(ch->items, c->items, c->count * sizeof(ch->items[0]));
+	choice_go_on(ch);
+}
+
+static bool
+is_revoked(const void *set, const struct pl_jwt_claims *claims)
+{
+	return pl_revoked_has(set, claims);
+}
+
+void
+pl_sessions_drop_revoked(const struct pl_sessions *ss, struct pl_credentials *c)
+{
+	pl_credentials_drop(c, is_revoked, &ss->revoked);
 }
 
 int64_t
@@ -361,44 +478,6 @@ bool
 pl_sessions_are_current(const struct pl_sessions *ss)
 {
 	return revocations_are_current(ss);
-}
-
-/* ---- the token of a request ---- */
-
-static enum pl_err
-cookie_token(struct pl_str header, const char *name, struct pl_str *token)
-{
-	enum pl_err err = pl_http_cookie_find(header, pl_str(name), token);
-
-	if (err == PL_OK && token->len == 0)
-		return PL_E_NOT_FOUND; /* cleared */
-	return err == PL_E_CONFLICT ? PL_E_INVALID : err;
-}
-
-static bool
-bearer_token(struct pl_str authorization, struct pl_str *token)
-{
-	struct pl_str scheme, rest = authorization;
-
-	if (!pl_str_split(&rest, ' ', &scheme) ||
-	    !pl_str_eq_nocase(scheme, PL_STR("bearer")))
-		return false;
-	*token = pl_str_trim(rest);
-	return token->len > 0;
-}
-
-enum pl_err
-pl_sessions_token(
-    struct pl_str cookie_header, struct pl_str authorization, struct pl_str *token)
-{
-	enum pl_err err = cookie_token(cookie_header, pl_settings.cookie_name, token);
-
-	/* Sessions from before COOKIE_NAME was set. */
-	if (err == PL_E_NOT_FOUND)
-		err = cookie_token(cookie_header, "jwt", token);
-	if (err != PL_E_NOT_FOUND)
-		return err;
-	return bearer_token(authorization, token) ? PL_OK : PL_E_NOT_FOUND;
 }
 
 /* ---- life ---- */

@@ -11,6 +11,7 @@
 #include "bus/events.h"
 #include "bus/bus.h"
 #include "store/store_async.h"
+#include "web/credentials.h"
 
 struct pl_sessions;
 
@@ -19,6 +20,7 @@ enum pl_session_verdict {
 	PL_SESSION_NO_TOKEN,
 	PL_SESSION_BAD_TOKEN, /* forged, malformed, revoked, or of a user who is gone */
 	PL_SESSION_EXPIRED,
+	PL_SESSION_AMBIGUOUS, /* good tokens of two people, and nothing to tell whose it is */
 	PL_SESSION_UNKNOWN, /* the store did not answer: 503, never a yes */
 };
 
@@ -36,6 +38,14 @@ void pl_sessions_check(struct pl_sessions *ss, struct pl_str token,
     void (*on_verdict)(
 	void *arg, enum pl_session_verdict verdict, const struct pl_jwt_claims *claims),
     void *arg);
+/* Whose session do these name? The first that stands the same check; what does not is passed
+ * over. Then its place is looked through for a second person. As above; c is copied. */
+void pl_sessions_choose(struct pl_sessions *ss, const struct pl_credentials *c,
+    void (*on_verdict)(
+	void *arg, enum pl_session_verdict verdict, const struct pl_jwt_claims *claims),
+    void *arg);
+/* Take out of c those that are known to be revoked. */
+void pl_sessions_drop_revoked(const struct pl_sessions *ss, struct pl_credentials *c);
 /* The first second whose tokens of user are good, where he logged out everywhere; else 0. A new
  * token is from then or later (pl_jwt_sign()). */
 int64_t pl_sessions_valid_after(const struct pl_sessions *ss, const struct pl_oid *user);
@@ -46,10 +56,5 @@ void pl_sessions_revoked(struct pl_sessions *ss, const struct pl_revocation *r);
 /* presence: hear of every revocation, to end its sockets. One listener. */
 void pl_sessions_on_revoked(struct pl_sessions *ss,
     void (*on_revoked)(void *arg, const struct pl_revocation *r), void *arg);
-
-/* The token of a request: the cookie (COOKIE_NAME, also jwt), else Authorization: Bearer.
- * PL_E_NOT_FOUND: none; PL_E_INVALID: the cookie occurs twice. */
-enum pl_err pl_sessions_token(struct pl_str cookie_header, struct pl_str authorization,
-    struct pl_str *token) PL_MUST_CHECK;
 
 #endif

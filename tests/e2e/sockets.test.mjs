@@ -30,12 +30,22 @@ describe('a session belongs to whom its handshake named', () => {
     const [ann, eve] = [await Person.signUp(base(), 'ann'), await Person.signUp(base(), 'eve')];
     const sid = await openPolling(ann);
     assert.equal((await ann.post(path(sid), '40', { 'content-type': 'text/plain' })).status, 200);
-    for (const cookie of [eve.cookie, '', 'jwt=a.b.c']) {
+    for (const cookie of [eve.cookie, `jwt=a.b.c; ${eve.cookie}`, '', 'jwt=a.b.c']) {
       assert.equal((await ann.get(path(sid), { cookie })).status, 400);
       assert.equal((await ann.post(path(sid), '42["typing",{}]', { cookie, 'content-type': 'text/plain' })).status, 400);
       assert.equal(await upgrade({ Cookie: cookie }, `EIO=4&transport=websocket&sid=${sid}`), 400);
     }
     assert.match((await ann.get(path(sid))).text, /^40\{"sid"/);
+  });
+
+  test('whose cookie another application\'s joins goes on, and two people\'s go on for either of them alone', async () => {
+    const [ann, bob, eve] = [await Person.signUp(base(), 'ann'), await Person.signUp(base(), 'bob'), await Person.signUp(base(), 'eve')];
+    const sid = await openPolling(ann);
+    const as = (cookie) => ann.post(path(sid), '42["x"]', { cookie, 'content-type': 'text/plain' });
+    assert.equal((await ann.post(path(sid), '40', { cookie: `jwt=x; ${ann.cookie}`, 'content-type': 'text/plain' })).status, 200);
+    assert.equal((await as(`${bob.cookie}; ${ann.cookie}`)).status, 200);
+    assert.equal((await as(`${bob.cookie}; ${eve.cookie}`)).status, 400);
+    assert.equal((await ann.get(path(sid), { cookie: '', authorization: `Bearer ${eve.cookie.split('=')[1]}` })).status, 400);
   });
 
   test('its user with a newer token goes on', async () => {

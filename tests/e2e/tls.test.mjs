@@ -82,6 +82,15 @@ test('answers over HTTP/2, in parallel', async () => {
   assert.match(answers.at(-1).text, /<!doctype html>/i);
 });
 
+test('over HTTP/2 a cookie that is split over headers is one, and one of our name beside ours does no harm', async () => {
+  const [ann, bob] = [await signUp(), await signUp()];
+  const name = ann.cookie.split('=')[0];
+  const answers = await askHttp2(...[['a=b', ann.cookie], [`${name}=x`, ann.cookie, 'c=d'], [ann.cookie, `${name}=x; ${name}=`], [ann.cookie, bob.cookie]]
+    .map((cookie) => ({ ':path': '/api/auth/me', cookie })));
+  assert.deepEqual(answers.map(({ status }) => status), [200, 200, 200, 401]);
+  assert.match(answers[3].text, /AMBIGUOUS_SESSION/);
+});
+
 test('over HTTP/2, too, a header that means something once may not come twice', async () => {
   const post = { ':method': 'POST', ':path': '/api/auth/login', body: '{}' };
   const [once, twice] = await askHttp2({ ...post, 'x-socket-id': 'a', 'content-type': 'application/json' },

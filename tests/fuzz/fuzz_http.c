@@ -39,8 +39,11 @@ static void
 try_cookie(struct pl_str *rest)
 {
 	struct pl_str header = next_line(rest), name = next_line(rest), value = {0};
+	struct pl_str left = header;
 
-	if (pl_http_cookie_find(header, name, &value) == PL_OK && value.len > 0) {
+	while (pl_http_cookie_next(&left, name, &value)) {
+		if (value.len == 0)
+			continue;
 		assert(value.ptr >= header.ptr);
 		assert(value.ptr + value.len <= header.ptr + header.len);
 		assert(memchr(value.ptr, ';', value.len) == NULL);

@@ -11,7 +11,6 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "ops/settings.h"
 #include "support/fake_loop.h"
 #include "web/sessions.h"
 
@@ -109,9 +108,9 @@ write_now(struct fixture *f, struct writing *w)
 }
 
 static void
-add_user(struct fixture *f)
+add_user(struct fixture *f, const char *name)
 {
-	struct pl_signup form = {.full_name = PL_STR("Ann"), .username = PL_STR("ann")};
+	struct pl_signup form = {.full_name = pl_str(name), .username = pl_str(name)};
 	struct pl_user user;
 	struct writing w = {.call.write.kind = PL_WRITE_USER};
 
@@ -152,7 +151,7 @@ setup(void **state)
 	f->loop = fake_loop_new();
 	f->store = pl_store_async_new(f->loop, &config, 1);
 	f->bus = pl_bus_local_new(f->loop);
-	add_user(f);
+	add_user(f, "ann");
 	f->ss = pl_sessions_new(f->loop, f->store, f->bus);
 	assert_true(fake_loop_until(f->loop, is_current, f));
 	*state = f;
@@ -363,42 +362,143 @@ forgets_users_after_a_while_and_asks_again(void **state)
 	pl_buf_fini(&token);
 }
 
-/* ---- the token of a request ---- */
+/* ---- one of several ---- */
 
-static void
-check_token(
-    const char *cookie, const char *authorization, enum pl_err err, const char *wanted)
+static enum pl_session_verdict
+choose(struct fixture *f, const struct pl_credentials *c, const struct pl_oid *wanted)
 {
-	struct pl_str token = PL_STR_NONE;
+	struct answer a = {0};
 
-	assert_int_equal(
-	    pl_sessions_token(pl_str(cookie), pl_str(authorization), &token), err);
-	if (err == PL_OK)
-		assert_true(pl_str_eq(token, pl_str(wanted)));
+	pl_sessions_choose(f->ss, c, on_verdict, &a);
+	assert_true(fake_loop_until(f->loop, is_answered, &a));
+	fake_loop_run(f->loop);
+	assert_int_equal(a.calls, 1);
+	if (a.verdict == PL_SESSION_OK)
+		assert_true(pl_oid_eq(&a.claims.user, wanted));
+	return a.verdict;
 }
 
 static void
-finds_the_token_of_a_request(void **state)
+add(struct pl_credentials *c, enum pl_credential_place place, struct pl_buf *token)
 {
-	char own[] = "__Host-jwt", plain[] = "jwt";
+	char line[8 + PL_JWT_BYTES_MAX];
 
-	(void)state;
-	pl_settings.cookie_name = plain;
-	check_token(NULL, NULL, PL_E_NOT_FOUND, NULL);
-	check_token("jwt=a", NULL, PL_OK, "a");
-	check_token("x=1; jwt=a; y=2", "Bearer b", PL_OK, "a");
-	check_token("x=1", "Bearer b", PL_OK, "b");
-	check_token(NULL, "bearer  b ", PL_OK, "b");
-	check_token(NULL, "Basic b", PL_E_NOT_FOUND, NULL);
-	check_token(NULL, "Bearer", PL_E_NOT_FOUND, NULL);
-	check_token(NULL, "Bearer ", PL_E_NOT_FOUND, NULL);
-	check_token("jwt=", "Bearer b", PL_OK, "b"); /* a cleared cookie */
-	check_token("jwt=a; jwt=a", "Bearer b", PL_E_INVALID, NULL);
-	pl_settings.cookie_name = own;
-	check_token("jwt=a; __Host-jwt=b", NULL, PL_OK, "b");
-	check_token("jwt=a", NULL, PL_OK, "a");
-	check_token("__Host-jwt=a; __Host-jwt=b; jwt=c", NULL, PL_E_INVALID, NULL);
-	pl_settings.cookie_name = NULL;
+	snprintf(line, sizeof(line), "jwt=%s", token->data);
+	pl_credentials_add_cookies(
+	    c, place, PL_STR("jwt"), pl_str(line), pl_clock_unix_ms() / 1000);
+	pl_buf_fini(token);
+}
+
+static void
+add_token(struct pl_credentials *c, enum pl_credential_place place,
+    const struct pl_oid *user, int64_t age_s)
+{
+	struct pl_revocation e;
+	struct pl_buf token;
+
+	sign(user, age_s, &token, &e);
+	add(c, place, &token);
+}
+
+static void
+chooses_the_first_that_stands_and_passes_over_the_rest(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_credentials c;
+	struct pl_revocation e;
+	struct pl_buf token;
+	struct pl_oid nobody;
+
+	pl_oid_new(&nobody);
+	pl_credentials_init(&c);
+	assert_int_equal(choose(f, &c, NULL), PL_SESSION_NO_TOKEN);
+	add_token(&c, PL_CREDENTIAL_COOKIE, &nobody, 0);
+	assert_int_equal(choose(f, &c, NULL), PL_SESSION_BAD_TOKEN);
+	sign(&f->user, 0, &token, &e);
+	pl_sessions_revoked(f->ss, &e);
+	add(&c, PL_CREDENTIAL_COOKIE, &token);
+	assert_int_equal(choose(f, &c, NULL), PL_SESSION_BAD_TOKEN);
+	add_token(&c, PL_CREDENTIAL_COOKIE, &nobody, 1);
+	add_token(&c, PL_CREDENTIAL_COOKIE, &f->user, 0);
+	add_token(&c, PL_CREDENTIAL_COOKIE, &f->user, 1);
+	assert_int_equal(c.count, 5);
+	assert_int_equal(choose(f, &c, &f->user), PL_SESSION_OK);
+	assert_int_equal(choose(f, &c, &f->user), PL_SESSION_OK); /* now remembered */
+	pl_sessions_drop_revoked(f->ss, &c);
+	assert_int_equal(c.count, 4);
+	assert_int_equal(choose(f, &c, &f->user), PL_SESSION_OK);
+	pl_credentials_fini(&c);
+}
+
+static void
+finds_two_people_in_one_place_ambiguous(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ann = f->user, bob;
+	struct pl_credentials c;
+
+	add_user(f, "bob");
+	bob = f->user;
+	pl_credentials_init(&c);
+	add_token(&c, PL_CREDENTIAL_COOKIE, &ann, 0);
+	add_token(&c, PL_CREDENTIAL_OLD_COOKIE, &bob, 0); /* a later place: passed over */
+	add_token(&c, PL_CREDENTIAL_BEARER, &bob, 0);
+	assert_int_equal(choose(f, &c, &ann), PL_SESSION_OK);
+	pl_credentials_fini(&c);
+	add_token(&c, PL_CREDENTIAL_COOKIE, &ann, 0);
+	add_token(&c, PL_CREDENTIAL_COOKIE, &ann, 1);
+	add_token(&c, PL_CREDENTIAL_COOKIE, &bob, 0);
+	assert_int_equal(choose(f, &c, NULL), PL_SESSION_AMBIGUOUS);
+	assert_int_equal(choose(f, &c, NULL), PL_SESSION_AMBIGUOUS); /* by memory */
+	pl_credentials_fini(&c);
+}
+
+static void
+goes_on_to_the_next_place_where_nobody_of_one_is_left(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_credentials c;
+	struct pl_oid nobody;
+
+	pl_oid_new(&nobody);
+	pl_credentials_init(&c);
+	add_token(&c, PL_CREDENTIAL_COOKIE, &nobody, 0);
+	add_token(&c, PL_CREDENTIAL_BEARER, &f->user, 0);
+	assert_int_equal(choose(f, &c, &f->user), PL_SESSION_OK);
+	pl_credentials_fini(&c);
+	add_token(&c, PL_CREDENTIAL_COOKIE, &nobody, PL_JWT_LIFETIME_S + 60);
+	assert_int_equal(choose(f, &c, NULL), PL_SESSION_EXPIRED);
+	pl_credentials_fini(&c);
+}
+
+static void
+looks_again_at_what_expired_since(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_credentials c;
+
+	pl_credentials_init(&c);
+	add_token(&c, PL_CREDENTIAL_COOKIE, &f->user, PL_JWT_LIFETIME_S - 60);
+	c.items[0].claims.expires_unix_s -= 120;
+	assert_int_equal(choose(f, &c, NULL), PL_SESSION_EXPIRED);
+	pl_credentials_fini(&c);
+}
+
+static void
+does_not_choose_while_revocations_are_unknown(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_credentials c;
+
+	pl_credentials_init(&c);
+	add_token(&c, PL_CREDENTIAL_COOKIE, &f->user, 0);
+	assert_int_equal(choose(f, &c, &f->user), PL_SESSION_OK);
+	pl_sessions_free(f->ss);
+	f->ss = pl_sessions_new(f->loop, f->store, f->bus);
+	assert_int_equal(choose(f, &c, NULL), PL_SESSION_UNKNOWN);
+	assert_true(fake_loop_until(f->loop, is_current, f));
+	assert_int_equal(choose(f, &c, &f->user), PL_SESSION_OK);
+	pl_credentials_fini(&c);
 }
 
 int
@@ -415,7 +515,11 @@ main(void)
 	    TEST(knows_after_a_start_what_was_revoked_before),
 	    TEST(refuses_all_of_a_user_that_are_from_before_a_time),
 	    TEST(forgets_users_after_a_while_and_asks_again),
-	    cmocka_unit_test(finds_the_token_of_a_request),
+	    TEST(chooses_the_first_that_stands_and_passes_over_the_rest),
+	    TEST(finds_two_people_in_one_place_ambiguous),
+	    TEST(goes_on_to_the_next_place_where_nobody_of_one_is_left),
+	    TEST(looks_again_at_what_expired_since),
+	    TEST(does_not_choose_while_revocations_are_unknown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,78 @@
+-- headers: what of some headers goes on to the services, where a pattern cannot say it.
+--
+-- Cookies: kore takes 8 KiB of headers, in ASCII, and refuses the whole request otherwise; cookies of
+-- other applications on our host, or of hosts beside ours, must not lock anyone out like that. So
+-- where they are too long or not ASCII, only those go on that may be a session: of our name (or
+-- jwt, which the services take, too) and in the form of a token, each once. Where even these are too
+-- many, the longest stay behind: ours are short.
+
+local BYTES_MAX = 4000
+
+-- A cookie by one of the two names as "name=value", and whether it has the form of a token.
+local function read(pair, own_name)
+	local name, value = pair:match("^[ \t]*([^=]-)[ \t]*=[ \t]*(.-)[ \t]*$")
+
+	if name ~= own_name and name ~= "jwt" then
+		return nil
+	end
+	value = value:match('^"(.*)"$') or value
+	return name .. "=" .. value, value:find("^[%w_-]+%.[%w_-]+%.[%w_-]+$") ~= nil
+end
+
+local function tokens_in(cookies, own_name)
+	local list, seen, bytes = {}, {}, 0
+
+	for pair in cookies:gmatch("[^;]+") do
+		local cookie, is_token = read(pair, own_name)
+
+		if is_token and not seen[cookie] then
+			seen[cookie] = true
+			table.insert(list, cookie)
+			bytes = bytes + #cookie + 2
+		end
+	end
+	return list, bytes
+end
+
+-- Some cookie of ours that is no token: the answer then is that it is bad, not that there is none.
+local function has_other(cookies, own_name)
+	for pair in cookies:gmatch("[^;]+") do
+		local cookie = read(pair, own_name)
+
+		if cookie and not cookie:find("=$") then
+			return true
+		end
+	end
+	return false
+end
+
+local function longest(list)
+	local at = 1
+
+	for i = 2, #list do
+		if #list[i] >= #list[at] then
+			at = i
+		end
+	end
+	return at
+end
+
+-- For set_by_lua. nginx has joined the lines of a split Cookie header.
+local function cookies(own_name)
+	local all = ngx.var.http_cookie or ""
+	local list, bytes
+
+	if #all <= BYTES_MAX and not all:find("[^ -~]") then
+		return all
+	end
+	list, bytes = tokens_in(all, own_name)
+	while bytes > BYTES_MAX do
+		bytes = bytes - #table.remove(list, longest(list)) - 2
+	end
+	if #list == 0 and has_other(all, own_name) then
+		return own_name .. "=x"
+	end
+	return table.concat(list, "; ")
+end
+
+return {cookies = cookies}
