@@ -63,7 +63,9 @@ on_open(struct pl_sio_client *c, struct pl_request *rq)
 }
 
 /* A session belongs to whom its handshake named, or else to whom it let in: whoever else
- * learns its sid cannot use it. */
+ * learns its sid cannot use it. A request that names nobody proves by the sid alone, which only the
+ * handshake's answer told, that it belongs to the session: some clients send their cookie with
+ * the handshake and never again (python-socketio). A token that is not good names nobody. */
 static bool
 may_use(struct pl_sio_client *c, struct pl_request *rq)
 {
@@ -73,7 +75,7 @@ may_use(struct pl_sio_client *c, struct pl_request *rq)
 
 	pl_request_credentials(rq, &now);
 	if (now.count == 0)
-		may = m->credentials.count == 0;
+		may = true;
 	else if (m->credentials.count > 0)
 		may = pl_credentials_meet(&now, &m->credentials);
 	else

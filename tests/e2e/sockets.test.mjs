@@ -3,11 +3,13 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Person } from '../support/api.mjs';
 import { handshake, Socket, Wire } from '../support/conformance.mjs';
+import { mernClaims, now, signJwt } from '../support/jwt.mjs';
 import { useStack } from '../support/stack.mjs';
 import { waitUntil } from '../support/wait.mjs';
 
 const listed = 'https://app.example.com';
-const hold = useStack({ before, after, afterEach }, { ALLOWED_ORIGINS: `${listed}, capacitor://localhost` });
+const secret = 'a secret of the tests, long enough for HS256';
+const hold = useStack({ before, after, afterEach }, { JWT_SECRET: secret, ALLOWED_ORIGINS: `${listed}, capacitor://localhost` });
 const base = () => hold.stack.url;
 const path = (sid) => `/socket.io/?EIO=4&transport=polling${sid ? `&sid=${sid}` : ''}`;
 
@@ -30,12 +32,29 @@ describe('a session belongs to whom its handshake named', () => {
     const [ann, eve] = [await Person.signUp(base(), 'ann'), await Person.signUp(base(), 'eve')];
     const sid = await openPolling(ann);
     assert.equal((await ann.post(path(sid), '40', { 'content-type': 'text/plain' })).status, 200);
-    for (const cookie of [eve.cookie, `jwt=a.b.c; ${eve.cookie}`, '', 'jwt=a.b.c']) {
+    for (const cookie of [eve.cookie, `jwt=a.b.c; ${eve.cookie}`]) {
       assert.equal((await ann.get(path(sid), { cookie })).status, 400);
       assert.equal((await ann.post(path(sid), '42["typing",{}]', { cookie, 'content-type': 'text/plain' })).status, 400);
       assert.equal(await upgrade({ Cookie: cookie }, `EIO=4&transport=websocket&sid=${sid}`), 400);
     }
     assert.match((await ann.get(path(sid))).text, /^40\{"sid"/);
+  });
+
+  // python-socketio sends headers={'Cookie': ...} with the handshake alone.
+  test('a request that names nobody goes on by the sid, for GET, POST and upgrade; nobody without it', async () => {
+    const [ann, bob] = [await Person.signUp(base(), 'ann'), await Person.signUp(base(), 'bob')];
+    const expired = signJwt({ ...mernClaims(bob.id), exp: now() - 3600 }, secret);
+    for (const cookie of ['', 'other=1', 'jwt=', 'jwt=a.b.c; jwt=x', `jwt=${expired}`]) {
+      const nobody = { cookie, 'content-type': 'text/plain' };
+      const sid = await openPolling(ann);
+      assert.equal((await ann.post(path(sid), '40', nobody)).status, 200, cookie);
+      assert.match((await ann.get(path(sid), nobody)).text, /^40\{"sid"/, cookie);
+      assert.equal((await bob.send(ann, 'hello')).status, 201);
+      await waitUntil('the message', async () => (await ann.get(path(sid), nobody)).text.includes('newMessage'));
+      assert.equal(await upgrade({ Cookie: cookie }, `EIO=4&transport=websocket&sid=${sid}`), 101, cookie);
+      assert.equal((await bob.get(path(sid))).status, 400, 'and nobody else came to own it');
+      assert.equal((await ann.get(path(`${sid.slice(0, -1)}!`), nobody)).status, 400);
+    }
   });
 
   test('whose cookie another application\'s joins goes on, and two people\'s go on for either of them alone', async () => {
