@@ -337,13 +337,15 @@ on_verdict(void *arg, enum pl_session_verdict verdict, const struct pl_jwt_claim
 	pl_sio_client_touch(m->socket.client);
 }
 
-/* auth.token of CONNECT. An empty one is none, as a cookie that was cleared. */
+/* auth.token of CONNECT, also as a client writes it into Authorization. An empty one is none, as a
+ * cookie that was cleared. */
 static struct pl_str
 token_said(const struct pl_json *auth)
 {
 	struct pl_str token = PL_STR_NONE;
 
-	(void)!pl_json_str(pl_json_get(auth, "token"), &token);
+	if (pl_json_str(pl_json_get(auth, "token"), &token))
+		(void)!pl_bearer_token(token, &token);
 	return token;
 }
 

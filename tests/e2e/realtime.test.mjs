@@ -126,13 +126,19 @@ describe('who a socket is', () => {
     const ann = await signUp('ann');
     const token = ann.cookie.split('=')[1];
     await ann.connect({ extraHeaders: {}, auth: { token } });
-    await ann.connect({ extraHeaders: { authorization: `Bearer ${token}` } });
+    for (const scheme of ['Bearer ', 'bearer ', 'BEARER  ', ' Bearer ']) {
+      await ann.connect({ extraHeaders: { authorization: `${scheme}${token}` } });
+      await ann.connect({ extraHeaders: {}, auth: { token: `${scheme}${token}` } });
+    }
   });
 
   for (const [what, code, options] of [
     ['no token', 'NO_TOKEN', { extraHeaders: {} }],
     ['a bad token', 'BAD_TOKEN', { extraHeaders: { cookie: 'jwt=a.b.c' } }],
     ['a bad auth.token', 'BAD_TOKEN', { extraHeaders: {}, auth: { token: 'x' } }],
+    ['a bad auth.token behind Bearer', 'BAD_TOKEN', { extraHeaders: {}, auth: { token: 'Bearer x' } }],
+    ['Bearer and nothing', 'NO_TOKEN', { extraHeaders: {}, auth: { token: 'Bearer ' } }],
+    ['another scheme', 'BAD_TOKEN', { extraHeaders: {}, auth: { token: 'Basic x' } }],
   ]) {
     for (const transports of [['polling'], ['websocket']]) {
       test(`is refused with ${code} for ${what} over ${transports}`, async () => {
@@ -205,7 +211,7 @@ test('a client may say what JSON.stringify() writes of any value', async () => {
 
 test('an empty auth.token is none: the cookie counts', async () => {
   const ann = await signUp('ann');
-  assert.ok((await ann.connect({ auth: { token: '' } })).connected);
+  for (const token of ['', 'Bearer ', 'bearer']) assert.ok((await ann.connect({ auth: { token } })).connected, token);
 });
 
 test('the oldest of more than 20 sockets of a user is closed', async () => {
