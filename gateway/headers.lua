@@ -57,7 +57,7 @@ local function longest(list)
 	return at
 end
 
--- For set_by_lua. nginx has joined the lines of a split Cookie header.
+-- Both for set_by_lua. nginx has joined the lines of a split Cookie header.
 local function cookies(own_name)
 	local all = ngx.var.http_cookie or ""
 	local list, bytes
@@ -75,4 +75,19 @@ local function cookies(own_name)
 	return table.concat(list, "; ")
 end
 
-return {cookies = cookies}
+-- Content-Encoding: a list may be split over lines (RFC 9110 section 5.3), of which nginx knows only
+-- the first. A service just asks whether it says anything but "identity".
+local function codings()
+	local all = ngx.var.http_content_encoding
+
+	if not all then
+		return ""
+	end
+	all = ngx.req.get_headers(0)["content-encoding"]
+	if type(all) == "table" then
+		all = table.concat(all, ", ")
+	end
+	return (all:gsub("[^ -~]", "?"):sub(1, 200))
+end
+
+return {cookies = cookies, codings = codings}

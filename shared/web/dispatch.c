@@ -177,6 +177,37 @@ authenticate(struct pl_request *rq)
 	pl_credentials_fini(&c);
 }
 
+/* ---- codings -------------------------------------------------------------------------- */
+
+/* RFC 9110 §8.4: a list; "identity" is none, as is an empty element. */
+static bool
+has_coding(struct pl_str list)
+{
+	struct pl_str part;
+
+	while (pl_str_split(&list, ',', &part)) {
+		part = pl_str_trim(part);
+		if (part.len > 0 && !pl_str_eq_nocase(part, PL_STR("identity")))
+			return true;
+	}
+	return false;
+}
+
+/* We decode nothing: a small body that grows to gigabytes is an old trick. */
+static bool
+has_coded_body(const struct pl_request *rq)
+{
+	struct pl_str line;
+
+	if (rq->body.len == 0)
+		return false;
+	for (size_t it = 0;
+	     (line = pl_request_header_next(rq, "content-encoding", &it)).ptr;)
+		if (has_coding(line))
+			return true;
+	return false;
+}
+
 /* ---- the way -------------------------------------------------------------------------- */
 
 static void
@@ -212,6 +243,8 @@ run_route(struct pl_request_impl *x, enum pl_http_origin origin)
 	if (((flags & PL_ROUTE_ORIGIN) && origin == PL_ORIGIN_REFUSED) ||
 	    (!(flags & PL_ROUTE_RAW) && changes_state(rq) && !may_change(rq, origin)))
 		pl_reply_problem(rq, PL_PROBLEM_ORIGIN);
+	else if (has_coded_body(rq))
+		pl_reply_problem(rq, PL_PROBLEM_CODING);
 	else if (flags & PL_ROUTE_AUTH)
 		authenticate(rq);
 	else

@@ -32,6 +32,8 @@ static const struct {
     [PL_PROBLEM_BAD_JSON] = {400, "BAD_JSON", "The body must be one valid JSON object"},
     [PL_PROBLEM_BAD_REQUEST] = {400, "BAD_REQUEST", "Bad request"},
     [PL_PROBLEM_NOT_JSON] = {415, "NOT_JSON", "Content-Type must be application/json"},
+    [PL_PROBLEM_CODING] = {415, "UNSUPPORTED_ENCODING",
+	"The body must be sent as it is, without Content-Encoding"},
     [PL_PROBLEM_METHOD] = {405, "METHOD_NOT_ALLOWED", "Method not allowed"},
     [PL_PROBLEM_TOO_BIG] = {413, "TOO_LARGE", "The request body is too large"},
     [PL_PROBLEM_TOO_MANY] = {429, "TOO_MANY_REQUESTS",
@@ -136,6 +138,8 @@ pl_reply_problem(struct pl_request *rq, enum pl_problem problem)
 {
 	if (problem == PL_PROBLEM_BUSY)
 		pl_reply_header(rq, "retry-after", "1");
+	if (problem == PL_PROBLEM_CODING) /* RFC 9110 §12.5.3 */
+		pl_reply_header(rq, "accept-encoding", "identity");
 	add_challenge(rq, problem);
 	reply_error(
 	    rq, problems[problem].status, problems[problem].code, problems[problem].text);

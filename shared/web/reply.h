@@ -24,6 +24,7 @@ enum pl_problem {
 	PL_PROBLEM_BAD_JSON,          /* 400 */
 	PL_PROBLEM_BAD_REQUEST,       /* 400 */
 	PL_PROBLEM_NOT_JSON,          /* 415 */
+	PL_PROBLEM_CODING,            /* 415; Content-Encoding */
 	PL_PROBLEM_METHOD,            /* 405; Allow is set by the router */
 	PL_PROBLEM_TOO_BIG,           /* 413 */
 	PL_PROBLEM_TOO_MANY,          /* 429; give pl_reply_retry() */

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import { after, afterEach, before, describe, test } from 'node:test';
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { Person, call, password, uniqueName } from '../support/api.mjs';
 import { useStack } from '../support/stack.mjs';
 import { withDeadline } from '../support/wait.mjs';
@@ -28,6 +29,42 @@ function raw(bytes) {
   }), 8000);
 }
 const statusOf = (answer) => Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1]);
+
+describe('a body that is coded', () => {
+  test('is 415 and says what would be taken; one that is not, says so or not, is read', async () => {
+    const ann = await Person.signUp(base(), 'ann');
+    const plain = JSON.stringify({ message: 'hello' });
+    const bodies = { gzip: gzipSync(plain), 'x-gzip': gzipSync(plain), deflate: deflateSync(plain), br: brotliCompressSync(plain), GZip: gzipSync(plain),
+      'identity, gzip': gzipSync(plain), 'gzip, gzip': gzipSync(gzipSync(plain)), zstd: plain, 'nothing-known': plain };
+    for (const [coding, body] of Object.entries(bodies)) {
+      for (const target of ['/api/auth/login', '/api/auth/signup', `/api/messages/send/${ann.id}`, `/api/users/status/${ann.id}`]) {
+        const answer = await ann.post(target, body, { 'content-encoding': coding });
+        isError(answer, 415);
+        assert.deepEqual([answer.json.code, answer.headers.get('accept-encoding')], ['UNSUPPORTED_ENCODING', 'identity'], `${coding} ${target}`);
+      }
+    }
+    assert.deepEqual((await ann.history(ann)).json, []);
+    for (const coding of ['identity', 'Identity', 'identity, identity', ', identity,']) {
+      assert.equal((await ann.send(ann, 'hello', { 'content-encoding': coding })).status, 201, coding);
+    }
+  });
+
+  test('is none where there is no body, and is one where a second line says it', async () => {
+    const ann = await Person.signUp(base(), 'ann');
+    assert.equal((await ann.get('/api/auth/me', { 'content-encoding': 'gzip' })).status, 200);
+    const lines = (...codings) => raw(`POST /api/auth/login HTTP/1.1\r\nHost: localhost:${hold.stack.port}\r\nConnection: close\r\n` +
+      `Content-Type: application/json\r\nContent-Length: 2\r\n${codings.map((coding) => `Content-Encoding: ${coding}\r\n`).join('')}\r\n{}`);
+    assert.equal(statusOf(await lines('identity', 'gzip')), 415);
+    assert.equal(statusOf(await lines('gzip', 'identity')), 415);
+    assert.match(await lines('identity', 'identity'), /username/);
+    assert.equal((await ann.post('/api/auth/logout', undefined, { 'content-encoding': 'gzip' })).status, 200);
+  });
+
+  test('is refused at /socket.io/, too', async () => {
+    const answer = await fetch(`${base()}/socket.io/?EIO=4&transport=polling&sid=x`, { method: 'POST', body: gzipSync('40'), headers: { 'content-encoding': 'gzip' } });
+    assert.deepEqual([answer.status, (await answer.json()).code], [415, 'UNSUPPORTED_ENCODING']);
+  });
+});
 
 describe('errors', () => {
   for (const path of ['/api', '/api/', '/api/nothing', '/api/auth/nothing', '/api/messages/', '/api/users/a/b/c', '/healthz', '/readyz', '/metrics']) {
