@@ -62,6 +62,7 @@ describe('a session belongs to whom its handshake named', () => {
     const sid = await openPolling(ann);
     const as = (cookie) => ann.post(path(sid), '42["x"]', { cookie, 'content-type': 'text/plain' });
     assert.equal((await ann.post(path(sid), '40', { cookie: `jwt=x; ${ann.cookie}`, 'content-type': 'text/plain' })).status, 200);
+    assert.match((await ann.get(path(sid))).text, /^40\{"sid"/); // no event is taken before it
     assert.equal((await as(`${bob.cookie}; ${ann.cookie}`)).status, 200);
     assert.equal((await as(`${bob.cookie}; ${eve.cookie}`)).status, 400);
     assert.equal((await ann.get(path(sid), { cookie: '', authorization: `Bearer ${eve.cookie.split('=')[1]}` })).status, 400);
