@@ -447,6 +447,22 @@ hub_start(void)
 	pl_bus_subscribe(pl_app.bus, PL_STR(PL_CHANNEL_ALL), &hub.all);
 }
 
+int64_t
+hub_grace_left_ms(void)
+{
+	int64_t now = pl_loop_now_ms(pl_app.loop), longest = 0;
+	struct hub_user *user;
+
+	for (size_t it = 0; (user = pl_map_next(&hub.users, &it));) {
+		int64_t left = user->socket_count > 0 ? pl_settings.presence_grace_ms
+						      : user->grace.due_mono_ms - now;
+
+		if (left > longest)
+			longest = left;
+	}
+	return longest;
+}
+
 size_t
 hub_user_count(void)
 {

@@ -67,6 +67,8 @@ void hub_deliver(const struct pl_message *m);
 /* newMessage as a whole Engine.IO packet, for one who has seen these, and m last; one owner,
  * the caller. */
 struct pl_ref *hub_message_packet(const struct seen *seen, const struct pl_message *m);
+/* The longest that any user here, whose sockets all end now, has to come back; 0 for none. */
+int64_t hub_grace_left_ms(void);
 /* Send an event to every socket of every user here, or to those that are delta sockets, or are
  * not. Adds owners to packet, a whole Engine.IO packet. */
 enum hub_audience { HUB_ALL, HUB_LIST, HUB_DELTA };

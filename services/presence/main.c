@@ -32,6 +32,13 @@ start(void)
 	gone_start();
 }
 
+/* Users who find another process in time are online throughout. */
+static void
+leave(void)
+{
+	online_users_retire(hub_grace_left_ms());
+}
+
 static void
 stop(void)
 {
@@ -52,6 +59,8 @@ const struct pl_service pl_service = {
     .start = start,
     .drain = sockets_drain,
     .is_drained = sockets_are_drained,
+    .leave = leave,
+    .has_left = online_users_are_retired,
     .stop = stop,
     .on_renamed = sockets_set_name,
 };

@@ -22,6 +22,7 @@ static struct {
 	struct pl_timer await;
 	struct pl_timer telling; /* started for a second after each telling */
 	bool has_changed;        /* since the last one: lists are due */
+	bool is_retired;
 } online;
 
 /* ---- the list ---------------------------------------------------------------------- */
@@ -217,6 +218,25 @@ void
 online_users_leave(const struct pl_oid *user)
 {
 	pl_roster_leave(online.roster, user);
+}
+
+static void
+on_retired(void *arg)
+{
+	(void)arg;
+	online.is_retired = true;
+}
+
+void
+online_users_retire(int64_t keep_ms)
+{
+	pl_roster_retire(online.roster, keep_ms, on_retired, NULL);
+}
+
+bool
+online_users_are_retired(void)
+{
+	return online.is_retired;
 }
 
 void

@@ -20,6 +20,9 @@ void online_users_start(void);
 void online_users_stop(void);
 void online_users_join(const struct pl_oid *user);  /* his first socket here */
 void online_users_leave(const struct pl_oid *user); /* his last one */
+/* This process ends: who was here counts out in keep_ms, if he is nowhere else by then. Once. */
+void online_users_retire(int64_t keep_ms);
+bool online_users_are_retired(void); /* and the others have been told, or cannot be */
 void online_users_status_changed(const struct pl_oid *user);
 bool online_users_has(const struct pl_oid *user);
 /* socket->on_list comes, from the loop, when the list may be taken: at once, or within

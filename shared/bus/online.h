@@ -1,14 +1,17 @@
 /*
  * online: who is online, over all instances.
  *
- *   parley:instances          sorted set: instance -> when its lease ends (ms, Redis time)
+ *   parley:instances          sorted set: instance -> when its lease ends (ms, Redis time); each
+ *                             life of a process is one of its own: "p1.3fa94c01"
  *   parley:online:<instance>  set of the ids with a live socket there
  *   parley:seen:<id>          exists for ONLINE_TTL after an authenticated request
  *   parley:online-known       "<lost> <epoch>": when what Redis knew of this was last lost (ms),
  *                             0: never; and a word that is another after that
  *
  * A presence instance holds a lease, renewed every 5 s for 20 s; once it ends, all its users
- * count out. Each instance announces its changes on parley:online, numbered; a gap in the
+ * count out. One that ends in order lets its lease last for as long as they have to come back
+ * elsewhere, and its successor of the same name does not take it over: who comes back in time is
+ * online throughout. Each instance announces its changes on parley:online, numbered; a gap in the
  * numbers, or a new subscription, makes a listener read the sets again. Ids are 24 hex digits
  * in Redis, so that redis-cli shows them.
  * Threads: the loop's.
@@ -56,9 +59,11 @@ void pl_roster_free(struct pl_roster *r);
 /* The first socket of a user came, or the last one went, on this instance. */
 void pl_roster_join(struct pl_roster *r, const struct pl_oid *user);
 void pl_roster_leave(struct pl_roster *r, const struct pl_oid *user);
-/* End the lease now (drain): all users of this instance count out everywhere. done is called
- * once Redis took it or 500 ms have passed. */
-void pl_roster_retire(struct pl_roster *r, void (*done)(void *arg), void *arg);
+/* The last word of this instance (drain): its users, as they are now, count out everywhere in
+ * keep_ms, at once where that is 0, but for those that another instance has. done is called once
+ * Redis took it or 500 ms have passed. */
+void pl_roster_retire(
+    struct pl_roster *r, int64_t keep_ms, void (*done)(void *arg), void *arg);
 /* Walk all online users, this instance's included, each once: *it starts at 0. */
 const struct pl_oid *pl_roster_next(const struct pl_roster *r, size_t *it);
 bool pl_roster_has(const struct pl_roster *r, const struct pl_oid *user);

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/random.h"
 #include "bus/events.h"
 #include "bus/redis_reply.h"
 #include "bus/roster.h"
@@ -45,10 +46,19 @@ static const char renew_lua[] =
     "redis.call('PUBLISH', ARGV[4], ARGV[5])\n"
     "return 1\n";
 
-/* KEYS: as above. ARGV: instance, channel, note. */
-static const char retire_lua[] = "redis.call('ZREM', KEYS[1], ARGV[1])\n"
-				 "redis.call('DEL', KEYS[2], KEYS[3])\n"
-				 "redis.call('PUBLISH', ARGV[2], ARGV[3])\n"
+/* KEYS: as above. ARGV: instance, ms to keep, number, channel, note. */
+static const char retire_lua[] = "local keep = tonumber(ARGV[2])\n"
+				 "if keep > 0 then\n"
+				 "  local t = redis.call('TIME')\n"
+				 "  local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
+				 "  redis.call('ZADD', KEYS[1], now + keep, ARGV[1])\n"
+				 "  redis.call('PEXPIRE', KEYS[2], keep * 2)\n"
+				 "  redis.call('SET', KEYS[3], ARGV[3], 'PX', keep * 2)\n"
+				 "else\n"
+				 "  redis.call('ZREM', KEYS[1], ARGV[1])\n"
+				 "  redis.call('DEL', KEYS[2], KEYS[3])\n"
+				 "end\n"
+				 "redis.call('PUBLISH', ARGV[4], ARGV[5])\n"
 				 "return 1\n";
 
 /* ---- members ---- */
@@ -363,25 +373,45 @@ on_retired(void *arg, const struct redisReply *reply)
 	pl_roster_settle(r);
 }
 
-void
-pl_roster_retire(struct pl_roster *r, void (*done)(void *arg), void *arg)
+/* The last note. Users who are kept: a number that does not follow makes all others read our set,
+ * and when its lease ends. */
+static void
+send_retirement(struct pl_roster *r, int64_t keep_ms)
 {
+	char keep[NUMBER_DIGITS], number[NUMBER_DIGITS];
 	char note[PL_ROSTER_NAME_MAX + NUMBER_DIGITS + 4];
-	struct pl_str args[3] = {pl_str(r->instance), PL_STR(PL_CHANNEL_ONLINE)};
+	struct pl_str args[5];
+
+	r->number += 2;
+	snprintf(keep, sizeof(keep), "%lld", (long long)keep_ms);
+	snprintf(number, sizeof(number), "%llu", (unsigned long long)r->number);
+	snprintf(
+	    note, sizeof(note), "%s %s%s", r->instance, number, keep_ms > 0 ? "" : " .");
+	args[0] = pl_str(r->instance);
+	args[1] = pl_str(keep);
+	args[2] = pl_str(number);
+	args[3] = PL_STR(PL_CHANNEL_ONLINE);
+	args[4] = pl_str(note);
+	run_script(r, &r->retire_script, args, 5, on_retired);
+}
+
+void
+pl_roster_retire(struct pl_roster *r, int64_t keep_ms, void (*done)(void *arg), void *arg)
+{
+	bool is_up = pl_redis_is_up(r->redis);
 
 	assert(!r->is_retired);
+	if (is_up && r->is_synced)
+		flush(r); /* who has left by now is not kept */
+	else if (is_up && keep_ms > 0)
+		rebuild(r);
 	r->is_retired = true;
 	r->on_retired = done;
 	r->retired_arg = arg;
 	pl_timer_stop(r->loop, &r->renew_timer);
-	pl_timer_start(
-	    r->loop, &r->retire_timer, pl_redis_is_up(r->redis) ? RETIRE_WAIT_MS : 0);
-	if (!pl_redis_is_up(r->redis))
-		return;
-	snprintf(note, sizeof(note), "%s %llu .", r->instance,
-	    (unsigned long long)++r->number);
-	args[2] = pl_str(note);
-	run_script(r, &r->retire_script, args, 3, on_retired);
+	pl_timer_start(r->loop, &r->retire_timer, is_up ? RETIRE_WAIT_MS : 0);
+	if (is_up)
+		send_retirement(r, r->own_count > 0 ? keep_ms : 0);
 }
 
 /* ---- life ---- */
@@ -429,13 +459,19 @@ pl_roster_new_timed(struct pl_loop *loop, struct pl_bus *bus, const char *instan
 	return r;
 }
 
+/* A successor of the same name must not write its own set over ours, whose users may be on their
+ * way to another instance: so each life has a name of its own. */
 struct pl_roster *
 pl_roster_new(struct pl_loop *loop, struct pl_bus *bus, const char *instance,
     pl_roster_on_change *on_change, void *arg)
 {
 	struct pl_roster_times times = {PL_ONLINE_LEASE_MS, PL_ONLINE_RENEW_MS};
+	char name[PL_ROSTER_NAME_MAX + 1];
+	uint32_t life;
 
-	return pl_roster_new_timed(loop, bus, instance, times, on_change, arg);
+	pl_random_bytes(&life, sizeof(life));
+	snprintf(name, sizeof(name), "%.*s.%08x", PL_ROSTER_NAME_MAX - 9, instance, life);
+	return pl_roster_new_timed(loop, bus, name, times, on_change, arg);
 }
 
 void

@@ -68,7 +68,7 @@ struct pl_roster {
 	struct pl_redis_script read_script;
 };
 
-/* pl_roster_new() with other times. */
+/* pl_roster_new() with other times, and the instance's name as it is. */
 struct pl_roster *pl_roster_new_timed(struct pl_loop *loop, struct pl_bus *bus,
     const char *instance, struct pl_roster_times times, pl_roster_on_change *on_change,
     void *arg);

@@ -30,6 +30,7 @@
 #define DRAIN_MORE_MS   5000 /* for requests, behind DRAIN_SECONDS for sockets */
 #define ROOM_CHECK_MS   100  /* how long kore may spin where no connection fits */
 #define QUIET_MS        300  /* without a request: the gateway has seen that we drain */
+#define LEAVE_MS        500  /* for the last word to others */
 #define CLEANUP_MS      50   /* for callbacks of what was just closed */
 #define GIVE_BACK_MS    5000
 #define SLACK_BYTES     ((size_t)2 << 20)
@@ -369,6 +370,13 @@ is_drained(void *arg)
 }
 
 static bool
+has_left(void *arg)
+{
+	(void)arg;
+	return pl_service.has_left();
+}
+
+static bool
 never(void *arg)
 {
 	(void)arg;
@@ -390,6 +398,10 @@ kore_worker_teardown(void)
 	    pl_app.loop, is_drained, NULL, pl_settings.drain_s * 1000 + DRAIN_MORE_MS);
 	if (pl_app.member != NULL)
 		pl_member_leave(pl_app.member);
+	if (pl_service.leave != NULL) {
+		pl_service.leave();
+		pl_loop_kore_drain(pl_app.loop, has_left, NULL, LEAVE_MS);
+	}
 	if (pl_exchange_in_flight() > 0) {
 		/* What they wait for would call back into what is freed below. */
 		pl_log_warn("requests were cut off",

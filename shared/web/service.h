@@ -51,7 +51,11 @@ struct pl_service {
 	/* SIGTERM came: begin to end what is long-lived. May be NULL. */
 	void (*drain)(void);
 	bool (*is_drained)(void); /* NULL: once no request is in flight */
-	void (*stop)(void);       /* free what start made; may be NULL */
+	/* The drain is over, or was cut short: a last word to other processes, which has a moment
+	 * to be heard, until has_left. May be NULL, both. */
+	void (*leave)(void);
+	bool (*has_left)(void);
+	void (*stop)(void); /* free what start made; may be NULL */
 	/* Another had pl_member_name(): it is a new one now. May be NULL. */
 	void (*on_renamed)(void *arg, const char *name);
 };

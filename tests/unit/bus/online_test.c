@@ -286,7 +286,7 @@ retirement_drops_what_is_remembered(void **state)
 	roster = pl_roster_new_timed(f->loop, bus, "p1", times, ignore_change, NULL);
 	pl_roster_join(roster, &user);
 	WAIT_FOR(f, is_online(&a, &user));
-	pl_roster_retire(roster, ignore, NULL);
+	pl_roster_retire(roster, 0, ignore, NULL);
 	limit = pl_clock_mono_ms() + 500;
 	WAIT_FOR(f, !is_online(&a, &user));
 	assert_true(pl_clock_mono_ms() < limit);

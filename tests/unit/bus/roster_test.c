@@ -240,7 +240,7 @@ retire_takes_all_users_out_at_once(void **state)
 	join(&b, 2);
 	WAIT_FOR(f, count(&a) == 2 && count(&b) == 2);
 	asked = pl_clock_mono_ms();
-	pl_roster_retire(a.roster, note_retired, &a);
+	pl_roster_retire(a.roster, 0, note_retired, &a);
 	assert_int_equal(a.retired, 0);
 	WAIT_FOR(f, a.retired == 1 && !has(&b, 1));
 	assert_true(pl_clock_mono_ms() - asked < 400);
@@ -251,6 +251,89 @@ retire_takes_all_users_out_at_once(void **state)
 	assert_string_equal(redis_server_ask(&f->server, "EXISTS parley:online:a"), "0");
 	assert_int_equal(a.retired, 1);
 	node_stop(&a);
+	node_stop(&b);
+}
+
+/* a goes; of its users 1 does not come back, 2 has always been on b, too, 3 comes to b in time, and 4
+ * has just said goodbye. */
+static void
+who_comes_back_elsewhere_in_time_stays_online_throughout(void **state)
+{
+	struct fixture *f = *state;
+	struct node a, b, c;
+	int64_t asked;
+	int before;
+
+	node_start(f, &a, "a");
+	node_start(f, &b, "b");
+	for (unsigned i = 1; i <= 4; i++)
+		join(&a, i);
+	join(&b, 2);
+	WAIT_FOR(f, count(&b) == 4 && count(&a) == 4);
+	leave(&a, 4);
+	asked = pl_clock_mono_ms();
+	pl_roster_retire(a.roster, 600, note_retired, &a);
+	WAIT_FOR(f, a.retired == 1 && !has(&b, 4));
+	node_stop(&a);
+	assert_true(pl_clock_mono_ms() - asked < 300);
+	before = b.changes;
+	TURN_FOR(f, 200);
+	assert_true(has(&b, 1) && has(&b, 2) && has(&b, 3));
+	join(&b, 3);
+	node_start(f, &a, "a.2"); /* what comes next disturbs nobody */
+	node_start(f, &c, "c");   /* and who comes late is told the same */
+	WAIT_FOR(f, count(&c) == 3);
+	WAIT_FOR(f, !has(&b, 1) && !has(&c, 1) && !has(&a, 1));
+	assert_in_range(pl_clock_mono_ms() - asked, 600, 850);
+	assert_int_equal(b.changes - before, 1); /* 1 went; 2 and 3 never did */
+	TURN_FOR(f, fast.lease_ms);
+	assert_int_equal(count(&b), 2);
+	assert_int_equal(count(&c), 2);
+	assert_string_equal(redis_server_ask(&f->server, "EXISTS parley:online:a"), "0");
+	node_stop(&a);
+	node_stop(&b);
+	node_stop(&c);
+}
+
+static void
+one_without_users_is_gone_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct node a;
+
+	node_start(f, &a, "a");
+	join(&a, 1);
+	WAIT_FOR(f, !strcmp(redis_server_ask(&f->server, "ZCARD parley:instances"), "1"));
+	leave(&a, 1);
+	pl_roster_retire(a.roster, 60000, note_retired, &a);
+	WAIT_FOR(f, a.retired == 1);
+	assert_string_equal(redis_server_ask(&f->server, "ZCARD parley:instances"), "0");
+	node_stop(&a);
+}
+
+/* Two lives of one name, as a service begins them. */
+static void
+a_successor_of_the_same_name_takes_nobody_out(void **state)
+{
+	struct fixture *f = *state;
+	struct node first = {.bus = pl_bus_redis_new(f->loop, f->server.url)};
+	struct node second = {.bus = pl_bus_redis_new(f->loop, f->server.url)};
+	struct node b;
+
+	node_start(f, &b, "b");
+	first.roster = pl_roster_new(f->loop, first.bus, "p1", note_change, &first);
+	join(&first, 1);
+	WAIT_FOR(f, has(&b, 1));
+	pl_roster_retire(first.roster, 700, note_retired, &first);
+	WAIT_FOR(f, first.retired == 1);
+	node_stop(&first);
+	second.roster = pl_roster_new(f->loop, second.bus, "p1", note_change, &second);
+	join(&second, 2);
+	WAIT_FOR(f, has(&b, 2));
+	assert_true(has(&b, 1));
+	WAIT_FOR(f, !has(&b, 1));
+	assert_true(has(&b, 2));
+	node_stop(&second);
 	node_stop(&b);
 }
 
@@ -266,7 +349,7 @@ retire_does_not_wait_for_a_redis_that_is_away(void **state)
 	WAIT_FOR(f, pl_bus_is_up(a.bus));
 	redis_server_pause(&f->server);
 	asked = pl_clock_mono_ms();
-	pl_roster_retire(a.roster, note_retired, &a);
+	pl_roster_retire(a.roster, 0, note_retired, &a);
 	WAIT_FOR(f, a.retired == 1);
 	assert_true(pl_clock_mono_ms() - asked >= 500);
 	assert_true(pl_clock_mono_ms() - asked < 900);
@@ -286,7 +369,7 @@ free_ends_a_retirement(void **state)
 	node_start(f, &a, "a");
 	WAIT_FOR(f, pl_bus_is_up(a.bus));
 	roster = a.roster;
-	pl_roster_retire(roster, note_retired, &a);
+	pl_roster_retire(roster, 0, note_retired, &a);
 	pl_roster_free(roster);
 	assert_int_equal(a.retired, 1);
 	a.roster = NULL;
@@ -440,7 +523,7 @@ alone_on_a_local_bus(void **state)
 	leave(&a, 1);
 	assert_int_equal(a.changes, 3);
 	assert_int_equal(count(&a), 1);
-	pl_roster_retire(a.roster, note_retired, &a);
+	pl_roster_retire(a.roster, 0, note_retired, &a);
 	WAIT_FOR(f, a.retired == 1);
 	node_stop(&a);
 	pl_roster_free(NULL);
@@ -456,6 +539,9 @@ main(void)
 	    FIXTURE_TEST(the_dead_go_when_their_lease_ends),
 	    FIXTURE_TEST(an_instance_that_comes_back_has_its_new_users),
 	    FIXTURE_TEST(retire_takes_all_users_out_at_once),
+	    FIXTURE_TEST(who_comes_back_elsewhere_in_time_stays_online_throughout),
+	    FIXTURE_TEST(one_without_users_is_gone_at_once),
+	    FIXTURE_TEST(a_successor_of_the_same_name_takes_nobody_out),
 	    FIXTURE_TEST(retire_does_not_wait_for_a_redis_that_is_away),
 	    FIXTURE_TEST(free_ends_a_retirement),
 	    FIXTURE_TEST(flushall_is_made_good_at_the_next_renewal),

@@ -1,0 +1,82 @@
+// A presence process that ends in order, with another beside it: who comes back in time is online
+// throughout, whoever does not counts out after the grace.
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { Person } from '../support/api.mjs';
+import { useStack } from '../support/stack.mjs';
+import { waitUntil } from '../support/wait.mjs';
+
+const GRACE_MS = 5000; // the default of PRESENCE_GRACE_MS
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+const hold = useStack({ before, after, afterEach }, { PRESENCE_INSTANCES: '2' });
+const people = [];
+afterEach(() => { for (const p of people.splice(0)) p.close(); });
+const signUp = async (name) => { const p = await Person.signUp(hold.stack.url, name); people.push(p); return p; };
+
+/** A person with a socket on that process. */
+const on = async (process, name, options = {}) => {
+  const person = await signUp(name);
+  return waitUntil(`${name} to be on ${process}`, async () => {
+    const socket = await person.connect(options);
+    if (socket.io.engine.id.startsWith(`${process}.`)) return { person, socket, id: person.id };
+    socket.disconnect();
+    return false;
+  }, { within: 20000 });
+};
+
+const lists = (socket) => socket.events.filter(({ name }) => name === 'getOnlineUsers');
+const isOnline = (socket, { id }) => lists(socket).at(-1).args[0].includes(id);
+const end = async (name) => {
+  const pid = await hold.stack.pidOf(name);
+  process.kill(pid, 'SIGTERM');
+  return pid;
+};
+const another = (name, pid) => waitUntil(`${name} to be another`, async () => (await hold.stack.pidOf(name).catch(() => pid)) !== pid, { within: 30000 });
+
+for (const [how, hurry] of [['by one SIGTERM', false], ['by a second one that hurries it', true]]) {
+  describe(`a process that ends ${how}`, () => {
+    test('keeps who comes back online throughout, and lets the others go after the grace', async (t) => {
+      const witness = await on('p2', 'witness', { transports: ['websocket'] });
+      const back = [await on('p1', 'quick'), await on('p1', 'polling', { transports: ['polling'] }),
+        await on('p1', 'late', { transports: ['websocket'], reconnectionDelay: 3000, reconnectionDelayMax: 3000, randomizationFactor: 0 })];
+      const gone = [await on('p1', 'websocket', { transports: ['websocket'], reconnection: false }),
+        await on('p1', 'poll', { transports: ['polling'], reconnection: false })];
+      const both = await on('p1', 'both', { reconnection: false });
+      await waitUntil('a second socket of hers', async () => (await both.person.connect()).io.engine.id.startsWith('p2.'), { within: 20000 });
+      await waitUntil('all to be known', () => [...back, ...gone, both].every((who) => isOnline(witness.socket, who)), { within: 10000 });
+      const ends = gone.map(({ socket }) => new Promise((resolve) => socket.once('disconnect', () => resolve(Date.now()))));
+      const begin = Date.now();
+      const pid = await end('presence1');
+      if (hurry) { await sleep(50); await end('presence1').catch(() => {}); }
+      const ended = Math.max(...await Promise.all(ends));
+      t.diagnostic(`ended after ${ended - begin} ms`);
+      await waitUntil('both who are gone to be offline', () => gone.every((who) => !isOnline(witness.socket, who)), { within: 20000 });
+      const took = Date.now() - ended;
+      t.diagnostic(`offline ${took} ms later`);
+      assert.ok(took <= GRACE_MS + 2500, `${took} ms`);
+      for (const { id } of gone) {
+        const at = lists(witness.socket).find((list) => list.at >= begin && !list.args[0].includes(id)).at;
+        assert.ok(at - begin >= GRACE_MS - 500, `offline ${at - begin} ms after the signal already`);
+      }
+      await another('presence1', pid);
+      await sleep(1500);
+      for (const who of [...back, both, witness]) {
+        const without = lists(witness.socket).filter((list) => list.at >= begin && !list.args[0].includes(who.id));
+        assert.deepEqual(without.map(({ at }) => at - begin), [], `${who.person.user.username} was offline`);
+      }
+      for (const { socket } of back) assert.ok(socket.connected);
+    });
+  });
+}
+
+test('who says goodbye while it ends is offline at once', async () => {
+  const witness = await on('p2', 'witness', { transports: ['websocket'] });
+  const leaver = await on('p1', 'leaver', { transports: ['websocket'] });
+  await waitUntil('both to be known', () => isOnline(witness.socket, leaver));
+  const pid = await hold.stack.pidOf('presence1');
+  leaver.socket.disconnect();
+  process.kill(pid, 'SIGTERM');
+  await waitUntil('the list to say so', () => !isOnline(witness.socket, leaver), { within: 3000 });
+  await another('presence1', pid);
+});
