@@ -28,6 +28,7 @@ const targets = {
   migrate: { kinds: ['run'] },
   backup: { kinds: ['run'] },
   restore: { kinds: ['run'] },
+  adopt: { kinds: ['run'] },
   lint: { kinds: ['lint'] },
   check: { kinds: ['lint', 'units'] },
   'bench-sockets': { kinds: ['build', 'run'] },
