@@ -12,7 +12,11 @@
 #include "web/router.h"
 #include "web/sessions.h"
 
-#define CORS_HEADERS   "Content-Type, Authorization, Idempotency-Key, X-Socket-Id"
+/* What our routes take, and what tracing and fetch wrappers add of their own to every request; a
+ * preflight that refused one of those would stop the request. */
+#define CORS_HEADERS                                                                     \
+	"Content-Type, Authorization, Idempotency-Key, X-Socket-Id, X-Request-Id, "      \
+	"X-Requested-With, Traceparent, Tracestate, Baggage, Sentry-Trace"
 #define CORS_EXPOSED   "Link, Retry-After, Idempotent-Replayed"
 #define CORS_MAX_AGE_S "600"
 

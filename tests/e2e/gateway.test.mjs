@@ -222,6 +222,25 @@ describe('pages of other origins', () => {
     assert.match(answer.headers.get('access-control-allow-headers'), /content-type/i);
   });
 
+  for (const path of ['/api/auth/login', '/api/messages/send/1', '/api/users', '/socket.io/?EIO=4&transport=polling']) {
+    for (const asked of [undefined, 'traceparent,tracestate,baggage', 'BAGGAGE, Sentry-Trace,x-requested-with', 'x-other']) {
+      test(`the listed ones may send what tracing adds to ${path}, whether asked for by ${asked}`, async () => {
+        const answer = await call(base(), 'OPTIONS', path, undefined,
+          { origin: listed, 'access-control-request-method': 'GET', ...asked && { 'access-control-request-headers': asked } });
+        assert.equal(answer.status, 204);
+        const allowed = answer.headers.get('access-control-allow-headers').toLowerCase().split(/\s*,\s*/);
+        for (const name of ['content-type', 'authorization', 'idempotency-key', 'x-socket-id', 'traceparent', 'tracestate', 'baggage',
+          'sentry-trace', 'x-requested-with']) assert.ok(allowed.includes(name), `${name} in ${allowed}`);
+      });
+    }
+  }
+
+  test('others are told nothing of what may be sent', async () => {
+    const answer = await call(base(), 'OPTIONS', '/api/auth/login', undefined,
+      { origin: 'https://evil.example', 'access-control-request-method': 'POST', 'access-control-request-headers': 'traceparent' });
+    assert.equal(answer.headers.get('access-control-allow-headers'), null);
+  });
+
   test('the own one may, and so may who is no page', async () => {
     assert.equal((await logIn({ origin: base(), 'sec-fetch-site': 'same-origin' })).status, 400);
     assert.equal((await logIn({})).status, 400);
