@@ -13,8 +13,8 @@
 #   PACKET_BYTES_MAX      a body at /socket.io/            (1000000)
 #   GATEWAY_REQUESTS_PER_SECOND   of one address, bursts of twice that; 0: no limit   (0)
 #   GATEWAY_SOCKETS_PER_ADDRESS   sockets and polls of one address; 0: no limit       (0)
-#   GATEWAY_TRUSTED_PROXIES       networks of your own load balancers, whose X-Forwarded-For and
-#                                 X-Forwarded-Proto are believed: "10.0.0.0/8"         (none)
+#   GATEWAY_TRUSTED_PROXIES       networks of your own load balancers, whose X-Forwarded-For, -Proto
+#                                 and -Host, or Forwarded, are believed: "10.0.0.0/8"  (none)
 #   GATEWAY_TLS_CERT, GATEWAY_TLS_KEY   PEM files: serve https                         (none)
 #   GATEWAY_HTTP_PORT     beside https: plain http here is sent there; 0: nothing      (0)
 #   GATEWAY_STATUS_LISTEN  address of /healthz and /stub_status for operators          (none)
@@ -141,6 +141,18 @@ listen() {
 	END
 }
 
+# Of the server: what comes before nginx reads those headers.
+forwarded() {
+	[ -n "${GATEWAY_TRUSTED_PROXIES:-}" ] || return 0
+	cat <<-'END'
+		set_by_lua_block $is_translated {
+			if ngx.var.is_own_proxy == "1" then
+				require("forwarded").translate()
+			end
+		}
+	END
+}
+
 # The port that people's browsers try first.
 redirect() {
 	[ "$http_port" != 0 ] || return 0
@@ -157,7 +169,9 @@ redirect() {
 	END
 }
 
-# The scheme that the client used, and its address, as one of our own proxies tells them.
+# The scheme and host that the client used, and its address, as one of our own proxies tells them.
+# Each proxy on the way may have added its own to the lists: the first is the one next to the client.
+# ws and wss are what Traefik calls http and https when a WebSocket is asked for.
 proxies() {
 	printf 'geo $realip_remote_addr $is_own_proxy {\n\tdefault 0;\n'
 	for network in ${GATEWAY_TRUSTED_PROXIES:-}; do
@@ -167,8 +181,12 @@ proxies() {
 	cat <<-'END'
 		map "$is_own_proxy:$http_x_forwarded_proto" $scheme_in_force {
 			default $scheme;
-			1:https https;
-			1:http http;
+			"~*^1:[ \t,]*(?:https|wss)[ \t]*(?:,|$)" https;
+			"~*^1:[ \t,]*(?:http|ws)[ \t]*(?:,|$)" http;
+		}
+		map "$is_own_proxy:$http_x_forwarded_host" $host_in_force {
+			default $http_host;
+			"~^1:[ \t,]*(?<told_host>[A-Za-z0-9._:\[\]-]{1,255})[ \t]*(?:,|$)" $told_host;
 		}
 	END
 	[ -n "${GATEWAY_TRUSTED_PROXIES:-}" ] || return 0
@@ -216,5 +234,6 @@ for file in *.conf routes/*.conf; do
 done
 listen >"$prefix/conf/listen.conf"
 proxies >"$prefix/conf/proxies.conf"
+forwarded >"$prefix/conf/forwarded.conf"
 redirect >"$prefix/conf/redirect.conf"
-cp headers.lua members.lua "$prefix/conf/"
+cp ./*.lua "$prefix/conf/"
