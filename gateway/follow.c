@@ -122,6 +122,7 @@ fail(const char *why)
 int
 main(int argc, char **argv)
 {
+	const char *fault;
 	int len;
 
 	pl_log_init("gateway", PL_LOG_INFO);
@@ -134,8 +135,9 @@ main(int argc, char **argv)
 	snprintf(app.new_path, sizeof(app.new_path), "%s.new", app.path);
 	pl_settings_load_or_exit(PL_SVC_GATEWAY);
 	pl_log_init("gateway", (enum pl_log_level)pl_settings.log_level);
-	if (pl_redis_url_check(pl_settings.redis_url) != PL_OK)
-		fail("REDIS_URL must be redis://[:password@]host[:port][/db]");
+	fault = pl_redis_url_fault(pl_settings.redis_url);
+	if (fault != NULL)
+		fail(fault);
 	start();
 	pl_loop_epoll_run(app.loop);
 	finish();

@@ -104,12 +104,31 @@ read_settings() {
 			die $EX_CONFIG "REDIS_URL_FILE names a file that cannot be read"
 		[ -n "$redis_url" ] || die $EX_CONFIG "REDIS_URL_FILE names an empty file"
 	fi
+	refuse_other_redis "${redis_url,,}"
 	[[ -z $redis_url || $redis_url =~ ^redis://([^@/]*@)?[^:@/]+(:[0-9]+)?(/[0-9]*)?$ ]] ||
 		die $EX_CONFIG "REDIS_URL must look like redis://[:password@]host:port[/db]"
 	name=${redis_url##*@}
 	[[ ! $name =~ :0*([0-9]+)(/|$) ]] || ((BASH_REMATCH[1] > 0 && BASH_REMATCH[1] < 65536)) ||
 		die $EX_CONFIG "REDIS_URL must have a port from 1 to 65535"
 	find_mongo
+}
+
+# As shared/bus/redis_url.c says it, before anything is started.
+refuse_other_redis() { # url in lower case
+	case ${1%%:*} in
+	*sentinel* | *cluster*)
+		die $EX_CONFIG "REDIS_URL names sentinels or a cluster, which Parley does not ask: name one server," \
+			"or a proxy (HAProxy) that follows the master, as in redis://:password@host:6379"
+		;;
+	/* | *unix* | *socket*)
+		die $EX_CONFIG "REDIS_URL names a Unix socket, which Parley does not use: let Redis listen on a" \
+			"local port, as in redis://:password@127.0.0.1:6379"
+		;;
+	rediss | valkeys | redis+tls | redis+ssl)
+		die $EX_CONFIG "REDIS_URL asks for TLS, which Parley does not speak to Redis: let a tunnel (stunnel," \
+			"spiped) beside it do that, and name its local port, as in redis://:password@127.0.0.1:6380"
+		;;
+	esac
 }
 
 # Sets $mongo to hosts and database of the MongoDB to use, for people to read; to nothing where the

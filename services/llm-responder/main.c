@@ -140,6 +140,7 @@ start(const struct pl_settings *s)
 {
 	struct pl_store_config store = {
 	    .data_dir = s->data_dir, .mongo_uri = s->mongo_uri};
+	const char *fault = pl_redis_url_fault(s->redis_url);
 	enum pl_err err;
 	struct responder_config config = {
 	    .fallback = s->autoreply_fallback,
@@ -149,8 +150,8 @@ start(const struct pl_settings *s)
 	    .user_per_minute = s->limit_llm_user,
 	};
 
-	if (pl_redis_url_check(s->redis_url) != PL_OK)
-		fail("REDIS_URL must be redis://[:password@]host[:port][/db]");
+	if (fault != NULL)
+		fail(fault);
 	err = pl_store_check(&store);
 	if (err == PL_E_INVALID)
 		fail("MONGO_DB_URI must be mongodb://... or mongodb+srv://...");

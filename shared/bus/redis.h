@@ -44,6 +44,9 @@ struct pl_redis_config {
 
 /* Checks a URL's form: PL_E_INVALID otherwise. */
 enum pl_err pl_redis_url_check(const char *url) PL_MUST_CHECK;
+/* NULL where it is good, else a sentence about REDIS_URL for who set it: of TLS, Unix sockets and
+ * sentinels, which Parley does not speak, what to do instead. Never any part of the URL. */
+const char *pl_redis_url_fault(const char *url);
 struct pl_redis *pl_redis_new(struct pl_loop *loop, const struct pl_redis_config *config);
 void pl_redis_free(
     struct pl_redis *r); /* pending commands are answered NULL, from here */

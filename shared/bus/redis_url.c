@@ -7,6 +7,19 @@
 #define DB_MAX        65535 /* far above any server's `databases` */
 #define PORT_DEFAULT  6379
 
+/* Hosts of Redis give out URLs of these; each needs another answer than "that is no URL". */
+#define NO_TLS                                                                           \
+	"REDIS_URL asks for TLS, which Parley does not speak to Redis: let a tunnel "    \
+	"(stunnel, spiped) beside it do that, and name its local port, as in "           \
+	"redis://:password@127.0.0.1:6380"
+#define NO_UNIX                                                                          \
+	"REDIS_URL names a Unix socket, which Parley does not use: let Redis listen on " \
+	"a local port, as in redis://:password@127.0.0.1:6379"
+#define NO_SENTINEL                                                                      \
+	"REDIS_URL names sentinels or a cluster, which Parley does not ask: name one "   \
+	"server, or a proxy (HAProxy) that follows the master, as in "                   \
+	"redis://:password@host:6379"
+
 /* RFC 3986 §2.1. NULL for a bad escape, or one that hides a NUL. */
 static char *
 percent_decode(struct pl_str s)
@@ -149,4 +162,41 @@ pl_redis_url_check(const char *url)
 		return PL_E_INVALID;
 	pl_redis_url_fini(&u);
 	return PL_OK;
+}
+
+const char *
+pl_redis_url_fault(const char *url)
+{
+	static const struct {
+		const char *scheme;
+		const char *fault;
+	} others[] = {
+	    {"rediss", NO_TLS},
+	    {"redis+tls", NO_TLS},
+	    {"redis+ssl", NO_TLS},
+	    {"valkeys", NO_TLS},
+	    {"unix", NO_UNIX},
+	    {"unixs", NO_UNIX},
+	    {"redis+unix", NO_UNIX},
+	    {"redis+socket", NO_UNIX},
+	    {"redis-socket", NO_UNIX},
+	    {"valkey+unix", NO_UNIX},
+	    {"redis+sentinel", NO_SENTINEL},
+	    {"redis-sentinel", NO_SENTINEL},
+	    {"rediss+sentinel", NO_SENTINEL},
+	    {"sentinel", NO_SENTINEL},
+	    {"redis+cluster", NO_SENTINEL},
+	    {"redis-cluster", NO_SENTINEL},
+	};
+	struct pl_str rest = pl_str(url), scheme;
+
+	if (pl_redis_url_check(url) == PL_OK)
+		return NULL;
+	if (rest.len > 0 && *rest.ptr == '/')
+		return NO_UNIX;
+	if (pl_str_split(&rest, ':', &scheme))
+		for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+			if (pl_str_eq_nocase(scheme, pl_str(others[i].scheme)))
+				return others[i].fault;
+	return "REDIS_URL must be redis://[:password@]host[:port][/db]";
 }

@@ -96,8 +96,9 @@ load_settings(void)
 	previous = pl_settings.jwt_secret_previous;
 	if (pl_jwt_init(pl_settings.jwt_secret, previous, &why) != PL_OK)
 		exit_on(why);
-	if (pl_redis_url_check(pl_settings.redis_url) != PL_OK)
-		exit_on("REDIS_URL must be redis://[:password@]host[:port][/db]");
+	why = pl_redis_url_fault(pl_settings.redis_url);
+	if (why != NULL)
+		exit_on(why);
 	if (!pl_http_origin_list_is_good(pl_str(pl_settings.allowed_origins)))
 		exit_on("ALLOWED_ORIGINS must be like https://chat.example.org, and "
 			"commas between");

@@ -1,5 +1,6 @@
 // `make run` itself: what it refuses, what it survives, how it ends.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { once } from 'node:events';
@@ -8,9 +9,10 @@ import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Person, call, password, uniqueName } from '../support/api.mjs';
 import { mernClaims, signJwt } from '../support/jwt.mjs';
-import { Stack, useStack } from '../support/stack.mjs';
+import { Stack, root, useStack } from '../support/stack.mjs';
 import { waitUntil, withDeadline } from '../support/wait.mjs';
 
+const build = path.resolve(root, process.env.BUILD_DIR ?? 'build');
 const secret = 'one secret of these tests, of enough bytes';
 
 describe('a bad setting', () => {
@@ -31,6 +33,9 @@ describe('a bad setting', () => {
     ['MONGO_DB_URI_FILE', { MONGO_DB_URI_FILE: '/no/such/file' }],
     ['REDIS_URL_FILE', { REDIS_URL_FILE: '/no/such/file' }], ['REDIS_URL_FILE', { REDIS_URL_FILE: '/dev/null' }],
     ['REDIS_URL', { REDIS_URL: 'redis://localhost:99999' }],
+    ['REDIS_URL .*stunnel', { REDIS_URL: 'rediss://:hushhush@localhost:6380' }, 'hushhush'], ['REDIS_URL .*stunnel', { REDIS_URL: 'Valkeys://localhost' }],
+    ['REDIS_URL .*local port', { REDIS_URL: 'unix:///run/redis.sock' }], ['REDIS_URL .*local port', { REDIS_URL: '/run/redis.sock' }],
+    ['REDIS_URL .*HAProxy', { REDIS_URL: 'redis+sentinel://:hushhush@a:26379,b:26379/m' }, 'hushhush'],
     ['DRAIN_SECONDS', { DRAIN_SECONDS: 'ten' }], ['DRAIN_SECONDS', { DRAIN_SECONDS: '10s' }],
     ['PRESENCE_INSTANCES', { PRESENCE_INSTANCES: '08' }],
     ['GATEWAY_SOCKETS_PER_ADDRESS', { GATEWAY_SOCKETS_PER_ADDRESS: '65536' }],
@@ -53,6 +58,26 @@ describe('a bad setting', () => {
       assert.equal(lines.length, 1, stack.output);
       if (hidden) assert.ok(!stack.output.includes(hidden), 'the value is not shown');
       assert.deepEqual(await stack.processes(), []);
+    });
+  }
+
+  for (const [program, command] of [
+    ['auth', ['kore', '-f', '-n', '-r', '-q', '-c', 'kore.conf']], ['message', ['kore', '-f', '-n', '-r', '-q', '-c', 'kore.conf']],
+    ['presence', ['kore', '-f', '-n', '-r', '-q', '-c', 'kore.conf']], ['llm-responder', [path.join(build, 'llm-responder')]], ['gateway-follow', [path.join(build, 'gateway-follow'), '.']],
+  ]) {
+    test(`a Redis over TLS is one of ${program} itself, with what to do instead`, async (t) => {
+      const dir = await mkdtemp(path.join(tmpdir(), 'parley-rediss-'));
+      t.after(() => rm(dir, { recursive: true, force: true }));
+      await writeFile(path.join(dir, 'kore.conf'), `load ${path.join(build, program)}.so\npidfile ./kore.pid\n`);
+      const { status, stdout, stderr } = spawnSync(command[0], command.slice(1), {
+        cwd: dir, encoding: 'utf8', timeout: 20000,
+        env: { PATH: process.env.PATH, LISTEN: '127.0.0.1:1', DATA_DIR: dir, JWT_SECRET: secret, REDIS_URL: 'rediss://:hushhush@localhost:6380' },
+      });
+      assert.equal(status, 78, stdout + stderr);
+      const lines = (stdout + stderr).trim().split('\n').filter((line) => /REDIS_URL .*TLS/.test(line));
+      assert.equal(lines.length, 1, stdout + stderr);
+      assert.match(lines[0], /stunnel.*redis:\/\/:password@127\.0\.0\.1:6380/);
+      assert.ok(!(stdout + stderr).includes('hushhush'));
     });
   }
 

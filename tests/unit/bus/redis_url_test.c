@@ -62,6 +62,39 @@ refuses_what_is_no_redis_url(void **state)
 	assert_int_equal(pl_redis_url_check("redis://h"), PL_OK);
 }
 
+/* The sentence must say this; the URL's password never stands in it. */
+static void
+says_what_to_do_instead_of_what_it_does_not_speak(void **state)
+{
+	static const char *const rows[][2] = {
+	    {"rediss://:hush@h:6380", "stunnel"},
+	    {"REDISS://h", "stunnel"},
+	    {"valkeys://default:hush@h", "stunnel"},
+	    {"rediss://", "stunnel"},
+	    {"unix:///run/redis.sock", "local port"},
+	    {"redis+unix:///run/redis.sock", "local port"},
+	    {"redis-socket:///run/redis.sock", "local port"},
+	    {"/run/redis/redis.sock", "local port"},
+	    {"redis+sentinel://:hush@a:26379,b:26379/mymaster", "HAProxy"},
+	    {"redis-cluster://a", "HAProxy"},
+	    {"http://h", "must be redis://"},
+	    {"redis://", "must be redis://"},
+	    {"", "must be redis://"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *fault = pl_redis_url_fault(rows[i][0]);
+
+		assert_non_null(fault);
+		assert_memory_equal(fault, "REDIS_URL ", 10);
+		assert_non_null(strstr(fault, rows[i][1]));
+		assert_null(strstr(fault, "hush"));
+	}
+	assert_null(pl_redis_url_fault("redis://:hush@h:6380"));
+	assert_non_null(pl_redis_url_fault(NULL));
+}
+
 static void
 refuses_a_url_past_its_limit(void **state)
 {
@@ -80,6 +113,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(takes_apart_every_form),
 	    cmocka_unit_test(refuses_what_is_no_redis_url),
+	    cmocka_unit_test(says_what_to_do_instead_of_what_it_does_not_speak),
 	    cmocka_unit_test(refuses_a_url_past_its_limit),
 	};
 
