@@ -61,9 +61,9 @@ enum pl_err pl_store_user_by_id(
     struct pl_store *s, const struct pl_oid *id, struct pl_user *out) PL_MUST_CHECK;
 enum pl_err pl_store_user_by_username(
     struct pl_store *s, struct pl_str username, struct pl_user *out) PL_MUST_CHECK;
-/* exist[i]: there is a user ids[i], of at most PL_STORE_IDS_MAX, in any order and perhaps twice. All
- * are answered together, or none: exist is untouched unless PL_OK, so that an outage never looks like
- * users who are gone. */
+/* exist[i]: there is a user ids[i], of at most PL_STORE_IDS_MAX, in any order and perhaps twice.
+ * All are answered together, or none: exist is untouched unless PL_OK, so that an outage never
+ * looks like users who are gone. */
 #define PL_STORE_IDS_MAX 1000
 enum pl_err pl_store_users_exist(struct pl_store *s, const struct pl_oid *ids,
     size_t count, bool *exist) PL_MUST_CHECK;
