@@ -112,7 +112,9 @@ recognise(const struct url *url)
 		return ENDPOINT_CHAT;
 	if (ends_with(url->path, "/api/chat"))
 		return ENDPOINT_OLLAMA;
-	if (ends_with(url->path, "/generate") ||
+	if (ends_with(url->path, "/generate") || ends_with(url->path, "/generate_stream"))
+		return ENDPOINT_TEXT;
+	if (!ends_with(url->path, "/v1") && /* the base of a chat */
 	    memmem(url->path.ptr, url->path.len, "/models/", 8) != NULL)
 		return ENDPOINT_TEXT;
 	return ENDPOINT_CHAT;
@@ -130,6 +132,14 @@ choose_kind(const struct url *url, enum pl_llm_dialect dialect)
 	return seen;
 }
 
+/* Is it the whole of a path, and not the base of one? The last is SageMaker's and Databricks'. */
+static bool
+is_complete(const struct url *url)
+{
+	return recognise(url) != ENDPOINT_CHAT || ends_with(url->path, "/completions") ||
+	       ends_with(url->path, "/invocations");
+}
+
 static char *
 complete_url(const struct url *url, enum endpoint_kind kind)
 {
@@ -137,10 +147,13 @@ complete_url(const struct url *url, enum endpoint_kind kind)
 
 	pl_buf_init(&b, 2 * URL_BYTES_MAX);
 	pl_buf_add_str(&b, url->base);
-	if (kind == ENDPOINT_CHAT && url->path.len == 0)
-		pl_buf_add_cstr(&b, "/v1/chat/completions");
-	else if (kind == ENDPOINT_CHAT && ends_with(url->path, "/v1"))
-		pl_buf_add_cstr(&b, "/chat/completions");
+	if (kind == ENDPOINT_CHAT && !is_complete(url)) {
+		if (url->path.len == 0)
+			pl_buf_add_cstr(&b, "/v1");
+		if (!ends_with(url->path, "/chat"))
+			pl_buf_add_cstr(&b, "/chat");
+		pl_buf_add_cstr(&b, "/completions");
+	}
 	pl_buf_add_str(&b, url->query);
 	return pl_buf_take(&b);
 }

@@ -3,11 +3,11 @@
  *
  *   LLM_API_URL                            the request goes to       and speaks
  *   unset, with a token                    Hugging Face's router     CHAT
- *   https://host, https://host/v1          /v1/chat/completions      CHAT
- *   .../chat/completions                   as given                  CHAT
+ *   https://host                           /v1/chat/completions      CHAT
+ *   https://host/any/base[?query]          .../chat/completions      CHAT
+ *   .../completions, .../invocations       as given                  CHAT
  *   .../api/chat                           as given                  OLLAMA
  *   .../models/<name>, .../generate        as given                  TEXT
- *   any other                              as given                  CHAT
  *
  * LLM_DIALECT decides instead where it is not auto. Plain http is refused, unless the host is
  * this machine or LLM_ALLOW_HTTP says so: the token and what people write would be readable
