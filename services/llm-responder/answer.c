@@ -1,77 +1,92 @@
 #include "answer.h"
 #include "base/utf8.h"
+#include "mark.h"
+#include "transcript.h"
 
 #define ZERO_WIDTH_NON_JOINER 0x200C /* Persian and others are misspelt without */
 #define ZERO_WIDTH_JOINER     0x200D /* one emoji of several */
+#define REPLACEMENT           0xFFFD /* for what was no character */
 #define ELLIPSIS              "\xE2\x80\xA6"
 
-static const char *
-find(struct pl_str text, const char *word)
+/* ---- thoughts that are told in words ---- */
+
+/* Letters of either case. */
+static bool
+starts_nocase(struct pl_str text, const char *word)
 {
-	return memmem(text.ptr, text.len, word, strlen(word));
+	size_t len = strlen(word);
+
+	return text.len >= len &&
+	       pl_str_eq_nocase(pl_str_n(text.ptr, len), pl_str_n(word, len));
 }
 
 static struct pl_str
-from(struct pl_str text, const char *at)
+behind(struct pl_str text, size_t count)
 {
-	return pl_str_n(at, (size_t)(text.ptr + text.len - at));
+	return pl_str_n(text.ptr + count, text.len - count);
 }
 
-/* Letters of either case; word begins with none. */
-static const char *
-find_nocase(struct pl_str text, const char *word)
+static struct pl_str
+skip_any(struct pl_str text, const char *chars)
 {
-	struct pl_str wanted = pl_str(word);
-	const char *at;
+	while (text.len > 0 && *text.ptr != '\0' && strchr(chars, *text.ptr) != NULL)
+		text = behind(text, 1);
+	return text;
+}
 
-	while (
-	    text.len >= wanted.len && (at = memchr(text.ptr, *word, text.len)) != NULL) {
-		text = from(text, at);
-		if (text.len >= wanted.len &&
-		    pl_str_eq_nocase(pl_str_n(at, wanted.len), wanted))
-			return at;
-		text = from(text, at + 1);
+/* What is behind the word's first place; nothing where there is none. */
+static struct pl_str
+behind_word(struct pl_str text, const char *word)
+{
+	while (text.len > 0 && !starts_nocase(text, word))
+		text = behind(text, 1);
+	return text.len > 0 ? behind(text, strlen(word)) : text;
+}
+
+/* Harmony whose tokens a server has dropped: "analysisHm.assistantfinalYes." */
+static struct pl_str
+skip_channels(struct pl_str text)
+{
+	static const char final[] = "assistantfinal";
+	const char *at = memmem(text.ptr, text.len, final, sizeof(final) - 1);
+	static const char *const channels[] = {"analysis", "commentary"};
+
+	if (at != NULL)
+		return behind(text, (size_t)(at - text.ptr) + sizeof(final) - 1);
+	for (size_t i = 0; i < 2; i++) {
+		size_t len = strlen(channels[i]);
+
+		if (text.len > len && memcmp(text.ptr, channels[i], len) == 0 &&
+		    text.ptr[len] >= 'A' && text.ptr[len] <= 'Z')
+			return PL_STR_NONE;
 	}
-	return NULL;
+	return text;
 }
 
-/* Thoughts stand in front. Their opening mark may be missing, because the server put it into
- * the prompt; their closing one, because the answer was cut off: then all of it is thought. */
+/* They stand in front, and end with the words that they promise; or all of it is thought. */
 static struct pl_str
-skip_thoughts(struct pl_str text)
+skip_told_thoughts(struct pl_str text)
 {
-	static const char *const marks[][2] = {
-	    {"<think>", "</think>"}, {"<thinking>", "</thinking>"},
-	    {"[THINK]", "[/THINK]"}, /* Mistral's */
+	static const char *const words[][2] = {
+	    {"here is my thought process:", "here is my response:"}, /* Granite's */
+	    {"here's my thought process:", "here's my response:"},
+	    {"thinking...\n", "...done thinking."}, /* Ollama's, of its terminal */
+	    {"thought:", "final answer:"},
+	    {"thought\n", "final answer:"}, /* Gemma's, without their tokens */
 	};
+	struct pl_str start = skip_any(text, " \t\r\n*#");
 
-	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
-		const char *at;
-
-		while ((at = find_nocase(text, marks[i][1])) != NULL)
-			text = from(text, at + strlen(marks[i][1]));
-		at = find_nocase(text, marks[i][0]);
-		if (at != NULL)
-			text.len = (size_t)(at - text.ptr);
-	}
-	return text;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (starts_nocase(start, words[i][0]))
+			return skip_any(behind_word(start, words[i][1]), "* \t\r\n");
+	if (starts_nocase(start, words[0][1]))
+		return skip_any(behind(start, strlen(words[0][1])), "* \t\r\n");
+	if (pl_str_starts(start, PL_STR("assistant\n"))) /* Llama's header, likewise */
+		return behind(start, 10);
+	return skip_channels(text);
 }
 
-/* A model that goes on writes the other side's part next. */
-static struct pl_str
-end_at_token(struct pl_str text)
-{
-	static const char *const tokens[] = {"</s>", "<|im_end|>", "<|eot_id|>",
-	    "<|end|>", "<|endoftext|>", "[INST]", "[/INST]"};
-
-	for (size_t i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++) {
-		const char *at = find(text, tokens[i]);
-
-		if (at != NULL)
-			text.len = (size_t)(at - text.ptr);
-	}
-	return text;
-}
+/* ---- characters ---- */
 
 static bool
 is_joiner(uint32_t c)
@@ -192,7 +207,8 @@ end_well(struct pl_buf *text)
 	pl_buf_add_cstr(text, ELLIPSIS);
 }
 
-/* A joiner that joins nothing goes with the white space: it alone would be an empty reply. */
+/* A joiner that joins nothing goes with the white space: it alone would be an empty reply. So
+ * does half a character, where an answer was cut off. */
 static void
 trim_end(struct pl_buf *text)
 {
@@ -201,11 +217,26 @@ trim_end(struct pl_buf *text)
 	uint32_t c;
 
 	while (pl_utf8_next(&rest, &c))
-		if (!pl_utf8_is_space(c) && !is_joiner(c))
+		if (!pl_utf8_is_space(c) && !is_joiner(c) && c != REPLACEMENT)
 			len = text->len - rest.len;
 	text->len = len;
 	if (text->data != NULL)
 		text->data[len] = '\0';
+}
+
+/* raw's answer, of which marks and thoughts are gone. False where the end is, too. */
+static bool
+copy_answer(struct pl_str raw, bool was_cut_off, struct pl_buf *text)
+{
+	struct pl_buf alone;
+	bool is_whole;
+
+	pl_buf_init(&alone, raw.len);
+	transcript_answer(raw, was_cut_off, &alone);
+	is_whole =
+	    alone.len == 0 || copy_chars(skip_told_thoughts(pl_buf_str(&alone)), text);
+	pl_buf_fini(&alone);
+	return is_whole && !was_cut_off;
 }
 
 enum pl_err
@@ -213,18 +244,21 @@ answer_clean(struct pl_str raw, bool was_cut_off, struct pl_buf *out)
 {
 	struct pl_buf text;
 	enum pl_err err = PL_E_NOT_FOUND;
+	bool is_whole;
 
 	if (raw.len == 0)
 		return PL_E_NOT_FOUND;
 	pl_buf_init(&text, 4 * (ANSWER_CHARS_MAX + 1));
-	if (!copy_chars(end_at_token(skip_thoughts(raw)), &text))
-		was_cut_off = true;
+	is_whole = copy_answer(raw, was_cut_off, &text);
 	trim_end(&text);
-	if (was_cut_off && text.len > 0) {
+	if (transcript_is_call(pl_buf_str(&text)))
+		pl_buf_clear(&text);
+	if (!is_whole && text.len > 0) {
 		end_well(&text);
 		trim_end(&text);
 	}
-	if (pl_utf8_has_visible(pl_buf_str(&text)))
+	/* What was taken out may have joined what stood around it. */
+	if (pl_utf8_has_visible(pl_buf_str(&text)) && !mark_is_in(pl_buf_str(&text)))
 		err = pl_buf_add_str(out, pl_buf_str(&text));
 	pl_buf_fini(&text);
 	return err;
