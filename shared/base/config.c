@@ -135,8 +135,16 @@ done:
 	return secret;
 }
 
+static bool
+is_set_to_none(const struct pl_setting *row)
+{
+	const char *text = getenv(row->name);
+
+	return row->empty_is_none && text != NULL && text[0] == '\0';
+}
+
 /* The row's value as text, for the caller to free; NULL where unset and without a
- * default. */
+ * default, or set to none. */
 static bool
 find_text(const struct pl_setting *row, char **text, struct pl_buf *why)
 {
@@ -155,7 +163,10 @@ find_text(const struct pl_setting *row, char **text, struct pl_buf *why)
 		*text = read_secret(&file, why);
 		return *text != NULL;
 	}
-	*text = pl_mem_strdup(value.text != NULL ? value.text : row->preset);
+	if (value.text != NULL)
+		*text = pl_mem_strdup(value.text);
+	else if (!is_set_to_none(row))
+		*text = pl_mem_strdup(row->preset);
 	return true;
 }
 

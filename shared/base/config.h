@@ -32,6 +32,7 @@ struct pl_setting {
 	int64_t most;
 	const char *choices; /* PL_SETTING_CHOICE: "AVAILABLE|BUSY" */
 	const char *unit;    /* "ms", "bytes", "" */
+	bool empty_is_none;  /* set and empty is no value, and not the default */
 	unsigned services;   /* bits: who reads it */
 	const char *help;    /* one sentence */
 	size_t offset;       /* where in the caller's struct the value goes */

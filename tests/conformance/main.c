@@ -41,8 +41,8 @@ static struct pl_sio_settings settings = {
 
 #define TIME(name, preset, member, help)                                                 \
 	{                                                                                \
-		name, NULL, PL_SETTING_INT, preset, 10, 300000, NULL, "ms", 1, help,     \
-		    offsetof(struct pl_sio_settings, member)                             \
+		name, NULL, PL_SETTING_INT, preset, 10, 300000, NULL, "ms", false, 1,    \
+		    help, offsetof(struct pl_sio_settings, member)                       \
 	}
 
 static const struct pl_setting times[] = {
