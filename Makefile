@@ -162,7 +162,7 @@ $B/tests/unit/proto/ws_wslay_test: private LIBS += -lwslay
 
 # The responder's pure parts, which its tests link.
 RESPONDER_PURE := $(addprefix services/llm-responder/,endpoint.o prompt.o answer.o transcript.o \
-	mark.o loose.o dialect.o breaker.o)
+	mark.o loose.o dialect.o dialect_read.o refusal.o breaker.o)
 $(filter $B/tests/unit/llm-responder/%,$(UNIT_BIN)): $(addprefix $B/,$(RESPONDER_PURE))
 build/fuzz/fuzz_llm: $(addprefix build/fuzz/,$(RESPONDER_PURE))
 build/fuzz/fuzz_offset: build/fuzz/services/presence/seen.o

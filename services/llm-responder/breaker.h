@@ -31,6 +31,7 @@ struct breaker { /* zeroed: closed */
 bool breaker_is_shut(const struct breaker *b, int64_t now_mono_ms);
 /* May a call start now? Yes obliges the caller to report what became of it. */
 bool breaker_allows(struct breaker *b, int64_t now_mono_ms);
+/* It works: also where it answered with nothing that we can use. */
 void breaker_succeeded(struct breaker *b);
 /* True where this opened it. */
 bool breaker_failed(struct breaker *b, int64_t now_mono_ms);

@@ -10,10 +10,13 @@
 #define PAUSE_JITTER_MS   200
 #define ANSWER_MS         2000 /* a second call is not worth it with less left for it */
 #define RETRY_LEFT_MS     3000
+#define ADAPT_LEFT_MS     1000 /* a refused option costs no waiting */
+#define CALLS_MAX         4
 
 struct llm {
 	struct pl_loop *loop;
 	struct llm_config config;
+	struct dialect_options options; /* as far as the server is known to take them */
 	struct http_client *http;
 	struct breaker breaker;
 	struct pl_list queue; /* struct completion.link, the first come first */
@@ -53,13 +56,44 @@ finish(struct completion *c, enum pl_err err, struct pl_str text)
 
 /* ---- what became of a call ---- */
 
-/* Fixed facts of our set-up, by the server's word: another call gets the same answer. A 400 or
- * 422 is not among them: one conversation may cause it, and must not close the LLM to all. */
-static bool
-is_refusal(int status)
+enum verdict {
+	VERDICT_ANSWERED, /* the server works, whatever it says to this one request */
+	VERDICT_FAILED,   /* the server or the way to it does not */
+	VERDICT_REFUSED,  /* it refuses us as we are: another call gets the same */
+};
+
+/* What the breaker is told. Only what tells of the server: a 400 or 422, or a 200 that is no
+ * answer, one conversation may cause, and it must not close the LLM to all. */
+static enum verdict
+judge(const struct http_post *post, const struct dialect_error *error)
 {
-	return status == 401 || status == 402 || status == 403 || status == 404 ||
-	       status == 410;
+	if (post->err != PL_OK)
+		return post->err == PL_E_TOO_BIG ? VERDICT_ANSWERED : VERDICT_FAILED;
+	switch (post->status) {
+	case 403:
+		return error->blames_message ? VERDICT_ANSWERED : VERDICT_REFUSED;
+	case 401:
+	case 402: /* nothing left to pay it with */
+	case 404: /* no such model, or not its URL */
+	case 410:
+		return VERDICT_REFUSED;
+	case 405:
+	case 407:
+	case 408:
+	case 429:
+		return VERDICT_FAILED;
+	default:
+		return post->status >= 500 || post->status < 200 ||
+			       post->status / 100 == 3
+			   ? VERDICT_FAILED
+			   : VERDICT_ANSWERED;
+	}
+}
+
+static bool
+is_success(const struct http_post *post)
+{
+	return post->err == PL_OK && post->status / 100 == 2;
 }
 
 static bool
@@ -80,7 +114,7 @@ log_failure(const struct completion *c, const struct dialect_error *error, bool 
 
 	if (post->detail != NULL)
 		detail = post->detail;
-	else if (post->status == 200)
+	else if (is_success(post) && detail[0] == '\0')
 		detail = "not an answer of a known form";
 	if (opened)
 		pl_log_warn("LLM failed, standard texts are sent until it is asked again",
@@ -100,7 +134,8 @@ retry_pause_ms(const struct completion *c, const struct dialect_error *error)
 	int64_t left_ms = c->deadline_mono_ms - pl_loop_now_ms(c->llm->loop);
 	int64_t wait_ms = PAUSE_MS + pl_random_below(PAUSE_JITTER_MS);
 
-	if (c->calls > 1 || !may_pass(&c->post) || left_ms < RETRY_LEFT_MS)
+	if (c->has_retried || c->calls >= CALLS_MAX || !may_pass(&c->post) ||
+	    left_ms < RETRY_LEFT_MS)
 		return -1;
 	if (c->post.retry_after_ms > wait_ms)
 		wait_ms = c->post.retry_after_ms;
@@ -109,31 +144,90 @@ retry_pause_ms(const struct completion *c, const struct dialect_error *error)
 	return wait_ms + ANSWER_MS <= left_ms ? wait_ms : -1;
 }
 
+/* True where this opened the breaker. */
+static bool
+tell_breaker(struct llm *llm, enum verdict verdict)
+{
+	int64_t now = pl_loop_now_ms(llm->loop);
+
+	if (verdict == VERDICT_REFUSED)
+		return breaker_refused(&llm->breaker, now);
+	if (verdict == VERDICT_FAILED)
+		return breaker_failed(&llm->breaker, now);
+	if (llm->breaker.state != BREAKER_OPEN) /* it opened after this call had begun */
+		breaker_succeeded(&llm->breaker);
+	return false;
+}
+
+static void
+call_after(struct completion *c, int64_t pause_ms)
+{
+	c->state = COMPLETION_PAUSED;
+	pl_timer_start(c->llm->loop, &c->pause, pause_ms);
+}
+
+/* The server refused one of our options, and may take the request without. */
+static bool
+adapts(struct completion *c)
+{
+	const struct http_post *post = &c->post;
+	int64_t left_ms = c->deadline_mono_ms - pl_loop_now_ms(c->llm->loop);
+
+	if (post->err != PL_OK || (post->status != 400 && post->status != 422) ||
+	    c->calls >= CALLS_MAX || left_ms < ADAPT_LEFT_MS)
+		return false;
+	if (!dialect_adapt(
+		&c->llm->config.dialect, pl_buf_str(&post->answer), &c->options))
+		return false;
+	c->is_adapted = true;
+	return true;
+}
+
 static void
 on_failure(struct completion *c)
 {
 	struct llm *llm = c->llm;
 	const struct http_post *post = &c->post;
 	struct dialect_error error = {0};
-	bool is_refused = post->err == PL_OK && is_refusal(post->status);
-	int64_t now = pl_loop_now_ms(llm->loop), pause_ms;
-	bool opened;
+	enum verdict verdict;
+	int64_t pause_ms;
 
 	if (post->err == PL_OK)
 		dialect_read_error(pl_buf_str(&post->answer), llm->config.token, &error);
-	opened = is_refused ? breaker_refused(&llm->breaker, now)
-			    : breaker_failed(&llm->breaker, now);
-	log_failure(c, &error, opened);
-	pause_ms = retry_pause_ms(c, &error);
+	verdict = judge(post, &error);
+	log_failure(c, &error, tell_breaker(llm, verdict));
+	pause_ms = adapts(c) ? 0 : retry_pause_ms(c, &error);
 	if (pause_ms >= 0 && llm->breaker.state == BREAKER_CLOSED) {
-		c->state = COMPLETION_PAUSED;
-		pl_timer_start(llm->loop, &c->pause, pause_ms);
+		c->has_retried = c->has_retried || verdict == VERDICT_FAILED;
+		call_after(c, pause_ms);
 		return;
 	}
 	if (post->err == PL_E_TIMEOUT)
 		finish(c, PL_E_TIMEOUT, PL_STR_NONE);
 	else
-		finish(c, is_refused ? PL_E_DENIED : PL_E_UNAVAILABLE, PL_STR_NONE);
+		finish(c, verdict == VERDICT_REFUSED ? PL_E_DENIED : PL_E_UNAVAILABLE,
+		    PL_STR_NONE);
+}
+
+/* What it took for an answer, the next call begins with. */
+static void
+remember_options(struct completion *c)
+{
+	if (!c->is_adapted)
+		return;
+	c->llm->options = c->options;
+	pl_log_info(
+	    "LLM refuses some options, later requests do without", PL_L_TRACE(c->trace));
+}
+
+static void
+on_answer(struct completion *c, enum pl_err err, struct pl_str text)
+{
+	pl_log_traced(c->trace, "LLM answered",
+	    PL_L_INT("after_ms", (pl_clock_mono_us() - c->called_mono_us) / 1000));
+	remember_options(c);
+	breaker_succeeded(&c->llm->breaker);
+	finish(c, err, text);
 }
 
 static void
@@ -145,25 +239,31 @@ on_posted(struct http_post *post)
 	bool is_answered;
 
 	pl_buf_init(&text, HTTP_POST_ANSWER_MAX);
-	if (post->err == PL_OK && post->status == 200)
+	if (is_success(post))
 		err = dialect_read_answer(pl_buf_str(&post->answer), &text);
 	is_answered = err == PL_OK || err == PL_E_NOT_FOUND;
 	pl_metrics_count(PL_M_LLM_REQUESTS, is_answered ? "ok" : "failed", 1);
 	pl_metrics_observe(
 	    PL_M_LLM_SECONDS, NULL, pl_clock_mono_us() - c->called_mono_us);
-	if (is_answered) {
-		pl_log_traced(c->trace, "LLM answered",
-		    PL_L_INT(
-			"after_ms", (pl_clock_mono_us() - c->called_mono_us) / 1000));
-		breaker_succeeded(&c->llm->breaker);
-		finish(c, err, pl_buf_str(&text));
-	} else {
+	if (is_answered)
+		on_answer(c, err, pl_buf_str(&text));
+	else
 		on_failure(c);
-	}
 	pl_buf_fini(&text);
 }
 
 /* ---- calling ---- */
+
+/* Behind the prompt, and for each call anew: another may have found out meanwhile what the
+ * server takes. */
+static void
+write_options(struct completion *c)
+{
+	if (!c->is_adapted)
+		c->options = c->llm->options;
+	c->body.len = c->prompt_len;
+	dialect_write_options(&c->body, &c->llm->config.dialect, &c->options);
+}
 
 static void
 on_quota(void *arg, bool is_granted)
@@ -183,6 +283,7 @@ on_quota(void *arg, bool is_granted)
 	c->state = COMPLETION_CALLING;
 	c->calls++;
 	c->called_mono_us = pl_clock_mono_us();
+	write_options(c);
 	c->post.body = pl_buf_str(&c->body);
 	c->post.trace = c->trace;
 	c->post.done = on_posted;
@@ -272,6 +373,7 @@ llm_new(struct pl_loop *loop, const struct llm_config *config)
 	llm = pl_mem_zalloc(sizeof(*llm));
 	llm->loop = loop;
 	llm->config = *config;
+	llm->options = config->options;
 	llm->http = client;
 	llm->kick = (struct pl_timer){.on_fire = on_kick, .arg = llm};
 	pl_list_init(&llm->queue);
@@ -298,11 +400,14 @@ completion_start(struct llm *llm, struct completion *c, const struct prompt *pro
 	c->llm = llm;
 	c->state = COMPLETION_QUEUED;
 	c->calls = 0;
+	c->has_retried = false;
+	c->is_adapted = false;
 	c->deadline_mono_ms = deadline_mono_ms;
 	c->deadline = (struct pl_timer){.on_fire = on_deadline, .arg = c};
 	c->pause = (struct pl_timer){.on_fire = on_pause_over, .arg = c};
 	pl_buf_init(&c->body, REQUEST_BYTES_MAX);
-	dialect_write_request(&c->body, &llm->config.dialect, prompt);
+	dialect_write_prompt(&c->body, &llm->config.dialect, prompt);
+	c->prompt_len = c->body.len;
 	pl_list_push(&llm->queue, &c->link);
 	pl_timer_start(
 	    llm->loop, &c->deadline, deadline_mono_ms - pl_loop_now_ms(llm->loop));

@@ -5,10 +5,17 @@
  *                                 ^                                   |
  *                                 '-------- PAUSED <--worth a retry---'
  *
- * At most `concurrency` are ASKING, CALLING or PAUSED; the others wait, until their deadline. A call is
- * made at most twice: again only where there was no connection or the answer was 429, 502, 503
- * or 504, and only if the time that the server asks for, and an answer, still fit. A server
- * that fails is left alone for a while (breaker.h), so that its failures cost no waiting.
+ * At most `concurrency` are ASKING, CALLING or PAUSED; the others wait, until their deadline.
+ *
+ * A call is made once more, where there was no connection or the answer was 429, 502, 503 or
+ * 504, and only if the time that the server asks for, and an answer, still fit. Where the server
+ * refuses one of our options (max_tokens, temperature) it is asked again at once without it, or
+ * by the name that it asks for; what it then answered to is remembered, for all. Whatever the
+ * reasons, there are at most 4 calls, and each counts against the day's quota.
+ *
+ * A server that fails is left alone for a while (breaker.h), so that its failures cost no
+ * waiting: no connection, a time-out, 5xx, 429, or another status that says it of our set-up. An
+ * answer that only this one conversation may have caused (400, 422, empty, odd) is no failure.
  * Threads: the loop's.
  */
 #ifndef RESPONDER_COMPLETION_H
@@ -26,6 +33,7 @@ struct llm_config {
 	const char *url;
 	const char *token; /* NULL: none */
 	struct dialect dialect;
+	struct dialect_options options; /* as they are set */
 	unsigned concurrency;
 	struct pl_quota *quota; /* of calls; borrowed */
 };
@@ -46,7 +54,7 @@ enum completion_state {
 struct completion {
 	const struct pl_trace *trace; /* what it is asked for; borrowed until done */
 	/* text: the cleaned answer, borrowed until done returns. Failures: PL_E_TIMEOUT;
-	 * PL_E_UNAVAILABLE: the server failed, or is being left alone; PL_E_DENIED: it refuses
+	 * PL_E_UNAVAILABLE: the server failed, gave no answer, or is being left alone; PL_E_DENIED: it refuses
 	 * us, or the daily limit is reached; PL_E_NOT_FOUND: its answer said nothing. */
 	void (*done)(struct completion *c, enum pl_err err, struct pl_str text);
 	/* inside */
@@ -54,6 +62,10 @@ struct completion {
 	struct pl_list link;
 	enum completion_state state;
 	unsigned calls;
+	bool has_retried; /* after a failure */
+	bool is_adapted;  /* options are its own */
+	struct dialect_options options;
+	size_t prompt_len; /* of body: what comes before the options */
 	int64_t deadline_mono_ms;
 	int64_t called_mono_us;
 	struct pl_timer deadline;

@@ -1,10 +1,8 @@
-#include "answer.h"
-#include "base/json.h"
 #include "base/json_out.h"
-#include "base/utf8.h"
 #include "dialect.h"
+#include "refusal.h"
 
-/* ---- asking ---- */
+/* ---- the prompt ---- */
 
 static void
 write_turn(struct pl_json_out *o, const char *role, struct pl_str content)
@@ -52,31 +50,6 @@ write_messages(
 	pl_jo_end_array(o);
 }
 
-static void
-write_chat(struct pl_json_out *o, const struct dialect *d, const struct prompt *prompt)
-{
-	pl_jo_object(o);
-	pl_jo_key(o, "model");
-	pl_jo_cstr(o, d->model);
-	pl_jo_key(o, "messages");
-	write_messages(o, d, prompt);
-	pl_jo_key(o, "stream");
-	pl_jo_bool(o, false);
-	if (d->kind == ENDPOINT_OLLAMA) {
-		pl_jo_key(o, "options");
-		pl_jo_object(o);
-		pl_jo_key(o, "num_predict");
-		pl_jo_int(o, DIALECT_TOKENS_MAX);
-		pl_jo_end_object(o);
-	} else {
-		pl_jo_key(o, "max_tokens");
-		pl_jo_int(o, DIALECT_TOKENS_MAX);
-		pl_jo_key(o, "temperature");
-		pl_jo_raw(o, PL_STR("0.5"));
-	}
-	pl_jo_end_object(o);
-}
-
 /* In the text form roles are marked within the text, so that a message could write a mark of
  * its own: the brackets that begin one become round. */
 static void
@@ -116,159 +89,154 @@ write_text(struct pl_json_out *o, const struct prompt *prompt)
 
 	pl_buf_init(&inputs, PL_BUF_UNLIMITED);
 	write_inputs(&inputs, prompt);
-	pl_jo_object(o);
 	pl_jo_key(o, "inputs");
 	pl_jo_str(o, pl_buf_str(&inputs));
-	pl_jo_key(o, "parameters");
-	pl_jo_object(o);
-	pl_jo_key(o, "max_new_tokens");
-	pl_jo_int(o, DIALECT_TOKENS_MAX);
-	pl_jo_key(o, "return_full_text");
-	pl_jo_bool(o, false);
-	pl_jo_key(o, "details"); /* or it does not say that it was cut off */
-	pl_jo_bool(o, true);
-	pl_jo_end_object(o);
-	pl_jo_end_object(o);
 	pl_buf_fini(&inputs);
 }
 
 void
-dialect_write_request(
+dialect_write_prompt(
     struct pl_buf *out, const struct dialect *d, const struct prompt *prompt)
 {
 	struct pl_json_out o;
 
 	pl_jo_init(&o, out);
-	if (d->kind == ENDPOINT_TEXT)
+	pl_jo_object(&o);
+	if (d->kind == ENDPOINT_TEXT) {
 		write_text(&o, prompt);
-	else
-		write_chat(&o, d, prompt);
+		return;
+	}
+	pl_jo_key(&o, "model");
+	pl_jo_cstr(&o, d->model);
+	pl_jo_key(&o, "messages");
+	write_messages(&o, d, prompt);
 }
 
-/* ---- reading an answer ---- */
+/* ---- the options ---- */
 
-/* A string, or the text parts of an array. False for neither. */
-static bool
-read_content(const struct pl_json *content, struct pl_buf *out)
+static const char *
+tokens_name(const struct dialect *d, const struct dialect_options *options)
 {
-	struct pl_str text, type;
-
-	if (pl_json_str(content, &text))
-		return pl_buf_add_str(out, text) == PL_OK;
-	if (pl_json_type(content) == PL_JSON_NULL)
-		return true;
-	if (pl_json_type(content) != PL_JSON_ARRAY)
-		return false;
-	for (size_t i = 0; i < pl_json_length(content); i++) {
-		const struct pl_json *part = pl_json_at(content, i);
-
-		if (pl_json_str(pl_json_get(part, "type"), &type) &&
-		    pl_str_eq(type, PL_STR("text")) &&
-		    pl_json_str(pl_json_get(part, "text"), &text))
-			pl_buf_add_str(out, text);
-	}
-	return true;
-}
-
-/* Whichever of the forms it is. */
-static bool
-find_content(
-    const struct pl_json *root, struct pl_buf *out, const struct pl_json **reason)
-{
-	const struct pl_json *choice = pl_json_at(pl_json_get(root, "choices"), 0);
-	const struct pl_json *generated = pl_json_get(root, "generated_text");
-
-	if (choice != NULL) {
-		*reason = pl_json_get(choice, "finish_reason");
-		return read_content(
-		    pl_json_get(pl_json_get(choice, "message"), "content"), out);
-	}
-	if (pl_json_get(root, "message") != NULL) {
-		*reason = pl_json_get(root, "done_reason");
-		return read_content(
-		    pl_json_get(pl_json_get(root, "message"), "content"), out);
-	}
-	if (generated == NULL) {
-		root = pl_json_at(root, 0);
-		generated = pl_json_get(root, "generated_text");
-	}
-	*reason = pl_json_get(pl_json_get(root, "details"), "finish_reason");
-	return read_content(generated, out);
-}
-
-enum pl_err
-dialect_read_answer(struct pl_str body, struct pl_buf *text)
-{
-	const struct pl_json *reason = NULL;
-	struct pl_json *root = NULL;
-	struct pl_str word = PL_STR_NONE;
-	struct pl_buf raw;
-	enum pl_err err = PL_E_INVALID;
-
-	pl_buf_init(&raw, body.len);
-	if (pl_json_parse(body, &root, NULL) == PL_OK &&
-	    find_content(root, &raw, &reason)) {
-		(void)pl_json_str(reason, &word);
-		if (pl_str_eq(word, PL_STR("content_filter")))
-			err = PL_E_NOT_FOUND; /* refused half-way */
-		else
-			err = answer_clean(
-			    pl_buf_str(&raw), pl_str_eq(word, PL_STR("length")), text);
-	}
-	pl_buf_fini(&raw);
-	pl_json_free(root);
-	return err;
-}
-
-/* ---- reading an error ---- */
-
-/* {"error":{"message"}}, {"error"}, {"message"}, {"detail"}: the first that is a string. */
-static bool
-find_error(const struct pl_json *root, struct pl_str *text)
-{
-	const struct pl_json *error = pl_json_get(root, "error");
-
-	return pl_json_str(pl_json_get(error, "message"), text) ||
-	       pl_json_str(error, text) ||
-	       pl_json_str(pl_json_get(root, "message"), text) ||
-	       pl_json_str(pl_json_get(root, "detail"), text);
+	if (options->tokens_name != NULL)
+		return options->tokens_name;
+	if (d->kind == ENDPOINT_OLLAMA)
+		return "num_predict";
+	return d->kind == ENDPOINT_TEXT ? "max_new_tokens" : "max_tokens";
 }
 
 static void
-copy_whole_chars(char *out, size_t size, struct pl_str text)
+write_sampling(
+    struct pl_json_out *o, const struct dialect *d, const struct dialect_options *options)
 {
-	size_t len = text.len < size ? text.len : size - 1;
-
-	while (len > 0 && len < text.len && ((unsigned char)text.ptr[len] & 0xC0) == 0x80)
-		len--;
-	memcpy(out, text.ptr, len);
-	out[len] = '\0';
-}
-
-/* Before it is shortened: a part of a secret is one, too. */
-static struct pl_str
-hide(struct pl_str text, const char *secret)
-{
-	bool shows_it =
-	    secret != NULL && memmem(text.ptr, text.len, secret, strlen(secret)) != NULL;
-
-	return shows_it ? PL_STR("(hidden)") : text;
+	if (options->max_tokens > 0) {
+		pl_jo_key(o, tokens_name(d, options));
+		pl_jo_int(o, options->max_tokens);
+	}
+	if (options->temperature != NULL) {
+		pl_jo_key(o, "temperature");
+		pl_jo_raw(o, pl_str(options->temperature));
+	}
 }
 
 void
-dialect_read_error(struct pl_str body, const char *secret, struct dialect_error *out)
+dialect_write_options(
+    struct pl_buf *out, const struct dialect *d, const struct dialect_options *options)
 {
-	struct pl_json *root = NULL;
-	struct pl_str text;
-	double seconds;
+	struct pl_json_out o;
+	bool is_nested = d->kind != ENDPOINT_CHAT;
 
-	*out = (struct dialect_error){0};
-	if (pl_json_parse(body, &root, NULL) != PL_OK)
-		return;
-	if (find_error(root, &text))
-		copy_whole_chars(out->text, sizeof(out->text), hide(text, secret));
-	if (pl_json_real(pl_json_get(root, "estimated_time"), &seconds) && seconds > 0 &&
-	    seconds < 86400)
-		out->retry_after_ms = (int64_t)(seconds * 1000);
-	pl_json_free(root);
+	pl_jo_init(&o, out);
+	o.needs_comma = true; /* the prompt stands before */
+	if (d->kind != ENDPOINT_TEXT && options->stream != DIALECT_STREAM_UNSAID) {
+		pl_jo_key(&o, "stream");
+		pl_jo_bool(&o, options->stream == DIALECT_STREAM_YES);
+	}
+	if (is_nested) {
+		pl_jo_key(&o, d->kind == ENDPOINT_TEXT ? "parameters" : "options");
+		pl_jo_object(&o);
+	}
+	write_sampling(&o, d, options);
+	if (d->kind == ENDPOINT_TEXT) {
+		pl_jo_key(&o, "return_full_text");
+		pl_jo_bool(&o, false);
+		if (!options
+			 ->is_without_details) { /* or it does not say that it was cut off */
+			pl_jo_key(&o, "details");
+			pl_jo_bool(&o, true);
+		}
+	}
+	if (is_nested)
+		pl_jo_end_object(&o);
+	pl_jo_end_object(&o);
+}
+
+/* ---- what a server refuses of them ---- */
+
+static bool
+adapt_tokens(const struct dialect *d, const struct refusal *refusal,
+    struct dialect_options *options)
+{
+	static const char *const others[] = {
+	    "max_completion_tokens", "max_output_tokens", "max_new_tokens"};
+	const char *name = tokens_name(d, options);
+
+	if (options->max_tokens == 0)
+		return false;
+	if (d->kind == ENDPOINT_CHAT && options->tokens_name == NULL)
+		for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+			if (refusal_names(refusal, others[i]) ||
+			    (refusal_names(refusal, name) &&
+				refusal_says(refusal, others[i]))) {
+				options->tokens_name = others[i];
+				return true;
+			}
+	if (!refusal_names(refusal, name))
+		return false;
+	options->max_tokens = 0;
+	return true;
+}
+
+static bool
+adapt_temperature(const struct refusal *refusal, struct dialect_options *options)
+{
+	if (options->temperature == NULL || !refusal_names(refusal, "temperature"))
+		return false;
+	options->temperature = NULL;
+	return true;
+}
+
+/* "This model only supports stream mode", or "stream" is refused as a parameter. */
+static bool
+adapt_stream(const struct refusal *refusal, struct dialect_options *options)
+{
+	bool wants = refusal_says_part(refusal, "only support") &&
+		     refusal_says_part(refusal, "stream");
+
+	if (options->stream != DIALECT_STREAM_NO ||
+	    (!wants && !refusal_quotes(refusal, "stream")))
+		return false;
+	wants = wants || refusal_says(refusal, "true");
+	options->stream = wants ? DIALECT_STREAM_YES : DIALECT_STREAM_UNSAID;
+	return true;
+}
+
+bool
+dialect_adapt(
+    const struct dialect *d, struct pl_str body, struct dialect_options *options)
+{
+	struct refusal refusal;
+	bool changed = false;
+
+	refusal_init(&refusal, body);
+	if (!refusal_is_of_length(&refusal)) {
+		changed = adapt_tokens(d, &refusal, options);
+		changed = adapt_temperature(&refusal, options) || changed;
+		if (d->kind != ENDPOINT_TEXT)
+			changed = adapt_stream(&refusal, options) || changed;
+		else if (!options->is_without_details &&
+			 refusal_quotes(&refusal, "details"))
+			changed = options->is_without_details = true;
+	}
+	refusal_fini(&refusal);
+	return changed;
 }

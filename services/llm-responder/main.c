@@ -117,6 +117,10 @@ start_llm(const struct pl_settings *s)
 	    .model = s->llm_model,
 	    .folds_system = s->llm_system_role == PL_LLM_ROLE_FOLD,
 	};
+	config.options = (struct dialect_options){
+	    .max_tokens = s->llm_max_tokens,
+	    .temperature = s->llm_temperature,
+	};
 	app.llm = llm_new(app.loop, &config);
 	if (app.llm == NULL)
 		fail("libcurl did not start");

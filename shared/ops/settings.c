@@ -31,6 +31,14 @@ struct pl_settings pl_settings;
 #define INT(name_, preset_, least_, most_, unit_, services_, field_, help_) \
 	{.name = name_, .type = PL_SETTING_INT, .preset = preset_, .least = least_, \
 	 .most = most_, .unit = unit_, .services = services_, .help = help_, AT(field_)},
+/* Empty: none, which is 0. */
+#define INT_OR_NONE(name_, preset_, least_, most_, unit_, services_, field_, help_) \
+	{.name = name_, .type = PL_SETTING_INT, .preset = preset_, .least = least_, \
+	 .most = most_, .unit = unit_, .empty_is_none = true, .services = services_, \
+	 .help = help_, AT(field_)},
+#define TEXT_OR_NONE(name_, preset_, services_, field_, help_) \
+	{.name = name_, .type = PL_SETTING_STRING, .preset = preset_, .empty_is_none = true, \
+	 .services = services_, .help = help_, AT(field_)},
 #define BOOL(name_, preset_, services_, field_, help_) \
 	{.name = name_, .type = PL_SETTING_BOOL, .preset = preset_, .services = services_, \
 	 .help = help_, AT(field_)},
@@ -124,6 +132,10 @@ const struct pl_setting pl_settings_table[] = {
 	    "`chat` for /chat/completions and alike, `text` for text generation; `auto` looks at the URL.")
 	CHOICE("LLM_SYSTEM_ROLE", "system", "system|fold", RESPONDER, llm_system_role,
 	    "`fold` puts the instructions into the first user message, for models that refuse the system role.")
+	INT_OR_NONE("LLM_MAX_TOKENS", "80", 1, 1000000, "tokens", RESPONDER, llm_max_tokens,
+	    "Longest answer, thoughts included: more for models that think first; empty: not sent.")
+	TEXT_OR_NONE("LLM_TEMPERATURE", "0.5", RESPONDER, llm_temperature,
+	    "How freely the model chooses its words, from 0 to 2; empty: not sent.")
 	INT("LLM_CONCURRENCY", "8", 1, 256, "requests", RESPONDER, llm_concurrency,
 	    "Requests to the LLM at once, a process.")
 	INT("LLM_CONTEXT_MESSAGES", "20", 1, 20, "messages", RESPONDER, llm_context_messages,
@@ -222,6 +234,21 @@ is_message(const char *text)
 	return pl_utf8_is_valid(pl_str(text)) && pl_utf8_has_visible(pl_str(text));
 }
 
+/* 0 to 2 as JSON writes it, for it is sent as it stands: a digit, and a dot and digits. */
+static bool
+is_temperature(const char *text)
+{
+	size_t decimals =
+	    text[0] != '\0' && text[1] == '.' ? strspn(text + 2, "0123456789") : 0;
+
+	if (text[0] < '0' || text[0] > '2')
+		return false;
+	if (text[1] == '\0')
+		return true;
+	return decimals > 0 && decimals <= 6 && text[2 + decimals] == '\0' &&
+	       (text[0] < '2' || strspn(text + 2, "0") == decimals);
+}
+
 /* NULL where all is well, else the rule that is broken. Rows that were not loaded are NULL. */
 static const char *
 find_fault(void)
@@ -236,6 +263,8 @@ find_fault(void)
 		return "LISTEN must be host:port";
 	if (s->autoreply_fallback != NULL && !is_message(s->autoreply_fallback))
 		return "AUTOREPLY_FALLBACK must be UTF-8 and show something";
+	if (s->llm_temperature != NULL && !is_temperature(s->llm_temperature))
+		return "LLM_TEMPERATURE must be a number from 0 to 2, as 0.5, or empty";
 	return NULL;
 }
 

@@ -66,7 +66,9 @@ struct pl_settings {
 	char *llm_api_url;
 	char *llm_api_token;
 	char *llm_model;
-	int llm_dialect; /* enum pl_llm_dialect */
+	int llm_dialect;        /* enum pl_llm_dialect */
+	int64_t llm_max_tokens; /* 0: not sent */
+	char *llm_temperature;  /* a JSON number; NULL: not sent */
 	int64_t llm_concurrency;
 	int64_t llm_context_messages;
 	int llm_system_role; /* enum pl_llm_system_role */

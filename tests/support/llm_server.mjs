@@ -12,6 +12,12 @@ const answerFor = (path, text) => {
 /* Behaviours: what becomes of one request. Each may be given to script(). */
 export const say = (text) => (request, response) => json(response, 200, answerFor(request.url, text));
 export const answer = (status, body, headers) => (request, response) => json(response, status, body, headers);
+/** An event stream of these values, a string as it stands. */
+export const stream = (...values) => (request, response) => {
+  response.writeHead(200, { 'content-type': 'text/event-stream' });
+  for (const value of values) response.write(`data: ${typeof value === 'string' ? value : JSON.stringify(value)}\n\n`);
+  response.end();
+};
 export const reset = () => (request) => { request.socket.resetAndDestroy(); };
 /** Never a byte. */
 export const silence = () => () => {};

@@ -53,7 +53,8 @@ defaults_are_as_documented(void)
 	       s->send_queue_bytes_max == 1048576 && s->ping_interval_ms == 25000 &&
 	       s->ping_timeout_ms == 20000 && s->presence_grace_ms == 5000 &&
 	       s->user_check_ms == 60000 && s->drain_s == 10 &&
-	       s->llm_dialect == PL_LLM_AUTO && s->llm_context_messages == 20 &&
+	       s->llm_dialect == PL_LLM_AUTO && s->llm_max_tokens == 80 &&
+	       strcmp(s->llm_temperature, "0.5") == 0 && s->llm_context_messages == 20 &&
 	       !s->llm_allow_http && s->port == 5000 &&
 	       strcmp(s->autoreply_fallback,
 		   "I'm unavailable right now and will answer you as soon as I can.") ==
@@ -129,6 +130,45 @@ knows_the_other_names(void **state)
 	free(log);
 }
 
+static bool
+no_tokens_and_half_a_degree(void)
+{
+	return pl_settings.llm_max_tokens == 0 &&
+	       strcmp(pl_settings.llm_temperature, "0.5") == 0;
+}
+
+static bool
+no_temperature(void)
+{
+	return pl_settings.llm_max_tokens == 80 && pl_settings.llm_temperature == NULL;
+}
+
+static bool
+is_hot(void)
+{
+	return strcmp(pl_settings.llm_temperature, "2.0") == 0;
+}
+
+static void
+takes_an_empty_option_of_the_llm_for_none(void **state)
+{
+	static const struct {
+		const char *name, *value;
+		bool (*check)(void);
+	} cases[] = {{"LLM_MAX_TOKENS", "", no_tokens_and_half_a_degree},
+	    {"LLM_TEMPERATURE", "", no_temperature}, {"LLM_TEMPERATURE", "2.0", is_hot}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *log;
+
+		assert_int_equal(load_in_child(PL_SVC_RESPONDER, cases[i].name,
+				     cases[i].value, cases[i].check, &log),
+		    0);
+		free(log);
+	}
+}
+
 static void
 ends_on_a_bad_setting_and_names_it(void **state)
 {
@@ -140,6 +180,15 @@ ends_on_a_bad_setting_and_names_it(void **state)
 	    {"COOKIE_NAME", "a b"},
 	    {"COOKIE_NAME", "a;b"},
 	    {"INSTANCE", "a:b"},
+	    {"LLM_MAX_TOKENS", "0"},
+	    {"LLM_MAX_TOKENS", "many"},
+	    {"LLM_TEMPERATURE", "-1"},
+	    {"LLM_TEMPERATURE", "2.1"},
+	    {"LLM_TEMPERATURE", "3"},
+	    {"LLM_TEMPERATURE", "0,5"},
+	    {"LLM_TEMPERATURE", ".5"},
+	    {"LLM_TEMPERATURE", "1."},
+	    {"LLM_TEMPERATURE", "0.5,\"n\":9"},
 	    {"LISTEN", "8080"},
 	    {"LISTEN", "host:65536"},
 	    {"AUTOREPLY_FALLBACK", "Sp\xE4ter"},
@@ -185,6 +234,7 @@ main(void)
 	    cmocka_unit_test(loads_only_what_the_service_reads),
 	    cmocka_unit_test(logs_secrets_as_set_only),
 	    cmocka_unit_test(knows_the_other_names),
+	    cmocka_unit_test(takes_an_empty_option_of_the_llm_for_none),
 	    cmocka_unit_test(ends_on_a_bad_setting_and_names_it),
 	    cmocka_unit_test(has_a_sentence_and_a_reader_for_each_row),
 	};
