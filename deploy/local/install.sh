@@ -77,7 +77,7 @@ need() { # kind
 		for kind in stack units coverage mongo k8s deb; do
 			need $kind
 		done
-		by_program+=" git sqlite3 promtool:prometheus chromium lintian systemd-analyze:systemd"
+		by_program+=" git sqlite3 caddy promtool:prometheus chromium lintian systemd-analyze:systemd"
 		;;
 	*) die "usage: install.sh build | run | deb | test | lint | fuzz | units | coverage | mongo | k8s | node | stack" ;;
 	esac
@@ -138,8 +138,11 @@ apt() {
 apt update || die "apt-get update failed"
 # shellcheck disable=SC2086 # a list
 apt install --no-install-recommends $missing || die "apt-get could not install$missing"
-for service in redis-server nginx prometheus; do
+for service in redis-server nginx prometheus caddy; do
 	case " $missing " in
-	*" $service"*) $as_root update-rc.d "$service" disable || true ;;
+	*" $service"*)
+		$as_root systemctl --quiet disable "$service" 2>/dev/null ||
+			$as_root update-rc.d "$service" disable || true
+		;;
 	esac
 done
