@@ -13,9 +13,10 @@
  * many.
  *
  * The work is bounded: of cookies that have the form of a token the first
- * PL_CREDENTIALS_VERIFIED_MAX are verified, and the rest is passed over; what has not costs next to nothing and is not counted. No
- * token has less than 47 bytes, so the 4,000 bytes of cookies that the gateway lets through cannot
- * hold that many: nobody is locked out by the bound.  Threads: the loop's.
+ * PL_CREDENTIALS_VERIFIED_MAX are verified, and the rest is passed over. What has not that form costs
+ * next to nothing, and is not counted. No token has less than 47 bytes, so the 4,000 bytes of cookies
+ * that the gateway lets through cannot hold that many: nobody is locked out by the bound.
+ * Threads: the loop's.
  */
 #ifndef PL_WEB_CREDENTIALS_H
 #define PL_WEB_CREDENTIALS_H
