@@ -184,7 +184,10 @@ on_tick(struct pl_timer *t)
 
 	if (!pl_bus_is_up(ss->bus))
 		ss->bus_is_ready = ss->bus_tells_all = false;
-	if (!ss->bus_tells_all)
+	/* A bus that goes away takes nothing of what it told: the read that follows has some time. */
+	if (ss->bus_tells_all)
+		ss->current_at_mono_ms = pl_loop_now_ms(ss->loop);
+	else
 		start_reading(ss);
 	forget_users(ss);
 	pl_revoked_forget(&ss->revoked, unix_now_s() - LEEWAY_S);
