@@ -14,6 +14,7 @@
 #   PARLEY_URL=http://...  points the tests that need no stack of their own at a running one
 #   TEST_JOBS=N            test files at once (2, and 3 the second time)
 #   TEST_STORE=mongo       all of part 3 once, with every stack's data in MongoDB
+#   TEST_PATIENCE=N        every deadline of a wait times N (1), for a machine that stands still at times
 #   TEST_STORE=sqlite      all of part 3 once, on SQLite
 set -u
 cd "$(dirname "$0")/.." || exit 1

@@ -5,6 +5,7 @@ import { chromium } from 'playwright-core';
 import { password, uniqueName } from '../support/api.mjs';
 import { LlmServer, say } from '../support/llm_server.mjs';
 import { useStack } from '../support/stack.mjs';
+import { patience } from '../support/wait.mjs';
 
 const llm = await LlmServer.start();
 after(() => llm.stop());
@@ -26,7 +27,7 @@ after(() => browser?.close());
 async function openPage() {
   const context = await browser.newContext({ locale: 'en-GB' });
   contexts.push(context);
-  context.setDefaultTimeout(10000);
+  context.setDefaultTimeout(15000 * patience);
   const page = await context.newPage();
   page.problems = [];
   page.on('pageerror', (error) => page.problems.push(String(error)));

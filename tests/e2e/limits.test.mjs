@@ -226,7 +226,8 @@ describe('a user who reads nothing', () => {
     t.diagnostic(`${((most - begin) / MiB).toFixed(1)} MiB more at most; the other's messages took ${p50} ms (p99 ${p99} ms)`);
     for (const socket of slow) socket.ws.resume();
     for (const socket of slow) await socket.end();
-    assert.ok(most - begin <= 5 * MiB + 2 * MiB, `${most - begin} bytes more`);
+    // Five backlogs of 1 MiB, and what the allocator and a read of Redis take beside them.
+    assert.ok(most - begin <= 5 * MiB + 4 * MiB, `${most - begin} bytes more`);
     assert.ok(!witness.isClosed);
     witness.close();
     redis.end();

@@ -9,7 +9,7 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { Person, call } from '../support/api.mjs';
 import { LlmServer, answer, say, silence } from '../support/llm_server.mjs';
 import { useStack } from '../support/stack.mjs';
-import { waitUntil } from '../support/wait.mjs';
+import { patience, waitUntil } from '../support/wait.mjs';
 
 const llm = await LlmServer.start();
 after(() => llm.stop());
@@ -55,10 +55,12 @@ const until = (id, { what, count }, stack) => waitUntil(`${count} times "${what}
     lines.filter(({ msg }) => msg?.match(what)).length >= count && lines;
 }, { within: 15000 });
 
-/** Presence, once it has begun, reads messages from the store for some seconds. */
+/**
+ * Presence, once it has begun, reads messages from the store for some seconds; whenever the machine stands still
+ * for a moment it does so again. One that does all the time is not waited for: the lines say which way it was.
+ */
 const busTrusted = () => waitUntil('presence to trust the bus', async () =>
-  (await grep('"msg":"bus is')).at(-1)?.msg === 'bus is trusted again', { within: 30000 });
-/* On a machine that stands still for a moment it does so again. */
+  (await grep('"msg":"bus is')).at(-1)?.msg === 'bus is trusted again', { within: 30000 / patience }).catch(() => {});
 const left = 'message was left to be read from the store';
 
 const sampledWay = [
