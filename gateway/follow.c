@@ -28,6 +28,7 @@
 
 static struct app {
 	struct pl_loop *loop;
+	struct pl_redis *redis;
 	struct pl_bus *bus;
 	struct pl_members *members;
 	struct pl_loop_fd signals;
@@ -94,11 +95,15 @@ on_signal(struct pl_loop_fd *w, unsigned ready)
 static void
 start(void)
 {
+	struct pl_redis_config commands = {
+	    .url = pl_settings.redis_url, .role = "commands"};
+
 	app.loop = pl_loop_epoll_new();
 	app.signals.on_ready = on_signal;
 	pl_loop_fd_watch(app.loop, &app.signals, PL_FD_READ);
-	app.bus = pl_bus_redis_new(app.loop, pl_settings.redis_url);
-	app.members = pl_members_new(app.loop, app.bus, on_change, NULL);
+	app.redis = pl_redis_new(app.loop, &commands);
+	app.bus = pl_bus_redis_new(app.loop, app.redis, pl_settings.redis_url);
+	app.members = pl_members_new(app.loop, app.redis, app.bus, on_change, NULL);
 }
 
 static void
@@ -106,6 +111,7 @@ finish(void)
 {
 	pl_members_free(app.members);
 	pl_bus_free(app.bus);
+	pl_redis_free(app.redis);
 	pl_loop_fd_watch(app.loop, &app.signals, 0);
 	close(app.signals.fd);
 	pl_loop_epoll_free(app.loop);

@@ -156,9 +156,9 @@ auth_limits_start(void)
 	int64_t account = pl_settings.limit_login_account;
 
 	pl_map_init(&gates);
-	by_address = pl_throttle_new(pl_app.bus, pl_app.loop, "login-address",
+	by_address = pl_throttle_new(pl_app.loop, pl_app.redis, "login-address",
 	    pl_bucket_rule(address, PERIOD_MS, at_least_one(address)));
-	by_account = pl_throttle_new(pl_app.bus, pl_app.loop, "login-account",
+	by_account = pl_throttle_new(pl_app.loop, pl_app.redis, "login-account",
 	    pl_bucket_rule(account, PERIOD_MS, at_least_one(account / 2)));
 }
 

@@ -48,15 +48,15 @@ limits_take(struct limits *l, struct limits_ask *ask, const struct pl_oid *sende
 }
 
 struct limits *
-limits_new(struct pl_loop *loop, struct pl_bus *bus, int64_t sender_per_minute,
+limits_new(struct pl_loop *loop, struct pl_redis *redis, int64_t sender_per_minute,
     int64_t user_per_minute)
 {
 	struct limits *l = pl_mem_zalloc(sizeof(*l));
 
 	l->by_sender = pl_throttle_new_window(
-	    bus, loop, "llm-sender-minute", sender_per_minute, MINUTE_MS);
+	    loop, redis, "llm-sender-minute", sender_per_minute, MINUTE_MS);
 	l->by_user = pl_throttle_new_window(
-	    bus, loop, "llm-user-minute", user_per_minute, MINUTE_MS);
+	    loop, redis, "llm-user-minute", user_per_minute, MINUTE_MS);
 	return l;
 }
 

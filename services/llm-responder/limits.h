@@ -20,9 +20,9 @@ struct limits_ask {
 };
 
 /* 0: no limit. */
-struct limits *limits_new(struct pl_loop *loop, struct pl_bus *bus,
+struct limits *limits_new(struct pl_loop *loop, struct pl_redis *redis,
     int64_t sender_per_minute, int64_t user_per_minute);
-/* After the bus is freed. */
+/* After redis is freed. */
 void limits_free(struct limits *l);
 /* Take a place under both. on_answer is called once, possibly before this returns. */
 void limits_take(struct limits *l, struct limits_ask *ask, const struct pl_oid *sender,

@@ -24,6 +24,7 @@
 static struct app {
 	struct pl_loop *loop;
 	struct pl_store_async *store;
+	struct pl_redis *redis;
 	struct pl_bus *bus;
 	struct pl_gap *gap;
 	struct pl_quota *quota;
@@ -83,10 +84,11 @@ on_signal(struct pl_loop_fd *w, unsigned ready)
 /* ---- what it is made of ---- */
 
 static void
-on_wake(void *arg, const struct pl_oid *message)
+on_wake(void *arg, const struct pl_oid *messages, size_t count)
 {
 	(void)arg;
-	responder_wake(app.responder, message);
+	for (size_t i = 0; i < count; i++)
+		responder_wake(app.responder, &messages[i]);
 }
 
 static void
@@ -144,6 +146,7 @@ start(const struct pl_settings *s)
 {
 	struct pl_store_config store = {
 	    .data_dir = s->data_dir, .mongo_uri = s->mongo_uri};
+	struct pl_redis_config commands = {.url = s->redis_url, .role = "commands"};
 	const char *fault = pl_redis_url_fault(s->redis_url);
 	enum pl_err err;
 	struct responder_config config = {
@@ -162,12 +165,14 @@ start(const struct pl_settings *s)
 	if (err != PL_OK)
 		exit(PL_EXIT_CONFIG); /* the store has logged why */
 	app.loop = pl_loop_epoll_new();
-	app.bus = pl_bus_redis_new(app.loop, s->redis_url);
-	app.quota = pl_quota_new(app.bus, "llm", s->llm_daily_max);
+	app.redis = pl_redis_new(app.loop, &commands);
+	app.bus = pl_bus_redis_new(app.loop, app.redis, s->redis_url);
+	app.quota = pl_quota_new(app.redis, "llm", s->llm_daily_max);
 	start_llm(s);
 	app.store = pl_store_async_new(app.loop, &store, STORE_READERS);
 	config.loop = app.loop;
 	config.store = app.store;
+	config.redis = app.redis;
 	config.bus = app.bus;
 	app.gap = config.gap = pl_gap_new(app.loop, app.bus);
 	config.llm = app.llm;
@@ -199,6 +204,7 @@ finish(void)
 	ops_server_free(app.ops);
 	pl_gap_free(app.gap);
 	pl_bus_free(app.bus);
+	pl_redis_free(app.redis);
 	responder_free(app.responder);
 	llm_free(app.llm);
 	pl_quota_free(app.quota);

@@ -58,6 +58,7 @@ struct job {
 	struct pl_timer timer; /* composing: typing; later: again */
 	struct pl_store_write_call write;
 	struct pl_store_read_call read;
+	struct pl_redis_call telling;
 };
 
 static void sweep(struct responder *r);
@@ -103,6 +104,7 @@ job_free(struct job *job)
 
 	completion_cancel(&job->completion);
 	pl_timer_stop(r->config.loop, &job->timer);
+	pl_redis_call_cancel(&job->telling);
 	pl_list_unlink(&job->link);
 	pl_message_fini(&job->message);
 	pl_user_fini(&job->busy);
@@ -135,13 +137,13 @@ again(struct job *job, void (*on_fire)(struct pl_timer *t), int64_t delay_ms)
 
 static void
 publish(struct job *job, const struct pl_oid *user, const struct pl_buf *event,
-    void (*done)(void *arg, enum pl_err err))
+    struct pl_redis_call *call)
 {
 	char channel[PL_CHANNEL_USER_LEN + 1];
 
 	pl_channel_user(user, channel);
 	pl_bus_publish(
-	    job->responder->config.bus, pl_str(channel), pl_buf_str(event), done, job);
+	    job->responder->config.bus, pl_str(channel), pl_buf_str(event), call);
 }
 
 static void
@@ -156,10 +158,11 @@ say_typing(struct job *job, bool is_typing)
 }
 
 static void
-on_told(void *arg, enum pl_err err)
+on_told(void *arg, enum pl_err err, const struct redisReply *reply)
 {
 	struct job *job = arg;
 
+	(void)reply;
 	if (err != PL_OK && !job->responder->is_stopping)
 		pl_gap_note(job->responder->config.gap, job->reply.created_unix_ms);
 	job_free(job);
@@ -176,7 +179,8 @@ tell(struct job *job)
 	publish(job, &job->reply.sender, &event, NULL);
 	pl_buf_clear(&event);
 	pl_event_new_message(&event, &job->reply, &job->trace);
-	publish(job, &job->reply.receiver, &event, on_told);
+	pl_redis_call_init(&job->telling, on_told, job);
+	publish(job, &job->reply.receiver, &event, &job->telling);
 	pl_buf_fini(&event);
 }
 
@@ -480,7 +484,7 @@ responder_new(const struct responder_config *config)
 	if (r->load_max < LOAD_LEAST)
 		r->load_max = LOAD_LEAST;
 	pl_list_init(&r->jobs);
-	r->limits = limits_new(config->loop, config->bus, config->sender_per_minute,
+	r->limits = limits_new(config->loop, config->redis, config->sender_per_minute,
 	    config->user_per_minute);
 	r->sweep = (struct pl_timer){.on_fire = on_sweep_due, .arg = r};
 	pl_timer_start(config->loop, &r->sweep, 0);

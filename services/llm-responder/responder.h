@@ -34,6 +34,7 @@ struct responder;
 struct responder_config {
 	struct pl_loop *loop;
 	struct pl_store_async *store;
+	struct pl_redis *redis;
 	struct pl_bus *bus;
 	struct pl_gap *gap;
 	struct llm *llm; /* NULL: the standard text, always */
@@ -50,9 +51,9 @@ void responder_wake(struct responder *r, const struct pl_oid *message);
 /* Take no more jobs, and end those there are, with the standard text where the LLM is still
  * writing. on_idle is called once, from the loop, when none is left. */
 void responder_stop(struct responder *r, void (*on_idle)(void *arg), void *arg);
-/* From now on it asks nothing of the store and the bus, which may go. */
+/* From now on it asks nothing of the store, the bus and redis, which may go. */
 void responder_close(struct responder *r);
-/* After responder_stop(), and after the store and the bus were freed. */
+/* After responder_stop(), and after the store, the bus and redis were freed. */
 void responder_free(struct responder *r);
 
 #endif

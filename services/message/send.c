@@ -140,7 +140,7 @@ tell(struct sending *s)
 	message_tell(&sent->message, &sent->trace,
 	    pl_request_header(s->rq, "x-socket-id"), on_told, s);
 	if (sent->busy)
-		pl_wake_send(pl_app.bus, &sent->message.id);
+		pl_wake_send(pl_app.redis, &sent->message.id);
 }
 
 /* The process that stored it may have died before it could tell. Sockets that have the message

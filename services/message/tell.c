@@ -5,6 +5,7 @@
 #include "web/service.h"
 
 struct telling {
+	struct pl_redis_call call;
 	int64_t created_unix_ms; /* of the message */
 	void (*done)(void *arg, enum pl_err err);
 	void *arg;
@@ -13,10 +14,11 @@ struct telling {
 static struct pl_gap *gap;
 
 static void
-on_published(void *arg, enum pl_err err)
+on_published(void *arg, enum pl_err err, const struct redisReply *reply)
 {
 	struct telling *t = arg;
 
+	(void)reply;
 	if (err != PL_OK && gap != NULL)
 		pl_gap_note(gap, t->created_unix_ms);
 	if (t->done != NULL)
@@ -25,13 +27,13 @@ on_published(void *arg, enum pl_err err)
 }
 
 static void
-publish_to(const struct pl_oid *user, const struct pl_buf *event, struct telling *t)
+publish_to(
+    const struct pl_oid *user, const struct pl_buf *event, struct pl_redis_call *call)
 {
 	char channel[PL_CHANNEL_USER_LEN + 1];
 
 	pl_channel_user(user, channel);
-	pl_bus_publish(pl_app.bus, pl_str(channel), pl_buf_str(event),
-	    t != NULL ? on_published : NULL, t);
+	pl_bus_publish(pl_app.bus, pl_str(channel), pl_buf_str(event), call);
 }
 
 void
@@ -41,13 +43,15 @@ message_tell(const struct pl_message *m, const struct pl_trace *trace,
 	struct telling *t = pl_mem_alloc(sizeof(*t));
 	struct pl_buf event;
 
-	*t = (struct telling){m->created_unix_ms, done, arg};
+	*t = (struct telling){
+	    .created_unix_ms = m->created_unix_ms, .done = done, .arg = arg};
+	pl_redis_call_init(&t->call, on_published, t);
 	pl_buf_init(&event, PL_BUF_UNLIMITED);
 	pl_event_new_message(&event, m, trace);
 	publish_to(&m->receiver, &event, NULL);
 	pl_buf_clear(&event);
 	pl_event_message_sent(&event, m, trace, not_socket);
-	publish_to(&m->sender, &event, t); /* in one pipeline, so the last */
+	publish_to(&m->sender, &event, &t->call); /* in one pipeline, so the last */
 	pl_buf_fini(&event);
 }
 

@@ -246,8 +246,8 @@ online_users_start(void)
 	online.await.on_fire = on_await_over;
 	pl_list_init(&online.awaiting);
 	delta_start();
-	online.roster = pl_roster_new(
-	    pl_app.loop, pl_app.bus, pl_settings.instance, on_roster_change, NULL);
+	online.roster = pl_roster_new(pl_app.loop, pl_app.redis, pl_app.bus,
+	    pl_settings.instance, on_roster_change, NULL);
 }
 
 void

@@ -26,9 +26,10 @@ struct member {
 	    credentials;          /* of the handshake request, for each CONNECT */
 	struct recovery_ask *ask; /* of CONNECT, until it is answered; NULL for none */
 	struct pl_timer patience; /* with the bus */
-	bool is_waiting;          /* sessions or recovery will call back */
-	bool has_ended;           /* meanwhile: the call-back frees it */
-	bool said_goodbye;        /* by DISCONNECT: no grace */
+	struct pl_parting_ask parting;
+	bool is_waiting;   /* sessions or recovery will call back */
+	bool has_ended;    /* meanwhile: the call-back frees it */
+	bool said_goodbye; /* by DISCONNECT: no grace */
 };
 
 static struct {
@@ -44,6 +45,7 @@ static struct {
 static void
 member_free(struct member *m)
 {
+	pl_parting_cancel(&m->parting);
 	seen_fini(&m->socket.seen);
 	pl_mem_free(m->ask);
 	pl_credentials_fini(&m->credentials);
@@ -93,7 +95,7 @@ note_parting(const struct member *m, bool is_for_good)
 	if (!m->socket.user || m->socket.id[0] == '\0')
 		return;
 	recovery_pid(&m->socket.user->id, m->socket.id, pid);
-	pl_parting_note(pl_app.bus, pl_str(pid), is_for_good);
+	pl_parting_note(pl_app.redis, pl_str(pid), is_for_good);
 }
 
 static void
@@ -248,10 +250,12 @@ on_parting(void *arg, int64_t ago_ms)
 {
 	struct member *m = arg;
 
-	if (m->socket.user && recovery_is_in_time(ago_ms))
+	if (m->socket.user && recovery_is_in_time(ago_ms)) {
+		m->is_waiting = true;
 		recovery_read(&m->socket, m->ask, on_found, m);
-	else
+	} else {
 		on_found(m, NULL);
+	}
 }
 
 /* From here on nothing that is published passes by. */
@@ -266,9 +270,10 @@ go_on(struct hub_socket *socket)
 	if (!socket->user)
 		return; /* put out meanwhile, and closing */
 	if (m->ask) {
-		m->is_waiting = true;
+		m->parting.on_answer = on_parting;
+		m->parting.arg = m;
 		recovery_pid(&m->ask->user, m->ask->socket_id, pid);
-		pl_parting_take(pl_app.bus, pl_str(pid), on_parting, m);
+		pl_parting_take(pl_app.redis, pl_str(pid), &m->parting);
 	} else {
 		welcome(m);
 	}

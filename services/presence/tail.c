@@ -28,7 +28,7 @@ static struct {
 	int64_t well_unix_ms; /* up to then the bus told everything */
 	int64_t asked_unix_ms;
 	int64_t asked_mono_ms;
-	bool is_asking;
+	struct pl_redis_call asking;
 	/* the doubt */
 	bool is_doubted;
 	int64_t until_mono_ms;
@@ -197,10 +197,9 @@ on_gap(void *arg, struct pl_str channel, struct pl_str payload)
 }
 
 static void
-on_answered(void *arg, const struct redisReply *reply)
+on_answered(void *arg, enum pl_err err, const struct redisReply *reply)
 {
-	(void)arg;
-	tail.is_asking = false;
+	(void)arg, (void)err;
 	if (reply != NULL && !tail.is_doubted)
 		tail.well_unix_ms = tail.asked_unix_ms;
 }
@@ -209,16 +208,16 @@ on_answered(void *arg, const struct redisReply *reply)
 static void
 ask(int64_t now)
 {
-	struct pl_redis *redis = pl_bus_redis(pl_app.bus);
+	bool is_asking = pl_redis_call_is_waiting(&tail.asking);
 
-	if (tail.is_asking && now - tail.asked_mono_ms >= SLOW_MS)
+	if (is_asking && now - tail.asked_mono_ms >= SLOW_MS)
 		tail_doubt();
-	if (tail.is_asking || !pl_redis_is_up(redis))
+	if (is_asking || !pl_redis_is_up(pl_app.redis))
 		return;
-	tail.is_asking = true;
 	tail.asked_mono_ms = now;
 	tail.asked_unix_ms = pl_clock_unix_ms();
-	pl_redis_command(redis, (struct pl_str[]){PL_STR("PING")}, 1, on_answered, NULL);
+	pl_redis_command(
+	    pl_app.redis, (struct pl_str[]){PL_STR("PING")}, 1, &tail.asking);
 }
 
 static void
@@ -243,6 +242,7 @@ tail_start(void)
 {
 	tail.ticked_mono_ms = pl_loop_now_ms(pl_app.loop);
 	tail.well_unix_ms = pl_clock_unix_ms();
+	pl_redis_call_init(&tail.asking, on_answered, NULL);
 	tail.look.on_fire = on_look;
 	tail.gaps.on_message = on_gap;
 	pl_bus_subscribe(pl_app.bus, PL_STR(PL_CHANNEL_GAP), &tail.gaps);
@@ -254,6 +254,7 @@ void
 tail_stop(void)
 {
 	tail.is_stopped = true;
+	pl_redis_call_cancel(&tail.asking);
 	pl_bus_unsubscribe(pl_app.bus, &tail.gaps);
 	pl_timer_stop(pl_app.loop, &tail.look);
 	pl_timer_stop(pl_app.loop, &tail.tick);

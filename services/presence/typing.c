@@ -27,7 +27,7 @@ tell(const struct pair *p, bool is_typing)
 	pl_buf_init(&buf, PL_BUF_UNLIMITED);
 	pl_channel_user(&p->to, channel);
 	pl_event_typing(&buf, &p->from, is_typing, false);
-	pl_bus_publish(pl_app.bus, pl_str(channel), pl_buf_str(&buf), NULL, NULL);
+	pl_bus_publish(pl_app.bus, pl_str(channel), pl_buf_str(&buf), NULL);
 	pl_buf_fini(&buf);
 }
 

@@ -94,7 +94,7 @@ tell_all(const struct pl_oid *user, enum pl_status status, struct pl_str note)
 
 	pl_buf_init(&buf, PL_BUF_UNLIMITED);
 	pl_event_status_changed(&buf, user, status, note);
-	pl_bus_publish(pl_app.bus, PL_STR(PL_CHANNEL_ALL), pl_buf_str(&buf), NULL, NULL);
+	pl_bus_publish(pl_app.bus, PL_STR(PL_CHANNEL_ALL), pl_buf_str(&buf), NULL);
 	pl_buf_fini(&buf);
 }
 

@@ -23,6 +23,7 @@ channel_free(struct pl_channel *ch)
 {
 	pl_map_del(&ch->bus->channels, ch->name);
 	pl_list_unlink(&ch->due_link);
+	pl_redis_call_cancel(&ch->opening);
 	pl_mem_free(ch);
 }
 
@@ -204,19 +205,13 @@ pl_bus_unsubscribe(struct pl_bus *bus, struct pl_bus_listener *l)
 
 void
 pl_bus_publish(struct pl_bus *bus, struct pl_str channel, struct pl_str payload,
-    void (*done)(void *arg, enum pl_err err), void *arg)
+    struct pl_redis_call *call)
 {
-	bus->ops->publish(bus, channel, payload, done, arg);
+	bus->ops->publish(bus, channel, payload, call);
 }
 
 bool
 pl_bus_is_up(const struct pl_bus *bus)
 {
 	return bus->ops->is_up(bus);
-}
-
-struct pl_redis *
-pl_bus_redis(struct pl_bus *bus)
-{
-	return bus->ops->redis(bus);
 }

@@ -28,7 +28,10 @@ struct pl_bus_listener {
 	bool was_ready;
 };
 
-struct pl_bus *pl_bus_redis_new(struct pl_loop *loop, const char *redis_url);
+/* Publishes over commands, which must outlive it, and opens a connection of its own to
+ * subscribe. */
+struct pl_bus *pl_bus_redis_new(
+    struct pl_loop *loop, struct pl_redis *commands, const char *redis_url);
 struct pl_bus *pl_bus_local_new(struct pl_loop *loop);
 void pl_bus_free(struct pl_bus *bus);
 
@@ -37,12 +40,10 @@ void pl_bus_subscribe(
     struct pl_bus *bus, struct pl_str channel, struct pl_bus_listener *l);
 void pl_bus_unsubscribe(
     struct pl_bus *bus, struct pl_bus_listener *l); /* twice is fine */
-/* done (may be NULL) hears PL_OK once the server took it, else PL_E_UNAVAILABLE. */
+/* call hears PL_OK once the server took it; NULL: nobody does. */
 void pl_bus_publish(struct pl_bus *bus, struct pl_str channel, struct pl_str payload,
-    void (*done)(void *arg, enum pl_err err), void *arg);
+    struct pl_redis_call *call);
 /* Both connections stand. */
 bool pl_bus_is_up(const struct pl_bus *bus);
-/* The connection for commands, for online, throttle and wake; NULL on bus_local. */
-struct pl_redis *pl_bus_redis(struct pl_bus *bus);
 
 #endif

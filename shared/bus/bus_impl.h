@@ -4,8 +4,8 @@
  *
  *   struct pl_bus --channels--> struct pl_channel --listeners--> struct pl_bus_listener
  *
- * A channel lives while it has a listener, the transport holds it (pl_bus_channel_hold), or it
- * is being walked.  Threads: the loop's.
+ * A channel lives while it has a listener, is held (pl_bus_channel_hold), or is being walked.
+ * Threads: the loop's.
  */
 #ifndef PL_BUS_BUS_IMPL_H
 #define PL_BUS_BUS_IMPL_H
@@ -19,6 +19,8 @@ struct pl_channel {
 	struct pl_list listeners;
 	size_t listener_count;
 	unsigned holds;
+	struct pl_redis_call
+	    opening;             /* the transport's; cancelled when the channel goes */
 	bool is_ready;           /* the transport confirmed it, and it still stands */
 	struct pl_list due_link; /* in bus->due while listeners wait for on_ready */
 };
@@ -29,9 +31,8 @@ struct pl_bus_ops {
 	void (*open)(struct pl_bus *bus, struct pl_channel *ch);
 	void (*close)(struct pl_bus *bus, struct pl_channel *ch);
 	void (*publish)(struct pl_bus *bus, struct pl_str channel, struct pl_str payload,
-	    void (*done)(void *arg, enum pl_err err), void *arg);
+	    struct pl_redis_call *call);
 	bool (*is_up)(const struct pl_bus *bus);
-	struct pl_redis *(*redis)(struct pl_bus *bus);
 	void (*free)(struct pl_bus *bus);
 };
 

@@ -4,10 +4,9 @@
 /* A publication, or a channel that was opened, until the loop's next turn. */
 struct item {
 	struct pl_list link;
-	struct pl_channel *opened; /* NULL: a publication */
-	void (*done)(void *arg, enum pl_err err);
-	void *arg;
-	struct pl_str channel; /* behind the struct, as is the payload */
+	struct pl_channel *opened;     /* NULL: a publication */
+	struct pl_redis_flight flight; /* of a publication */
+	struct pl_str channel;         /* behind the struct, as is the payload */
 	struct pl_str payload;
 };
 
@@ -24,7 +23,7 @@ self(struct pl_bus *bus)
 }
 
 static void
-run(struct pl_bus *bus, const struct item *i)
+run(struct pl_bus *bus, struct item *i)
 {
 	if (i->opened != NULL) {
 		if (i->opened->listener_count > 0 && i->opened->holds == 1)
@@ -33,8 +32,7 @@ run(struct pl_bus *bus, const struct item *i)
 		return;
 	}
 	pl_bus_deliver(bus, i->channel, i->payload);
-	if (i->done != NULL)
-		i->done(i->arg, PL_OK);
+	pl_redis_flight_land(&i->flight, PL_OK, NULL);
 }
 
 static void
@@ -78,7 +76,7 @@ close_channel(struct pl_bus *bus, struct pl_channel *ch)
 
 static void
 publish(struct pl_bus *bus, struct pl_str channel, struct pl_str payload,
-    void (*done)(void *arg, enum pl_err err), void *arg)
+    struct pl_redis_call *call)
 {
 	struct item *i = pl_mem_zalloc(sizeof(*i) + channel.len + payload.len);
 	char *bytes = (char *)(i + 1);
@@ -88,8 +86,7 @@ publish(struct pl_bus *bus, struct pl_str channel, struct pl_str payload,
 	if (payload.len > 0)
 		memcpy(bytes + channel.len, payload.ptr, payload.len);
 	i->payload = pl_str_n(bytes + channel.len, payload.len);
-	i->done = done;
-	i->arg = arg;
+	pl_redis_flight_start(&i->flight, call);
 	add(self(bus), i);
 }
 
@@ -98,13 +95,6 @@ is_up(const struct pl_bus *bus)
 {
 	(void)bus;
 	return true;
-}
-
-static struct pl_redis *
-redis_of(struct pl_bus *bus)
-{
-	(void)bus;
-	return NULL;
 }
 
 static void
@@ -119,8 +109,7 @@ free_bus(struct pl_bus *bus)
 
 		if (i->opened != NULL)
 			pl_bus_channel_release(i->opened);
-		if (i->done != NULL)
-			i->done(i->arg, PL_E_UNAVAILABLE);
+		pl_redis_flight_land(&i->flight, PL_E_CANCELLED, NULL);
 		pl_mem_free(i);
 	}
 	pl_bus_fini(bus);
@@ -135,7 +124,6 @@ pl_bus_local_new(struct pl_loop *loop)
 	    .close = close_channel,
 	    .publish = publish,
 	    .is_up = is_up,
-	    .redis = redis_of,
 	    .free = free_bus,
 	};
 	struct bus_local *b = pl_mem_zalloc(sizeof(*b));

@@ -5,13 +5,13 @@
 #include "ops/metrics.h"
 
 /*
- * Two connections, because one that subscribes takes no other commands. While a SUBSCRIBE or
- * UNSUBSCRIBE is unanswered it holds its channel. A channel is ready once its last one was
- * answered and was a SUBSCRIBE: replies come in the order of the commands.
+ * Two connections, because one that subscribes takes no other commands. A channel is ready once
+ * the SUBSCRIBE of its first listener was answered: replies come in the order of the commands, so
+ * an UNSUBSCRIBE before it is done by then, and one after it has taken back its call.
  */
 struct bus_redis {
-	struct pl_bus bus; /* first: is_up() relies on it */
-	struct pl_redis *commands;
+	struct pl_bus bus;         /* first: is_up() relies on it */
+	struct pl_redis *commands; /* borrowed */
 	struct pl_redis *subscriptions;
 	struct pl_metrics_source metrics;
 };
@@ -25,50 +25,40 @@ self(struct pl_bus *bus)
 /* ---- subscriptions ---- */
 
 static void
-on_subscribed(void *arg, const struct redisReply *reply)
+on_subscribed(void *arg, enum pl_err err, const struct redisReply *reply)
 {
-	struct pl_channel *ch = arg;
-	bool is_last = ch->holds == 1;
-
-	if (pl_redis_reply_is(reply, REDIS_REPLY_ERROR))
+	if (err == PL_OK)
+		pl_bus_channel_ready(arg);
+	else if (err == PL_E_IO)
 		pl_log_error(
 		    "redis refused a subscription, asking again when connected again",
-		    PL_L_STR("channel", ch->name),
+		    PL_L_STR("channel", ((struct pl_channel *)arg)->name),
 		    PL_L_STR("why", pl_redis_reply_str(reply)));
-	else if (reply != NULL && is_last && ch->listener_count > 0)
-		pl_bus_channel_ready(ch);
-	pl_bus_channel_release(ch);
 }
 
 static void
-on_unsubscribed(void *arg, const struct redisReply *reply)
-{
-	(void)reply;
-	pl_bus_channel_release(arg);
-}
-
-static void
-send_about(struct pl_bus *bus, struct pl_channel *ch, struct pl_str verb,
-    pl_redis_on_reply *on_reply)
+send_about(struct pl_bus *bus, const struct pl_channel *ch, struct pl_str verb,
+    struct pl_redis_call *call)
 {
 	struct pl_str words[2] = {verb, ch->name};
 
-	if (!pl_redis_is_up(self(bus)->subscriptions))
-		return; /* on_state() will */
-	pl_bus_channel_hold(ch);
-	pl_redis_command(self(bus)->subscriptions, words, 2, on_reply, ch);
+	if (pl_redis_is_up(self(bus)->subscriptions)) /* or else on_state() will */
+		pl_redis_command(self(bus)->subscriptions, words, 2, call);
 }
 
 static void
 open_channel(struct pl_bus *bus, struct pl_channel *ch)
 {
-	send_about(bus, ch, PL_STR("SUBSCRIBE"), on_subscribed);
+	pl_redis_call_cancel(&ch->opening);
+	pl_redis_call_init(&ch->opening, on_subscribed, ch);
+	send_about(bus, ch, PL_STR("SUBSCRIBE"), &ch->opening);
 }
 
 static void
 close_channel(struct pl_bus *bus, struct pl_channel *ch)
 {
-	send_about(bus, ch, PL_STR("UNSUBSCRIBE"), on_unsubscribed);
+	pl_redis_call_cancel(&ch->opening);
+	send_about(bus, ch, PL_STR("UNSUBSCRIBE"), NULL);
 }
 
 static void
@@ -100,34 +90,13 @@ on_push(void *arg, const struct redisReply *reply)
 
 /* ---- publishing ---- */
 
-struct publication {
-	void (*done)(void *arg, enum pl_err err);
-	void *arg;
-};
-
-static void
-on_published(void *arg, const struct redisReply *reply)
-{
-	struct publication *p = arg;
-
-	p->done(p->arg,
-	    pl_redis_reply_is(reply, REDIS_REPLY_INTEGER) ? PL_OK : PL_E_UNAVAILABLE);
-	pl_mem_free(p);
-}
-
 static void
 publish(struct pl_bus *bus, struct pl_str channel, struct pl_str payload,
-    void (*done)(void *arg, enum pl_err err), void *arg)
+    struct pl_redis_call *call)
 {
 	struct pl_str words[3] = {PL_STR("PUBLISH"), channel, payload};
-	struct publication *p = NULL;
 
-	if (done != NULL) {
-		p = pl_mem_alloc(sizeof(*p));
-		*p = (struct publication){done, arg};
-	}
-	pl_redis_command(
-	    self(bus)->commands, words, 3, p != NULL ? on_published : NULL, p);
+	pl_redis_command(self(bus)->commands, words, 3, call);
 }
 
 /* ---- life ---- */
@@ -138,12 +107,6 @@ is_up(const struct pl_bus *bus)
 	const struct bus_redis *b = (const void *)bus;
 
 	return pl_redis_is_up(b->commands) && pl_redis_is_up(b->subscriptions);
-}
-
-static struct pl_redis *
-redis_of(struct pl_bus *bus)
-{
-	return self(bus)->commands;
 }
 
 static void
@@ -159,24 +122,21 @@ free_bus(struct pl_bus *bus)
 
 	pl_metrics_remove_source(&b->metrics);
 	pl_redis_free(b->subscriptions);
-	pl_redis_free(b->commands);
 	pl_bus_fini(bus);
 	pl_mem_free(b);
 }
 
 struct pl_bus *
-pl_bus_redis_new(struct pl_loop *loop, const char *redis_url)
+pl_bus_redis_new(struct pl_loop *loop, struct pl_redis *commands, const char *redis_url)
 {
 	static const struct pl_bus_ops ops = {
 	    .open = open_channel,
 	    .close = close_channel,
 	    .publish = publish,
 	    .is_up = is_up,
-	    .redis = redis_of,
 	    .free = free_bus,
 	};
 	struct bus_redis *b = pl_mem_zalloc(sizeof(*b));
-	struct pl_redis_config commands = {.url = redis_url, .role = "commands"};
 	struct pl_redis_config subscriptions = {.url = redis_url,
 	    .role = "subscriptions",
 	    .on_state = on_state,
@@ -184,7 +144,7 @@ pl_bus_redis_new(struct pl_loop *loop, const char *redis_url)
 	    .arg = &b->bus};
 
 	pl_bus_init(&b->bus, &ops, loop);
-	b->commands = pl_redis_new(loop, &commands);
+	b->commands = commands;
 	b->subscriptions = pl_redis_new(loop, &subscriptions);
 	b->metrics = (struct pl_metrics_source){.collect = collect, .arg = &b->bus};
 	pl_metrics_add_source(&b->metrics);

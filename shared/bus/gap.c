@@ -15,12 +15,17 @@ struct pl_gap {
 	struct pl_list waiting;
 	int64_t since_unix_ms; /* INT64_MAX: nothing to tell */
 	int64_t noted_mono_ms; /* when the oldest of it was noted */
-	/* the note that is on its way */
-	struct pl_list telling;
+	/* the note that is on its way, while telling waits */
+	struct pl_list told; /* by it */
 	int64_t telling_unix_ms;
-	bool is_telling;
-	bool is_closed;
+	struct pl_redis_call telling;
 };
+
+static bool
+is_telling(const struct pl_gap *g)
+{
+	return pl_redis_call_is_waiting(&g->telling);
+}
 
 static void
 tell_waiters(struct pl_list *list)
@@ -42,20 +47,16 @@ forget(struct pl_list *list)
 }
 
 static void
-on_published(void *arg, enum pl_err err)
+on_published(void *arg, enum pl_err err, const struct redisReply *reply)
 {
 	struct pl_gap *g = arg;
 	struct pl_list told;
 
-	g->is_telling = false;
-	if (g->is_closed) {
-		pl_mem_free(g);
-		return;
-	}
+	(void)reply;
 	if (err != PL_OK) {
 		if (g->telling_unix_ms < g->since_unix_ms)
 			g->since_unix_ms = g->telling_unix_ms;
-		pl_list_splice(&g->waiting, &g->telling);
+		pl_list_splice(&g->waiting, &g->told);
 		pl_timer_start(g->loop, &g->timer, AGAIN_MS);
 		return;
 	}
@@ -63,7 +64,7 @@ on_published(void *arg, enum pl_err err)
 	if (g->since_unix_ms != INT64_MAX)
 		pl_timer_start(g->loop, &g->timer, 0);
 	pl_list_init(&told);
-	pl_list_splice(&told, &g->telling);
+	pl_list_splice(&told, &g->told);
 	tell_waiters(&told);
 }
 
@@ -73,14 +74,13 @@ on_timer(struct pl_timer *t)
 	struct pl_gap *g = t->arg;
 	char payload[24];
 
-	if (g->is_telling || g->since_unix_ms == INT64_MAX)
+	if (is_telling(g) || g->since_unix_ms == INT64_MAX)
 		return;
 	snprintf(payload, sizeof(payload), "%lld", (long long)g->since_unix_ms);
-	pl_list_splice(&g->telling, &g->waiting);
+	pl_list_splice(&g->told, &g->waiting);
 	g->telling_unix_ms = g->since_unix_ms;
 	g->since_unix_ms = INT64_MAX;
-	g->is_telling = true;
-	pl_bus_publish(g->bus, PL_STR(PL_CHANNEL_GAP), pl_str(payload), on_published, g);
+	pl_bus_publish(g->bus, PL_STR(PL_CHANNEL_GAP), pl_str(payload), &g->telling);
 }
 
 struct pl_gap *
@@ -93,7 +93,8 @@ pl_gap_new(struct pl_loop *loop, struct pl_bus *bus)
 	g->since_unix_ms = INT64_MAX;
 	g->timer = (struct pl_timer){.on_fire = on_timer, .arg = g};
 	pl_list_init(&g->waiting);
-	pl_list_init(&g->telling);
+	pl_list_init(&g->told);
+	pl_redis_call_init(&g->telling, on_published, g);
 	pl_gap_note(g, pl_clock_unix_ms() - PL_GAP_START_MS);
 	return g;
 }
@@ -105,20 +106,19 @@ pl_gap_free(struct pl_gap *g)
 		return;
 	pl_timer_stop(g->loop, &g->timer);
 	forget(&g->waiting);
-	forget(&g->telling);
-	g->is_closed = true;
-	if (!g->is_telling)
-		pl_mem_free(g);
+	forget(&g->told);
+	pl_redis_call_cancel(&g->telling);
+	pl_mem_free(g);
 }
 
 void
 pl_gap_note(struct pl_gap *g, int64_t since_unix_ms)
 {
-	if (g->since_unix_ms == INT64_MAX && !g->is_telling)
+	if (g->since_unix_ms == INT64_MAX && !is_telling(g))
 		g->noted_mono_ms = pl_loop_now_ms(g->loop);
 	if (since_unix_ms < g->since_unix_ms)
 		g->since_unix_ms = since_unix_ms;
-	if (!g->is_telling && !pl_timer_is_started(&g->timer))
+	if (!is_telling(g) && !pl_timer_is_started(&g->timer))
 		pl_timer_start(g->loop, &g->timer, 0);
 }
 
@@ -137,7 +137,7 @@ pl_gap_unwait(struct pl_gap_waiter *w)
 int64_t
 pl_gap_age_ms(const struct pl_gap *g)
 {
-	if (g->since_unix_ms == INT64_MAX && !g->is_telling)
+	if (g->since_unix_ms == INT64_MAX && !is_telling(g))
 		return 0;
 	return pl_loop_now_ms(g->loop) - g->noted_mono_ms;
 }

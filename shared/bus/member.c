@@ -18,7 +18,7 @@ enum standing { UP, DRAINING, LEFT };
 
 struct pl_member {
 	struct pl_loop *loop;
-	struct pl_redis *redis; /* NULL on bus_local: there is no gateway */
+	struct pl_redis *redis; /* NULL: there is no gateway */
 	char *service;
 	char *listen;
 	char name[PL_MEMBER_NAME_MAX + 1];
@@ -33,8 +33,7 @@ struct pl_member {
 	struct pl_timer timer;
 	struct pl_redis_script announce_script;
 	struct pl_redis_script leave_script;
-	size_t pending; /* commands whose reply brings us back here */
-	bool is_closed; /* freed once nothing is pending */
+	struct pl_redis_call announcing;
 };
 
 /*
@@ -121,16 +120,6 @@ field(const struct pl_member *m, char out[PL_MEMBER_LINE_MAX + 1])
 /* ---- announcing ---- */
 
 static void
-settle(struct pl_member *m)
-{
-	if (m->pending > 0 || !m->is_closed)
-		return;
-	pl_mem_free(m->service);
-	pl_mem_free(m->listen);
-	pl_mem_free(m);
-}
-
-static void
 give_way(struct pl_member *m)
 {
 	if (m->is_name_given) {
@@ -149,16 +138,15 @@ give_way(struct pl_member *m)
 }
 
 static void
-on_announced(void *arg, const struct redisReply *reply)
+on_announced(void *arg, enum pl_err err, const struct redisReply *reply)
 {
 	struct pl_member *m = arg;
 	bool is_known = pl_redis_reply_is(reply, REDIS_REPLY_INTEGER);
 
-	m->pending--;
+	(void)err;
 	m->is_announced = is_known && reply->integer == 1;
-	if (!m->is_closed && m->standing != LEFT && is_known && reply->integer == 0)
+	if (m->standing != LEFT && is_known && reply->integer == 0)
 		give_way(m);
-	settle(m);
 }
 
 /* Once ready it stays so: what fails later fails for its sisters, too. */
@@ -177,12 +165,11 @@ announce(struct pl_member *m)
 	struct pl_str key = PL_STR(PL_MEMBERS_KEY);
 
 	snprintf(lease, sizeof(lease), "%d", PL_MEMBER_LEASE_MS);
-	m->pending++;
 	pl_redis_eval(m->redis, &m->announce_script, &key, 1,
 	    (struct pl_str[]){field(m, name), pl_str(m->address),
 		serves(m) ? PL_STR("up") : PL_STR("drain"), pl_str(lease),
 		PL_STR(PL_MEMBERS_CHANNEL)},
-	    5, on_announced, m);
+	    5, &m->announcing);
 }
 
 static void
@@ -203,12 +190,12 @@ on_timer(struct pl_timer *t)
 
 struct pl_member *
 pl_member_new(
-    struct pl_loop *loop, struct pl_bus *bus, const struct pl_member_config *config)
+    struct pl_loop *loop, struct pl_redis *redis, const struct pl_member_config *config)
 {
 	struct pl_member *m = pl_mem_zalloc(sizeof(*m));
 
 	m->loop = loop;
-	m->redis = pl_bus_redis(bus);
+	m->redis = redis;
 	m->service = pl_mem_strdup(config->service);
 	m->listen = pl_mem_strdup(config->listen);
 	m->is_name_given = is_name(config->name);
@@ -220,6 +207,7 @@ pl_member_new(
 	m->on_renamed = config->on_renamed;
 	m->arg = config->arg;
 	m->timer = (struct pl_timer){.on_fire = on_timer, .arg = m};
+	pl_redis_call_init(&m->announcing, on_announced, m);
 	pl_redis_script_init(&m->announce_script, announce_lua);
 	pl_redis_script_init(&m->leave_script, leave_lua);
 	if (m->redis != NULL)
@@ -233,8 +221,10 @@ pl_member_free(struct pl_member *m)
 	if (m == NULL)
 		return;
 	pl_timer_stop(m->loop, &m->timer);
-	m->is_closed = true;
-	settle(m);
+	pl_redis_call_cancel(&m->announcing);
+	pl_mem_free(m->service);
+	pl_mem_free(m->listen);
+	pl_mem_free(m);
 }
 
 const char *
@@ -266,6 +256,6 @@ pl_member_leave(struct pl_member *m)
 	pl_redis_eval(m->redis, &m->leave_script, &key, 1,
 	    (struct pl_str[]){
 		field(m, name), pl_str(m->address), PL_STR(PL_MEMBERS_CHANNEL)},
-	    3, NULL, NULL);
+	    3, NULL);
 	pl_redis_flush(m->redis);
 }

@@ -15,7 +15,7 @@
 #ifndef PL_BUS_MEMBER_H
 #define PL_BUS_MEMBER_H
 
-#include "bus/bus.h"
+#include "bus/redis.h"
 
 #define PL_MEMBER_SERVICE_MAX 15
 #define PL_MEMBER_NAME_MAX    7
@@ -45,8 +45,8 @@ struct pl_member_config {
 
 /* The strings are copied. */
 struct pl_member *pl_member_new(
-    struct pl_loop *loop, struct pl_bus *bus, const struct pl_member_config *config);
-void pl_member_free(struct pl_member *m); /* before the bus; says nothing */
+    struct pl_loop *loop, struct pl_redis *redis, const struct pl_member_config *config);
+void pl_member_free(struct pl_member *m); /* says nothing */
 const char *pl_member_name(const struct pl_member *m);
 /* No new requests, please. */
 void pl_member_drain(struct pl_member *m);

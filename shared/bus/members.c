@@ -15,6 +15,7 @@ struct entry {
 
 struct pl_members {
 	struct pl_loop *loop;
+	struct pl_redis *redis;
 	struct pl_bus *bus;
 	void (*on_change)(void *arg);
 	void *arg;
@@ -24,8 +25,7 @@ struct pl_members {
 	struct pl_redis_script script;
 	struct pl_members_times times;
 	int64_t trust_mono_ms; /* until then nobody is dropped for not being listed */
-	size_t pending;
-	bool is_closed; /* freed once nothing is pending */
+	struct pl_redis_call listing;
 };
 
 /* KEYS: members. The lines of those whose lease runs. Sweeps out the others. */
@@ -110,29 +110,18 @@ drop_missing(struct pl_members *ms)
 /* ---- asking ---- */
 
 static void
-settle(struct pl_members *ms)
-{
-	if (ms->pending == 0 && ms->is_closed)
-		pl_mem_free(ms);
-}
-
-static void
 trust(struct pl_members *ms)
 {
 	ms->trust_mono_ms = pl_loop_now_ms(ms->loop) + ms->times.trust_ms;
 }
 
 static void
-on_listed(void *arg, const struct redisReply *reply)
+on_listed(void *arg, enum pl_err err, const struct redisReply *reply)
 {
 	struct pl_members *ms = arg;
 	bool has_changed = false;
 
-	ms->pending--;
-	if (ms->is_closed) {
-		settle(ms);
-		return;
-	}
+	(void)err;
 	if (!pl_redis_reply_is(reply, REDIS_REPLY_ARRAY)) {
 		trust(ms);
 		return;
@@ -152,13 +141,11 @@ ask(struct pl_timer *t)
 	struct pl_str key = PL_STR(PL_MEMBERS_KEY);
 
 	pl_timer_start(ms->loop, t, ms->times.ask_ms);
-	if (!pl_redis_is_up(pl_bus_redis(ms->bus))) {
+	if (!pl_redis_is_up(ms->redis)) {
 		trust(ms);
 		return;
 	}
-	ms->pending++;
-	pl_redis_eval(
-	    pl_bus_redis(ms->bus), &ms->script, &key, 1, NULL, 0, on_listed, ms);
+	pl_redis_eval(ms->redis, &ms->script, &key, 1, NULL, 0, &ms->listing);
 }
 
 /* "presence p1 10.0.0.7:8080": that one, and none that came after it under its name. */
@@ -226,17 +213,19 @@ pl_members_print(const struct pl_members *ms, struct pl_buf *out)
 }
 
 struct pl_members *
-pl_members_new_timed(struct pl_loop *loop, struct pl_bus *bus,
+pl_members_new_timed(struct pl_loop *loop, struct pl_redis *redis, struct pl_bus *bus,
     struct pl_members_times times, void (*on_change)(void *arg), void *arg)
 {
 	struct pl_members *ms = pl_mem_zalloc(sizeof(*ms));
 
 	ms->loop = loop;
+	ms->redis = redis;
 	ms->bus = bus;
 	ms->times = times;
 	ms->on_change = on_change;
 	ms->arg = arg;
 	pl_map_init(&ms->entries);
+	pl_redis_call_init(&ms->listing, on_listed, ms);
 	pl_redis_script_init(&ms->script, list_lua);
 	ms->timer = (struct pl_timer){.on_fire = ask, .arg = ms};
 	ms->listener.on_message = on_message;
@@ -249,14 +238,14 @@ pl_members_new_timed(struct pl_loop *loop, struct pl_bus *bus,
 }
 
 struct pl_members *
-pl_members_new(
-    struct pl_loop *loop, struct pl_bus *bus, void (*on_change)(void *arg), void *arg)
+pl_members_new(struct pl_loop *loop, struct pl_redis *redis, struct pl_bus *bus,
+    void (*on_change)(void *arg), void *arg)
 {
 	struct pl_members_times times = {.ask_ms = PL_MEMBERS_ASK_MS,
 	    .missing_ms = PL_MEMBERS_MISSING_MS,
 	    .trust_ms = PL_MEMBERS_TRUST_MS};
 
-	return pl_members_new_timed(loop, bus, times, on_change, arg);
+	return pl_members_new_timed(loop, redis, bus, times, on_change, arg);
 }
 
 void
@@ -271,6 +260,6 @@ pl_members_free(struct pl_members *ms)
 	for (size_t it = 0; (e = pl_map_next(&ms->entries, &it)) != NULL;)
 		drop(ms, e);
 	pl_map_fini(&ms->entries);
-	ms->is_closed = true;
-	settle(ms);
+	pl_redis_call_cancel(&ms->listing);
+	pl_mem_free(ms);
 }

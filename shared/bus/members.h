@@ -11,6 +11,7 @@
 #define PL_BUS_MEMBERS_H
 
 #include "base/buf.h"
+#include "bus/bus.h"
 #include "bus/member.h"
 
 #define PL_MEMBERS_ASK_MS     1000
@@ -21,16 +22,17 @@
 struct pl_members;
 
 /* on_change: there are others than before, or one began to drain. */
-struct pl_members *pl_members_new(
-    struct pl_loop *loop, struct pl_bus *bus, void (*on_change)(void *arg), void *arg);
+struct pl_members *pl_members_new(struct pl_loop *loop, struct pl_redis *redis,
+    struct pl_bus *bus, void (*on_change)(void *arg), void *arg);
 /* With other times than those above; for tests. */
 struct pl_members_times {
 	int64_t ask_ms;
 	int64_t missing_ms;
 	int64_t trust_ms;
 };
-struct pl_members *pl_members_new_timed(struct pl_loop *loop, struct pl_bus *bus,
-    struct pl_members_times times, void (*on_change)(void *arg), void *arg);
+struct pl_members *pl_members_new_timed(struct pl_loop *loop, struct pl_redis *redis,
+    struct pl_bus *bus, struct pl_members_times times, void (*on_change)(void *arg),
+    void *arg);
 void pl_members_free(struct pl_members *ms); /* before the bus */
 /* Add a line for each to out, as pl_member_line_parse() takes it, sorted, each with a
  * newline. */

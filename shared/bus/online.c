@@ -58,6 +58,7 @@ struct record {
 
 struct pl_online {
 	struct pl_loop *loop;
+	struct pl_redis *redis;
 	struct pl_bus *bus;
 	char ttl_ms[24];
 	struct pl_map records; /* raw id -> struct record */
@@ -67,19 +68,18 @@ struct pl_online {
 	struct pl_redis_script ask_script;
 	char epoch[EPOCH_MAX + 1]; /* of the mark, as it was found last; "" at first */
 	struct pl_list questions;
-	size_t question_count; /* with those that pl_online_free() answered */
-	bool is_closed;
+	struct pl_list arrivals;
 };
 
-/* Lives until Redis' reply, or its absence. */
 struct question {
 	struct pl_list link;
 	struct pl_online *online;
+	struct pl_redis_call call;
 	struct pl_oid user;
 	int64_t asked_mono_ms;
 	struct pl_timer second;
 	bool is_second;
-	void (*on_answer)(void *arg, bool is_online); /* NULL: answered */
+	void (*on_answer)(void *arg, bool is_online);
 	void *arg;
 };
 
@@ -171,16 +171,15 @@ format_seen_key(const struct pl_oid *user, char out[KEY_SEEN_LEN + 1])
 }
 
 static void
-say_seen(struct pl_online *o, const struct pl_oid *user, pl_redis_on_reply *on_reply,
-    void *arg)
+say_seen(struct pl_online *o, const struct pl_oid *user, struct pl_redis_call *call)
 {
 	char key[KEY_SEEN_LEN + 1];
 
 	format_seen_key(user, key);
-	pl_redis_command(pl_bus_redis(o->bus),
+	pl_redis_command(o->redis,
 	    (struct pl_str[]){PL_STR("SET"), pl_str_n(key, KEY_SEEN_LEN), PL_STR("1"),
 		PL_STR("PX"), pl_str(o->ttl_ms)},
-	    5, on_reply, arg);
+	    5, call);
 }
 
 void
@@ -189,29 +188,37 @@ pl_online_seen(struct pl_online *o, const struct pl_oid *user)
 	int64_t now = pl_loop_now_ms(o->loop);
 	struct record *rec;
 
-	if (!pl_redis_is_up(pl_bus_redis(o->bus)))
+	if (!pl_redis_is_up(o->redis))
 		return;
 	rec = use(o, user);
 	if (rec->seen_until_mono_ms > now)
 		return;
 	rec->seen_until_mono_ms = now + FRESH_MS;
 	rec->yes_until_mono_ms = now + FRESH_MS;
-	say_seen(o, user, NULL, NULL);
+	say_seen(o, user, NULL);
 }
 
 struct arrival {
+	struct pl_list link;
+	struct pl_redis_call call;
 	void (*on_known)(void *arg);
 	void *arg;
 };
 
 static void
-on_arrival_taken(void *arg, const struct redisReply *reply)
+end_arrival(struct arrival *a)
 {
-	struct arrival *a = arg;
-
-	(void)reply; /* where Redis is away, nobody is refused for being offline */
+	pl_list_unlink(&a->link);
+	pl_redis_call_cancel(&a->call);
 	a->on_known(a->arg);
 	pl_mem_free(a);
+}
+
+static void
+on_arrival_taken(void *arg, enum pl_err err, const struct redisReply *reply)
+{
+	(void)err, (void)reply; /* without Redis nobody is refused for being offline */
+	end_arrival(arg);
 }
 
 void
@@ -220,39 +227,34 @@ pl_online_arrived(struct pl_online *o, const struct pl_oid *user,
 {
 	struct arrival *a;
 
-	if (!pl_redis_is_up(pl_bus_redis(o->bus))) {
+	if (!pl_redis_is_up(o->redis)) {
 		on_known(arg);
 		return;
 	}
-	a = pl_mem_alloc(sizeof(*a));
-	*a = (struct arrival){on_known, arg};
-	say_seen(o, user, on_arrival_taken, a);
+	a = pl_mem_zalloc(sizeof(*a));
+	a->on_known = on_known;
+	a->arg = arg;
+	pl_redis_call_init(&a->call, on_arrival_taken, a);
+	pl_list_push(&o->arrivals, &a->link);
+	say_seen(o, user, &a->call);
 }
 
 void
 pl_online_logged_out(struct pl_online *o, const struct pl_oid *user)
 {
-	struct pl_redis *redis = pl_bus_redis(o->bus);
 	struct record *rec = find(o, user);
 	char key[KEY_SEEN_LEN + 1];
 
 	if (rec != NULL)
 		forget(o, rec);
-	if (!pl_redis_is_up(redis))
+	if (!pl_redis_is_up(o->redis))
 		return;
 	format_seen_key(user, key);
-	pl_redis_command(redis,
-	    (struct pl_str[]){PL_STR("DEL"), pl_str_n(key, KEY_SEEN_LEN)}, 2, NULL, NULL);
+	pl_redis_command(o->redis,
+	    (struct pl_str[]){PL_STR("DEL"), pl_str_n(key, KEY_SEEN_LEN)}, 2, NULL);
 }
 
 /* ---- the question ---- */
-
-static void
-release(struct pl_online *o)
-{
-	if (o->is_closed && o->question_count == 0)
-		pl_mem_free(o);
-}
 
 static void ask(struct pl_online *o, struct question *q);
 
@@ -275,28 +277,34 @@ note_epoch(struct pl_online *o, struct pl_str epoch)
 }
 
 static void
-on_asked(void *arg, const struct redisReply *reply)
+answer(struct question *q, bool is_online)
+{
+	pl_list_unlink(&q->link);
+	pl_timer_stop(q->online->loop, &q->second);
+	pl_redis_call_cancel(&q->call);
+	q->on_answer(q->arg, is_online);
+	pl_mem_free(q);
+}
+
+static void
+on_asked(void *arg, enum pl_err err, const struct redisReply *reply)
 {
 	struct question *q = arg;
 	struct pl_online *o = q->online;
-	const struct redisReply *answer = pl_redis_reply_at(reply, 0);
-	bool is_known = pl_redis_reply_is(answer, REDIS_REPLY_INTEGER);
-	bool is_online = !is_known || answer->integer == 1;
+	const struct redisReply *found = pl_redis_reply_at(reply, 0);
+	bool is_known = pl_redis_reply_is(found, REDIS_REPLY_INTEGER);
+	bool is_online = !is_known || found->integer == 1;
 
+	(void)err;
 	note_epoch(o, pl_redis_reply_str(pl_redis_reply_at(reply, 1)));
 	/* What another process has just told Redis may be overtaken by a question. */
-	if (!is_online && !q->is_second && !o->is_closed) {
+	if (!is_online && !q->is_second) {
 		pl_timer_start(o->loop, &q->second, SECOND_MS);
 		return;
 	}
-	pl_list_unlink(&q->link);
-	o->question_count--;
-	if (!o->is_closed && is_known && is_online)
+	if (is_known && is_online)
 		use(o, &q->user)->yes_until_mono_ms = q->asked_mono_ms + FRESH_MS;
-	if (q->on_answer != NULL)
-		q->on_answer(q->arg, is_online);
-	pl_mem_free(q);
-	release(o);
+	answer(q, is_online);
 }
 
 static void
@@ -307,13 +315,13 @@ ask(struct pl_online *o, struct question *q)
 
 	format_seen_key(&q->user, key);
 	pl_oid_format(&q->user, hex);
-	pl_redis_eval(pl_bus_redis(o->bus), &o->ask_script,
+	pl_redis_eval(o->redis, &o->ask_script,
 	    (struct pl_str[]){PL_STR(KEY_MARK), PL_STR("parley:instances"),
 		pl_str_n(key, KEY_SEEN_LEN)},
 	    3,
 	    (struct pl_str[]){
 		pl_str(o->epoch), pl_str(o->ttl_ms), pl_str_n(hex, PL_OID_HEX_LEN)},
-	    3, on_asked, q);
+	    3, &q->call);
 }
 
 static struct question *
@@ -326,8 +334,8 @@ question_new(struct pl_online *o, const struct pl_oid *user)
 	q->asked_mono_ms = pl_loop_now_ms(o->loop);
 	q->second.on_fire = on_second;
 	q->second.arg = q;
+	pl_redis_call_init(&q->call, on_asked, q);
 	pl_list_push(&o->questions, &q->link);
-	o->question_count++;
 	return q;
 }
 
@@ -339,8 +347,7 @@ pl_online_ask(struct pl_online *o, const struct pl_oid *user,
 	const struct record *rec = find(o, user);
 	struct question *q;
 
-	if (!pl_redis_is_up(pl_bus_redis(o->bus)) ||
-	    (rec != NULL && rec->yes_until_mono_ms > now)) {
+	if (!pl_redis_is_up(o->redis) || (rec != NULL && rec->yes_until_mono_ms > now)) {
 		on_answer(arg, true);
 		return;
 	}
@@ -372,7 +379,7 @@ on_first_due(struct pl_timer *t)
 
 	if (o->epoch[0] != '\0')
 		return;
-	if (!pl_redis_is_up(pl_bus_redis(o->bus))) {
+	if (!pl_redis_is_up(o->redis)) {
 		pl_timer_start(o->loop, t, FIRST_AGAIN_MS);
 		return;
 	}
@@ -385,19 +392,22 @@ on_first_due(struct pl_timer *t)
 /* ---- life ---- */
 
 struct pl_online *
-pl_online_new(struct pl_loop *loop, struct pl_bus *bus, int64_t ttl_ms)
+pl_online_new(
+    struct pl_loop *loop, struct pl_redis *redis, struct pl_bus *bus, int64_t ttl_ms)
 {
 	struct pl_online *o = pl_mem_zalloc(sizeof(*o));
 
 	o->loop = loop;
+	o->redis = redis;
 	o->bus = bus;
 	snprintf(o->ttl_ms, sizeof(o->ttl_ms), "%lld", (long long)ttl_ms);
 	pl_map_init(&o->records);
 	pl_list_init(&o->by_age);
 	pl_list_init(&o->questions);
+	pl_list_init(&o->arrivals);
 	pl_redis_script_init(&o->ask_script, ask_lua);
 	o->first = (struct pl_timer){.on_fire = on_first_due, .arg = o};
-	if (pl_bus_redis(bus) != NULL)
+	if (redis != NULL)
 		pl_timer_start(loop, &o->first, 0);
 	o->leaves = (struct pl_bus_listener){.on_message = on_note, .arg = o};
 	pl_bus_subscribe(bus, PL_STR(PL_CHANNEL_ONLINE), &o->leaves);
@@ -416,17 +426,9 @@ pl_online_free(struct pl_online *o)
 	while (!pl_list_is_empty(&o->by_age))
 		forget(o, PL_CONTAINER(o->by_age.next, struct record, link));
 	pl_map_fini(&o->records);
-	while ((link = pl_list_pop(&o->questions)) != NULL) {
-		struct question *q = PL_CONTAINER(link, struct question, link);
-
-		q->on_answer(q->arg, true);
-		q->on_answer = NULL;
-		if (pl_timer_is_started(&q->second)) {
-			pl_timer_stop(o->loop, &q->second);
-			o->question_count--;
-			pl_mem_free(q);
-		}
-	}
-	o->is_closed = true;
-	release(o);
+	while ((link = pl_list_pop(&o->questions)) != NULL)
+		answer(PL_CONTAINER(link, struct question, link), true);
+	while ((link = pl_list_pop(&o->arrivals)) != NULL)
+		end_arrival(PL_CONTAINER(link, struct arrival, link));
+	pl_mem_free(o);
 }

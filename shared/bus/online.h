@@ -28,7 +28,9 @@
 /* ---- for any service: the online rule ---- */
 struct pl_online;
 
-struct pl_online *pl_online_new(struct pl_loop *loop, struct pl_bus *bus, int64_t ttl_ms);
+struct pl_online *pl_online_new(
+    struct pl_loop *loop, struct pl_redis *redis, struct pl_bus *bus, int64_t ttl_ms);
+/* Before the bus and redis; who still asks is answered. */
 void pl_online_free(struct pl_online *o);
 /* user made an authenticated request other than a send. Cheap: at most one Redis command a
  * second a user, and none is waited for. */
@@ -53,8 +55,8 @@ struct pl_roster;
 /* user, borrowed, came online or went, over all instances. Called while the set is changed,
  * also from pl_roster_join() and pl_roster_leave(): it must only take note. */
 typedef void pl_roster_on_change(void *arg, const struct pl_oid *user, bool is_online);
-struct pl_roster *pl_roster_new(struct pl_loop *loop, struct pl_bus *bus,
-    const char *instance, pl_roster_on_change *on_change, void *arg);
+struct pl_roster *pl_roster_new(struct pl_loop *loop, struct pl_redis *redis,
+    struct pl_bus *bus, const char *instance, pl_roster_on_change *on_change, void *arg);
 void pl_roster_free(struct pl_roster *r);
 /* The first socket of a user came, or the last one went, on this instance. */
 void pl_roster_join(struct pl_roster *r, const struct pl_oid *user);

@@ -11,17 +11,25 @@
 #ifndef PL_BUS_PARTING_H
 #define PL_BUS_PARTING_H
 
-#include "bus/bus.h"
+#include "bus/redis.h"
 
 #define PL_PARTING_KEPT_MS     86400000
 #define PL_PARTING_PID_MAX     64
 #define PL_PARTING_UNKNOWN_AGO INT64_C(-1)
 
 /* The connection of pid broke now, or ended for good. pid: at most PL_PARTING_PID_MAX bytes. */
-void pl_parting_note(struct pl_bus *bus, struct pl_str pid, bool is_for_good);
+void pl_parting_note(struct pl_redis *redis, struct pl_str pid, bool is_for_good);
+/* The asker's; zero it and set the first two. */
+struct pl_parting_ask {
+	void (*on_answer)(void *arg, int64_t ago_ms);
+	void *arg;
+	struct pl_redis_call call; /* inside */
+};
+
 /* How long ago did it? ago_ms, decades where it ended for good, or PL_PARTING_UNKNOWN_AGO; the
  * note is forgotten. on_answer is called once, possibly before this returns. */
-void pl_parting_take(struct pl_bus *bus, struct pl_str pid,
-    void (*on_answer)(void *arg, int64_t ago_ms), void *arg);
+void pl_parting_take(
+    struct pl_redis *redis, struct pl_str pid, struct pl_parting_ask *ask);
+void pl_parting_cancel(struct pl_parting_ask *ask); /* twice is fine */
 
 #endif

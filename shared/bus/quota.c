@@ -20,19 +20,13 @@ static const char take_lua[] =
     "return count + 1\n";
 
 struct pl_quota {
-	struct pl_bus *bus;
+	struct pl_redis *redis;
 	int64_t per_day;
 	char key[NAME_MAX];
 	char limit[24];
 	struct pl_redis_script script;
 	int64_t day; /* what this process has taken: when, and how many */
 	int64_t count;
-};
-
-/* Lives until Redis' reply, or its absence. */
-struct pl_quota_question {
-	struct pl_quota *quota;
-	struct pl_quota_ask *ask; /* NULL: it was cancelled */
 };
 
 static void
@@ -56,57 +50,49 @@ take_local(struct pl_quota *q)
 }
 
 static void
-on_reply(void *arg, const struct redisReply *reply)
+on_reply(void *arg, enum pl_err err, const struct redisReply *reply)
 {
-	struct pl_quota_question *question = arg;
-	struct pl_quota_ask *ask = question->ask;
+	struct pl_quota_ask *ask = arg;
 	bool is_known = pl_redis_reply_is(reply, REDIS_REPLY_INTEGER);
 	bool is_granted = is_known && reply->integer > 0;
 
-	if (ask != NULL) {
-		ask->question = NULL;
-		if (is_granted)
-			note(question->quota);
-		else if (!is_known)
-			is_granted = take_local(question->quota);
-		ask->on_answer(ask->arg, is_granted);
-	}
-	pl_mem_free(question);
+	(void)err;
+	if (is_granted)
+		note(ask->quota);
+	else if (!is_known)
+		is_granted = take_local(ask->quota);
+	ask->on_answer(ask->arg, is_granted);
 }
 
 void
 pl_quota_take(struct pl_quota *q, struct pl_quota_ask *ask)
 {
-	struct pl_redis *redis = pl_bus_redis(q->bus);
-
 	if (q->per_day == 0) {
 		ask->on_answer(ask->arg, true);
 		return;
 	}
-	if (!pl_redis_is_up(redis)) {
+	if (!pl_redis_is_up(q->redis)) {
 		ask->on_answer(ask->arg, take_local(q));
 		return;
 	}
-	ask->question = pl_mem_alloc(sizeof(*ask->question));
-	*ask->question = (struct pl_quota_question){q, ask};
-	pl_redis_eval(redis, &q->script, (struct pl_str[]){pl_str(q->key)}, 1,
-	    (struct pl_str[]){pl_str(q->limit)}, 1, on_reply, ask->question);
+	ask->quota = q;
+	pl_redis_call_init(&ask->call, on_reply, ask);
+	pl_redis_eval(q->redis, &q->script, (struct pl_str[]){pl_str(q->key)}, 1,
+	    (struct pl_str[]){pl_str(q->limit)}, 1, &ask->call);
 }
 
 void
 pl_quota_cancel(struct pl_quota_ask *ask)
 {
-	if (ask->question != NULL)
-		ask->question->ask = NULL;
-	ask->question = NULL;
+	pl_redis_call_cancel(&ask->call);
 }
 
 struct pl_quota *
-pl_quota_new(struct pl_bus *bus, const char *name, int64_t per_day)
+pl_quota_new(struct pl_redis *redis, const char *name, int64_t per_day)
 {
 	struct pl_quota *q = pl_mem_zalloc(sizeof(*q));
 
-	q->bus = bus;
+	q->redis = redis;
 	q->per_day = per_day;
 	snprintf(q->key, sizeof(q->key), "parley:quota:%s", name);
 	snprintf(q->limit, sizeof(q->limit), "%lld", (long long)per_day);

@@ -10,21 +10,22 @@
 #ifndef PL_BUS_QUOTA_H
 #define PL_BUS_QUOTA_H
 
-#include "bus/bus.h"
+#include "bus/redis.h"
 
 struct pl_quota;
-struct pl_quota_question;
 
 /* The asker's; zero it and set the first two. */
 struct pl_quota_ask {
 	void (*on_answer)(void *arg, bool is_granted);
 	void *arg;
-	struct pl_quota_question *question; /* inside; NULL: nothing is asked */
+	/* inside */
+	struct pl_quota *quota;
+	struct pl_redis_call call;
 };
 
 /* per_day 0: no limit. */
-struct pl_quota *pl_quota_new(struct pl_bus *bus, const char *name, int64_t per_day);
-/* After the bus is freed; who still asks is not answered any more. */
+struct pl_quota *pl_quota_new(struct pl_redis *redis, const char *name, int64_t per_day);
+/* Nobody may ask any more: cancelled, or answered by pl_redis_free(). */
 void pl_quota_free(struct pl_quota *q);
 /* Take one. on_answer is called once, possibly before this returns. */
 void pl_quota_take(struct pl_quota *q, struct pl_quota_ask *ask);

@@ -35,8 +35,7 @@ enum said { SAID_NOTHING, SAID_UP, SAID_DOWN }; /* what the log said last */
 
 struct command {
 	struct pl_list link;
-	pl_redis_on_reply *on_reply;
-	void *arg;
+	struct pl_redis_flight flight;
 	int64_t due_mono_ms;
 	int64_t given_mono_us;
 };
@@ -52,12 +51,13 @@ struct pl_redis {
 	struct pl_buf out;
 	struct pl_list sent; /* commands in the order of their replies */
 	size_t sent_count;
-	struct pl_list failed; /* commands to be answered NULL by fail_timer */
+	struct pl_list failed; /* commands that fail_timer will tell so */
 	struct pl_timer fail_timer;
 	struct pl_timer timer;
 	int64_t heard_mono_ms;
 	int64_t up_since_mono_ms;
 	int64_t backoff_ms;
+	struct pl_redis_call greeting;
 	unsigned greetings_due;
 	enum said said;
 	unsigned depth; /* callbacks of ours on the stack: the memory stays until 0 */
@@ -76,9 +76,9 @@ leave(struct pl_redis *r)
 	pl_mem_free(r);
 }
 
-/* Answer NULL to each command of list; a callback may add more. */
+/* Each command of list has failed; a callback may add more. */
 static void
-answer_none(struct pl_list *list)
+fail_all(struct pl_list *list, enum pl_err err)
 {
 	struct pl_list *link;
 
@@ -86,8 +86,7 @@ answer_none(struct pl_list *list)
 		struct command *c = PL_CONTAINER(link, struct command, link);
 
 		pl_metrics_count(PL_M_REDIS_FAILURES, NULL, 1);
-		if (c->on_reply != NULL)
-			c->on_reply(c->arg, NULL);
+		pl_redis_flight_land(&c->flight, err, NULL);
 		pl_mem_free(c);
 	}
 }
@@ -102,7 +101,7 @@ on_fail_timer(struct pl_timer *t)
 	pl_list_init(&now);
 	pl_list_splice(&now, &r->failed);
 	r->depth++;
-	answer_none(&now);
+	fail_all(&now, PL_E_UNAVAILABLE);
 	leave(r);
 }
 
@@ -134,9 +133,9 @@ log_state(struct pl_redis *r, enum said now, struct pl_str why)
 		    PL_L_INT("port", r->url.port), PL_L_STR("why", why));
 }
 
-/* Give the connection up, answer all that waited, and try again later. */
+/* Give the connection up, tell all that waited, and try again later. */
 static void
-lose(struct pl_redis *r, struct pl_str why)
+lose_as(struct pl_redis *r, enum pl_err err, struct pl_str why)
 {
 	bool was_up = r->state == UP;
 	int64_t now = pl_loop_now_ms(r->loop);
@@ -157,7 +156,19 @@ lose(struct pl_redis *r, struct pl_str why)
 	r->sent_count = 0;
 	if (was_up && r->config.on_state != NULL)
 		r->config.on_state(r->config.arg, false);
-	answer_none(&orphans);
+	fail_all(&orphans, err);
+}
+
+static void
+lose(struct pl_redis *r, struct pl_str why)
+{
+	lose_as(r, PL_E_UNAVAILABLE, why);
+}
+
+static void
+lose_late(struct pl_redis *r)
+{
+	lose_as(r, PL_E_TIMEOUT, PL_STR("no answer in time"));
 }
 
 /* ---- sending ---- */
@@ -191,14 +202,21 @@ fail_later(struct pl_redis *r, struct command *c)
 		pl_timer_start(r->loop, &r->fail_timer, 0);
 }
 
-static void
-queue(struct pl_redis *r, const struct pl_str *words, size_t argc,
-    pl_redis_on_reply *on_reply, void *arg)
+static struct command *
+command_new(struct pl_redis_call *call)
 {
 	struct command *c = pl_mem_zalloc(sizeof(*c));
 
-	c->on_reply = on_reply;
-	c->arg = arg;
+	pl_redis_flight_start(&c->flight, call);
+	return c;
+}
+
+static void
+queue(struct pl_redis *r, const struct pl_str *words, size_t argc,
+    struct pl_redis_call *call)
+{
+	struct command *c = command_new(call);
+
 	c->due_mono_ms = pl_loop_now_ms(r->loop) + r->config.deadline_ms;
 	c->given_mono_us = pl_clock_mono_us();
 	if (r->state < GREETING || r->sent_count >= SENT_MAX ||
@@ -216,11 +234,11 @@ queue(struct pl_redis *r, const struct pl_str *words, size_t argc,
 /* ---- greeting ---- */
 
 static void
-on_greeting(void *arg, const struct redisReply *reply)
+on_greeting(void *arg, enum pl_err err, const struct redisReply *reply)
 {
 	struct pl_redis *r = arg;
 
-	if (reply == NULL)
+	if (err != PL_OK && err != PL_E_IO)
 		return;
 	if (!pl_redis_reply_is(reply, REDIS_REPLY_STATUS)) {
 		/* A wrong password, or a server that is loading its data. */
@@ -253,15 +271,15 @@ greet(struct pl_redis *r)
 	if (r->url.password != NULL) {
 		auth[argc++] = pl_str(r->url.password);
 		r->greetings_due++;
-		queue(r, auth, argc, on_greeting, r);
+		queue(r, auth, argc, &r->greeting);
 	}
 	if (r->url.db != 0) {
 		snprintf(number, sizeof(number), "%u", r->url.db);
 		select[1] = pl_str(number);
 		r->greetings_due++;
-		queue(r, select, 2, on_greeting, r);
+		queue(r, select, 2, &r->greeting);
 	}
-	queue(r, ping, 1, on_greeting, r);
+	queue(r, ping, 1, &r->greeting);
 }
 
 /* ---- the descriptor ---- */
@@ -291,8 +309,8 @@ deliver(struct pl_redis *r, const struct redisReply *reply)
 	r->sent_count--;
 	pl_metrics_observe(
 	    PL_M_REDIS_SECONDS, NULL, pl_clock_mono_us() - c->given_mono_us);
-	if (c->on_reply != NULL)
-		c->on_reply(c->arg, reply);
+	pl_redis_flight_land(&c->flight,
+	    pl_redis_reply_is(reply, REDIS_REPLY_ERROR) ? PL_E_IO : PL_OK, reply);
 	pl_mem_free(c);
 }
 
@@ -453,13 +471,13 @@ watch_over(struct pl_redis *r)
 	int64_t wait_ms;
 
 	if (is_overdue(r)) {
-		lose(r, PL_STR("no answer in time"));
+		lose_late(r);
 		return;
 	}
 	if (r->state != UP)
 		return;
 	if (oldest(r) == NULL && now - r->heard_mono_ms >= PING_AFTER_MS)
-		queue(r, ping, 1, NULL, NULL);
+		queue(r, ping, 1, NULL);
 	if (oldest(r) != NULL)
 		wait_ms = oldest(r)->due_mono_ms - now;
 	else
@@ -479,7 +497,7 @@ on_timer(struct pl_timer *t)
 	} else if (r->state == UP) {
 		watch_over(r);
 	} else {
-		lose(r, PL_STR("no answer in time"));
+		lose_late(r);
 	}
 	leave(r);
 }
@@ -503,6 +521,7 @@ pl_redis_new(struct pl_loop *loop, const struct pl_redis_config *config)
 	pl_buf_init(&r->out, PL_REDIS_QUEUE_BYTES);
 	pl_list_init(&r->sent);
 	pl_list_init(&r->failed);
+	pl_redis_call_init(&r->greeting, on_greeting, r);
 	r->fail_timer = (struct pl_timer){.on_fire = on_fail_timer, .arg = r};
 	r->timer = (struct pl_timer){.on_fire = on_timer, .arg = r};
 	r->backoff_ms = BACKOFF_LEAST_MS;
@@ -522,25 +541,19 @@ pl_redis_free(struct pl_redis *r)
 	pl_redis_dial_free(r->dial);
 	pl_timer_stop(r->loop, &r->timer);
 	pl_timer_stop(r->loop, &r->fail_timer);
-	answer_none(&r->sent);
-	answer_none(&r->failed);
+	fail_all(&r->sent, PL_E_CANCELLED);
+	fail_all(&r->failed, PL_E_CANCELLED);
 	leave(r);
 }
 
 void
 pl_redis_command(struct pl_redis *r, const struct pl_str *words, size_t argc,
-    pl_redis_on_reply *on_reply, void *arg)
+    struct pl_redis_call *call)
 {
-	struct command *c;
-
-	if (r->state == UP) {
-		queue(r, words, argc, on_reply, arg);
-		return;
-	}
-	c = pl_mem_zalloc(sizeof(*c));
-	c->on_reply = on_reply;
-	c->arg = arg;
-	fail_later(r, c);
+	if (r->state == UP)
+		queue(r, words, argc, call);
+	else
+		fail_later(r, command_new(call));
 }
 
 void

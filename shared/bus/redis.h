@@ -1,6 +1,7 @@
 /*
  * redis: one connection to a Redis server on the event loop (hiredis inside), which connects
- * again by itself: 100 ms, doubling to 5 s, with jitter. Only bus/ uses it.
+ * again by itself: 100 ms, doubling to 5 s, with jitter. Who has commands is given it by whoever
+ * made it, and hears of them by a struct pl_redis_call (bus/redis_call.h).
  *
  *   WAITING --timer--> DIALING --socket--> CONNECTING --writable--> GREETING --PONG--> UP
  *      ^                  |                    |                       |               |
@@ -19,17 +20,13 @@
 
 #include <netinet/in.h>
 
+#include "bus/redis_call.h"
 #include "loop/loop.h"
 
 #define PL_REDIS_DEADLINE_MS 1000
 #define PL_REDIS_QUEUE_BYTES ((size_t)16 << 20)
 
 struct pl_redis;
-struct redisReply;
-
-/* reply is borrowed; NULL where the command failed (no connection, deadline, cancelled). A
- * Redis error reply (-ERR ...) comes as such. */
-typedef void pl_redis_on_reply(void *arg, const struct redisReply *reply);
 
 struct pl_redis_config {
 	const char *url;
@@ -37,7 +34,7 @@ struct pl_redis_config {
 	void (*on_state)(void *arg, bool is_up); /* may be NULL */
 	/* ["message", channel, payload] of a connection that subscribes; NULL for others. What
 	 * confirms a SUBSCRIBE or UNSUBSCRIBE (of one channel each) is that command's reply. */
-	pl_redis_on_reply *on_push;
+	void (*on_push)(void *arg, const struct redisReply *reply);
 	void *arg;
 	int64_t deadline_ms; /* of a command; 0: PL_REDIS_DEADLINE_MS */
 };
@@ -48,18 +45,20 @@ enum pl_err pl_redis_url_check(const char *url) PL_MUST_CHECK;
  * sentinels, which Parley does not speak, what to do instead. Never any part of the URL. */
 const char *pl_redis_url_fault(const char *url);
 struct pl_redis *pl_redis_new(struct pl_loop *loop, const struct pl_redis_config *config);
-void pl_redis_free(
-    struct pl_redis *r); /* pending commands are answered NULL, from here */
+/* Calls that wait hear PL_E_CANCELLED, from here. */
+void pl_redis_free(struct pl_redis *r);
 bool pl_redis_is_up(const struct pl_redis *r); /* NULL is never up */
 /* This end's address of the connection, as text; false where there is none. */
 bool pl_redis_local_host(const struct pl_redis *r, char out[INET6_ADDRSTRLEN]);
-/* Send argc binary-safe words; on_reply may be NULL. It is called once, never from here. */
+/* Send argc binary-safe words, which are copied. call, initialised, hears of it; NULL: nobody
+ * does. */
 void pl_redis_command(struct pl_redis *r, const struct pl_str *words, size_t argc,
-    pl_redis_on_reply *on_reply, void *arg);
+    struct pl_redis_call *call);
 /* Send what is queued now, not at the loop's next turn; what does not fit follows then. */
 void pl_redis_flush(struct pl_redis *r);
+
 /* Run a Lua script by EVALSHA, and by EVAL where the server does not know it yet. sha1_hex
- * comes from pl_redis_script_init(). */
+ * comes from pl_redis_script_init(). The text must stay for as long as the process. */
 struct pl_redis_script {
 	const char *lua;
 	char sha1_hex[41];
@@ -67,6 +66,6 @@ struct pl_redis_script {
 void pl_redis_script_init(struct pl_redis_script *script, const char *lua);
 void pl_redis_eval(struct pl_redis *r, const struct pl_redis_script *script,
     const struct pl_str *keys, size_t key_count, const struct pl_str *args,
-    size_t arg_count, pl_redis_on_reply *on_reply, void *arg);
+    size_t arg_count, struct pl_redis_call *call);
 
 #endif

@@ -8,12 +8,12 @@
 #define WORDS_BEFORE_KEYS 3 /* EVALSHA, script, number of keys */
 #define SHA1_BYTES        20
 
-/* One call, kept until it is answered: the server may ask for the whole script. */
-struct call {
+/* One run, kept until it is answered: the server may ask for the whole script. */
+struct run {
 	struct pl_redis *redis;
-	const struct pl_redis_script *script;
-	pl_redis_on_reply *on_reply;
-	void *arg;
+	const char *lua;
+	struct pl_redis_flight flight; /* for whoever asked */
+	struct pl_redis_call call;     /* EVALSHA, then perhaps EVAL */
 	char key_count[12];
 	size_t argc;
 	struct pl_str words[]; /* and behind them, their bytes */
@@ -41,75 +41,62 @@ bytes_of(const struct pl_str *words, size_t count)
 }
 
 static char *
-copy_words(struct call *c, char *to, const struct pl_str *words, size_t count)
+copy_words(struct run *run, char *to, const struct pl_str *words, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		if (words[i].len > 0)
 			memcpy(to, words[i].ptr, words[i].len);
-		c->words[c->argc++] = pl_str_n(to, words[i].len);
+		run->words[run->argc++] = pl_str_n(to, words[i].len);
 		to += words[i].len;
 	}
 	return to;
 }
 
-static struct call *
-call_new(const struct pl_str *keys, size_t key_count, const struct pl_str *args,
+static struct run *
+run_new(const struct pl_str *keys, size_t key_count, const struct pl_str *args,
     size_t arg_count)
 {
 	size_t argc = WORDS_BEFORE_KEYS + key_count + arg_count;
-	size_t table = sizeof(struct call) + argc * sizeof(struct pl_str);
-	struct call *c =
+	size_t table = sizeof(struct run) + argc * sizeof(struct pl_str);
+	struct run *run =
 	    pl_mem_zalloc(table + bytes_of(keys, key_count) + bytes_of(args, arg_count));
-	char *to = (char *)c + table;
+	char *to = (char *)run + table;
 
-	snprintf(c->key_count, sizeof(c->key_count), "%zu", key_count);
-	c->words[2] = pl_str(c->key_count);
-	c->argc = WORDS_BEFORE_KEYS;
-	to = copy_words(c, to, keys, key_count);
-	copy_words(c, to, args, arg_count);
-	return c;
+	snprintf(run->key_count, sizeof(run->key_count), "%zu", key_count);
+	run->words[2] = pl_str(run->key_count);
+	run->argc = WORDS_BEFORE_KEYS;
+	to = copy_words(run, to, keys, key_count);
+	copy_words(run, to, args, arg_count);
+	return run;
 }
 
 static void
-finish(struct call *c, const struct redisReply *reply)
+on_evaluated(void *arg, enum pl_err err, const struct redisReply *reply)
 {
-	if (c->on_reply != NULL)
-		c->on_reply(c->arg, reply);
-	pl_mem_free(c);
-}
+	struct run *run = arg;
 
-static void
-on_eval(void *arg, const struct redisReply *reply)
-{
-	finish(arg, reply);
-}
-
-static void
-on_evalsha(void *arg, const struct redisReply *reply)
-{
-	struct call *c = arg;
-
-	if (!pl_redis_reply_is_error(reply, PL_STR("NOSCRIPT"))) {
-		finish(c, reply);
+	if (pl_redis_reply_is_error(reply, PL_STR("NOSCRIPT"))) {
+		run->words[0] = PL_STR("EVAL");
+		run->words[1] = pl_str(run->lua);
+		pl_redis_command(run->redis, run->words, run->argc, &run->call);
 		return;
 	}
-	c->words[0] = PL_STR("EVAL");
-	c->words[1] = pl_str(c->script->lua);
-	pl_redis_command(c->redis, c->words, c->argc, on_eval, c);
+	pl_redis_flight_land(&run->flight, err, reply);
+	pl_mem_free(run);
 }
 
 void
 pl_redis_eval(struct pl_redis *r, const struct pl_redis_script *script,
     const struct pl_str *keys, size_t key_count, const struct pl_str *args,
-    size_t arg_count, pl_redis_on_reply *on_reply, void *arg)
+    size_t arg_count, struct pl_redis_call *call)
 {
-	struct call *c = call_new(keys, key_count, args, arg_count);
+	struct run *run = run_new(keys, key_count, args, arg_count);
 
-	c->redis = r;
-	c->script = script;
-	c->on_reply = on_reply;
-	c->arg = arg;
-	c->words[0] = PL_STR("EVALSHA");
-	c->words[1] = pl_str(script->sha1_hex);
-	pl_redis_command(r, c->words, c->argc, on_evalsha, c);
+	run->redis = r;
+	run->lua = script->lua;
+	pl_redis_flight_start(&run->flight, call);
+	pl_redis_call_init(&run->call, on_evaluated, run);
+	run->words[0] = PL_STR("EVALSHA");
+	run->words[1] = pl_str(script->sha1_hex);
+	pl_redis_command(r, run->words, run->argc, &run->call);
 }

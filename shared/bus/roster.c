@@ -123,43 +123,30 @@ pl_roster_key(char out[PL_ROSTER_KEY_MAX + 1], const char *prefix, const char *i
 	snprintf(out, PL_ROSTER_KEY_MAX + 1, "%s%s", prefix, instance);
 }
 
-void
-pl_roster_settle(struct pl_roster *r)
-{
-	r->pending--;
-	if (!r->is_closed || r->pending > 0)
-		return;
-	pl_mem_free(r->instance);
-	pl_mem_free(r);
-}
-
 static void
 fell_out(struct pl_roster *r)
 {
 	r->is_synced = false;
-	if (!r->is_closed && !r->is_retired)
+	if (!r->is_retired)
 		pl_timer_start(r->loop, &r->renew_timer, r->times.renew_ms / 5);
 }
 
 static void
-on_sent(void *arg, const struct redisReply *reply)
+on_sent(void *arg, enum pl_err err, const struct redisReply *reply)
 {
-	struct pl_roster *r = arg;
-
-	if (reply == NULL || reply->type == REDIS_REPLY_ERROR)
-		fell_out(r);
-	pl_roster_settle(r);
+	(void)reply;
+	if (err != PL_OK)
+		fell_out(arg);
 }
 
 static void
 run_script(struct pl_roster *r, const struct pl_redis_script *script,
-    const struct pl_str *args, size_t arg_count, pl_redis_on_reply *on_reply)
+    const struct pl_str *args, size_t arg_count, struct pl_redis_call *call)
 {
 	struct pl_str keys[3] = {
 	    PL_STR(PL_ROSTER_KEY_INSTANCES), pl_str(r->key_set), pl_str(r->key_number)};
 
-	r->pending++;
-	pl_redis_eval(r->redis, script, keys, 3, args, arg_count, on_reply, r);
+	pl_redis_eval(r->redis, script, keys, 3, args, arg_count, call);
 }
 
 /* Send the first count of r->changes under the next number. */
@@ -184,7 +171,7 @@ announce(struct pl_roster *r, size_t count)
 	for (size_t i = 0; i < count; i++)
 		args[5 + i] = pl_str_n(r->changes.data + i * PL_ROSTER_CHANGE_LEN + 1,
 		    PL_ROSTER_CHANGE_LEN - 1);
-	run_script(r, &r->announce_script, args, 5 + count, on_sent);
+	run_script(r, &r->announce_script, args, 5 + count, &r->sending);
 	pl_buf_fini(&note);
 	pl_buf_consume(&r->changes, count * PL_ROSTER_CHANGE_LEN);
 }
@@ -268,8 +255,7 @@ send_some(struct pl_roster *r, size_t *it)
 	}
 	if (count == 0)
 		return false;
-	r->pending++;
-	pl_redis_command(r->redis, words, 2 + count, on_sent, r);
+	pl_redis_command(r->redis, words, 2 + count, &r->sending);
 	return true;
 }
 
@@ -282,8 +268,7 @@ rebuild(struct pl_roster *r)
 
 	pl_buf_clear(&r->changes);
 	r->is_synced = true;
-	r->pending++;
-	pl_redis_command(r->redis, words, 2, on_sent, r);
+	pl_redis_command(r->redis, words, 2, &r->sending);
 	while (send_some(r, &it))
 		continue;
 	r->number++;
@@ -291,15 +276,15 @@ rebuild(struct pl_roster *r)
 }
 
 static void
-on_renewed(void *arg, const struct redisReply *reply)
+on_renewed(void *arg, enum pl_err err, const struct redisReply *reply)
 {
 	struct pl_roster *r = arg;
 
+	(void)err;
 	if (!pl_redis_reply_is(reply, REDIS_REPLY_INTEGER))
 		fell_out(r);
-	else if (reply->integer == 0 && !r->is_closed && !r->is_retired)
+	else if (reply->integer == 0 && !r->is_retired)
 		rebuild(r);
-	pl_roster_settle(r);
 }
 
 static void
@@ -319,7 +304,7 @@ renew(struct pl_roster *r)
 	args[3] = PL_STR(PL_CHANNEL_ONLINE);
 	args[4] = pl_str(note);
 	args[5] = pl_str(count);
-	run_script(r, &r->renew_script, args, 6, on_renewed);
+	run_script(r, &r->renew_script, args, 6, &r->renewing);
 }
 
 static void
@@ -364,13 +349,10 @@ on_retire_timer(struct pl_timer *t)
 }
 
 static void
-on_retired(void *arg, const struct redisReply *reply)
+on_retired(void *arg, enum pl_err err, const struct redisReply *reply)
 {
-	struct pl_roster *r = arg;
-
-	(void)reply;
-	finish_retire(r); /* may free r, which stays until we settle */
-	pl_roster_settle(r);
+	(void)err, (void)reply;
+	finish_retire(arg);
 }
 
 /* The last note. Users who are kept: a number that does not follow makes all others read our set,
@@ -392,7 +374,7 @@ send_retirement(struct pl_roster *r, int64_t keep_ms)
 	args[2] = pl_str(number);
 	args[3] = PL_STR(PL_CHANNEL_ONLINE);
 	args[4] = pl_str(note);
-	run_script(r, &r->retire_script, args, 5, on_retired);
+	run_script(r, &r->retire_script, args, 5, &r->retiring);
 }
 
 void
@@ -429,14 +411,15 @@ clean_name(const char *instance)
 }
 
 struct pl_roster *
-pl_roster_new_timed(struct pl_loop *loop, struct pl_bus *bus, const char *instance,
-    struct pl_roster_times times, pl_roster_on_change *on_change, void *arg)
+pl_roster_new_timed(struct pl_loop *loop, struct pl_redis *redis, struct pl_bus *bus,
+    const char *instance, struct pl_roster_times times, pl_roster_on_change *on_change,
+    void *arg)
 {
 	struct pl_roster *r = pl_mem_zalloc(sizeof(*r));
 
 	r->loop = loop;
 	r->bus = bus;
-	r->redis = pl_bus_redis(bus);
+	r->redis = redis;
 	r->times = times;
 	r->on_change = on_change;
 	r->arg = arg;
@@ -450,6 +433,9 @@ pl_roster_new_timed(struct pl_loop *loop, struct pl_bus *bus, const char *instan
 	/* Ahead of whatever a process of this name said before. */
 	r->number = (uint64_t)pl_clock_unix_ms() * 1000;
 	pl_buf_init(&r->changes, PL_BUF_UNLIMITED);
+	pl_redis_call_init(&r->sending, on_sent, r);
+	pl_redis_call_init(&r->renewing, on_renewed, r);
+	pl_redis_call_init(&r->retiring, on_retired, r);
 	pl_redis_script_init(&r->announce_script, announce_lua);
 	pl_redis_script_init(&r->renew_script, renew_lua);
 	pl_redis_script_init(&r->retire_script, retire_lua);
@@ -462,8 +448,8 @@ pl_roster_new_timed(struct pl_loop *loop, struct pl_bus *bus, const char *instan
 /* A successor of the same name must not write its own set over ours, whose users may be on their
  * way to another instance: so each life has a name of its own. */
 struct pl_roster *
-pl_roster_new(struct pl_loop *loop, struct pl_bus *bus, const char *instance,
-    pl_roster_on_change *on_change, void *arg)
+pl_roster_new(struct pl_loop *loop, struct pl_redis *redis, struct pl_bus *bus,
+    const char *instance, pl_roster_on_change *on_change, void *arg)
 {
 	struct pl_roster_times times = {PL_ONLINE_LEASE_MS, PL_ONLINE_RENEW_MS};
 	char name[PL_ROSTER_NAME_MAX + 1];
@@ -471,7 +457,7 @@ pl_roster_new(struct pl_loop *loop, struct pl_bus *bus, const char *instance,
 
 	pl_random_bytes(&life, sizeof(life));
 	snprintf(name, sizeof(name), "%.*s.%08x", PL_ROSTER_NAME_MAX - 9, instance, life);
-	return pl_roster_new_timed(loop, bus, name, times, on_change, arg);
+	return pl_roster_new_timed(loop, redis, bus, name, times, on_change, arg);
 }
 
 void
@@ -483,7 +469,9 @@ pl_roster_free(struct pl_roster *r)
 	if (r == NULL || r->is_closed)
 		return;
 	r->is_closed = true;
-	r->pending++; /* until the end of this call */
+	pl_redis_call_cancel(&r->sending);
+	pl_redis_call_cancel(&r->renewing);
+	pl_redis_call_cancel(&r->retiring);
 	pl_roster_peers_fini(r);
 	pl_timer_stop(r->loop, &r->flush_timer);
 	pl_timer_stop(r->loop, &r->renew_timer);
@@ -492,5 +480,6 @@ pl_roster_free(struct pl_roster *r)
 	while ((m = pl_map_next(&r->members, &it)) != NULL)
 		pl_mem_free(m);
 	pl_map_fini(&r->members);
-	pl_roster_settle(r);
+	pl_mem_free(r->instance);
+	pl_mem_free(r);
 }

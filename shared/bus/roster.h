@@ -34,13 +34,12 @@ struct pl_roster_member {
 struct pl_roster {
 	struct pl_loop *loop;
 	struct pl_bus *bus;
-	struct pl_redis *redis; /* NULL on bus_local: then we count ourselves alone */
+	struct pl_redis *redis; /* NULL: we count ourselves alone */
 	struct pl_roster_times times;
 	pl_roster_on_change *on_change;
 	void *arg;
 	struct pl_map members; /* raw id -> struct pl_roster_member */
-	size_t pending;        /* commands whose reply brings us back here */
-	bool is_closed;        /* freed once nothing is pending */
+	bool is_closed;        /* pl_roster_free() has begun */
 	/* us */
 	char *instance;
 	char key_set[PL_ROSTER_KEY_MAX + 1];
@@ -56,6 +55,9 @@ struct pl_roster {
 	struct pl_timer retire_timer;
 	void (*on_retired)(void *arg);
 	void *retired_arg;
+	struct pl_redis_call sending; /* what Redis is told */
+	struct pl_redis_call renewing;
+	struct pl_redis_call retiring;
 	struct pl_redis_script announce_script;
 	struct pl_redis_script renew_script;
 	struct pl_redis_script retire_script;
@@ -64,14 +66,15 @@ struct pl_roster {
 	struct pl_map peers; /* name -> struct peer */
 	/* Until then an instance that Redis does not list may still be on its way back. */
 	int64_t trust_mono_ms;
+	struct pl_redis_call listing;
 	struct pl_redis_script list_script;
 	struct pl_redis_script read_script;
 };
 
 /* pl_roster_new() with other times, and the instance's name as it is. */
-struct pl_roster *pl_roster_new_timed(struct pl_loop *loop, struct pl_bus *bus,
-    const char *instance, struct pl_roster_times times, pl_roster_on_change *on_change,
-    void *arg);
+struct pl_roster *pl_roster_new_timed(struct pl_loop *loop, struct pl_redis *redis,
+    struct pl_bus *bus, const char *instance, struct pl_roster_times times,
+    pl_roster_on_change *on_change, void *arg);
 
 /* ---- between the two files ---- */
 struct pl_roster_member *pl_roster_member_add(
@@ -79,8 +82,6 @@ struct pl_roster_member *pl_roster_member_add(
 void pl_roster_member_drop(struct pl_roster *r, struct pl_roster_member *m);
 void pl_roster_key(
     char out[PL_ROSTER_KEY_MAX + 1], const char *prefix, const char *instance);
-/* A reply came: r may be gone afterwards. */
-void pl_roster_settle(struct pl_roster *r);
 /* This instance's lease and set need a look now. */
 void pl_roster_renew_soon(struct pl_roster *r);
 

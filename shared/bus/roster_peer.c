@@ -31,11 +31,17 @@ struct peer {
 	uint64_t number;       /* of the last note that users has in it */
 	struct pl_buf backlog; /* notes heard while reading, each with '\n' behind it */
 	struct pl_timer lease_timer;
-	bool is_reading;
-	bool is_gone; /* dropped while reading: freed by the reply */
+	struct pl_redis_call reading;
 };
 
 static void read_peer(struct peer *p);
+static void on_read(void *arg, enum pl_err err, const struct redisReply *reply);
+
+static bool
+is_reading(const struct peer *p)
+{
+	return pl_redis_call_is_waiting(&p->reading);
+}
 
 /* ---- users ---- */
 
@@ -88,14 +94,6 @@ users_replace(struct peer *p, const struct redisReply *ids)
 /* ---- peers ---- */
 
 static void
-peer_free(struct peer *p)
-{
-	pl_buf_fini(&p->backlog);
-	pl_mem_free(p->name);
-	pl_mem_free(p);
-}
-
-static void
 peer_drop(struct peer *p)
 {
 	struct pl_roster *r = p->roster;
@@ -103,10 +101,10 @@ peer_drop(struct peer *p)
 	pl_timer_stop(r->loop, &p->lease_timer);
 	pl_map_del(&r->peers, pl_str(p->name));
 	users_drop_all(r, &p->users);
-	if (p->is_reading)
-		p->is_gone = true;
-	else
-		peer_free(p);
+	pl_redis_call_cancel(&p->reading);
+	pl_buf_fini(&p->backlog);
+	pl_mem_free(p->name);
+	pl_mem_free(p);
 }
 
 /* No renewal was heard for a whole lease: ask Redis before believing it. */
@@ -125,6 +123,7 @@ peer_new(struct pl_roster *r, struct pl_str name)
 	p->name = pl_mem_strndup(name.ptr, name.len);
 	pl_map_init(&p->users);
 	pl_buf_init(&p->backlog, BACKLOG_BYTES_MAX);
+	pl_redis_call_init(&p->reading, on_read, p);
 	p->lease_timer = (struct pl_timer){.on_fire = on_lease_timer, .arg = p};
 	pl_map_put(&r->peers, pl_str(p->name), p);
 	return p;
@@ -180,7 +179,7 @@ on_note(void *arg, struct pl_str channel, struct pl_str payload)
 		return;
 	}
 	pl_timer_start(r->loop, &p->lease_timer, r->times.lease_ms);
-	if (p->is_reading) {
+	if (is_reading(p)) {
 		pl_buf_add_str(&p->backlog, payload);
 		pl_buf_add_char(&p->backlog, '\n');
 	} else {
@@ -202,7 +201,7 @@ catch_up(struct peer *p)
 	pl_buf_init(&p->backlog, BACKLOG_BYTES_MAX);
 	if (backlog.overflowed)
 		read_peer(p);
-	while (!p->is_reading && pl_str_split(&rest, '\n', &line))
+	while (!is_reading(p) && pl_str_split(&rest, '\n', &line))
 		if (pl_roster_note_parse(line, &note) && note.number > p->number)
 			apply(p, note);
 	pl_buf_fini(&backlog);
@@ -251,17 +250,10 @@ take_set(struct peer *p, const struct redisReply *reply)
 }
 
 static void
-on_read(void *arg, const struct redisReply *reply)
+on_read(void *arg, enum pl_err err, const struct redisReply *reply)
 {
-	struct peer *p = arg;
-	struct pl_roster *r = p->roster;
-
-	p->is_reading = false;
-	if (p->is_gone)
-		peer_free(p);
-	else
-		take_set(p, reply);
-	pl_roster_settle(r);
+	(void)err;
+	take_set(arg, reply);
 }
 
 static void
@@ -270,36 +262,34 @@ read_peer(struct peer *p)
 	struct pl_roster *r = p->roster;
 	char set[PL_ROSTER_KEY_MAX + 1], number[PL_ROSTER_KEY_MAX + 1];
 
-	if (p->is_reading)
+	if (is_reading(p))
 		return;
-	p->is_reading = true;
 	pl_buf_clear(&p->backlog);
 	pl_roster_key(set, "parley:online:", p->name);
 	pl_roster_key(number, "parley:number:", p->name);
-	r->pending++;
 	pl_redis_eval(r->redis, &r->read_script,
 	    (struct pl_str[]){
 		PL_STR(PL_ROSTER_KEY_INSTANCES), pl_str(set), pl_str(number)},
-	    3, (struct pl_str[]){pl_str(p->name)}, 1, on_read, p);
+	    3, (struct pl_str[]){pl_str(p->name)}, 1, &p->reading);
 }
 
 /* ---- who is there ---- */
 
 static void
-on_listed(void *arg, const struct redisReply *reply)
+on_listed(void *arg, enum pl_err err, const struct redisReply *reply)
 {
 	struct pl_roster *r = arg;
 	const struct redisReply *element;
 
+	(void)err;
 	for (size_t i = 0; (element = pl_redis_reply_at(reply, i)) != NULL; i++) {
 		struct pl_str name = pl_redis_reply_str(element);
 
-		if (r->is_closed || !pl_roster_name_check(name) || is_us(r, name) ||
+		if (!pl_roster_name_check(name) || is_us(r, name) ||
 		    pl_map_get(&r->peers, name) != NULL || r->peers.count >= PEERS_MAX)
 			continue;
 		read_peer(peer_new(r, name));
 	}
-	pl_roster_settle(r);
 }
 
 /* We hear the notes now, perhaps again. What was said before is read from the sets. */
@@ -314,9 +304,8 @@ on_ready(void *arg, bool is_again)
 		distrust(r);
 	while ((p = pl_map_next(&r->peers, &it)) != NULL)
 		read_peer(p);
-	r->pending++;
 	pl_redis_eval(r->redis, &r->list_script,
-	    (struct pl_str[]){PL_STR(PL_ROSTER_KEY_INSTANCES)}, 1, NULL, 0, on_listed, r);
+	    (struct pl_str[]){PL_STR(PL_ROSTER_KEY_INSTANCES)}, 1, NULL, 0, &r->listing);
 	pl_roster_renew_soon(r);
 }
 
@@ -324,6 +313,7 @@ void
 pl_roster_peers_init(struct pl_roster *r)
 {
 	pl_map_init(&r->peers);
+	pl_redis_call_init(&r->listing, on_listed, r);
 	pl_redis_script_init(&r->list_script, list_lua);
 	pl_redis_script_init(&r->read_script, read_lua);
 	r->notes = (struct pl_bus_listener){
@@ -339,6 +329,7 @@ pl_roster_peers_fini(struct pl_roster *r)
 	size_t it = 0;
 
 	pl_bus_unsubscribe(r->bus, &r->notes);
+	pl_redis_call_cancel(&r->listing);
 	while ((p = pl_map_next(&r->peers, &it)) != NULL)
 		peer_drop(p);
 	pl_map_fini(&r->peers);

@@ -44,8 +44,8 @@ static const char window_lua[] =
     "return 0\n";
 
 struct pl_throttle {
-	struct pl_bus *bus;
 	struct pl_loop *loop;
+	struct pl_redis *redis;
 	char *name;
 	struct pl_bucket_rule rule; /* without Redis */
 	struct pl_redis_script script;
@@ -58,18 +58,15 @@ struct pl_throttle {
 	struct pl_bucket *slots;
 	uint64_t hash_seed;
 	struct pl_list questions;
-	size_t question_count; /* with those that pl_throttle_free() answered */
-	bool is_closed;
 };
 
-/* Lives until Redis' reply, or its absence. */
 struct question {
 	struct pl_list link;
 	struct pl_throttle *throttle;
+	struct pl_redis_call call;
 	bool take;
 	size_t slot; /* its bucket, should Redis not answer */
-	void (*on_answer)(
-	    void *arg, int64_t wait_ms); /* NULL: nobody asks, or answered */
+	void (*on_answer)(void *arg, int64_t wait_ms); /* NULL: nobody asks */
 	void *arg;
 };
 
@@ -105,46 +102,39 @@ check_local(struct pl_throttle *t, size_t slot, bool take)
 /* ---- with Redis ---- */
 
 static void
-release(struct pl_throttle *t)
+answer(struct question *q, int64_t wait_ms)
 {
-	if (!t->is_closed || t->question_count > 0)
-		return;
-	pl_mem_free(t->slots);
-	pl_mem_free(t->name);
-	pl_mem_free(t);
-}
-
-static void
-on_checked(void *arg, const struct redisReply *reply)
-{
-	struct question *q = arg;
-	struct pl_throttle *t = q->throttle;
-	int64_t wait_ms;
-
-	if (pl_redis_reply_is(reply, REDIS_REPLY_INTEGER))
-		wait_ms = reply->integer;
-	else
-		wait_ms = check_local(t, q->slot, q->take);
 	pl_list_unlink(&q->link);
-	t->question_count--;
+	pl_redis_call_cancel(&q->call);
 	if (q->on_answer != NULL)
 		q->on_answer(q->arg, wait_ms);
 	pl_mem_free(q);
-	release(t);
 }
 
 static void
-ask(struct pl_throttle *t, struct pl_redis *redis, struct pl_str key, struct question *q)
+on_checked(void *arg, enum pl_err err, const struct redisReply *reply)
+{
+	struct question *q = arg;
+
+	(void)err;
+	if (pl_redis_reply_is(reply, REDIS_REPLY_INTEGER))
+		answer(q, reply->integer);
+	else
+		answer(q, check_local(q->throttle, q->slot, q->take));
+}
+
+static void
+ask(struct pl_throttle *t, struct pl_str key, struct question *q)
 {
 	struct pl_buf name;
 
 	pl_buf_init(&name, PL_BUF_UNLIMITED);
 	pl_buf_printf(&name, "parley:limit:%s:", t->name);
 	pl_buf_add_str(&name, key);
-	pl_redis_eval(redis, &t->script, (struct pl_str[]){pl_buf_str(&name)}, 1,
+	pl_redis_eval(t->redis, &t->script, (struct pl_str[]){pl_buf_str(&name)}, 1,
 	    (struct pl_str[]){pl_str(t->script_args[0]), pl_str(t->script_args[1]),
 		q->take ? PL_STR("1") : PL_STR("0")},
-	    3, on_checked, q);
+	    3, &q->call);
 	pl_buf_fini(&name);
 }
 
@@ -152,13 +142,12 @@ void
 pl_throttle_check(struct pl_throttle *t, struct pl_str key, bool take,
     void (*on_answer)(void *arg, int64_t wait_ms), void *arg)
 {
-	struct pl_redis *redis = pl_bus_redis(t->bus);
 	struct question *q;
 	int64_t wait_ms = 0;
 
 	if (key.len > KEY_BYTES_MAX)
 		key.len = KEY_BYTES_MAX;
-	if (t->rule.interval_us == 0 || !pl_redis_is_up(redis)) {
+	if (t->rule.interval_us == 0 || !pl_redis_is_up(t->redis)) {
 		if (t->rule.interval_us != 0)
 			wait_ms = check_local(t, slot_of(t, key), take);
 		if (on_answer != NULL)
@@ -171,21 +160,21 @@ pl_throttle_check(struct pl_throttle *t, struct pl_str key, bool take,
 	    .slot = slot_of(t, key),
 	    .on_answer = on_answer,
 	    .arg = arg};
+	pl_redis_call_init(&q->call, on_checked, q);
 	pl_list_push(&t->questions, &q->link);
-	t->question_count++;
-	ask(t, redis, key, q);
+	ask(t, key, q);
 }
 
 /* ---- life ---- */
 
 static struct pl_throttle *
-throttle_new(struct pl_bus *bus, struct pl_loop *loop, const char *name,
+throttle_new(struct pl_loop *loop, struct pl_redis *redis, const char *name,
     struct pl_bucket_rule rule, const char *lua, const int64_t args[2])
 {
 	struct pl_throttle *t = pl_mem_zalloc(sizeof(*t));
 
-	t->bus = bus;
 	t->loop = loop;
+	t->redis = redis;
 	t->name = pl_mem_strdup(name);
 	t->rule = rule;
 	for (int i = 0; i < 2; i++)
@@ -198,18 +187,18 @@ throttle_new(struct pl_bus *bus, struct pl_loop *loop, const char *name,
 }
 
 struct pl_throttle *
-pl_throttle_new(struct pl_bus *bus, struct pl_loop *loop, const char *name,
+pl_throttle_new(struct pl_loop *loop, struct pl_redis *redis, const char *name,
     struct pl_bucket_rule rule)
 {
 	return throttle_new(
-	    bus, loop, name, rule, rule_lua, (int64_t[]){rule.interval_us, rule.burst});
+	    loop, redis, name, rule, rule_lua, (int64_t[]){rule.interval_us, rule.burst});
 }
 
 struct pl_throttle *
-pl_throttle_new_window(struct pl_bus *bus, struct pl_loop *loop, const char *name,
+pl_throttle_new_window(struct pl_loop *loop, struct pl_redis *redis, const char *name,
     int64_t count, int64_t window_ms)
 {
-	return throttle_new(bus, loop, name, pl_bucket_rule(count, window_ms, count),
+	return throttle_new(loop, redis, name, pl_bucket_rule(count, window_ms, count),
 	    window_lua, (int64_t[]){window_ms * 1000, count});
 }
 
@@ -220,13 +209,9 @@ pl_throttle_free(struct pl_throttle *t)
 
 	if (t == NULL)
 		return;
-	while ((link = pl_list_pop(&t->questions)) != NULL) {
-		struct question *q = PL_CONTAINER(link, struct question, link);
-
-		if (q->on_answer != NULL)
-			q->on_answer(q->arg, CLOSED_MS);
-		q->on_answer = NULL;
-	}
-	t->is_closed = true;
-	release(t);
+	while ((link = pl_list_pop(&t->questions)) != NULL)
+		answer(PL_CONTAINER(link, struct question, link), CLOSED_MS);
+	pl_mem_free(t->slots);
+	pl_mem_free(t->name);
+	pl_mem_free(t);
 }

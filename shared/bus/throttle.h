@@ -12,16 +12,16 @@
 #ifndef PL_BUS_THROTTLE_H
 #define PL_BUS_THROTTLE_H
 
-#include "bus/bus.h"
+#include "bus/redis.h"
 #include "ops/bucket.h"
 
 struct pl_throttle;
 
 /* name goes into the keys: "login-address". */
-struct pl_throttle *pl_throttle_new(struct pl_bus *bus, struct pl_loop *loop,
+struct pl_throttle *pl_throttle_new(struct pl_loop *loop, struct pl_redis *redis,
     const char *name, struct pl_bucket_rule rule);
 /* At most count in window_ms; 0: no limit. */
-struct pl_throttle *pl_throttle_new_window(struct pl_bus *bus, struct pl_loop *loop,
+struct pl_throttle *pl_throttle_new_window(struct pl_loop *loop, struct pl_redis *redis,
     const char *name, int64_t count, int64_t window_ms);
 void pl_throttle_free(struct pl_throttle *t);
 /* Would one more be allowed (take false), or take one (true)? wait_ms: 0 allowed, else how

@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "base/log.h"
 #include "base/mem.h"
 #include "bus/events.h"
@@ -10,25 +12,24 @@
 #define ENTRIES_MAX    PL_STR("10000") /* about */
 #define BLOCK_MS       PL_STR("5000")
 #define DEADLINE_MS    7000 /* more than BLOCK_MS, so that an answer is still due then */
-#define ENTRIES_A_READ PL_STR("16")
+#define ENTRIES_A_READ 16
 #define RETRY_MS       1000
 
 struct pl_wake {
 	struct pl_loop *loop;
 	struct pl_redis *redis;
 	char *consumer;
-	void (*on_wake)(void *arg, const struct pl_oid *message);
+	void (*on_wake)(void *arg, const struct pl_oid *messages, size_t count);
 	void *arg;
 	struct pl_timer retry_timer;
 	bool is_refusal_logged;
-	bool is_in_callback;
-	bool is_closed;
+	struct pl_redis_call group;
+	struct pl_redis_call entries;
 };
 
 void
-pl_wake_send(struct pl_bus *bus, const struct pl_oid *message)
+pl_wake_send(struct pl_redis *redis, const struct pl_oid *message)
 {
-	struct pl_redis *redis = pl_bus_redis(bus);
 	char hex[PL_OID_HEX_LEN + 1];
 
 	if (!pl_redis_is_up(redis))
@@ -37,7 +38,7 @@ pl_wake_send(struct pl_bus *bus, const struct pl_oid *message)
 	pl_redis_command(redis,
 	    (struct pl_str[]){PL_STR("XADD"), STREAM, PL_STR("MAXLEN"), PL_STR("~"),
 		ENTRIES_MAX, PL_STR("*"), FIELD, pl_str_n(hex, PL_OID_HEX_LEN)},
-	    8, NULL, NULL);
+	    8, NULL);
 }
 
 /* ---- the group ---- */
@@ -66,14 +67,13 @@ on_retry_timer(struct pl_timer *t)
 }
 
 static void
-on_group(void *arg, const struct redisReply *reply)
+on_group(void *arg, enum pl_err err, const struct redisReply *reply)
 {
 	struct pl_wake *w = arg;
 
-	if (reply == NULL)
+	if (err != PL_OK && err != PL_E_IO)
 		return; /* on_state() starts again */
-	if (pl_redis_reply_is(reply, REDIS_REPLY_ERROR) &&
-	    !pl_redis_reply_is_error(reply, PL_STR("BUSYGROUP")))
+	if (err != PL_OK && !pl_redis_reply_is_error(reply, PL_STR("BUSYGROUP")))
 		retry_later(w, reply);
 	else
 		ask_entries(w);
@@ -86,7 +86,7 @@ ask_group(struct pl_wake *w)
 	pl_redis_command(w->redis,
 	    (struct pl_str[]){PL_STR("XGROUP"), PL_STR("CREATE"), STREAM, GROUP,
 		PL_STR("0"), PL_STR("MKSTREAM")},
-	    6, on_group, w);
+	    6, &w->group);
 }
 
 /* ---- entries ---- */
@@ -101,55 +101,57 @@ parse_entry(const struct redisReply *entry, struct pl_oid *out)
 	       pl_oid_parse(pl_redis_reply_str(pl_redis_reply_at(fields, 1)), out);
 }
 
-/* [[stream, [entry, ...]]]; on_wake may free w. */
-static void
-tell_entries(struct pl_wake *w, const struct redisReply *reply)
+/* [[stream, [entry, ...]]] */
+static size_t
+parse_entries(const struct redisReply *reply, struct pl_oid out[ENTRIES_A_READ])
 {
 	const struct redisReply *entries =
 	    pl_redis_reply_at(pl_redis_reply_at(reply, 0), 1);
-	const struct redisReply *entry;
-	struct pl_oid message;
+	size_t count = 0;
 
-	w->is_in_callback = true;
-	for (size_t i = 0; (entry = pl_redis_reply_at(entries, i)) != NULL; i++)
-		if (!w->is_closed && parse_entry(entry, &message))
-			w->on_wake(w->arg, &message);
-	w->is_in_callback = false;
+	for (size_t i = 0; i < ENTRIES_A_READ; i++)
+		if (parse_entry(pl_redis_reply_at(entries, i), &out[count]))
+			count++;
+	return count;
 }
 
 static void
-on_entries(void *arg, const struct redisReply *reply)
+on_entries(void *arg, enum pl_err err, const struct redisReply *reply)
 {
+	struct pl_oid messages[ENTRIES_A_READ];
 	struct pl_wake *w = arg;
+	size_t count;
 
-	if (reply == NULL)
+	if (err != PL_OK && err != PL_E_IO)
 		return;
 	if (pl_redis_reply_is_error(reply, PL_STR("NOGROUP")) ||
 	    pl_redis_reply_is_error(reply, PL_STR("UNBLOCKED"))) {
 		ask_group(w); /* the server lost its data: FLUSHALL */
 		return;
 	}
-	if (pl_redis_reply_is(reply, REDIS_REPLY_ERROR)) {
+	if (err != PL_OK) {
 		retry_later(w, reply);
 		return;
 	}
 	w->is_refusal_logged = false;
-	tell_entries(w, reply);
-	if (w->is_closed)
-		pl_mem_free(w);
-	else
-		ask_entries(w);
+	count = parse_entries(reply, messages);
+	ask_entries(w);
+	if (count > 0)
+		w->on_wake(w->arg, messages, count); /* may free w */
 }
 
 /* NOACK: an entry counts as acknowledged once it is read, for it only wakes. */
 static void
 ask_entries(struct pl_wake *w)
 {
+	char count[12];
+
+	snprintf(count, sizeof(count), "%d", ENTRIES_A_READ);
 	pl_redis_command(w->redis,
 	    (struct pl_str[]){PL_STR("XREADGROUP"), PL_STR("GROUP"), GROUP,
-		pl_str(w->consumer), PL_STR("COUNT"), ENTRIES_A_READ, PL_STR("BLOCK"),
+		pl_str(w->consumer), PL_STR("COUNT"), pl_str(count), PL_STR("BLOCK"),
 		BLOCK_MS, PL_STR("NOACK"), PL_STR("STREAMS"), STREAM, PL_STR(">")},
-	    12, on_entries, w);
+	    12, &w->entries);
 }
 
 /* ---- life ---- */
@@ -166,7 +168,7 @@ on_state(void *arg, bool is_up)
 
 struct pl_wake *
 pl_wake_new(struct pl_loop *loop, const char *redis_url, const char *consumer,
-    void (*on_wake)(void *arg, const struct pl_oid *message), void *arg)
+    void (*on_wake)(void *arg, const struct pl_oid *messages, size_t count), void *arg)
 {
 	struct pl_wake *w = pl_mem_zalloc(sizeof(*w));
 	struct pl_redis_config config = {.url = redis_url,
@@ -179,6 +181,8 @@ pl_wake_new(struct pl_loop *loop, const char *redis_url, const char *consumer,
 	w->consumer = pl_mem_strdup(consumer);
 	w->on_wake = on_wake;
 	w->arg = arg;
+	pl_redis_call_init(&w->group, on_group, w);
+	pl_redis_call_init(&w->entries, on_entries, w);
 	w->retry_timer = (struct pl_timer){.on_fire = on_retry_timer, .arg = w};
 	w->redis = pl_redis_new(loop, &config);
 	return w;
@@ -189,10 +193,10 @@ pl_wake_free(struct pl_wake *w)
 {
 	if (w == NULL)
 		return;
-	w->is_closed = true;
 	pl_timer_stop(w->loop, &w->retry_timer);
+	pl_redis_call_cancel(&w->group);
+	pl_redis_call_cancel(&w->entries);
 	pl_redis_free(w->redis);
 	pl_mem_free(w->consumer);
-	if (!w->is_in_callback)
-		pl_mem_free(w);
+	pl_mem_free(w);
 }

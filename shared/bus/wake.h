@@ -7,17 +7,17 @@
 #define PL_BUS_WAKE_H
 
 #include "base/oid.h"
-#include "bus/bus.h"
+#include "bus/redis.h"
 
-void pl_wake_send(struct pl_bus *bus, const struct pl_oid *message);
+void pl_wake_send(struct pl_redis *redis, const struct pl_oid *message);
 
 struct pl_wake;
 
-/* consumer: this process' name in the group. on_wake is called for each entry. Opens a
- * connection of its own, because it waits in XREADGROUP. */
+/* consumer: this process' name in the group. on_wake is called with the messages of some entries,
+ * borrowed, and at least one. Opens a connection of its own, because it waits in XREADGROUP. */
 struct pl_wake *pl_wake_new(struct pl_loop *loop, const char *redis_url,
-    const char *consumer, void (*on_wake)(void *arg, const struct pl_oid *message),
-    void *arg);
+    const char *consumer,
+    void (*on_wake)(void *arg, const struct pl_oid *messages, size_t count), void *arg);
 void pl_wake_free(struct pl_wake *w);
 
 #endif

@@ -60,10 +60,8 @@ pl_reply_header(struct pl_request *rq, const char *name, const char *value)
 static void
 flush_bus(void)
 {
-	struct pl_redis *redis = pl_app.bus != NULL ? pl_bus_redis(pl_app.bus) : NULL;
-
-	if (redis != NULL)
-		pl_redis_flush(redis);
+	if (pl_app.redis != NULL)
+		pl_redis_flush(pl_app.redis);
 }
 
 static void

@@ -281,6 +281,8 @@ static void
 connect_app(void)
 {
 	struct pl_store_config store = store_config();
+	struct pl_redis_config commands = {
+	    .url = pl_settings.redis_url, .role = "commands"};
 	struct pl_member_config member = {
 	    .service = pl_service.name,
 	    .name = pl_settings.instance,
@@ -290,11 +292,12 @@ connect_app(void)
 	};
 
 	pl_app.store = pl_store_async_new(pl_app.loop, &store, STORE_READERS);
-	pl_app.bus = pl_bus_redis_new(pl_app.loop, pl_settings.redis_url);
-	pl_app.online =
-	    pl_online_new(pl_app.loop, pl_app.bus, pl_settings.online_ttl_s * 1000);
+	pl_app.redis = pl_redis_new(pl_app.loop, &commands);
+	pl_app.bus = pl_bus_redis_new(pl_app.loop, pl_app.redis, pl_settings.redis_url);
+	pl_app.online = pl_online_new(
+	    pl_app.loop, pl_app.redis, pl_app.bus, pl_settings.online_ttl_s * 1000);
 	pl_app.sessions = pl_sessions_new(pl_app.loop, pl_app.store, pl_app.bus);
-	pl_app.member = pl_member_new(pl_app.loop, pl_app.bus, &member);
+	pl_app.member = pl_member_new(pl_app.loop, pl_app.redis, &member);
 }
 
 /* kore leaves its listener armed while it takes no more connections: each turn of its loop
@@ -424,6 +427,7 @@ kore_worker_teardown(void)
 	pl_online_free(pl_app.online);
 	pl_member_free(pl_app.member);
 	pl_bus_free(pl_app.bus);
+	pl_redis_free(pl_app.redis);
 	pl_loop_kore_free(pl_app.loop);
 	pl_jwt_fini();
 	pl_log_info("worker ended");

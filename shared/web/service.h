@@ -67,6 +67,7 @@ extern const struct pl_service pl_service;
 struct pl_app {
 	struct pl_loop *loop;
 	struct pl_store_async *store;
+	struct pl_redis *redis; /* for commands; the bus publishes over it, too */
 	struct pl_bus *bus;
 	struct pl_online *online;
 	struct pl_sessions *sessions;

@@ -202,8 +202,7 @@ pl_sessions_revoked(struct pl_sessions *ss, const struct pl_revocation *r)
 	remember_revoked(ss, r);
 	pl_buf_init(&payload, 4096);
 	pl_event_revoked_write(&payload, r);
-	pl_bus_publish(
-	    ss->bus, PL_STR(PL_CHANNEL_REVOKED), pl_buf_str(&payload), NULL, NULL);
+	pl_bus_publish(ss->bus, PL_STR(PL_CHANNEL_REVOKED), pl_buf_str(&payload), NULL);
 	pl_buf_fini(&payload);
 }
 

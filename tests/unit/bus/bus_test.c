@@ -45,24 +45,33 @@ ear_init(struct ear *e, struct pl_bus *bus)
 }
 
 struct outcome {
+	struct pl_redis_call call;
 	int good, bad;
 };
 
 static void
-published(void *arg, enum pl_err err)
+published(void *arg, enum pl_err err, const struct redisReply *reply)
 {
 	struct outcome *o = arg;
 
+	(void)reply;
 	if (err == PL_OK)
 		o->good++;
-	else if (err == PL_E_UNAVAILABLE)
+	else if (err == PL_E_UNAVAILABLE || err == PL_E_CANCELLED)
 		o->bad++;
+}
+
+static void
+outcome_init(struct outcome *o)
+{
+	*o = (struct outcome){0};
+	pl_redis_call_init(&o->call, published, o);
 }
 
 static void
 say(struct pl_bus *bus, const char *text)
 {
-	pl_bus_publish(bus, NEWS, pl_str(text), NULL, NULL);
+	pl_bus_publish(bus, NEWS, pl_str(text), NULL);
 }
 
 /* ---- what both buses promise ---- */
@@ -71,8 +80,9 @@ static void
 check_delivery(struct fixture *f, struct pl_bus *bus)
 {
 	struct ear a, b;
-	struct outcome o = {0};
+	struct outcome o;
 
+	outcome_init(&o);
 	ear_init(&a, bus);
 	ear_init(&b, bus);
 	pl_bus_subscribe(bus, NEWS, &a.l);
@@ -82,7 +92,7 @@ check_delivery(struct fixture *f, struct pl_bus *bus)
 	assert_int_equal(b.readies, 0);
 	WAIT_FOR(f, b.readies == 1);
 	assert_int_equal(a.readies, 1);
-	pl_bus_publish(bus, NEWS, PL_STR("one"), published, &o);
+	pl_bus_publish(bus, NEWS, PL_STR("one"), &o.call);
 	assert_int_equal(o.good + a.count, 0);
 	WAIT_FOR(f, o.good == 1 && a.count == 1 && b.count == 1);
 	assert_string_equal(a.last, "one");
@@ -137,18 +147,20 @@ check_coming_and_going(struct fixture *f, struct pl_bus *bus)
 }
 
 static void
-check_free(struct fixture *f, struct pl_bus *bus)
+check_free(struct fixture *f, struct pl_bus *bus, struct pl_redis *redis)
 {
 	struct ear a, b;
-	struct outcome o = {0};
+	struct outcome o;
 
+	outcome_init(&o);
 	ear_init(&a, bus);
 	ear_init(&b, bus);
 	pl_bus_subscribe(bus, NEWS, &a.l);
 	WAIT_FOR(f, a.readies == 1 && pl_bus_is_up(bus));
 	pl_bus_subscribe(bus, PL_STR("other"), &b.l);
-	pl_bus_publish(bus, NEWS, PL_STR("late"), published, &o);
+	pl_bus_publish(bus, NEWS, PL_STR("late"), &o.call);
 	pl_bus_free(bus);
+	pl_redis_free(redis);
 	assert_int_equal(o.good, 0);
 	assert_int_equal(o.bad, 1);
 	assert_null(a.l.channel);
@@ -160,11 +172,11 @@ static void
 redis_delivers_to_every_listener(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_bus *bus = pl_bus_redis_new(f->loop, f->server.url);
+	struct wires w = wires_open(f);
+	struct pl_bus *bus = w.bus;
 
 	check_delivery(f, bus);
-	assert_non_null(pl_bus_redis(bus));
-	pl_bus_free(bus);
+	wires_close(&w);
 }
 
 static void
@@ -174,7 +186,6 @@ local_delivers_to_every_listener(void **state)
 	struct pl_bus *bus = pl_bus_local_new(f->loop);
 
 	check_delivery(f, bus);
-	assert_null(pl_bus_redis(bus));
 	assert_true(pl_bus_is_up(bus));
 	pl_bus_free(bus);
 }
@@ -183,11 +194,12 @@ static void
 redis_lets_listeners_come_and_go(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_bus *bus = pl_bus_redis_new(f->loop, f->server.url);
+	struct wires w = wires_open(f);
+	struct pl_bus *bus = w.bus;
 
 	WAIT_FOR(f, pl_bus_is_up(bus));
 	check_coming_and_going(f, bus);
-	pl_bus_free(bus);
+	wires_close(&w);
 }
 
 static void
@@ -204,8 +216,9 @@ static void
 redis_free_answers_publishers(void **state)
 {
 	struct fixture *f = *state;
+	struct wires w = wires_open(f);
 
-	check_free(f, pl_bus_redis_new(f->loop, f->server.url));
+	check_free(f, w.bus, w.redis);
 }
 
 static void
@@ -213,7 +226,7 @@ local_free_answers_publishers(void **state)
 {
 	struct fixture *f = *state;
 
-	check_free(f, pl_bus_local_new(f->loop));
+	check_free(f, pl_bus_local_new(f->loop), NULL);
 }
 
 /* ---- Redis alone ---- */
@@ -222,8 +235,8 @@ static void
 crosses_processes(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_bus *here = pl_bus_redis_new(f->loop, f->server.url);
-	struct pl_bus *there = pl_bus_redis_new(f->loop, f->server.url);
+	struct wires at[2] = {wires_open(f), wires_open(f)};
+	struct pl_bus *here = at[0].bus, *there = at[1].bus;
 	struct ear a;
 
 	ear_init(&a, here);
@@ -237,18 +250,20 @@ crosses_processes(void **state)
 	}
 	WAIT_FOR(f, a.count == 1000);
 	assert_string_equal(a.last, "999");
-	pl_bus_free(there);
-	pl_bus_free(here);
+	wires_close(&at[0]);
+	wires_close(&at[1]);
 }
 
 static void
 subscribes_again_after_kill_and_restart(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_bus *bus = pl_bus_redis_new(f->loop, f->server.url);
+	struct wires w = wires_open(f);
+	struct pl_bus *bus = w.bus;
 	struct ear a, b, gone;
-	struct outcome o = {0};
+	struct outcome o;
 
+	outcome_init(&o);
 	ear_init(&a, bus);
 	ear_init(&b, bus);
 	ear_init(&gone, bus);
@@ -257,7 +272,7 @@ subscribes_again_after_kill_and_restart(void **state)
 	WAIT_FOR(f, a.readies == 1 && gone.readies == 1);
 	redis_server_kill(&f->server);
 	WAIT_FOR(f, !pl_bus_is_up(bus));
-	pl_bus_publish(bus, NEWS, PL_STR("lost"), published, &o);
+	pl_bus_publish(bus, NEWS, PL_STR("lost"), &o.call);
 	WAIT_FOR(f, o.bad == 1);
 	pl_bus_unsubscribe(bus, &gone.l);
 	pl_bus_subscribe(bus, NEWS, &b.l); /* while it is down */
@@ -269,14 +284,15 @@ subscribes_again_after_kill_and_restart(void **state)
 	WAIT_FOR(f, a.count == 1 && b.count == 1);
 	assert_string_equal(
 	    redis_server_ask(&f->server, "PUBSUB CHANNELS"), "parley:news");
-	pl_bus_free(bus);
+	wires_close(&w);
 }
 
 static void
 subscribes_again_when_the_server_cuts_it_off(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_bus *bus = pl_bus_redis_new(f->loop, f->server.url);
+	struct wires w = wires_open(f);
+	struct pl_bus *bus = w.bus;
 	struct ear a;
 
 	ear_init(&a, bus);
@@ -284,14 +300,15 @@ subscribes_again_when_the_server_cuts_it_off(void **state)
 	WAIT_FOR(f, a.readies == 1);
 	redis_server_ask(&f->server, "CLIENT KILL TYPE pubsub");
 	WAIT_FOR(f, a.agains == 1);
-	pl_bus_free(bus);
+	wires_close(&w);
 }
 
 static void
 subscribes_to_very_many_channels(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_bus *bus = pl_bus_redis_new(f->loop, f->server.url);
+	struct wires w = wires_open(f);
+	struct pl_bus *bus = w.bus;
 	struct ear *ears = pl_mem_zalloc(5000 * sizeof(*ears));
 	int up = 0;
 
@@ -313,7 +330,7 @@ subscribes_to_very_many_channels(void **state)
 	for (int i = 0; i < 5000; i++)
 		pl_bus_unsubscribe(bus, &ears[i].l);
 	WAIT_FOR(f, redis_server_ask(&f->server, "PUBSUB CHANNELS")[0] == '\0');
-	pl_bus_free(bus);
+	wires_close(&w);
 	pl_mem_free(ears);
 }
 

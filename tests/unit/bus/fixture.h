@@ -73,6 +73,38 @@ fixture_teardown(void **state)
 	return is_clean ? 0 : -1;
 }
 
+/* A process' connection for commands. */
+static inline struct pl_redis *
+fixture_redis(struct fixture *f)
+{
+	struct pl_redis_config config = {.url = f->server.url, .role = "commands"};
+
+	return pl_redis_new(f->loop, &config);
+}
+
+/* That, and a bus over it. */
+struct wires {
+	struct pl_redis *redis;
+	struct pl_bus *bus;
+};
+
+static inline struct wires
+wires_open(struct fixture *f)
+{
+	struct wires w = {.redis = fixture_redis(f)};
+
+	w.bus = pl_bus_redis_new(f->loop, w.redis, f->server.url);
+	return w;
+}
+
+static inline void
+wires_close(struct wires *w)
+{
+	pl_bus_free(w->bus);
+	pl_redis_free(w->redis);
+	*w = (struct wires){0};
+}
+
 #define FIXTURE_TEST(name)                                                               \
 	cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 

@@ -55,32 +55,32 @@ static void
 a_start_tells_of_what_came_before(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_bus *bus = pl_bus_redis_new(f->loop, f->server.url);
+	struct wires w = wires_open(f);
 	int64_t begin = pl_clock_unix_ms();
 	struct hearer h;
 	struct pl_gap *gap;
 
-	hear(f, bus, &h);
-	gap = pl_gap_new(f->loop, bus);
+	hear(f, w.bus, &h);
+	gap = pl_gap_new(f->loop, w.bus);
 	WAIT_FOR(f, h.count == 1);
 	assert_in_range(h.since_unix_ms, begin - PL_GAP_START_MS, begin);
 	WAIT_FOR(f, pl_gap_age_ms(gap) == 0);
 	pl_gap_free(gap);
-	pl_bus_free(bus);
+	wires_close(&w);
 }
 
 static void
 one_note_covers_all_that_was_noted(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_bus *bus = pl_bus_redis_new(f->loop, f->server.url);
+	struct wires w = wires_open(f);
 	struct pl_gap_waiter first, second, gone;
 	int told = 0, told_gone = 0;
 	struct hearer h;
 	struct pl_gap *gap;
 
-	hear(f, bus, &h);
-	gap = pl_gap_new(f->loop, bus);
+	hear(f, w.bus, &h);
+	gap = pl_gap_new(f->loop, w.bus);
 	WAIT_FOR(f, h.count == 1 && pl_gap_age_ms(gap) == 0);
 	first = waiter(&told);
 	second = waiter(&told);
@@ -97,52 +97,52 @@ one_note_covers_all_that_was_noted(void **state)
 	assert_int_equal(h.since_unix_ms, 3000);
 	assert_int_equal(told_gone, 0);
 	pl_gap_free(gap);
-	pl_bus_free(bus);
+	wires_close(&w);
 }
 
 static void
 what_is_noted_while_redis_is_away_is_told_when_it_is_back(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_bus *bus = pl_bus_redis_new(f->loop, f->server.url);
-	struct pl_gap_waiter w;
+	struct wires w = wires_open(f);
+	struct pl_gap_waiter waits;
 	struct hearer h;
 	struct pl_gap *gap;
 	int told = 0;
 
-	hear(f, bus, &h);
-	gap = pl_gap_new(f->loop, bus);
+	hear(f, w.bus, &h);
+	gap = pl_gap_new(f->loop, w.bus);
 	WAIT_FOR(f, h.count == 1);
 	redis_server_kill(&f->server);
-	WAIT_FOR(f, !pl_bus_is_up(bus));
+	WAIT_FOR(f, !pl_bus_is_up(w.bus));
 	pl_gap_note(gap, 7000);
-	w = waiter(&told);
-	pl_gap_wait(gap, &w);
+	waits = waiter(&told);
+	pl_gap_wait(gap, &waits);
 	WAIT_FOR(f, pl_gap_age_ms(gap) > 100);
 	assert_int_equal(told, 0);
 	redis_server_start(&f->server);
 	WAIT_FOR(f, told == 1);
 	assert_int_equal(pl_gap_age_ms(gap), 0);
 	pl_gap_free(gap);
-	pl_bus_free(bus);
+	wires_close(&w);
 }
 
 static void
 free_forgets_who_waits(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_bus *bus = pl_bus_redis_new(f->loop, f->server.url);
-	struct pl_gap *gap = pl_gap_new(f->loop, bus);
-	struct pl_gap_waiter w;
+	struct wires w = wires_open(f);
+	struct pl_gap *gap = pl_gap_new(f->loop, w.bus);
+	struct pl_gap_waiter waits;
 	int told = 0;
 
-	w = waiter(&told);
-	pl_gap_wait(gap, &w);
+	waits = waiter(&told);
+	pl_gap_wait(gap, &waits);
 	pl_loop_epoll_step(f->loop, 0); /* its note may be on its way */
 	pl_gap_free(gap);
-	pl_bus_free(bus);
+	wires_close(&w);
 	assert_int_equal(told, 0);
-	pl_gap_unwait(&w); /* still harmless */
+	pl_gap_unwait(&waits); /* still harmless */
 }
 
 static void

@@ -10,13 +10,13 @@ static const struct pl_members_times patient = {
     .ask_ms = 50, .missing_ms = 1500, .trust_ms = 20000};
 
 struct process {
-	struct pl_bus *bus;
+	struct pl_redis *redis;
 	struct pl_member *member;
 	int renamed;
 };
 
 struct follower {
-	struct pl_bus *bus;
+	struct wires wires;
 	struct pl_members *members;
 	int changes;
 	struct pl_buf text;
@@ -40,15 +40,15 @@ process_start(struct fixture *f, struct process *p, const char *name, const char
 	    .on_renamed = on_renamed,
 	    .arg = p};
 
-	*p = (struct process){.bus = pl_bus_redis_new(f->loop, f->server.url)};
-	p->member = pl_member_new(f->loop, p->bus, &config);
+	*p = (struct process){.redis = fixture_redis(f)};
+	p->member = pl_member_new(f->loop, p->redis, &config);
 }
 
 static void
 process_die(struct process *p)
 {
 	pl_member_free(p->member);
-	pl_bus_free(p->bus);
+	pl_redis_free(p->redis);
 }
 
 static void
@@ -62,10 +62,11 @@ on_change(void *arg)
 static void
 follower_start_timed(struct fixture *f, struct follower *w, struct pl_members_times times)
 {
-	*w = (struct follower){.bus = pl_bus_redis_new(f->loop, f->server.url)};
-	w->members = pl_members_new_timed(f->loop, w->bus, times, on_change, w);
+	*w = (struct follower){.wires = wires_open(f)};
+	w->members = pl_members_new_timed(
+	    f->loop, w->wires.redis, w->wires.bus, times, on_change, w);
 	pl_buf_init(&w->text, PL_BUF_UNLIMITED);
-	WAIT_FOR(f, pl_bus_is_up(w->bus));
+	WAIT_FOR(f, pl_bus_is_up(w->wires.bus));
 }
 
 static void
@@ -78,7 +79,7 @@ static void
 follower_stop(struct follower *w)
 {
 	pl_members_free(w->members);
-	pl_bus_free(w->bus);
+	wires_close(&w->wires);
 	pl_buf_fini(&w->text);
 }
 
@@ -160,7 +161,7 @@ a_redis_that_forgets_or_is_away_takes_nobody_out(void **state)
 	WAIT_FOR(
 	    f, strcmp(redis_server_ask(&f->server, "EXISTS parley:members"), "1") == 0);
 	redis_server_kill(&f->server);
-	WAIT_FOR(f, !pl_bus_is_up(a.bus) && !pl_bus_is_up(w.bus));
+	WAIT_FOR(f, !pl_redis_is_up(a.redis) && !pl_bus_is_up(w.wires.bus));
 	TURN_FOR(f, fast.missing_ms + 500);
 	assert_int_equal(w.changes, 1);
 	redis_server_start(&f->server);
@@ -203,7 +204,7 @@ a_name_that_was_given_is_waited_for(void **state)
 	process_start(f, &a, "p1", "127.0.0.1:4001");
 	WAIT_FOR(f, sees(&w, "presence p1 127.0.0.1:4001 up\n"));
 	process_start(f, &b, "p1", "127.0.0.1:4002");
-	WAIT_FOR(f, pl_bus_is_up(b.bus));
+	WAIT_FOR(f, pl_redis_is_up(b.redis));
 	TURN_FOR(f, 300);
 	assert_true(sees(&w, "presence p1 127.0.0.1:4001 up\n"));
 	pl_member_leave(a.member);

@@ -47,7 +47,7 @@ calls_of(const struct fixture *f, const char *command)
 /* A service with the online rule. */
 struct service {
 	struct fixture *f;
-	struct pl_bus *bus;
+	struct wires wires;
 	struct pl_online *online;
 };
 
@@ -57,9 +57,9 @@ service_start(struct fixture *f, struct service *s, int64_t ttl_ms)
 	int before = calls_of(f, "get");
 
 	s->f = f;
-	s->bus = pl_bus_redis_new(f->loop, f->server.url);
-	s->online = pl_online_new(f->loop, s->bus, ttl_ms);
-	WAIT_FOR(f, pl_bus_is_up(s->bus));
+	s->wires = wires_open(f);
+	s->online = pl_online_new(f->loop, s->wires.redis, s->wires.bus, ttl_ms);
+	WAIT_FOR(f, pl_bus_is_up(s->wires.bus));
 	/* Its first question, for nobody, is answered. */
 	WAIT_FOR(f, calls_of(f, "get") > before);
 	TURN_FOR(f, 20);
@@ -69,7 +69,7 @@ static void
 service_stop(struct service *s)
 {
 	pl_online_free(s->online);
-	pl_bus_free(s->bus);
+	wires_close(&s->wires);
 }
 
 static bool
@@ -237,15 +237,16 @@ a_live_socket_counts_until_it_goes(void **state)
 	struct fixture *f = *state;
 	struct pl_roster_times times = {.lease_ms = 600, .renew_ms = 200};
 	struct service a;
-	struct pl_bus *bus;
+	struct wires wires;
 	struct pl_roster *roster;
 	struct pl_oid user;
 	int64_t limit;
 
 	pl_oid_new(&user);
 	service_start(f, &a, TTL_MS);
-	bus = pl_bus_redis_new(f->loop, f->server.url);
-	roster = pl_roster_new_timed(f->loop, bus, "p1", times, ignore_change, NULL);
+	wires = wires_open(f);
+	roster = pl_roster_new_timed(
+	    f->loop, wires.redis, wires.bus, "p1", times, ignore_change, NULL);
 	pl_roster_join(roster, &user);
 	WAIT_FOR(f, is_online(&a, &user));
 	/* Logging out one session does not end another's socket. */
@@ -262,7 +263,7 @@ a_live_socket_counts_until_it_goes(void **state)
 	pl_roster_join(roster, &user);
 	WAIT_FOR(f, is_online(&a, &user));
 	pl_roster_free(roster);
-	pl_bus_free(bus);
+	wires_close(&wires);
 	limit = pl_clock_mono_ms() + times.lease_ms + 1300;
 	WAIT_FOR(f, !is_online(&a, &user));
 	assert_true(pl_clock_mono_ms() < limit);
@@ -275,15 +276,16 @@ retirement_drops_what_is_remembered(void **state)
 	struct fixture *f = *state;
 	struct pl_roster_times times = {.lease_ms = 5000, .renew_ms = 1000};
 	struct service a;
-	struct pl_bus *bus;
+	struct wires wires;
 	struct pl_roster *roster;
 	struct pl_oid user;
 	int64_t limit;
 
 	pl_oid_new(&user);
 	service_start(f, &a, TTL_MS);
-	bus = pl_bus_redis_new(f->loop, f->server.url);
-	roster = pl_roster_new_timed(f->loop, bus, "p1", times, ignore_change, NULL);
+	wires = wires_open(f);
+	roster = pl_roster_new_timed(
+	    f->loop, wires.redis, wires.bus, "p1", times, ignore_change, NULL);
 	pl_roster_join(roster, &user);
 	WAIT_FOR(f, is_online(&a, &user));
 	pl_roster_retire(roster, 0, ignore, NULL);
@@ -291,7 +293,7 @@ retirement_drops_what_is_remembered(void **state)
 	WAIT_FOR(f, !is_online(&a, &user));
 	assert_true(pl_clock_mono_ms() < limit);
 	pl_roster_free(roster);
-	pl_bus_free(bus);
+	wires_close(&wires);
 	service_stop(&a);
 }
 
@@ -311,17 +313,17 @@ where_redis_does_not_answer_everybody_is_online(void **state)
 	WAIT_FOR(f, hung.count == 1);
 	assert_true(hung.is_online);
 	redis_server_resume(&f->server);
-	WAIT_FOR(f, pl_bus_is_up(a.bus));
+	WAIT_FOR(f, pl_bus_is_up(a.wires.bus));
 	assert_false(is_online(&a, &user)); /* that yes was no knowledge */
 	redis_server_kill(&f->server);
-	WAIT_FOR(f, !pl_redis_is_up(pl_bus_redis(a.bus)));
+	WAIT_FOR(f, !pl_redis_is_up(a.wires.redis));
 	pl_online_ask(a.online, &user, note_answer, &down);
 	assert_int_equal(down.count, 1);
 	assert_true(down.is_online);
 	pl_online_seen(a.online, &user);
 	pl_online_logged_out(a.online, &user);
 	redis_server_start(&f->server); /* with nothing in it */
-	WAIT_FOR(f, pl_bus_is_up(a.bus));
+	WAIT_FOR(f, pl_bus_is_up(a.wires.bus));
 	assert_true(is_online(&a, &user));
 	service_stop(&a);
 }
@@ -340,7 +342,7 @@ free_answers_what_is_asked(void **state)
 	pl_online_free(a.online);
 	assert_int_equal(first.count, 1);
 	TURN_FOR(f, 50); /* Redis' reply comes to nobody */
-	a.online = pl_online_new(f->loop, a.bus, TTL_MS);
+	a.online = pl_online_new(f->loop, a.wires.redis, a.wires.bus, TTL_MS);
 	pl_online_ask(a.online, &user, note_answer, &second);
 	service_stop(&a);
 	assert_int_equal(first.count, 1);
@@ -353,7 +355,7 @@ on_a_local_bus_everybody_is_online(void **state)
 {
 	struct fixture *f = *state;
 	struct pl_bus *bus = pl_bus_local_new(f->loop);
-	struct pl_online *o = pl_online_new(f->loop, bus, TTL_MS);
+	struct pl_online *o = pl_online_new(f->loop, NULL, bus, TTL_MS);
 	struct answer a = {0};
 	struct pl_oid user;
 

@@ -18,21 +18,22 @@ on_answer(void *arg, int64_t ago_ms)
 	a->ago_ms = ago_ms;
 }
 
-static struct pl_bus *
-open_bus(struct fixture *f)
+static struct pl_redis *
+open_redis(struct fixture *f)
 {
-	struct pl_bus *bus = pl_bus_redis_new(f->loop, f->server.url);
+	struct pl_redis *redis = fixture_redis(f);
 
-	WAIT_FOR(f, pl_bus_is_up(bus));
-	return bus;
+	WAIT_FOR(f, pl_redis_is_up(redis));
+	return redis;
 }
 
 static int64_t
-take(struct fixture *f, struct pl_bus *bus)
+take(struct fixture *f, struct pl_redis *redis)
 {
 	struct answer a = {0};
+	struct pl_parting_ask ask = {.on_answer = on_answer, .arg = &a};
 
-	pl_parting_take(bus, PID, on_answer, &a);
+	pl_parting_take(redis, PID, &ask);
 	WAIT_FOR(f, a.count == 1);
 	return a.ago_ms;
 }
@@ -41,39 +42,58 @@ static void
 tells_once_how_long_ago_it_was(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_bus *bus = open_bus(f);
+	struct pl_redis *redis = open_redis(f);
 	int64_t ago_ms;
 
-	pl_parting_note(bus, PID, false);
-	ago_ms = take(f, bus);
+	pl_parting_note(redis, PID, false);
+	ago_ms = take(f, redis);
 	assert_in_range(ago_ms, 0, 5000);
-	assert_int_equal(take(f, bus), PL_PARTING_UNKNOWN_AGO);
-	pl_bus_free(bus);
+	assert_int_equal(take(f, redis), PL_PARTING_UNKNOWN_AGO);
+	pl_redis_free(redis);
 }
 
 static void
 one_that_ended_for_good_is_long_past(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_bus *bus = open_bus(f);
+	struct pl_redis *redis = open_redis(f);
 
-	pl_parting_note(bus, PID, true);
-	assert_true(take(f, bus) > PL_PARTING_KEPT_MS);
-	pl_bus_free(bus);
+	pl_parting_note(redis, PID, true);
+	assert_true(take(f, redis) > PL_PARTING_KEPT_MS);
+	pl_redis_free(redis);
 }
 
 static void
 a_note_is_not_kept_for_ever(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_bus *bus = open_bus(f);
+	struct pl_redis *redis = open_redis(f);
 	long left_ms;
 
-	pl_parting_note(bus, PID, false);
+	pl_parting_note(redis, PID, false);
 	WAIT_FOR(f, strcmp(redis_server_ask(&f->server, "EXISTS " KEY), "1") == 0);
 	left_ms = atol(redis_server_ask(&f->server, "PTTL " KEY));
 	assert_in_range(left_ms, PL_PARTING_KEPT_MS - 10000, PL_PARTING_KEPT_MS);
-	pl_bus_free(bus);
+	pl_redis_free(redis);
+}
+
+static void
+who_cancels_hears_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_redis *redis = open_redis(f);
+	struct answer a = {0};
+	struct pl_parting_ask ask = {.on_answer = on_answer, .arg = &a};
+
+	pl_parting_cancel(&ask); /* never asked */
+	pl_parting_note(redis, PID, false);
+	pl_parting_take(redis, PID, &ask);
+	pl_parting_cancel(&ask);
+	pl_parting_cancel(&ask);
+	/* The note was taken all the same. */
+	assert_int_equal(take(f, redis), PL_PARTING_UNKNOWN_AGO);
+	assert_int_equal(a.count, 0);
+	pl_redis_free(redis);
 }
 
 static void
@@ -82,41 +102,40 @@ strange_notes_tell_nothing(void **state)
 	static const char *const commands[] = {"SET " KEY " soon", "SET " KEY " -5",
 	    "SET " KEY " 99999999999999999999", "RPUSH " KEY " 1"};
 	struct fixture *f = *state;
-	struct pl_bus *bus = open_bus(f);
+	struct pl_redis *redis = open_redis(f);
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		(void)redis_server_ask(&f->server, commands[i]);
-		assert_int_equal(take(f, bus), PL_PARTING_UNKNOWN_AGO);
+		assert_int_equal(take(f, redis), PL_PARTING_UNKNOWN_AGO);
 	}
-	pl_bus_free(bus);
+	pl_redis_free(redis);
 }
 
 static void
 a_time_to_come_is_now(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_bus *bus = open_bus(f);
+	struct pl_redis *redis = open_redis(f);
 
 	(void)redis_server_ask(&f->server, "SET " KEY " 9999999999999");
-	assert_int_equal(take(f, bus), 0);
-	pl_bus_free(bus);
+	assert_int_equal(take(f, redis), 0);
+	pl_redis_free(redis);
 }
 
 static void
 knows_nothing_without_redis(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_bus *bus = pl_bus_local_new(f->loop);
+	struct pl_redis *redis = NULL;
 
-	pl_parting_note(bus, PID, false);
-	assert_int_equal(take(f, bus), PL_PARTING_UNKNOWN_AGO);
-	pl_bus_free(bus);
-	bus = open_bus(f);
+	pl_parting_note(redis, PID, false);
+	assert_int_equal(take(f, redis), PL_PARTING_UNKNOWN_AGO);
+	redis = open_redis(f);
 	redis_server_kill(&f->server);
-	WAIT_FOR(f, !pl_bus_is_up(bus));
-	pl_parting_note(bus, PID, false);
-	assert_int_equal(take(f, bus), PL_PARTING_UNKNOWN_AGO);
-	pl_bus_free(bus);
+	WAIT_FOR(f, !pl_redis_is_up(redis));
+	pl_parting_note(redis, PID, false);
+	assert_int_equal(take(f, redis), PL_PARTING_UNKNOWN_AGO);
+	pl_redis_free(redis);
 }
 
 int
@@ -126,6 +145,7 @@ main(void)
 	    FIXTURE_TEST(tells_once_how_long_ago_it_was),
 	    FIXTURE_TEST(one_that_ended_for_good_is_long_past),
 	    FIXTURE_TEST(a_note_is_not_kept_for_ever),
+	    FIXTURE_TEST(who_cancels_hears_nothing),
 	    FIXTURE_TEST(strange_notes_tell_nothing),
 	    FIXTURE_TEST(a_time_to_come_is_now),
 	    FIXTURE_TEST(knows_nothing_without_redis),

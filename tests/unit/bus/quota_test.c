@@ -18,24 +18,24 @@ on_answer(void *arg, bool is_granted)
 /* A process that takes from the quota. */
 struct taker {
 	struct fixture *f;
-	struct pl_bus *bus;
+	struct pl_redis *redis;
 	struct pl_quota *quota;
 };
 
 static struct taker
 start(struct fixture *f, int64_t per_day)
 {
-	struct taker t = {.f = f, .bus = pl_bus_redis_new(f->loop, f->server.url)};
+	struct taker t = {.f = f, .redis = fixture_redis(f)};
 
-	t.quota = pl_quota_new(t.bus, "test", per_day);
-	WAIT_FOR(f, pl_bus_is_up(t.bus));
+	t.quota = pl_quota_new(t.redis, "test", per_day);
+	WAIT_FOR(f, pl_redis_is_up(t.redis));
 	return t;
 }
 
 static void
 stop(struct taker *t)
 {
-	pl_bus_free(t->bus);
+	pl_redis_free(t->redis);
 	pl_quota_free(t->quota);
 }
 
@@ -88,7 +88,7 @@ without_redis_each_process_goes_on_by_what_it_took_itself(void **state)
 
 	assert_true(take(&a));
 	redis_server_kill(&f->server);
-	WAIT_FOR(f, !pl_bus_is_up(a.bus));
+	WAIT_FOR(f, !pl_redis_is_up(a.redis));
 	assert_true(take(&a));
 	assert_true(take(&a));
 	assert_false(take(&a));

@@ -4,18 +4,21 @@
 #include "support/capture.h"
 
 struct answer {
+	struct pl_redis_call call;
 	int count; /* replies, and not-replies */
 	int none;
+	enum pl_err err; /* of the last */
 	char text[256];
 	struct pl_redis *then_free;
 };
 
 static void
-note_reply(void *arg, const struct redisReply *reply)
+note_reply(void *arg, enum pl_err err, const struct redisReply *reply)
 {
 	struct answer *a = arg;
 
 	a->count++;
+	a->err = err;
 	if (reply == NULL) {
 		a->none++;
 	} else if (reply->type == REDIS_REPLY_INTEGER) {
@@ -53,6 +56,14 @@ note_push(void *arg, const struct redisReply *reply)
 	s->pushes++;
 }
 
+static struct pl_redis_call *
+call_of(struct answer *a)
+{
+	if (a->call.on_done == NULL)
+		pl_redis_call_init(&a->call, note_reply, a);
+	return &a->call;
+}
+
 static struct pl_redis *
 open_redis(struct fixture *f, struct states *states)
 {
@@ -67,7 +78,7 @@ send1(struct pl_redis *r, const char *a, struct answer *answer)
 {
 	struct pl_str words[1] = {pl_str(a)};
 
-	pl_redis_command(r, words, 1, note_reply, answer);
+	pl_redis_command(r, words, 1, call_of(answer));
 }
 
 static void
@@ -76,7 +87,7 @@ send3(struct pl_redis *r, const char *a, const char *b, struct pl_str c,
 {
 	struct pl_str words[3] = {pl_str(a), pl_str(b), c};
 
-	pl_redis_command(r, words, c.ptr != NULL ? 3 : 2, note_reply, answer);
+	pl_redis_command(r, words, c.ptr != NULL ? 3 : 2, call_of(answer));
 }
 
 static void
@@ -412,14 +423,14 @@ runs_a_script_that_the_server_forgot(void **state)
 	WAIT_FOR(f, pl_redis_is_up(r));
 	for (int i = 1; i <= 3; i++) {
 		a.text[0] = '\0';
-		pl_redis_eval(r, &script, key, 1, args, 1, note_reply, &a);
+		pl_redis_eval(r, &script, key, 1, args, 1, call_of(&a));
 		WAIT_FOR(f, a.count == i);
 		assert_string_equal(a.text, "103");
 		if (i == 2)
 			redis_server_ask(&f->server, "SCRIPT FLUSH");
 	}
-	pl_redis_eval(r, &script, key, 1, args, 1, NULL, NULL);
-	pl_redis_eval(r, &script, key, 1, args, 1, note_reply, &a);
+	pl_redis_eval(r, &script, key, 1, args, 1, NULL);
+	pl_redis_eval(r, &script, key, 1, args, 1, call_of(&a));
 	pl_redis_free(r);
 	assert_int_equal(a.count, 4);
 	assert_int_equal(a.none, 1);

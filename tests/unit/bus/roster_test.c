@@ -7,7 +7,7 @@ static const struct pl_roster_times fast = {.lease_ms = 1000, .renew_ms = 250};
 
 /* One presence instance. */
 struct node {
-	struct pl_bus *bus;
+	struct wires wires;
 	struct pl_roster *roster;
 	int changes; /* that were told */
 	int told;    /* users online by what was told */
@@ -35,15 +35,16 @@ note_retired(void *arg)
 static void
 node_start(struct fixture *f, struct node *n, const char *name)
 {
-	*n = (struct node){.bus = pl_bus_redis_new(f->loop, f->server.url)};
-	n->roster = pl_roster_new_timed(f->loop, n->bus, name, fast, note_change, n);
+	*n = (struct node){.wires = wires_open(f)};
+	n->roster = pl_roster_new_timed(
+	    f->loop, n->wires.redis, n->wires.bus, name, fast, note_change, n);
 }
 
 static void
 node_stop(struct node *n)
 {
 	pl_roster_free(n->roster);
-	pl_bus_free(n->bus);
+	wires_close(&n->wires);
 	*n = (struct node){0};
 }
 
@@ -111,7 +112,7 @@ two_instances_see_each_other(void **state)
 	join(&a, 1); /* before there is a connection */
 	assert_true(has(&a, 1));
 	assert_int_equal(a.changes, 1);
-	WAIT_FOR(f, pl_bus_is_up(a.bus));
+	WAIT_FOR(f, pl_bus_is_up(a.wires.bus));
 	join(&a, 2);
 	node_start(f, &b, "b");
 	join(&b, 3);
@@ -316,18 +317,20 @@ static void
 a_successor_of_the_same_name_takes_nobody_out(void **state)
 {
 	struct fixture *f = *state;
-	struct node first = {.bus = pl_bus_redis_new(f->loop, f->server.url)};
-	struct node second = {.bus = pl_bus_redis_new(f->loop, f->server.url)};
+	struct node first = {.wires = wires_open(f)};
+	struct node second = {.wires = wires_open(f)};
 	struct node b;
 
 	node_start(f, &b, "b");
-	first.roster = pl_roster_new(f->loop, first.bus, "p1", note_change, &first);
+	first.roster = pl_roster_new(
+	    f->loop, first.wires.redis, first.wires.bus, "p1", note_change, &first);
 	join(&first, 1);
 	WAIT_FOR(f, has(&b, 1));
 	pl_roster_retire(first.roster, 700, note_retired, &first);
 	WAIT_FOR(f, first.retired == 1);
 	node_stop(&first);
-	second.roster = pl_roster_new(f->loop, second.bus, "p1", note_change, &second);
+	second.roster = pl_roster_new(
+	    f->loop, second.wires.redis, second.wires.bus, "p1", note_change, &second);
 	join(&second, 2);
 	WAIT_FOR(f, has(&b, 2));
 	assert_true(has(&b, 1));
@@ -346,7 +349,7 @@ retire_does_not_wait_for_a_redis_that_is_away(void **state)
 
 	node_start(f, &a, "a");
 	join(&a, 1);
-	WAIT_FOR(f, pl_bus_is_up(a.bus));
+	WAIT_FOR(f, pl_bus_is_up(a.wires.bus));
 	redis_server_pause(&f->server);
 	asked = pl_clock_mono_ms();
 	pl_roster_retire(a.roster, 0, note_retired, &a);
@@ -367,7 +370,7 @@ free_ends_a_retirement(void **state)
 	struct pl_roster *roster;
 
 	node_start(f, &a, "a");
-	WAIT_FOR(f, pl_bus_is_up(a.bus));
+	WAIT_FOR(f, pl_bus_is_up(a.wires.bus));
 	roster = a.roster;
 	pl_roster_retire(roster, 0, note_retired, &a);
 	pl_roster_free(roster);
@@ -411,7 +414,7 @@ restart_loses_nobody_meanwhile(void **state)
 	join(&b, 2);
 	WAIT_FOR(f, count(&a) == 2 && count(&b) == 2);
 	redis_server_kill(&f->server);
-	WAIT_FOR(f, !pl_bus_is_up(a.bus) && !pl_bus_is_up(b.bus));
+	WAIT_FOR(f, !pl_bus_is_up(a.wires.bus) && !pl_bus_is_up(b.wires.bus));
 	leave(&a, 1); /* while nobody can be told */
 	join(&a, 3);
 	TURN_FOR(f, 2 * fast.lease_ms);
@@ -443,7 +446,7 @@ one_who_died_with_redis_goes_too(void **state)
 	WAIT_FOR(f, has(&b, 1));
 	redis_server_kill(&f->server);
 	node_stop(&a);
-	WAIT_FOR(f, !pl_bus_is_up(b.bus));
+	WAIT_FOR(f, !pl_bus_is_up(b.wires.bus));
 	redis_server_start(&f->server);
 	WAIT_FOR(f, !has(&b, 1));
 	node_stop(&b);
@@ -497,8 +500,8 @@ strange_notes_do_no_harm(void **state)
 	WAIT_FOR(f, count(&a) == 2 && count(&b) == 2);
 	for (int round = 0; round < 3; round++)
 		for (size_t i = 0; i < sizeof(notes) / sizeof(notes[0]); i++) {
-			pl_bus_publish(a.bus, PL_STR(PL_CHANNEL_ONLINE), pl_str(notes[i]),
-			    NULL, NULL);
+			pl_bus_publish(a.wires.bus, PL_STR(PL_CHANNEL_ONLINE),
+			    pl_str(notes[i]), NULL);
 			pl_loop_epoll_step(f->loop, 1);
 		}
 	/* The set in Redis is what counts. */
@@ -514,10 +517,10 @@ static void
 alone_on_a_local_bus(void **state)
 {
 	struct fixture *f = *state;
-	struct node a = {.bus = pl_bus_local_new(f->loop)};
+	struct node a = {.wires.bus = pl_bus_local_new(f->loop)};
 
-	a.roster = pl_roster_new(
-	    f->loop, a.bus, "an instance\nwith a strange name", note_change, &a);
+	a.roster = pl_roster_new(f->loop, NULL, a.wires.bus,
+	    "an instance\nwith a strange name", note_change, &a);
 	join(&a, 1);
 	join(&a, 2);
 	leave(&a, 1);

@@ -26,14 +26,14 @@ two_processes_share_one_exact_limit(void **state)
 	struct fixture *f = *state;
 	struct pl_bucket_rule rule =
 	    pl_bucket_rule(1, 60000, 50); /* one a minute, 50 at once */
-	struct pl_bus *buses[2];
+	struct pl_redis *redis[2];
 	struct pl_throttle *throttles[2];
 	struct tally sum = {0};
 
 	for (int i = 0; i < 2; i++) {
-		buses[i] = pl_bus_redis_new(f->loop, f->server.url);
-		throttles[i] = pl_throttle_new(buses[i], f->loop, "login", rule);
-		WAIT_FOR(f, pl_bus_is_up(buses[i]));
+		redis[i] = fixture_redis(f);
+		throttles[i] = pl_throttle_new(f->loop, redis[i], "login", rule);
+		WAIT_FOR(f, pl_redis_is_up(redis[i]));
 	}
 	for (int i = 0; i < 500; i++)
 		pl_throttle_check(
@@ -44,7 +44,7 @@ two_processes_share_one_exact_limit(void **state)
 	assert_true(sum.wait_ms > 59000 - 10000 && sum.wait_ms <= 60000);
 	for (int i = 0; i < 2; i++) {
 		pl_throttle_free(throttles[i]);
-		pl_bus_free(buses[i]);
+		pl_redis_free(redis[i]);
 	}
 }
 
@@ -52,14 +52,14 @@ static void
 a_look_takes_nothing_and_keys_are_apart(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_bus *bus = pl_bus_redis_new(f->loop, f->server.url);
+	struct pl_redis *redis = fixture_redis(f);
 	struct pl_bucket_rule rule = pl_bucket_rule(1, 60000, 2);
-	struct pl_throttle *t = pl_throttle_new(bus, f->loop, "a", rule);
-	struct pl_throttle *other = pl_throttle_new(bus, f->loop, "b", rule);
+	struct pl_throttle *t = pl_throttle_new(f->loop, redis, "a", rule);
+	struct pl_throttle *other = pl_throttle_new(f->loop, redis, "b", rule);
 	struct tally looks = {0}, takes = {0}, apart = {0};
 	struct pl_str key = pl_str_n("\xff\0 \r\n", 5);
 
-	WAIT_FOR(f, pl_bus_is_up(bus));
+	WAIT_FOR(f, pl_redis_is_up(redis));
 	for (int i = 0; i < 10; i++)
 		pl_throttle_check(t, key, false, count, &looks);
 	pl_throttle_check(t, key, true, NULL, NULL);
@@ -75,7 +75,7 @@ a_look_takes_nothing_and_keys_are_apart(void **state)
 	assert_int_equal(apart.allowed, 2);
 	pl_throttle_free(t);
 	pl_throttle_free(other);
-	pl_bus_free(bus);
+	pl_redis_free(redis);
 }
 
 /* Asks again and again, until `allowed` were. */
@@ -94,13 +94,13 @@ static void
 a_window_never_has_more_than_its_number(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_bus *bus = pl_bus_redis_new(f->loop, f->server.url);
-	struct pl_throttle *t = pl_throttle_new_window(bus, f->loop, "w", 6, 60000);
-	struct pl_throttle *brief = pl_throttle_new_window(bus, f->loop, "b", 2, 300);
+	struct pl_redis *redis = fixture_redis(f);
+	struct pl_throttle *t = pl_throttle_new_window(f->loop, redis, "w", 6, 60000);
+	struct pl_throttle *brief = pl_throttle_new_window(f->loop, redis, "b", 2, 300);
 	struct tally sum = {0}, looks = {0}, sums = {0};
 	int64_t begun;
 
-	WAIT_FOR(f, pl_bus_is_up(bus));
+	WAIT_FOR(f, pl_redis_is_up(redis));
 	for (int i = 0; i < 10; i++)
 		pl_throttle_check(t, PL_STR("ann"), false, count, &looks);
 	for (int i = 0; i < 10; i++)
@@ -116,19 +116,19 @@ a_window_never_has_more_than_its_number(void **state)
 	assert_true(sums.refused > 0);
 	pl_throttle_free(t);
 	pl_throttle_free(brief);
-	pl_bus_free(bus);
+	pl_redis_free(redis);
 }
 
 static void
 gives_back_at_the_rate(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_bus *bus = pl_bus_redis_new(f->loop, f->server.url);
+	struct pl_redis *redis = fixture_redis(f);
 	struct pl_throttle *t =
-	    pl_throttle_new(bus, f->loop, "a", pl_bucket_rule(10, 2000, 1));
+	    pl_throttle_new(f->loop, redis, "a", pl_bucket_rule(10, 2000, 1));
 	struct tally sum = {0};
 
-	WAIT_FOR(f, pl_bus_is_up(bus));
+	WAIT_FOR(f, pl_redis_is_up(redis));
 	pl_throttle_check(t, PL_STR("k"), true, count, &sum);
 	pl_throttle_check(t, PL_STR("k"), true, count, &sum);
 	WAIT_FOR(f, ASKED(sum) == 2);
@@ -142,21 +142,21 @@ gives_back_at_the_rate(void **state)
 	TURN_FOR(f, 300);
 	assert_string_equal(redis_server_ask(&f->server, "DBSIZE"), "0");
 	pl_throttle_free(t);
-	pl_bus_free(bus);
+	pl_redis_free(redis);
 }
 
 static void
 counts_for_itself_while_redis_is_down(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_bus *bus = pl_bus_redis_new(f->loop, f->server.url);
+	struct pl_redis *redis = fixture_redis(f);
 	struct pl_throttle *t =
-	    pl_throttle_new(bus, f->loop, "a", pl_bucket_rule(1, 60000, 5));
+	    pl_throttle_new(f->loop, redis, "a", pl_bucket_rule(1, 60000, 5));
 	struct tally looks = {0}, sum = {0}, others = {0};
 
-	WAIT_FOR(f, pl_bus_is_up(bus));
+	WAIT_FOR(f, pl_redis_is_up(redis));
 	redis_server_kill(&f->server);
-	WAIT_FOR(f, !pl_bus_is_up(bus));
+	WAIT_FOR(f, !pl_redis_is_up(redis));
 	for (int i = 0; i < 10; i++)
 		pl_throttle_check(t, PL_STR("k"), false, count, &looks);
 	assert_int_equal(looks.allowed, 10);
@@ -175,23 +175,23 @@ counts_for_itself_while_redis_is_down(void **state)
 	pl_throttle_check(t, PL_STR("k"), true, count, &sum);
 	assert_int_equal(sum.allowed, 5);
 	redis_server_start(&f->server);
-	WAIT_FOR(f, pl_bus_is_up(bus));
+	WAIT_FOR(f, pl_redis_is_up(redis));
 	pl_throttle_check(t, PL_STR("k"), true, count, &sum);
 	WAIT_FOR(f, sum.allowed == 6);
 	pl_throttle_free(t);
-	pl_bus_free(bus);
+	pl_redis_free(redis);
 }
 
 static void
 counts_for_itself_when_redis_does_not_answer(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_bus *bus = pl_bus_redis_new(f->loop, f->server.url);
+	struct pl_redis *redis = fixture_redis(f);
 	struct pl_throttle *t =
-	    pl_throttle_new(bus, f->loop, "a", pl_bucket_rule(1, 60000, 5));
+	    pl_throttle_new(f->loop, redis, "a", pl_bucket_rule(1, 60000, 5));
 	struct tally sum = {0};
 
-	WAIT_FOR(f, pl_bus_is_up(bus));
+	WAIT_FOR(f, pl_redis_is_up(redis));
 	redis_server_pause(&f->server);
 	for (int i = 0; i < 20; i++)
 		pl_throttle_check(t, PL_STR("k"), true, count, &sum);
@@ -199,35 +199,35 @@ counts_for_itself_when_redis_does_not_answer(void **state)
 	assert_int_equal(sum.allowed, 5);
 	redis_server_resume(&f->server);
 	pl_throttle_free(t);
-	pl_bus_free(bus);
+	pl_redis_free(redis);
 }
 
 static void
 counts_for_itself_when_redis_refuses(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_bus *bus = pl_bus_redis_new(f->loop, f->server.url);
+	struct pl_redis *redis = fixture_redis(f);
 	struct pl_throttle *t =
-	    pl_throttle_new(bus, f->loop, "a", pl_bucket_rule(1, 60000, 5));
+	    pl_throttle_new(f->loop, redis, "a", pl_bucket_rule(1, 60000, 5));
 	struct tally sum = {0};
 
-	WAIT_FOR(f, pl_bus_is_up(bus));
+	WAIT_FOR(f, pl_redis_is_up(redis));
 	redis_server_ask(&f->server, "CONFIG SET maxmemory 1");
 	for (int i = 0; i < 20; i++)
 		pl_throttle_check(t, PL_STR("k"), true, count, &sum);
 	WAIT_FOR(f, ASKED(sum) == 20);
 	assert_int_equal(sum.allowed, 5);
 	pl_throttle_free(t);
-	pl_bus_free(bus);
+	pl_redis_free(redis);
 }
 
 static void
 a_lifted_rule_answers_at_once(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_bus *bus = pl_bus_redis_new(f->loop, f->server.url);
+	struct pl_redis *redis = fixture_redis(f);
 	struct pl_throttle *t =
-	    pl_throttle_new(bus, f->loop, "a", pl_bucket_rule(0, 1, 1));
+	    pl_throttle_new(f->loop, redis, "a", pl_bucket_rule(0, 1, 1));
 	struct tally sum = {0};
 
 	for (int i = 0; i < 100; i++)
@@ -235,24 +235,24 @@ a_lifted_rule_answers_at_once(void **state)
 	pl_throttle_check(t, PL_STR("k"), true, NULL, NULL);
 	assert_int_equal(sum.allowed, 100);
 	pl_throttle_free(t);
-	pl_bus_free(bus);
+	pl_redis_free(redis);
 }
 
 static void
 free_lets_nobody_through(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_bus *bus = pl_bus_redis_new(f->loop, f->server.url);
+	struct pl_redis *redis = fixture_redis(f);
 	struct pl_throttle *t =
-	    pl_throttle_new(bus, f->loop, "a", pl_bucket_rule(1, 60000, 5));
+	    pl_throttle_new(f->loop, redis, "a", pl_bucket_rule(1, 60000, 5));
 	struct tally sum = {0};
 
-	WAIT_FOR(f, pl_bus_is_up(bus));
+	WAIT_FOR(f, pl_redis_is_up(redis));
 	pl_throttle_check(t, PL_STR("k"), true, count, &sum);
 	pl_throttle_check(t, PL_STR("k"), true, NULL, NULL);
 	pl_throttle_free(t);
 	assert_int_equal(sum.refused, 1);
-	pl_bus_free(bus);
+	pl_redis_free(redis);
 	assert_int_equal(ASKED(sum), 1);
 	pl_throttle_free(NULL);
 }

@@ -273,10 +273,8 @@ refuses_a_token_that_the_bus_names(void **state)
 	sign(&f->user, 0, &token, &e);
 	pl_buf_init(&payload, 4096);
 	pl_event_revoked_write(&payload, &e);
-	pl_bus_publish(
-	    f->bus, PL_STR(PL_CHANNEL_REVOKED), PL_STR("nonsense"), NULL, NULL);
-	pl_bus_publish(
-	    f->bus, PL_STR(PL_CHANNEL_REVOKED), pl_buf_str(&payload), NULL, NULL);
+	pl_bus_publish(f->bus, PL_STR(PL_CHANNEL_REVOKED), PL_STR("nonsense"), NULL);
+	pl_bus_publish(f->bus, PL_STR(PL_CHANNEL_REVOKED), pl_buf_str(&payload), NULL);
 	fake_loop_run(f->loop);
 	assert_int_equal(check(f, pl_buf_str(&token)), PL_SESSION_BAD_TOKEN);
 	pl_buf_fini(&payload);
