@@ -83,6 +83,10 @@ $B/libparley.a: $(LIB_OBJ)
 	@echo "  ar $@"
 	@rm -f $@ && ar rcs $@ $^
 
+# PL_REDIS_LUA() builds a script into the object, which the compiler does not tell of.
+LUA := $(wildcard shared/bus/lua/*.lua)
+$(filter $B/shared/bus/%,$(LIB_OBJ)) $B/tests/unit/bus/lua_test.o: $(LUA)
+
 # What runs is put in place whole: make run may start it at any moment, and what has the old one
 # mapped keeps it.
 define service_rule

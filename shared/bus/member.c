@@ -9,6 +9,9 @@
 #include "base/random.h"
 #include "bus/redis_reply.h"
 
+PL_REDIS_LUA(announce_lua, "member_announce");
+PL_REDIS_LUA(leave_lua, "member_leave");
+
 #define SOON_MS      100 /* until Redis has taken us */
 #define NUMBER_BYTES 24
 
@@ -35,33 +38,6 @@ struct pl_member {
 	struct pl_redis_script leave_script;
 	struct pl_redis_call announcing;
 };
-
-/*
- * KEYS: members. ARGV: "presence p1", address, state, lease in ms, channel.
- * 0 where another lives under this name. One that listens where we do is us, before we died.
- */
-static const char announce_lua[] =
-    "local t = redis.call('TIME')\n"
-    "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
-    "local old = redis.call('HGET', KEYS[1], ARGV[1])\n"
-    "local ends, address, state = string.match(old or '', '^(%d+) (%S+) (%S+)$')\n"
-    "if ends and address ~= ARGV[2] and tonumber(ends) > now then return 0 end\n"
-    "redis.call('HSET', KEYS[1], ARGV[1],\n"
-    "  string.format('%.0f %s %s', now + ARGV[4], ARGV[2], ARGV[3]))\n"
-    "redis.call('PEXPIRE', KEYS[1], ARGV[4] * 2)\n"
-    "if address ~= ARGV[2] or state ~= ARGV[3] or tonumber(ends) <= now then\n"
-    "  redis.call('PUBLISH', ARGV[5], '')\n"
-    "end\n"
-    "return 1\n";
-
-/* KEYS: members. ARGV: "presence p1", address, channel. */
-static const char leave_lua[] =
-    "local old = redis.call('HGET', KEYS[1], ARGV[1])\n"
-    "local address = string.match(old or '', '^%d+ (%S+) %S+$')\n"
-    "if address ~= ARGV[2] then return 0 end\n"
-    "redis.call('HDEL', KEYS[1], ARGV[1])\n"
-    "redis.call('PUBLISH', ARGV[3], ARGV[1] .. ' ' .. ARGV[2])\n"
-    "return 1\n";
 
 /* ---- name and address ---- */
 

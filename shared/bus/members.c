@@ -6,6 +6,8 @@
 #include "base/mem.h"
 #include "bus/redis_reply.h"
 
+PL_REDIS_LUA(list_lua, "members_list");
+
 struct entry {
 	struct pl_str line; /* "presence p1 10.0.0.7:8080 up" */
 	struct pl_str key;  /* of it, "presence p1" */
@@ -27,21 +29,6 @@ struct pl_members {
 	int64_t trust_mono_ms; /* until then nobody is dropped for not being listed */
 	struct pl_redis_call listing;
 };
-
-/* KEYS: members. The lines of those whose lease runs. Sweeps out the others. */
-static const char list_lua[] =
-    "local t = redis.call('TIME')\n"
-    "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
-    "local all, lines = redis.call('HGETALL', KEYS[1]), {}\n"
-    "for i = 1, #all, 2 do\n"
-    "  local ends, rest = string.match(all[i + 1], '^(%d+) (.*)$')\n"
-    "  if ends and tonumber(ends) > now then\n"
-    "    lines[#lines + 1] = all[i] .. ' ' .. rest\n"
-    "  else\n"
-    "    redis.call('HDEL', KEYS[1], all[i])\n"
-    "  end\n"
-    "end\n"
-    "return lines\n";
 
 /* ---- entries ---- */
 

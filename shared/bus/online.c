@@ -7,6 +7,8 @@
 #include "bus/redis_reply.h"
 #include "bus/roster_note.h"
 
+PL_REDIS_LUA(ask_lua, "online_ask");
+
 #define FRESH_MS     1000   /* how long a yes, and a seen, need not be said again */
 #define SECOND_MS    100    /* after which a no is asked again */
 #define RECORDS_MAX  100000 /* users of the last second */
@@ -14,38 +16,6 @@
 #define EPOCH_MAX    31
 #define KEY_SEEN     "parley:seen:"
 #define KEY_SEEN_LEN (sizeof(KEY_SEEN) - 1 + PL_OID_HEX_LEN)
-
-/*
- * KEYS: the mark, the instances, the user's seen key. ARGV: the epoch that this process found
- * before (empty: it asks for the first time), the TTL, the user. -> {is online, the epoch}
- *
- * The mark, "<lost> <epoch>", stands for all that Redis knows of who is online. Where it is none, or
- * one of another epoch than before, all of it was lost (FLUSHALL, a lost disk); who made the new
- * one may have been too young to know that. Until a TTL later nothing is known for sure, and
- * everybody counts as online.
- */
-static const char ask_lua[] =
-    "local t = redis.call('TIME')\n"
-    "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
-    "local mark = redis.call('GET', KEYS[1]) or ''\n"
-    "local lost, epoch = mark:match('^(%d+) (%S+)$')\n"
-    "local found = epoch\n"
-    "epoch = epoch or t[1] .. '.' .. t[2]\n"
-    "if ARGV[1] ~= '' and ARGV[1] ~= epoch then\n"
-    "  lost, found = now, nil\n"
-    "end\n"
-    "if not found then\n"
-    "  lost = lost or 0\n"
-    "  redis.call('SET', KEYS[1], lost .. ' ' .. epoch)\n"
-    "end\n"
-    "if now - lost < tonumber(ARGV[2]) then return {1, epoch} end\n"
-    "if redis.call('EXISTS', KEYS[3]) == 1 then return {1, epoch} end\n"
-    "for _, i in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], now + 1, '+inf')) do\n"
-    "  if redis.call('SISMEMBER', 'parley:online:' .. i, ARGV[3]) == 1 then\n"
-    "    return {1, epoch}\n"
-    "  end\n"
-    "end\n"
-    "return {0, epoch}\n";
 
 /* What this process knows of a user; gone a second after it was last of use. */
 struct record {

@@ -6,18 +6,10 @@
 #include "base/mem.h"
 #include "bus/redis_reply.h"
 
+PL_REDIS_LUA(take_lua, "limit_day");
+
 #define DAY_MS   (86400 * INT64_C(1000))
 #define NAME_MAX 64
-
-/* KEYS: the hash. ARGV: the quota. Gives the count taken with this one, or 0: none is left. */
-static const char take_lua[] =
-    "local day = tostring(math.floor(redis.call('TIME')[1] / 86400))\n"
-    "local known = redis.call('HMGET', KEYS[1], 'day', 'count')\n"
-    "local count = known[1] == day and tonumber(known[2]) or 0\n"
-    "if count >= tonumber(ARGV[1]) then return 0 end\n"
-    "redis.call('HSET', KEYS[1], 'day', day, 'count', count + 1)\n"
-    "redis.call('EXPIRE', KEYS[1], 172800)\n"
-    "return count + 1\n";
 
 struct pl_quota {
 	struct pl_redis *redis;

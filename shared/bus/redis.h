@@ -57,6 +57,22 @@ void pl_redis_command(struct pl_redis *r, const struct pl_str *words, size_t arg
 /* Send what is queued now, not at the loop's next turn; what does not fit follows then. */
 void pl_redis_flush(struct pl_redis *r);
 
+/*
+ * A Lua script is a file of its own, shared/bus/lua/FILE.lua, whose head names its KEYS and ARGV,
+ * and which refuses any other number of them before it changes anything. At the top of a .c file,
+ *
+ *   PL_REDIS_LUA(name, "FILE");
+ *
+ * builds its text in as const char name[]. The path is that from where make runs; the Makefile
+ * says what is built again after a change.
+ */
+#define PL_REDIS_LUA(name, file)                                                         \
+	__asm__(".pushsection .rodata\n" #name ":\n"                                     \
+		".incbin \"shared/bus/lua/" file ".lua\"\n"                              \
+		".byte 0\n"                                                              \
+		".popsection\n");                                                        \
+	extern const char name[] __attribute__((visibility("hidden")))
+
 /* Run a Lua script by EVALSHA, and by EVAL where the server does not know it yet. sha1_hex
  * comes from pl_redis_script_init(). The text must stay for as long as the process. */
 struct pl_redis_script {

@@ -8,58 +8,14 @@
 #include "bus/redis_reply.h"
 #include "bus/roster.h"
 
+PL_REDIS_LUA(announce_lua, "roster_announce");
+PL_REDIS_LUA(renew_lua, "roster_renew");
+PL_REDIS_LUA(retire_lua, "roster_retire");
+
 #define CHANGES_A_NOTE 500
 #define IDS_A_COMMAND  1000
 #define RETIRE_WAIT_MS 500
 #define NUMBER_DIGITS  24
-
-/*
- * KEYS: instances, our set, our number.
- * ARGV: instance, lease in ms, number, channel, note, changes ("+id", "-id") ...
- */
-static const char announce_lua[] =
-    "local t = redis.call('TIME')\n"
-    "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
-    "redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])\n"
-    "for i = 6, #ARGV do\n"
-    "  local verb = string.sub(ARGV[i], 1, 1) == '+' and 'SADD' or 'SREM'\n"
-    "  redis.call(verb, KEYS[2], string.sub(ARGV[i], 2))\n"
-    "end\n"
-    "redis.call('PEXPIRE', KEYS[2], ARGV[2] * 2)\n"
-    "redis.call('SET', KEYS[3], ARGV[3], 'PX', ARGV[2] * 2)\n"
-    "redis.call('PUBLISH', ARGV[4], ARGV[5])\n"
-    "return 1\n";
-
-/*
- * KEYS: as above. ARGV: instance, lease in ms, number, channel, note, count of our users.
- * 0 where Redis has not what we have (FLUSHALL, a restart). Sweeps out the dead.
- */
-static const char renew_lua[] =
-    "local t = redis.call('TIME')\n"
-    "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
-    "redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)\n"
-    "if redis.call('GET', KEYS[3]) ~= ARGV[3] or\n"
-    "    redis.call('SCARD', KEYS[2]) ~= tonumber(ARGV[6]) then return 0 end\n"
-    "redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])\n"
-    "redis.call('PEXPIRE', KEYS[2], ARGV[2] * 2)\n"
-    "redis.call('PEXPIRE', KEYS[3], ARGV[2] * 2)\n"
-    "redis.call('PUBLISH', ARGV[4], ARGV[5])\n"
-    "return 1\n";
-
-/* KEYS: as above. ARGV: instance, ms to keep, number, channel, note. */
-static const char retire_lua[] = "local keep = tonumber(ARGV[2])\n"
-				 "if keep > 0 then\n"
-				 "  local t = redis.call('TIME')\n"
-				 "  local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
-				 "  redis.call('ZADD', KEYS[1], now + keep, ARGV[1])\n"
-				 "  redis.call('PEXPIRE', KEYS[2], keep * 2)\n"
-				 "  redis.call('SET', KEYS[3], ARGV[3], 'PX', keep * 2)\n"
-				 "else\n"
-				 "  redis.call('ZREM', KEYS[1], ARGV[1])\n"
-				 "  redis.call('DEL', KEYS[2], KEYS[3])\n"
-				 "end\n"
-				 "redis.call('PUBLISH', ARGV[4], ARGV[5])\n"
-				 "return 1\n";
 
 /* ---- members ---- */
 

@@ -4,25 +4,13 @@
 #include "bus/redis_reply.h"
 #include "bus/roster.h"
 
+PL_REDIS_LUA(list_lua, "roster_list");
+PL_REDIS_LUA(read_lua, "roster_read");
+
 #define PEERS_MAX         1000
 #define BACKLOG_BYTES_MAX ((size_t)1 << 20)
 #define READ_AGAIN_MS     1000
 #define RECONNECT_MOST_MS 5000 /* bus/redis' longest wait */
-
-/* KEYS: the instances. The names of those whose lease lasts. */
-static const char list_lua[] =
-    "local t = redis.call('TIME')\n"
-    "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
-    "return redis.call('ZRANGEBYSCORE', KEYS[1], now + 1, '+inf')\n";
-
-/* KEYS: the instances, its set, its number. ARGV: instance. [ms left, number, ids]. */
-static const char read_lua[] =
-    "local t = redis.call('TIME')\n"
-    "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
-    "local ends = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or 0)\n"
-    "if ends <= now then return {0, '0', {}} end\n"
-    "return {ends - now, redis.call('GET', KEYS[3]) or '0',\n"
-    "  redis.call('SMEMBERS', KEYS[2])}\n";
 
 struct peer {
 	struct pl_roster *roster;

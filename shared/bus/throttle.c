@@ -6,42 +6,12 @@
 #include "bus/redis_reply.h"
 #include "bus/throttle.h"
 
+PL_REDIS_LUA(rule_lua, "limit_rule");
+PL_REDIS_LUA(window_lua, "limit_window");
+
 #define KEY_BYTES_MAX 4096
 #define SLOTS         8192 /* a power of two */
 #define CLOSED_MS     1000 /* the answer of a throttle that goes away */
-
-/*
- * GCRA as in ops/bucket, in microseconds; up to 2^53 a Lua number is exact.
- * KEYS: the bucket. ARGV: interval, burst, 1 to take.
- */
-static const char rule_lua[] =
-    "local t = redis.call('TIME')\n"
-    "local now = t[1] * 1000000 + t[2]\n"
-    "local full = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now) + ARGV[1]\n"
-    "local wait = full - now - ARGV[1] * ARGV[2]\n"
-    "if wait > 0 then return math.ceil(wait / 1000) end\n"
-    "if ARGV[3] == '1' then\n"
-    "  redis.call('SET', KEYS[1], string.format('%.0f', full),\n"
-    "    'PX', math.ceil((full - now) / 1000))\n"
-    "end\n"
-    "return 0\n";
-
-/*
- * With as many as may be in a window, the first of them has to leave it.
- * KEYS: times of what was taken, oldest first. ARGV: window, how many, 1 to take.
- */
-static const char window_lua[] =
-    "local t = redis.call('TIME')\n"
-    "local now = t[1] * 1000000 + t[2]\n"
-    "local first = redis.call('LINDEX', KEYS[1], -ARGV[2])\n"
-    "local wait = first and first + ARGV[1] - now or 0\n"
-    "if wait > 0 then return math.ceil(wait / 1000) end\n"
-    "if ARGV[3] == '1' then\n"
-    "  redis.call('RPUSH', KEYS[1], string.format('%.0f', now))\n"
-    "  redis.call('LTRIM', KEYS[1], -ARGV[2], -1)\n"
-    "  redis.call('PEXPIRE', KEYS[1], math.ceil(ARGV[1] / 1000))\n"
-    "end\n"
-    "return 0\n";
 
 struct pl_throttle {
 	struct pl_loop *loop;

@@ -22,6 +22,8 @@ build/fuzz/%.o: %.c | needs-fuzz
 	@echo "  cc $< (fuzz)"
 	@$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c $< -o $@
 
+$(filter build/fuzz/shared/bus/%,$(FUZZ_LIB_OBJ)): $(LUA)
+
 build/fuzz/libparley.a: $(FUZZ_LIB_OBJ)
 	@echo "  ar $@"
 	@rm -f $@ && ar rcs $@ $^
