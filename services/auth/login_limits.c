@@ -2,7 +2,6 @@
 
 #include "base/map.h"
 #include "base/mem.h"
-#include "bus/throttle.h"
 #include "web/service.h"
 
 #define PERIOD_MS (15 * 60 * 1000)
@@ -13,8 +12,8 @@ struct gate {
 	struct pl_list waiting; /* struct auth_try */
 };
 
-static struct pl_throttle *by_address;
-static struct pl_throttle *by_account;
+static struct pl_shared_limit *by_address;
+static struct pl_shared_limit *by_account;
 static struct pl_map gates;
 static size_t waiting_count;
 
@@ -33,17 +32,20 @@ on_address(void *arg, int64_t wait_ms)
 {
 	struct auth_try *t = arg;
 
-	if (wait_ms > 0)
+	if (wait_ms > 0) {
 		t->on_answer(t->arg, wait_ms);
-	else
-		pl_throttle_check(
-		    by_account, pl_buf_str(&t->account), false, on_account, t);
+	} else {
+		t->ask.on_answer = on_account;
+		pl_shared_limit_look(by_account, pl_buf_str(&t->account), &t->ask);
+	}
 }
 
 static void
 ask(struct auth_try *t)
 {
-	pl_throttle_check(by_address, pl_str(t->address), false, on_address, t);
+	t->ask.on_answer = on_address;
+	t->ask.arg = t;
+	pl_shared_limit_look(by_address, pl_str(t->address), &t->ask);
 }
 
 static struct gate *
@@ -121,8 +123,8 @@ auth_try_end(struct auth_try *t, bool has_failed)
 	struct gate *gate = t->gate;
 
 	if (has_failed) {
-		pl_throttle_check(by_address, pl_str(t->address), true, NULL, NULL);
-		pl_throttle_check(by_account, pl_buf_str(&t->account), true, NULL, NULL);
+		pl_shared_limit_take(by_address, pl_str(t->address), NULL);
+		pl_shared_limit_take(by_account, pl_buf_str(&t->account), NULL);
 	}
 	pl_buf_fini(&t->account);
 	if (gate != NULL)
@@ -132,13 +134,12 @@ auth_try_end(struct auth_try *t, bool has_failed)
 /* ---- sign-ups ---- */
 
 void
-auth_limits_take_signup(
-    struct pl_request *rq, void (*on_answer)(void *arg, int64_t wait_ms), void *arg)
+auth_limits_take_signup(struct pl_request *rq, struct pl_limit_ask *ask)
 {
 	char address[PL_ADDRESS_GROUP_MAX];
 
 	pl_address_group(pl_request_client_address(rq), address);
-	pl_throttle_check(by_address, pl_str(address), true, on_answer, arg);
+	pl_shared_limit_take(by_address, pl_str(address), ask);
 }
 
 /* ---- life ---- */
@@ -156,16 +157,16 @@ auth_limits_start(void)
 	int64_t account = pl_settings.limit_login_account;
 
 	pl_map_init(&gates);
-	by_address = pl_throttle_new(pl_app.loop, pl_app.redis, "login-address",
+	by_address = pl_shared_limit_new(pl_app.loop, pl_app.redis, "login-address",
 	    pl_bucket_rule(address, PERIOD_MS, at_least_one(address)));
-	by_account = pl_throttle_new(pl_app.loop, pl_app.redis, "login-account",
+	by_account = pl_shared_limit_new(pl_app.loop, pl_app.redis, "login-account",
 	    pl_bucket_rule(account, PERIOD_MS, at_least_one(account / 2)));
 }
 
 void
 auth_limits_stop(void)
 {
-	pl_throttle_free(by_address);
-	pl_throttle_free(by_account);
+	pl_shared_limit_free(by_address);
+	pl_shared_limit_free(by_account);
 	pl_map_fini(&gates); /* no request is in flight, so it is empty */
 }

@@ -14,6 +14,7 @@
 #define AUTH_LOGIN_LIMITS_H
 
 #include "base/list.h"
+#include "bus/shared_limit.h"
 #include "web/address.h"
 #include "web/request.h"
 
@@ -31,6 +32,7 @@ struct auth_try {
 	struct pl_buf account;
 	void (*on_answer)(void *arg, int64_t wait_ms);
 	void *arg;
+	struct pl_limit_ask ask;
 	struct pl_list link;
 	struct gate *gate;
 	int64_t begun_mono_ms;
@@ -46,7 +48,6 @@ enum pl_err auth_try_begin(struct auth_try *t, struct pl_request *rq,
 void auth_try_end(struct auth_try *t, bool has_failed);
 
 /* A sign-up, which counts at once; as above, and nothing to end. */
-void auth_limits_take_signup(
-    struct pl_request *rq, void (*on_answer)(void *arg, int64_t wait_ms), void *arg);
+void auth_limits_take_signup(struct pl_request *rq, struct pl_limit_ask *ask);
 
 #endif

@@ -14,6 +14,7 @@
 struct signup {
 	struct pl_request *rq; /* holds the bytes of form */
 	struct pl_signup form;
+	struct pl_limit_ask ask;
 	struct auth_hash hash;
 	struct pl_user user;
 	struct pl_store_write_call call;
@@ -108,5 +109,6 @@ auth_signup_post(struct pl_request *rq)
 	s = pl_mem_zalloc(sizeof(*s));
 	s->rq = rq;
 	s->form = form;
-	auth_limits_take_signup(rq, on_limit, s);
+	s->ask = (struct pl_limit_ask){.on_answer = on_limit, .arg = s};
+	auth_limits_take_signup(rq, &s->ask);
 }

@@ -39,7 +39,7 @@ leave(struct completion *c)
 		pl_timer_start(llm->loop, &llm->kick, 0);
 	}
 	pl_list_unlink(&c->link);
-	pl_quota_cancel(&c->quota);
+	pl_shared_limit_cancel(&c->quota);
 	pl_timer_stop(llm->loop, &c->deadline);
 	pl_timer_stop(llm->loop, &c->pause);
 	http_post_fini(&c->post);
@@ -266,13 +266,13 @@ write_options(struct completion *c)
 }
 
 static void
-on_quota(void *arg, bool is_granted)
+on_quota(void *arg, int64_t wait_ms)
 {
 	struct completion *c = arg;
 	struct llm *llm = c->llm;
 	int64_t now = pl_loop_now_ms(llm->loop);
 
-	if (!is_granted) {
+	if (wait_ms > 0) {
 		finish(c, PL_E_DENIED, PL_STR_NONE);
 		return;
 	}
@@ -302,8 +302,8 @@ call(struct completion *c)
 		finish(c, PL_E_UNAVAILABLE, PL_STR_NONE);
 		return;
 	}
-	c->quota = (struct pl_quota_ask){.on_answer = on_quota, .arg = c};
-	pl_quota_take(llm->config.quota, &c->quota);
+	c->quota = (struct pl_limit_ask){.on_answer = on_quota, .arg = c};
+	pl_shared_limit_take(llm->config.quota, PL_STR_NONE, &c->quota);
 }
 
 static void

@@ -22,7 +22,7 @@
 #define RESPONDER_COMPLETION_H
 
 #include "breaker.h"
-#include "bus/quota.h"
+#include "bus/shared_limit.h"
 #include "dialect.h"
 #include "http_post.h"
 #include "proto/trace.h"
@@ -35,7 +35,7 @@ struct llm_config {
 	struct dialect dialect;
 	struct dialect_options options; /* as they are set */
 	unsigned concurrency;
-	struct pl_quota *quota; /* of calls; borrowed */
+	struct pl_shared_limit *quota; /* of calls; borrowed */
 };
 
 /* NULL where libcurl does not start. What config points at is borrowed until llm_free(). */
@@ -71,7 +71,7 @@ struct completion {
 	struct pl_timer deadline;
 	struct pl_timer pause;
 	struct pl_buf body;
-	struct pl_quota_ask quota;
+	struct pl_limit_ask quota;
 	struct http_post post;
 };
 

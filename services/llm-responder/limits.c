@@ -5,18 +5,19 @@
 #define MINUTE_MS 60000
 
 struct limits {
-	struct pl_throttle *by_sender;
-	struct pl_throttle *by_user;
+	struct pl_shared_limit *by_sender;
+	struct pl_shared_limit *by_user;
 };
 
 static void
-take_place(struct pl_throttle *t, const struct pl_oid *who,
+take_place(struct pl_shared_limit *l, const struct pl_oid *who,
     void (*on_answer)(void *arg, int64_t wait_ms), struct limits_ask *ask)
 {
 	char hex[PL_OID_HEX_LEN + 1];
 
 	pl_oid_format(who, hex);
-	pl_throttle_check(t, pl_str(hex), true, on_answer, ask);
+	ask->ask = (struct pl_limit_ask){.on_answer = on_answer, .arg = ask};
+	pl_shared_limit_take(l, pl_str(hex), &ask->ask);
 }
 
 static void
@@ -53,9 +54,9 @@ limits_new(struct pl_loop *loop, struct pl_redis *redis, int64_t sender_per_minu
 {
 	struct limits *l = pl_mem_zalloc(sizeof(*l));
 
-	l->by_sender = pl_throttle_new_window(
+	l->by_sender = pl_shared_limit_new_window(
 	    loop, redis, "llm-sender-minute", sender_per_minute, MINUTE_MS);
-	l->by_user = pl_throttle_new_window(
+	l->by_user = pl_shared_limit_new_window(
 	    loop, redis, "llm-user-minute", user_per_minute, MINUTE_MS);
 	return l;
 }
@@ -63,7 +64,7 @@ limits_new(struct pl_loop *loop, struct pl_redis *redis, int64_t sender_per_minu
 void
 limits_free(struct limits *l)
 {
-	pl_throttle_free(l->by_sender);
-	pl_throttle_free(l->by_user);
+	pl_shared_limit_free(l->by_sender);
+	pl_shared_limit_free(l->by_user);
 	pl_mem_free(l);
 }

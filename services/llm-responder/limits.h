@@ -1,12 +1,12 @@
 /*
  * limits: how many LLM replies one sender gets, and one busy user sends, in any
- * minute. All processes share them, through Redis (bus/throttle).  Threads: the loop's.
+ * minute. All processes share them, through Redis (bus/shared_limit).  Threads: the loop's.
  */
 #ifndef RESPONDER_LIMITS_H
 #define RESPONDER_LIMITS_H
 
 #include "base/oid.h"
-#include "bus/throttle.h"
+#include "bus/shared_limit.h"
 
 struct limits;
 
@@ -17,6 +17,7 @@ struct limits_ask {
 	/* inside */
 	struct limits *limits;
 	struct pl_oid user;
+	struct pl_limit_ask ask;
 };
 
 /* 0: no limit. */

@@ -27,7 +27,7 @@ static struct app {
 	struct pl_redis *redis;
 	struct pl_bus *bus;
 	struct pl_gap *gap;
-	struct pl_quota *quota;
+	struct pl_shared_limit *quota;
 	struct pl_wake *wake;
 	struct endpoint endpoint;
 	struct llm *llm;
@@ -167,7 +167,7 @@ start(const struct pl_settings *s)
 	app.loop = pl_loop_epoll_new();
 	app.redis = pl_redis_new(app.loop, &commands);
 	app.bus = pl_bus_redis_new(app.loop, app.redis, s->redis_url);
-	app.quota = pl_quota_new(app.redis, "llm", s->llm_daily_max);
+	app.quota = pl_shared_limit_new_day(app.loop, app.redis, "llm", s->llm_daily_max);
 	start_llm(s);
 	app.store = pl_store_async_new(app.loop, &store, STORE_READERS);
 	config.loop = app.loop;
@@ -207,7 +207,7 @@ finish(void)
 	pl_redis_free(app.redis);
 	responder_free(app.responder);
 	llm_free(app.llm);
-	pl_quota_free(app.quota);
+	pl_shared_limit_free(app.quota);
 	endpoint_fini(&app.endpoint);
 	pl_timer_stop(app.loop, &app.stop_limit);
 	pl_loop_fd_watch(app.loop, &app.signals, 0);

@@ -143,7 +143,7 @@ struct script {
 static const struct script all[] = {
     {"limit_rule", limit_rule, 1, 3, 3, false},
     {"limit_window", limit_window, 1, 3, 3, false},
-    {"limit_day", limit_day, 1, 1, 1, false},
+    {"limit_day", limit_day, 1, 3, 3, false},
     {"online_ask", online_ask, 3, 3, 2, false},
     {"member_announce", member_announce, 1, 5, 8, false},
     {"member_leave", member_leave, 1, 3, 0, false},
@@ -221,7 +221,7 @@ tells_of_a_key_of_another_kind(void **state)
 
 	(void)ask(w, "RPUSH k x");
 	assert_int_equal(run(w, limit_rule, "k", "1000|1|1")[0], '-');
-	assert_int_equal(run(w, limit_day, "k", "1")[0], '-');
+	assert_int_equal(run(w, limit_day, "k", "1000|1|1")[0], '-');
 	assert_int_equal(run(w, members_list, "k", "")[0], '-');
 	assert_int_equal(run(w, roster_list, "k", "")[0], '-');
 	assert_int_equal(run(w, member_announce, "k", "a b|x|up|1|c")[0], '-');
@@ -270,15 +270,24 @@ static void
 a_day_counts_up_to_its_most(void **state)
 {
 	struct world *w = *state;
+	const char *takes = "86400000000|2|1";
 
-	assert_string_equal(run(w, limit_day, "k", "2"), "1");
-	assert_string_equal(run(w, limit_day, "k", "2"), "2");
-	assert_string_equal(run(w, limit_day, "k", "2"), "0");
+	assert_string_equal(run(w, limit_day, "k", "86400000000|2|0"), "0");
+	assert_string_equal(ask(w, "EXISTS k"), "0");
+	assert_string_equal(run(w, limit_day, "k", takes), "0");
+	assert_string_equal(run(w, limit_day, "k", takes), "0");
+	assert_in_range(atoi(run(w, limit_day, "k", takes)), 1, 86400000);
+	assert_string_equal(ask(w, "HGET k count"), "2");
 	assert_in_range(atoi(ask(w, "TTL k")), 172000, 172800);
 	(void)ask(w, "HSET k day 3"); /* long ago */
-	assert_string_equal(run(w, limit_day, "k", "2"), "1");
+	assert_string_equal(run(w, limit_day, "k", takes), "0");
+	assert_string_equal(ask(w, "HGET k count"), "1");
 	(void)ask(w, "HSET k count strange");
-	assert_string_equal(run(w, limit_day, "k", "2"), "1");
+	assert_string_equal(run(w, limit_day, "k", takes), "0");
+	/* A new period begins by itself. */
+	assert_string_equal(run(w, limit_day, "short", "300000|1|1"), "0");
+	TURN_FOR(w->f, 310);
+	assert_string_equal(run(w, limit_day, "short", "300000|1|1"), "0");
 }
 
 /* ---- who is online ---- */
