@@ -14,6 +14,14 @@
  * online throughout. Each instance announces its changes on parley:online, numbered; a gap in the
  * numbers, or a new subscription, makes a listener read the sets again. Ids are 24 hex digits
  * in Redis, so that redis-cli shows them.
+ *
+ * A process has a second lease, of 6 s, by bus/member. Neither can stand for the other. They
+ * answer for different things: the short one tells the gateway where to send requests, and a
+ * process that stalls must lose those at once; the long one tells who is online, and a stall that
+ * its sockets survive must put nobody out. This lease also proves more: it is renewed only while
+ * Redis holds the instance's own set under the number of its last note, and it ends with a note at
+ * the drain, when the process is still a member and finishes its requests. And every other
+ * service has the short lease, and no users.
  * Threads: the loop's.
  */
 #ifndef PL_BUS_ONLINE_H
