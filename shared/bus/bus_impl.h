@@ -19,8 +19,7 @@ struct pl_channel {
 	struct pl_list listeners;
 	size_t listener_count;
 	unsigned holds;
-	struct pl_redis_call
-	    opening;             /* the transport's; cancelled when the channel goes */
+	struct pl_redis_call opening; /* the transport's; ends with the channel */
 	bool is_ready;           /* the transport confirmed it, and it still stands */
 	struct pl_list due_link; /* in bus->due while listeners wait for on_ready */
 };
