@@ -5,8 +5,8 @@
 -- gives 1
 
 assert(#KEYS == 3 and #ARGV == 5, 'roster_retire takes 3 keys and 5 arguments')
+local keep = assert(tonumber(ARGV[2]), 'roster_retire: ARGV[2] is a number')
 
-local keep = tonumber(ARGV[2])
 if keep > 0 then
 	local t = redis.call('TIME')
 	local now = t[1] * 1000 + math.floor(t[2] / 1000)
