@@ -50,7 +50,7 @@ write_it(struct sending *s)
 `],
       ['services/message/send.c', '	switch (call->write.err) {\n', `	if (s->rq == NULL) {
 		if (sent->busy)
-			pl_wake_send(pl_app.bus, &sent->message.id);
+			pl_wake_send(pl_app.redis, &sent->message.id);
 		sending_end(s);
 		return;
 	}
