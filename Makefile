@@ -67,7 +67,7 @@ RESPONDER_SRC := $(wildcard services/llm-responder/*.c)
 LIB_OBJ   := $(LIB_SRC:%.c=$B/%.o)
 KORE_OBJ  := $(KORE_SRC:%.c=$B/%.o)
 FAULTS    := $(patsubst tests/fault/%.c,$B/%.so,$(wildcard tests/fault/*.c))
-CONFORMANCE_OBJ := $B/tests/conformance/main.o
+CONFORMANCE_OBJ := $B/tests/conformance/main.o $B/tests/support/json_write.o
 svc_obj    = $(patsubst %.c,$B/%.o,$(wildcard services/$(1)/*.c))
 
 all: $(SERVICES:%=$B/%.so) $B/llm-responder $B/gateway-follow $B/parley-settings $B/conformance.so $B/sio-reader $(FAULTS) ## build everything
@@ -137,9 +137,9 @@ $B/conformance.so: $(CONFORMANCE_OBJ) $(KORE_OBJ) $B/libparley.a
 	@$(CC) -shared $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS)
 
 # What our Socket.IO code makes of packets, for a comparison with socket.io-parser.
-$B/sio-reader: $B/tests/conformance/sio_reader.o $B/libparley.a
+$B/sio-reader: $B/tests/conformance/sio_reader.o $B/tests/support/json_write.o $B/libparley.a
 	@echo "  ld $@"
-	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $< $B/libparley.a $(LIBS)
+	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS)
 
 # What a test puts under a service.
 $(FAULTS): $B/%.so: $B/tests/fault/%.o
@@ -154,7 +154,8 @@ UNIT_SRC    := $(wildcard tests/unit/*/*_test.c tests/unit/*/*/*_test.c tests/co
 UNIT_BIN    := $(UNIT_SRC:%.c=$B/%)
 SUPPORT_OBJ := $(patsubst %.c,$B/%.o,$(wildcard tests/support/*.c))
 CONTRACT_OBJ := $(patsubst %.c,$B/%.o,$(filter-out %_test.c,$(wildcard tests/contract/*.c)))
-$(UNIT_SRC:%.c=$B/%.o) $(SUPPORT_OBJ) $(CONTRACT_OBJ): CPPFLAGS += -I. -Itests
+$(UNIT_SRC:%.c=$B/%.o) $(SUPPORT_OBJ) $(CONTRACT_OBJ) $B/tests/conformance/main.o $B/tests/conformance/sio_reader.o: \
+	CPPFLAGS += -I. -Itests
 $(UNIT_SRC:%.c=$B/%.o) $(CONTRACT_OBJ): | needs-units
 
 $(filter $B/tests/contract/%,$(UNIT_BIN)): $(CONTRACT_OBJ)

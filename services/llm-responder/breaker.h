@@ -2,7 +2,7 @@
  * breaker: do not ask a server that does not answer.
  *
  *   CLOSED   calls pass
- *   OPEN     none pass, until open_until
+ *   OPEN     none pass, until open_until_mono_ms
  *   PROBING  one call is on its way; no other passes
  *
  *   CLOSED --BREAKER_FAILURES in a row--> OPEN --time--> PROBING --success--> CLOSED

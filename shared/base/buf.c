@@ -28,8 +28,8 @@ pl_buf_clear(struct pl_buf *b)
 		b->data[0] = '\0';
 }
 
-/* Allocate for at least need bytes and the NUL. Doubling keeps many small appends linear.
- */
+/* Allocate for at least need bytes and the NUL. Doubling keeps many small appends
+ * linear. */
 static void
 grow(struct pl_buf *b, size_t need)
 {

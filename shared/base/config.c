@@ -30,8 +30,7 @@ is_text(const struct pl_setting *row)
 	return row->type == PL_SETTING_STRING || row->type == PL_SETTING_SECRET;
 }
 
-/* ---- finding a value
- * -------------------------------------------------------------------- */
+/* ---- finding a value --------------------------------------------------------------- */
 
 /* The row's name or alias with suffix behind it, whichever is set and not empty. False
  * where both are and differ. */
@@ -170,8 +169,7 @@ find_text(const struct pl_setting *row, char **text, struct pl_buf *why)
 	return true;
 }
 
-/* ---- understanding it
- * ------------------------------------------------------------------- */
+/* ---- understanding it -------------------------------------------------------------- */
 
 static bool
 parse_int(
@@ -258,8 +256,7 @@ place_of(const struct pl_setting *row, void *values)
 	return (char *)values + row->offset;
 }
 
-/* ---- wiping
- * ----------------------------------------------------------------------------- */
+/* ---- wiping ------------------------------------------------------------------------ */
 
 /* proc(5), /proc/PID/stat: fields are counted from 1, and the third follows a ')'. */
 #define STAT_ENV_START 50
@@ -332,8 +329,7 @@ wipe_secrets(const struct pl_setting *table, size_t rows)
 	}
 }
 
-/* ---- the table
- * -------------------------------------------------------------------------- */
+/* ---- the table --------------------------------------------------------------------- */
 
 enum pl_err
 pl_config_load(const struct pl_setting *table, size_t rows, unsigned mask, void *values,

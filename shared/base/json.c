@@ -45,8 +45,8 @@ is_too_deep(struct pl_str text, unsigned depth_max)
 	return false;
 }
 
-/* What is wrong with text that jansson would not say, or say so well; NULL for nothing.
- */
+/* What is wrong with text that jansson would not say, or say so well; NULL for
+ * nothing. */
 static const char *
 find_fault(struct pl_str text, unsigned depth_max)
 {
@@ -233,21 +233,4 @@ pl_json_bool(const struct pl_json *v, bool *out)
 		return false;
 	*out = json_is_true(boolean);
 	return true;
-}
-
-static int
-add_piece(const char *bytes, size_t len, void *out)
-{
-	(void)pl_buf_add(out, bytes, len);
-	return 0;
-}
-
-void
-pl_json_write(const struct pl_json *v, struct pl_buf *out)
-{
-	if (!v)
-		(void)pl_buf_add_cstr(out, "null");
-	else
-		(void)json_dump_callback(
-		    unwrap(v), add_piece, out, JSON_COMPACT | JSON_ENCODE_ANY);
 }

@@ -52,8 +52,4 @@ bool pl_json_int(const struct pl_json *v, int64_t *out);
 bool pl_json_real(const struct pl_json *v, double *out); /* integers too */
 bool pl_json_bool(const struct pl_json *v, bool *out);
 
-/* Append v as compact JSON, members in their order; "null" where absent. A buffer at its limit
- * sets its `overflowed`. */
-void pl_json_write(const struct pl_json *v, struct pl_buf *out);
-
 #endif

@@ -78,8 +78,8 @@ needs_escape(char c)
 	return (unsigned char)c < 0x20 || c == '"' || c == '\\';
 }
 
-/* ECMA-262 §25.5.2.3 QuoteJSONString: five short forms, then \u00 and lower-case digits.
- */
+/* ECMA-262 §25.5.2.3 QuoteJSONString: five short forms, then \u00 and lower-case
+ * digits. */
 static void
 put_escaped(struct pl_buf *b, char c)
 {
@@ -132,12 +132,6 @@ void
 pl_jo_bool(struct pl_json_out *o, bool value)
 {
 	put_value(o, value ? PL_STR("true") : PL_STR("false"));
-}
-
-void
-pl_jo_null(struct pl_json_out *o)
-{
-	put_value(o, PL_STR("null"));
 }
 
 void

@@ -29,7 +29,6 @@ void pl_jo_str(struct pl_json_out *o, struct pl_str value);
 void pl_jo_cstr(struct pl_json_out *o, const char *value);
 void pl_jo_int(struct pl_json_out *o, int64_t value);
 void pl_jo_bool(struct pl_json_out *o, bool value);
-void pl_jo_null(struct pl_json_out *o);
 void pl_jo_oid(struct pl_json_out *o, const struct pl_oid *value); /* 24 hex digits */
 void pl_jo_time(struct pl_json_out *o, int64_t unix_ms);   /* as base/clock writes it */
 void pl_jo_raw(struct pl_json_out *o, struct pl_str json); /* JSON already encoded */

@@ -33,18 +33,6 @@ pl_log_init(const char *service, enum pl_log_level least)
 	least_level = least;
 }
 
-bool
-pl_log_level_parse(const char *name, enum pl_log_level *out)
-{
-	for (int i = PL_LOG_DEBUG; i <= PL_LOG_ERROR; i++) {
-		if (strcmp(name, level_names[i]) == 0) {
-			*out = (enum pl_log_level)i;
-			return true;
-		}
-	}
-	return false;
-}
-
 /* Add to the line what fits in front of limit, all or nothing. */
 static bool
 put(struct line *line, struct pl_str s, size_t limit)
@@ -94,8 +82,8 @@ put_char(struct line *line, struct pl_str one, bool is_valid, size_t limit)
 	return put(line, pl_str(escaped), limit);
 }
 
-/* A JSON string, cut where it grows too long. The caller has left room for an empty one.
- */
+/* A JSON string, cut where it grows too long. The caller has left room for an empty
+ * one. */
 static void
 put_string(struct line *line, struct pl_str text, size_t limit)
 {

@@ -1,8 +1,8 @@
 /*
  * log: one happening, one line, one JSON object on standard error.
  *
- *   {"t":"2026-01-31T12:34:56.789Z","lvl":"warn","svc":"message","msg":"bus publish
- * failed, will retry","err":"timeout","wait_ms":500}
+ *   {"t":"2026-01-31T12:34:56.789Z","lvl":"warn","svc":"message",
+ *    "msg":"bus publish failed, will retry","err":"timeout","wait_ms":500}   (one line)
  *
  * Messages are facts in the past tense; a warning says what happens next. Ids yes;
  * message texts, tokens, passwords and cookies never. Values are escaped (control
@@ -36,7 +36,6 @@ struct pl_log_field {
 
 /* service: borrowed for ever. Before the first call: "parley", info. */
 void pl_log_init(const char *service, enum pl_log_level least);
-bool pl_log_level_parse(const char *name, enum pl_log_level *out);
 void pl_log_write(
     enum pl_log_level level, const char *message, const struct pl_log_field *fields);
 

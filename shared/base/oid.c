@@ -11,8 +11,8 @@
 static _Atomic uint64_t process_part; /* the low RANDOM_LEN bytes */
 static atomic_uint counter;           /* the low 3 bytes */
 
-/* A child that went on with its parent's part and counter would repeat the parent's ids.
- */
+/* A child that went on with its parent's part and counter would repeat the parent's
+ * ids. */
 static void
 draw_process_part(void)
 {

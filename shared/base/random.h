@@ -1,5 +1,5 @@
-/* random: bytes from the system's generator, good for keys and session ids. Threads: any.
- */
+/* random: bytes from the system's generator, good for keys and session ids.
+ * Threads: any. */
 #ifndef PL_BASE_RANDOM_H
 #define PL_BASE_RANDOM_H
 

@@ -13,8 +13,8 @@
 /* A state that no byte can follow. */
 static const struct pl_utf8_state broken = {.pending = 1, .low = 1, .high = 0};
 
-/* The state behind a byte that starts a character (RFC 3629 §4, the UTF8-octets grammar).
- */
+/* The state behind a byte that starts a character (RFC 3629 §4, the UTF8-octets
+ * grammar). */
 static struct pl_utf8_state
 state_after_lead(uint8_t lead)
 {

@@ -1,9 +1,9 @@
 /*
- * bus: wake-ups between processes: publish and subscribe over Redis (bus_redis) or within one
- * process (bus_local, for tests). At most once: who must not miss anything closes gaps from
- * the store, told by on_state.
+ * bus: publish and subscribe between processes, over Redis (bus_redis). A message comes at
+ * most once, and what is published while a subscription is down is lost: whoever must not
+ * miss anything reads the store when on_ready says that the subscription was made again.
  *
- * Threads: the loop's. Channels and payloads are defined in bus/events, nowhere else.
+ * bus/events.h lists the channels and what each carries.  Threads: the loop's.
  */
 #ifndef PL_BUS_BUS_H
 #define PL_BUS_BUS_H
@@ -32,7 +32,6 @@ struct pl_bus_listener {
  * subscribe. */
 struct pl_bus *pl_bus_redis_new(
     struct pl_loop *loop, struct pl_redis *commands, const char *redis_url);
-struct pl_bus *pl_bus_local_new(struct pl_loop *loop);
 void pl_bus_free(struct pl_bus *bus);
 
 /* Several listeners may share a channel; the server is asked once. */

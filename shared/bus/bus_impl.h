@@ -1,6 +1,6 @@
 /*
- * bus_impl: what the two buses share: channels, their listeners, and who hears what when.
- * bus_redis and bus_local bring the transport. Only bus*.c uses it.
+ * bus_impl: what every bus is made of: channels, their listeners, and who hears what when.
+ * The transport is bus_redis, and in tests bus_local (tests/support). Nobody else uses this.
  *
  *   struct pl_bus --channels--> struct pl_channel --listeners--> struct pl_bus_listener
  *
@@ -24,7 +24,8 @@ struct pl_channel {
 	struct pl_list due_link; /* in bus->due while listeners wait for on_ready */
 };
 
-/* The transport. Calls come from the loop, never from pl_bus_subscribe() of the same bus. */
+/* The transport. open() and close() are called within pl_bus_subscribe() and _unsubscribe();
+ * it calls pl_bus_channel_ready() later, never from there. */
 struct pl_bus_ops {
 	/* The first listener came, or the last one went. */
 	void (*open)(struct pl_bus *bus, struct pl_channel *ch);

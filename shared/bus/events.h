@@ -10,6 +10,7 @@
  *   parley:online       who came and went (bus/online)   presence        presence
  *   parley:gap          a time (bus/gap)                 message,        presence
  *                                                        responder
+ *   parley:members      who serves (bus/member)          all services    the gateway
  *   parley:replies      stream: a BUSY message waits     message         llm-responder
  *
  * An event is encoded once, by its publisher, as the Socket.IO packet that the sockets get:

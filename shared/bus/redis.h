@@ -1,7 +1,8 @@
 /*
  * redis: one connection to a Redis server on the event loop (hiredis inside), which connects
- * again by itself: 100 ms, doubling to 5 s, with jitter. Who has commands is given it by whoever
- * made it, and hears of them by a struct pl_redis_call (bus/redis_call.h).
+ * again by itself after 100 to 200 ms; each failure doubles that, up to 2.5 to 5 s. Who has
+ * commands is given it by whoever made it, and hears of them by a struct pl_redis_call
+ * (bus/redis_call.h).
  *
  *   WAITING --timer--> DIALING --socket--> CONNECTING --writable--> GREETING --PONG--> UP
  *      ^                  |                    |                       |               |

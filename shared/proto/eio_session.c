@@ -233,15 +233,6 @@ pl_eio_session_post_begin(struct pl_eio_session *s)
 	return err;
 }
 
-void
-pl_eio_session_post_gone(struct pl_eio_session *s)
-{
-	if (!s->post_is_under_way)
-		return;
-	s->post_is_under_way = false;
-	end_polling(s);
-}
-
 enum pl_err
 pl_eio_session_post(struct pl_eio_session *s, struct pl_str body, bool is_octet_stream,
     int64_t now_mono_ms)
@@ -304,8 +295,8 @@ on_upgrade(struct pl_eio_session *s, int64_t now_mono_ms)
 {
 	enter(s, PL_EIO_WEBSOCKET, PL_EIO_NEVER);
 	s->blocked_since_ms = now_mono_ms;
-	/* The ping may have left on either transport: its answer may take the time anew.
-	 */
+	/* The ping may have left on either transport: its answer may take the time
+	 * anew. */
 	if (s->awaiting_pong)
 		s->heartbeat_due_ms = now_mono_ms + s->settings->ping_timeout_ms;
 }

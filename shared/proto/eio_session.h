@@ -164,8 +164,6 @@ enum pl_err pl_eio_session_post_begin(struct pl_eio_session *s) PL_MUST_CHECK;
  *   PL_E_INVALID  400; the session is over */
 enum pl_err pl_eio_session_post(struct pl_eio_session *s, struct pl_str body,
     bool is_octet_stream, int64_t now_mono_ms) PL_MUST_CHECK;
-/* Its connection broke before the body was whole: the session is over. */
-void pl_eio_session_post_gone(struct pl_eio_session *s);
 
 /* ---- inputs: WebSocket ---- */
 

@@ -6,12 +6,14 @@
  * check any site could open a socket with our user's cookie (cross-site WebSocket
  * hijacking).
  *
- *   Origin                     at https://chat.example.org, listed
- * https://app.example.com (absent)                   NONE: not a browser
+ * At https://chat.example.org, with https://app.example.com listed:
+ *
+ *   Origin
+ *   (absent)                   NONE: not a browser
  *   https://chat.example.org   SAME, also as https://CHAT.example.org:443
  *   https://app.example.com    LISTED
- *   http://chat.example.org    REFUSED, as are `null`, another port, a path, two origins,
- * and https://app.example.com.evil.net
+ *   http://chat.example.org    REFUSED, as are `null`, another port, a path, two
+ *                              origins, and https://app.example.com.evil.net
  *
  * Scheme, host and port must all be equal; the ASCII case of scheme and host does not
  * count, and an absent port is 80 for http and 443 for https (an app's own scheme, as

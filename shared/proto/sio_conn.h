@@ -75,8 +75,8 @@ struct pl_sio_app {
 	    int64_t now_mono_ms);
 	void (*on_event)(
 	    struct pl_sio_conn *c, const struct pl_sio_event *event, int64_t now_mono_ms);
-	/* Only for ids that pl_sio_conn_ack_id() gave; perhaps twice. NULL: not wanted.
-	 */
+	/* Only for ids that pl_sio_conn_ack_id() gave; perhaps twice. NULL: not
+	 * wanted. */
 	void (*on_ack)(
 	    struct pl_sio_conn *c, const struct pl_sio_event *ack, int64_t now_mono_ms);
 	/* The client left a namespace with a DISCONNECT packet. */

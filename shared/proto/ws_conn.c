@@ -73,8 +73,7 @@ pl_ws_conn_fini(struct pl_ws_conn *c)
 	*c = (struct pl_ws_conn){0};
 }
 
-/* ---- sending
- * ---------------------------------------------------------------------------- */
+/* ---- sending ----------------------------------------------------------------------- */
 
 static void
 send_frame(struct pl_ws_conn *c, enum pl_ws_opcode opcode, struct pl_str payload)
@@ -105,17 +104,6 @@ send_close(struct pl_ws_conn *c, uint16_t code, struct pl_str reason)
 	send_frame(c, PL_WS_CLOSE, pl_str_n(body, len));
 }
 
-bool
-pl_ws_conn_send(struct pl_ws_conn *c, enum pl_ws_opcode opcode, struct pl_str payload)
-{
-	assert(opcode != PL_WS_CONTINUATION && opcode != PL_WS_CLOSE);
-	assert(!pl_ws_opcode_is_control(opcode) || payload.len <= PL_WS_CONTROL_MAX);
-	if (c->state != PL_WS_OPEN)
-		return false;
-	send_frame(c, opcode, payload);
-	return true;
-}
-
 void
 pl_ws_conn_close(struct pl_ws_conn *c, uint16_t code, struct pl_str reason)
 {
@@ -125,8 +113,7 @@ pl_ws_conn_close(struct pl_ws_conn *c, uint16_t code, struct pl_str reason)
 	send_close(c, code, reason);
 }
 
-/* ---- the events
- * ------------------------------------------------------------------------- */
+/* ---- the events -------------------------------------------------------------------- */
 
 /* RFC 6455 §7.1.7. Always true: there is an event. */
 static bool
@@ -190,8 +177,7 @@ give_message(
 	return true;
 }
 
-/* ---- a message in pieces
- * ---------------------------------------------------------------- */
+/* ---- a message in pieces ----------------------------------------------------------- */
 
 static void
 begin_data_frame(struct pl_ws_conn *c, const struct pl_ws_header *h)
@@ -227,8 +213,7 @@ end_data_frame(struct pl_ws_conn *c, bool fin, struct pl_ws_event *ev)
 	return give_message(c, p->opcode, pl_buf_str(&p->message), ev);
 }
 
-/* ---- frames
- * ----------------------------------------------------------------------------- */
+/* ---- frames ------------------------------------------------------------------------ */
 
 static uint8_t *
 take(struct pl_ws_input *in, size_t len)

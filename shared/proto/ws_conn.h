@@ -101,16 +101,11 @@ void pl_ws_conn_fini(struct pl_ws_conn *c);
 bool pl_ws_conn_next(struct pl_ws_conn *c, struct pl_ws_input *in, int64_t now_mono_ms,
     struct pl_ws_event *ev) PL_MUST_CHECK;
 
-/* Send one TEXT, BINARY, PING or PONG frame; false, and nothing sent, unless OPEN.
- * Whoever sends one payload to many may instead encode the frame once and queue it where
- * pl_ws_conn_is_open(). */
-bool pl_ws_conn_send(
-    struct pl_ws_conn *c, enum pl_ws_opcode opcode, struct pl_str payload);
-
 /* Start the closing handshake; nothing happens unless OPEN. code: one that may be sent,
  * or PL_WS_CODE_NONE for an empty Close. */
 void pl_ws_conn_close(struct pl_ws_conn *c, uint16_t code, struct pl_str reason);
 
+/* Whole messages are the owner's to send, by pl_ws_header_encode(), while this is true. */
 static inline bool
 pl_ws_conn_is_open(const struct pl_ws_conn *c)
 {

@@ -215,8 +215,9 @@ pl_ws_mask(void *data, size_t len, const uint8_t mask[PL_WS_MASK_LEN], uint64_t 
 		at[i] ^= key[i];
 }
 
-bool
-pl_ws_close_code_is_valid(unsigned code)
+/* RFC 6455 §7.4.1, §7.4.2, and the IANA registry. */
+static bool
+close_code_is_valid(unsigned code)
 {
 	if (code >= 3000 && code <= 4999) /* for libraries and applications, §7.4.2 */
 		return true;
@@ -239,7 +240,7 @@ pl_ws_close_parse(struct pl_str body, uint16_t *code, struct pl_str *reason)
 	if (body.len < 2)
 		return PL_WS_BAD_CLOSE;
 	n = (unsigned)read_number((const uint8_t *)body.ptr, 2);
-	if (!pl_ws_close_code_is_valid(n))
+	if (!close_code_is_valid(n))
 		return PL_WS_BAD_CLOSE;
 	text = pl_str_n(body.ptr + 2, body.len - 2);
 	if (!pl_utf8_is_valid(text))
@@ -256,7 +257,7 @@ pl_ws_close_encode(uint8_t out[PL_WS_CONTROL_MAX], uint16_t code, struct pl_str 
 
 	if (code == PL_WS_CODE_NONE)
 		return 0;
-	assert(pl_ws_close_code_is_valid(code));
+	assert(close_code_is_valid(code));
 	if (len > PL_WS_CLOSE_REASON_MAX) {
 		len = PL_WS_CLOSE_REASON_MAX;
 		while (len > 0 && ((uint8_t)reason.ptr[len] & 0xC0) == 0x80)

@@ -103,11 +103,8 @@ enum pl_err pl_ws_frame_encode(struct pl_buf *out, enum pl_ws_opcode opcode,
 void pl_ws_mask(
     void *data, size_t len, const uint8_t mask[PL_WS_MASK_LEN], uint64_t offset);
 
-/* May a Close carry this code (§7.4.1, §7.4.2, IANA)? */
-bool pl_ws_close_code_is_valid(unsigned code);
-
-/* Take a Close body apart: FINE, BAD_CLOSE or BAD_UTF8. An empty one gives
- * PL_WS_CODE_NONE. The reason borrows from body. */
+/* Take a Close body apart: FINE, BAD_CLOSE (also for a code that none may carry: §7.4.1, §7.4.2,
+ * IANA) or BAD_UTF8. An empty one gives PL_WS_CODE_NONE. The reason borrows from body. */
 enum pl_ws_verdict pl_ws_close_parse(
     struct pl_str body, uint16_t *code, struct pl_str *reason) PL_MUST_CHECK;
 

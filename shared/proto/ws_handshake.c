@@ -4,9 +4,10 @@
 #include <stdlib.h>
 #include <openssl/evp.h>
 
-#define GUID     "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455 §1.3 */
-#define KEY_LEN  24                                     /* base64 of 16 bytes */
-#define SHA1_LEN 20
+#define GUID       "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455 §1.3 */
+#define KEY_LEN    24                                     /* base64 of 16 bytes */
+#define SHA1_LEN   20
+#define ACCEPT_LEN 28 /* characters: base64 of a SHA-1 */
 
 static const struct {
 	unsigned status;
@@ -67,8 +68,8 @@ pl_ws_handshake_check(const struct pl_ws_request *rq)
 		return PL_WS_HS_NO_UPGRADE;
 	if (!pl_str_list_has(rq->connection, PL_STR("upgrade")))
 		return PL_WS_HS_NO_CONNECTION;
-	/* Before the key: an old client, whose key looks otherwise, is told the version.
-	 */
+	/* Before the key: an old client, whose key looks otherwise, is told the
+	 * version. */
 	if (!pl_str_eq(pl_str_trim(rq->version), PL_STR("13")))
 		return PL_WS_HS_BAD_VERSION;
 	if (rq->key_repeated || !key_is_good(pl_str_trim(rq->key)))
@@ -76,8 +77,9 @@ pl_ws_handshake_check(const struct pl_ws_request *rq)
 	return PL_WS_HS_ACCEPTED;
 }
 
-void
-pl_ws_handshake_accept(struct pl_str key, char out[PL_WS_ACCEPT_LEN + 1])
+/* Sec-WebSocket-Accept for a key, with a NUL. */
+static void
+hash_key(struct pl_str key, char out[ACCEPT_LEN + 1])
 {
 	char text[KEY_LEN + sizeof(GUID)];
 	unsigned char digest[SHA1_LEN];
@@ -93,28 +95,15 @@ pl_ws_handshake_accept(struct pl_str key, char out[PL_WS_ACCEPT_LEN + 1])
 }
 
 enum pl_err
-pl_ws_handshake_answer(
-    struct pl_buf *out, enum pl_ws_handshake verdict, const struct pl_ws_request *rq)
+pl_ws_handshake_answer(struct pl_buf *out, const struct pl_ws_request *rq)
 {
-	char accept[PL_WS_ACCEPT_LEN + 1];
-	bool upgrade_required = pl_ws_handshake_status(verdict) == 426;
+	char accept[ACCEPT_LEN + 1];
 
-	if (verdict == PL_WS_HS_ACCEPTED) {
-		pl_ws_handshake_accept(rq->key, accept);
-		return pl_buf_printf(out,
-		    "HTTP/1.1 101 Switching Protocols\r\n"
-		    "Upgrade: websocket\r\n"
-		    "Connection: Upgrade\r\n"
-		    "Sec-WebSocket-Accept: %s\r\n\r\n",
-		    accept);
-	}
+	hash_key(rq->key, accept);
 	return pl_buf_printf(out,
-	    "HTTP/1.1 %s\r\n"
-	    "Connection: %sclose\r\n"
-	    "%s"
-	    "Content-Length: 0\r\n\r\n",
-	    upgrade_required ? "426 Upgrade Required" : "400 Bad Request",
-	    upgrade_required ? "Upgrade, " : "",
-	    upgrade_required ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-			     : "");
+	    "HTTP/1.1 101 Switching Protocols\r\n"
+	    "Upgrade: websocket\r\n"
+	    "Connection: Upgrade\r\n"
+	    "Sec-WebSocket-Accept: %s\r\n\r\n",
+	    accept);
 }

@@ -1,11 +1,12 @@
 /*
  * ws_handshake: is this HTTP request a good opening handshake, and what to answer.
  *
- *   GET /x HTTP/1.1                                      HTTP/1.1 101 Switching Protocols
- *   Host: example.org                                    Upgrade: websocket
- *   Upgrade: websocket                                   Connection: Upgrade
- *   Connection: keep-alive, Upgrade                      Sec-WebSocket-Accept:
- * s3pPLMBi... Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ== Sec-WebSocket-Version: 13
+ *   GET /x HTTP/1.1                        HTTP/1.1 101 Switching Protocols
+ *   Host: example.org                      Upgrade: websocket
+ *   Upgrade: websocket                     Connection: Upgrade
+ *   Connection: keep-alive, Upgrade        Sec-WebSocket-Accept: s3pPLMBi...
+ *   Sec-WebSocket-Key: dGhlIHNhbX...
+ *   Sec-WebSocket-Version: 13
  *
  * The caller's HTTP parser gives the header values. Extensions and subprotocols may be
  * offered, and none is ever accepted: permessage-deflate would cost a quarter of a
@@ -18,8 +19,6 @@
 #define PL_PROTO_WS_HANDSHAKE_H
 
 #include "base/buf.h"
-
-#define PL_WS_ACCEPT_LEN 28 /* characters: base64 of a SHA-1 */
 
 /* An absent header has ptr NULL. All borrowed. */
 struct pl_ws_request {
@@ -53,12 +52,9 @@ enum pl_ws_handshake pl_ws_handshake_check(const struct pl_ws_request *rq);
 unsigned pl_ws_handshake_status(enum pl_ws_handshake verdict);
 const char *pl_ws_handshake_text(enum pl_ws_handshake verdict);
 
-/* Sec-WebSocket-Accept for a key, with a NUL. */
-void pl_ws_handshake_accept(struct pl_str key, char out[PL_WS_ACCEPT_LEN + 1]);
-
-/* Append the whole answer: the 101, after which frames follow; or a refusal without a
- * body that closes the connection. PL_E_TOO_BIG at out's limit. */
-enum pl_err pl_ws_handshake_answer(struct pl_buf *out, enum pl_ws_handshake verdict,
-    const struct pl_ws_request *rq) PL_MUST_CHECK;
+/* Append the 101 to an ACCEPTED request, after which frames follow. PL_E_TOO_BIG at out's
+ * limit. A refusal is an HTTP answer as any: see pl_websocket_refuse(). */
+enum pl_err pl_ws_handshake_answer(
+    struct pl_buf *out, const struct pl_ws_request *rq) PL_MUST_CHECK;
 
 #endif

@@ -3,7 +3,8 @@
  *
  *   struct pl_find f = ...;            pl_find_start(&f, s, s->users);
  *   what to find                       pl_mongo_put_oid(&f.filter, "_id", id);
- *   how                                pl_find_sort(&f, keys, 1); pl_find_limit(&f, 10);
+ *   how                                pl_find_by_index(&f, keys, 2, 1);
+ *                                      pl_find_limit(&f, 10);
  *   each document                      while (pl_find_row(&f, &doc)) ...
  *   the end, always                    err = pl_find_end(&f);
  *

@@ -1,8 +1,7 @@
 /*
- * socket: a TCP connection taken over from kore's HTTP, for WebSockets and for answers
- * that are streamed. Reads go to the owner; what the kernel does not take at once waits
- * in a queue with a ceiling.  Threads: the loop's. Source of the take-over: kore 4.1.0,
- * src/http.c, src/connection.c.
+ * socket: a TCP connection taken over from kore's HTTP, for a WebSocket. What comes in goes
+ * to the owner; what the kernel does not take at once waits in a queue with a ceiling.
+ * Threads: the loop's.  Source of the take-over: kore 4.1.0, src/http.c, src/connection.c.
  */
 #ifndef PL_WEB_SOCKET_H
 #define PL_WEB_SOCKET_H
@@ -42,8 +41,8 @@ struct pl_socket_part {
 bool pl_socket_send(
     struct pl_socket *s, const struct pl_socket_part *parts, size_t count);
 size_t pl_socket_queued(const struct pl_socket *s); /* bytes the kernel has not taken */
-/* Close once what is queued has gone out, or at once. on_closed follows, never from here.
- */
+/* Close once what is queued has gone out, or at once. on_closed follows, never from
+ * here. */
 void pl_socket_finish(struct pl_socket *s);
 void pl_socket_close(struct pl_socket *s);
 

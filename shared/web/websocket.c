@@ -181,7 +181,7 @@ pl_websocket_take(struct pl_request *rq, const struct pl_websocket_ops *ops,
 	pl_ws_conn_init(&w->ws, &w->conf, w);
 	/* The head borrows from rq, which ends with the taking. */
 	pl_buf_init(&head, HEAD_BYTES_MAX);
-	if (pl_ws_handshake_answer(&head, PL_WS_HS_ACCEPTED, &hs) == PL_OK)
+	if (pl_ws_handshake_answer(&head, &hs) == PL_OK)
 		w->socket = pl_socket_take(rq, &socket_ops, w);
 	else
 		pl_reply_problem(rq, PL_PROBLEM_INTERNAL);

@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "ops/settings.h"
 #include "proto/ws_handshake.h"
+#include "support/json_write.h"
 #include "web/reply.h"
 #include "web/service.h"
 #include "web/sio_server.h"
@@ -234,7 +235,7 @@ on_connect(struct pl_sio_conn *c, unsigned ns, const struct pl_json *auth, int64
 	g->ns = ns;
 	pl_buf_init(&g->auth, PL_BUF_UNLIMITED);
 	if (auth)
-		pl_json_write(auth, &g->auth);
+		json_write(auth, &g->auth);
 	else
 		(void)pl_buf_add_cstr(&g->auth, "{}");
 	g->timer.on_fire = on_greeting_timer;

@@ -23,6 +23,7 @@
 #include "base/json_out.h"
 #include "base/mem.h"
 #include "proto/sio_conn.h"
+#include "support/json_write.h"
 
 #define ACK_IDS       100 /* that the connection has asked for */
 #define MESSAGE_BYTES (1 << 20)
@@ -51,7 +52,7 @@ add_json(const struct pl_json *json)
 	struct pl_buf text;
 
 	pl_buf_init(&text, PL_BUF_UNLIMITED);
-	pl_json_write(json, &text);
+	json_write(json, &text);
 	pl_jo_raw(&out, pl_buf_str(&text));
 	pl_buf_fini(&text);
 }

@@ -88,9 +88,6 @@ run_line(
 	case 'p':
 		post(s, arg, *now);
 		break;
-	case 'P':
-		pl_eio_session_post_gone(s);
-		break;
 	case 'w':
 		(void)!pl_eio_session_ws_open(s, *now);
 		break;

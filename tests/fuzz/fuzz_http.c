@@ -107,18 +107,16 @@ try_handshake(struct pl_str *rest)
 	    .http_major = 1,
 	    .http_minor = 1,
 	    .host = PL_STR("a")};
-	enum pl_ws_handshake verdict;
 	struct pl_buf answer;
 
 	rq.upgrade = next_line(rest);
 	rq.connection = next_line(rest);
 	rq.key = next_line(rest);
 	rq.version = next_line(rest);
-	verdict = pl_ws_handshake_check(&rq);
 	pl_buf_init(&answer, 512);
-	if (pl_ws_handshake_answer(&answer, verdict, &rq) != PL_OK)
+	if (pl_ws_handshake_check(&rq) == PL_WS_HS_ACCEPTED &&
+	    pl_ws_handshake_answer(&answer, &rq) != PL_OK)
 		abort();
-	assert((strstr(answer.data, " 101 ") != NULL) == (verdict == PL_WS_HS_ACCEPTED));
 	pl_buf_fini(&answer);
 	drop(rq.upgrade);
 	drop(rq.connection);

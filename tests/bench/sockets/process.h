@@ -23,8 +23,8 @@ struct process_memory {
 
 void bench_die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
-/* Run kore in dir, by the kore.conf there and with exactly env; what it prints goes to dir/log.
- */
+/* Run kore in dir, by the kore.conf there and with exactly env; what it prints goes to
+ * dir/log. */
 void process_start_kore(struct process *p, const char *dir, char **env);
 /* kore runs a module in one child: measure that. Waits until it is there. */
 void process_find_worker(struct process *p);

@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "base/json.h"
+#include "support/json_write.h"
 
 static struct pl_json *
 parse(const char *text)
@@ -257,11 +258,11 @@ writes_what_it_read(void **state)
 	(void)state;
 	pl_buf_init(&out, PL_BUF_UNLIMITED);
 	assert_int_equal(pl_json_parse(PL_STR(text), &root, NULL), PL_OK);
-	pl_json_write(root, &out);
+	json_write(root, &out);
 	assert_string_equal(out.data, text);
 	pl_buf_clear(&out);
-	pl_json_write(pl_json_get(root, "0"), &out);
-	pl_json_write(pl_json_get(root, "absent"), &out);
+	json_write(pl_json_get(root, "0"), &out);
+	json_write(pl_json_get(root, "absent"), &out);
 	assert_string_equal(out.data, "\"\"null");
 	pl_buf_fini(&out);
 	pl_json_free(root);

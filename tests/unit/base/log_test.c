@@ -45,8 +45,8 @@ listen_no_more(void **state)
 	return 0;
 }
 
-/* The line as parsed JSON, for pl_json_free(); the time is set to a known one in `line`.
- */
+/* The line as parsed JSON, for pl_json_free(); the time is set to a known one in
+ * `line`. */
 static struct pl_json *
 hear(void)
 {
@@ -224,21 +224,6 @@ keeps_errno(void **state)
 	assert_int_equal(errno, 4242);
 }
 
-static void
-reads_level_names(void **state)
-{
-	enum pl_log_level level = PL_LOG_ERROR;
-
-	(void)state;
-	assert_true(pl_log_level_parse("debug", &level) && level == PL_LOG_DEBUG);
-	assert_true(pl_log_level_parse("info", &level) && level == PL_LOG_INFO);
-	assert_true(pl_log_level_parse("warn", &level) && level == PL_LOG_WARN);
-	assert_true(pl_log_level_parse("error", &level) && level == PL_LOG_ERROR);
-	assert_false(pl_log_level_parse("INFO", &level));
-	assert_false(pl_log_level_parse("", &level));
-	assert_int_equal(level, PL_LOG_ERROR);
-}
-
 int
 main(void)
 {
@@ -255,7 +240,6 @@ main(void)
 	    cmocka_unit_test_setup_teardown(
 		drops_what_no_line_can_hold, listen_in, listen_no_more),
 	    cmocka_unit_test_setup_teardown(keeps_errno, listen_in, listen_no_more),
-	    cmocka_unit_test(reads_level_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

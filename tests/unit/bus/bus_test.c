@@ -183,7 +183,7 @@ static void
 local_delivers_to_every_listener(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_bus *bus = pl_bus_local_new(f->loop);
+	struct pl_bus *bus = bus_local_new(f->loop);
 
 	check_delivery(f, bus);
 	assert_true(pl_bus_is_up(bus));
@@ -206,7 +206,7 @@ static void
 local_lets_listeners_come_and_go(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_bus *bus = pl_bus_local_new(f->loop);
+	struct pl_bus *bus = bus_local_new(f->loop);
 
 	check_coming_and_going(f, bus);
 	pl_bus_free(bus);
@@ -226,7 +226,7 @@ local_free_answers_publishers(void **state)
 {
 	struct fixture *f = *state;
 
-	check_free(f, pl_bus_local_new(f->loop), NULL);
+	check_free(f, bus_local_new(f->loop), NULL);
 }
 
 /* ---- Redis alone ---- */

@@ -21,6 +21,7 @@
 #include "bus/bus.h"
 #include "loop/loop_epoll.h"
 #include "loop/loop_impl.h"
+#include "support/bus_local.h"
 #include "support/redis_server.h"
 
 struct fixture {

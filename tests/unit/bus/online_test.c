@@ -354,7 +354,7 @@ static void
 on_a_local_bus_everybody_is_online(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_bus *bus = pl_bus_local_new(f->loop);
+	struct pl_bus *bus = bus_local_new(f->loop);
 	struct pl_online *o = pl_online_new(f->loop, NULL, bus, TTL_MS);
 	struct answer a = {0};
 	struct pl_oid user;

@@ -517,7 +517,7 @@ static void
 alone_on_a_local_bus(void **state)
 {
 	struct fixture *f = *state;
-	struct node a = {.wires.bus = pl_bus_local_new(f->loop)};
+	struct node a = {.wires.bus = bus_local_new(f->loop)};
 
 	a.roster = pl_roster_new(f->loop, NULL, a.wires.bus,
 	    "an instance\nwith a strange name", note_change, &a);

@@ -201,6 +201,19 @@ masks_at_every_length_offset_and_alignment(void **state) /* §5.3 */
 			}
 }
 
+static bool
+close_code_is_taken(unsigned code)
+{
+	char body[2] = {(char)(code >> 8), (char)code};
+	struct pl_str reason;
+	uint16_t got;
+
+	if (pl_ws_close_parse(pl_str_n(body, 2), &got, &reason) != PL_WS_FINE)
+		return false;
+	assert_int_equal(got, code);
+	return true;
+}
+
 static void
 knows_which_close_codes_may_be_sent(void **state) /* §7.4 */
 {
@@ -211,9 +224,9 @@ knows_which_close_codes_may_be_sent(void **state) /* §7.4 */
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-		assert_true(pl_ws_close_code_is_valid(good[i]));
+		assert_true(close_code_is_taken(good[i]));
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_false(pl_ws_close_code_is_valid(bad[i]));
+		assert_false(close_code_is_taken(bad[i]));
 }
 
 static void

@@ -33,7 +33,7 @@ accepts_the_request_of_the_rfc(void **state)
 	assert_int_equal(pl_ws_handshake_check(&rq), PL_WS_HS_ACCEPTED);
 	assert_int_equal(pl_ws_handshake_status(PL_WS_HS_ACCEPTED), 101);
 	pl_buf_init(&out, 512);
-	assert_int_equal(pl_ws_handshake_answer(&out, PL_WS_HS_ACCEPTED, &rq), PL_OK);
+	assert_int_equal(pl_ws_handshake_answer(&out, &rq), PL_OK);
 	assert_string_equal(out.data,
 	    "HTTP/1.1 101 Switching Protocols\r\n"
 	    "Upgrade: websocket\r\n"
@@ -63,15 +63,26 @@ accepts_what_real_clients_send(void **state)
 }
 
 static void
+check_accept_value(struct pl_str key, const char *want)
+{
+	struct pl_ws_request rq = good();
+	struct pl_buf out;
+
+	rq.key = key;
+	pl_buf_init(&out, 512);
+	assert_int_equal(pl_ws_handshake_answer(&out, &rq), PL_OK);
+	assert_non_null(strstr(out.data, want));
+	pl_buf_fini(&out);
+}
+
+static void
 the_accept_value_is_the_hash_of_key_and_guid(void **state) /* §4.2.2 */
 {
-	char out[PL_WS_ACCEPT_LEN + 1];
-
 	(void)state;
-	pl_ws_handshake_accept(PL_STR("x3JJHMbDL1EzLkh9GBhXDw=="), out);
-	assert_string_equal(out, "HSmrc0sMlYUkAGmm5OPpG2HaGWk=");
-	pl_ws_handshake_accept(PL_STR(" dGhlIHNhbXBsZSBub25jZQ==\t"), out);
-	assert_string_equal(out, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+	check_accept_value(PL_STR("x3JJHMbDL1EzLkh9GBhXDw=="),
+	    "\r\nSec-WebSocket-Accept: HSmrc0sMlYUkAGmm5OPpG2HaGWk=\r\n\r\n");
+	check_accept_value(PL_STR(" dGhlIHNhbXBsZSBub25jZQ==\t"),
+	    "\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n");
 }
 
 static void
@@ -168,47 +179,31 @@ refuses_a_key_that_is_not_one_of_16_bytes(void **state) /* 5. */
 }
 
 static void
-answers_another_version_with_426_and_ours(void **state) /* 6., §4.4 */
+refuses_another_version(void **state) /* 6., §4.4 */
 {
 	static const char *const versions[] = {
 	    NULL, "", "8", "12", "14", "013", "13, 8", "+13"};
 	struct pl_ws_request rq = good();
-	struct pl_buf out;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
 		rq.version = pl_str(versions[i]);
 		assert_int_equal(pl_ws_handshake_check(&rq), PL_WS_HS_BAD_VERSION);
 	}
-	pl_buf_init(&out, 512);
-	assert_int_equal(pl_ws_handshake_answer(&out, PL_WS_HS_BAD_VERSION, &rq), PL_OK);
-	assert_string_equal(out.data, "HTTP/1.1 426 Upgrade Required\r\n"
-				      "Connection: Upgrade, close\r\n"
-				      "Upgrade: websocket\r\n"
-				      "Sec-WebSocket-Version: 13\r\n"
-				      "Content-Length: 0\r\n\r\n");
-	pl_buf_fini(&out);
 }
 
 static void
 a_refusal_is_never_a_101(void **state)
 {
 	struct pl_ws_request rq = {0}; /* no header at all */
-	struct pl_buf out;
 
 	(void)state;
 	for (int v = PL_WS_HS_NOT_GET; v <= PL_WS_HS_BAD_VERSION; v++) {
 		enum pl_ws_handshake verdict = (enum pl_ws_handshake)v;
 
-		pl_buf_init(&out, 512);
-		assert_int_equal(pl_ws_handshake_answer(&out, verdict, &rq), PL_OK);
 		assert_int_equal(
 		    pl_ws_handshake_status(verdict), v < PL_WS_HS_NO_UPGRADE ? 400 : 426);
-		assert_memory_equal(out.data,
-		    v < PL_WS_HS_NO_UPGRADE ? "HTTP/1.1 400 " : "HTTP/1.1 426 ", 13);
-		assert_null(strstr(out.data, "Accept"));
 		assert_true(strlen(pl_ws_handshake_text(verdict)) > 0);
-		pl_buf_fini(&out);
 	}
 	assert_int_equal(pl_ws_handshake_check(&rq), PL_WS_HS_NOT_GET);
 }
@@ -221,8 +216,7 @@ an_answer_that_does_not_fit_is_too_big(void **state)
 
 	(void)state;
 	pl_buf_init(&out, 100);
-	assert_int_equal(
-	    pl_ws_handshake_answer(&out, PL_WS_HS_ACCEPTED, &rq), PL_E_TOO_BIG);
+	assert_int_equal(pl_ws_handshake_answer(&out, &rq), PL_E_TOO_BIG);
 	assert_int_equal(out.len, 0);
 	pl_buf_fini(&out);
 }
@@ -240,7 +234,7 @@ main(void)
 	    cmocka_unit_test(refuses_a_missing_or_other_upgrade),
 	    cmocka_unit_test(refuses_a_connection_list_without_upgrade),
 	    cmocka_unit_test(refuses_a_key_that_is_not_one_of_16_bytes),
-	    cmocka_unit_test(answers_another_version_with_426_and_ours),
+	    cmocka_unit_test(refuses_another_version),
 	    cmocka_unit_test(a_refusal_is_never_a_101),
 	    cmocka_unit_test(an_answer_that_does_not_fit_is_too_big),
 	};

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "support/bus_local.h"
 #include "support/fake_loop.h"
 #include "web/sessions.h"
 
@@ -150,7 +151,7 @@ setup(void **state)
 	assert_int_equal(pl_jwt_init(SECRET, NULL, &why), PL_OK);
 	f->loop = fake_loop_new();
 	f->store = pl_store_async_new(f->loop, &config, 1);
-	f->bus = pl_bus_local_new(f->loop);
+	f->bus = bus_local_new(f->loop);
 	add_user(f, "ann");
 	f->ss = pl_sessions_new(f->loop, f->store, f->bus);
 	assert_true(fake_loop_until(f->loop, is_current, f));

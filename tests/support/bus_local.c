@@ -1,3 +1,5 @@
+#include "support/bus_local.h"
+
 #include "base/mem.h"
 #include "bus/bus_impl.h"
 
@@ -117,7 +119,7 @@ free_bus(struct pl_bus *bus)
 }
 
 struct pl_bus *
-pl_bus_local_new(struct pl_loop *loop)
+bus_local_new(struct pl_loop *loop)
 {
 	static const struct pl_bus_ops ops = {
 	    .open = open_channel,
