@@ -77,6 +77,5 @@ void pl_roster_retire(
 /* Walk all online users, this instance's included, each once: *it starts at 0. */
 const struct pl_oid *pl_roster_next(const struct pl_roster *r, size_t *it);
 bool pl_roster_has(const struct pl_roster *r, const struct pl_oid *user);
-size_t pl_roster_count(const struct pl_roster *r);
 
 #endif

@@ -65,12 +65,6 @@ pl_roster_has(const struct pl_roster *r, const struct pl_oid *user)
 	return pl_map_get(&r->members, pl_oid_str(user)) != NULL;
 }
 
-size_t
-pl_roster_count(const struct pl_roster *r)
-{
-	return r->members.count;
-}
-
 /* ---- what we announce ---- */
 
 void

@@ -30,6 +30,7 @@ check "format" formatted
 check "layers" tests/lint/layers.sh
 check "banned calls" tests/lint/banned.sh
 check "gcc -Werror" make -s -j"$(nproc)" all
+check "public functions in use" tests/lint/unused.sh
 check "clang -Werror" with_clang
 check "README and env.example" tests/lint/current.sh
 exit "$fail"
