@@ -4,10 +4,11 @@
 #include <stdlib.h>
 #include <openssl/evp.h>
 
-#define GUID       "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455 §1.3 */
-#define KEY_LEN    24                                     /* base64 of 16 bytes */
-#define SHA1_LEN   20
-#define ACCEPT_LEN 28 /* characters: base64 of a SHA-1 */
+#include "base/base64.h"
+
+#define GUID     "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455 §1.3 */
+#define KEY_LEN  24                                     /* base64 of 16 bytes */
+#define SHA1_LEN 20
 
 static const struct {
 	unsigned status;
@@ -77,12 +78,10 @@ pl_ws_handshake_check(const struct pl_ws_request *rq)
 	return PL_WS_HS_ACCEPTED;
 }
 
-/* Sec-WebSocket-Accept for a key, with a NUL. */
 static void
-hash_key(struct pl_str key, char out[ACCEPT_LEN + 1])
+hash_key(struct pl_str key, unsigned char digest[SHA1_LEN])
 {
 	char text[KEY_LEN + sizeof(GUID)];
-	unsigned char digest[SHA1_LEN];
 
 	key = pl_str_trim(key);
 	assert(key.len == KEY_LEN);
@@ -91,19 +90,24 @@ hash_key(struct pl_str key, char out[ACCEPT_LEN + 1])
 	/* It fails for want of memory alone, and then we do as pl_mem does. */
 	if (EVP_Digest(text, sizeof(text) - 1, digest, NULL, EVP_sha1(), NULL) != 1)
 		abort();
-	EVP_EncodeBlock((unsigned char *)out, digest, SHA1_LEN);
 }
 
 enum pl_err
 pl_ws_handshake_answer(struct pl_buf *out, const struct pl_ws_request *rq)
 {
-	char accept[ACCEPT_LEN + 1];
+	unsigned char digest[SHA1_LEN];
+	struct pl_buf accept;
+	enum pl_err err;
 
-	hash_key(rq->key, accept);
-	return pl_buf_printf(out,
+	hash_key(rq->key, digest);
+	pl_buf_init(&accept, PL_BASE64_LEN(SHA1_LEN));
+	(void)pl_base64_encode(&accept, digest, SHA1_LEN);
+	err = pl_buf_printf(out,
 	    "HTTP/1.1 101 Switching Protocols\r\n"
 	    "Upgrade: websocket\r\n"
 	    "Connection: Upgrade\r\n"
 	    "Sec-WebSocket-Accept: %s\r\n\r\n",
-	    accept);
+	    accept.data);
+	pl_buf_fini(&accept);
+	return err;
 }
