@@ -2,9 +2,11 @@
 
 #include <microhttpd.h>
 #include <netdb.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/url.h"
 #include "ops/metrics.h"
 #include "ops/settings.h"
 #include "web/health.h"
@@ -194,21 +196,16 @@ find_address(const char *listen)
 {
 	const struct addrinfo hints = {
 	    .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
-	char *host = pl_mem_strdup(listen);
-	char *colon = strrchr(host, ':');
-	char *name = host;
 	struct addrinfo *found = NULL;
+	struct pl_host_port at;
+	char *host, port[sizeof("65535")];
 
-	if (colon == NULL)
-		goto done;
-	*colon = '\0';
-	if (host[0] == '[' && colon[-1] == ']') {
-		colon[-1] = '\0';
-		name++;
-	}
-	if (getaddrinfo(name, colon + 1, &hints, &found) != 0)
+	if (!pl_host_port_parse(pl_str(listen), &at) || !at.has_port)
+		return NULL;
+	host = pl_mem_strndup(at.host.ptr, at.host.len);
+	snprintf(port, sizeof(port), "%u", at.port);
+	if (getaddrinfo(host, port, &hints, &found) != 0)
 		found = NULL;
-done:
 	pl_mem_free(host);
 	return found;
 }

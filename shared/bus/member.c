@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "base/url.h"
 #include "bus/redis_reply.h"
 
 PL_REDIS_LUA(announce_lua, "member_announce");
@@ -59,30 +60,29 @@ draw_name(char out[PL_MEMBER_NAME_MAX + 1])
 
 /* The host of listen where others can use it: an address, and not that of all. */
 static bool
-own_host(const struct pl_member *m, const char *colon, char out[INET6_ADDRSTRLEN])
+own_host(const struct pl_host_port *listen, char out[INET6_ADDRSTRLEN])
 {
-	bool is_v6 = m->listen[0] == '[' && colon[-1] == ']';
-	size_t len = (size_t)(colon - m->listen) - (is_v6 ? 2 : 0);
 	struct pl_ip ip;
 
-	if (len >= INET6_ADDRSTRLEN)
+	if (listen->host.len >= INET6_ADDRSTRLEN)
 		return false;
-	memcpy(out, m->listen + (is_v6 ? 1 : 0), len);
-	out[len] = '\0';
-	return pl_ip_parse(pl_str(out), &ip) && (strchr(out, ':') != NULL) == is_v6 &&
-	       !pl_ip_is_any(&ip);
+	memcpy(out, listen->host.ptr, listen->host.len);
+	out[listen->host.len] = '\0';
+	return pl_ip_parse(listen->host, &ip) &&
+	       (strchr(out, ':') != NULL) == listen->is_v6 && !pl_ip_is_any(&ip);
 }
 
 static bool
 find_address(struct pl_member *m)
 {
-	const char *colon = strrchr(m->listen, ':');
+	struct pl_host_port listen;
 	char host[INET6_ADDRSTRLEN];
 
-	if (!own_host(m, colon, host) && !pl_redis_local_host(m->redis, host))
+	if (!pl_host_port_parse(pl_str(m->listen), &listen) ||
+	    (!own_host(&listen, host) && !pl_redis_local_host(m->redis, host)))
 		return false;
-	snprintf(m->address, sizeof(m->address), strchr(host, ':') ? "[%s]%s" : "%s%s",
-	    host, colon);
+	snprintf(m->address, sizeof(m->address),
+	    strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u", host, listen.port);
 	return true;
 }
 

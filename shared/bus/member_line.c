@@ -1,6 +1,7 @@
 #include "bus/member.h"
 
 #include "base/ip.h"
+#include "base/url.h"
 
 static bool
 is_word(struct pl_str s, size_t len_max)
@@ -18,23 +19,13 @@ is_word(struct pl_str s, size_t len_max)
 static bool
 is_address(struct pl_str s)
 {
-	const char *colon = s.len == 0 ? NULL : memrchr(s.ptr, ':', s.len);
-	struct pl_str host;
+	struct pl_host_port at;
 	struct pl_ip ip;
-	uint64_t port;
-	bool is_v6;
 
-	if (colon == NULL || s.len > PL_MEMBER_ADDRESS_MAX)
+	if (s.len > PL_MEMBER_ADDRESS_MAX || !pl_host_port_parse(s, &at) || at.port == 0)
 		return false;
-	host = pl_str_n(s.ptr, (size_t)(colon - s.ptr));
-	if (!pl_str_to_u64(pl_str_n(colon + 1, s.len - host.len - 1), 65535, &port) ||
-	    port == 0)
-		return false;
-	is_v6 = host.len > 2 && host.ptr[0] == '[' && colon[-1] == ']';
-	if (is_v6)
-		host = pl_str_n(host.ptr + 1, host.len - 2);
-	return pl_ip_parse(host, &ip) &&
-	       (memchr(host.ptr, ':', host.len) != NULL) == is_v6;
+	return pl_ip_parse(at.host, &ip) &&
+	       (memchr(at.host.ptr, ':', at.host.len) != NULL) == at.is_v6;
 }
 
 bool

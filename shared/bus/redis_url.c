@@ -1,5 +1,6 @@
 #include "base/hex.h"
 #include "base/mem.h"
+#include "base/url.h"
 #include "bus/redis.h"
 #include "bus/redis_url.h"
 
@@ -55,51 +56,18 @@ parse_login(struct pl_str s, struct pl_redis_url *u)
 }
 
 static bool
-is_host_char(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	       (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
-}
-
-/* "host", "host:port", "[::1]:port". */
-static bool
 parse_place(struct pl_str s, struct pl_redis_url *u)
 {
-	bool is_bracketed = s.len > 0 && s.ptr[0] == '[';
-	const char *end;
-	struct pl_str host, port;
-	uint64_t number = PORT_DEFAULT;
+	struct pl_host_port at;
 
-	if (is_bracketed) {
-		end = memchr(s.ptr, ']', s.len);
-		if (end == NULL)
-			return false;
-		host = pl_str_n(s.ptr + 1, (size_t)(end - s.ptr) - 1);
-		end++;
-	} else {
-		end = memchr(s.ptr, ':', s.len);
-		if (end == NULL)
-			end = s.ptr + s.len;
-		host = pl_str_n(s.ptr, (size_t)(end - s.ptr));
-	}
-	if (host.len == 0)
+	if (!pl_host_port_parse(s, &at) || (at.has_port && at.port == 0))
 		return false;
-	for (size_t i = 0; i < host.len; i++)
-		if (!is_host_char(host.ptr[i]) && !(is_bracketed && host.ptr[i] == ':'))
-			return false;
-	port = pl_str_n(end, s.len - (size_t)(end - s.ptr));
-	if (port.len > 0) {
-		port = pl_str_n(port.ptr + 1, port.len - 1);
-		if (*end != ':' || !pl_str_to_u64(port, UINT16_MAX, &number) ||
-		    number == 0)
-			return false;
-	}
-	u->host = pl_mem_strndup(host.ptr, host.len);
-	u->port = (uint16_t)number;
+	u->host = pl_mem_strndup(at.host.ptr, at.host.len);
+	u->port = at.has_port ? at.port : PORT_DEFAULT;
 	return true;
 }
 
-/* What follows "redis://". */
+/* What follows "redis://". Its password may hold a bare '/', so it is no pl_url. */
 static bool
 parse_rest(struct pl_str s, struct pl_redis_url *u)
 {

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/url.h"
 #include "base/utf8.h"
 #include "ops/settings.h"
 
@@ -207,11 +208,9 @@ is_name(const char *text, size_t len_max)
 static bool
 is_host_port(const char *text)
 {
-	const char *colon = strrchr(text, ':');
-	uint64_t port;
+	struct pl_host_port at;
 
-	return colon != NULL && colon != text &&
-	       pl_str_to_u64(pl_str(colon + 1), 65535, &port);
+	return pl_host_port_parse(pl_str(text), &at) && at.has_port;
 }
 
 static void

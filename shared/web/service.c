@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/url.h"
 #include "bus/redis.h"
 #include "loop/loop_kore.h"
 #include "proto/http_origin.h"
@@ -168,19 +169,16 @@ configure_kore(void)
 static void
 listen_at(const char *address)
 {
-	char *host = pl_mem_strdup(address);
-	char *colon = strrchr(host, ':'); /* pl_settings saw to it */
-	char *name = host;
 	struct kore_server *server = kore_server_create(pl_service.name);
 	struct kore_domain *domain = kore_domain_new("*");
+	struct pl_host_port at = {0};
+	char *host, port[sizeof("65535")];
 
-	*colon = '\0';
-	if (host[0] == '[' && colon[-1] == ']') {
-		colon[-1] = '\0';
-		name++;
-	}
+	(void)!pl_host_port_parse(pl_str(address), &at); /* pl_settings saw to it */
+	host = pl_mem_strndup(at.host.ptr, at.host.len);
+	snprintf(port, sizeof(port), "%u", at.port);
 	server->tls = 0;
-	if (!kore_server_bind(server, name, colon + 1, NULL)) {
+	if (!kore_server_bind(server, host, port, NULL)) {
 		pl_log_error(
 		    "address cannot be listened on", PL_L_CSTR("listen", address));
 		exit(EXIT_FAILURE);

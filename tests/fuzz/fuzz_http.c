@@ -1,12 +1,14 @@
 /*
  * fuzz_http: what a request line and its headers hold for us. The input is lines:
  * Cookie, the cookie's name; Origin, scheme, Host, the allowed list; query, the parameter's
- * name; the handshake's Upgrade, Connection, key and version; and traceparent.
+ * name; the handshake's Upgrade, Connection, key and version; traceparent; a URL; and a
+ * host:port.
  */
 #include <assert.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/url.h"
 #include "proto/http_cookie.h"
 #include "proto/http_origin.h"
 #include "proto/http_query.h"
@@ -143,6 +145,30 @@ try_trace(struct pl_str *rest)
 	drop(header);
 }
 
+/* The parts of a URL stand in it in this order, and nothing is left out but its marks. */
+static void
+try_url(struct pl_str *rest)
+{
+	struct pl_str text = next_line(rest), place = next_line(rest);
+	struct pl_host_port at;
+	struct pl_url url;
+
+	if (pl_url_parse(text, &url)) {
+		assert(url.scheme.ptr == text.ptr && url.scheme.len > 0);
+		assert(url.at.host.len > 0 && url.at.host.ptr > text.ptr);
+		assert(url.path.ptr >= url.at.host.ptr + url.at.host.len);
+		assert(url.query.ptr == url.path.ptr + url.path.len);
+		assert(url.query.ptr + url.query.len == text.ptr + text.len);
+	}
+	if (pl_host_port_parse(place, &at)) {
+		assert(at.host.ptr == place.ptr + (at.is_v6 ? 1 : 0));
+		assert(at.has_port || at.port == 0);
+		assert(at.is_v6 || memchr(at.host.ptr, ':', at.host.len) == NULL);
+	}
+	drop(text);
+	drop(place);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -153,5 +179,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	try_query(&rest);
 	try_handshake(&rest);
 	try_trace(&rest);
+	try_url(&rest);
 	return 0;
 }

@@ -190,6 +190,8 @@ ends_on_a_bad_setting_and_names_it(void **state)
 	    {"LLM_TEMPERATURE", "1."},
 	    {"LLM_TEMPERATURE", "0.5,\"n\":9"},
 	    {"LISTEN", "8080"},
+	    {"LISTEN", "::1:8080"},
+	    {"LISTEN", "[::1]"},
 	    {"LISTEN", "host:65536"},
 	    {"AUTOREPLY_FALLBACK", "Sp\xE4ter"},
 	    {"AUTOREPLY_FALLBACK", " \xE3\x80\x80"},
