@@ -1,7 +1,5 @@
 #include "hub.h"
 
-#include <assert.h>
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -119,17 +117,14 @@ log_delivered(const struct hub_user *user, const struct pl_event *event, const c
 static void
 on_new_message(struct hub_user *user, const struct pl_event *event)
 {
-	struct pl_message_pos pos;
-	struct pl_str stem;
-
-	if (!pl_event_split_offset(event->packet, &stem, &pos))
+	if (!event->has_pos)
 		pl_log_warn("bus event had no offset, dropped it");
 	else if (tail_takes_message())
 		log_delivered(
 		    user, event, "message was left to be read from the store", 0);
 	else
 		log_delivered(user, event, "message was delivered",
-		    send_message(user, stem, &pos, false));
+		    send_message(user, event->stem, &event->pos, false));
 }
 
 static void
@@ -158,46 +153,31 @@ on_user_event(void *arg, struct pl_str channel, struct pl_str payload)
 	typing_end_all(&user->id); /* who has sent is not typing any more */
 }
 
-/* stem is borrowed from buf, which is filled. */
-static struct pl_message_pos
-encode_message(const struct pl_message *m, struct pl_buf *buf, struct pl_str *stem)
-{
-	struct pl_message_pos pos;
-	bool is_split;
-
-	pl_event_new_message_packet(buf, m);
-	is_split = pl_event_split_offset(pl_buf_str(buf), stem, &pos);
-	assert(is_split);
-	return pos;
-}
-
 void
 hub_deliver(const struct pl_message *m)
 {
 	struct hub_user *user = pl_map_get(&hub.users, pl_oid_str(&m->receiver));
-	struct pl_message_pos pos;
-	struct pl_str stem;
-	struct pl_buf buf;
+	struct pl_message_pos pos = {m->created_unix_ms, m->id};
+	struct pl_buf stem;
 
 	if (!user)
 		return;
-	pl_buf_init(&buf, PL_BUF_UNLIMITED);
-	pos = encode_message(m, &buf, &stem);
-	send_message(user, stem, &pos, true);
-	pl_buf_fini(&buf);
+	pl_buf_init(&stem, PL_BUF_UNLIMITED);
+	pl_event_new_message_stem(&stem, m);
+	send_message(user, pl_buf_str(&stem), &pos, true);
+	pl_buf_fini(&stem);
 }
 
 struct pl_ref *
 hub_message_packet(const struct seen *seen, const struct pl_message *m)
 {
 	struct pl_ref *packet;
-	struct pl_str stem;
-	struct pl_buf buf;
+	struct pl_buf stem;
 
-	pl_buf_init(&buf, PL_BUF_UNLIMITED);
-	(void)encode_message(m, &buf, &stem);
-	packet = message_packet(seen, stem);
-	pl_buf_fini(&buf);
+	pl_buf_init(&stem, PL_BUF_UNLIMITED);
+	pl_event_new_message_stem(&stem, m);
+	packet = message_packet(seen, pl_buf_str(&stem));
+	pl_buf_fini(&stem);
 	return packet;
 }
 

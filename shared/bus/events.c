@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "base/hex.h"
 #include "base/json.h"
 #include "base/json_out.h"
@@ -48,7 +50,7 @@ is_socket_id(struct pl_str s)
 
 static void
 write_head(struct pl_buf *out, const char *name, const struct pl_oid *id,
-    struct pl_str not_socket, const struct pl_trace *trace)
+    struct pl_str not_socket, const char *pos, const struct pl_trace *trace)
 {
 	struct pl_json_out o;
 
@@ -63,6 +65,10 @@ write_head(struct pl_buf *out, const char *name, const struct pl_oid *id,
 	if (is_socket_id(not_socket)) {
 		pl_jo_key(&o, "not");
 		pl_jo_str(&o, not_socket);
+	}
+	if (pos != NULL) {
+		pl_jo_key(&o, "pos");
+		pl_jo_cstr(&o, pos);
 	}
 	if (trace != NULL && !pl_trace_is_none(trace)) {
 		pl_jo_key(&o, "trace");
@@ -89,25 +95,25 @@ end_packet(struct pl_json_out *o)
 }
 
 void
-pl_event_new_message_packet(struct pl_buf *out, const struct pl_message *m)
+pl_event_new_message_stem(struct pl_buf *out, const struct pl_message *m)
 {
-	struct pl_message_pos pos = {m->created_unix_ms, m->id};
-	char offset[PL_MESSAGE_POS_LEN + 1];
 	struct pl_json_out o;
 
-	pl_message_pos_format(&pos, offset);
 	start_packet(out, &o, "newMessage");
 	pl_message_write(&o, m);
-	pl_jo_cstr(&o, offset);
-	end_packet(&o);
 }
 
 void
 pl_event_new_message(
     struct pl_buf *out, const struct pl_message *m, const struct pl_trace *trace)
 {
-	write_head(out, "newMessage", &m->id, PL_STR_NONE, trace);
-	pl_event_new_message_packet(out, m);
+	struct pl_message_pos pos = {m->created_unix_ms, m->id};
+	char text[PL_MESSAGE_POS_LEN + 1];
+
+	pl_message_pos_format(&pos, text);
+	write_head(out, "newMessage", &m->id, PL_STR_NONE, text, trace);
+	pl_event_new_message_stem(out, m);
+	pl_buf_printf(out, ",\"%s\"]", text);
 }
 
 /* No offset: the client would recover from there, though recovery replays no messageSent. */
@@ -117,7 +123,7 @@ pl_event_message_sent(struct pl_buf *out, const struct pl_message *m,
 {
 	struct pl_json_out o;
 
-	write_head(out, "messageSent", &m->id, not_socket, trace);
+	write_head(out, "messageSent", &m->id, not_socket, NULL, trace);
 	start_packet(out, &o, "messageSent");
 	pl_message_write(&o, m);
 	end_packet(&o);
@@ -129,7 +135,7 @@ pl_event_status_changed(struct pl_buf *out, const struct pl_oid *user,
 {
 	struct pl_json_out o;
 
-	write_head(out, "statusChanged", user, PL_STR_NONE, NULL);
+	write_head(out, "statusChanged", user, PL_STR_NONE, NULL, NULL);
 	start_packet(out, &o, "statusChanged");
 	pl_jo_object(&o);
 	pl_jo_key(&o, "userId");
@@ -148,7 +154,7 @@ pl_event_typing(
 {
 	struct pl_json_out o;
 
-	write_head(out, "typing", NULL, PL_STR_NONE, NULL);
+	write_head(out, "typing", NULL, PL_STR_NONE, NULL, NULL);
 	start_packet(out, &o, "typing");
 	pl_jo_object(&o);
 	pl_jo_key(&o, "from");
@@ -206,8 +212,8 @@ is_out_of_place(struct pl_str key)
 	       pl_str_eq(key, PL_STR("not"));
 }
 
-/* `,"key":"value"` as often as there are, and the brace. A trace that is none is as good as
- * absent: nothing hangs on it. */
+/* `,"key":"value"` as often as there are, and the brace. A trace or pos that is none is as good
+ * as absent. */
 static bool
 parse_rest(struct pl_str s, struct pl_event *e)
 {
@@ -219,6 +225,8 @@ parse_rest(struct pl_str s, struct pl_event *e)
 			return false;
 		if (pl_str_eq(key, PL_STR("trace")))
 			(void)!pl_trace_parse(value, &e->trace);
+		else if (pl_str_eq(key, PL_STR("pos")))
+			e->has_pos = pl_message_pos_parse(value, &e->pos);
 	}
 	return pl_str_eq(s, PL_STR("}"));
 }
@@ -259,6 +267,45 @@ is_packet(struct pl_str s, struct pl_str name)
 	return pl_utf8_is_valid(rest);
 }
 
+/* The pos at the end of a newMessage, of a process that does not write it in the first line. */
+static bool
+find_pos(struct pl_str packet, struct pl_message_pos *pos)
+{
+	size_t end = packet.len - 2; /* ahead of `"]`; is_packet() saw to the length */
+	size_t start = end;
+
+	while (start > 0 && end - start <= PL_MESSAGE_POS_LEN &&
+	       packet.ptr[start - 1] != '"')
+		start--;
+	return packet.ptr[end] == '"' &&
+	       pl_message_pos_parse(pl_str_n(packet.ptr + start, end - start), pos);
+}
+
+/* The packet less its end, which may be without the pos in a later version. False: no message
+ * ends there. */
+static bool
+cut_stem(struct pl_event *e)
+{
+	struct pl_str stem = pl_str_n(e->packet.ptr, e->packet.len - 1);
+	char text[PL_MESSAGE_POS_LEN + 1], end[PL_MESSAGE_POS_LEN + 4];
+	size_t len;
+
+	pl_message_pos_format(&e->pos, text);
+	len = (size_t)snprintf(end, sizeof(end), ",\"%s\"", text);
+	if (stem.len > len && memcmp(stem.ptr + stem.len - len, end, len) == 0)
+		stem.len -= len;
+	e->stem = stem;
+	return stem.ptr[stem.len - 1] == '}';
+}
+
+static bool
+place_message(struct pl_event *e)
+{
+	if (!e->has_pos)
+		e->has_pos = find_pos(e->packet, &e->pos);
+	return e->has_pos && cut_stem(e);
+}
+
 bool
 pl_event_parse(struct pl_str payload, struct pl_event *out)
 {
@@ -276,25 +323,11 @@ pl_event_parse(struct pl_str payload, struct pl_event *out)
 	if (!parse_head(pl_str_n(payload.ptr, head_len), &e) ||
 	    !is_packet(e.packet, e.name))
 		return false;
+	if (pl_str_eq(e.name, PL_STR("newMessage")))
+		e.has_pos = place_message(&e);
+	else
+		e.has_pos = false;
 	*out = e;
-	return true;
-}
-
-bool
-pl_event_split_offset(
-    struct pl_str packet, struct pl_str *stem, struct pl_message_pos *pos)
-{
-	size_t end = packet.len - 2; /* of the offset: ahead of `"]` */
-	size_t start;
-
-	if (packet.len < 2 || memcmp(packet.ptr + end, "\"]", 2) != 0)
-		return false;
-	for (start = end; start > 0 && packet.ptr[start - 1] != '"';)
-		start--;
-	if (start < 2 || packet.ptr[start - 2] != ',' ||
-	    !pl_message_pos_parse(pl_str_n(packet.ptr + start, end - start), pos))
-		return false;
-	*stem = pl_str_n(packet.ptr, start - 2);
 	return true;
 }
 

@@ -15,14 +15,17 @@
  *
  * An event is encoded once, by its publisher, as the Socket.IO packet that the sockets get:
  *
- *   {"name":"newMessage","id":"<id>","not":"<socket id>","trace":"<traceparent>"}\n
- *   2["newMessage",{...},"<offset>"]
+ *   {"name":"newMessage","id":"<id>","not":"<socket id>","pos":"<pos>","trace":"<trace>"}\n
+ *   2["newMessage",{...},"<pos>"]
  *
- * id (of the message, or of the user whose status changed), not and trace are there where they
- * have a meaning; offset is the message's place in the order (model/message.h), which makes
- * connection state recovery possible. The first line ends with the bus: no client sees it.
- * Members that a reader does not know, strings behind these, are passed over, so that processes
- * of two versions understand each other.  Threads: any.
+ * id (of the message, or of the user whose status changed), not, pos and trace are there if they
+ * have a meaning; pos is the message's place in the order (model/message.h). The first line
+ * ends with the bus: no client sees it. The pos at the packet's end does not reach a client
+ * either: each socket gets its own recovery offset in its place. It is written for processes
+ * of the version before, which know no "pos" in the first line, and read if they wrote the
+ * event. A later version may leave it out.
+ * Members that a reader does not know, strings behind id and not, are passed over, so that
+ * processes of two versions understand each other.  Threads: any.
  */
 #ifndef PL_BUS_EVENTS_H
 #define PL_BUS_EVENTS_H
@@ -47,7 +50,10 @@ struct pl_event {
 	struct pl_str
 	    not_socket; /* a Socket.IO socket id that does not get it; empty: none */
 	struct pl_trace trace; /* of the request that it comes from, or none */
-	struct pl_str packet;  /* the Socket.IO packet, ready to send */
+	struct pl_str packet; /* the Socket.IO packet; ready to send, but of newMessage */
+	bool has_pos;         /* as each newMessage */
+	struct pl_message_pos pos;
+	struct pl_str stem; /* with has_pos: the packet without its end, `,"<pos>"]` */
 };
 
 /* newMessage, to the receiver. */
@@ -62,15 +68,11 @@ void pl_event_status_changed(struct pl_buf *out, const struct pl_oid *user,
 /* typing, to one user. */
 void pl_event_typing(
     struct pl_buf *out, const struct pl_oid *from, bool is_typing, bool is_auto);
-/* The Socket.IO packet of newMessage alone, for replay. */
-void pl_event_new_message_packet(struct pl_buf *out, const struct pl_message *m);
+/* The Socket.IO packet of newMessage alone, for replay, up to the offset: its stem. */
+void pl_event_new_message_stem(struct pl_buf *out, const struct pl_message *m);
 
 /* Slices are borrowed from payload. False for anything that is not such an event. */
 bool pl_event_parse(struct pl_str payload, struct pl_event *out) PL_MUST_CHECK;
-/* A newMessage packet `2["newMessage",{...},"<offset>"]` apart: what stands ahead of the comma
- * of its offset, borrowed, and the place that the offset tells. */
-bool pl_event_split_offset(
-    struct pl_str packet, struct pl_str *stem, struct pl_message_pos *pos) PL_MUST_CHECK;
 
 void pl_event_revoked_write(struct pl_buf *out, const struct pl_revocation *r);
 bool pl_event_revoked_parse(

@@ -28,8 +28,6 @@ is_inside(struct pl_str part, struct pl_str whole)
 static void
 try_event(struct pl_str payload)
 {
-	struct pl_message_pos pos;
-	struct pl_str stem;
 	struct pl_event e;
 
 	if (!pl_event_parse(payload, &e))
@@ -40,8 +38,9 @@ try_event(struct pl_str payload)
 	must(e.packet.ptr + e.packet.len == payload.ptr + payload.len);
 	must(pl_utf8_is_valid(e.packet) &&
 	     memchr(e.packet.ptr, '\n', e.packet.len) == NULL);
-	if (pl_event_split_offset(e.packet, &stem, &pos))
-		must(stem.ptr == e.packet.ptr && stem.len < e.packet.len);
+	if (e.has_pos)
+		must(e.stem.ptr == e.packet.ptr && e.stem.len < e.packet.len &&
+		     e.stem.ptr[e.stem.len - 1] == '}');
 }
 
 /* What was read is written as it can be read again. */

@@ -41,43 +41,94 @@ parse_exactly(const struct pl_buf *out, struct pl_event *e)
 	}
 }
 
+#define POS "19c140c9c95-" ID_M
+#define STEM                                                                             \
+	"2[\"newMessage\",{\"senderId\":\"" ID_A "\",\"receiverId\":\"" ID_B             \
+	"\",\"message\":\"a \\\"b\\\"\\n\xc3\xa9\",\"_id\":\"" ID_M                      \
+	"\",\"createdAt\":\"2026-01-31T12:34:56.789Z\","                                 \
+	"\"updatedAt\":\"2026-01-31T12:34:56.789Z\",\"__v\":0}"
+
 static void
-new_message_is_the_packet_with_its_offset(void **state)
+check_new_message(const struct pl_event *e)
 {
-	static const char want[] =
-	    "{\"name\":\"newMessage\",\"id\":\"" ID_M "\"}\n"
-	    "2[\"newMessage\",{\"senderId\":\"" ID_A "\",\"receiverId\":\"" ID_B
-	    "\",\"message\":\"a \\\"b\\\"\\n\xc3\xa9\",\"_id\":\"" ID_M
-	    "\",\"createdAt\":\"2026-01-31T12:34:56.789Z\","
-	    "\"updatedAt\":\"2026-01-31T12:34:56.789Z\",\"__v\":0},\"";
-	struct pl_message_pos pos;
+	struct pl_oid id = oid(ID_M);
+
+	assert_true(pl_str_eq(e->name, PL_STR("newMessage")));
+	assert_true(e->has_pos);
+	assert_int_equal(e->pos.created_unix_ms, INT64_C(1769862896789));
+	assert_true(pl_oid_eq(&e->pos.id, &id));
+	assert_true(pl_str_eq(e->stem, PL_STR(STEM)));
+}
+
+static void
+new_message_has_its_position_in_both_lines(void **state)
+{
 	struct pl_message m;
 	struct pl_event e;
-	struct pl_buf out, packet;
-	struct pl_str tail;
+	struct pl_buf out, stem;
 
 	(void)state;
 	message_init(&m, "a \"b\"\n\xc3\xa9");
 	pl_buf_init(&out, 100000);
-	pl_buf_init(&packet, 100000);
+	pl_buf_init(&stem, 100000);
 	pl_event_new_message(&out, &m, NULL);
-	pl_event_new_message_packet(&packet, &m);
-	assert_memory_equal(out.data, want, sizeof(want) - 1);
-	tail = pl_str_n(out.data + sizeof(want) - 1, out.len - sizeof(want) + 1);
-	assert_true(tail.len > 2);
-	assert_true(pl_message_pos_parse(pl_str_n(tail.ptr, tail.len - 2), &pos));
-	assert_int_equal(pos.created_unix_ms, m.created_unix_ms);
-	assert_true(pl_oid_eq(&pos.id, &m.id));
-	assert_memory_equal(tail.ptr + tail.len - 2, "\"]", 2);
+	pl_event_new_message_stem(&stem, &m);
+	assert_string_equal(out.data, "{\"name\":\"newMessage\",\"id\":\"" ID_M
+				      "\",\"pos\":\"" POS "\"}\n" STEM ",\"" POS "\"]");
+	assert_string_equal(stem.data, STEM);
 	parse_exactly(&out, &e);
-	assert_true(pl_str_eq(e.name, PL_STR("newMessage")));
+	check_new_message(&e);
 	assert_true(e.has_id);
 	assert_true(pl_oid_eq(&e.id, &m.id));
 	assert_int_equal(e.not_socket.len, 0);
-	assert_true(pl_str_eq(e.packet, pl_buf_str(&packet)));
 	pl_buf_fini(&out);
-	pl_buf_fini(&packet);
+	pl_buf_fini(&stem);
 	pl_message_fini(&m);
+}
+
+/* A rolling upgrade: the version before wrote no pos in the first line, and a later one may
+ * leave out that of the packet. */
+static void
+new_message_of_other_versions_has_its_position(void **state)
+{
+	static const char *const rows[] = {
+	    "{\"name\":\"newMessage\",\"id\":\"" ID_M "\"}\n" STEM ",\"" POS "\"]",
+	    "{\"name\":\"newMessage\",\"trace\":\"" TRACE "\"}\n" STEM ",\"" POS "\"]",
+	    "{\"name\":\"newMessage\",\"pos\":\"?\"}\n" STEM ",\"" POS "\"]",
+	    "{\"name\":\"newMessage\",\"x\":\"y\",\"pos\":\"" POS "\"}\n" STEM "]",
+	};
+	struct pl_event e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_true(pl_event_parse(pl_str(rows[i]), &e));
+		check_new_message(&e);
+	}
+}
+
+static void
+a_position_stands_behind_a_message_only(void **state)
+{
+	static const char *const rows[] = {
+	    "{\"name\":\"newMessage\"}\n2[\"newMessage\",{}]",
+	    "{\"name\":\"newMessage\"}\n2[\"newMessage\",{},\"x\"]",
+	    "{\"name\":\"newMessage\"}\n2[\"newMessage\",\"" POS "\"]",
+	    "{\"name\":\"newMessage\"}\n2[\"newMessage\",{},0" POS "\"]",
+	    "{\"name\":\"newMessage\"}\n2[\"newMessage\",{},\"\\\"" POS "\"]",
+	    "{\"name\":\"newMessage\"}\n2[\"newMessage\",1]",
+	    "{\"name\":\"newMessage\",\"pos\":\"" POS "\"}\n2[\"newMessage\",{},\"1-" ID_M
+	    "\"]",
+	    "{\"name\":\"typing\",\"pos\":\"" POS "\"}\n2[\"typing\",{}]",
+	    "{\"name\":\"messageSent\"}\n2[\"messageSent\",{},\"" POS "\"]",
+	};
+	struct pl_event e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_true(pl_event_parse(pl_str(rows[i]), &e));
+		if (e.has_pos)
+			fail_msg("took %s", rows[i]);
+	}
 }
 
 static void
@@ -127,9 +178,9 @@ a_trace_stands_in_the_first_line_alone(void **state)
 	pl_buf_init(&plain, 100000);
 	pl_event_new_message(&out, &m, &trace);
 	pl_event_new_message(&plain, &m, &none);
-	assert_true(pl_str_starts(
-	    pl_buf_str(&out), PL_STR("{\"name\":\"newMessage\",\"id\":\"" ID_M
-				     "\",\"trace\":\"" TRACE "\"}\n2[")));
+	assert_true(pl_str_starts(pl_buf_str(&out),
+	    PL_STR("{\"name\":\"newMessage\",\"id\":\"" ID_M "\",\"pos\":\"" POS
+		   "\",\"trace\":\"" TRACE "\"}\n2[")));
 	parse_exactly(&out, &e);
 	parse_exactly(&plain, &plain_e);
 	assert_string_equal(e.trace.text, TRACE);
@@ -395,7 +446,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(new_message_is_the_packet_with_its_offset),
+	    cmocka_unit_test(new_message_has_its_position_in_both_lines),
+	    cmocka_unit_test(new_message_of_other_versions_has_its_position),
+	    cmocka_unit_test(a_position_stands_behind_a_message_only),
 	    cmocka_unit_test(message_sent_names_the_socket_that_does_not_hear_it),
 	    cmocka_unit_test(a_trace_stands_in_the_first_line_alone),
 	    cmocka_unit_test(passes_over_what_a_later_version_may_say),
