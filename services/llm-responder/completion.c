@@ -12,6 +12,8 @@
 #define RETRY_LEFT_MS     3000
 #define ADAPT_LEFT_MS     1000 /* a refused option costs no waiting */
 #define CALLS_MAX         4
+_Static_assert(RETRY_LEFT_MS >= PAUSE_MS + PAUSE_JITTER_MS + ANSWER_MS,
+    "behind the pause there is time for an answer");
 
 struct llm {
 	struct pl_loop *loop;

@@ -18,6 +18,14 @@
 #define STORE_AGAIN_MS 500
 #define GIVE_UP_MS     120000 /* past this a job is left to a later sweep */
 
+_Static_assert(
+    LEASE_MS > RESPONDER_BUDGET_MS, "nobody takes a job that a living one works at");
+_Static_assert(LEASE_MS + SWEEP_MS + STORE_AGAIN_MS < PL_REPLY_WITHIN_MS,
+    "what a dead one held is swept up, and stored at the second try, in time");
+_Static_assert(TYPING_MS + PL_REDIS_DEADLINE_MS < PL_TYPING_ENDS_MS,
+    "typing is said again before clients believe that it ended");
+_Static_assert(RESCUE_MS < RESPONDER_BUDGET_MS, "a new job is none to be rescued");
+
 struct responder {
 	struct responder_config config;
 	struct pl_list jobs; /* struct job.link */

@@ -25,9 +25,9 @@
 #include "completion.h"
 #include "store/store_async.h"
 
-/* From createdAt to when the LLM's answer must be there; what is left of the 10 s is for
- * storing and delivering it. */
-#define RESPONDER_BUDGET_MS 8500
+/* From createdAt to when the LLM's answer must be there; what is left is for storing and
+ * delivering it. */
+#define RESPONDER_BUDGET_MS (PL_REPLY_WITHIN_MS - 1500)
 
 struct responder;
 

@@ -319,7 +319,7 @@ message_send_post(struct pl_request *rq)
 	s->call.write.kind = PL_WRITE_SEND;
 	s->call.write.u.send.idem_key = idem_key;
 	s->call.write.u.send.trace = *pl_request_trace(rq);
-	s->call.write.u.send.reply_within_ms = SEND_REPLY_WITHIN_MS;
+	s->call.write.u.send.reply_within_ms = PL_REPLY_WITHIN_MS;
 	pl_message_init(
 	    &s->call.write.u.send.message, &rq->claims.user, &receiver, text, 0);
 	if (pl_settings.chat_requires_online == PL_ONLINE_OFF)

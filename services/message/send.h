@@ -2,16 +2,18 @@
 #ifndef MESSAGE_SEND_H
 #define MESSAGE_SEND_H
 
+#include "bus/bus.h"
+#include "store/store_async.h"
 #include "web/request.h"
 
-#define SEND_REPLY_WITHIN_MS                                                             \
-	10000 /* an automatic reply is due this long after createdAt */
-/* A bus that is slow holds an answer up no longer: by then presence has noticed, too. */
-#define SEND_BUS_PATIENCE_MS 1000
+/* A bus that is slow holds an answer up no longer. */
+#define SEND_BUS_PATIENCE_MS PL_REDIS_DEADLINE_MS
+_Static_assert(SEND_BUS_PATIENCE_MS > PL_BUS_NOTICE_MS,
+    "by then presence reads the store, and who was answered is not overtaken");
 /* A retry this soon may be of a message whose first process died before it told of it. */
 #define SEND_RETRY_TELLS_MS 60000
 /* Above what a send takes from its commit to the failure that it ends in. */
-#define SEND_UNSURE_MS    5000
+#define SEND_UNSURE_MS    PL_STORE_WAIT_MS
 #define SEND_IDEM_KEY_MAX 64
 #define SEND_USERS_MAX    100000 /* whose rate is remembered at once */
 

@@ -14,8 +14,10 @@
 #include "web/sessions.h"
 #include "web/sio_server.h"
 
-/* For the bus to listen; then presence/tail has noticed that it is away. */
+/* For the bus to listen. */
 #define PATIENCE_MS 1500
+_Static_assert(PATIENCE_MS > PL_BUS_NOTICE_MS,
+    "who is let in without the bus gets what the tail reads from the store");
 /* For a client to fetch the word that its session ends; one that polls no more never does. */
 #define GOODBYE_MS 500
 

@@ -6,19 +6,22 @@
 #include "hub.h"
 #include "web/service.h"
 
-#define TICK_MS 200
-#define LATE_MS 700 /* a tick so late means that we stood still */
-#define SLOW_MS                                                                          \
-	400 /* the bus' answer takes so long: doubted before anybody's patience ends */
+#define LATE_MS 700  /* a tick so late means that we stood still */
 #define READ_MS 1000 /* between two reads, where nothing tells of more */
 #define LOOK_MS 25   /* and where something does */
-#define GO_ON_MS                                                                         \
-	7000 /* above what others need to connect again (bus/redis), and may not publish */
-#define END_MS 5000 /* then, at most, for the reads to come to an end */
-#define OVERLAP_MS                                                                       \
-	2000 /* clocks differ, and commits do not come in the order of their times */
-#define BACK_MS 10000 /* notes of gaps (bus/gap) may have been missed as well */
+/* Above what others need to connect again, and may not publish. */
+#define GO_ON_MS (PL_REDIS_RECONNECT_MOST_MS + 2 * PL_REDIS_DEADLINE_MS)
+#define END_MS   5000 /* then, at most, for the reads to come to an end */
+/* Clocks differ, and commits do not come in the order of their times. */
+#define OVERLAP_MS 2000
+/* Notes of gaps may have been missed as well: none tells of more than one of a start. */
+#define BACK_MS PL_GAP_START_MS
 #define PAGE    500
+
+_Static_assert(LATE_MS > 2 * PL_BUS_ASK_MS, "a busy moment is no standstill");
+_Static_assert(
+    GO_ON_MS + OVERLAP_MS < SEEN_KEEP_MS, "what is read once more is known as sent");
+_Static_assert(BACK_MS + OVERLAP_MS < SEEN_KEEP_MS, "and so is what is read back to");
 
 static struct {
 	struct pl_timer tick;
@@ -210,7 +213,7 @@ ask(int64_t now)
 {
 	bool is_asking = pl_redis_call_is_waiting(&tail.asking);
 
-	if (is_asking && now - tail.asked_mono_ms >= SLOW_MS)
+	if (is_asking && now - tail.asked_mono_ms >= PL_BUS_SLOW_MS)
 		tail_doubt();
 	if (is_asking || !pl_redis_is_up(pl_app.redis))
 		return;
@@ -232,7 +235,7 @@ on_tick(struct pl_timer *t)
 	if (tail.is_doubted &&
 	    (now - tail.begun_mono_ms >= READ_MS || now >= tail.until_mono_ms))
 		read_on();
-	pl_timer_start(pl_app.loop, t, TICK_MS);
+	pl_timer_start(pl_app.loop, t, PL_BUS_ASK_MS);
 }
 
 /* ---- life ---------------------------------------------------------------------------- */
@@ -247,7 +250,7 @@ tail_start(void)
 	tail.gaps.on_message = on_gap;
 	pl_bus_subscribe(pl_app.bus, PL_STR(PL_CHANNEL_GAP), &tail.gaps);
 	tail.tick.on_fire = on_tick;
-	pl_timer_start(pl_app.loop, &tail.tick, TICK_MS);
+	pl_timer_start(pl_app.loop, &tail.tick, PL_BUS_ASK_MS);
 }
 
 void

@@ -7,12 +7,12 @@
 #define PRESENCE_TYPING_H
 
 #include "base/json.h"
-#include "base/oid.h"
+#include "bus/events.h"
 #include "model/invalid.h"
 
 struct hub_socket;
 
-#define TYPING_MS        6000
+#define TYPING_MS        PL_TYPING_ENDS_MS
 #define TYPING_PAIRS_MAX 8 /* whom one user may be typing to at once */
 
 /* said may be anything. False, and nothing is done, where it is not {"to": id, "isTyping": bool},

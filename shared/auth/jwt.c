@@ -9,7 +9,6 @@
 #include "base/mem.h"
 #include "base/random.h"
 
-#define LEEWAY_S          30 /* how far the clocks of two machines may differ */
 #define ISSUED_AHEAD_S    60
 #define KEY_ID_LEN        8
 #define MAC_LEN           crypto_auth_hmacsha256_BYTES
@@ -297,7 +296,7 @@ read_claims(const struct pl_json *payload, struct pl_str signed_part, int64_t no
 	    !read_token_id(payload, signed_part, out->token_id))
 		return PL_E_INVALID;
 	if (out->issued_unix_s > now_unix_s + ISSUED_AHEAD_S ||
-	    not_before > now_unix_s + LEEWAY_S)
+	    not_before > now_unix_s + PL_JWT_LEEWAY_S)
 		return PL_E_INVALID;
 	return pl_jwt_is_over(out, now_unix_s) ? PL_E_TIMEOUT : PL_OK;
 }
@@ -320,7 +319,7 @@ pl_jwt_has_form(struct pl_str token)
 bool
 pl_jwt_is_over(const struct pl_jwt_claims *claims, int64_t now_unix_s)
 {
-	return claims->expires_unix_s <= now_unix_s - LEEWAY_S;
+	return claims->expires_unix_s <= now_unix_s - PL_JWT_LEEWAY_S;
 }
 
 enum pl_err

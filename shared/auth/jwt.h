@@ -19,6 +19,7 @@
 #define PL_JWT_ID_LEN     16
 #define PL_JWT_SECRET_MIN 32
 #define PL_JWT_LIFETIME_S 1296000 /* 15 days */
+#define PL_JWT_LEEWAY_S   30      /* how far the clocks of two machines may differ */
 
 struct pl_jwt_claims {
 	struct pl_oid user;

@@ -10,6 +10,14 @@
 
 #include "bus/redis.h"
 
+/* presence asks the bus so often, and takes it for away once an answer takes so long. */
+#define PL_BUS_ASK_MS  200
+#define PL_BUS_SLOW_MS 400
+#define PL_BUS_NOTICE_MS                                                                 \
+	(PL_BUS_ASK_MS + PL_BUS_SLOW_MS) /* so long, and presence knows */
+_Static_assert(PL_BUS_NOTICE_MS < PL_REDIS_DEADLINE_MS,
+    "presence reads the store before a publisher knows that its message did not go out");
+
 struct pl_bus;
 struct pl_channel;
 

@@ -40,6 +40,8 @@
 #define PL_CHANNEL_ONLINE  "parley:online"
 #define PL_STREAM_REPLIES  "parley:replies"
 
+#define PL_TYPING_ENDS_MS 6000 /* unless it is said again */
+
 #define PL_CHANNEL_USER_LEN (12 + PL_OID_HEX_LEN)
 void pl_channel_user(const struct pl_oid *user, char out[PL_CHANNEL_USER_LEN + 1]);
 

@@ -15,7 +15,7 @@
 #ifndef PL_BUS_MEMBER_H
 #define PL_BUS_MEMBER_H
 
-#include "bus/redis.h"
+#include "bus/online.h"
 
 #define PL_MEMBER_SERVICE_MAX 15
 #define PL_MEMBER_NAME_MAX    7
@@ -25,8 +25,11 @@
 
 #define PL_MEMBERS_KEY     "parley:members"
 #define PL_MEMBERS_CHANNEL "parley:members"
-#define PL_MEMBER_LEASE_MS 6000
 #define PL_MEMBER_RENEW_MS 1000
+#define PL_MEMBER_LEASE_MS (PL_REDIS_RECONNECT_MOST_MS + PL_MEMBER_RENEW_MS)
+_Static_assert(PL_MEMBER_LEASE_MS < PL_ONLINE_LEASE_MS,
+    "the gateway turns from a dead process before its users count as gone: they come "
+    "back");
 
 struct pl_member;
 

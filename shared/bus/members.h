@@ -15,9 +15,14 @@
 #include "bus/member.h"
 
 #define PL_MEMBERS_ASK_MS     1000
-#define PL_MEMBERS_MISSING_MS 3000
-#define PL_MEMBERS_TRUST_MS   10000 /* more than anyone's pause between two dials */
+#define PL_MEMBERS_MISSING_MS (2 * PL_MEMBERS_ASK_MS + PL_REDIS_DEADLINE_MS)
+#define PL_MEMBERS_TRUST_MS   (2 * PL_REDIS_RECONNECT_MOST_MS)
 #define PL_MEMBERS_MAX        1000
+
+_Static_assert(PL_MEMBERS_MISSING_MS > PL_MEMBER_RENEW_MS + PL_MEMBERS_ASK_MS,
+    "a member that Redis forgot has announced itself again");
+_Static_assert(PL_MEMBERS_TRUST_MS > PL_REDIS_RECONNECT_MOST_MS + PL_MEMBER_RENEW_MS,
+    "so has every one that must connect again first");
 
 struct pl_members;
 

@@ -30,8 +30,10 @@
 #include "base/oid.h"
 #include "bus/bus.h"
 
-#define PL_ONLINE_LEASE_MS 20000
 #define PL_ONLINE_RENEW_MS 5000
+#define PL_ONLINE_LEASE_MS (4 * PL_ONLINE_RENEW_MS)
+_Static_assert(PL_ONLINE_LEASE_MS > PL_REDIS_RECONNECT_MOST_MS + 2 * PL_ONLINE_RENEW_MS,
+    "a process that lost Redis for a moment is back before its users count as gone");
 
 /* ---- for any service: the online rule ---- */
 struct pl_online;

@@ -17,7 +17,6 @@
 #include "ops/metrics.h"
 
 #define BACKOFF_LEAST_MS 200 /* halved by jitter */
-#define BACKOFF_MOST_MS  5000
 #define PING_AFTER_MS    5000 /* of silence, so that a connection cut without a word shows */
 #define SENT_MAX         200000 /* commands without an answer */
 #define READ_BYTES       16384
@@ -143,14 +142,14 @@ lose_as(struct pl_redis *r, enum pl_err err, struct pl_str why)
 
 	log_state(r, SAID_DOWN, why);
 	disconnect(r);
-	if (was_up && now - r->up_since_mono_ms >= BACKOFF_MOST_MS)
+	if (was_up && now - r->up_since_mono_ms >= PL_REDIS_RECONNECT_MOST_MS)
 		r->backoff_ms = BACKOFF_LEAST_MS;
 	r->state = WAITING;
 	pl_timer_start(r->loop, &r->timer,
 	    r->backoff_ms / 2 + pl_random_below((uint32_t)r->backoff_ms / 2 + 1));
 	r->backoff_ms *= 2;
-	if (r->backoff_ms > BACKOFF_MOST_MS)
-		r->backoff_ms = BACKOFF_MOST_MS;
+	if (r->backoff_ms > PL_REDIS_RECONNECT_MOST_MS)
+		r->backoff_ms = PL_REDIS_RECONNECT_MOST_MS;
 	pl_list_init(&orphans);
 	pl_list_splice(&orphans, &r->sent);
 	r->sent_count = 0;

@@ -24,7 +24,9 @@
 #include "bus/redis_call.h"
 #include "loop/loop.h"
 
-#define PL_REDIS_DEADLINE_MS 1000
+#define PL_REDIS_DEADLINE_MS 1000 /* of a command */
+#define PL_REDIS_RECONNECT_MOST_MS                                                       \
+	5000 /* the longest pause between two attempts to connect */
 #define PL_REDIS_QUEUE_BYTES ((size_t)16 << 20)
 
 struct pl_redis;

@@ -10,7 +10,6 @@ PL_REDIS_LUA(read_lua, "roster_read");
 #define PEERS_MAX         1000
 #define BACKLOG_BYTES_MAX ((size_t)1 << 20)
 #define READ_AGAIN_MS     1000
-#define RECONNECT_MOST_MS 5000 /* bus/redis' longest wait */
 
 struct peer {
 	struct pl_roster *roster;
@@ -212,7 +211,7 @@ static void
 distrust(struct pl_roster *r)
 {
 	r->trust_mono_ms =
-	    pl_loop_now_ms(r->loop) + RECONNECT_MOST_MS + 2 * r->times.renew_ms;
+	    pl_loop_now_ms(r->loop) + PL_REDIS_RECONNECT_MOST_MS + 2 * r->times.renew_ms;
 }
 
 static void

@@ -6,13 +6,16 @@
 #include "bus/redis_reply.h"
 #include "bus/wake.h"
 
-#define STREAM         PL_STR(PL_STREAM_REPLIES)
-#define GROUP          PL_STR("responders")
-#define FIELD          PL_STR("message")
-#define ENTRIES_MAX    PL_STR("10000") /* about */
-#define BLOCK_MS       PL_STR("5000")
-#define DEADLINE_MS    7000 /* more than BLOCK_MS, so that an answer is still due then */
+#define STREAM      PL_STR(PL_STREAM_REPLIES)
+#define GROUP       PL_STR("responders")
+#define FIELD       PL_STR("message")
+#define ENTRIES_MAX PL_STR("10000") /* about */
+#define BLOCK_MS    5000
+#define DEADLINE_MS                                                                      \
+	(BLOCK_MS + 2 * PL_REDIS_DEADLINE_MS) /* an answer is due at BLOCK_MS */
 #define ENTRIES_A_READ 16
+#define TEXT_OF(n)     #n
+#define TEXT(macro)    PL_STR(TEXT_OF(macro))
 #define RETRY_MS       1000
 
 struct pl_wake {
@@ -144,13 +147,11 @@ on_entries(void *arg, enum pl_err err, const struct redisReply *reply)
 static void
 ask_entries(struct pl_wake *w)
 {
-	char count[12];
-
-	snprintf(count, sizeof(count), "%d", ENTRIES_A_READ);
 	pl_redis_command(w->redis,
 	    (struct pl_str[]){PL_STR("XREADGROUP"), PL_STR("GROUP"), GROUP,
-		pl_str(w->consumer), PL_STR("COUNT"), pl_str(count), PL_STR("BLOCK"),
-		BLOCK_MS, PL_STR("NOACK"), PL_STR("STREAMS"), STREAM, PL_STR(">")},
+		pl_str(w->consumer), PL_STR("COUNT"), TEXT(ENTRIES_A_READ),
+		PL_STR("BLOCK"), TEXT(BLOCK_MS), PL_STR("NOACK"), PL_STR("STREAMS"),
+		STREAM, PL_STR(">")},
 	    12, &w->entries);
 }
 

@@ -15,7 +15,10 @@
 #include "base/oid.h"
 #include "model/invalid.h"
 
-#define PL_MESSAGE_F_ID          "_id"
+#define PL_MESSAGE_F_ID "_id"
+/* An automatic reply to a BUSY user's message is due this long after its createdAt. */
+#define PL_REPLY_WITHIN_MS 10000
+
 #define PL_MESSAGE_F_SENDER      "senderId"
 #define PL_MESSAGE_F_RECEIVER    "receiverId"
 #define PL_MESSAGE_F_TEXT        "message"

@@ -38,6 +38,10 @@
 #define PL_MONGO_CONNECT_MS 1000
 /* What the server may take for one command: it gives up before we do. */
 #define PL_MONGO_SERVER_MS 1400
+_Static_assert(PL_MONGO_SERVER_MS < PL_MONGO_SOCKET_MS, "the server's word comes first");
+_Static_assert(PL_MONGO_CONNECT_MS < PL_MONGO_SOCKET_MS, "an outage is one wait");
+_Static_assert(PL_MONGO_BEGIN_MS + PL_MONGO_SOCKET_MS < PL_STORE_WAIT_MS,
+    "who waits in line behind one slow call is still carried out");
 /* What an index may take before it is asked for again. */
 #define PL_MONGO_BUILD_MS (15 * 60 * 1000)
 

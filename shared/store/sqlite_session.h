@@ -23,6 +23,8 @@
 /* How long a call waits for another process's lock: less than the 3 s in which a send is
  * answered, whatever the store does. */
 #define PL_SQLITE_BUSY_MS 2000
+_Static_assert(2 * PL_SQLITE_BUSY_MS < PL_STORE_WAIT_MS,
+    "who waits in line behind one slow call is still carried out");
 
 struct pl_sqlite {
 	struct pl_store store;

@@ -29,6 +29,8 @@
 #include "model/user.h"
 #include "proto/trace.h"
 
+#define PL_STORE_WAIT_MS 5000 /* in store_async's queue; then a call is not carried out */
+
 struct pl_store;
 
 struct pl_store_config {

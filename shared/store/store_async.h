@@ -16,7 +16,6 @@
 #include "loop/offload.h"
 #include "store/store.h"
 
-#define PL_STORE_WAIT_MS   5000
 #define PL_STORE_QUEUE_MAX 4096 /* calls waiting, for each of the two kinds */
 #define PL_STORE_BATCH_MAX 512  /* writes in one commit */
 

@@ -50,9 +50,10 @@ struct pl_store {
 };
 
 /* How long an Idempotency-Key is known. */
-#define PL_STORE_IDEM_KEPT_MS (24 * 3600 * INT64_C(1000))
-/* A revocation outlives its token by more than the leeway that tokens have. */
-#define PL_STORE_REVOKED_SLACK_S 60
+#define PL_STORE_IDEM_KEPT_MS    (24 * 3600 * INT64_C(1000))
+#define PL_STORE_REVOKED_SLACK_S (2 * PL_JWT_LEEWAY_S)
+_Static_assert(PL_STORE_REVOKED_SLACK_S > PL_JWT_LEEWAY_S,
+    "a revocation outlives its token, which is good for the leeway longer");
 
 enum pl_err pl_store_sqlite_open(
     const struct pl_store_config *config, struct pl_store **out) PL_MUST_CHECK;

@@ -14,8 +14,10 @@
 /* Without the bus, revocations are known as of the last read: no token is good on older
  * news. */
 #define STALE_MS   3000
-#define LEEWAY_S   60    /* more than auth/jwt gives an expired token */
+#define LEEWAY_S   (2 * PL_JWT_LEEWAY_S) /* more than an expired token gets */
 #define OVERLAP_MS 60000 /* clocks differ, and a commit comes after its time stamp */
+
+_Static_assert(STALE_MS >= 3 * TICK_MS, "one read that fails locks nobody out");
 
 /* A user that exists, or is being looked up. */
 struct known_user {

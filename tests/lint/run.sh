@@ -29,6 +29,7 @@ with_clang() {
 check "format" formatted
 check "layers" tests/lint/layers.sh
 check "banned calls" tests/lint/banned.sh
+check "times of the gateway" tests/lint/times.sh
 check "gcc -Werror" make -s -j"$(nproc)" all
 check "public functions in use" tests/lint/unused.sh
 check "clang -Werror" with_clang
