@@ -84,8 +84,9 @@ $B/libparley.a: $(LIB_OBJ)
 	@rm -f $@ && ar rcs $@ $^
 
 # PL_REDIS_LUA() builds a script into the object, which the compiler does not tell of.
-LUA := $(wildcard shared/bus/lua/*.lua)
-$(filter $B/shared/bus/%,$(LIB_OBJ)) $B/tests/unit/bus/lua_test.o: $(LUA)
+LUA := $(wildcard shared/redis/lua/*.lua)
+LUA_ROOMS := bus online processes limits
+$(filter $(LUA_ROOMS:%=$B/shared/%/%),$(LIB_OBJ)) $B/tests/unit/redis/lua_test.o: $(LUA)
 
 # What runs is put in place whole: make run may start it at any moment, and what has the old one
 # mapped keeps it.

@@ -113,7 +113,7 @@ read_settings() {
 	find_mongo
 }
 
-# As shared/bus/redis_url.c says it, before anything is started.
+# As shared/redis/url.c says it, before anything is started.
 refuse_other_redis() { # url in lower case
 	case ${1%%:*} in
 	*sentinel* | *cluster*)

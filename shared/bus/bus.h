@@ -8,7 +8,7 @@
 #ifndef PL_BUS_BUS_H
 #define PL_BUS_BUS_H
 
-#include "bus/redis.h"
+#include "redis/client.h"
 
 /* presence asks the bus so often, and takes it for away once an answer takes so long. */
 #define PL_BUS_ASK_MS  200

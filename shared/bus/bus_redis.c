@@ -1,7 +1,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "bus/bus_impl.h"
-#include "bus/redis_reply.h"
+#include "redis/reply.h"
 #include "ops/metrics.h"
 
 /*

@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "base/url.h"
-#include "bus/redis_reply.h"
+#include "redis/reply.h"
 
 PL_REDIS_LUA(announce_lua, "member_announce");
 PL_REDIS_LUA(leave_lua, "member_leave");

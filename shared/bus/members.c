@@ -4,7 +4,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
-#include "bus/redis_reply.h"
+#include "redis/reply.h"
 
 PL_REDIS_LUA(list_lua, "members_list");
 

@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "bus/events.h"
 #include "bus/online.h"
-#include "bus/redis_reply.h"
+#include "redis/reply.h"
 #include "bus/roster_note.h"
 
 PL_REDIS_LUA(ask_lua, "online_ask");

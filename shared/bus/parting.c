@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "bus/redis_reply.h"
+#include "redis/reply.h"
 
 #define KEY          "parley:left:"
 #define KEY_MAX      (sizeof(KEY) - 1 + PL_PARTING_PID_MAX)

@@ -11,7 +11,7 @@
 #ifndef PL_BUS_PARTING_H
 #define PL_BUS_PARTING_H
 
-#include "bus/redis.h"
+#include "redis/client.h"
 
 #define PL_PARTING_KEPT_MS     86400000
 #define PL_PARTING_PID_MAX     64

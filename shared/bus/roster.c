@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "bus/events.h"
-#include "bus/redis_reply.h"
+#include "redis/reply.h"
 #include "bus/roster.h"
 
 PL_REDIS_LUA(announce_lua, "roster_announce");

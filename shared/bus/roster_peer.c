@@ -1,7 +1,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "bus/events.h"
-#include "bus/redis_reply.h"
+#include "redis/reply.h"
 #include "bus/roster.h"
 
 PL_REDIS_LUA(list_lua, "roster_list");

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/random.h"
-#include "bus/redis_reply.h"
+#include "redis/reply.h"
 
 PL_REDIS_LUA(rule_lua, "limit_rule");
 PL_REDIS_LUA(window_lua, "limit_window");

@@ -16,7 +16,7 @@
 #ifndef PL_BUS_SHARED_LIMIT_H
 #define PL_BUS_SHARED_LIMIT_H
 
-#include "bus/redis.h"
+#include "redis/client.h"
 #include "ops/bucket.h"
 
 struct pl_shared_limit;

@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "bus/events.h"
-#include "bus/redis_reply.h"
+#include "redis/reply.h"
 #include "bus/wake.h"
 
 #define STREAM      PL_STR(PL_STREAM_REPLIES)

@@ -7,7 +7,7 @@
 #define PL_BUS_WAKE_H
 
 #include "base/oid.h"
-#include "bus/redis.h"
+#include "redis/client.h"
 
 void pl_wake_send(struct pl_redis *redis, const struct pl_oid *message);
 

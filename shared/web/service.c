@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/url.h"
-#include "bus/redis.h"
+#include "redis/client.h"
 #include "loop/loop_kore.h"
 #include "proto/http_origin.h"
 #include "web/dispatch.h"

@@ -22,7 +22,7 @@ build/fuzz/%.o: %.c | needs-fuzz
 	@echo "  cc $< (fuzz)"
 	@$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c $< -o $@
 
-$(filter build/fuzz/shared/bus/%,$(FUZZ_LIB_OBJ)): $(LUA)
+$(filter $(LUA_ROOMS:%=build/fuzz/shared/%/%),$(FUZZ_LIB_OBJ)): $(LUA)
 
 build/fuzz/libparley.a: $(FUZZ_LIB_OBJ)
 	@echo "  ar $@"

@@ -13,20 +13,21 @@ declare -A below=(
 	[base]=""
 	[proto]="base" [auth]="base" [model]="base" [ops]="base" [loop]="base"
 	[store]="base proto auth model ops loop"
-	[bus]="base proto auth model ops loop"
-	[web]="base proto auth model ops loop store bus"
+	[redis]="base ops loop"
+	[bus]="base proto auth model ops loop redis"
+	[web]="base proto auth model ops loop store redis bus"
 )
-layers="base proto auth model ops loop store bus web"
+layers="base proto auth model ops loop store redis bus web"
 
 # third-party header, and the files that may include it; both are patterns
 third_party='
 jansson\.h              shared/base/json[a-z_]*\.c
 utf8proc\.h             shared/base/utf8\.c
 sodium\.h               shared/(base/(map|mem|random)|auth/(jwt|password))\.c
-openssl/.*              shared/(proto/ws_handshake|bus/redis_script)\.c
+openssl/.*              shared/(proto/ws_handshake|redis/script)\.c
 jwt\.h                  shared/auth/jwt\.c
 crypt\.h                shared/auth/password\.c
-hiredis/.*              shared/bus/redis[a-z_]*\.[ch]
+hiredis/.*              shared/redis/[a-z_]*\.[ch]
 sqlite3\.h              shared/store/sqlite[a-z_]*\.[ch]
 (mongoc|bson)/.*        shared/store/mongo[a-z_]*\.[ch]
 curl/.*                 services/llm-responder/[a-z_]*\.[ch]

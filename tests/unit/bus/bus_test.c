@@ -1,4 +1,4 @@
-#include "fixture.h"
+#include "support/redis_fixture.h"
 
 #define NEWS PL_STR("parley:news")
 

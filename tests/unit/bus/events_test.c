@@ -1,4 +1,4 @@
-#include "fixture.h"
+#include "support/redis_fixture.h"
 #include "bus/events.h"
 
 #define ID_A  "65a000000000000000000001"

@@ -1,4 +1,4 @@
-#include "fixture.h"
+#include "support/redis_fixture.h"
 #include "bus/gap.h"
 
 /* One who listens to the notes. */

@@ -1,4 +1,4 @@
-#include "fixture.h"
+#include "support/redis_fixture.h"
 #include "bus/member.h"
 
 static void

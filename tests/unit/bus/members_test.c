@@ -1,5 +1,5 @@
 /* Those that announce themselves, and the one that listens to them. */
-#include "fixture.h"
+#include "support/redis_fixture.h"
 #include "bus/members.h"
 
 static const struct pl_members_times fast = {

@@ -1,4 +1,4 @@
-#include "fixture.h"
+#include "support/redis_fixture.h"
 #include "bus/parting.h"
 
 #define PID PL_STR("6b042c8abbdc1423222dd7cc.AAAAAAAAAAAAAAAAAAAAAA")

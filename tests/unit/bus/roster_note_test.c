@@ -1,4 +1,4 @@
-#include "fixture.h"
+#include "support/redis_fixture.h"
 #include "bus/roster_note.h"
 
 #define A "65a000000000000000000001"

@@ -1,6 +1,6 @@
-#include "fixture.h"
+#include "support/redis_fixture.h"
 #include "bus/events.h"
-#include "bus/redis_reply.h"
+#include "redis/reply.h"
 #include "bus/roster.h"
 
 static const struct pl_roster_times fast = {.lease_ms = 1000, .renew_ms = 250};

@@ -1,4 +1,4 @@
-#include "fixture.h"
+#include "support/redis_fixture.h"
 #include "bus/wake.h"
 
 struct sleeper {

@@ -10,10 +10,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
-#include "bus/redis.h"
-#include "bus/redis_dial.h"
-#include "bus/redis_reply.h"
-#include "bus/redis_url.h"
+#include "redis/client.h"
+#include "redis/dial.h"
+#include "redis/reply.h"
+#include "redis/url.h"
 #include "ops/metrics.h"
 
 #define BACKOFF_LEAST_MS 200 /* halved by jitter */

@@ -1,9 +1,9 @@
 /*
- * redis_reply: asking a hiredis reply what it is. All take NULL, which is nothing.
+ * reply: asking a hiredis reply what it is. All take NULL, which is nothing.
  * Threads: one at a time.
  */
-#ifndef PL_BUS_REDIS_REPLY_H
-#define PL_BUS_REDIS_REPLY_H
+#ifndef PL_REDIS_REPLY_H
+#define PL_REDIS_REPLY_H
 
 #include <hiredis/hiredis.h>
 

@@ -1,8 +1,8 @@
 /*
- * redis: one connection to a Redis server on the event loop (hiredis inside), which connects
+ * client: one connection to a Redis server on the event loop (hiredis inside), which connects
  * again by itself after 100 to 200 ms; each failure doubles that, up to 2.5 to 5 s. Who has
  * commands is given it by whoever made it, and hears of them by a struct pl_redis_call
- * (bus/redis_call.h).
+ * (redis/call.h).
  *
  *   WAITING --timer--> DIALING --socket--> CONNECTING --writable--> GREETING --PONG--> UP
  *      ^                  |                    |                       |               |
@@ -16,12 +16,12 @@
  * subscriptions abort on an UNSUBSCRIBE that crosses a SUBSCRIBE.
  * Threads: the loop's.
  */
-#ifndef PL_BUS_REDIS_H
-#define PL_BUS_REDIS_H
+#ifndef PL_REDIS_CLIENT_H
+#define PL_REDIS_CLIENT_H
 
 #include <netinet/in.h>
 
-#include "bus/redis_call.h"
+#include "redis/call.h"
 #include "loop/loop.h"
 
 #define PL_REDIS_DEADLINE_MS 1000 /* of a command */
@@ -61,7 +61,7 @@ void pl_redis_command(struct pl_redis *r, const struct pl_str *words, size_t arg
 void pl_redis_flush(struct pl_redis *r);
 
 /*
- * A Lua script is a file of its own, shared/bus/lua/FILE.lua, whose head names its KEYS and ARGV,
+ * A Lua script is a file of its own, shared/redis/lua/FILE.lua, whose head names its KEYS and ARGV,
  * and which refuses any other number of them before it changes anything. At the top of a .c file,
  *
  *   PL_REDIS_LUA(name, "FILE");
@@ -71,7 +71,7 @@ void pl_redis_flush(struct pl_redis *r);
  */
 #define PL_REDIS_LUA(name, file)                                                         \
 	__asm__(".pushsection .rodata\n" #name ":\n"                                     \
-		".incbin \"shared/bus/lua/" file ".lua\"\n"                              \
+		".incbin \"shared/redis/lua/" file ".lua\"\n"                            \
 		".byte 0\n"                                                              \
 		".popsection\n");                                                        \
 	extern const char name[] __attribute__((visibility("hidden")))

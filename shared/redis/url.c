@@ -1,8 +1,8 @@
 #include "base/hex.h"
 #include "base/mem.h"
 #include "base/url.h"
-#include "bus/redis.h"
-#include "bus/redis_url.h"
+#include "redis/client.h"
+#include "redis/url.h"
 
 #define URL_BYTES_MAX 1024
 #define DB_MAX        65535 /* far above any server's `databases` */

@@ -1,6 +1,6 @@
-/* Each promise of bus/redis_call.h, with the real Redis and a clock that is set by hand. */
-#include "bus/redis_reply.h"
-#include "fixture.h"
+/* Each promise of redis/call.h, with the real Redis and a clock that is set by hand. */
+#include "redis/reply.h"
+#include "support/redis_fixture.h"
 #include "support/fake_loop.h"
 
 struct world {

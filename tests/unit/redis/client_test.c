@@ -1,6 +1,6 @@
-#include "fixture.h"
-#include "bus/redis.h"
-#include "bus/redis_reply.h"
+#include "support/redis_fixture.h"
+#include "redis/client.h"
+#include "redis/reply.h"
 #include "support/capture.h"
 
 struct answer {

@@ -1,10 +1,10 @@
 /*
- * redis_url: redis://[[user]:password@]host[:port][/db] taken apart. An IPv6 host stands in
+ * url: redis://[[user]:password@]host[:port][/db] taken apart. An IPv6 host stands in
  * brackets; user and password may be percent-encoded; the port is 6379 unless given.
  * Threads: any.
  */
-#ifndef PL_BUS_REDIS_URL_H
-#define PL_BUS_REDIS_URL_H
+#ifndef PL_REDIS_URL_H
+#define PL_REDIS_URL_H
 
 #include "base/err.h"
 #include "base/str.h"

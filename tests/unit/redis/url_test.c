@@ -1,6 +1,6 @@
-#include "fixture.h"
-#include "bus/redis.h"
-#include "bus/redis_url.h"
+#include "support/redis_fixture.h"
+#include "redis/client.h"
+#include "redis/url.h"
 
 static void
 takes_apart_every_form(void **state)

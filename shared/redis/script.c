@@ -2,8 +2,8 @@
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "bus/redis.h"
-#include "bus/redis_reply.h"
+#include "redis/client.h"
+#include "redis/reply.h"
 
 #define WORDS_BEFORE_KEYS 3 /* EVALSHA, script, number of keys */
 #define SHA1_BYTES        20

@@ -1,5 +1,5 @@
 /*
- * redis_call: a question to Redis that its owner holds, and may take back at any time.
+ * call: a question to Redis that its owner holds, and may take back at any time.
  *
  *          pl_redis_command(), pl_redis_eval()
  *   IDLE ---------------------------------------> WAITING
@@ -21,8 +21,8 @@
  *
  * Threads: the loop's.
  */
-#ifndef PL_BUS_REDIS_CALL_H
-#define PL_BUS_REDIS_CALL_H
+#ifndef PL_REDIS_CALL_H
+#define PL_REDIS_CALL_H
 
 #include "base/err.h"
 #include "base/list.h"

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "bus/redis_dial.h"
+#include "redis/dial.h"
 #include "loop/offload.h"
 
 struct pl_redis_dial {

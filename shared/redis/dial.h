@@ -1,10 +1,10 @@
 /*
- * redis_dial: from a host's name to a socket that is connecting. A numeric address is dialled
+ * dial: from a host's name to a socket that is connecting. A numeric address is dialled
  * at once; a name is looked up on a thread, because that may take seconds. Of several
  * addresses each attempt takes the next.  Threads: the loop's.
  */
-#ifndef PL_BUS_REDIS_DIAL_H
-#define PL_BUS_REDIS_DIAL_H
+#ifndef PL_REDIS_DIAL_H
+#define PL_REDIS_DIAL_H
 
 #include "loop/loop.h"
 

@@ -1,11 +1,11 @@
 /*
- * fixture: what the bus tests share: a loop, a Redis server, and waiting for a condition.
+ * redis_fixture: what the bus tests share: a loop, a Redis server, and waiting for a condition.
  *
  *   WAIT_FOR(f, is_done);    turns the loop until the expression holds; fails after 10 s
  *   TURN_FOR(f, ms);         turns it for a while, to see that something does not happen
  */
-#ifndef TESTS_UNIT_BUS_FIXTURE_H
-#define TESTS_UNIT_BUS_FIXTURE_H
+#ifndef PL_TESTS_REDIS_FIXTURE_H
+#define PL_TESTS_REDIS_FIXTURE_H
 
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,10 +1,10 @@
 /*
- * Each script of shared/bus/lua alone, by the real Redis: what it gives, what it leaves behind, and
+ * Each script of shared/redis/lua alone, by the real Redis: what it gives, what it leaves behind, and
  * that it refuses another number of keys or arguments, or no number, before it changes anything.
  */
 #include "base/buf.h"
-#include "bus/redis_reply.h"
-#include "fixture.h"
+#include "redis/reply.h"
+#include "support/redis_fixture.h"
 
 PL_REDIS_LUA(limit_rule, "limit_rule");
 PL_REDIS_LUA(limit_window, "limit_window");

@@ -1,4 +1,4 @@
-#include "bus/redis_call.h"
+#include "redis/call.h"
 
 void
 pl_redis_call_init(struct pl_redis_call *call, pl_redis_on_done *on_done, void *arg)
