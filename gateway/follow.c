@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "bus/members.h"
+#include "processes/list.h"
 #include "loop/loop_epoll.h"
 #include "loop/daemon.h"
 #include "ops/settings.h"
@@ -30,7 +30,7 @@ static struct app {
 	struct pl_loop *loop;
 	struct pl_redis *redis;
 	struct pl_bus *bus;
-	struct pl_members *members;
+	struct pl_process_list *members;
 	struct pl_loop_fd signals;
 	char path[PATH_MAX_BYTES];
 	char new_path[PATH_MAX_BYTES + 8];
@@ -72,7 +72,7 @@ on_change(void *arg)
 
 	(void)arg;
 	pl_buf_init(&text, FILE_BYTES_MAX);
-	pl_members_print(app.members, &text);
+	pl_process_list_print(app.members, &text);
 	if (!write_file(pl_buf_str(&text)))
 		pl_log_error(
 		    "members were not written, the gateway goes on with the old ones",
@@ -103,13 +103,13 @@ start(void)
 	pl_loop_fd_watch(app.loop, &app.signals, PL_FD_READ);
 	app.redis = pl_redis_new(app.loop, &commands);
 	app.bus = pl_bus_redis_new(app.loop, app.redis, pl_settings.redis_url);
-	app.members = pl_members_new(app.loop, app.redis, app.bus, on_change, NULL);
+	app.members = pl_process_list_new(app.loop, app.redis, app.bus, on_change, NULL);
 }
 
 static void
 finish(void)
 {
-	pl_members_free(app.members);
+	pl_process_list_free(app.members);
 	pl_bus_free(app.bus);
 	pl_redis_free(app.redis);
 	pl_loop_fd_watch(app.loop, &app.signals, 0);

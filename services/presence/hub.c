@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "bus/events.h"
-#include "bus/online.h"
 #include "online_users.h"
 #include "typing.h"
 #include "proto/sio_packet.h"

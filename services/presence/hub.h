@@ -6,7 +6,7 @@
  *
  * The hub listens on the bus for the users that it has, hands each event to all sockets of its
  * user, encoded once (but for the offset behind a newMessage, which is each socket's own: see
- * presence/seen), and keeps the roster (bus/online) told.  Threads: the loop's.
+ * presence/seen), and keeps the set of who is online (online/set) told.  Threads: the loop's.
  */
 #ifndef PRESENCE_HUB_H
 #define PRESENCE_HUB_H

@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/json_out.h"
-#include "bus/online.h"
+#include "online/set.h"
 #include "delta.h"
 #include "model/message.h"
 #include "sockets.h"
@@ -12,7 +12,7 @@
 #define CLOCKS_DIFFER_MS 200 /* ours and that of whoever dates messages */
 
 static struct {
-	struct pl_roster *roster;
+	struct pl_online_set *set;
 	struct pl_ref *packet; /* NULL once the set has changed, as is first */
 	struct pl_ref *first;
 	int64_t encoded_mono_ms; /* the last packet */
@@ -41,7 +41,7 @@ encode(void)
 	pl_jo_array(&o);
 	pl_jo_cstr(&o, "getOnlineUsers");
 	pl_jo_array(&o);
-	for (size_t it = 0; (id = pl_roster_next(online.roster, &it));)
+	for (size_t it = 0; (id = pl_online_set_next(online.set, &it));)
 		pl_jo_oid(&o, id);
 	pl_jo_end_array(&o);
 	pl_jo_end_array(&o);
@@ -181,7 +181,7 @@ tell_soon(void)
 }
 
 static void
-on_roster_change(void *arg, const struct pl_oid *user, bool is_online)
+on_set_change(void *arg, const struct pl_oid *user, bool is_online)
 {
 	(void)arg;
 	(void)is_online;
@@ -194,7 +194,7 @@ on_roster_change(void *arg, const struct pl_oid *user, bool is_online)
 void
 online_users_status_changed(const struct pl_oid *user)
 {
-	if (!pl_roster_has(online.roster, user))
+	if (!pl_online_set_has(online.set, user))
 		return;
 	delta_note(user);
 	tell_soon();
@@ -205,19 +205,19 @@ online_users_status_changed(const struct pl_oid *user)
 bool
 online_users_has(const struct pl_oid *user)
 {
-	return pl_roster_has(online.roster, user);
+	return pl_online_set_has(online.set, user);
 }
 
 void
 online_users_join(const struct pl_oid *user)
 {
-	pl_roster_join(online.roster, user);
+	pl_online_set_join(online.set, user);
 }
 
 void
 online_users_leave(const struct pl_oid *user)
 {
-	pl_roster_leave(online.roster, user);
+	pl_online_set_leave(online.set, user);
 }
 
 static void
@@ -230,7 +230,7 @@ on_retired(void *arg)
 void
 online_users_retire(int64_t keep_ms)
 {
-	pl_roster_retire(online.roster, keep_ms, on_retired, NULL);
+	pl_online_set_retire(online.set, keep_ms, on_retired, NULL);
 }
 
 bool
@@ -246,8 +246,8 @@ online_users_start(void)
 	online.await.on_fire = on_await_over;
 	pl_list_init(&online.awaiting);
 	delta_start();
-	online.roster = pl_roster_new(pl_app.loop, pl_app.redis, pl_app.bus,
-	    pl_settings.instance, on_roster_change, NULL);
+	online.set = pl_online_set_new(pl_app.loop, pl_app.redis, pl_app.bus,
+	    pl_settings.instance, on_set_change, NULL);
 }
 
 void
@@ -255,7 +255,7 @@ online_users_stop(void)
 {
 	pl_timer_stop(pl_app.loop, &online.telling);
 	pl_timer_stop(pl_app.loop, &online.await);
-	pl_roster_free(online.roster);
+	pl_online_set_free(online.set);
 	delta_stop();
 	forget_packets();
 }

@@ -7,10 +7,10 @@
  *                                                        presence        that user
  *   parley:all          event for every socket           presence        all presence
  *   parley:revoked      a revocation                     auth            all services
- *   parley:online       who came and went (bus/online)   presence        presence
+ *   parley:online       who came and went (online/rule)   presence        presence
  *   parley:gap          a time (bus/gap)                 message,        presence
  *                                                        responder
- *   parley:members      who serves (bus/member)          all services    the gateway
+ *   parley:members      who serves (processes/announcement)          all services    the gateway
  *   parley:replies      stream: a BUSY message waits     message         llm-responder
  *
  * An event is encoded once, by its publisher, as the Socket.IO packet that the sockets get:

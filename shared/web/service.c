@@ -281,7 +281,7 @@ connect_app(void)
 	struct pl_store_config store = store_config();
 	struct pl_redis_config commands = {
 	    .url = pl_settings.redis_url, .role = "commands"};
-	struct pl_member_config member = {
+	struct pl_announcement_config member = {
 	    .service = pl_service.name,
 	    .name = pl_settings.instance,
 	    .listen = pl_settings.listen,
@@ -295,7 +295,7 @@ connect_app(void)
 	pl_app.online = pl_online_new(
 	    pl_app.loop, pl_app.redis, pl_app.bus, pl_settings.online_ttl_s * 1000);
 	pl_app.sessions = pl_sessions_new(pl_app.loop, pl_app.store, pl_app.bus);
-	pl_app.member = pl_member_new(pl_app.loop, pl_app.redis, &member);
+	pl_app.member = pl_announcement_new(pl_app.loop, pl_app.redis, &member);
 }
 
 /* kore leaves its listener armed while it takes no more connections: each turn of its loop
@@ -392,14 +392,14 @@ kore_worker_teardown(void)
 {
 	pl_app.is_draining = true;
 	if (pl_app.member != NULL)
-		pl_member_drain(pl_app.member);
+		pl_announcement_drain(pl_app.member);
 	pl_log_info("worker is ending", PL_L_INT("in_flight", pl_exchange_in_flight()));
 	if (pl_service.drain != NULL)
 		pl_service.drain();
 	pl_loop_kore_drain(
 	    pl_app.loop, is_drained, NULL, pl_settings.drain_s * 1000 + DRAIN_MORE_MS);
 	if (pl_app.member != NULL)
-		pl_member_leave(pl_app.member);
+		pl_announcement_leave(pl_app.member);
 	if (pl_service.leave != NULL) {
 		pl_service.leave();
 		pl_loop_kore_drain(pl_app.loop, has_left, NULL, LEAVE_MS);
@@ -423,7 +423,7 @@ kore_worker_teardown(void)
 	/* Whoever has not answered our goodbye by now has timers on the loop. */
 	kore_connection_prune(KORE_CONNECTION_PRUNE_ALL);
 	pl_online_free(pl_app.online);
-	pl_member_free(pl_app.member);
+	pl_announcement_free(pl_app.member);
 	pl_bus_free(pl_app.bus);
 	pl_redis_free(pl_app.redis);
 	pl_loop_kore_free(pl_app.loop);

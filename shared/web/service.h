@@ -10,8 +10,8 @@
 #define PL_WEB_SERVICE_H
 
 #include "bus/bus.h"
-#include "bus/member.h"
-#include "bus/online.h"
+#include "processes/announcement.h"
+#include "online/rule.h"
 #include "loop/offload.h"
 #include "ops/metrics.h"
 #include "ops/settings.h"
@@ -56,7 +56,7 @@ struct pl_service {
 	void (*leave)(void);
 	bool (*has_left)(void);
 	void (*stop)(void); /* free what start made; may be NULL */
-	/* Another had pl_member_name(): it is a new one now. May be NULL. */
+	/* Another had pl_announcement_name(): it is a new one now. May be NULL. */
 	void (*on_renamed)(void *arg, const char *name);
 };
 
@@ -71,7 +71,7 @@ struct pl_app {
 	struct pl_bus *bus;
 	struct pl_online *online;
 	struct pl_sessions *sessions;
-	struct pl_member *member; /* as the gateway knows us */
+	struct pl_announcement *member; /* as the gateway knows us */
 	bool is_draining;
 };
 extern struct pl_app pl_app;

@@ -6,8 +6,8 @@
 
 #include "base/utf8.h"
 #include "bus/events.h"
-#include "bus/member.h"
-#include "bus/roster_note.h"
+#include "processes/announcement.h"
+#include "online/note.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -63,19 +63,19 @@ try_revoked(struct pl_str payload)
 static void
 try_note(struct pl_str payload)
 {
-	struct pl_roster_note note;
+	struct pl_online_note note;
 	struct pl_oid user;
 	size_t changes;
 	bool is_join;
 
-	if (!pl_roster_note_parse(payload, &note))
+	if (!pl_online_note_parse(payload, &note))
 		return;
-	must(pl_roster_name_check(note.instance) && is_inside(note.instance, payload));
-	must(note.number <= PL_ROSTER_NUMBER_MAX && is_inside(note.changes, payload));
+	must(pl_online_name_check(note.instance) && is_inside(note.instance, payload));
+	must(note.number <= PL_ONLINE_NUMBER_MAX && is_inside(note.changes, payload));
 	must(!note.is_retired || note.changes.len == 0);
-	changes = note.changes.len / PL_ROSTER_CHANGE_LEN;
-	must(changes * PL_ROSTER_CHANGE_LEN == note.changes.len);
-	while (pl_roster_note_next(&note.changes, &is_join, &user))
+	changes = note.changes.len / PL_ONLINE_CHANGE_LEN;
+	must(changes * PL_ONLINE_CHANGE_LEN == note.changes.len);
+	while (pl_online_note_next(&note.changes, &is_join, &user))
 		changes--;
 	must(changes == 0 && note.changes.len == 0);
 }
@@ -84,13 +84,13 @@ try_note(struct pl_str payload)
 static void
 try_member(struct pl_str payload)
 {
-	struct pl_member_line line;
+	struct pl_process_line line;
 	size_t spaces = 0;
 
-	if (!pl_member_line_parse(payload, &line))
+	if (!pl_process_line_parse(payload, &line))
 		return;
 	must(line.service.len > 0 && is_inside(line.service, payload));
-	must(line.name.len > 0 && line.name.len <= PL_MEMBER_NAME_MAX);
+	must(line.name.len > 0 && line.name.len <= PL_PROCESS_NAME_MAX);
 	must(is_inside(line.name, payload) && is_inside(line.address, payload));
 	must(memchr(line.address.ptr, ':', line.address.len) != NULL);
 	for (size_t i = 0; i < payload.len; i++) {

@@ -15,9 +15,11 @@ declare -A below=(
 	[store]="base proto auth model ops loop"
 	[redis]="base ops loop"
 	[bus]="base proto auth model ops loop redis"
-	[web]="base proto auth model ops loop store redis bus"
+	[processes]="base ops loop redis bus"
+	[online]="base ops loop redis bus processes"
+	[web]="base proto auth model ops loop store redis bus processes online"
 )
-layers="base proto auth model ops loop store redis bus web"
+layers="base proto auth model ops loop store redis bus processes online web"
 
 # third-party header, and the files that may include it; both are patterns
 third_party='

@@ -13,8 +13,8 @@ pl_sio_event_args        the same: an acknowledgement repeats the arguments of i
 pl_sio_conn_send_binary  binary events to clients: the same suites
 pl_bus_channel_hold      a transport may; that of tests does (tests/support/bus_local)
 pl_bus_channel_release   the same
-pl_members_new_timed     tests of leases with short times
-pl_roster_new_timed      the same
+pl_process_list_new_timed     tests of leases with short times
+pl_online_set_new_timed      the same
 pl_utf8_is_visible       a table of Unicode, which its test walks character by character
 pl_redis_url_check       the form of a URL, apart from what is said of it
 '

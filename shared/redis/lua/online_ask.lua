@@ -1,12 +1,12 @@
 -- online_ask: is a user online?
 --
--- KEYS  1 the mark: "<lost> <epoch>"   2 sorted set of the instances, by the end of their lease
+-- KEYS  1 the mark: "<lost> <epoch>"   2 sorted set of the processes, by the end of their lease
 --       3 exists while a request of the user counts
 -- ARGV  1 the epoch that this process found before; empty: it asks for the first time
 --       2 ONLINE_TTL in ms   3 the user
 -- gives {1 or 0, the epoch}
 --
--- It also reads parley:online:<instance>, the set of each instance that lives.
+-- It also reads parley:online:<process>, the set of each process that lives.
 --
 -- The mark stands for all that Redis knows of who is online. When it is none, or one of another
 -- epoch than before, all of it was lost (FLUSHALL, a lost disk); who made the new one may have

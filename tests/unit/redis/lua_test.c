@@ -10,14 +10,14 @@ PL_REDIS_LUA(limit_rule, "limit_rule");
 PL_REDIS_LUA(limit_window, "limit_window");
 PL_REDIS_LUA(limit_day, "limit_day");
 PL_REDIS_LUA(online_ask, "online_ask");
-PL_REDIS_LUA(member_announce, "member_announce");
-PL_REDIS_LUA(member_leave, "member_leave");
-PL_REDIS_LUA(members_list, "members_list");
-PL_REDIS_LUA(roster_announce, "roster_announce");
-PL_REDIS_LUA(roster_renew, "roster_renew");
-PL_REDIS_LUA(roster_retire, "roster_retire");
-PL_REDIS_LUA(roster_list, "roster_list");
-PL_REDIS_LUA(roster_read, "roster_read");
+PL_REDIS_LUA(process_announce, "process_announce");
+PL_REDIS_LUA(process_leave, "process_leave");
+PL_REDIS_LUA(process_list, "process_list");
+PL_REDIS_LUA(online_announce, "online_announce");
+PL_REDIS_LUA(online_renew, "online_renew");
+PL_REDIS_LUA(online_retire, "online_retire");
+PL_REDIS_LUA(online_list, "online_list");
+PL_REDIS_LUA(online_read, "online_read");
 
 #define WORDS_MAX 12
 #define ID_A      "65a000000000000000000001"
@@ -145,14 +145,14 @@ static const struct script all[] = {
     {"limit_window", limit_window, 1, 3, 3, false},
     {"limit_day", limit_day, 1, 3, 3, false},
     {"online_ask", online_ask, 3, 3, 2, false},
-    {"member_announce", member_announce, 1, 5, 8, false},
-    {"member_leave", member_leave, 1, 3, 0, false},
-    {"members_list", members_list, 1, 0, 0, false},
-    {"roster_announce", roster_announce, 3, 5, 2, true},
-    {"roster_renew", roster_renew, 3, 6, 2 | 32, false},
-    {"roster_retire", roster_retire, 3, 5, 2, false},
-    {"roster_list", roster_list, 1, 0, 0, false},
-    {"roster_read", roster_read, 3, 1, 0, false},
+    {"process_announce", process_announce, 1, 5, 8, false},
+    {"process_leave", process_leave, 1, 3, 0, false},
+    {"process_list", process_list, 1, 0, 0, false},
+    {"online_announce", online_announce, 3, 5, 2, true},
+    {"online_renew", online_renew, 3, 6, 2 | 32, false},
+    {"online_retire", online_retire, 3, 5, 2, false},
+    {"online_list", online_list, 1, 0, 0, false},
+    {"online_read", online_read, 3, 1, 0, false},
 };
 
 #define SCRIPTS (sizeof(all) / sizeof(all[0]))
@@ -222,9 +222,9 @@ tells_of_a_key_of_another_kind(void **state)
 	(void)ask(w, "RPUSH k x");
 	assert_int_equal(run(w, limit_rule, "k", "1000|1|1")[0], '-');
 	assert_int_equal(run(w, limit_day, "k", "1000|1|1")[0], '-');
-	assert_int_equal(run(w, members_list, "k", "")[0], '-');
-	assert_int_equal(run(w, roster_list, "k", "")[0], '-');
-	assert_int_equal(run(w, member_announce, "k", "a b|x|up|1|c")[0], '-');
+	assert_int_equal(run(w, process_list, "k", "")[0], '-');
+	assert_int_equal(run(w, online_list, "k", "")[0], '-');
+	assert_int_equal(run(w, process_announce, "k", "a b|x|up|1|c")[0], '-');
 	assert_string_equal(ask(w, "LRANGE k 0 -1"), "x");
 }
 
@@ -346,27 +346,28 @@ a_process_is_announced_listed_and_leaves(void **state)
 	struct world *w = *state;
 	const char *p1 = "presence p1|10.0.0.7:80|up|5000|changes";
 
-	assert_string_equal(run(w, members_list, "m", ""), "[]");
-	assert_string_equal(run(w, member_announce, "m", p1), "1");
-	assert_string_equal(run(w, member_announce, "m", p1), "1");
+	assert_string_equal(run(w, process_list, "m", ""), "[]");
+	assert_string_equal(run(w, process_announce, "m", p1), "1");
+	assert_string_equal(run(w, process_announce, "m", p1), "1");
 	assert_in_range(atoi(ask(w, "PTTL m")), 9000, 10000);
 	assert_string_equal(
-	    run(w, members_list, "m", ""), "[presence p1 10.0.0.7:80 up]");
+	    run(w, process_list, "m", ""), "[presence p1 10.0.0.7:80 up]");
 	/* Another, under its name: no. */
 	assert_string_equal(
-	    run(w, member_announce, "m", "presence p1|10.0.0.8:80|up|5000|changes"), "0");
+	    run(w, process_announce, "m", "presence p1|10.0.0.8:80|up|5000|changes"),
+	    "0");
 	assert_string_equal(
-	    run(w, member_announce, "m", "presence p1|10.0.0.7:80|drain|5000|changes"),
+	    run(w, process_announce, "m", "presence p1|10.0.0.7:80|drain|5000|changes"),
 	    "1");
 	assert_string_equal(
-	    run(w, members_list, "m", ""), "[presence p1 10.0.0.7:80 drain]");
+	    run(w, process_list, "m", ""), "[presence p1 10.0.0.7:80 drain]");
 	assert_string_equal(
-	    run(w, member_leave, "m", "presence p1|10.0.0.8:80|changes"), "0");
+	    run(w, process_leave, "m", "presence p1|10.0.0.8:80|changes"), "0");
 	assert_string_equal(
-	    run(w, member_leave, "m", "presence p1|10.0.0.7:80|changes"), "1");
+	    run(w, process_leave, "m", "presence p1|10.0.0.7:80|changes"), "1");
 	assert_string_equal(
-	    run(w, member_leave, "m", "presence p1|10.0.0.7:80|changes"), "0");
-	assert_string_equal(run(w, members_list, "m", ""), "[]");
+	    run(w, process_leave, "m", "presence p1|10.0.0.7:80|changes"), "0");
+	assert_string_equal(run(w, process_list, "m", ""), "[]");
 }
 
 static void
@@ -375,57 +376,58 @@ a_lease_that_ended_is_swept_out_and_its_name_is_free(void **state)
 	struct world *w = *state;
 
 	(void)run(
-	    w, member_announce, "m", "presence p1|10.0.0.7:80|up|" SHORT_MS "|changes");
-	(void)run(w, member_announce, "m", "presence p2|10.0.0.9:80|up|5000|changes");
+	    w, process_announce, "m", "presence p1|10.0.0.7:80|up|" SHORT_MS "|changes");
+	(void)run(w, process_announce, "m", "presence p2|10.0.0.9:80|up|5000|changes");
 	(void)ask(w, "HSET m strange x");
 	TURN_FOR(w->f, 170);
 	assert_string_equal(
-	    run(w, members_list, "m", ""), "[presence p2 10.0.0.9:80 up]");
+	    run(w, process_list, "m", ""), "[presence p2 10.0.0.9:80 up]");
 	assert_string_equal(ask(w, "HKEYS m"), "presence p2");
 	(void)run(
-	    w, member_announce, "m", "presence p1|10.0.0.7:80|up|" SHORT_MS "|changes");
+	    w, process_announce, "m", "presence p1|10.0.0.7:80|up|" SHORT_MS "|changes");
 	TURN_FOR(w->f, 170);
 	assert_string_equal(
-	    run(w, member_announce, "m", "presence p1|10.0.0.8:80|up|5000|changes"), "1");
+	    run(w, process_announce, "m", "presence p1|10.0.0.8:80|up|5000|changes"),
+	    "1");
 }
 
-/* ---- rosters ---- */
+/* ---- who is online ---- */
 
-#define ROSTER_KEYS "instances|set|number"
+#define ONLINE_KEYS "instances|set|number"
 
 static void
-a_roster_is_announced_read_renewed_and_retired(void **state)
+a_set_is_announced_read_renewed_and_retired(void **state)
 {
 	struct world *w = *state;
 	const char *said;
 
-	assert_string_equal(run(w, roster_read, ROSTER_KEYS, "p1"), "[0 0 []]");
-	assert_string_equal(run(w, roster_announce, ROSTER_KEYS,
+	assert_string_equal(run(w, online_read, ONLINE_KEYS, "p1"), "[0 0 []]");
+	assert_string_equal(run(w, online_announce, ONLINE_KEYS,
 				"p1|5000|7|notes|p1 7|+" ID_A "|+" ID_B "|-" ID_A),
 	    "1");
-	assert_string_equal(run(w, roster_list, "instances", ""), "[p1]");
-	said = run(w, roster_read, ROSTER_KEYS, "p1");
+	assert_string_equal(run(w, online_list, "instances", ""), "[p1]");
+	said = run(w, online_read, ONLINE_KEYS, "p1");
 	assert_in_range(atoi(said + 1), 4000, 5000);
 	assert_string_equal(strchr(said, ' '), " 7 [" ID_B "]]");
 	assert_in_range(atoi(ask(w, "PTTL set")), 9000, 10000);
 	assert_in_range(atoi(ask(w, "PTTL number")), 9000, 10000);
 	/* What it has is what Redis has, or else it must say all anew. */
 	assert_string_equal(
-	    run(w, roster_renew, ROSTER_KEYS, "p1|9000|7|notes|p1 7|1"), "1");
+	    run(w, online_renew, ONLINE_KEYS, "p1|9000|7|notes|p1 7|1"), "1");
 	assert_in_range(atoi(ask(w, "PTTL set")), 17000, 18000);
 	assert_string_equal(
-	    run(w, roster_renew, ROSTER_KEYS, "p1|9000|7|notes|p1 7|2"), "0");
+	    run(w, online_renew, ONLINE_KEYS, "p1|9000|7|notes|p1 7|2"), "0");
 	assert_string_equal(
-	    run(w, roster_renew, ROSTER_KEYS, "p1|9000|8|notes|p1 8|1"), "0");
+	    run(w, online_renew, ONLINE_KEYS, "p1|9000|8|notes|p1 8|1"), "0");
 	assert_string_equal(
-	    run(w, roster_retire, ROSTER_KEYS, "p1|60000|9|notes|p1 9"), "1");
+	    run(w, online_retire, ONLINE_KEYS, "p1|60000|9|notes|p1 9"), "1");
 	assert_string_equal(ask(w, "ZCARD instances"), "1");
 	assert_string_equal(ask(w, "GET number"), "9");
 	assert_string_equal(
-	    run(w, roster_retire, ROSTER_KEYS, "p1|0|10|notes|p1 10 ."), "1");
+	    run(w, online_retire, ONLINE_KEYS, "p1|0|10|notes|p1 10 ."), "1");
 	assert_string_equal(ask(w, "DBSIZE"), "0");
 	assert_string_equal(
-	    run(w, roster_renew, ROSTER_KEYS, "p1|9000|7|notes|p1 7|1"), "0");
+	    run(w, online_renew, ONLINE_KEYS, "p1|9000|7|notes|p1 7|1"), "0");
 }
 
 static void
@@ -434,12 +436,12 @@ a_renewal_sweeps_out_the_dead(void **state)
 	struct world *w = *state;
 
 	(void)ask(w, "ZADD instances 1 dead");
-	assert_string_equal(run(w, roster_list, "instances", ""), "[]");
-	assert_string_equal(run(w, roster_read, ROSTER_KEYS, "dead"), "[0 0 []]");
-	(void)run(w, roster_announce, ROSTER_KEYS, "p1|5000|7|notes|p1 7");
+	assert_string_equal(run(w, online_list, "instances", ""), "[]");
+	assert_string_equal(run(w, online_read, ONLINE_KEYS, "dead"), "[0 0 []]");
+	(void)run(w, online_announce, ONLINE_KEYS, "p1|5000|7|notes|p1 7");
 	assert_string_equal(ask(w, "ZCARD instances"), "2");
 	assert_string_equal(
-	    run(w, roster_renew, ROSTER_KEYS, "p1|5000|7|notes|p1 7|0"), "1");
+	    run(w, online_renew, ONLINE_KEYS, "p1|5000|7|notes|p1 7|0"), "1");
 	assert_string_equal(ask(w, "ZRANGE instances 0 -1"), "p1");
 }
 
@@ -460,7 +462,7 @@ main(void)
 	    WORLD_TEST(another_epoch_means_a_loss_and_everybody_is_online_for_a_ttl),
 	    WORLD_TEST(a_process_is_announced_listed_and_leaves),
 	    WORLD_TEST(a_lease_that_ended_is_swept_out_and_its_name_is_free),
-	    WORLD_TEST(a_roster_is_announced_read_renewed_and_retired),
+	    WORLD_TEST(a_set_is_announced_read_renewed_and_retired),
 	    WORLD_TEST(a_renewal_sweeps_out_the_dead),
 	};
 

@@ -1,6 +1,6 @@
 #include "support/redis_fixture.h"
-#include "bus/online.h"
-#include "bus/roster.h"
+#include "online/rule.h"
+#include "online/set.h"
 
 #define TTL_MS 60000
 
@@ -235,19 +235,19 @@ static void
 a_live_socket_counts_until_it_goes(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_roster_times times = {.lease_ms = 600, .renew_ms = 200};
+	struct pl_online_set_times times = {.lease_ms = 600, .renew_ms = 200};
 	struct service a;
 	struct wires wires;
-	struct pl_roster *roster;
+	struct pl_online_set *roster;
 	struct pl_oid user;
 	int64_t limit;
 
 	pl_oid_new(&user);
 	service_start(f, &a, TTL_MS);
 	wires = wires_open(f);
-	roster = pl_roster_new_timed(
+	roster = pl_online_set_new_timed(
 	    f->loop, wires.redis, wires.bus, "p1", times, ignore_change, NULL);
-	pl_roster_join(roster, &user);
+	pl_online_set_join(roster, &user);
 	WAIT_FOR(f, is_online(&a, &user));
 	/* Logging out one session does not end another's socket. */
 	pl_online_logged_out(a.online, &user);
@@ -255,14 +255,14 @@ a_live_socket_counts_until_it_goes(void **state)
 	TURN_FOR(f, 1200);
 	assert_true(is_online(&a, &user));
 	/* The leave is heard: no yes out of memory after it. */
-	pl_roster_leave(roster, &user);
+	pl_online_set_leave(roster, &user);
 	limit = pl_clock_mono_ms() + 500;
 	WAIT_FOR(f, !is_online(&a, &user));
 	assert_true(pl_clock_mono_ms() < limit);
-	/* A dead instance counts out with its lease, Redis' clock says when. */
-	pl_roster_join(roster, &user);
+	/* A dead process counts out with its lease, Redis' clock says when. */
+	pl_online_set_join(roster, &user);
 	WAIT_FOR(f, is_online(&a, &user));
-	pl_roster_free(roster);
+	pl_online_set_free(roster);
 	wires_close(&wires);
 	limit = pl_clock_mono_ms() + times.lease_ms + 1300;
 	WAIT_FOR(f, !is_online(&a, &user));
@@ -274,25 +274,25 @@ static void
 retirement_drops_what_is_remembered(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_roster_times times = {.lease_ms = 5000, .renew_ms = 1000};
+	struct pl_online_set_times times = {.lease_ms = 5000, .renew_ms = 1000};
 	struct service a;
 	struct wires wires;
-	struct pl_roster *roster;
+	struct pl_online_set *roster;
 	struct pl_oid user;
 	int64_t limit;
 
 	pl_oid_new(&user);
 	service_start(f, &a, TTL_MS);
 	wires = wires_open(f);
-	roster = pl_roster_new_timed(
+	roster = pl_online_set_new_timed(
 	    f->loop, wires.redis, wires.bus, "p1", times, ignore_change, NULL);
-	pl_roster_join(roster, &user);
+	pl_online_set_join(roster, &user);
 	WAIT_FOR(f, is_online(&a, &user));
-	pl_roster_retire(roster, 0, ignore, NULL);
+	pl_online_set_retire(roster, 0, ignore, NULL);
 	limit = pl_clock_mono_ms() + 500;
 	WAIT_FOR(f, !is_online(&a, &user));
 	assert_true(pl_clock_mono_ms() < limit);
-	pl_roster_free(roster);
+	pl_online_set_free(roster);
 	wires_close(&wires);
 	service_stop(&a);
 }

@@ -1,4 +1,4 @@
-#include "bus/members.h"
+#include "processes/list.h"
 
 #include <stdlib.h>
 
@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "redis/reply.h"
 
-PL_REDIS_LUA(list_lua, "members_list");
+PL_REDIS_LUA(list_lua, "process_list");
 
 struct entry {
 	struct pl_str line; /* "presence p1 10.0.0.7:8080 up" */
@@ -15,7 +15,7 @@ struct entry {
 	char text[];
 };
 
-struct pl_members {
+struct pl_process_list {
 	struct pl_loop *loop;
 	struct pl_redis *redis;
 	struct pl_bus *bus;
@@ -25,7 +25,7 @@ struct pl_members {
 	struct pl_bus_listener listener;
 	struct pl_timer timer;
 	struct pl_redis_script script;
-	struct pl_members_times times;
+	struct pl_process_list_times times;
 	int64_t trust_mono_ms; /* until then nobody is dropped for not being listed */
 	struct pl_redis_call listing;
 };
@@ -33,14 +33,14 @@ struct pl_members {
 /* ---- entries ---- */
 
 static void
-drop(struct pl_members *ms, struct entry *e)
+drop(struct pl_process_list *ms, struct entry *e)
 {
 	pl_map_del(&ms->entries, e->key);
 	pl_mem_free(e);
 }
 
 static struct entry *
-add(struct pl_members *ms, struct pl_str text, size_t key_len)
+add(struct pl_process_list *ms, struct pl_str text, size_t key_len)
 {
 	struct entry *e = pl_mem_zalloc(sizeof(*e) + text.len + 1);
 
@@ -53,21 +53,21 @@ add(struct pl_members *ms, struct pl_str text, size_t key_len)
 
 /* True where this changed something. */
 static bool
-take_line(struct pl_members *ms, struct pl_str text)
+take_line(struct pl_process_list *ms, struct pl_str text)
 {
-	struct pl_member_line line;
+	struct pl_process_line line;
 	struct entry *e;
 	size_t key_len;
 	bool is_new;
 
-	if (!pl_member_line_parse(text, &line))
+	if (!pl_process_line_parse(text, &line))
 		return false;
 	key_len = (size_t)(line.name.ptr + line.name.len - text.ptr);
 	e = pl_map_get(&ms->entries, pl_str_n(text.ptr, key_len));
 	is_new = e == NULL || !pl_str_eq(e->line, text);
 	if (is_new && e != NULL)
 		drop(ms, e);
-	else if (is_new && ms->entries.count >= PL_MEMBERS_MAX)
+	else if (is_new && ms->entries.count >= PL_PROCESS_LIST_MAX)
 		return false;
 	if (is_new)
 		e = add(ms, text, key_len);
@@ -77,7 +77,7 @@ take_line(struct pl_members *ms, struct pl_str text)
 
 /* Those whose lease has ended. */
 static bool
-drop_missing(struct pl_members *ms)
+drop_missing(struct pl_process_list *ms)
 {
 	int64_t now = pl_loop_now_ms(ms->loop);
 	bool is_any = false;
@@ -97,7 +97,7 @@ drop_missing(struct pl_members *ms)
 /* ---- asking ---- */
 
 static void
-trust(struct pl_members *ms)
+trust(struct pl_process_list *ms)
 {
 	ms->trust_mono_ms = pl_loop_now_ms(ms->loop) + ms->times.trust_ms;
 }
@@ -105,7 +105,7 @@ trust(struct pl_members *ms)
 static void
 on_listed(void *arg, enum pl_err err, const struct redisReply *reply)
 {
-	struct pl_members *ms = arg;
+	struct pl_process_list *ms = arg;
 	bool has_changed = false;
 
 	(void)err;
@@ -124,8 +124,8 @@ on_listed(void *arg, enum pl_err err, const struct redisReply *reply)
 static void
 ask(struct pl_timer *t)
 {
-	struct pl_members *ms = t->arg;
-	struct pl_str key = PL_STR(PL_MEMBERS_KEY);
+	struct pl_process_list *ms = t->arg;
+	struct pl_str key = PL_STR(PL_PROCESSES_KEY);
 
 	pl_timer_start(ms->loop, t, ms->times.ask_ms);
 	if (!pl_redis_is_up(ms->redis)) {
@@ -137,7 +137,7 @@ ask(struct pl_timer *t)
 
 /* "presence p1 10.0.0.7:8080": that one, and none that came after it under its name. */
 static struct entry *
-who_left(struct pl_members *ms, struct pl_str said)
+who_left(struct pl_process_list *ms, struct pl_str said)
 {
 	const char *space = said.len == 0 ? NULL : memrchr(said.ptr, ' ', said.len);
 	struct entry *e;
@@ -151,7 +151,7 @@ who_left(struct pl_members *ms, struct pl_str said)
 static void
 on_message(void *arg, struct pl_str channel, struct pl_str payload)
 {
-	struct pl_members *ms = arg;
+	struct pl_process_list *ms = arg;
 	struct entry *e = who_left(ms, payload);
 
 	(void)channel;
@@ -166,7 +166,7 @@ on_message(void *arg, struct pl_str channel, struct pl_str payload)
 static void
 on_ready(void *arg, bool is_again)
 {
-	struct pl_members *ms = arg;
+	struct pl_process_list *ms = arg;
 
 	if (is_again)
 		trust(ms);
@@ -184,7 +184,7 @@ by_text(const void *a, const void *b)
 }
 
 void
-pl_members_print(const struct pl_members *ms, struct pl_buf *out)
+pl_process_list_print(const struct pl_process_list *ms, struct pl_buf *out)
 {
 	struct entry **all =
 	    pl_mem_alloc((ms->entries.count + 1) * sizeof(struct entry *));
@@ -199,11 +199,12 @@ pl_members_print(const struct pl_members *ms, struct pl_buf *out)
 	pl_mem_free(all);
 }
 
-struct pl_members *
-pl_members_new_timed(struct pl_loop *loop, struct pl_redis *redis, struct pl_bus *bus,
-    struct pl_members_times times, void (*on_change)(void *arg), void *arg)
+struct pl_process_list *
+pl_process_list_new_timed(struct pl_loop *loop, struct pl_redis *redis,
+    struct pl_bus *bus, struct pl_process_list_times times, void (*on_change)(void *arg),
+    void *arg)
 {
-	struct pl_members *ms = pl_mem_zalloc(sizeof(*ms));
+	struct pl_process_list *ms = pl_mem_zalloc(sizeof(*ms));
 
 	ms->loop = loop;
 	ms->redis = redis;
@@ -219,24 +220,24 @@ pl_members_new_timed(struct pl_loop *loop, struct pl_redis *redis, struct pl_bus
 	ms->listener.on_ready = on_ready;
 	ms->listener.arg = ms;
 	trust(ms);
-	pl_bus_subscribe(bus, PL_STR(PL_MEMBERS_CHANNEL), &ms->listener);
+	pl_bus_subscribe(bus, PL_STR(PL_PROCESSES_CHANNEL), &ms->listener);
 	pl_timer_start(loop, &ms->timer, 0);
 	return ms;
 }
 
-struct pl_members *
-pl_members_new(struct pl_loop *loop, struct pl_redis *redis, struct pl_bus *bus,
+struct pl_process_list *
+pl_process_list_new(struct pl_loop *loop, struct pl_redis *redis, struct pl_bus *bus,
     void (*on_change)(void *arg), void *arg)
 {
-	struct pl_members_times times = {.ask_ms = PL_MEMBERS_ASK_MS,
-	    .missing_ms = PL_MEMBERS_MISSING_MS,
-	    .trust_ms = PL_MEMBERS_TRUST_MS};
+	struct pl_process_list_times times = {.ask_ms = PL_PROCESS_LIST_ASK_MS,
+	    .missing_ms = PL_PROCESS_LIST_MISSING_MS,
+	    .trust_ms = PL_PROCESS_LIST_TRUST_MS};
 
-	return pl_members_new_timed(loop, redis, bus, times, on_change, arg);
+	return pl_process_list_new_timed(loop, redis, bus, times, on_change, arg);
 }
 
 void
-pl_members_free(struct pl_members *ms)
+pl_process_list_free(struct pl_process_list *ms)
 {
 	struct entry *e;
 

@@ -1,4 +1,4 @@
--- member_announce: a process is there, and has a lease until it says so again.
+-- process_announce: a process is there, and has a lease until it says so again.
 --
 -- KEYS  1 hash: "presence p1" -> "<end of the lease, ms> 10.0.0.7:8080 up"
 -- ARGV  1 "presence p1"   2 its address   3 "up" or "drain"   4 the lease in ms
@@ -6,8 +6,8 @@
 -- gives 1, or 0 when another lives under this name; one that listens where we do is us, before we
 --       died
 
-assert(#KEYS == 1 and #ARGV == 5, 'member_announce takes 1 key and 5 arguments')
-local lease = assert(tonumber(ARGV[4]), 'member_announce: ARGV[4] is a number')
+assert(#KEYS == 1 and #ARGV == 5, 'process_announce takes 1 key and 5 arguments')
+local lease = assert(tonumber(ARGV[4]), 'process_announce: ARGV[4] is a number')
 
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)

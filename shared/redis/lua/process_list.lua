@@ -1,10 +1,10 @@
--- members_list: every process whose lease lasts. Sweeps out the others.
+-- process_list: every process whose lease lasts. Sweeps out the others.
 --
--- KEYS  1 hash, as for member_announce
+-- KEYS  1 hash, as for process_announce
 -- ARGV  none
 -- gives {"presence p1 10.0.0.7:8080 up", ...}
 
-assert(#KEYS == 1 and #ARGV == 0, 'members_list takes 1 key and no argument')
+assert(#KEYS == 1 and #ARGV == 0, 'process_list takes 1 key and no argument')
 
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)

@@ -1,10 +1,10 @@
--- member_leave: a process ends, and says so: "presence p1 10.0.0.7:8080".
+-- process_leave: a process ends, and says so: "presence p1 10.0.0.7:8080".
 --
--- KEYS  1 hash, as for member_announce
+-- KEYS  1 hash, as for process_announce
 -- ARGV  1 "presence p1"   2 its address   3 channel
 -- gives 1, or 0 when it was not there
 
-assert(#KEYS == 1 and #ARGV == 3, 'member_leave takes 1 key and 3 arguments')
+assert(#KEYS == 1 and #ARGV == 3, 'process_leave takes 1 key and 3 arguments')
 
 local old = redis.call('HGET', KEYS[1], ARGV[1])
 local address = string.match(old or '', '^%d+ (%S+) %S+$')

@@ -1,9 +1,9 @@
-#include "bus/roster_note.h"
+#include "online/note.h"
 
 bool
-pl_roster_name_check(struct pl_str name)
+pl_online_name_check(struct pl_str name)
 {
-	if (name.len == 0 || name.len > PL_ROSTER_NAME_MAX)
+	if (name.len == 0 || name.len > PL_ONLINE_NAME_MAX)
 		return false;
 	for (size_t i = 0; i < name.len; i++)
 		if (name.ptr[i] <= ' ' || name.ptr[i] > '~')
@@ -21,12 +21,12 @@ read_change(struct pl_str s, bool *is_join, struct pl_oid *user)
 }
 
 bool
-pl_roster_note_next(struct pl_str *changes, bool *is_join, struct pl_oid *user)
+pl_online_note_next(struct pl_str *changes, bool *is_join, struct pl_oid *user)
 {
-	if (changes->len < PL_ROSTER_CHANGE_LEN || !read_change(*changes, is_join, user))
+	if (changes->len < PL_ONLINE_CHANGE_LEN || !read_change(*changes, is_join, user))
 		return false;
-	changes->ptr += PL_ROSTER_CHANGE_LEN;
-	changes->len -= PL_ROSTER_CHANGE_LEN;
+	changes->ptr += PL_ONLINE_CHANGE_LEN;
+	changes->len -= PL_ONLINE_CHANGE_LEN;
 	return true;
 }
 
@@ -36,27 +36,27 @@ check_changes(struct pl_str changes)
 	struct pl_oid user;
 	bool is_join;
 
-	while (pl_roster_note_next(&changes, &is_join, &user))
+	while (pl_online_note_next(&changes, &is_join, &user))
 		continue;
 	return changes.len == 0;
 }
 
 bool
-pl_roster_note_parse(struct pl_str payload, struct pl_roster_note *out)
+pl_online_note_parse(struct pl_str payload, struct pl_online_note *out)
 {
-	struct pl_roster_note note = {0};
+	struct pl_online_note note = {0};
 	struct pl_str rest = payload;
 	struct pl_str number;
 	const char *end;
 
-	if (!pl_str_split(&rest, ' ', &note.instance) ||
-	    !pl_roster_name_check(note.instance))
+	if (!pl_str_split(&rest, ' ', &note.process) ||
+	    !pl_online_name_check(note.process))
 		return false;
 	if (rest.len == 0)
 		return false;
 	end = memchr(rest.ptr, ' ', rest.len);
 	number = pl_str_n(rest.ptr, end != NULL ? (size_t)(end - rest.ptr) : rest.len);
-	if (!pl_str_to_u64(number, PL_ROSTER_NUMBER_MAX, &note.number))
+	if (!pl_str_to_u64(number, PL_ONLINE_NUMBER_MAX, &note.number))
 		return false;
 	note.changes = pl_str_n(rest.ptr + number.len, rest.len - number.len);
 	if (pl_str_eq(note.changes, PL_STR(" ."))) {

@@ -1,10 +1,10 @@
--- roster_read: one instance's users, and the number of the last note that the set includes.
+-- online_read: one process's users, and the number of the last note that the set includes.
 --
--- KEYS  as for roster_announce
--- ARGV  1 instance
+-- KEYS  as for online_announce
+-- ARGV  1 process
 -- gives {ms that its lease still lasts, "<number>", {id, ...}}; {0, "0", {}} when there is none
 
-assert(#KEYS == 3 and #ARGV == 1, 'roster_read takes 3 keys and 1 argument')
+assert(#KEYS == 3 and #ARGV == 1, 'online_read takes 3 keys and 1 argument')
 
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)

@@ -3,9 +3,9 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "bus/events.h"
-#include "bus/online.h"
+#include "online/rule.h"
 #include "redis/reply.h"
-#include "bus/roster_note.h"
+#include "online/note.h"
 
 PL_REDIS_LUA(ask_lua, "online_ask");
 
@@ -114,16 +114,16 @@ static void
 on_note(void *arg, struct pl_str channel, struct pl_str payload)
 {
 	struct pl_online *o = arg;
-	struct pl_roster_note note;
+	struct pl_online_note note;
 	struct pl_oid user;
 	bool is_join;
 
 	(void)channel;
-	if (!pl_roster_note_parse(payload, &note))
+	if (!pl_online_note_parse(payload, &note))
 		return;
 	if (note.is_retired)
 		drop_every_yes(o);
-	while (pl_roster_note_next(&note.changes, &is_join, &user)) {
+	while (pl_online_note_next(&note.changes, &is_join, &user)) {
 		struct record *rec = is_join ? NULL : find(o, &user);
 
 		if (rec != NULL)

@@ -1,23 +1,23 @@
 /* Those that announce themselves, and the one that listens to them. */
 #include "support/redis_fixture.h"
-#include "bus/members.h"
+#include "processes/list.h"
 
-static const struct pl_members_times fast = {
+static const struct pl_process_list_times fast = {
     .ask_ms = 50, .missing_ms = 1500, .trust_ms = 3000};
 
 /* Longer than it takes a process to find a Redis again. */
-static const struct pl_members_times patient = {
+static const struct pl_process_list_times patient = {
     .ask_ms = 50, .missing_ms = 1500, .trust_ms = 20000};
 
 struct process {
 	struct pl_redis *redis;
-	struct pl_member *member;
+	struct pl_announcement *member;
 	int renamed;
 };
 
 struct follower {
 	struct wires wires;
-	struct pl_members *members;
+	struct pl_process_list *members;
 	int changes;
 	struct pl_buf text;
 };
@@ -28,26 +28,26 @@ on_renamed(void *arg, const char *name)
 	struct process *p = arg;
 
 	p->renamed++;
-	assert_string_equal(name, pl_member_name(p->member));
+	assert_string_equal(name, pl_announcement_name(p->member));
 }
 
 static void
 process_start(struct fixture *f, struct process *p, const char *name, const char *listen)
 {
-	struct pl_member_config config = {.service = "presence",
+	struct pl_announcement_config config = {.service = "presence",
 	    .name = name,
 	    .listen = listen,
 	    .on_renamed = on_renamed,
 	    .arg = p};
 
 	*p = (struct process){.redis = fixture_redis(f)};
-	p->member = pl_member_new(f->loop, p->redis, &config);
+	p->member = pl_announcement_new(f->loop, p->redis, &config);
 }
 
 static void
 process_die(struct process *p)
 {
-	pl_member_free(p->member);
+	pl_announcement_free(p->member);
 	pl_redis_free(p->redis);
 }
 
@@ -60,10 +60,11 @@ on_change(void *arg)
 }
 
 static void
-follower_start_timed(struct fixture *f, struct follower *w, struct pl_members_times times)
+follower_start_timed(
+    struct fixture *f, struct follower *w, struct pl_process_list_times times)
 {
 	*w = (struct follower){.wires = wires_open(f)};
-	w->members = pl_members_new_timed(
+	w->members = pl_process_list_new_timed(
 	    f->loop, w->wires.redis, w->wires.bus, times, on_change, w);
 	pl_buf_init(&w->text, PL_BUF_UNLIMITED);
 	WAIT_FOR(f, pl_bus_is_up(w->wires.bus));
@@ -78,7 +79,7 @@ follower_start(struct fixture *f, struct follower *w)
 static void
 follower_stop(struct follower *w)
 {
-	pl_members_free(w->members);
+	pl_process_list_free(w->members);
 	wires_close(&w->wires);
 	pl_buf_fini(&w->text);
 }
@@ -87,7 +88,7 @@ static bool
 sees(struct follower *w, const char *text)
 {
 	pl_buf_clear(&w->text);
-	pl_members_print(w->members, &w->text);
+	pl_process_list_print(w->members, &w->text);
 	return pl_str_eq(pl_buf_str(&w->text), pl_str(text));
 }
 
@@ -105,12 +106,12 @@ who_comes_drains_and_leaves_is_seen(void **state)
 	process_start(f, &a, "p1", "127.0.0.1:4001");
 	WAIT_FOR(
 	    f, sees(&w, "presence p1 127.0.0.1:4001 up\npresence p2 [::1]:4002 up\n"));
-	pl_member_drain(a.member);
+	pl_announcement_drain(a.member);
 	WAIT_FOR(
 	    f, sees(&w, "presence p1 127.0.0.1:4001 drain\npresence p2 [::1]:4002 up\n"));
 	assert_int_equal(w.changes, 3);
 	asked = pl_clock_mono_ms();
-	pl_member_leave(a.member);
+	pl_announcement_leave(a.member);
 	WAIT_FOR(f, sees(&w, "presence p2 [::1]:4002 up\n"));
 	/* Told, not noticed by its absence. */
 	assert_true(pl_clock_mono_ms() - asked < fast.missing_ms);
@@ -184,7 +185,7 @@ who_comes_back_at_the_same_place_has_its_name_at_once(void **state)
 	follower_start(f, &w);
 	process_start(f, &a, "p1", "127.0.0.1:4001");
 	WAIT_FOR(f, sees(&w, "presence p1 127.0.0.1:4001 up\n"));
-	pl_member_drain(a.member);
+	pl_announcement_drain(a.member);
 	WAIT_FOR(f, sees(&w, "presence p1 127.0.0.1:4001 drain\n"));
 	process_die(&a);
 	process_start(f, &b, "p1", "127.0.0.1:4001");
@@ -207,11 +208,11 @@ a_name_that_was_given_is_waited_for(void **state)
 	WAIT_FOR(f, pl_redis_is_up(b.redis));
 	TURN_FOR(f, 300);
 	assert_true(sees(&w, "presence p1 127.0.0.1:4001 up\n"));
-	pl_member_leave(a.member);
+	pl_announcement_leave(a.member);
 	WAIT_FOR(f, sees(&w, "presence p1 127.0.0.1:4002 up\n"));
 	assert_int_equal(b.renamed, 0);
 	/* What the first one says late does not hurt the second. */
-	pl_member_leave(a.member);
+	pl_announcement_leave(a.member);
 	TURN_FOR(f, 200);
 	assert_true(sees(&w, "presence p1 127.0.0.1:4002 up\n"));
 	process_die(&a);
@@ -223,21 +224,21 @@ static void
 a_name_that_was_drawn_gives_way(void **state)
 {
 	struct fixture *f = *state;
-	char first[PL_MEMBER_NAME_MAX + 1], expected[256];
+	char first[PL_PROCESS_NAME_MAX + 1], expected[256];
 	struct process a;
 	struct follower w;
 
 	process_start(f, &a, "presence-7d9f8b6c5-x2x9z", "127.0.0.1:4001");
-	snprintf(first, sizeof(first), "%s", pl_member_name(a.member));
-	assert_int_equal(strlen(first), PL_MEMBER_NAME_MAX);
+	snprintf(first, sizeof(first), "%s", pl_announcement_name(a.member));
+	assert_int_equal(strlen(first), PL_PROCESS_NAME_MAX);
 	pretend(f, first, "9999999999999");
 	WAIT_FOR(f, a.renamed == 1);
-	assert_string_not_equal(pl_member_name(a.member), first);
+	assert_string_not_equal(pl_announcement_name(a.member), first);
 	follower_start(f, &w);
 	snprintf(expected, sizeof(expected), "presence %s 127.0.0.1:4001 up",
-	    pl_member_name(a.member));
+	    pl_announcement_name(a.member));
 	WAIT_FOR(f, w.changes > 0);
-	pl_members_print(w.members, &w.text);
+	pl_process_list_print(w.members, &w.text);
 	assert_non_null(strstr(w.text.data, expected));
 	process_die(&a);
 	follower_stop(&w);
@@ -256,7 +257,7 @@ who_listens_everywhere_tells_the_address_towards_redis(void **state)
 		process_start(f, &a, "p1", listens[i]);
 		follower_start(f, &w);
 		WAIT_FOR(f, sees(&w, "presence p1 127.0.0.1:4001 up\n"));
-		pl_member_leave(a.member);
+		pl_announcement_leave(a.member);
 		WAIT_FOR(f, sees(&w, ""));
 		process_die(&a);
 		follower_stop(&w);
@@ -290,7 +291,8 @@ drawn_names_differ(void **state)
 
 	process_start(f, &a, NULL, "127.0.0.1:4001");
 	process_start(f, &b, NULL, "127.0.0.1:4002");
-	assert_string_not_equal(pl_member_name(a.member), pl_member_name(b.member));
+	assert_string_not_equal(
+	    pl_announcement_name(a.member), pl_announcement_name(b.member));
 	process_die(&a);
 	process_die(&b);
 }

@@ -1,4 +1,4 @@
-#include "bus/member.h"
+#include "processes/announcement.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -10,8 +10,8 @@
 #include "base/url.h"
 #include "redis/reply.h"
 
-PL_REDIS_LUA(announce_lua, "member_announce");
-PL_REDIS_LUA(leave_lua, "member_leave");
+PL_REDIS_LUA(announce_lua, "process_announce");
+PL_REDIS_LUA(leave_lua, "process_leave");
 
 #define SOON_MS      100 /* until Redis has taken us */
 #define NUMBER_BYTES 24
@@ -20,17 +20,17 @@ static const char name_letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
 
 enum standing { UP, DRAINING, LEFT };
 
-struct pl_member {
+struct pl_announcement {
 	struct pl_loop *loop;
 	struct pl_redis *redis; /* NULL: there is no gateway */
 	char *service;
 	char *listen;
-	char name[PL_MEMBER_NAME_MAX + 1];
+	char name[PL_PROCESS_NAME_MAX + 1];
 	bool is_name_given;
 	bool is_told_of_other; /* the log was */
 	bool is_announced;     /* under this name and in this standing */
 	enum standing standing;
-	char address[PL_MEMBER_ADDRESS_MAX + 1]; /* as announced */
+	char address[PL_PROCESS_ADDRESS_MAX + 1]; /* as announced */
 	bool (*is_ready)(void);
 	void (*on_renamed)(void *arg, const char *name);
 	void *arg;
@@ -47,15 +47,15 @@ is_name(const char *text)
 {
 	size_t len = text != NULL ? strlen(text) : 0;
 
-	return len > 0 && len <= PL_MEMBER_NAME_MAX && strspn(text, name_letters) == len;
+	return len > 0 && len <= PL_PROCESS_NAME_MAX && strspn(text, name_letters) == len;
 }
 
 static void
-draw_name(char out[PL_MEMBER_NAME_MAX + 1])
+draw_name(char out[PL_PROCESS_NAME_MAX + 1])
 {
-	for (size_t i = 0; i < PL_MEMBER_NAME_MAX; i++)
+	for (size_t i = 0; i < PL_PROCESS_NAME_MAX; i++)
 		out[i] = name_letters[pl_random_below(sizeof(name_letters) - 1)];
-	out[PL_MEMBER_NAME_MAX] = '\0';
+	out[PL_PROCESS_NAME_MAX] = '\0';
 }
 
 /* The host of listen where others can use it: an address, and not that of all. */
@@ -73,7 +73,7 @@ own_host(const struct pl_host_port *listen, char out[INET6_ADDRSTRLEN])
 }
 
 static bool
-find_address(struct pl_member *m)
+find_address(struct pl_announcement *m)
 {
 	struct pl_host_port listen;
 	char host[INET6_ADDRSTRLEN];
@@ -87,16 +87,16 @@ find_address(struct pl_member *m)
 }
 
 static struct pl_str
-field(const struct pl_member *m, char out[PL_MEMBER_LINE_MAX + 1])
+field(const struct pl_announcement *m, char out[PL_PROCESS_LINE_MAX + 1])
 {
-	snprintf(out, PL_MEMBER_LINE_MAX + 1, "%s %s", m->service, m->name);
+	snprintf(out, PL_PROCESS_LINE_MAX + 1, "%s %s", m->service, m->name);
 	return pl_str(out);
 }
 
 /* ---- announcing ---- */
 
 static void
-give_way(struct pl_member *m)
+give_way(struct pl_announcement *m)
 {
 	if (m->is_name_given) {
 		if (!m->is_told_of_other)
@@ -116,7 +116,7 @@ give_way(struct pl_member *m)
 static void
 on_announced(void *arg, enum pl_err err, const struct redisReply *reply)
 {
-	struct pl_member *m = arg;
+	struct pl_announcement *m = arg;
 	bool is_known = pl_redis_reply_is(reply, REDIS_REPLY_INTEGER);
 
 	(void)err;
@@ -127,7 +127,7 @@ on_announced(void *arg, enum pl_err err, const struct redisReply *reply)
 
 /* Once ready it stays so: what fails later fails for its sisters, too. */
 static bool
-serves(struct pl_member *m)
+serves(struct pl_announcement *m)
 {
 	if (m->is_ready != NULL && m->is_ready())
 		m->is_ready = NULL;
@@ -135,23 +135,23 @@ serves(struct pl_member *m)
 }
 
 static void
-announce(struct pl_member *m)
+announce(struct pl_announcement *m)
 {
-	char name[PL_MEMBER_LINE_MAX + 1], lease[NUMBER_BYTES];
-	struct pl_str key = PL_STR(PL_MEMBERS_KEY);
+	char name[PL_PROCESS_LINE_MAX + 1], lease[NUMBER_BYTES];
+	struct pl_str key = PL_STR(PL_PROCESSES_KEY);
 
-	snprintf(lease, sizeof(lease), "%d", PL_MEMBER_LEASE_MS);
+	snprintf(lease, sizeof(lease), "%d", PL_ANNOUNCEMENT_LEASE_MS);
 	pl_redis_eval(m->redis, &m->announce_script, &key, 1,
 	    (struct pl_str[]){field(m, name), pl_str(m->address),
 		serves(m) ? PL_STR("up") : PL_STR("drain"), pl_str(lease),
-		PL_STR(PL_MEMBERS_CHANNEL)},
+		PL_STR(PL_PROCESSES_CHANNEL)},
 	    5, &m->announcing);
 }
 
 static void
 on_timer(struct pl_timer *t)
 {
-	struct pl_member *m = t->arg;
+	struct pl_announcement *m = t->arg;
 	bool is_settled;
 
 	if (!pl_redis_is_up(m->redis))
@@ -159,16 +159,16 @@ on_timer(struct pl_timer *t)
 	else if (find_address(m))
 		announce(m);
 	is_settled = m->is_announced && (serves(m) || m->standing != UP);
-	pl_timer_start(m->loop, t, is_settled ? PL_MEMBER_RENEW_MS : SOON_MS);
+	pl_timer_start(m->loop, t, is_settled ? PL_ANNOUNCEMENT_RENEW_MS : SOON_MS);
 }
 
 /* ---- life ---- */
 
-struct pl_member *
-pl_member_new(
-    struct pl_loop *loop, struct pl_redis *redis, const struct pl_member_config *config)
+struct pl_announcement *
+pl_announcement_new(struct pl_loop *loop, struct pl_redis *redis,
+    const struct pl_announcement_config *config)
 {
-	struct pl_member *m = pl_mem_zalloc(sizeof(*m));
+	struct pl_announcement *m = pl_mem_zalloc(sizeof(*m));
 
 	m->loop = loop;
 	m->redis = redis;
@@ -192,7 +192,7 @@ pl_member_new(
 }
 
 void
-pl_member_free(struct pl_member *m)
+pl_announcement_free(struct pl_announcement *m)
 {
 	if (m == NULL)
 		return;
@@ -204,13 +204,13 @@ pl_member_free(struct pl_member *m)
 }
 
 const char *
-pl_member_name(const struct pl_member *m)
+pl_announcement_name(const struct pl_announcement *m)
 {
 	return m->name;
 }
 
 void
-pl_member_drain(struct pl_member *m)
+pl_announcement_drain(struct pl_announcement *m)
 {
 	if (m->standing != UP)
 		return;
@@ -220,10 +220,10 @@ pl_member_drain(struct pl_member *m)
 }
 
 void
-pl_member_leave(struct pl_member *m)
+pl_announcement_leave(struct pl_announcement *m)
 {
-	char name[PL_MEMBER_LINE_MAX + 1];
-	struct pl_str key = PL_STR(PL_MEMBERS_KEY);
+	char name[PL_PROCESS_LINE_MAX + 1];
+	struct pl_str key = PL_STR(PL_PROCESSES_KEY);
 
 	m->standing = LEFT;
 	pl_timer_stop(m->loop, &m->timer);
@@ -231,7 +231,7 @@ pl_member_leave(struct pl_member *m)
 		return;
 	pl_redis_eval(m->redis, &m->leave_script, &key, 1,
 	    (struct pl_str[]){
-		field(m, name), pl_str(m->address), PL_STR(PL_MEMBERS_CHANNEL)},
+		field(m, name), pl_str(m->address), PL_STR(PL_PROCESSES_CHANNEL)},
 	    3, NULL);
 	pl_redis_flush(m->redis);
 }

@@ -1,4 +1,4 @@
-#include "bus/member.h"
+#include "processes/line.h"
 
 #include "base/ip.h"
 #include "base/url.h"
@@ -22,22 +22,22 @@ is_address(struct pl_str s)
 	struct pl_host_port at;
 	struct pl_ip ip;
 
-	if (s.len > PL_MEMBER_ADDRESS_MAX || !pl_host_port_parse(s, &at) || at.port == 0)
+	if (s.len > PL_PROCESS_ADDRESS_MAX || !pl_host_port_parse(s, &at) || at.port == 0)
 		return false;
 	return pl_ip_parse(at.host, &ip) &&
 	       (memchr(at.host.ptr, ':', at.host.len) != NULL) == at.is_v6;
 }
 
 bool
-pl_member_line_parse(struct pl_str text, struct pl_member_line *out)
+pl_process_line_parse(struct pl_str text, struct pl_process_line *out)
 {
-	struct pl_member_line line;
+	struct pl_process_line line;
 	struct pl_str rest = text, state;
 
-	if (text.len > PL_MEMBER_LINE_MAX || !pl_str_split(&rest, ' ', &line.service) ||
-	    !is_word(line.service, PL_MEMBER_SERVICE_MAX) ||
+	if (text.len > PL_PROCESS_LINE_MAX || !pl_str_split(&rest, ' ', &line.service) ||
+	    !is_word(line.service, PL_PROCESS_SERVICE_MAX) ||
 	    !pl_str_split(&rest, ' ', &line.name) ||
-	    !is_word(line.name, PL_MEMBER_NAME_MAX) ||
+	    !is_word(line.name, PL_PROCESS_NAME_MAX) ||
 	    !pl_str_split(&rest, ' ', &line.address) || !is_address(line.address))
 		return false;
 	state = rest;

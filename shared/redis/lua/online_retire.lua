@@ -1,11 +1,11 @@
--- roster_retire: an instance ends. Its users count out when what is kept of its lease is over.
+-- online_retire: a process ends. Its users count out when what is kept of its lease is over.
 --
--- KEYS  as for roster_announce
--- ARGV  1 instance   2 ms to keep, 0: all count out now   3 number   4 channel   5 the note
+-- KEYS  as for online_announce
+-- ARGV  1 process   2 ms to keep, 0: all count out now   3 number   4 channel   5 the note
 -- gives 1
 
-assert(#KEYS == 3 and #ARGV == 5, 'roster_retire takes 3 keys and 5 arguments')
-local keep = assert(tonumber(ARGV[2]), 'roster_retire: ARGV[2] is a number')
+assert(#KEYS == 3 and #ARGV == 5, 'online_retire takes 3 keys and 5 arguments')
+local keep = assert(tonumber(ARGV[2]), 'online_retire: ARGV[2] is a number')
 
 if keep > 0 then
 	local t = redis.call('TIME')

@@ -1,39 +1,34 @@
 /*
- * online: who is online, over all instances.
+ * rule: who is online, over all processes.
  *
- *   parley:instances          sorted set: instance -> when its lease ends (ms, Redis time); each
+ *   parley:instances          sorted set: process -> when its lease ends (ms, Redis time); each
  *                             life of a process is one of its own: "p1.3fa94c01"
- *   parley:online:<instance>  set of the ids with a live socket there
+ *   parley:online:<process>  set of the ids with a live socket there
  *   parley:seen:<id>          exists for ONLINE_TTL after an authenticated request
  *   parley:online-known       "<lost> <epoch>": when what Redis knew of this was last lost (ms),
  *                             0: never; and a word that is another after that
  *
- * A presence instance holds a lease, renewed every 5 s for 20 s; once it ends, all its users
+ * A presence process holds a lease, renewed every 5 s for 20 s; once it ends, all its users
  * count out. One that ends in order lets its lease last for as long as they have to come back
  * elsewhere, and its successor of the same name does not take it over: who comes back in time is
- * online throughout. Each instance announces its changes on parley:online, numbered; a gap in the
+ * online throughout. Each process announces its changes on parley:online, numbered; a gap in the
  * numbers, or a new subscription, makes a listener read the sets again. Ids are 24 hex digits
  * in Redis, so that redis-cli shows them.
  *
- * A process has a second lease, of 6 s, by bus/member. Neither can stand for the other. They
+ * A process has a second lease, of 6 s, by processes/announcement. Neither can stand for the other. They
  * answer for different things: the short one tells the gateway where to send requests, and a
  * process that stalls must lose those at once; the long one tells who is online, and a stall that
  * its sockets survive must put nobody out. This lease also proves more: it is renewed only while
- * Redis holds the instance's own set under the number of its last note, and it ends with a note at
+ * Redis holds the process's own set under the number of its last note, and it ends with a note at
  * the drain, when the process is still a member and finishes its requests. And every other
  * service has the short lease, and no users.
  * Threads: the loop's.
  */
-#ifndef PL_BUS_ONLINE_H
-#define PL_BUS_ONLINE_H
+#ifndef PL_ONLINE_RULE_H
+#define PL_ONLINE_RULE_H
 
 #include "base/oid.h"
 #include "bus/bus.h"
-
-#define PL_ONLINE_RENEW_MS 5000
-#define PL_ONLINE_LEASE_MS (4 * PL_ONLINE_RENEW_MS)
-_Static_assert(PL_ONLINE_LEASE_MS > PL_REDIS_RECONNECT_MOST_MS + 2 * PL_ONLINE_RENEW_MS,
-    "a process that lost Redis for a moment is back before its users count as gone");
 
 /* ---- for any service: the online rule ---- */
 struct pl_online;
@@ -58,26 +53,5 @@ void pl_online_logged_out(struct pl_online *o, const struct pl_oid *user);
  * called once, possibly before this returns. */
 void pl_online_ask(struct pl_online *o, const struct pl_oid *user,
     void (*on_answer)(void *arg, bool is_online), void *arg);
-
-/* ---- for presence: one instance's users, and everybody's ---- */
-struct pl_roster;
-
-/* user, borrowed, came online or went, over all instances. Called while the set is changed,
- * also from pl_roster_join() and pl_roster_leave(): it must only take note. */
-typedef void pl_roster_on_change(void *arg, const struct pl_oid *user, bool is_online);
-struct pl_roster *pl_roster_new(struct pl_loop *loop, struct pl_redis *redis,
-    struct pl_bus *bus, const char *instance, pl_roster_on_change *on_change, void *arg);
-void pl_roster_free(struct pl_roster *r);
-/* The first socket of a user came, or the last one went, on this instance. */
-void pl_roster_join(struct pl_roster *r, const struct pl_oid *user);
-void pl_roster_leave(struct pl_roster *r, const struct pl_oid *user);
-/* The last word of this instance (drain): its users, as they are now, count out everywhere in
- * keep_ms, at once where that is 0, but for those that another instance has. done is called once
- * Redis took it or 500 ms have passed. */
-void pl_roster_retire(
-    struct pl_roster *r, int64_t keep_ms, void (*done)(void *arg), void *arg);
-/* Walk all online users, this instance's included, each once: *it starts at 0. */
-const struct pl_oid *pl_roster_next(const struct pl_roster *r, size_t *it);
-bool pl_roster_has(const struct pl_roster *r, const struct pl_oid *user);
 
 #endif
