@@ -57,10 +57,9 @@ $(NODE_MODULES): tests/package-lock.json | needs-node
 	@touch $@
 
 # ---- what is built from what ------------------------------------------------------------
-# What of web/ does without kore is in the library, where unit tests reach it.
-WEB_PURE  := $(addprefix shared/web/,address.c credentials.c half_open.c health.c pace.c revoked.c router.c sessions.c)
-KORE_SRC  := $(filter-out $(WEB_PURE),$(wildcard shared/web/*.c)) shared/loop/loop_kore.c
-LIB_SRC   := $(filter-out $(KORE_SRC),$(wildcard shared/*/*.c))
+# These two rooms alone know kore; the rest of shared/ is the library, where unit tests reach it.
+KORE_SRC  := $(wildcard shared/http/*.c shared/sockets/*.c)
+LIB_SRC   := $(filter-out $(KORE_SRC),$(wildcard shared/*/*.c shared/*/*/*.c))
 SERVICES  := auth message presence
 RESPONDER_SRC := $(wildcard services/llm-responder/*.c)
 

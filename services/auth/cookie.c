@@ -1,7 +1,7 @@
 #include "cookie.h"
 
 #include "ops/settings.h"
-#include "web/reply.h"
+#include "http/reply.h"
 
 #define COOKIE_BYTES_MAX (PL_JWT_BYTES_MAX + 256)
 

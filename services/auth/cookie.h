@@ -9,7 +9,7 @@
 #ifndef AUTH_COOKIE_H
 #define AUTH_COOKIE_H
 
-#include "web/request.h"
+#include "http/request.h"
 
 void auth_cookie_set(struct pl_request *rq, struct pl_str token);
 /* Also the one named jwt, where COOKIE_NAME is another: it is read, too. */

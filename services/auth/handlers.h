@@ -3,7 +3,7 @@
 #define AUTH_HANDLERS_H
 
 #include "model/user.h"
-#include "web/request.h"
+#include "http/request.h"
 
 void auth_signup_post(struct pl_request *rq);
 void auth_login_post(struct pl_request *rq);

@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "auth/password.h"
+#include "password.h"
 #include "base/log.h"
 #include "ops/metrics.h"
-#include "web/service.h"
+#include "http/service.h"
 
 static struct pl_offload *pool;
 static int64_t pending;

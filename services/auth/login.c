@@ -3,15 +3,15 @@
  * wrong password, and gets the same answer at the same time: by a timer, at the end of a period
  * that holds the slowest check.
  */
-#include "auth/even_time.h"
-#include "auth/password.h"
+#include "even_time.h"
+#include "password.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "handlers.h"
 #include "hasher.h"
 #include "login_limits.h"
-#include "web/reply.h"
-#include "web/service.h"
+#include "http/reply.h"
+#include "http/service.h"
 
 struct login {
 	struct pl_request *rq; /* holds the bytes of form */

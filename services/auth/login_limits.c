@@ -2,7 +2,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
-#include "web/service.h"
+#include "http/service.h"
 
 #define PERIOD_MS (15 * 60 * 1000)
 

@@ -14,9 +14,9 @@
 #define AUTH_LOGIN_LIMITS_H
 
 #include "base/list.h"
-#include "bus/shared_limit.h"
-#include "web/address.h"
-#include "web/request.h"
+#include "limits/shared_limit.h"
+#include "limits/address.h"
+#include "http/request.h"
 
 #define AUTH_LIMITS_WAITING_MAX 64 /* logins behind others of their address */
 #define AUTH_LIMITS_WAIT_MS     5000

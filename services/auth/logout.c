@@ -11,9 +11,9 @@
 #include "base/mem.h"
 #include "cookie.h"
 #include "handlers.h"
-#include "web/reply.h"
-#include "web/service.h"
-#include "web/sessions.h"
+#include "http/reply.h"
+#include "http/service.h"
+#include "session/sessions.h"
 
 /* One write for each revocation. */
 struct revoking {

@@ -2,7 +2,7 @@
 #include "handlers.h"
 #include "hasher.h"
 #include "login_limits.h"
-#include "web/service.h"
+#include "http/service.h"
 
 static const struct pl_route routes[] = {
     {"POST", "/api/auth/signup", 0, auth_signup_post, PL_M_SIGNUPS},

@@ -1,8 +1,8 @@
 /* GET /api/auth/me: who the caller is. */
 #include "base/mem.h"
 #include "handlers.h"
-#include "web/reply.h"
-#include "web/service.h"
+#include "http/reply.h"
+#include "http/service.h"
 
 struct me {
 	struct pl_request *rq;

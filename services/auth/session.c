@@ -2,9 +2,9 @@
 #include "base/mem.h"
 #include "cookie.h"
 #include "handlers.h"
-#include "web/reply.h"
-#include "web/service.h"
-#include "web/sessions.h"
+#include "http/reply.h"
+#include "http/service.h"
+#include "session/sessions.h"
 
 static void
 write_user(struct pl_buf *body, const struct pl_user *user)

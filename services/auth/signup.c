@@ -8,8 +8,8 @@
 #include "handlers.h"
 #include "hasher.h"
 #include "login_limits.h"
-#include "web/reply.h"
-#include "web/service.h"
+#include "http/reply.h"
+#include "http/service.h"
 
 struct signup {
 	struct pl_request *rq; /* holds the bytes of form */

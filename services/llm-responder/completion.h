@@ -22,7 +22,7 @@
 #define RESPONDER_COMPLETION_H
 
 #include "breaker.h"
-#include "bus/shared_limit.h"
+#include "limits/shared_limit.h"
 #include "dialect.h"
 #include "http_post.h"
 #include "proto/trace.h"

@@ -1,12 +1,12 @@
 /*
  * limits: how many LLM replies one sender gets, and one busy user sends, in any
- * minute. All processes share them, through Redis (bus/shared_limit).  Threads: the loop's.
+ * minute. All processes share them, through Redis (limits/shared_limit).  Threads: the loop's.
  */
 #ifndef RESPONDER_LIMITS_H
 #define RESPONDER_LIMITS_H
 
 #include "base/oid.h"
-#include "bus/shared_limit.h"
+#include "limits/shared_limit.h"
 
 struct limits;
 

@@ -1,6 +1,6 @@
 /*
  * ops_server: what an operator asks the responder over HTTP: GET /healthz, /readyz and
- * /metrics, as the other services answer them (web/ops_routes.h). libmicrohttpd speaks the
+ * /metrics, as the other services answer them (http/ops.h). libmicrohttpd speaks the
  * HTTP, on our loop: its own epoll descriptor is one that we watch.
  * Threads: the loop's.
  */

@@ -2,9 +2,9 @@
 
 #include "base/mem.h"
 #include "proto/http_query.h"
-#include "web/reply.h"
-#include "web/service.h"
-#include "web/stream.h"
+#include "http/reply.h"
+#include "http/service.h"
+#include "http/stream.h"
 
 /* A page, or the whole conversation: read and written out on a store thread, in pieces where it
  * is heavy, so that what many slow readers wait for does not fill the memory. */

@@ -12,7 +12,7 @@
 #ifndef MESSAGE_HISTORY_H
 #define MESSAGE_HISTORY_H
 
-#include "web/request.h"
+#include "http/request.h"
 
 #define HISTORY_LIMIT_MAX   200
 #define HISTORY_PAGE_COUNT  200          /* messages read at once */

@@ -3,7 +3,7 @@
 #include "overdue.h"
 #include "send.h"
 #include "tell.h"
-#include "web/service.h"
+#include "http/service.h"
 
 static const struct pl_route routes[] = {
     /* A send does not count as being there: who may send is the question it asks. */

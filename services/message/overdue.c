@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "tell.h"
-#include "web/service.h"
+#include "http/service.h"
 
 #define SWEEP_MS  1000
 #define BATCH_MAX 128

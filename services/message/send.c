@@ -8,10 +8,10 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "bus/wake.h"
-#include "ops/bucket.h"
+#include "limits/bucket.h"
 #include "tell.h"
-#include "web/reply.h"
-#include "web/service.h"
+#include "http/reply.h"
+#include "http/service.h"
 
 struct sending {
 	struct pl_timer patience; /* started while the bus is waited for */

@@ -4,7 +4,7 @@
 
 #include "bus/bus.h"
 #include "store/store_async.h"
-#include "web/request.h"
+#include "http/request.h"
 
 /* A bus that is slow holds an answer up no longer. */
 #define SEND_BUS_PATIENCE_MS PL_REDIS_DEADLINE_MS

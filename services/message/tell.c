@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 #include "bus/events.h"
-#include "web/service.h"
+#include "http/service.h"
 
 struct telling {
 	struct pl_redis_call call;

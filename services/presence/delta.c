@@ -4,7 +4,7 @@
 #include "online_users.h"
 #include "proto/eio_packet.h"
 #include "store/store.h"
-#include "web/service.h"
+#include "http/service.h"
 
 struct change {
 	struct pl_oid user;

@@ -4,8 +4,8 @@
 #include "base/mem.h"
 #include "hub.h"
 #include "typing.h"
-#include "web/service.h"
-#include "web/sessions.h"
+#include "http/service.h"
+#include "session/sessions.h"
 
 /* One read. */
 struct look {

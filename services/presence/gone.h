@@ -1,6 +1,6 @@
 /*
  * gone: users whom another program deleted from the store. Each request asks whether its user is
- * there (web/sessions), but a socket asks once, and may live for days: so the users of the sockets
+ * there (session/sessions), but a socket asks once, and may live for days: so the users of the sockets
  * here are looked for again, all of them once in USER_CHECK_MS, and one who is gone is logged out.
  *
  *   1 to 1000 users      one read in USER_CHECK_MS

@@ -8,7 +8,7 @@
 #include "typing.h"
 #include "proto/sio_packet.h"
 #include "tail.h"
-#include "web/service.h"
+#include "http/service.h"
 
 static struct {
 	struct pl_map users;  /* id -> struct hub_user */

@@ -17,7 +17,7 @@
 #include "loop/loop.h"
 #include "model/message.h"
 #include "seen.h"
-#include "web/sio_server.h"
+#include "sockets/sio_server.h"
 
 #define HUB_SOCKET_ID_LEN PL_EIO_SID_MAX
 

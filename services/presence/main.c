@@ -6,7 +6,7 @@
 #include "tail.h"
 #include "typing.h"
 #include "users.h"
-#include "web/service.h"
+#include "http/service.h"
 
 static const struct pl_route routes[] = {
     {"GET", "/api/users", PL_ROUTE_AUTH | PL_ROUTE_SEEN, presence_users_get, PL_M_NONE},

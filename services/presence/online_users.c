@@ -6,7 +6,7 @@
 #include "delta.h"
 #include "model/message.h"
 #include "sockets.h"
-#include "web/service.h"
+#include "http/service.h"
 
 #define BEHIND_AGAIN_MS  100
 #define CLOCKS_DIFFER_MS 200 /* ours and that of whoever dates messages */

@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "bus/parting.h"
-#include "web/service.h"
+#include "http/service.h"
 
 _Static_assert(RECOVERY_PID_MAX <= PL_PARTING_PID_MAX, "a whole pid is noted");
 

@@ -10,9 +10,9 @@
 #include "online_users.h"
 #include "recovery.h"
 #include "typing.h"
-#include "web/service.h"
-#include "web/sessions.h"
-#include "web/sio_server.h"
+#include "http/service.h"
+#include "session/sessions.h"
+#include "sockets/sio_server.h"
 
 /* For the bus to listen. */
 #define PATIENCE_MS 1500

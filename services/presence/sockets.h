@@ -1,13 +1,13 @@
 /*
  * sockets: the Socket.IO application: who may connect, and what clients may send.
  *
- * Who a socket is comes from the JWT of the handshake request (web/credentials.h), or of auth.token
+ * Who a socket is comes from the JWT of the handshake request (session/credentials.h), or of auth.token
  * in CONNECT, which goes first; never from the query.  Threads: the loop's.
  */
 #ifndef PRESENCE_SOCKETS_H
 #define PRESENCE_SOCKETS_H
 
-#include "web/request.h"
+#include "http/request.h"
 
 void sockets_start(void);
 void sockets_drain(void); /* end all sockets with 1001, spread over DRAIN_SECONDS */

@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "bus/gap.h"
 #include "hub.h"
-#include "web/service.h"
+#include "http/service.h"
 
 #define LATE_MS 700  /* a tick so late means that we stood still */
 #define READ_MS 1000 /* between two reads, where nothing tells of more */

@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "bus/events.h"
 #include "hub.h"
-#include "web/service.h"
+#include "http/service.h"
 
 /* One user typing to another. */
 struct pair {

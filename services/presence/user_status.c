@@ -3,8 +3,8 @@
 
 #include "base/mem.h"
 #include "bus/events.h"
-#include "web/reply.h"
-#include "web/service.h"
+#include "http/reply.h"
+#include "http/service.h"
 
 /* ---- GET ----------------------------------------------------------------------------- */
 

@@ -2,7 +2,7 @@
 #ifndef PRESENCE_USERS_H
 #define PRESENCE_USERS_H
 
-#include "web/request.h"
+#include "http/request.h"
 
 void presence_users_get(struct pl_request *rq);        /* GET /api/users */
 void presence_user_get(struct pl_request *rq);         /* GET /api/users/:id */

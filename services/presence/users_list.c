@@ -2,8 +2,8 @@
 #include "users.h"
 
 #include "base/mem.h"
-#include "web/reply.h"
-#include "web/service.h"
+#include "http/reply.h"
+#include "http/service.h"
 
 #define PAGE_USERS 500
 

@@ -2,7 +2,7 @@
  * err: the ways a call can fail, the same in every layer.
  *
  * A call that can fail in one way returns bool or NULL; in several ways, enum pl_err.
- * Outputs stay untouched on failure. web/reply maps each value to an HTTP answer.
+ * Outputs stay untouched on failure. http/reply maps each value to an HTTP answer.
  */
 #ifndef PL_BASE_ERR_H
 #define PL_BASE_ERR_H

@@ -20,10 +20,10 @@
 #include "ops/settings.h"
 #include "proto/ws_handshake.h"
 #include "support/json_write.h"
-#include "web/reply.h"
-#include "web/service.h"
-#include "web/sio_server.h"
-#include "web/websocket.h"
+#include "http/reply.h"
+#include "http/service.h"
+#include "sockets/sio_server.h"
+#include "sockets/websocket.h"
 
 #define PAYLOAD_BYTES_MAX 1000000
 #define CLIENTS_MAX       10000

@@ -28,12 +28,12 @@ utf8proc\.h             shared/base/utf8\.c
 sodium\.h               shared/(base/(map|mem|random)|auth/(jwt|password))\.c
 openssl/.*              shared/(proto/ws_handshake|redis/script)\.c
 jwt\.h                  shared/auth/jwt\.c
-crypt\.h                shared/auth/password\.c
+crypt\.h                shared/services/auth/password\.c
 hiredis/.*              shared/redis/[a-z_]*\.[ch]
 sqlite3\.h              shared/store/sqlite[a-z_]*\.[ch]
 (mongoc|bson)/.*        shared/store/mongo[a-z_]*\.[ch]
 curl/.*                 services/llm-responder/[a-z_]*\.[ch]
-(kore/)?(kore|http)\.h  (shared/web/[a-z_]*|shared/loop/loop_kore)\.[ch]
+(kore/)?(kore|http)\.h  shared/(http|sockets)/[a-z_]*\.[ch]
 '
 
 fail=0

@@ -17,8 +17,8 @@ define() { # file, name, how many ms its unit has
 	echo "${value:+$((value * $3))}"
 }
 
-idle=$(define shared/web/service.c IDLE_S 1000)
-poll=$(define shared/web/handshakes.c POLL_WAIT_MS 1)
+idle=$(define shared/http/service.c IDLE_S 1000)
+poll=$(define shared/sockets/handshakes.c POLL_WAIT_MS 1)
 kept=$(sed -n 's/^\tkeepalive_timeout \([0-9]*\)s;.*/\1000/p' gateway/upstreams.conf)
 read=$(sed -n 's/^local CONNECT_S.*= [0-9]*, [0-9]*, \([0-9]*\)$/\1000/p' gateway/members.lua)
 

@@ -1,4 +1,4 @@
--- limit_rule: GCRA as in ops/bucket, in microseconds of Redis' clock; up to 2^53 a Lua number is
+-- limit_rule: GCRA as in limits/bucket, in microseconds of Redis' clock; up to 2^53 a Lua number is
 -- exact.
 --
 -- KEYS  1 the bucket

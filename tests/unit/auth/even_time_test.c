@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "auth/even_time.h"
+#include "services/auth/even_time.h"
 
 /* When what began at 1000 and was done at now is answered. */
 static int64_t

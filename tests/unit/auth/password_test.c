@@ -5,7 +5,7 @@
 #include <time.h>
 #include <cmocka.h>
 
-#include "auth/password.h"
+#include "services/auth/password.h"
 #include "base/mem.h"
 
 /* Made by bcryptjs 3: hashSync('correct horse battery', 10). */

@@ -1,0 +1,20 @@
+/*
+ * address: whom a limit by address counts together: one IPv4 address, one IPv6 /64 (a
+ * customer is given at least that much, and could count as 2^64 addresses otherwise).
+ *
+ *   192.0.2.7 -> 192.0.2.7     ::ffff:192.0.2.7 -> 192.0.2.7
+ *   2001:db8:0:1::7 -> 2001:db8:0:1::/64
+ *
+ * Pure: no kore.  Threads: any.
+ */
+#ifndef PL_LIMITS_ADDRESS_H
+#define PL_LIMITS_ADDRESS_H
+
+#include "base/str.h"
+
+#define PL_ADDRESS_GROUP_MAX 64
+
+/* NUL-terminated; what is no address at all is one group, "unknown". */
+void pl_address_group(struct pl_str address, char out[PL_ADDRESS_GROUP_MAX]);
+
+#endif

@@ -1,0 +1,524 @@
+#include "session/sessions.h"
+
+#include <assert.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "session/revoked.h"
+
+#define TICK_MS       1000
+#define USER_KNOWN_MS 5000 /* how long a user's being there is remembered */
+/* Without the bus, revocations are known as of the last read: no token is good on older
+ * news. */
+#define STALE_MS   3000
+#define LEEWAY_S   (2 * PL_JWT_LEEWAY_S) /* more than an expired token gets */
+#define OVERLAP_MS 60000 /* clocks differ, and a commit comes after its time stamp */
+
+_Static_assert(STALE_MS >= 3 * TICK_MS, "one read that fails locks nobody out");
+
+/* A user that exists, or is being looked up. */
+struct known_user {
+	struct pl_oid id;
+	int64_t until_mono_ms;
+	struct lookup *lookup; /* NULL: none under way */
+};
+
+struct check {
+	struct pl_list link;
+	struct pl_jwt_claims claims;
+	void (*on_verdict)(void *arg, enum pl_session_verdict verdict,
+	    const struct pl_jwt_claims *claims);
+	void *arg;
+};
+
+struct lookup {
+	struct pl_store_read_call call;
+	struct pl_sessions *ss;
+	struct pl_oid user;
+	struct pl_list checks; /* wait for it */
+};
+
+/* The read of revocations, one at a time. */
+struct reading {
+	struct pl_store_read_call call;
+	struct pl_revocation_list list;
+	int64_t since_unix_ms;
+	int64_t begun_unix_ms;
+	int64_t begun_mono_ms;
+	bool is_under_way;
+	bool is_wanted; /* again, once this one is done */
+	bool
+	    is_behind_bus; /* begun after the bus was ready: nothing lies between the two */
+};
+
+struct pl_sessions {
+	struct pl_loop *loop;
+	struct pl_store_async *store;
+	struct pl_bus *bus;
+	struct pl_bus_listener listener;
+	struct pl_timer tick;
+	struct pl_revoked revoked;
+	struct pl_map users;
+	struct reading reading;
+	int64_t read_to_unix_ms;    /* 0: never yet */
+	int64_t current_at_mono_ms; /* as of when all revocations were known */
+	bool bus_is_ready;
+	bool bus_tells_all; /* ready, and what came before was read */
+	void (*on_revoked)(void *arg, const struct pl_revocation *r);
+	void *on_revoked_arg;
+};
+
+static int64_t
+unix_now_s(void)
+{
+	return pl_clock_unix_ms() / 1000;
+}
+
+/* ---- the revoked ---- */
+
+static void
+remember_revoked(struct pl_sessions *ss, const struct pl_revocation *r)
+{
+	if (pl_revoked_add(&ss->revoked, r) && ss->on_revoked != NULL)
+		ss->on_revoked(ss->on_revoked_arg, r);
+}
+
+static enum pl_err
+reading_run(struct pl_store_read_call *call, struct pl_store *s)
+{
+	struct reading *r = PL_CONTAINER(call, struct reading, call);
+
+	return pl_store_revocations_since(s, r->since_unix_ms, &r->list);
+}
+
+static void start_reading(struct pl_sessions *ss);
+
+static void
+reading_done(struct pl_store_read_call *call)
+{
+	struct reading *r = PL_CONTAINER(call, struct reading, call);
+	struct pl_sessions *ss = PL_CONTAINER(r, struct pl_sessions, reading);
+
+	r->is_under_way = false;
+	if (call->err == PL_OK) {
+		for (size_t i = 0; i < r->list.count; i++)
+			remember_revoked(ss, &r->list.items[i]);
+		pl_revocation_list_fini(&r->list);
+		ss->read_to_unix_ms = r->begun_unix_ms;
+		ss->current_at_mono_ms = r->begun_mono_ms;
+		if (r->is_behind_bus && ss->bus_is_ready)
+			ss->bus_tells_all = true;
+	}
+	if (r->is_wanted)
+		start_reading(ss);
+}
+
+static void
+start_reading(struct pl_sessions *ss)
+{
+	struct reading *r = &ss->reading;
+
+	r->is_wanted = r->is_under_way;
+	if (r->is_under_way)
+		return;
+	r->call = (struct pl_store_read_call){.run = reading_run, .done = reading_done};
+	r->list = (struct pl_revocation_list){0};
+	r->since_unix_ms = ss->read_to_unix_ms > 0 ? ss->read_to_unix_ms - OVERLAP_MS : 0;
+	r->begun_unix_ms = pl_clock_unix_ms();
+	r->begun_mono_ms = pl_loop_now_ms(ss->loop);
+	r->is_behind_bus = ss->bus_is_ready;
+	/* Where the queue is full, the tick tries again. */
+	r->is_under_way = pl_store_async_read(ss->store, &r->call) == PL_OK;
+}
+
+static bool
+revocations_are_current(const struct pl_sessions *ss)
+{
+	return ss->bus_tells_all ||
+	       (ss->read_to_unix_ms > 0 &&
+		   pl_loop_now_ms(ss->loop) - ss->current_at_mono_ms < STALE_MS);
+}
+
+/* ---- the bus ---- */
+
+static void
+on_message(void *arg, struct pl_str channel, struct pl_str payload)
+{
+	struct pl_revocation r;
+
+	(void)channel;
+	if (pl_event_revoked_parse(payload, &r))
+		remember_revoked(arg, &r);
+}
+
+static void
+on_ready(void *arg, bool is_again)
+{
+	struct pl_sessions *ss = arg;
+
+	(void)is_again;
+	ss->bus_is_ready = true;
+	ss->bus_tells_all = false;
+	start_reading(ss);
+}
+
+static void
+forget_users(struct pl_sessions *ss)
+{
+	int64_t now = pl_loop_now_ms(ss->loop);
+	struct known_user *u;
+
+	for (size_t it = 0; (u = pl_map_next(&ss->users, &it)) != NULL;) {
+		if (u->lookup != NULL || u->until_mono_ms > now)
+			continue;
+		pl_map_del(&ss->users, pl_oid_str(&u->id));
+		pl_mem_free(u);
+	}
+}
+
+static void
+on_tick(struct pl_timer *t)
+{
+	struct pl_sessions *ss = t->arg;
+
+	if (!pl_bus_is_up(ss->bus))
+		ss->bus_is_ready = ss->bus_tells_all = false;
+	/* A bus that goes away takes nothing of what it told: the read that follows has some time. */
+	if (ss->bus_tells_all)
+		ss->current_at_mono_ms = pl_loop_now_ms(ss->loop);
+	else
+		start_reading(ss);
+	forget_users(ss);
+	pl_revoked_forget(&ss->revoked, unix_now_s() - LEEWAY_S);
+	pl_timer_start(ss->loop, t, TICK_MS);
+}
+
+void
+pl_sessions_revoked(struct pl_sessions *ss, const struct pl_revocation *r)
+{
+	struct pl_buf payload;
+
+	remember_revoked(ss, r);
+	pl_buf_init(&payload, 4096);
+	pl_event_revoked_write(&payload, r);
+	pl_bus_publish(ss->bus, PL_STR(PL_CHANNEL_REVOKED), pl_buf_str(&payload), NULL);
+	pl_buf_fini(&payload);
+}
+
+void
+pl_sessions_on_revoked(struct pl_sessions *ss,
+    void (*on_revoked)(void *arg, const struct pl_revocation *r), void *arg)
+{
+	ss->on_revoked = on_revoked;
+	ss->on_revoked_arg = arg;
+}
+
+/* ---- is there such a user ---- */
+
+static enum pl_err
+lookup_run(struct pl_store_read_call *call, struct pl_store *s)
+{
+	struct lookup *l = PL_CONTAINER(call, struct lookup, call);
+	struct pl_user user;
+	enum pl_err err = pl_store_user_by_id(s, &l->user, &user);
+
+	if (err == PL_OK)
+		pl_user_fini(&user);
+	return err;
+}
+
+static enum pl_session_verdict
+verdict_of(const struct pl_sessions *ss, const struct check *check, enum pl_err err)
+{
+	if (err == PL_E_NOT_FOUND || pl_revoked_has(&ss->revoked, &check->claims))
+		return PL_SESSION_BAD_TOKEN;
+	return err == PL_OK ? PL_SESSION_OK : PL_SESSION_UNKNOWN;
+}
+
+static void
+lookup_end(struct lookup *l, enum pl_err err)
+{
+	struct pl_list *link;
+
+	while ((link = pl_list_pop(&l->checks)) != NULL) {
+		struct check *check = PL_CONTAINER(link, struct check, link);
+		enum pl_session_verdict verdict = verdict_of(l->ss, check, err);
+
+		check->on_verdict(check->arg, verdict,
+		    verdict == PL_SESSION_OK ? &check->claims : NULL);
+		pl_mem_free(check);
+	}
+	pl_mem_free(l);
+}
+
+static void
+lookup_done(struct pl_store_read_call *call)
+{
+	struct lookup *l = PL_CONTAINER(call, struct lookup, call);
+	struct pl_sessions *ss = l->ss;
+	struct known_user *u = pl_map_get(&ss->users, pl_oid_str(&l->user));
+
+	u->lookup = NULL;
+	if (call->err == PL_OK) {
+		u->until_mono_ms = pl_loop_now_ms(ss->loop) + USER_KNOWN_MS;
+	} else {
+		pl_map_del(&ss->users, pl_oid_str(&u->id));
+		pl_mem_free(u);
+	}
+	lookup_end(l, call->err);
+}
+
+/* Let check wait for the answer of the store. False: its queue is full. */
+static bool
+look_up(struct pl_sessions *ss, struct known_user *u, struct check *check)
+{
+	struct lookup *l = u->lookup;
+
+	if (l == NULL) {
+		l = pl_mem_zalloc(sizeof(*l));
+		l->ss = ss;
+		l->user = u->id;
+		l->call.run = lookup_run;
+		l->call.done = lookup_done;
+		pl_list_init(&l->checks);
+		if (pl_store_async_read(ss->store, &l->call) != PL_OK) {
+			pl_mem_free(l);
+			return false;
+		}
+		u->lookup = l;
+	}
+	pl_list_push(&l->checks, &check->link);
+	return true;
+}
+
+static struct known_user *
+user_entry(struct pl_sessions *ss, const struct pl_oid *id)
+{
+	struct known_user *u = pl_map_get(&ss->users, pl_oid_str(id));
+
+	if (u == NULL) {
+		u = pl_mem_zalloc(sizeof(*u));
+		u->id = *id;
+		u->until_mono_ms = INT64_MIN;
+		pl_map_put(&ss->users, pl_oid_str(&u->id), u);
+	}
+	return u;
+}
+
+void
+pl_sessions_user_is_gone(struct pl_sessions *ss, const struct pl_oid *user)
+{
+	struct known_user *u = pl_map_get(&ss->users, pl_oid_str(user));
+
+	if (u != NULL)
+		u->until_mono_ms = INT64_MIN;
+}
+
+/* ---- the check ---- */
+
+typedef void verdict_fn(
+    void *arg, enum pl_session_verdict verdict, const struct pl_jwt_claims *claims);
+
+/* claims, of a token that was verified. */
+static void
+check_claims(struct pl_sessions *ss, const struct pl_jwt_claims *claims,
+    verdict_fn *on_verdict, void *arg)
+{
+	struct known_user *u;
+	struct check *check;
+
+	if (pl_revoked_has(&ss->revoked, claims)) {
+		on_verdict(arg, PL_SESSION_BAD_TOKEN, NULL);
+		return;
+	}
+	if (!revocations_are_current(ss)) {
+		on_verdict(arg, PL_SESSION_UNKNOWN, NULL);
+		return;
+	}
+	u = user_entry(ss, &claims->user);
+	if (u->until_mono_ms > pl_loop_now_ms(ss->loop)) {
+		on_verdict(arg, PL_SESSION_OK, claims);
+		return;
+	}
+	check = pl_mem_zalloc(sizeof(*check));
+	*check = (struct check){.claims = *claims, .on_verdict = on_verdict, .arg = arg};
+	if (!look_up(ss, u, check)) {
+		pl_mem_free(check);
+		on_verdict(arg, PL_SESSION_UNKNOWN, NULL);
+	}
+}
+
+void
+pl_sessions_check(
+    struct pl_sessions *ss, struct pl_str token, verdict_fn *on_verdict, void *arg)
+{
+	struct pl_jwt_claims claims;
+	enum pl_err err = pl_jwt_verify(token, unix_now_s(), &claims);
+
+	if (err == PL_OK)
+		check_claims(ss, &claims, on_verdict, arg);
+	else
+		on_verdict(arg,
+		    err == PL_E_TIMEOUT ? PL_SESSION_EXPIRED : PL_SESSION_BAD_TOKEN,
+		    NULL);
+}
+
+/* ---- one of several ---- */
+
+/* Looks at one after the other, each with its own wait for the store. */
+struct choice {
+	struct pl_sessions *ss;
+	const struct pl_credential *found; /* the first that is good; NULL: none yet */
+	size_t next;
+	bool has_expired;
+	verdict_fn *on_verdict;
+	void *arg;
+	size_t count;
+	struct pl_credential items[];
+};
+
+static void
+choice_end(struct choice *ch, enum pl_session_verdict verdict)
+{
+	ch->on_verdict(
+	    ch->arg, verdict, verdict == PL_SESSION_OK ? &ch->found->claims : NULL);
+	pl_mem_free(ch);
+}
+
+/* May this one change what is chosen? */
+static bool
+matters(const struct choice *ch, const struct pl_credential *it)
+{
+	return ch->found == NULL ||
+	       (it->place == ch->found->place &&
+		   !pl_oid_eq(&it->claims.user, &ch->found->claims.user));
+}
+
+static void choice_go_on(struct choice *ch);
+
+static void
+on_looked_at(
+    void *arg, enum pl_session_verdict verdict, const struct pl_jwt_claims *claims)
+{
+	struct choice *ch = arg;
+
+	(void)claims; /* those of the item */
+	if (verdict == PL_SESSION_UNKNOWN) {
+		choice_end(ch, PL_SESSION_UNKNOWN);
+	} else if (verdict != PL_SESSION_OK) {
+		choice_go_on(ch);
+	} else if (ch->found != NULL) {
+		choice_end(ch, PL_SESSION_AMBIGUOUS);
+	} else {
+		ch->found = &ch->items[ch->next - 1];
+		choice_go_on(ch);
+	}
+}
+
+static void
+choice_go_on(struct choice *ch)
+{
+	while (ch->next < ch->count) {
+		const struct pl_credential *it = &ch->items[ch->next++];
+
+		if (!matters(ch, it) || pl_revoked_has(&ch->ss->revoked, &it->claims))
+			continue;
+		if (!pl_jwt_is_over(&it->claims, unix_now_s())) {
+			check_claims(ch->ss, &it->claims, on_looked_at, ch);
+			return;
+		}
+		ch->has_expired = true;
+	}
+	if (ch->found != NULL)
+		choice_end(ch, PL_SESSION_OK);
+	else
+		choice_end(
+		    ch, ch->has_expired ? PL_SESSION_EXPIRED : PL_SESSION_BAD_TOKEN);
+}
+
+void
+pl_sessions_choose(struct pl_sessions *ss, const struct pl_credentials *c,
+    verdict_fn *on_verdict, void *arg)
+{
+	struct choice *ch;
+
+	if (!c->has_token) {
+		on_verdict(arg, PL_SESSION_NO_TOKEN, NULL);
+		return;
+	}
+	ch = pl_mem_zalloc(sizeof(*ch) + c->count * sizeof(ch->items[0]));
+	ch->ss = ss;
+	ch->has_expired = c->has_expired;
+	ch->on_verdict = on_verdict;
+	ch->arg = arg;
+	ch->count = c->count;
+	if (c->count > 0)
+		memcpy(ch->items, c->items, c->count * sizeof(ch->items[0]));
+	choice_go_on(ch);
+}
+
+static bool
+is_revoked(const void *set, const struct pl_jwt_claims *claims)
+{
+	return pl_revoked_has(set, claims);
+}
+
+void
+pl_sessions_drop_revoked(const struct pl_sessions *ss, struct pl_credentials *c)
+{
+	pl_credentials_drop(c, is_revoked, &ss->revoked);
+}
+
+int64_t
+pl_sessions_valid_after(const struct pl_sessions *ss, const struct pl_oid *user)
+{
+	return pl_revoked_valid_after(&ss->revoked, user);
+}
+
+bool
+pl_sessions_are_current(const struct pl_sessions *ss)
+{
+	return revocations_are_current(ss);
+}
+
+/* ---- life ---- */
+
+struct pl_sessions *
+pl_sessions_new(struct pl_loop *loop, struct pl_store_async *store, struct pl_bus *bus)
+{
+	struct pl_sessions *ss = pl_mem_zalloc(sizeof(*ss));
+
+	ss->loop = loop;
+	ss->store = store;
+	ss->bus = bus;
+	pl_revoked_init(&ss->revoked);
+	pl_map_init(&ss->users);
+	ss->listener.on_message = on_message;
+	ss->listener.on_ready = on_ready;
+	ss->listener.arg = ss;
+	pl_bus_subscribe(bus, PL_STR(PL_CHANNEL_REVOKED), &ss->listener);
+	ss->tick.on_fire = on_tick;
+	ss->tick.arg = ss;
+	on_tick(&ss->tick);
+	return ss;
+}
+
+void
+pl_sessions_free(struct pl_sessions *ss)
+{
+	struct known_user *u;
+
+	if (ss == NULL)
+		return;
+	assert(!ss->reading.is_under_way);
+	pl_bus_unsubscribe(ss->bus, &ss->listener);
+	pl_timer_stop(ss->loop, &ss->tick);
+	pl_revoked_fini(&ss->revoked);
+	for (size_t it = 0; (u = pl_map_next(&ss->users, &it)) != NULL;)
+		pl_mem_free(u);
+	pl_map_fini(&ss->users);
+	pl_mem_free(ss);
+}

@@ -1,0 +1,103 @@
+#include "sockets/handshakes.h"
+
+#include "base/mem.h"
+#include "http/reply.h"
+
+/* The gateway asks another process where a polling GET has no answer after 4 s. Who opens a
+ * WebSocket waits for longer: a stock client for 20 s. */
+#define POLL_WAIT_MS 3000
+#define WS_WAIT_MS   15000
+
+/* One in line. */
+struct handshake {
+	struct pl_turn turn;
+	struct pl_handshakes *all;
+	struct pl_request *rq;
+	bool is_websocket;
+};
+
+static struct pl_request *
+handshake_free(struct handshake *one)
+{
+	struct pl_request *rq = one->rq;
+
+	rq->on_gone = NULL;
+	pl_mem_free(one);
+	return rq;
+}
+
+static void
+on_turn(struct pl_pace *pace, struct pl_turn *turn)
+{
+	struct handshake *one = PL_CONTAINER(turn, struct handshake, turn);
+	struct pl_handshakes *h = one->all;
+	bool is_websocket = one->is_websocket;
+
+	(void)pace;
+	h->begin(h->arg, handshake_free(one), is_websocket);
+}
+
+static void
+on_gone(struct pl_request *rq)
+{
+	struct handshake *one = rq->arg;
+
+	pl_pace_leave(&one->all->pace, &one->turn);
+	pl_reply_problem(handshake_free(one), PL_PROBLEM_BUSY); /* to nobody: ends it */
+}
+
+static void
+refuse(struct handshake *one)
+{
+	pl_reply_retry(handshake_free(one), PL_PROBLEM_BUSY, PL_HANDSHAKES_AGAIN_MS);
+}
+
+void
+pl_handshakes_init(struct pl_handshakes *h, struct pl_loop *loop, int64_t per_second,
+    void (*begin)(void *arg, struct pl_request *rq, bool is_websocket), void *arg)
+{
+	*h = (struct pl_handshakes){.begin = begin, .arg = arg};
+	pl_pace_init(&h->pace, loop, per_second, on_turn);
+}
+
+void
+pl_handshakes_fini(struct pl_handshakes *h)
+{
+	pl_handshakes_turn_away(h);
+	pl_pace_fini(&h->pace);
+}
+
+void
+pl_handshakes_take(struct pl_handshakes *h, struct pl_request *rq, bool is_websocket)
+{
+	int64_t limit_ms = is_websocket ? WS_WAIT_MS : POLL_WAIT_MS;
+	struct handshake *one;
+
+	if (pl_pace_begin(&h->pace)) {
+		h->begin(h->arg, rq, is_websocket);
+		return;
+	}
+	one = pl_mem_alloc(sizeof(*one));
+	*one = (struct handshake){.all = h, .rq = rq, .is_websocket = is_websocket};
+	if (!pl_pace_wait(&h->pace, &one->turn, limit_ms)) {
+		refuse(one);
+		return;
+	}
+	rq->arg = one;
+	rq->on_gone = on_gone;
+}
+
+void
+pl_handshakes_turn_away(struct pl_handshakes *h)
+{
+	struct pl_turn *turn;
+
+	while ((turn = pl_pace_pop(&h->pace)) != NULL)
+		refuse(PL_CONTAINER(turn, struct handshake, turn));
+}
+
+size_t
+pl_handshakes_waiting(const struct pl_handshakes *h)
+{
+	return h->pace.waiting;
+}

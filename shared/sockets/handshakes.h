@@ -1,0 +1,35 @@
+/*
+ * handshakes: requests that begin a session, at an even pace (limits/pace).
+ *
+ *   take ──► begins now
+ *     └────► stands in line ──► begins in its turn
+ *                          └──► its client gave up, or it is turned away
+ *     └────► 503, where the line is too long for its transport
+ *
+ * Threads: the loop's.
+ */
+#ifndef PL_SOCKETS_HANDSHAKES_H
+#define PL_SOCKETS_HANDSHAKES_H
+
+#include "limits/pace.h"
+#include "http/request.h"
+
+#define PL_HANDSHAKES_AGAIN_MS 1000 /* when to come again, for Retry-After */
+
+struct pl_handshakes {
+	struct pl_pace pace;
+	void (*begin)(void *arg, struct pl_request *rq, bool is_websocket);
+	void *arg;
+};
+
+/* per_second 0: all begin at once. begin answers rq, in pl_handshakes_take() or later. */
+void pl_handshakes_init(struct pl_handshakes *h, struct pl_loop *loop, int64_t per_second,
+    void (*begin)(void *arg, struct pl_request *rq, bool is_websocket), void *arg);
+void pl_handshakes_fini(struct pl_handshakes *h); /* turns all away */
+void pl_handshakes_take(
+    struct pl_handshakes *h, struct pl_request *rq, bool is_websocket);
+/* Whoever waits gets 503: another process has room sooner. */
+void pl_handshakes_turn_away(struct pl_handshakes *h);
+size_t pl_handshakes_waiting(const struct pl_handshakes *h);
+
+#endif

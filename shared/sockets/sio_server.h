@@ -1,0 +1,91 @@
+/*
+ * sio_server: Socket.IO, or bare Engine.IO, over HTTP and WebSocket on kore: the sessions of
+ * one process, and their transports. The protocol is proto/sio_conn or proto/eio_session;
+ * this ties it to requests, sockets and timers. presence and the conformance server are made
+ * of it.
+ *
+ *   GET, POST /socket.io/?...  ──►  pl_sio_server_handle()  ──►  struct pl_sio_client
+ *                                                                 conn    the protocol
+ *                                                                 poll    the waiting GET
+ *                                                                 ws      its WebSocket
+ *
+ * Whatever is sent goes out after the current callback, many clients at most
+ * PL_SIO_FLUSH_MAX a turn of the loop, so that telling everybody never holds up the rest.
+ *
+ * A client that closes by POST gets 20 ms for the GET that should wait for the end and may come
+ * behind, on its own connection. A WebSocket for a session that has one is let in and closed.
+ * Threads: the loop's.
+ */
+#ifndef PL_SOCKETS_SIO_SERVER_H
+#define PL_SOCKETS_SIO_SERVER_H
+
+#include "loop/loop.h"
+#include "proto/sio_conn.h"
+#include "limits/half_open.h"
+#include "http/request.h"
+
+#define PL_SIO_FLUSH_MAX 500
+
+struct pl_sio_server;
+struct pl_websocket;
+struct pl_sio_goodbye;
+
+struct pl_sio_client {
+	struct pl_sio_conn conn; /* of bare Engine.IO only conn.eio */
+	void *app_data;          /* the application's */
+	/* inside */
+	struct pl_sio_server *server;
+	struct pl_request *poll;
+	struct pl_websocket *ws;
+	struct pl_sio_goodbye *goodbye; /* a POST of "1" that waits for a GET, or NULL */
+	struct pl_timer timer;
+	struct pl_list dirty;
+	struct pl_half_open half_open; /* until its first CONNECT was accepted */
+	bool has_ended;                /* on_end was called */
+};
+
+struct pl_sio_server_config {
+	const struct pl_sio_settings *settings;
+	const struct pl_sio_app *app;
+	/* Instead of app: bare Engine.IO, with settings->eio. */
+	const struct pl_eio_events *eio_events;
+	const char *sid_prefix; /* "p1.": names the process; "" for none */
+	bool allows_any_origin; /* CORS `*`; never with credentials */
+	size_t clients_max;     /* beyond it: 503 */
+	/* More wait for their turn, or get 503; 0: no limit. */
+	int64_t handshakes_per_second;
+	/* A handshake came: copy what is wanted of rq. May be NULL. */
+	void (*on_open)(struct pl_sio_client *c, struct pl_request *rq);
+	/* May this request use this session, which has not ended? NULL: yes. */
+	bool (*may_use)(struct pl_sio_client *c, struct pl_request *rq);
+	/* The session is over: once, the last call. May be NULL. */
+	void (*on_end)(struct pl_sio_client *c, enum pl_eio_reason reason);
+};
+
+struct pl_sio_server *pl_sio_server_new(
+    struct pl_loop *loop, const struct pl_sio_server_config *config);
+void pl_sio_server_free(struct pl_sio_server *s); /* ends all sessions at once */
+size_t pl_sio_server_count(const struct pl_sio_server *s);
+/* Whoever waits for his turn gets 503: another process has room for him sooner. */
+void pl_sio_server_turn_away(struct pl_sio_server *s);
+/* Handshakes that wait for their turn. */
+size_t pl_sio_server_waiting(const struct pl_sio_server *s);
+/* Is more due to clients than goes out in a turn? What can wait should, then: a client whose
+ * queue grows past its bound by that is put out, and was not slow. */
+bool pl_sio_server_is_behind(const struct pl_sio_server *s);
+/* Walk all sessions in no order; as pl_map_next(). */
+struct pl_sio_client *pl_sio_server_next(const struct pl_sio_server *s, size_t *it);
+/* Serve one request, whose origin was checked. */
+void pl_sio_server_handle(struct pl_sio_server *s, struct pl_request *rq);
+
+static inline struct pl_sio_client *
+pl_sio_client_of(struct pl_sio_conn *conn)
+{
+	return PL_CONTAINER(conn, struct pl_sio_client, conn);
+}
+
+/* Something was queued on, or done to, this client's conn outside its own callbacks: let
+ * it out. (Inside them it happens by itself.) */
+void pl_sio_client_touch(struct pl_sio_client *c);
+
+#endif

@@ -1,0 +1,363 @@
+#include "sockets/tcp.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "proto/eio_queue.h"
+#include "http/exchange.h"
+
+#define PROTO_TAKEN     210 /* kore leaves connections of an unknown protocol alone */
+#define READ_BYTES      65536
+#define READS_MAX       16                    /* then the others get their turn */
+#define SEND_BUFFER     (256 * 1024)          /* the kernel's share of a slow reader */
+#define QUEUE_BYTES_MAX ((size_t)1024 * 1024) /* where SEND_QUEUE_BYTES_MAX is not read */
+
+enum socket_state {
+	OPEN,
+	FINISHING, /* the queue goes out, then LINGERING; what the peer sends is dropped */
+	LINGERING, /* we have closed our side, and wait for the peer to close its own: with
+		      unread bytes a close() would be a reset, and lose what we sent */
+	CLOSING,   /* on_closed is due */
+};
+
+struct pl_socket {
+	enum socket_state state;
+	struct connection *c;
+	const struct pl_socket_ops *ops;
+	void *arg;
+	struct pl_eio_queue
+	    queue;   /* what the kernel has not taken: frames, and parts of them */
+	size_t sent; /* of the queue's first */
+	struct pl_timer timer; /* no progress; LINGERING: the peer's close */
+	struct pl_task task;   /* read on, or close */
+};
+
+static void on_event(void *arg, int error);
+
+/* ---- the end ---- */
+
+/* The last step, whoever closes: kore calls it from kore_connection_disconnect(). */
+static void
+on_disconnect(struct connection *c)
+{
+	struct pl_socket *s = c->hdlr_extra;
+
+	c->hdlr_extra = NULL; /* kore would free it */
+	pl_timer_stop(pl_app.loop, &s->timer);
+	pl_loop_unpost(pl_app.loop, &s->task);
+	pl_eio_queue_clear(&s->queue);
+	s->ops->on_closed(s->arg);
+	pl_mem_free(s);
+}
+
+void
+pl_socket_close(struct pl_socket *s)
+{
+	if (s->state == CLOSING)
+		return;
+	s->state = CLOSING;
+	pl_loop_unpost(pl_app.loop, &s->task);
+	pl_loop_post(pl_app.loop, &s->task);
+}
+
+static void
+on_task(struct pl_task *task)
+{
+	struct pl_socket *s = PL_CONTAINER(task, struct pl_socket, task);
+
+	if (s->state == CLOSING)
+		kore_connection_disconnect(s->c);
+	else
+		on_event(s->c, 0);
+}
+
+static void
+on_timer(struct pl_timer *t)
+{
+	struct pl_socket *s = t->arg;
+
+	kore_connection_disconnect(s->c);
+}
+
+static void
+linger(struct pl_socket *s)
+{
+	s->state = LINGERING;
+	shutdown(s->c->fd, SHUT_WR);
+	pl_timer_start(pl_app.loop, &s->timer, PL_SOCKET_LINGER_MS);
+}
+
+void
+pl_socket_finish(struct pl_socket *s)
+{
+	if (s->state != OPEN)
+		return;
+	s->state = FINISHING;
+	if (pl_socket_queued(s) == 0)
+		linger(s);
+}
+
+/* ---- sending ---- */
+
+size_t
+pl_socket_queued(const struct pl_socket *s)
+{
+	return s->queue.bytes - s->sent;
+}
+
+static size_t
+queue_limit(void)
+{
+	return pl_settings.send_queue_bytes_max > 0
+		   ? (size_t)pl_settings.send_queue_bytes_max
+		   : QUEUE_BYTES_MAX;
+}
+
+/* What the kernel takes of parts: 0 for none now; -1 where the connection is broken. */
+static ssize_t
+send_parts(struct pl_socket *s, struct iovec *parts, size_t count)
+{
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
+	ssize_t n;
+
+	do
+		n = sendmsg(s->c->fd, &message, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+		s->c->evt.flags &= ~KORE_EVENT_WRITE;
+		return 0;
+	}
+	return n;
+}
+
+static struct iovec
+part_of(struct pl_str bytes)
+{
+	/* sendmsg() only reads; its struct serves recvmsg() too. */
+	union {
+		const char *in;
+		void *out;
+	} base = {.in = bytes.ptr};
+
+	return (struct iovec){base.out, bytes.len};
+}
+
+/* Queue what the kernel did not take of a part. What it took in part is the first in the
+ * queue. */
+static void
+queue_rest(struct pl_socket *s, const struct pl_socket_part *part, size_t *taken)
+{
+	struct pl_str bytes = part->bytes;
+	size_t skip = *taken < bytes.len ? *taken : bytes.len;
+	struct pl_eio_item item = {0};
+
+	*taken -= skip;
+	if (skip == bytes.len)
+		return;
+	if (part->shared == NULL) {
+		item.packet = pl_ref_new(bytes.ptr + skip, bytes.len - skip);
+	} else {
+		item.packet = pl_ref(part->shared);
+		if (skip > 0)
+			s->sent = skip;
+	}
+	pl_eio_queue_push(&s->queue, item);
+}
+
+/* As send_parts(), of what has not been queued. */
+static ssize_t
+send_now(struct pl_socket *s, const struct pl_socket_part *parts, size_t count)
+{
+	struct iovec list[PL_SOCKET_PARTS_MAX];
+
+	assert(count <= PL_SOCKET_PARTS_MAX);
+	for (size_t i = 0; i < count; i++)
+		list[i] = part_of(parts[i].bytes);
+	return send_parts(s, list, count);
+}
+
+bool
+pl_socket_send(struct pl_socket *s, const struct pl_socket_part *parts, size_t count)
+{
+	size_t before = pl_socket_queued(s), taken = 0;
+
+	if (s->state != OPEN)
+		return false;
+	if (before > queue_limit()) {
+		pl_log_info("slow reader cut off", PL_L_INT("queued_bytes", before));
+		pl_socket_close(s);
+		return false;
+	}
+	if (before == 0) {
+		ssize_t n = send_now(s, parts, count);
+
+		if (n < 0) {
+			pl_socket_close(s);
+			return false;
+		}
+		taken = (size_t)n;
+	}
+	for (size_t i = 0; i < count; i++)
+		queue_rest(s, &parts[i], &taken);
+	if (before == 0 && pl_socket_queued(s) > 0)
+		pl_timer_start(pl_app.loop, &s->timer, PL_SOCKET_STALL_MS);
+	return true;
+}
+
+static void
+queue_taken(struct pl_socket *s, size_t taken)
+{
+	struct pl_eio_item item;
+
+	s->sent += taken;
+	if (s->sent < pl_eio_queue_peek(&s->queue)->packet->len)
+		return;
+	s->sent = 0;
+	(void)pl_eio_queue_pop(&s->queue, &item);
+	pl_ref_drop(item.packet);
+}
+
+/* Send what is queued; false once the connection is broken. */
+static bool
+flush(struct pl_socket *s)
+{
+	size_t before = pl_socket_queued(s);
+	const struct pl_eio_item *first;
+
+	while ((first = pl_eio_queue_peek(&s->queue)) != NULL) {
+		struct iovec part = part_of(pl_str_n(
+		    first->packet->data + s->sent, first->packet->len - s->sent));
+		ssize_t n = send_parts(s, &part, 1);
+
+		if (n < 0)
+			return false;
+		if (n == 0)
+			break;
+		queue_taken(s, (size_t)n);
+	}
+	if (before == 0 || pl_socket_queued(s) == before)
+		return true;
+	if (pl_socket_queued(s) > 0) {
+		pl_timer_start(pl_app.loop, &s->timer, PL_SOCKET_STALL_MS);
+		return true;
+	}
+	pl_timer_stop(pl_app.loop, &s->timer);
+	if (s->state == FINISHING)
+		linger(s);
+	else if (s->state == OPEN)
+		s->ops->on_writable(s->arg);
+	return true;
+}
+
+/* ---- receiving ---- */
+
+/* Read until there is no more; false once the peer has closed or the connection is broken.
+ * kore tells once of new bytes (edge-triggered), so none may be left. */
+static bool
+read_all(struct pl_socket *s, bool is_ending)
+{
+	static char data[READ_BYTES];
+
+	for (int i = 0; i < READS_MAX && s->state != CLOSING; i++) {
+		ssize_t n = recv(s->c->fd, data, sizeof(data), 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+			s->c->evt.flags &= ~KORE_EVENT_READ;
+			return true;
+		}
+		if (n <= 0)
+			return false;
+		if (s->state == OPEN)
+			s->ops->on_data(s->arg, data, (size_t)n);
+		if ((size_t)n < sizeof(data) && !is_ending) {
+			s->c->evt.flags &= ~KORE_EVENT_READ;
+			return true;
+		}
+	}
+	if (s->state != CLOSING) {
+		pl_loop_unpost(pl_app.loop, &s->task);
+		pl_loop_post(pl_app.loop, &s->task);
+	}
+	return true;
+}
+
+static void
+on_event(void *arg, int error)
+{
+	struct connection *c = arg;
+	struct pl_socket *s = c->hdlr_extra;
+	bool is_alive = true;
+
+	if (c->state == CONN_STATE_DISCONNECTING || s == NULL || s->state == CLOSING)
+		return;
+	/* Bytes before the bad news: a last message comes together with its end. */
+	if (c->evt.flags & KORE_EVENT_READ)
+		is_alive = read_all(s, error != 0);
+	if (s->state == CLOSING)
+		return;
+	if (is_alive && (c->evt.flags & KORE_EVENT_WRITE))
+		is_alive = flush(s);
+	if (!is_alive && s->state != CLOSING)
+		kore_connection_disconnect(c);
+}
+
+/* ---- the take-over ---- */
+
+static int
+unused_handle(struct connection *c)
+{
+	(void)c;
+	return KORE_RESULT_OK;
+}
+
+static void
+detach_from_http(struct connection *c)
+{
+	c->proto = PROTO_TAKEN;
+	c->evt.handle = on_event;
+	c->handle = unused_handle;
+	c->disconnect = on_disconnect;
+	c->http_timeout = 0;
+	kore_connection_stop_idletimer(c);
+	if (c->rnb != NULL) {
+		kore_free(c->rnb->buf);
+		kore_pool_put(&nb_pool, c->rnb);
+		c->rnb = NULL;
+	}
+}
+
+struct pl_socket *
+pl_socket_take(struct pl_request *rq, const struct pl_socket_ops *ops, void *arg)
+{
+	struct connection *c = pl_exchange_connection(rq);
+	int buffer = SEND_BUFFER;
+	struct pl_socket *s;
+
+	if (c == NULL) {
+		pl_exchange_end(rq);
+		return NULL;
+	}
+	s = pl_mem_zalloc(sizeof(*s));
+	s->c = c;
+	s->ops = ops;
+	s->arg = arg;
+	s->timer.on_fire = on_timer;
+	s->timer.arg = s;
+	s->task.run = on_task;
+	pl_list_init(&s->task.link);
+	detach_from_http(c);
+	c->hdlr_extra = s;
+	setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
+	pl_exchange_of(rq)->req->status = HTTP_STATUS_SWITCHING_PROTOCOLS;
+	pl_exchange_end(rq);
+	/* What came early was announced already: look for it. */
+	c->evt.flags |= KORE_EVENT_READ;
+	pl_loop_post(pl_app.loop, &s->task);
+	return s;
+}
