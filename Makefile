@@ -173,6 +173,8 @@ build/fuzz/fuzz_llm: $(addprefix build/fuzz/,$(RESPONDER_PURE))
 build/fuzz/fuzz_offset: build/fuzz/services/presence/seen.o
 
 $(filter $B/tests/unit/presence/%,$(UNIT_BIN)): $B/services/presence/seen.o
+$(filter $B/tests/unit/auth/%,$(UNIT_BIN)): $(addprefix $B/services/auth/,even_time.o password.o)
+$B/tests/unit/http/router_test: $B/shared/http/router.o
 
 # The stand-in for MongoDB that tests run against.
 MONGO_MADE_OF := $(addprefix tests/support/mongo/,prepare.sh pom.xml Launcher.java)

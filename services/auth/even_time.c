@@ -1,7 +1,7 @@
 #include "even_time.h"
 
 int64_t
-pl_even_time_left(int64_t began_mono_ms, int64_t now_mono_ms, int64_t period_ms)
+even_time_left(int64_t began_mono_ms, int64_t now_mono_ms, int64_t period_ms)
 {
 	int64_t took_ms = now_mono_ms - began_mono_ms;
 

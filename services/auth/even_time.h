@@ -15,6 +15,6 @@
 #include <stdint.h>
 
 /* Milliseconds from now on, 0 to period_ms; period_ms is 1 or more. */
-int64_t pl_even_time_left(int64_t began_mono_ms, int64_t now_mono_ms, int64_t period_ms);
+int64_t even_time_left(int64_t began_mono_ms, int64_t now_mono_ms, int64_t period_ms);
 
 #endif

@@ -19,9 +19,9 @@ run(struct pl_job *job, void *thread_state)
 
 	(void)thread_state;
 	if (h->is_login)
-		h->matches = pl_password_verify(h->password, h->stored, &needs_fresh);
+		h->matches = password_verify(h->password, h->stored, &needs_fresh);
 	if (needs_fresh)
-		h->fresh = pl_password_hash(h->password);
+		h->fresh = password_hash(h->password);
 }
 
 static void
@@ -43,12 +43,12 @@ auth_hasher_start(void)
 	    .queue_max = AUTH_HASHER_QUEUE_MAX,
 	};
 
-	if (pl_password_init() != PL_OK) {
+	if (password_init() != PL_OK) {
 		pl_log_error("password hashing could not be started, giving up");
 		abort();
 	}
 	pl_log_info("password hashes were timed, failed logins wait",
-	    PL_L_INT("period_ms", pl_password_period_ms()));
+	    PL_L_INT("period_ms", password_period_ms()));
 	pool = pl_offload_new(pl_app.loop, &config);
 }
 

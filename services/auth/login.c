@@ -85,8 +85,8 @@ refuse(struct pl_timer *t)
 static void
 refuse_in_time(struct login *l)
 {
-	int64_t left_ms = pl_even_time_left(
-	    l->began_mono_ms, pl_loop_now_ms(pl_app.loop), pl_password_period_ms());
+	int64_t left_ms = even_time_left(
+	    l->began_mono_ms, pl_loop_now_ms(pl_app.loop), password_period_ms());
 
 	l->refusal.on_fire = refuse;
 	l->refusal.arg = l;

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 
-#define MEMORY_BYTES    ((size_t)PL_PASSWORD_MEMORY_KIB * 1024)
+#define MEMORY_BYTES    ((size_t)PASSWORD_MEMORY_KIB * 1024)
 #define BCRYPT_LEN      60 /* "$2b$10$", 22 characters of salt, 31 of hash */
 #define BCRYPT_COST_MAX 14 /* about a second; a row that asks for more is not believed */
 
@@ -33,12 +33,12 @@ used_ns(void)
 static bool
 argon2_hash(const char *password, size_t len, char out[crypto_pwhash_STRBYTES])
 {
-	return crypto_pwhash_str_alg(out, password, len, PL_PASSWORD_PASSES, MEMORY_BYTES,
+	return crypto_pwhash_str_alg(out, password, len, PASSWORD_PASSES, MEMORY_BYTES,
 		   crypto_pwhash_ALG_ARGON2ID13) == 0;
 }
 
 char *
-pl_password_hash(struct pl_str password)
+password_hash(struct pl_str password)
 {
 	char text[crypto_pwhash_STRBYTES], *hash = NULL, *nfc;
 	size_t len;
@@ -99,12 +99,12 @@ argon2_verify(const char *nfc, size_t len, const char *hash, bool *is_outdated)
 	if (crypto_pwhash_str_verify(hash, nfc, len) != 0)
 		return false;
 	*is_outdated =
-	    crypto_pwhash_str_needs_rehash(hash, PL_PASSWORD_PASSES, MEMORY_BYTES) != 0;
+	    crypto_pwhash_str_needs_rehash(hash, PASSWORD_PASSES, MEMORY_BYTES) != 0;
 	return true;
 }
 
 bool
-pl_password_verify(struct pl_str password, const char *hash, bool *needs_rehash)
+password_verify(struct pl_str password, const char *hash, bool *needs_rehash)
 {
 	bool is_outdated = false, ok;
 	size_t len;
@@ -147,7 +147,7 @@ time_hashes(void)
 }
 
 enum pl_err
-pl_password_init(void)
+password_init(void)
 {
 	char random[16];
 
@@ -161,7 +161,7 @@ pl_password_init(void)
 }
 
 int64_t
-pl_password_period_ms(void)
+password_period_ms(void)
 {
 	return period_ms;
 }

@@ -3,9 +3,9 @@
  * bcrypt hashes that the MERN app stored are verified (libxcrypt). Passwords are brought to
  * NFC first, so that one typed on another keyboard is the same. How long a check takes tells the
  * kind of the hash, and so whether there is such a user: an answer that says no waits for the end
- * of a period of pl_password_period_ms() (even_time.h).
+ * of a period of password_period_ms() (even_time.h).
  * All calls take tens of milliseconds and 19 MiB: never on the event loop.
- * Threads: any; pl_password_init() once at start.
+ * Threads: any; password_init() once at start.
  */
 #ifndef PL_AUTH_PASSWORD_H
 #define PL_AUTH_PASSWORD_H
@@ -13,20 +13,20 @@
 #include "base/err.h"
 #include "base/str.h"
 
-#define PL_PASSWORD_MEMORY_KIB 19456 /* OWASP: argon2id m=19 MiB, t=2, p=1 */
-#define PL_PASSWORD_PASSES     2
+#define PASSWORD_MEMORY_KIB 19456 /* OWASP: argon2id m=19 MiB, t=2, p=1 */
+#define PASSWORD_PASSES     2
 
 /* Also makes the dummy hash, and times one hash of each kind. */
-enum pl_err pl_password_init(void) PL_MUST_CHECK;
+enum pl_err password_init(void) PL_MUST_CHECK;
 /* Longer than any check takes on an idle processor: argon2id, and bcrypt up to a cost of 12. */
-int64_t pl_password_period_ms(void);
+int64_t password_period_ms(void);
 
 /* A new argon2id hash, NUL-terminated, for the caller to pl_mem_free(); NULL where memory is
  * out or the password is not UTF-8. */
-char *pl_password_hash(struct pl_str password);
+char *password_hash(struct pl_str password);
 
 /* Does password match hash? hash NULL (no such user): does an argon2id check and says no. Sets
  * *needs_rehash (may be NULL) where it matched and the hash is not of today's kind and cost. */
-bool pl_password_verify(struct pl_str password, const char *hash, bool *needs_rehash);
+bool password_verify(struct pl_str password, const char *hash, bool *needs_rehash);
 
 #endif

@@ -9,7 +9,7 @@
 #include "base/url.h"
 #include "ops/metrics.h"
 #include "ops/settings.h"
-#include "ops/health.h"
+#include "health/health.h"
 
 #define CONNECTIONS_MAX   32
 #define CONNECTION_IDLE_S 10

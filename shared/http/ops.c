@@ -2,7 +2,7 @@
 
 #include "ops/metrics.h"
 #include "http/exchange.h"
-#include "ops/health.h"
+#include "health/health.h"
 #include "http/reply.h"
 #include "http/service.h"
 #include "session/sessions.h"

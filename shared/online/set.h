@@ -14,15 +14,18 @@
 _Static_assert(PL_ONLINE_LEASE_MS > PL_REDIS_RECONNECT_MOST_MS + 2 * PL_ONLINE_RENEW_MS,
     "a process that lost Redis for a moment is back before its users count as gone");
 _Static_assert(PL_ANNOUNCEMENT_LEASE_MS < PL_ONLINE_LEASE_MS,
-    "the gateway turns from a dead process before its users count as gone: they come back");
+    "the gateway turns from a dead process before its users count as gone: they come "
+    "back");
 
 struct pl_online_set;
 
 /* user, borrowed, came online or went, over all processes. Called while the set is changed,
  * also from pl_online_set_join() and pl_online_set_leave(): it must only take note. */
-typedef void pl_online_set_on_change(void *arg, const struct pl_oid *user, bool is_online);
+typedef void pl_online_set_on_change(
+    void *arg, const struct pl_oid *user, bool is_online);
 struct pl_online_set *pl_online_set_new(struct pl_loop *loop, struct pl_redis *redis,
-    struct pl_bus *bus, const char *process, pl_online_set_on_change *on_change, void *arg);
+    struct pl_bus *bus, const char *process, pl_online_set_on_change *on_change,
+    void *arg);
 void pl_online_set_free(struct pl_online_set *set);
 /* The first socket of a user came, or the last one went, on this process. */
 void pl_online_set_join(struct pl_online_set *set, const struct pl_oid *user);

@@ -24,10 +24,10 @@ enum socket_state {
 	CLOSING,   /* on_closed is due */
 };
 
-struct pl_socket {
+struct pl_tcp {
 	enum socket_state state;
 	struct connection *c;
-	const struct pl_socket_ops *ops;
+	const struct pl_tcp_ops *ops;
 	void *arg;
 	struct pl_eio_queue
 	    queue;   /* what the kernel has not taken: frames, and parts of them */
@@ -44,7 +44,7 @@ static void on_event(void *arg, int error);
 static void
 on_disconnect(struct connection *c)
 {
-	struct pl_socket *s = c->hdlr_extra;
+	struct pl_tcp *s = c->hdlr_extra;
 
 	c->hdlr_extra = NULL; /* kore would free it */
 	pl_timer_stop(pl_app.loop, &s->timer);
@@ -55,7 +55,7 @@ on_disconnect(struct connection *c)
 }
 
 void
-pl_socket_close(struct pl_socket *s)
+pl_tcp_close(struct pl_tcp *s)
 {
 	if (s->state == CLOSING)
 		return;
@@ -67,7 +67,7 @@ pl_socket_close(struct pl_socket *s)
 static void
 on_task(struct pl_task *task)
 {
-	struct pl_socket *s = PL_CONTAINER(task, struct pl_socket, task);
+	struct pl_tcp *s = PL_CONTAINER(task, struct pl_tcp, task);
 
 	if (s->state == CLOSING)
 		kore_connection_disconnect(s->c);
@@ -78,33 +78,33 @@ on_task(struct pl_task *task)
 static void
 on_timer(struct pl_timer *t)
 {
-	struct pl_socket *s = t->arg;
+	struct pl_tcp *s = t->arg;
 
 	kore_connection_disconnect(s->c);
 }
 
 static void
-linger(struct pl_socket *s)
+linger(struct pl_tcp *s)
 {
 	s->state = LINGERING;
 	shutdown(s->c->fd, SHUT_WR);
-	pl_timer_start(pl_app.loop, &s->timer, PL_SOCKET_LINGER_MS);
+	pl_timer_start(pl_app.loop, &s->timer, PL_TCP_LINGER_MS);
 }
 
 void
-pl_socket_finish(struct pl_socket *s)
+pl_tcp_finish(struct pl_tcp *s)
 {
 	if (s->state != OPEN)
 		return;
 	s->state = FINISHING;
-	if (pl_socket_queued(s) == 0)
+	if (pl_tcp_queued(s) == 0)
 		linger(s);
 }
 
 /* ---- sending ---- */
 
 size_t
-pl_socket_queued(const struct pl_socket *s)
+pl_tcp_queued(const struct pl_tcp *s)
 {
 	return s->queue.bytes - s->sent;
 }
@@ -119,7 +119,7 @@ queue_limit(void)
 
 /* What the kernel takes of parts: 0 for none now; -1 where the connection is broken. */
 static ssize_t
-send_parts(struct pl_socket *s, struct iovec *parts, size_t count)
+send_parts(struct pl_tcp *s, struct iovec *parts, size_t count)
 {
 	struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
 	ssize_t n;
@@ -149,7 +149,7 @@ part_of(struct pl_str bytes)
 /* Queue what the kernel did not take of a part. What it took in part is the first in the
  * queue. */
 static void
-queue_rest(struct pl_socket *s, const struct pl_socket_part *part, size_t *taken)
+queue_rest(struct pl_tcp *s, const struct pl_tcp_part *part, size_t *taken)
 {
 	struct pl_str bytes = part->bytes;
 	size_t skip = *taken < bytes.len ? *taken : bytes.len;
@@ -170,46 +170,46 @@ queue_rest(struct pl_socket *s, const struct pl_socket_part *part, size_t *taken
 
 /* As send_parts(), of what has not been queued. */
 static ssize_t
-send_now(struct pl_socket *s, const struct pl_socket_part *parts, size_t count)
+send_now(struct pl_tcp *s, const struct pl_tcp_part *parts, size_t count)
 {
-	struct iovec list[PL_SOCKET_PARTS_MAX];
+	struct iovec list[PL_TCP_PARTS_MAX];
 
-	assert(count <= PL_SOCKET_PARTS_MAX);
+	assert(count <= PL_TCP_PARTS_MAX);
 	for (size_t i = 0; i < count; i++)
 		list[i] = part_of(parts[i].bytes);
 	return send_parts(s, list, count);
 }
 
 bool
-pl_socket_send(struct pl_socket *s, const struct pl_socket_part *parts, size_t count)
+pl_tcp_send(struct pl_tcp *s, const struct pl_tcp_part *parts, size_t count)
 {
-	size_t before = pl_socket_queued(s), taken = 0;
+	size_t before = pl_tcp_queued(s), taken = 0;
 
 	if (s->state != OPEN)
 		return false;
 	if (before > queue_limit()) {
 		pl_log_info("slow reader cut off", PL_L_INT("queued_bytes", before));
-		pl_socket_close(s);
+		pl_tcp_close(s);
 		return false;
 	}
 	if (before == 0) {
 		ssize_t n = send_now(s, parts, count);
 
 		if (n < 0) {
-			pl_socket_close(s);
+			pl_tcp_close(s);
 			return false;
 		}
 		taken = (size_t)n;
 	}
 	for (size_t i = 0; i < count; i++)
 		queue_rest(s, &parts[i], &taken);
-	if (before == 0 && pl_socket_queued(s) > 0)
-		pl_timer_start(pl_app.loop, &s->timer, PL_SOCKET_STALL_MS);
+	if (before == 0 && pl_tcp_queued(s) > 0)
+		pl_timer_start(pl_app.loop, &s->timer, PL_TCP_STALL_MS);
 	return true;
 }
 
 static void
-queue_taken(struct pl_socket *s, size_t taken)
+queue_taken(struct pl_tcp *s, size_t taken)
 {
 	struct pl_eio_item item;
 
@@ -223,9 +223,9 @@ queue_taken(struct pl_socket *s, size_t taken)
 
 /* Send what is queued; false once the connection is broken. */
 static bool
-flush(struct pl_socket *s)
+flush(struct pl_tcp *s)
 {
-	size_t before = pl_socket_queued(s);
+	size_t before = pl_tcp_queued(s);
 	const struct pl_eio_item *first;
 
 	while ((first = pl_eio_queue_peek(&s->queue)) != NULL) {
@@ -239,10 +239,10 @@ flush(struct pl_socket *s)
 			break;
 		queue_taken(s, (size_t)n);
 	}
-	if (before == 0 || pl_socket_queued(s) == before)
+	if (before == 0 || pl_tcp_queued(s) == before)
 		return true;
-	if (pl_socket_queued(s) > 0) {
-		pl_timer_start(pl_app.loop, &s->timer, PL_SOCKET_STALL_MS);
+	if (pl_tcp_queued(s) > 0) {
+		pl_timer_start(pl_app.loop, &s->timer, PL_TCP_STALL_MS);
 		return true;
 	}
 	pl_timer_stop(pl_app.loop, &s->timer);
@@ -258,7 +258,7 @@ flush(struct pl_socket *s)
 /* Read until there is no more; false once the peer has closed or the connection is broken.
  * kore tells once of new bytes (edge-triggered), so none may be left. */
 static bool
-read_all(struct pl_socket *s, bool is_ending)
+read_all(struct pl_tcp *s, bool is_ending)
 {
 	static char data[READ_BYTES];
 
@@ -291,7 +291,7 @@ static void
 on_event(void *arg, int error)
 {
 	struct connection *c = arg;
-	struct pl_socket *s = c->hdlr_extra;
+	struct pl_tcp *s = c->hdlr_extra;
 	bool is_alive = true;
 
 	if (c->state == CONN_STATE_DISCONNECTING || s == NULL || s->state == CLOSING)
@@ -332,12 +332,12 @@ detach_from_http(struct connection *c)
 	}
 }
 
-struct pl_socket *
-pl_socket_take(struct pl_request *rq, const struct pl_socket_ops *ops, void *arg)
+struct pl_tcp *
+pl_tcp_take(struct pl_request *rq, const struct pl_tcp_ops *ops, void *arg)
 {
 	struct connection *c = pl_exchange_connection(rq);
 	int buffer = SEND_BUFFER;
-	struct pl_socket *s;
+	struct pl_tcp *s;
 
 	if (c == NULL) {
 		pl_exchange_end(rq);

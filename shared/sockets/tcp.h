@@ -9,18 +9,18 @@
 #include "base/ref.h"
 #include "http/request.h"
 
-#define PL_SOCKET_PARTS_MAX 32    /* of one send */
-#define PL_SOCKET_STALL_MS  10000 /* queued bytes without progress: cut off */
-#define PL_SOCKET_LINGER_MS 1000  /* after our end, for the peer's */
+#define PL_TCP_PARTS_MAX 32    /* of one send */
+#define PL_TCP_STALL_MS  10000 /* queued bytes without progress: cut off */
+#define PL_TCP_LINGER_MS 1000  /* after our end, for the peer's */
 
-struct pl_socket;
+struct pl_tcp;
 
-struct pl_socket_ops {
+struct pl_tcp_ops {
 	/* Bytes came; data may be changed in place and is gone after the call. */
 	void (*on_data)(void *arg, char *data, size_t len);
 	/* The queue was blocked and has drained. */
 	void (*on_writable)(void *arg);
-	/* The peer closed, the connection broke, or pl_socket_close() was called: once,
+	/* The peer closed, the connection broke, or pl_tcp_close() was called: once,
 	 * the last call. The socket is freed after it. */
 	void (*on_closed)(void *arg);
 };
@@ -28,22 +28,21 @@ struct pl_socket_ops {
 /* Take rq's connection. rq is ended by this as by an answer. NULL: the client has gone
  * already (rq is ended all the same). Nothing is read before the current callback
  * returns. */
-struct pl_socket *pl_socket_take(
-    struct pl_request *rq, const struct pl_socket_ops *ops, void *arg);
+struct pl_tcp *pl_tcp_take(
+    struct pl_request *rq, const struct pl_tcp_ops *ops, void *arg);
 /* Send or queue; false once the connection is broken. What must be queued of parts is copied
  * where it is borrowed, and gets an owner more where it is shared: what all get and nobody
  * reads is in memory once. With more than SEND_QUEUE_BYTES_MAX in the queue already, the peer
  * is cut off. */
-struct pl_socket_part {
+struct pl_tcp_part {
 	struct pl_str bytes;
 	struct pl_ref *shared; /* whose bytes these are, all of them; NULL: borrowed */
 };
-bool pl_socket_send(
-    struct pl_socket *s, const struct pl_socket_part *parts, size_t count);
-size_t pl_socket_queued(const struct pl_socket *s); /* bytes the kernel has not taken */
+bool pl_tcp_send(struct pl_tcp *s, const struct pl_tcp_part *parts, size_t count);
+size_t pl_tcp_queued(const struct pl_tcp *s); /* bytes the kernel has not taken */
 /* Close once what is queued has gone out, or at once. on_closed follows, never from
  * here. */
-void pl_socket_finish(struct pl_socket *s);
-void pl_socket_close(struct pl_socket *s);
+void pl_tcp_finish(struct pl_tcp *s);
+void pl_tcp_close(struct pl_tcp *s);
 
 #endif

@@ -10,11 +10,11 @@
 
 #define HEAD_BYTES_MAX 512 /* of our 101 */
 
-_Static_assert(2 * PL_WEBSOCKET_SEND_MAX <= PL_SOCKET_PARTS_MAX, "head and payload each");
+_Static_assert(2 * PL_WEBSOCKET_SEND_MAX <= PL_TCP_PARTS_MAX, "head and payload each");
 
 struct pl_websocket {
 	struct pl_ws_conn ws;
-	struct pl_socket *socket;
+	struct pl_tcp *socket;
 	struct pl_ws_conf conf;
 	const struct pl_websocket_ops *ops;
 	bool is_attached;
@@ -28,10 +28,10 @@ static void
 ws_send(void *owner, struct pl_str head, struct pl_str payload)
 {
 	struct pl_websocket *w = owner;
-	struct pl_socket_part parts[2] = {{head, NULL}, {payload, NULL}};
+	struct pl_tcp_part parts[2] = {{head, NULL}, {payload, NULL}};
 
 	/* A broken connection shows in on_closed. */
-	(void)pl_socket_send(w->socket, parts, 2);
+	(void)pl_tcp_send(w->socket, parts, 2);
 }
 
 static void
@@ -59,7 +59,7 @@ on_event(struct pl_websocket *w, const struct pl_ws_event *ev, int64_t now)
 	case PL_WS_EV_CLOSE:
 	case PL_WS_EV_FAULT:
 		detach(w);
-		pl_socket_finish(w->socket);
+		pl_tcp_finish(w->socket);
 		return;
 	}
 }
@@ -102,10 +102,10 @@ on_close_timer(struct pl_timer *t)
 {
 	struct pl_websocket *w = t->arg;
 
-	pl_socket_close(w->socket);
+	pl_tcp_close(w->socket);
 }
 
-static const struct pl_socket_ops socket_ops = {
+static const struct pl_tcp_ops socket_ops = {
     .on_data = on_data,
     .on_writable = on_writable,
     .on_closed = on_closed,
@@ -182,7 +182,7 @@ pl_websocket_take(struct pl_request *rq, const struct pl_websocket_ops *ops,
 	/* The head borrows from rq, which ends with the taking. */
 	pl_buf_init(&head, HEAD_BYTES_MAX);
 	if (pl_ws_handshake_answer(&head, &hs) == PL_OK)
-		w->socket = pl_socket_take(rq, &socket_ops, w);
+		w->socket = pl_tcp_take(rq, &socket_ops, w);
 	else
 		pl_reply_problem(rq, PL_PROBLEM_INTERNAL);
 	if (w->socket) {
@@ -200,7 +200,7 @@ pl_websocket_take(struct pl_request *rq, const struct pl_websocket_ops *ops,
 /* The frames of messages, in two parts each; heads is where their headers go. */
 static void
 frame(const struct pl_websocket_message *messages, size_t count,
-    uint8_t heads[][PL_WS_HEADER_MAX], struct pl_socket_part *parts)
+    uint8_t heads[][PL_WS_HEADER_MAX], struct pl_tcp_part *parts)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct pl_ref *data = messages[i].data;
@@ -208,8 +208,8 @@ frame(const struct pl_websocket_message *messages, size_t count,
 		    messages[i].is_binary ? PL_WS_BINARY : PL_WS_TEXT, true, data->len,
 		    NULL);
 
-		parts[2 * i] = (struct pl_socket_part){pl_str_n(heads[i], size), NULL};
-		parts[2 * i + 1] = (struct pl_socket_part){pl_ref_str(data), data};
+		parts[2 * i] = (struct pl_tcp_part){pl_str_n(heads[i], size), NULL};
+		parts[2 * i + 1] = (struct pl_tcp_part){pl_ref_str(data), data};
 	}
 }
 
@@ -218,15 +218,15 @@ pl_websocket_send(
     struct pl_websocket *w, const struct pl_websocket_message *messages, size_t count)
 {
 	uint8_t heads[PL_WEBSOCKET_SEND_MAX][PL_WS_HEADER_MAX];
-	struct pl_socket_part parts[2 * PL_WEBSOCKET_SEND_MAX];
+	struct pl_tcp_part parts[2 * PL_WEBSOCKET_SEND_MAX];
 
 	assert(count <= PL_WEBSOCKET_SEND_MAX);
 	if (pl_ws_conn_is_open(&w->ws)) {
 		frame(messages, count, heads, parts);
 		/* A broken connection shows in on_closed. */
-		(void)pl_socket_send(w->socket, parts, 2 * count);
+		(void)pl_tcp_send(w->socket, parts, 2 * count);
 	}
-	return pl_socket_queued(w->socket) == 0;
+	return pl_tcp_queued(w->socket) == 0;
 }
 
 void
@@ -238,5 +238,5 @@ pl_websocket_close(struct pl_websocket *w, uint16_t code)
 	/* RFC 6455 §7.1.7: who fails a connection may end it without the peer's Close. One
 	 * that is dead or does not read would not send it. */
 	if (code == PL_WS_CODE_PROTOCOL_ERROR || code == PL_WS_CODE_POLICY)
-		pl_socket_finish(w->socket);
+		pl_tcp_finish(w->socket);
 }

@@ -56,7 +56,7 @@ write_it(struct sending *s)
 	}
 	switch (call->write.err) {
 `],
-      ['shared/store/sqlite_messages.c', '	enum pl_err err = next_pos(s, &pos);\n\n	if (err == PL_OK)\n', `	enum pl_err err = next_pos(s, &pos);
+      ['shared/store/sqlite/messages.c', '	enum pl_err err = next_pos(s, &pos);\n\n	if (err == PL_OK)\n', `	enum pl_err err = next_pos(s, &pos);
 
 	if (m->created_unix_ms != 0)
 		pos = (struct pl_message_pos){m->created_unix_ms, m->id};
@@ -71,7 +71,7 @@ write_it(struct sending *s)
   {
     name: 'no unique index on replies', rule: 'doubled', only: ['stop responder1', 'stop responder2'],
     model: { silent: 0.2, broken: 0, slow: 0.2 },
-    edits: [['shared/store/sqlite_schema.c', 'CREATE UNIQUE INDEX messages_in_reply_to', 'CREATE INDEX messages_in_reply_to']],
+    edits: [['shared/store/sqlite/schema.c', 'CREATE UNIQUE INDEX messages_in_reply_to', 'CREATE INDEX messages_in_reply_to']],
   },
 ];
 

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "contract/mongo_databases.h"
-#include "store/mongo_session.h"
+#include "store/mongo/session.h"
 #include "support/capture.h"
 
 #define ANN  "{\"$oid\": \"65a000000000000000000001\"}"

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "contract/sqlite_files.h"
-#include "store/sqlite_session.h"
+#include "store/sqlite/session.h"
 
 /* ---- files ---- */
 

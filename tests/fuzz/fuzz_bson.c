@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "store/mongo_documents.h"
+#include "store/mongo/documents.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

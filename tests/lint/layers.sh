@@ -1,38 +1,45 @@
 #!/bin/bash
 # Which file may include what, read from the include lines.
 #
-#   base <- proto auth model ops loop <- store bus <- web <- services
+#   base <- proto auth model ops loop <- store, redis <- bus <- processes <- online
+#        <- limits, session, health <- http <- sockets <- services
 #
-# A layer includes itself and those below it; no service includes another; each third-party
-# header stands in one module's .c files only. Prints what breaks this, one line each.
+# A room includes itself and those that its row names; no service includes another; each
+# third-party header stands in one module's files only. Prints what breaks this, one line each.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 
-# layer: the layers it may include besides itself
+# room: the rooms it may include besides itself
+pure="base proto auth model ops loop"
 declare -A below=(
 	[base]=""
 	[proto]="base" [auth]="base" [model]="base" [ops]="base" [loop]="base"
-	[store]="base proto auth model ops loop"
+	[store]="$pure"
 	[redis]="base ops loop"
-	[bus]="base proto auth model ops loop redis"
+	[bus]="$pure redis"
 	[processes]="base ops loop redis bus"
 	[online]="base ops loop redis bus processes"
-	[web]="base proto auth model ops loop store redis bus processes online"
+	[limits]="base ops loop redis"
+	[session]="$pure store bus"
+	[health]="base loop store redis bus"
+	[http]="$pure store redis bus processes online limits session health"
+	[sockets]="$pure limits session http"
 )
-layers="base proto auth model ops loop store redis bus processes online web"
+rooms="${!below[*]}"
 
 # third-party header, and the files that may include it; both are patterns
 third_party='
 jansson\.h              shared/base/json[a-z_]*\.c
 utf8proc\.h             shared/base/utf8\.c
-sodium\.h               shared/(base/(map|mem|random)|auth/(jwt|password))\.c
+sodium\.h               (shared/(base/(map|mem|random)|auth/jwt)|services/auth/password)\.c
 openssl/.*              shared/(proto/ws_handshake|redis/script)\.c
 jwt\.h                  shared/auth/jwt\.c
-crypt\.h                shared/services/auth/password\.c
+crypt\.h                services/auth/password\.c
 hiredis/.*              shared/redis/[a-z_]*\.[ch]
-sqlite3\.h              shared/store/sqlite[a-z_]*\.[ch]
-(mongoc|bson)/.*        shared/store/mongo[a-z_]*\.[ch]
-curl/.*                 services/llm-responder/[a-z_]*\.[ch]
+sqlite3\.h              shared/store/sqlite/[a-z_]*\.[ch]
+(mongoc|bson)/.*        shared/store/mongo/[a-z_]*\.[ch]
+curl/.*                 services/llm-responder/http_post\.[ch]
+microhttpd\.h           services/llm-responder/ops_server\.c
 (kore/)?(kore|http)\.h  shared/(http|sockets)/[a-z_]*\.[ch]
 '
 
@@ -42,21 +49,21 @@ complain() {
 	fail=1
 }
 
-check_own() { # file, layer of the file or a service, header
-	local file=$1 layer=$2 header=$3 target=${3%%/*}
+check_own() { # file, room of the file or a service, header
+	local file=$1 room=$2 header=$3 target=${3%%/*}
 
-	case " $layers " in
+	case " $rooms " in
 	*" $target "*) ;;
 	*)
 		[ -e "$(dirname "$file")/$header" ] && return
-		complain "$file: \"$header\" is neither a layer's nor beside it"
+		complain "$file: \"$header\" is neither a room's nor beside it"
 		return
 		;;
 	esac
-	[ "$layer" = service ] || [ "$layer" = "$target" ] && return
-	case " ${below[$layer]} " in
+	[ "$room" = service ] || [ "$room" = "$target" ] && return
+	case " ${below[$room]} " in
 	*" $target "*) ;;
-	*) complain "$file: $layer must not include \"$header\"" ;;
+	*) complain "$file: $room must not include \"$header\"" ;;
 	esac
 }
 
@@ -71,13 +78,13 @@ check_third_party() { # file, header
 
 while IFS=: read -r file line; do
 	case $file in
-	shared/*) layer=${file#shared/} layer=${layer%%/*} ;;
-	*) layer=service ;;
+	shared/*) room=${file#shared/} room=${room%%/*} ;;
+	*) room=service ;;
 	esac
 	header=${line#*[<\"]}
 	header=${header%%[>\"]*}
 	case $line in
-	*\"*) check_own "$file" "$layer" "$header" ;;
+	*\"*) check_own "$file" "$room" "$header" ;;
 	*) check_third_party "$file" "$header" ;;
 	esac
 done < <(grep -rE --include='*.[ch]' '^#[[:space:]]*include' shared services gateway)

@@ -10,7 +10,7 @@
 static int64_t
 answered_at(int64_t now)
 {
-	return now + pl_even_time_left(1000, now, 100);
+	return now + even_time_left(1000, now, 100);
 }
 
 static void
@@ -34,8 +34,8 @@ static void
 a_clock_that_stands_or_a_period_of_one_does_no_harm(void **state)
 {
 	(void)state;
-	assert_int_equal(pl_even_time_left(1000, 999, 100), 100);
-	assert_int_equal(pl_even_time_left(1000, 1007, 1), 0);
+	assert_int_equal(even_time_left(1000, 999, 100), 100);
+	assert_int_equal(even_time_left(1000, 1007, 1), 0);
 }
 
 int

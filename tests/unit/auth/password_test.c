@@ -22,24 +22,24 @@ static int
 init(void **state)
 {
 	(void)state;
-	return pl_password_init() == PL_OK ? 0 : -1;
+	return password_init() == PL_OK ? 0 : -1;
 }
 
 static bool
 matches(struct pl_str password, const char *hash)
 {
-	return pl_password_verify(password, hash, NULL);
+	return password_verify(password, hash, NULL);
 }
 
 static void
 hashes_with_argon2id_at_todays_cost(void **state)
 {
-	char *hash = pl_password_hash(PL_STR("password123"));
+	char *hash = password_hash(PL_STR("password123"));
 	bool needs_rehash = true;
 
 	(void)state;
 	assert_memory_equal(hash, "$argon2id$v=19$m=19456,t=2,p=1$", 31);
-	assert_true(pl_password_verify(PL_STR("password123"), hash, &needs_rehash));
+	assert_true(password_verify(PL_STR("password123"), hash, &needs_rehash));
 	assert_false(needs_rehash);
 	assert_false(matches(PL_STR("password124"), hash));
 	assert_false(matches(PL_STR(""), hash));
@@ -49,8 +49,8 @@ hashes_with_argon2id_at_todays_cost(void **state)
 static void
 takes_no_two_hashes_from_one_salt(void **state)
 {
-	char *a = pl_password_hash(PL_STR("password123"));
-	char *b = pl_password_hash(PL_STR("password123"));
+	char *a = password_hash(PL_STR("password123"));
+	char *b = password_hash(PL_STR("password123"));
 
 	(void)state;
 	assert_string_not_equal(a, b);
@@ -65,7 +65,7 @@ tells_passwords_apart_beyond_72_bytes(void **state)
 
 	(void)state;
 	memset(text, 'a', sizeof(text));
-	hash = pl_password_hash(pl_str_n(text, 73));
+	hash = password_hash(pl_str_n(text, 73));
 	assert_true(matches(pl_str_n(text, 73), hash));
 	assert_false(matches(pl_str_n(text, 72), hash));
 	pl_mem_free(hash);
@@ -74,7 +74,7 @@ tells_passwords_apart_beyond_72_bytes(void **state)
 static void
 takes_the_same_text_in_another_form(void **state)
 {
-	char *hash = pl_password_hash(PL_STR(NFC));
+	char *hash = password_hash(PL_STR(NFC));
 
 	(void)state;
 	assert_true(matches(PL_STR(NFD), hash));
@@ -86,7 +86,7 @@ static void
 refuses_what_is_not_utf8(void **state)
 {
 	(void)state;
-	assert_null(pl_password_hash(PL_STR("abc\xFF")));
+	assert_null(password_hash(PL_STR("abc\xFF")));
 	assert_false(matches(PL_STR("abc\xFF"), BCRYPT_2B));
 }
 
@@ -96,8 +96,8 @@ verifies_a_hash_of_bcryptjs_and_wants_it_replaced(void **state)
 	bool needs_rehash = false;
 
 	(void)state;
-	assert_true(pl_password_verify(
-	    PL_STR("correct horse battery"), BCRYPT_2B, &needs_rehash));
+	assert_true(
+	    password_verify(PL_STR("correct horse battery"), BCRYPT_2B, &needs_rehash));
 	assert_true(needs_rehash);
 	assert_false(matches(PL_STR("correct horse batterz"), BCRYPT_2B));
 }
@@ -122,7 +122,7 @@ wants_weaker_argon2_replaced(void **state)
 	bool needs_rehash = false;
 
 	(void)state;
-	assert_true(pl_password_verify(PL_STR("password123"), weak, &needs_rehash));
+	assert_true(password_verify(PL_STR("password123"), weak, &needs_rehash));
 	assert_true(needs_rehash);
 }
 
@@ -158,8 +158,8 @@ no_check_takes_as_long_as_the_period(void **state)
 {
 	static const char cost_12[] =
 	    "$2b$12$R5kXp3l7iE6IwZplB44DQuLcU6wDJEa/r77QTGXqFfWlUcsOgZqny";
-	char *hash = pl_password_hash(PL_STR("password123"));
-	int64_t period_ms = pl_password_period_ms();
+	char *hash = password_hash(PL_STR("password123"));
+	int64_t period_ms = password_period_ms();
 
 	(void)state;
 	assert_true(used_ms(PL_STR("wrong password"), hash) < period_ms);
@@ -173,7 +173,7 @@ no_check_takes_as_long_as_the_period(void **state)
 static void
 an_unknown_user_costs_an_argon2_check(void **state)
 {
-	char *hash = pl_password_hash(PL_STR("password123"));
+	char *hash = password_hash(PL_STR("password123"));
 	int64_t known_ms = used_ms(PL_STR("wrong password"), hash);
 
 	(void)state;

@@ -1,6 +1,6 @@
 #include "support/redis_fixture.h"
 #include "online/rule.h"
-#include "online/set.h"
+#include "online/set_impl.h"
 
 #define TTL_MS 60000
 

@@ -1,7 +1,7 @@
 #include "support/redis_fixture.h"
 #include "bus/events.h"
 #include "redis/reply.h"
-#include "online/set.h"
+#include "online/set_impl.h"
 
 static const struct pl_online_set_times fast = {.lease_ms = 1000, .renew_ms = 250};
 

@@ -393,7 +393,7 @@ a_lease_that_ended_is_swept_out_and_its_name_is_free(void **state)
 
 /* ---- who is online ---- */
 
-#define ONLINE_KEYS "instances|set|number"
+#define SET_KEYS "instances|set|number"
 
 static void
 a_set_is_announced_read_renewed_and_retired(void **state)
@@ -401,33 +401,33 @@ a_set_is_announced_read_renewed_and_retired(void **state)
 	struct world *w = *state;
 	const char *said;
 
-	assert_string_equal(run(w, online_read, ONLINE_KEYS, "p1"), "[0 0 []]");
-	assert_string_equal(run(w, online_announce, ONLINE_KEYS,
+	assert_string_equal(run(w, online_read, SET_KEYS, "p1"), "[0 0 []]");
+	assert_string_equal(run(w, online_announce, SET_KEYS,
 				"p1|5000|7|notes|p1 7|+" ID_A "|+" ID_B "|-" ID_A),
 	    "1");
 	assert_string_equal(run(w, online_list, "instances", ""), "[p1]");
-	said = run(w, online_read, ONLINE_KEYS, "p1");
+	said = run(w, online_read, SET_KEYS, "p1");
 	assert_in_range(atoi(said + 1), 4000, 5000);
 	assert_string_equal(strchr(said, ' '), " 7 [" ID_B "]]");
 	assert_in_range(atoi(ask(w, "PTTL set")), 9000, 10000);
 	assert_in_range(atoi(ask(w, "PTTL number")), 9000, 10000);
 	/* What it has is what Redis has, or else it must say all anew. */
 	assert_string_equal(
-	    run(w, online_renew, ONLINE_KEYS, "p1|9000|7|notes|p1 7|1"), "1");
+	    run(w, online_renew, SET_KEYS, "p1|9000|7|notes|p1 7|1"), "1");
 	assert_in_range(atoi(ask(w, "PTTL set")), 17000, 18000);
 	assert_string_equal(
-	    run(w, online_renew, ONLINE_KEYS, "p1|9000|7|notes|p1 7|2"), "0");
+	    run(w, online_renew, SET_KEYS, "p1|9000|7|notes|p1 7|2"), "0");
 	assert_string_equal(
-	    run(w, online_renew, ONLINE_KEYS, "p1|9000|8|notes|p1 8|1"), "0");
+	    run(w, online_renew, SET_KEYS, "p1|9000|8|notes|p1 8|1"), "0");
 	assert_string_equal(
-	    run(w, online_retire, ONLINE_KEYS, "p1|60000|9|notes|p1 9"), "1");
+	    run(w, online_retire, SET_KEYS, "p1|60000|9|notes|p1 9"), "1");
 	assert_string_equal(ask(w, "ZCARD instances"), "1");
 	assert_string_equal(ask(w, "GET number"), "9");
 	assert_string_equal(
-	    run(w, online_retire, ONLINE_KEYS, "p1|0|10|notes|p1 10 ."), "1");
+	    run(w, online_retire, SET_KEYS, "p1|0|10|notes|p1 10 ."), "1");
 	assert_string_equal(ask(w, "DBSIZE"), "0");
 	assert_string_equal(
-	    run(w, online_renew, ONLINE_KEYS, "p1|9000|7|notes|p1 7|1"), "0");
+	    run(w, online_renew, SET_KEYS, "p1|9000|7|notes|p1 7|1"), "0");
 }
 
 static void
@@ -437,11 +437,11 @@ a_renewal_sweeps_out_the_dead(void **state)
 
 	(void)ask(w, "ZADD instances 1 dead");
 	assert_string_equal(run(w, online_list, "instances", ""), "[]");
-	assert_string_equal(run(w, online_read, ONLINE_KEYS, "dead"), "[0 0 []]");
-	(void)run(w, online_announce, ONLINE_KEYS, "p1|5000|7|notes|p1 7");
+	assert_string_equal(run(w, online_read, SET_KEYS, "dead"), "[0 0 []]");
+	(void)run(w, online_announce, SET_KEYS, "p1|5000|7|notes|p1 7");
 	assert_string_equal(ask(w, "ZCARD instances"), "2");
 	assert_string_equal(
-	    run(w, online_renew, ONLINE_KEYS, "p1|5000|7|notes|p1 7|0"), "1");
+	    run(w, online_renew, SET_KEYS, "p1|5000|7|notes|p1 7|0"), "1");
 	assert_string_equal(ask(w, "ZRANGE instances 0 -1"), "p1");
 }
 

@@ -1,0 +1,91 @@
+/*
+ * documents: the documents of the three collections, as mongoose has them, and what we
+ * add to them. Names of fields are the model's (PL_USER_F_*, PL_MESSAGE_F_*) and these.
+ *
+ *   users        {_id, fullName, username, password, gender, profilePic, status, createdAt,
+ *                 updatedAt, __v [, statusNote]}
+ *   messages     {_id, senderId, receiverId, message, createdAt, updatedAt, __v
+ *                 [, autoReply: {kind, inReplyTo}]
+ *                 [, idemKey: "<senderId>:<key>", idemUntil]
+ *                 [, replyJob: {deadline, leaseUntil, attempt [, trace]}]   until it is done}
+ *   revocations  {_id: <token id>, userId, createdAt, expiresAt}
+ *
+ * Reading takes what any program may have stored: fields of no use are passed over, those that
+ * can be done without get a default, and a document without the others is refused.
+ * Every value is written by its type; a client's text is never a key or an operator.
+ * Threads: any.
+ */
+#ifndef PL_STORE_MONGO_DOCUMENTS_H
+#define PL_STORE_MONGO_DOCUMENTS_H
+
+#include <bson/bson.h>
+
+#include "store/store.h"
+
+#define PL_MONGO_USERS       "users"
+#define PL_MONGO_MESSAGES    "messages"
+#define PL_MONGO_REVOCATIONS "revocations"
+
+#define PL_MONGO_F_IDEM_KEY    "idemKey"
+#define PL_MONGO_F_IDEM_UNTIL  "idemUntil"
+#define PL_MONGO_F_JOB         "replyJob"
+#define PL_MONGO_F_DEADLINE    "deadline"
+#define PL_MONGO_F_LEASE_UNTIL "leaseUntil"
+#define PL_MONGO_F_ATTEMPT     "attempt"
+#define PL_MONGO_F_TRACE       "trace"
+#define PL_MONGO_F_USER        "userId"
+#define PL_MONGO_F_EXPIRES_AT  "expiresAt"
+/* Paths into subdocuments. */
+#define PL_MONGO_P_IN_REPLY_TO PL_MESSAGE_F_AUTO_REPLY "." PL_MESSAGE_F_IN_REPLY_TO
+#define PL_MONGO_P_DEADLINE    PL_MONGO_F_JOB "." PL_MONGO_F_DEADLINE
+#define PL_MONGO_P_LEASE_UNTIL PL_MONGO_F_JOB "." PL_MONGO_F_LEASE_UNTIL
+#define PL_MONGO_P_ATTEMPT     PL_MONGO_F_JOB "." PL_MONGO_F_ATTEMPT
+#define PL_MONGO_P_TRACE       PL_MONGO_F_JOB "." PL_MONGO_F_TRACE
+
+/* BSON's numbers of types, for $type. */
+enum { PL_MONGO_T_STRING = 2, PL_MONGO_T_OID = 7 };
+
+/* ---- values, by their type ---- */
+void pl_mongo_put_oid(bson_t *doc, const char *key, const struct pl_oid *oid);
+void pl_mongo_put_str(bson_t *doc, const char *key, struct pl_str text);
+void pl_mongo_put_time(bson_t *doc, const char *key, int64_t unix_ms);
+void pl_mongo_put_int(bson_t *doc, const char *key, int32_t value);
+/* {key: {op: time}}; op: "$lte" and its like. */
+void pl_mongo_put_bound(bson_t *doc, const char *key, const char *op, int64_t unix_ms);
+/* {key: {$in: ids}} */
+void pl_mongo_put_in(
+    bson_t *doc, const char *key, const struct pl_oid *ids, size_t count);
+/* Types other than the one that is asked for count as absent: false. */
+bool pl_mongo_get_oid(const bson_t *doc, const char *key, struct pl_oid *out);
+/* Borrowed from doc; U+FFFD in place of bytes that are not UTF-8. */
+bool pl_mongo_get_str(const bson_t *doc, const char *key, struct pl_str *out);
+bool pl_mongo_get_time(const bson_t *doc, const char *key, int64_t *out);
+/* key: by dots into subdocuments. */
+bool pl_mongo_get_int(const bson_t *doc, const char *key, int64_t *out);
+
+/* An ObjectId begins with the time of its making. */
+int64_t pl_mongo_time_of(const struct pl_oid *id);
+
+/* ---- whole documents ---- */
+
+/* False, and nothing to fini: it has no _id or no username of the right type. */
+bool pl_mongo_user_read(const bson_t *doc, struct pl_user *out);
+void pl_mongo_user_write(bson_t *doc, const struct pl_user *user);
+/* AVAILABLE where there is none, or one that we do not know. */
+enum pl_status pl_mongo_user_status_read(const bson_t *doc);
+
+/* False, and nothing to fini: an id, the text or createdAt is missing or of another type. */
+bool pl_mongo_message_read(const bson_t *doc, struct pl_message *out);
+/* Without idemKey and replyJob. */
+void pl_mongo_message_write(bson_t *doc, const struct pl_message *m);
+/* attempt: claims until now. No lease is in force. */
+void pl_mongo_job_write(
+    bson_t *doc, int64_t deadline_unix_ms, int32_t attempt, const struct pl_trace *trace);
+/* False where it has no job. */
+bool pl_mongo_job_read(const bson_t *doc, int64_t *deadline_unix_ms, int64_t *attempt,
+    struct pl_trace *trace);
+
+bool pl_mongo_revocation_read(const bson_t *doc, struct pl_revocation *out);
+void pl_mongo_revocation_write(bson_t *doc, const struct pl_revocation *r);
+
+#endif

@@ -1,0 +1,197 @@
+#include "base/mem.h"
+#include "store/mongo/query.h"
+
+/* The indexes that the reads go by; mongo_indexes.c makes them. */
+static const char *const by_pair[] = {PL_MESSAGE_F_SENDER, PL_MESSAGE_F_RECEIVER,
+    PL_MESSAGE_F_CREATED_AT, PL_MESSAGE_F_ID, NULL};
+static const char *const by_receiver[] = {
+    PL_MESSAGE_F_RECEIVER, PL_MESSAGE_F_CREATED_AT, PL_MESSAGE_F_ID, NULL};
+static const char *const by_time[] = {PL_MESSAGE_F_CREATED_AT, PL_MESSAGE_F_ID, NULL};
+
+/* Ahead of, and behind, every message that can be. */
+static const struct pl_message_pos before_all = {.created_unix_ms = INT64_MIN};
+static const struct pl_message_pos after_all = {
+    .created_unix_ms = INT64_MAX, .id = {{0xff}}};
+
+/* ---- from a place on ---- */
+
+/*
+ * (createdAt, _id) behind pos, or ahead of it. The first bound is where the walk over the index
+ * begins; the $or then only passes over the few of the same millisecond. It also leaves out a
+ * createdAt that is no Date: such documents have no place in the order.
+ */
+static void
+put_place(bson_t *filter, bool is_after, const struct pl_message_pos *pos)
+{
+	const char *strict = is_after ? "$gt" : "$lt";
+	bson_t list, either, bound;
+
+	pl_mongo_put_bound(filter, PL_MESSAGE_F_CREATED_AT, is_after ? "$gte" : "$lte",
+	    pos->created_unix_ms);
+	bson_append_array_begin(filter, "$or", -1, &list);
+	bson_append_document_begin(&list, "0", -1, &either);
+	pl_mongo_put_bound(
+	    &either, PL_MESSAGE_F_CREATED_AT, strict, pos->created_unix_ms);
+	bson_append_document_end(&list, &either);
+	bson_append_document_begin(&list, "1", -1, &either);
+	bson_append_document_begin(&either, PL_MESSAGE_F_ID, -1, &bound);
+	pl_mongo_put_oid(&bound, strict, &pos->id);
+	bson_append_document_end(&either, &bound);
+	bson_append_document_end(&list, &either);
+	bson_append_array_end(filter, &list);
+}
+
+/* Documents that no message can be read from are not even sent, so that a page is short only
+ * where the conversation ends. */
+static void
+leave_out_unreadable(struct pl_find *f)
+{
+	pl_find_type(f, PL_MESSAGE_F_ID, PL_MONGO_T_OID);
+	pl_find_type(f, PL_MESSAGE_F_TEXT, PL_MONGO_T_STRING);
+}
+
+/* All messages that f gives; ends it. */
+static enum pl_err
+read_list(struct pl_find *f, struct pl_message_list *out)
+{
+	struct pl_message_list list = {0};
+	const bson_t *doc;
+	enum pl_err err;
+
+	while (pl_find_row(f, &doc)) {
+		list.items = pl_store_grow(list.items, list.count, sizeof(*list.items));
+		list.count += pl_mongo_message_read(doc, &list.items[list.count]);
+	}
+	err = pl_find_end(f);
+	if (err == PL_OK)
+		*out = list;
+	else
+		pl_message_list_fini(&list);
+	return err;
+}
+
+/* ---- pages ---- */
+
+/* One direction of a conversation, in the order that the page is read in. */
+static enum pl_err
+read_direction(struct pl_mongo *s, const struct pl_oid *from, const struct pl_oid *to,
+    bool is_after, const struct pl_message_pos *pos, size_t limit,
+    struct pl_message_list *out)
+{
+	struct pl_find f;
+
+	pl_find_start(&f, s, s->messages);
+	pl_mongo_put_oid(&f.filter, PL_MESSAGE_F_SENDER, from);
+	pl_mongo_put_oid(&f.filter, PL_MESSAGE_F_RECEIVER, to);
+	put_place(&f.filter, is_after, pos);
+	leave_out_unreadable(&f);
+	pl_find_by_index(&f, by_pair, 2, is_after ? 1 : -1);
+	pl_find_limit(&f, limit);
+	return read_list(&f, out);
+}
+
+static bool
+is_ahead(const struct pl_message *a, const struct pl_message *b)
+{
+	if (a->created_unix_ms != b->created_unix_ms)
+		return a->created_unix_ms < b->created_unix_ms;
+	return pl_oid_compare(&a->id, &b->id) < 0;
+}
+
+/* Take the first limit of a and b, both in the order of the page, into out, oldest first; the
+ * rest is freed with the two. */
+static void
+merge(struct pl_message_list *a, struct pl_message_list *b, bool is_after, size_t limit,
+    struct pl_message_list *out)
+{
+	size_t count = a->count + b->count < limit ? a->count + b->count : limit;
+	struct pl_message *items = pl_mem_alloc((count + 1) * sizeof(*items));
+	size_t ai = 0, bi = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		bool takes_a =
+		    bi == b->count ||
+		    (ai < a->count && is_ahead(&a->items[ai], &b->items[bi]) == is_after);
+		struct pl_message *from = takes_a ? &a->items[ai++] : &b->items[bi++];
+
+		items[is_after ? i : count - 1 - i] = *from;
+		*from = (struct pl_message){0};
+	}
+	pl_message_list_fini(a);
+	pl_message_list_fini(b);
+	*out = (struct pl_message_list){items, count};
+}
+
+/* A page merges the two directions of a conversation, each read from its own range of one
+ * index. Who writes to himself has only one. */
+enum pl_err
+pl_mongo_messages_page(struct pl_store *store, const struct pl_oid *a,
+    const struct pl_oid *b, enum pl_page_way way, const struct pl_message_pos *pos,
+    size_t limit, struct pl_message_list *out)
+{
+	struct pl_mongo *s = pl_mongo_start(store);
+	struct pl_message_list there = {0}, back = {0};
+	bool is_after = way == PL_PAGE_AFTER;
+	enum pl_err err;
+
+	if (pos == NULL)
+		pos = is_after ? &before_all : &after_all;
+	err = read_direction(s, a, b, is_after, pos, limit, &there);
+	if (err == PL_OK && !pl_oid_eq(a, b))
+		err = read_direction(s, b, a, is_after, pos, limit, &back);
+	if (err == PL_OK) {
+		merge(&there, &back, is_after, limit, out);
+	} else {
+		pl_message_list_fini(&there);
+		pl_message_list_fini(&back);
+	}
+	return err;
+}
+
+/* ---- others ---- */
+
+enum pl_err
+pl_mongo_messages_to(struct pl_store *store, const struct pl_oid *receiver,
+    const struct pl_message_pos *pos, size_t limit, struct pl_message_list *out)
+{
+	struct pl_mongo *s = pl_mongo_start(store);
+	struct pl_find f;
+
+	pl_find_start(&f, s, s->messages);
+	if (receiver != NULL)
+		pl_mongo_put_oid(&f.filter, PL_MESSAGE_F_RECEIVER, receiver);
+	else
+		pl_find_type(&f, PL_MESSAGE_F_RECEIVER, PL_MONGO_T_OID);
+	pl_find_type(&f, PL_MESSAGE_F_SENDER, PL_MONGO_T_OID);
+	put_place(&f.filter, true, pos ? pos : &before_all);
+	leave_out_unreadable(&f);
+	pl_find_by_index(&f, receiver ? by_receiver : by_time, 2, 1);
+	pl_find_limit(&f, limit);
+	return read_list(&f, out);
+}
+
+enum pl_err
+pl_mongo_message_pos(struct pl_store *store, const struct pl_oid *a,
+    const struct pl_oid *b, const struct pl_oid *message, struct pl_message_pos *out)
+{
+	struct pl_mongo *s = pl_mongo_start(store);
+	struct pl_message_list list = {0};
+	const struct pl_message *m;
+	enum pl_err err;
+	struct pl_find f;
+
+	pl_find_start(&f, s, s->messages);
+	pl_mongo_put_oid(&f.filter, PL_MESSAGE_F_ID, message);
+	err = read_list(&f, &list);
+	if (err != PL_OK)
+		return err;
+	m = list.items;
+	if (list.count == 1 &&
+	    ((pl_oid_eq(&m->sender, a) && pl_oid_eq(&m->receiver, b)) ||
+		(pl_oid_eq(&m->sender, b) && pl_oid_eq(&m->receiver, a))))
+		*out = (struct pl_message_pos){m->created_unix_ms, m->id};
+	else
+		err = PL_E_NOT_FOUND;
+	pl_message_list_fini(&list);
+	return err;
+}

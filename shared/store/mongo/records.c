@@ -1,0 +1,316 @@
+#include "base/clock.h"
+#include "base/mem.h"
+#include "store/mongo/query.h"
+
+/*
+ * Keys and jobs stand in their messages. They are walked by the sparse indexes over them, so
+ * that what has none costs nothing.
+ */
+enum { T_BINARY = 5, T_DATE = 9 }; /* BSON's numbers of types, for $type */
+
+static mongoc_collection_t *
+home_of(struct pl_mongo *s, enum pl_record_kind kind)
+{
+	switch (kind) {
+	case PL_RECORD_USER:
+		return s->users;
+	case PL_RECORD_REVOCATION:
+		return s->revocations;
+	default:
+		return s->messages;
+	}
+}
+
+/* ---- documents ---- */
+
+/* As mongo_idem.h says: "<senderId>:<key>". For the caller to free. */
+static char *
+idem_name(const struct pl_record_idem *idem)
+{
+	char hex[PL_OID_HEX_LEN + 1];
+	struct pl_buf name;
+
+	pl_oid_format(&idem->sender, hex);
+	pl_buf_init(&name, PL_BUF_UNLIMITED);
+	pl_buf_printf(&name, "%s:%s", hex, idem->key);
+	return pl_buf_take(&name);
+}
+
+static bool
+read_idem(const bson_t *doc, struct pl_record_idem *out)
+{
+	struct pl_str name;
+	int64_t until;
+
+	if (!pl_mongo_get_oid(doc, PL_MESSAGE_F_ID, &out->message) ||
+	    !pl_mongo_get_str(doc, PL_MONGO_F_IDEM_KEY, &name) ||
+	    !pl_mongo_get_time(doc, PL_MONGO_F_IDEM_UNTIL, &until) ||
+	    name.len <= PL_OID_HEX_LEN || name.ptr[PL_OID_HEX_LEN] != ':' ||
+	    !pl_oid_parse(pl_str_n(name.ptr, PL_OID_HEX_LEN), &out->sender))
+		return false;
+	out->created_unix_ms = until - PL_STORE_IDEM_KEPT_MS;
+	out->key =
+	    pl_mem_strndup(name.ptr + PL_OID_HEX_LEN + 1, name.len - PL_OID_HEX_LEN - 1);
+	return true;
+}
+
+/* False: the document holds no record of this kind. */
+static bool
+read_record(const bson_t *doc, enum pl_record_kind kind, struct pl_record *out)
+{
+	*out = (struct pl_record){.kind = kind};
+	switch (kind) {
+	case PL_RECORD_USER:
+		return pl_mongo_user_read(doc, &out->u.user);
+	case PL_RECORD_MESSAGE:
+		return pl_mongo_message_read(doc, &out->u.message);
+	case PL_RECORD_IDEM:
+		return read_idem(doc, &out->u.idem);
+	case PL_RECORD_JOB:
+		return pl_mongo_get_oid(doc, PL_MESSAGE_F_ID, &out->u.job.message) &&
+		       pl_mongo_job_read(doc, &out->u.job.deadline_unix_ms,
+			   &out->u.job.attempt, &out->u.job.trace);
+	default:
+		return pl_mongo_revocation_read(doc, &out->u.revocation);
+	}
+}
+
+/* All records that f gives; ends it. */
+static enum pl_err
+read_list(struct pl_find *f, enum pl_record_kind kind, struct pl_record_list *out)
+{
+	struct pl_record_list list = {0};
+	const bson_t *doc;
+	enum pl_err err;
+
+	while (pl_find_row(f, &doc)) {
+		list.items = pl_store_grow(list.items, list.count, sizeof(*list.items));
+		list.count += read_record(doc, kind, &list.items[list.count]);
+	}
+	err = pl_find_end(f);
+	if (err == PL_OK)
+		*out = list;
+	else
+		pl_record_list_fini(&list);
+	return err;
+}
+
+/* ---- out ---- */
+
+static void
+put_key(bson_t *doc, const char *option, const char *key)
+{
+	bson_t part;
+
+	bson_append_document_begin(doc, option, -1, &part);
+	pl_mongo_put_int(&part, key, 1);
+	bson_append_document_end(doc, &part);
+}
+
+static void
+put_keys_behind(struct pl_find *f, const struct pl_record *after)
+{
+	char *name = after != NULL ? idem_name(&after->u.idem) : NULL;
+	bson_t bound;
+
+	bson_append_document_begin(&f->filter, PL_MONGO_F_IDEM_KEY, -1, &bound);
+	pl_mongo_put_str(&bound, "$gt", pl_str(name));
+	bson_append_document_end(&f->filter, &bound);
+	pl_mongo_put_bound(&f->filter, PL_MONGO_F_IDEM_UNTIL, "$gt", pl_clock_unix_ms());
+	put_key(&f->opts, "sort", PL_MONGO_F_IDEM_KEY);
+	put_key(&f->opts, "hint", PL_MONGO_F_IDEM_KEY);
+	pl_mem_free(name);
+}
+
+static void
+put_jobs_behind(struct pl_find *f, const struct pl_record *after)
+{
+	bson_t bound;
+
+	pl_find_type(f, PL_MONGO_P_DEADLINE, T_DATE);
+	if (after != NULL) {
+		bson_append_document_begin(&f->filter, PL_MESSAGE_F_ID, -1, &bound);
+		pl_mongo_put_oid(&bound, "$gt", &after->u.job.message);
+		bson_append_document_end(&f->filter, &bound);
+	}
+	put_key(&f->opts, "sort", PL_MESSAGE_F_ID);
+	put_key(&f->opts, "hint", PL_MONGO_P_DEADLINE);
+}
+
+static void
+put_revocations_behind(struct pl_find *f, const struct pl_record *after)
+{
+	bson_t bound;
+
+	bson_append_document_begin(&f->filter, PL_MESSAGE_F_ID, -1, &bound);
+	if (after != NULL)
+		bson_append_binary(&bound, "$gt", -1, BSON_SUBTYPE_BINARY,
+		    after->u.revocation.token_id, PL_JWT_ID_LEN);
+	else
+		pl_mongo_put_int(&bound, "$type", T_BINARY);
+	bson_append_document_end(&f->filter, &bound);
+	pl_mongo_put_bound(&f->filter, PL_MONGO_F_EXPIRES_AT, "$gt",
+	    pl_clock_unix_ms() - PL_STORE_REVOKED_SLACK_S * INT64_C(1000));
+	put_key(&f->opts, "sort", PL_MESSAGE_F_ID);
+	put_key(&f->opts, "hint", PL_MESSAGE_F_ID);
+}
+
+enum pl_err
+pl_mongo_export(struct pl_store *store, enum pl_record_kind kind,
+    const struct pl_record *after, size_t limit, struct pl_record_list *out)
+{
+	struct pl_mongo *s = pl_mongo_start(store);
+	struct pl_find f;
+
+	pl_find_start(&f, s, home_of(s, kind));
+	if (kind == PL_RECORD_IDEM)
+		put_keys_behind(&f, after);
+	else if (kind == PL_RECORD_JOB)
+		put_jobs_behind(&f, after);
+	else
+		put_revocations_behind(&f, after);
+	pl_find_limit(&f, limit);
+	return read_list(&f, kind, out);
+}
+
+/* ---- in ---- */
+
+static void
+put_id(bson_t *doc, const struct pl_record *r)
+{
+	switch (r->kind) {
+	case PL_RECORD_USER:
+		pl_mongo_put_oid(doc, PL_USER_F_ID, &r->u.user.id);
+		break;
+	case PL_RECORD_MESSAGE:
+		pl_mongo_put_oid(doc, PL_MESSAGE_F_ID, &r->u.message.id);
+		break;
+	case PL_RECORD_IDEM:
+		pl_mongo_put_oid(doc, PL_MESSAGE_F_ID, &r->u.idem.message);
+		break;
+	case PL_RECORD_JOB:
+		pl_mongo_put_oid(doc, PL_MESSAGE_F_ID, &r->u.job.message);
+		break;
+	default:
+		bson_append_binary(doc, PL_MESSAGE_F_ID, -1, BSON_SUBTYPE_BINARY,
+		    r->u.revocation.token_id, PL_JWT_ID_LEN);
+		break;
+	}
+}
+
+/* What stands in the place of r: is it the same? */
+static enum pl_err
+compare(struct pl_mongo *s, struct pl_record *r)
+{
+	struct pl_record_list list;
+	struct pl_find f;
+	enum pl_err err;
+
+	(void)pl_mongo_start(&s->store);
+	pl_find_start(&f, s, home_of(s, r->kind));
+	put_id(&f.filter, r);
+	pl_find_limit(&f, 1);
+	err = read_list(&f, r->kind, &list);
+	if (err != PL_OK)
+		return err;
+	r->outcome = list.count > 0 && pl_record_is_same(&list.items[0], r)
+			 ? PL_RECORD_SAME
+			 : PL_RECORD_DIFFERS;
+	pl_record_list_fini(&list);
+	return PL_OK;
+}
+
+static void
+write_record(bson_t *doc, const struct pl_record *r)
+{
+	if (r->kind == PL_RECORD_USER)
+		pl_mongo_user_write(doc, &r->u.user);
+	else if (r->kind == PL_RECORD_MESSAGE)
+		pl_mongo_message_write(doc, &r->u.message);
+	else
+		pl_mongo_revocation_write(doc, &r->u.revocation);
+}
+
+/* Records that are documents. */
+static enum pl_err
+insert_all(struct pl_mongo *s, struct pl_record *records, size_t count)
+{
+	bson_t **docs = pl_mem_alloc(count * sizeof(*docs));
+	enum pl_err *errs = pl_mem_alloc(count * sizeof(*errs));
+	enum pl_err err = PL_OK;
+
+	for (size_t i = 0; i < count; i++) {
+		docs[i] = bson_new();
+		write_record(docs[i], &records[i]);
+	}
+	pl_mongo_insert(s, home_of(s, records[0].kind), docs, count, errs);
+	for (size_t i = 0; i < count; i++) {
+		bson_destroy(docs[i]);
+		records[i].outcome = PL_RECORD_ADDED;
+		if (err == PL_OK)
+			err =
+			    errs[i] == PL_E_CONFLICT ? compare(s, &records[i]) : errs[i];
+	}
+	pl_mem_free(errs);
+	pl_mem_free(docs);
+	return err;
+}
+
+/* What the record adds to its message, and the field that must not be there yet. */
+static const char *
+write_addition(bson_t *set, const struct pl_record *r)
+{
+	char *name;
+
+	if (r->kind == PL_RECORD_JOB) {
+		pl_mongo_job_write(set, r->u.job.deadline_unix_ms,
+		    (int32_t)r->u.job.attempt, &r->u.job.trace);
+		return PL_MONGO_F_JOB;
+	}
+	name = idem_name(&r->u.idem);
+	pl_mongo_put_str(set, PL_MONGO_F_IDEM_KEY, pl_str(name));
+	pl_mongo_put_time(set, PL_MONGO_F_IDEM_UNTIL,
+	    r->u.idem.created_unix_ms + PL_STORE_IDEM_KEPT_MS);
+	pl_mem_free(name);
+	return PL_MONGO_F_IDEM_KEY;
+}
+
+/* A record that is a part of its message. */
+static enum pl_err
+add_to_message(struct pl_mongo *s, struct pl_record *r)
+{
+	bson_t selector = BSON_INITIALIZER, update = BSON_INITIALIZER, part;
+	const char *field;
+	int64_t matched = 0;
+	enum pl_err err;
+
+	(void)pl_mongo_start(&s->store);
+	bson_append_document_begin(&update, "$set", -1, &part);
+	field = write_addition(&part, r);
+	bson_append_document_end(&update, &part);
+	put_id(&selector, r);
+	bson_append_document_begin(&selector, field, -1, &part);
+	bson_append_bool(&part, "$exists", -1, false);
+	bson_append_document_end(&selector, &part);
+	err = pl_mongo_update_one(s, s->messages, &selector, &update, &matched);
+	bson_destroy(&selector);
+	bson_destroy(&update);
+	r->outcome = PL_RECORD_ADDED;
+	if (err == PL_E_CONFLICT || (err == PL_OK && matched == 0))
+		err = compare(s, r);
+	return err;
+}
+
+enum pl_err
+pl_mongo_import(struct pl_store *store, struct pl_record *records, size_t count)
+{
+	struct pl_mongo *s = pl_mongo_start(store);
+	enum pl_record_kind kind = records[0].kind;
+	enum pl_err err = PL_OK;
+
+	if (kind != PL_RECORD_IDEM && kind != PL_RECORD_JOB)
+		return insert_all(s, records, count);
+	for (size_t i = 0; err == PL_OK && i < count; i++)
+		err = add_to_message(s, &records[i]);
+	return err;
+}

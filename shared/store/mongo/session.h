@@ -1,0 +1,144 @@
+/*
+ * session: one client of a MongoDB server or replica set, and the nouns that live there.
+ *
+ *   store_mongo.c         open, batches        mongo_client.c       the URI, deadlines, safety
+ *   mongo_documents.c     BSON and the model   mongo_query.c        finds, inserts, updates
+ *   mongo_indexes.c       indexes              mongo_index_there.c  those of others
+ *   mongo_users.c         users                mongo_survey.c       what we cannot serve
+ *   mongo_strange.c       what is wrong with it  mongo_adopt*.c     mending it
+ *   mongo_messages.c      reading messages     mongo_send.c         storing messages
+ *   mongo_idem.c          Idempotency-Keys     mongo_order.c        places in the order
+ *   mongo_replies.c       reply jobs           mongo_revocations.c  refused tokens
+ *   mongo_records.c       copying it all       mongo_backup.c       a backup
+ *   mongo_restore.c       filling a store from it
+ *
+ * A session has a client of its own rather than one of a pool: a store thread uses one client
+ * all its life, so that there are as many connections as threads either way, and this one
+ * needs no threads of the driver's beside kore's, sees an outage inside the call that meets it,
+ * and has every deadline in that call.
+ *
+ * Nothing here needs transactions: what belongs together is one document. Every write but a
+ * lease waits for the journal of a majority.  Only store/ uses it.  Threads: the session's.
+ */
+#ifndef PL_STORE_MONGO_SESSION_H
+#define PL_STORE_MONGO_SESSION_H
+
+#include <mongoc/mongoc.h>
+
+#include "base/list.h"
+#include "store/store_backend.h"
+
+/*
+ * A call that meets an outage is over within PL_MONGO_SOCKET_MS: after the first command that
+ * does not reach the server no other begins. Where the server is merely slow none begins after
+ * PL_MONGO_BEGIN_MS.
+ */
+#define PL_MONGO_BEGIN_MS   3000
+#define PL_MONGO_SOCKET_MS  1500
+#define PL_MONGO_CONNECT_MS 1000
+/* What the server may take for one command: it gives up before we do. */
+#define PL_MONGO_SERVER_MS 1400
+_Static_assert(PL_MONGO_SERVER_MS < PL_MONGO_SOCKET_MS, "the server's word comes first");
+_Static_assert(PL_MONGO_CONNECT_MS < PL_MONGO_SOCKET_MS, "an outage is one wait");
+_Static_assert(PL_MONGO_BEGIN_MS + PL_MONGO_SOCKET_MS < PL_STORE_WAIT_MS,
+    "who waits in line behind one slow call is still carried out");
+/* What an index may take before it is asked for again. */
+#define PL_MONGO_BUILD_MS (15 * 60 * 1000)
+
+struct pl_mongo {
+	struct pl_store store;
+	mongoc_client_t *client;
+	mongoc_collection_t *users;
+	mongoc_collection_t *messages;
+	mongoc_collection_t *revocations;
+	int64_t begin_until_mono_ms; /* of the call that runs */
+	bool is_lost;                /* a command of the call did not reach the server */
+	int64_t now_unix_ms;         /* of the batch that runs */
+	int64_t purge_mono_ms;       /* when the next purge is due */
+};
+
+/* The session behind s, at the beginning of a call. */
+struct pl_mongo *pl_mongo_start(struct pl_store *s);
+
+/* ---- the client ---- */
+
+/* A client with our deadlines (answers within answer_ms), write concern and read preference,
+ * whatever the URI says of them; the rest of the URI is the driver's. PL_E_INVALID: it is not
+ * a MongoDB URI. */
+enum pl_err pl_mongo_client_new(
+    const char *uri, int32_t answer_ms, mongoc_client_t **out) PL_MUST_CHECK;
+/* The database that the URI names; as with mongoose "test" where it names none. */
+const char *pl_mongo_database(const mongoc_client_t *client);
+
+/* Make the indexes that are missing. PL_E_CONFLICT: what is stored already breaks a rule that
+ * we need; the log says which. PL_E_UNAVAILABLE also where the server has to work on it for
+ * longer: a thread of this process sees it through, and opening succeeds then. */
+enum pl_err pl_mongo_indexes(struct pl_mongo *s, const char *uri) PL_MUST_CHECK;
+enum pl_err pl_mongo_indexes_make(struct pl_mongo *s) PL_MUST_CHECK; /* that alone */
+enum pl_err pl_mongo_indexes_make_messages(struct pl_mongo *s) PL_MUST_CHECK;
+/* Open with the patience that making indexes takes, up to PL_MONGO_BUILD_MS. */
+enum pl_err pl_mongo_open_patient(const char *uri, struct pl_store **out) PL_MUST_CHECK;
+
+/* Once a process, in a thread of its own: look for what cannot be served, and log it. */
+void pl_mongo_survey(const char *uri);
+
+/* What backup and restore wait for an answer. */
+#define PL_MONGO_PATIENT_MS 60000
+/* Stands in a database while it is being filled. */
+#define PL_MONGO_RESTORE "parley_restore"
+
+/* ---- reads: as in store.h ---- */
+enum pl_err pl_mongo_user_by_id(
+    struct pl_store *s, const struct pl_oid *id, struct pl_user *out);
+enum pl_err pl_mongo_user_by_username(
+    struct pl_store *s, struct pl_str username, struct pl_user *out);
+enum pl_err pl_mongo_users_exist(
+    struct pl_store *s, const struct pl_oid *ids, size_t count, bool *exist);
+enum pl_err pl_mongo_users_page(struct pl_store *s, const struct pl_oid *after,
+    size_t limit, struct pl_user_list *out);
+enum pl_err pl_mongo_message_pos(struct pl_store *s, const struct pl_oid *a,
+    const struct pl_oid *b, const struct pl_oid *message, struct pl_message_pos *out);
+enum pl_err pl_mongo_messages_page(struct pl_store *s, const struct pl_oid *a,
+    const struct pl_oid *b, enum pl_page_way way, const struct pl_message_pos *pos,
+    size_t limit, struct pl_message_list *out);
+enum pl_err pl_mongo_messages_to(struct pl_store *s, const struct pl_oid *receiver,
+    const struct pl_message_pos *pos, size_t limit, struct pl_message_list *out);
+enum pl_err pl_mongo_overdue(struct pl_store *store, int64_t due_unix_ms, size_t limit,
+    struct pl_overdue_list *out);
+enum pl_err pl_mongo_revocations_since(
+    struct pl_store *s, int64_t since_unix_ms, struct pl_revocation_list *out);
+
+/* ---- records: as in store_records.h ---- */
+enum pl_err pl_mongo_export(struct pl_store *s, enum pl_record_kind kind,
+    const struct pl_record *after, size_t limit, struct pl_record_list *out);
+enum pl_err pl_mongo_import(struct pl_store *s, struct pl_record *records, size_t count);
+
+/* ---- writes: count of one kind, in the order of the batch; each one's err is set ---- */
+void pl_mongo_users_insert(
+    struct pl_mongo *s, struct pl_write *const *writes, size_t count);
+void pl_mongo_sends(struct pl_mongo *s, struct pl_write *const *writes, size_t count);
+void pl_mongo_replies(struct pl_mongo *s, struct pl_write *const *writes, size_t count);
+void pl_mongo_revokes(struct pl_mongo *s, struct pl_write *const *writes, size_t count);
+enum pl_err pl_mongo_user_set_status(struct pl_mongo *s, const struct pl_oid *id,
+    enum pl_status status, struct pl_str note);
+enum pl_err pl_mongo_user_set_password(struct pl_mongo *s, const struct pl_oid *id,
+    const char *old_hash, const char *new_hash);
+enum pl_err pl_mongo_reply_claim(struct pl_mongo *s, struct pl_write_claim *claim);
+
+/* Forget at most limit Idempotency-Keys that have had their time; *dropped counts them. */
+enum pl_err pl_mongo_idem_purge(struct pl_mongo *s, size_t limit, size_t *dropped);
+
+/* ---- the order ---- */
+
+/*
+ * From pl_mongo_order_lock() to _unlock() nobody else in this process stores a message, so that
+ * the places that pl_mongo_order_next() gives are in the order of this process's commits: each
+ * behind the one before, and behind floor (NULL: none). Other processes go by their clocks.
+ */
+void pl_mongo_order_lock(void);
+void pl_mongo_order_unlock(void);
+struct pl_message_pos pl_mongo_order_next(const struct pl_message_pos *floor);
+/* The time of the next revocation, never before the last one's. */
+int64_t pl_mongo_order_next_revocation(void);
+
+#endif

@@ -1,0 +1,214 @@
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/mongo/query.h"
+
+#define PURGE_INTERVAL_MS 60000
+#define PURGE_DOCUMENTS   256 /* at once */
+
+static const struct pl_store_backend backend;
+
+struct pl_mongo *
+pl_mongo_start(struct pl_store *store)
+{
+	struct pl_mongo *s = PL_CONTAINER(store, struct pl_mongo, store);
+
+	s->begin_until_mono_ms = pl_clock_mono_ms() + PL_MONGO_BEGIN_MS;
+	s->is_lost = false;
+	return s;
+}
+
+/* ---- open ---- */
+
+static void
+close_session(struct pl_store *store)
+{
+	struct pl_mongo *s = PL_CONTAINER(store, struct pl_mongo, store);
+
+	mongoc_collection_destroy(s->users);
+	mongoc_collection_destroy(s->messages);
+	mongoc_collection_destroy(s->revocations);
+	mongoc_client_destroy(s->client);
+	pl_mem_free(s);
+}
+
+static enum pl_err
+ping(struct pl_store *store)
+{
+	struct pl_mongo *s = pl_mongo_start(store);
+	bson_t command = BSON_INITIALIZER;
+	bson_error_t error = {0};
+	bool is_well;
+
+	pl_mongo_put_int(&command, "ping", 1);
+	is_well = mongoc_client_command_simple(
+	    s->client, pl_mongo_database(s->client), &command, NULL, NULL, &error);
+	bson_destroy(&command);
+	/* not logged: who asks says what follows from it */
+	return is_well ? PL_OK : pl_mongo_err_of(&error);
+}
+
+/* A session without its indexes. */
+static enum pl_err
+connect_to(const char *uri, int32_t answer_ms, struct pl_mongo **out)
+{
+	struct pl_mongo *s = pl_mem_zalloc(sizeof(*s));
+	enum pl_err err = pl_mongo_client_new(uri, answer_ms, &s->client);
+	const char *database;
+
+	s->store.backend = &backend;
+	if (err != PL_OK) {
+		close_session(&s->store);
+		return err;
+	}
+	database = pl_mongo_database(s->client);
+	s->users = mongoc_client_get_collection(s->client, database, PL_MONGO_USERS);
+	s->messages =
+	    mongoc_client_get_collection(s->client, database, PL_MONGO_MESSAGES);
+	s->revocations =
+	    mongoc_client_get_collection(s->client, database, PL_MONGO_REVOCATIONS);
+	(void)pl_mongo_start(&s->store);
+	*out = s;
+	return PL_OK;
+}
+
+static enum pl_err
+finish_open(struct pl_mongo *s, enum pl_err err, struct pl_store **out)
+{
+	if (err == PL_OK)
+		*out = &s->store;
+	else
+		close_session(&s->store);
+	return err;
+}
+
+enum pl_err
+pl_store_mongo_open(const struct pl_store_config *config, struct pl_store **out)
+{
+	struct pl_mongo *s;
+	enum pl_err err = connect_to(config->mongo_uri, PL_MONGO_SOCKET_MS, &s);
+
+	if (err != PL_OK)
+		return err;
+	err = finish_open(s, pl_mongo_indexes(s, config->mongo_uri), out);
+	if (err == PL_OK && config->tells_of_strangers)
+		pl_mongo_survey(config->mongo_uri);
+	return err;
+}
+
+enum pl_err
+pl_mongo_open_patient(const char *uri, struct pl_store **out)
+{
+	struct pl_mongo *s;
+	enum pl_err err = connect_to(uri, PL_MONGO_BUILD_MS, &s);
+
+	if (err != PL_OK)
+		return err;
+	s->begin_until_mono_ms += PL_MONGO_BUILD_MS;
+	return finish_open(s, pl_mongo_indexes_make(s), out);
+}
+
+enum pl_err
+pl_store_mongo_check(const struct pl_store_config *config)
+{
+	struct pl_mongo *s;
+	enum pl_err err = connect_to(config->mongo_uri, PL_MONGO_SOCKET_MS, &s);
+
+	if (err != PL_OK)
+		return err;
+	err = pl_mongo_indexes_make(s);
+	close_session(&s->store);
+	return err;
+}
+
+/* ---- batches ---- */
+
+static enum pl_err
+write_one(struct pl_mongo *s, struct pl_write *w)
+{
+	if (w->kind == PL_WRITE_STATUS)
+		return pl_mongo_user_set_status(
+		    s, &w->u.status.user, w->u.status.status, w->u.status.note);
+	if (w->kind == PL_WRITE_PASSWORD)
+		return pl_mongo_user_set_password(s, &w->u.password.user,
+		    w->u.password.old_hash, w->u.password.new_hash);
+	return pl_mongo_reply_claim(s, &w->u.claim);
+}
+
+static void
+write_run(struct pl_mongo *s, struct pl_write *const *writes, size_t count)
+{
+	switch (writes[0]->kind) {
+	case PL_WRITE_USER:
+		pl_mongo_users_insert(s, writes, count);
+		break;
+	case PL_WRITE_SEND:
+		pl_mongo_sends(s, writes, count);
+		break;
+	case PL_WRITE_REPLY:
+		pl_mongo_replies(s, writes, count);
+		break;
+	case PL_WRITE_REVOKE:
+		pl_mongo_revokes(s, writes, count);
+		break;
+	case PL_WRITE_STATUS:
+	case PL_WRITE_PASSWORD:
+	case PL_WRITE_REPLY_CLAIM:
+		for (size_t i = 0; i < count; i++)
+			writes[i]->err = write_one(s, writes[i]);
+		break;
+	}
+}
+
+/* A few of the keys that have had their time, now and then; more at once where many wait. What
+ * fails here fails again, or is done, another time. */
+static void
+purge(struct pl_mongo *s)
+{
+	int64_t now = pl_clock_mono_ms();
+	size_t dropped = 0;
+
+	if (now < s->purge_mono_ms || s->is_lost)
+		return;
+	if (pl_mongo_idem_purge(s, PURGE_DOCUMENTS, &dropped) != PL_OK)
+		pl_log_warn("keys that expired were left for the next time");
+	if (dropped < PURGE_DOCUMENTS)
+		s->purge_mono_ms = now + PURGE_INTERVAL_MS;
+}
+
+/* In the order of the batch, those of one kind that stand together at once: each sees what came
+ * ahead of it. */
+static void
+write_batch(struct pl_store *store, struct pl_write *const *writes, size_t count)
+{
+	struct pl_mongo *s = pl_mongo_start(store);
+	size_t from = 0;
+
+	s->now_unix_ms = pl_clock_unix_ms();
+	while (from < count) {
+		size_t to = from + 1;
+
+		while (to < count && writes[to]->kind == writes[from]->kind)
+			to++;
+		write_run(s, writes + from, to - from);
+		from = to;
+	}
+	purge(s);
+}
+
+static const struct pl_store_backend backend = {
+    .close = close_session,
+    .ping = ping,
+    .user_by_id = pl_mongo_user_by_id,
+    .user_by_username = pl_mongo_user_by_username,
+    .users_exist = pl_mongo_users_exist,
+    .users_page = pl_mongo_users_page,
+    .message_pos = pl_mongo_message_pos,
+    .messages_page = pl_mongo_messages_page,
+    .messages_to = pl_mongo_messages_to,
+    .overdue = pl_mongo_overdue,
+    .revocations_since = pl_mongo_revocations_since,
+    .write = write_batch,
+    .export_page = pl_mongo_export,
+    .import = pl_mongo_import,
+};

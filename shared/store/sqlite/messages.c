@@ -1,0 +1,312 @@
+#include "base/mem.h"
+#include "store/sqlite/query.h"
+
+#define SELECT_MESSAGE "SELECT " PL_SQLITE_MESSAGE_COLUMNS " FROM messages AS m "
+
+/*
+ * A page merges the two directions of a conversation, each read in order from its own range of
+ * the index messages_pair; both stop where the page is full. One who writes to himself has only
+ * one direction: sender <> receiver empties the second.
+ */
+#define SELECT_BOTH_WAYS(compare, way)                                                   \
+	SELECT_MESSAGE                                                                   \
+	"WHERE m.sender = ?1 AND m.receiver = ?2 AND (m.created, m.id) " compare         \
+	" (?3, ?4) UNION ALL " SELECT_MESSAGE                                            \
+	"WHERE m.sender = ?2 AND m.receiver = ?1 AND (m.created, m.id) " compare         \
+	" (?3, ?4) AND ?1 <> ?2 "                                                        \
+	"ORDER BY 5 " way ", 1 " way " LIMIT ?5"
+
+static const char page_after[] = SELECT_BOTH_WAYS(">", "ASC");
+static const char page_before[] = SELECT_BOTH_WAYS("<", "DESC");
+static const char to_receiver[] =
+    SELECT_MESSAGE "WHERE (m.created, m.id) > (?, ?) AND m.receiver = ? "
+		   "ORDER BY m.created, m.id LIMIT ?";
+static const char to_anybody[] =
+    SELECT_MESSAGE "WHERE (m.created, m.id) > (?, ?) ORDER BY m.created, m.id LIMIT ?";
+static const char by_id[] = SELECT_MESSAGE "WHERE m.id = ?";
+static const char newest[] =
+    "SELECT created, id FROM messages ORDER BY created DESC, id DESC LIMIT 1";
+static const char pos_of[] =
+    "SELECT created FROM messages WHERE id = ?1 AND "
+    "((sender = ?2 AND receiver = ?3) OR (sender = ?3 AND receiver = ?2))";
+static const char insert[] =
+    "INSERT INTO messages (id, sender, receiver, text, created, reply_kind, in_reply_to) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
+
+/* ---- reads ---- */
+
+void
+pl_sqlite_message_read(struct pl_query *q, int first, struct pl_message *out)
+{
+	struct pl_str text = pl_query_get_text(q, first + 3);
+
+	*out = (struct pl_message){
+	    .text = pl_mem_strndup(text.ptr ? text.ptr : "", text.len),
+	    .text_len = text.len,
+	    .created_unix_ms = pl_query_get_int(q, first + 4),
+	    .updated_unix_ms = pl_query_get_int(q, first + 4),
+	};
+	pl_query_get_oid(q, first, &out->id);
+	pl_query_get_oid(q, first + 1, &out->sender);
+	pl_query_get_oid(q, first + 2, &out->receiver);
+	if (pl_query_is_null(q, first + 5))
+		return;
+	if (!pl_reply_kind_parse(pl_query_get_text(q, first + 5), &out->reply_kind))
+		pl_query_spoil(q);
+	pl_query_get_oid(q, first + 6, &out->in_reply_to);
+}
+
+/* All messages that q gives; ends it. */
+static enum pl_err
+read_list(struct pl_query *q, struct pl_message_list *out)
+{
+	struct pl_message_list list = {0};
+	enum pl_err err;
+
+	while (pl_query_row(q)) {
+		list.items = pl_store_grow(list.items, list.count, sizeof(*list.items));
+		pl_sqlite_message_read(q, 0, &list.items[list.count++]);
+	}
+	err = pl_query_end(q);
+	if (err == PL_OK)
+		*out = list;
+	else
+		pl_message_list_fini(&list);
+	return err;
+}
+
+static void
+reverse(struct pl_message_list *list)
+{
+	for (size_t i = 0, k = list->count; i + 1 < k; i++) {
+		struct pl_message m = list->items[--k];
+
+		list->items[k] = list->items[i];
+		list->items[i] = m;
+	}
+}
+
+/* Ahead of, and behind, every message that can be. */
+static const struct pl_message_pos before_all = {.created_unix_ms = INT64_MIN};
+static const struct pl_message_pos after_all = {.created_unix_ms = INT64_MAX};
+
+enum pl_err
+pl_sqlite_messages_page(struct pl_store *s, const struct pl_oid *a,
+    const struct pl_oid *b, enum pl_page_way way, const struct pl_message_pos *pos,
+    size_t limit, struct pl_message_list *out)
+{
+	bool is_after = way == PL_PAGE_AFTER;
+	struct pl_query q =
+	    pl_query_start(pl_sqlite_of(s), is_after ? page_after : page_before);
+	enum pl_err err;
+
+	if (pos == NULL)
+		pos = is_after ? &before_all : &after_all;
+	pl_query_oid(&q, a);
+	pl_query_oid(&q, b);
+	pl_query_int(&q, pos->created_unix_ms);
+	pl_query_oid(&q, &pos->id);
+	pl_query_int(&q, (int64_t)limit);
+	err = read_list(&q, out);
+	if (err == PL_OK && !is_after)
+		reverse(out);
+	return err;
+}
+
+enum pl_err
+pl_sqlite_messages_to(struct pl_store *s, const struct pl_oid *receiver,
+    const struct pl_message_pos *pos, size_t limit, struct pl_message_list *out)
+{
+	struct pl_query q =
+	    pl_query_start(pl_sqlite_of(s), receiver ? to_receiver : to_anybody);
+
+	if (pos == NULL)
+		pos = &before_all;
+	pl_query_int(&q, pos->created_unix_ms);
+	pl_query_oid(&q, &pos->id);
+	if (receiver != NULL)
+		pl_query_oid(&q, receiver);
+	pl_query_int(&q, (int64_t)limit);
+	return read_list(&q, out);
+}
+
+enum pl_err
+pl_sqlite_message_pos(struct pl_store *s, const struct pl_oid *a, const struct pl_oid *b,
+    const struct pl_oid *message, struct pl_message_pos *out)
+{
+	struct pl_query q = pl_query_start(pl_sqlite_of(s), pos_of);
+	struct pl_message_pos pos = {.id = *message};
+	enum pl_err err = PL_E_NOT_FOUND;
+	bool is_found;
+
+	pl_query_oid(&q, message);
+	pl_query_oid(&q, a);
+	pl_query_oid(&q, b);
+	is_found = pl_query_row(&q);
+	if (is_found)
+		pos.created_unix_ms = pl_query_get_int(&q, 0);
+	err = pl_query_end(&q);
+	if (err == PL_OK && !is_found)
+		err = PL_E_NOT_FOUND;
+	if (err == PL_OK)
+		*out = pos;
+	return err;
+}
+
+enum pl_err
+pl_sqlite_message_by_id(
+    struct pl_sqlite *s, const struct pl_oid *id, struct pl_message *out)
+{
+	struct pl_query q = pl_query_start(s, by_id);
+	struct pl_message_list list = {0};
+	enum pl_err err;
+
+	pl_query_oid(&q, id);
+	err = read_list(&q, &list);
+	if (err == PL_OK && list.count == 0)
+		err = PL_E_NOT_FOUND;
+	if (err == PL_OK) {
+		*out = list.items[0];
+		list.count = 0;
+	}
+	pl_message_list_fini(&list);
+	return err;
+}
+
+/* ---- the order ---- */
+
+static enum pl_err
+read_newest(struct pl_sqlite *s)
+{
+	struct pl_query q = pl_query_start(s, newest);
+	struct pl_message_pos pos = before_all;
+	enum pl_err err;
+
+	if (pl_query_row(&q)) {
+		pos.created_unix_ms = pl_query_get_int(&q, 0);
+		pl_query_get_oid(&q, 1, &pos.id);
+	}
+	err = pl_query_end(&q);
+	if (err == PL_OK) {
+		s->newest = pos;
+		s->newest_is_known = true;
+	}
+	return err;
+}
+
+/*
+ * The place of the next message: behind every one that is there. We hold the write lock, so
+ * that the order of places is the order of commits, whatever the other processes' ids look like
+ * and wherever the wall clock steps: time goes on from the newest message then, a millisecond
+ * further where the id alone would not put it last.
+ */
+static enum pl_err
+next_pos(struct pl_sqlite *s, struct pl_message_pos *out)
+{
+	struct pl_message_pos pos = {.created_unix_ms = s->now_unix_ms};
+	enum pl_err err = s->newest_is_known ? PL_OK : read_newest(s);
+
+	if (err != PL_OK)
+		return err;
+	pl_oid_new(&pos.id);
+	if (pos.created_unix_ms < s->newest.created_unix_ms)
+		pos.created_unix_ms = s->newest.created_unix_ms;
+	if (pos.created_unix_ms == s->newest.created_unix_ms &&
+	    pl_oid_compare(&pos.id, &s->newest.id) <= 0)
+		pos.created_unix_ms++;
+	*out = pos;
+	return PL_OK;
+}
+
+/* ---- writes ---- */
+
+static enum pl_err
+insert_at(
+    struct pl_sqlite *s, const struct pl_message *m, const struct pl_message_pos *pos)
+{
+	const char *kind = pl_reply_kind_name(m->reply_kind);
+	struct pl_query q = pl_query_start(s, insert);
+	int changed = 0;
+	enum pl_err err;
+
+	pl_query_oid(&q, &pos->id);
+	pl_query_oid(&q, &m->sender);
+	pl_query_oid(&q, &m->receiver);
+	pl_query_text(&q, pl_str_n(m->text, m->text_len));
+	pl_query_int(&q, pos->created_unix_ms);
+	if (kind != NULL) {
+		pl_query_text(&q, pl_str(kind));
+		pl_query_oid(&q, &m->in_reply_to);
+	} else {
+		pl_query_null(&q);
+		pl_query_null(&q);
+	}
+	err = pl_query_run(&q, &changed);
+	return err == PL_OK && changed == 0 ? PL_E_CONFLICT : err;
+}
+
+enum pl_err
+pl_sqlite_message_put(struct pl_sqlite *s, const struct pl_message *m)
+{
+	struct pl_message_pos pos = {m->created_unix_ms, m->id};
+
+	return insert_at(s, m, &pos);
+}
+
+enum pl_err
+pl_sqlite_message_insert(struct pl_sqlite *s, struct pl_message *m)
+{
+	struct pl_message_pos pos;
+	enum pl_err err = next_pos(s, &pos);
+
+	if (err == PL_OK)
+		err = insert_at(s, m, &pos);
+	if (err != PL_OK)
+		return err;
+	s->newest = pos;
+	m->id = pos.id;
+	m->created_unix_ms = m->updated_unix_ms = pos.created_unix_ms;
+	return PL_OK;
+}
+
+static enum pl_err
+store_new(struct pl_sqlite *s, struct pl_write_send *send)
+{
+	struct pl_message *m = &send->message;
+	enum pl_err err = pl_sqlite_message_insert(s, m);
+
+	if (err ==
+	    PL_E_CONFLICT) /* an id that is taken: the disk lies, or the generator */
+		err = PL_E_IO;
+	if (err == PL_OK && send->idem_key.len > 0)
+		err = pl_sqlite_idem_keep(s, send->idem_key, m);
+	if (err == PL_OK && send->status == PL_STATUS_BUSY) {
+		err = pl_sqlite_reply_job_add(
+		    s, &m->id, s->now_unix_ms + send->reply_within_ms, &send->trace);
+		send->busy = true;
+	}
+	return err;
+}
+
+enum pl_err
+pl_sqlite_send(struct pl_sqlite *s, struct pl_write_send *send)
+{
+	struct pl_message first;
+	enum pl_err err =
+	    pl_sqlite_user_status(s, &send->message.receiver, &send->status);
+
+	if (err != PL_OK)
+		return err;
+	if (send->idem_key.len > 0) {
+		err =
+		    pl_sqlite_idem_find(s, &send->message.sender, send->idem_key, &first);
+		if (err == PL_OK) {
+			err = pl_store_replay(send, &first);
+			pl_message_fini(&first);
+			return err;
+		}
+		if (err != PL_E_NOT_FOUND)
+			return err;
+	}
+	return send->only_replay ? PL_OK : store_new(s, send);
+}

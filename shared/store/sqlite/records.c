@@ -1,0 +1,277 @@
+#include "base/clock.h"
+#include "base/mem.h"
+#include "store/sqlite/query.h"
+
+#define SELECT_IDEM       "SELECT sender, message, idem_key, created FROM idem_keys "
+#define SELECT_JOB        "SELECT message, deadline, attempt, trace FROM reply_jobs "
+#define SELECT_REVOCATION "SELECT token_id, user, expires, created FROM revocations "
+
+/* What has had its time is no record any more. */
+static const char idem_page[] =
+    SELECT_IDEM "WHERE created > ?1 AND (sender, idem_key) > (?2, ?3) "
+		"ORDER BY sender, idem_key LIMIT ?4";
+static const char job_page[] = SELECT_JOB "WHERE message > ? ORDER BY message LIMIT ?";
+static const char revocation_page[] =
+    SELECT_REVOCATION "WHERE expires > ? AND token_id > ? ORDER BY token_id LIMIT ?";
+
+static const char idem_find[] = SELECT_IDEM "WHERE sender = ? AND idem_key = ?";
+static const char job_find[] = SELECT_JOB "WHERE message = ?";
+static const char revocation_find[] = SELECT_REVOCATION "WHERE token_id = ?";
+
+/* A key that has had its time makes room. */
+static const char idem_put[] =
+    "INSERT INTO idem_keys (sender, message, idem_key, created) SELECT ?1, ?2, ?3, ?4 "
+    "WHERE EXISTS (SELECT 1 FROM messages WHERE id = ?2) "
+    "ON CONFLICT (sender, idem_key) DO UPDATE SET message = excluded.message, "
+    "created = excluded.created WHERE idem_keys.created <= ?5";
+static const char job_put[] =
+    "INSERT INTO reply_jobs (message, deadline, lease_until, attempt, trace) "
+    "SELECT ?1, ?2, 0, ?3, ?4 WHERE EXISTS (SELECT 1 FROM messages WHERE id = ?1) "
+    "ON CONFLICT DO NOTHING";
+static const char revocation_put[] =
+    "INSERT INTO revocations (token_id, user, expires, created) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT DO NOTHING";
+
+static int64_t
+idem_alive_since(void)
+{
+	return pl_clock_unix_ms() - PL_STORE_IDEM_KEPT_MS;
+}
+
+static void
+bind_alive_since(struct pl_query *q, enum pl_record_kind kind)
+{
+	if (kind == PL_RECORD_IDEM)
+		pl_query_int(q, idem_alive_since());
+	else if (kind == PL_RECORD_REVOCATION)
+		pl_query_int(q, pl_clock_unix_ms() / 1000 - PL_STORE_REVOKED_SLACK_S);
+}
+
+/* ---- rows ---- */
+
+static void
+read_row(struct pl_query *q, struct pl_record *r)
+{
+	switch (r->kind) {
+	case PL_RECORD_IDEM:
+		pl_query_get_oid(q, 0, &r->u.idem.sender);
+		pl_query_get_oid(q, 1, &r->u.idem.message);
+		r->u.idem.key = pl_query_get_string(q, 2);
+		r->u.idem.created_unix_ms = pl_query_get_int(q, 3);
+		break;
+	case PL_RECORD_JOB:
+		pl_query_get_oid(q, 0, &r->u.job.message);
+		r->u.job.deadline_unix_ms = pl_query_get_int(q, 1);
+		r->u.job.attempt = pl_query_get_int(q, 2);
+		pl_query_get_trace(q, 3, &r->u.job.trace);
+		break;
+	default:
+		pl_query_get_blob(q, 0, r->u.revocation.token_id, PL_JWT_ID_LEN);
+		pl_query_get_oid(q, 1, &r->u.revocation.user);
+		r->u.revocation.expires_unix_s = pl_query_get_int(q, 2);
+		r->u.revocation.created_unix_ms = pl_query_get_int(q, 3);
+		break;
+	}
+}
+
+static enum pl_err
+read_rows(struct pl_query *q, enum pl_record_kind kind, struct pl_record_list *out)
+{
+	struct pl_record_list list = {0};
+	enum pl_err err;
+
+	while (pl_query_row(q)) {
+		list.items = pl_store_grow(list.items, list.count, sizeof(*list.items));
+		list.items[list.count] = (struct pl_record){.kind = kind};
+		read_row(q, &list.items[list.count++]);
+	}
+	err = pl_query_end(q);
+	if (err == PL_OK)
+		*out = list;
+	else
+		pl_record_list_fini(&list);
+	return err;
+}
+
+/* ---- out ---- */
+
+/* The empty key is ahead of all. */
+static void
+bind_after(struct pl_query *q, enum pl_record_kind kind, const struct pl_record *after)
+{
+	if (after == NULL) {
+		pl_query_blob(q, "", 0);
+		if (kind == PL_RECORD_IDEM)
+			pl_query_text(q, PL_STR(""));
+	} else if (kind == PL_RECORD_IDEM) {
+		pl_query_oid(q, &after->u.idem.sender);
+		pl_query_text(q, pl_str(after->u.idem.key));
+	} else if (kind == PL_RECORD_JOB) {
+		pl_query_oid(q, &after->u.job.message);
+	} else {
+		pl_query_blob(q, after->u.revocation.token_id, PL_JWT_ID_LEN);
+	}
+}
+
+enum pl_err
+pl_sqlite_export(struct pl_store *store, enum pl_record_kind kind,
+    const struct pl_record *after, size_t limit, struct pl_record_list *out)
+{
+	static const char *const pages[] = {
+	    [PL_RECORD_IDEM] = idem_page,
+	    [PL_RECORD_JOB] = job_page,
+	    [PL_RECORD_REVOCATION] = revocation_page,
+	};
+	struct pl_query q = pl_query_start(pl_sqlite_of(store), pages[kind]);
+
+	bind_alive_since(&q, kind);
+	bind_after(&q, kind, after);
+	pl_query_int(&q, (int64_t)limit);
+	return read_rows(&q, kind, out);
+}
+
+/* ---- in ---- */
+
+static enum pl_err
+run_put(struct pl_query *q)
+{
+	int changed = 0;
+	enum pl_err err = pl_query_run(q, &changed);
+
+	return err == PL_OK && changed == 0 ? PL_E_CONFLICT : err;
+}
+
+static enum pl_err
+put_idem(struct pl_sqlite *s, const struct pl_record_idem *idem)
+{
+	struct pl_query q = pl_query_start(s, idem_put);
+
+	pl_query_oid(&q, &idem->sender);
+	pl_query_oid(&q, &idem->message);
+	pl_query_text(&q, pl_str(idem->key));
+	pl_query_int(&q, idem->created_unix_ms);
+	pl_query_int(&q, idem_alive_since());
+	return run_put(&q);
+}
+
+static enum pl_err
+put_job(struct pl_sqlite *s, const struct pl_record_job *job)
+{
+	struct pl_query q = pl_query_start(s, job_put);
+
+	pl_query_oid(&q, &job->message);
+	pl_query_int(&q, job->deadline_unix_ms);
+	pl_query_int(&q, job->attempt);
+	pl_query_trace(&q, &job->trace);
+	return run_put(&q);
+}
+
+static enum pl_err
+put_revocation(struct pl_sqlite *s, const struct pl_revocation *r)
+{
+	struct pl_query q = pl_query_start(s, revocation_put);
+
+	pl_query_blob(&q, r->token_id, PL_JWT_ID_LEN);
+	pl_query_oid(&q, &r->user);
+	pl_query_int(&q, r->expires_unix_s);
+	pl_query_int(&q, r->created_unix_ms);
+	return run_put(&q);
+}
+
+/* PL_E_CONFLICT: its place is taken, nothing changed. */
+static enum pl_err
+put(struct pl_sqlite *s, const struct pl_record *r)
+{
+	switch (r->kind) {
+	case PL_RECORD_USER:
+		return pl_sqlite_user_insert(s, &r->u.user);
+	case PL_RECORD_MESSAGE:
+		return pl_sqlite_message_put(s, &r->u.message);
+	case PL_RECORD_IDEM:
+		return put_idem(s, &r->u.idem);
+	case PL_RECORD_JOB:
+		return put_job(s, &r->u.job);
+	default:
+		return put_revocation(s, &r->u.revocation);
+	}
+}
+
+/* The record with the key of r, in a list of one. */
+static enum pl_err
+find(struct pl_sqlite *s, const struct pl_record *r, struct pl_record_list *out)
+{
+	struct pl_query q;
+
+	switch (r->kind) {
+	case PL_RECORD_IDEM:
+		q = pl_query_start(s, idem_find);
+		pl_query_oid(&q, &r->u.idem.sender);
+		pl_query_text(&q, pl_str(r->u.idem.key));
+		break;
+	case PL_RECORD_JOB:
+		q = pl_query_start(s, job_find);
+		pl_query_oid(&q, &r->u.job.message);
+		break;
+	default:
+		q = pl_query_start(s, revocation_find);
+		pl_query_blob(&q, r->u.revocation.token_id, PL_JWT_ID_LEN);
+		break;
+	}
+	return read_rows(&q, r->kind, out);
+}
+
+/* Is what stands in the place of r the same? */
+static enum pl_err
+compare(struct pl_sqlite *s, struct pl_record *r)
+{
+	struct pl_record_list list = {0};
+	enum pl_err err;
+
+	if (r->kind == PL_RECORD_USER || r->kind == PL_RECORD_MESSAGE) {
+		list.items = pl_mem_zalloc(sizeof(*list.items));
+		list.items[0].kind = r->kind;
+		err = r->kind == PL_RECORD_USER
+			  ? pl_sqlite_user_by_id(
+				&s->store, &r->u.user.id, &list.items[0].u.user)
+			  : pl_sqlite_message_by_id(
+				s, &r->u.message.id, &list.items[0].u.message);
+		list.count = err == PL_OK;
+	} else {
+		err = find(s, r, &list);
+	}
+	r->outcome = list.count > 0 && pl_record_is_same(&list.items[0], r)
+			 ? PL_RECORD_SAME
+			 : PL_RECORD_DIFFERS;
+	pl_record_list_fini(&list);
+	return err == PL_E_NOT_FOUND ? PL_OK : err;
+}
+
+static enum pl_err
+import_all(struct pl_sqlite *s, struct pl_record *records, size_t count)
+{
+	enum pl_err err = PL_OK;
+
+	for (size_t i = 0; err == PL_OK && i < count; i++) {
+		err = put(s, &records[i]);
+		records[i].outcome = PL_RECORD_ADDED;
+		if (err == PL_E_CONFLICT)
+			err = compare(s, &records[i]);
+	}
+	return err;
+}
+
+enum pl_err
+pl_sqlite_import(struct pl_store *store, struct pl_record *records, size_t count)
+{
+	struct pl_sqlite *s = pl_sqlite_of(store);
+	enum pl_err err = pl_sqlite_exec(s, "BEGIN IMMEDIATE");
+
+	if (err != PL_OK)
+		return err;
+	err = import_all(s, records, count);
+	if (err == PL_OK)
+		err = pl_sqlite_exec(s, "COMMIT");
+	if (err != PL_OK && !sqlite3_get_autocommit(s->db))
+		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+	return err;
+}

@@ -1,0 +1,131 @@
+/*
+ * session: one connection to parley.db, and the nouns that live in it.
+ *
+ *   store_sqlite.c        open, batches       sqlite_schema.c       tables and indexes
+ *   sqlite_users.c        users               sqlite_messages.c     messages, their order
+ *   sqlite_replies.c      reply jobs          sqlite_idem.c         Idempotency-Keys
+ *   sqlite_revocations.c  refused tokens      sqlite_query.c        statements
+ *   sqlite_records.c      copying it all      sqlite_backup.c       backup and restore
+ *
+ * Several processes share the file: WAL lets all read while one writes. Every write runs inside
+ * a batch, under the database's one write lock; a write that refuses has changed nothing, so
+ * that its neighbours commit.  Only store/ uses it.  Threads: the session's.
+ */
+#ifndef PL_STORE_SQLITE_SESSION_H
+#define PL_STORE_SQLITE_SESSION_H
+
+#include <sqlite3.h>
+
+#include "base/list.h"
+#include "store/store_backend.h"
+
+#define PL_SQLITE_STATEMENTS_MAX 48
+/* How long a call waits for another process's lock: less than the 3 s in which a send is
+ * answered, whatever the store does. */
+#define PL_SQLITE_BUSY_MS 2000
+_Static_assert(2 * PL_SQLITE_BUSY_MS < PL_STORE_WAIT_MS,
+    "who waits in line behind one slow call is still carried out");
+
+struct pl_sqlite {
+	struct pl_store store;
+	sqlite3 *db;
+	int64_t busy_since_mono_ms;
+	struct {
+		const char *sql;
+		sqlite3_stmt *stmt;
+	} statements[PL_SQLITE_STATEMENTS_MAX];
+	size_t statement_count;
+	int64_t purge_mono_ms; /* when the next purge is due */
+	/* Of the batch that runs: its time, and the newest message once it was asked for. */
+	int64_t now_unix_ms;
+	struct pl_message_pos newest;
+	bool newest_is_known;
+};
+
+static inline struct pl_sqlite *
+pl_sqlite_of(struct pl_store *s)
+{
+	return PL_CONTAINER(s, struct pl_sqlite, store);
+}
+
+enum pl_err pl_sqlite_exec(struct pl_sqlite *s, const char *sql) PL_MUST_CHECK;
+/* An empty file that only its owner reads, where there is none yet. */
+enum pl_err pl_sqlite_make_file(const char *path) PL_MUST_CHECK;
+/* Make or upgrade the tables; any number of processes may do so at once. */
+enum pl_err pl_sqlite_schema(struct pl_sqlite *s) PL_MUST_CHECK;
+
+/* ---- reads: as in store.h ---- */
+enum pl_err pl_sqlite_user_by_id(
+    struct pl_store *s, const struct pl_oid *id, struct pl_user *out);
+enum pl_err pl_sqlite_user_by_username(
+    struct pl_store *s, struct pl_str username, struct pl_user *out);
+enum pl_err pl_sqlite_users_exist(
+    struct pl_store *s, const struct pl_oid *ids, size_t count, bool *exist);
+enum pl_err pl_sqlite_users_page(struct pl_store *s, const struct pl_oid *after,
+    size_t limit, struct pl_user_list *out);
+enum pl_err pl_sqlite_message_pos(struct pl_store *s, const struct pl_oid *a,
+    const struct pl_oid *b, const struct pl_oid *message, struct pl_message_pos *out);
+enum pl_err pl_sqlite_messages_page(struct pl_store *s, const struct pl_oid *a,
+    const struct pl_oid *b, enum pl_page_way way, const struct pl_message_pos *pos,
+    size_t limit, struct pl_message_list *out);
+enum pl_err pl_sqlite_messages_to(struct pl_store *s, const struct pl_oid *receiver,
+    const struct pl_message_pos *pos, size_t limit, struct pl_message_list *out);
+enum pl_err pl_sqlite_overdue(struct pl_store *store, int64_t due_unix_ms, size_t limit,
+    struct pl_overdue_list *out);
+enum pl_err pl_sqlite_revocations_since(
+    struct pl_store *s, int64_t since_unix_ms, struct pl_revocation_list *out);
+
+/* ---- writes: inside a batch ---- */
+enum pl_err pl_sqlite_user_insert(struct pl_sqlite *s, const struct pl_user *user);
+enum pl_err pl_sqlite_user_set_status(struct pl_sqlite *s, const struct pl_oid *id,
+    enum pl_status status, struct pl_str note);
+enum pl_err pl_sqlite_user_set_password(struct pl_sqlite *s, const struct pl_oid *id,
+    const char *old_hash, const char *new_hash);
+enum pl_err pl_sqlite_user_status(
+    struct pl_sqlite *s, const struct pl_oid *id, enum pl_status *out);
+
+enum pl_err pl_sqlite_send(struct pl_sqlite *s, struct pl_write_send *send);
+/* Set id and times so that m comes last in the order, and insert it. PL_E_CONFLICT: it is a
+ * second reply to the same message. */
+enum pl_err pl_sqlite_message_insert(struct pl_sqlite *s, struct pl_message *m);
+/* Insert it with the id and the times that it has. PL_E_CONFLICT: as above, or the id is taken. */
+enum pl_err pl_sqlite_message_put(struct pl_sqlite *s, const struct pl_message *m);
+enum pl_err pl_sqlite_message_by_id(
+    struct pl_sqlite *s, const struct pl_oid *id, struct pl_message *out);
+
+/* The message that was stored under sender's key in the last 24 h; PL_E_NOT_FOUND: none. */
+enum pl_err pl_sqlite_idem_find(struct pl_sqlite *s, const struct pl_oid *sender,
+    struct pl_str key, struct pl_message *out);
+enum pl_err pl_sqlite_idem_keep(
+    struct pl_sqlite *s, struct pl_str key, const struct pl_message *m);
+
+enum pl_err pl_sqlite_reply_job_add(struct pl_sqlite *s, const struct pl_oid *message,
+    int64_t deadline_unix_ms, const struct pl_trace *trace);
+enum pl_err pl_sqlite_reply_claim(struct pl_sqlite *s, struct pl_write_claim *claim);
+enum pl_err pl_sqlite_reply(struct pl_sqlite *s, struct pl_write_reply *reply);
+
+enum pl_err pl_sqlite_revoke(struct pl_sqlite *s, struct pl_revocation *revocation);
+
+/* Drop at most limit records that have had their time; *dropped counts them. */
+enum pl_err pl_sqlite_idem_purge(struct pl_sqlite *s, int limit, int *dropped);
+enum pl_err pl_sqlite_revocations_purge(struct pl_sqlite *s, int limit, int *dropped);
+
+/* ---- records: as in store_records.h ---- */
+enum pl_err pl_sqlite_export(struct pl_store *s, enum pl_record_kind kind,
+    const struct pl_record *after, size_t limit, struct pl_record_list *out);
+enum pl_err pl_sqlite_import(struct pl_store *s, struct pl_record *records, size_t count);
+
+/* ---- rows that several nouns read ---- */
+struct pl_query;
+#define PL_SQLITE_USER_COLUMNS                                                           \
+	"u.id, u.username, u.full_name, u.password_hash, u.profile_pic, u.note, "        \
+	"u.gender, u.status, u.created, u.updated"
+#define PL_SQLITE_MESSAGE_COLUMNS                                                        \
+	"m.id, m.sender, m.receiver, m.text, m.created, m.reply_kind, m.in_reply_to"
+enum { PL_SQLITE_MESSAGE_WIDTH = 7 };
+
+/* The columns from first on; *out is for the caller to fini, also where the query fails. */
+void pl_sqlite_user_read(struct pl_query *q, int first, struct pl_user *out);
+void pl_sqlite_message_read(struct pl_query *q, int first, struct pl_message *out);
+
+#endif

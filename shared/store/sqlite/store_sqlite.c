@@ -1,0 +1,316 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "store/sqlite/query.h"
+
+#define FILE_NAME         "parley.db"
+#define PURGE_INTERVAL_MS 60000
+#define PURGE_ROWS        256 /* in one batch, of each kind */
+
+static const struct pl_store_backend backend;
+
+enum pl_err
+pl_sqlite_exec(struct pl_sqlite *s, const char *sql)
+{
+	return pl_sqlite_err(s, sqlite3_exec(s->db, sql, NULL, NULL, NULL), "statement");
+}
+
+/* ---- open ---- */
+
+/* Wait a little at a time, and not in step with the others who wait: with SQLite's own steps of
+ * up to 100 ms a process would wait much longer than the batch that it waits for takes. */
+static int
+on_busy(void *arg, int calls_before)
+{
+	struct pl_sqlite *s = arg;
+	int64_t now = pl_clock_mono_ms();
+	struct timespec pause = {.tv_nsec = 200000 + pl_random_below(1800000)};
+
+	if (calls_before == 0)
+		s->busy_since_mono_ms = now;
+	if (now - s->busy_since_mono_ms >= PL_SQLITE_BUSY_MS)
+		return 0;
+	nanosleep(&pause, NULL);
+	return 1;
+}
+
+static enum pl_err
+err_of_errno(const char *what, const char *path)
+{
+	int error = errno;
+	enum pl_err err =
+	    error == ENOSPC || error == EDQUOT ? PL_E_FULL : PL_E_UNAVAILABLE;
+
+	pl_log_error("data folder could not be used", PL_L_CSTR("what", what),
+	    PL_L_CSTR("path", path), PL_L_INT("errno", error), PL_L_ERR(err));
+	return err;
+}
+
+/* path and the folders above it, where they are missing. */
+static enum pl_err
+make_folder(const char *path)
+{
+	char *part = pl_mem_strdup(path);
+	enum pl_err err = PL_OK;
+	char *slash = *part != '\0' ? part : NULL;
+
+	while (err == PL_OK && slash != NULL) {
+		slash = strchr(slash + 1, '/');
+		if (slash != NULL)
+			*slash = '\0';
+		if (mkdir(part, 0700) != 0 && errno != EEXIST)
+			err = err_of_errno("mkdir", part);
+		if (slash != NULL)
+			*slash = '/';
+	}
+	pl_mem_free(part);
+	return err;
+}
+
+/* One process at a time makes the file, switches it to WAL (which no busy handler waits for)
+ * and upgrades the tables. The lock is on the folder and ends with the descriptor. */
+static enum pl_err
+lock_folder(const char *path, int *out)
+{
+	int64_t give_up_mono_ms = pl_clock_mono_ms() + PL_SQLITE_BUSY_MS;
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_of_errno("open", path);
+	while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		struct timespec pause = {.tv_nsec = 2000000};
+
+		if (errno != EWOULDBLOCK || pl_clock_mono_ms() >= give_up_mono_ms) {
+			enum pl_err err = err_of_errno("flock", path);
+
+			close(fd);
+			return err;
+		}
+		nanosleep(&pause, NULL);
+	}
+	*out = fd;
+	return PL_OK;
+}
+
+/* SQLite would make the file readable for others; its -wal and -shm take after it. A file that
+ * is there is left alone: closing it here would drop this process's locks on it. */
+enum pl_err
+pl_sqlite_make_file(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		close(fd);
+	else if (errno != EEXIST)
+		return err_of_errno("create", path);
+	return PL_OK;
+}
+
+static enum pl_err
+set_wal(struct pl_sqlite *s)
+{
+	static const char sql[] = "PRAGMA journal_mode = WAL";
+	struct pl_query q = pl_query_start(s, sql);
+
+	if (pl_query_row(&q) && !pl_str_eq(pl_query_get_text(&q, 0), PL_STR("wal"))) {
+		pl_log_error("the data folder's file system has no write-ahead log");
+		pl_query_spoil(&q);
+	}
+	return pl_query_end(&q);
+}
+
+static enum pl_err
+open_file(struct pl_sqlite *s, const char *path)
+{
+	int rc = sqlite3_open_v2(path, &s->db,
+	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+	enum pl_err err = pl_sqlite_err(s, rc, "open");
+
+	if (err != PL_OK)
+		return err;
+	sqlite3_busy_handler(s->db, on_busy, s);
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	err = set_wal(s);
+	if (err == PL_OK)
+		err = pl_sqlite_exec(s, "PRAGMA synchronous = FULL;"
+					"PRAGMA temp_store = MEMORY;"
+					"PRAGMA journal_size_limit = 67108864;");
+	return err != PL_OK ? err : pl_sqlite_schema(s);
+}
+
+enum pl_err
+pl_store_sqlite_open(const struct pl_store_config *config, struct pl_store **out)
+{
+	struct pl_sqlite *s = pl_mem_zalloc(sizeof(*s));
+	struct pl_buf path;
+	int lock_fd = -1;
+	enum pl_err err;
+
+	s->store.backend = &backend;
+	pl_buf_init(&path, PL_BUF_UNLIMITED);
+	pl_buf_printf(&path, "%s/%s", config->data_dir, FILE_NAME);
+	err = make_folder(config->data_dir);
+	if (err == PL_OK)
+		err = lock_folder(config->data_dir, &lock_fd);
+	if (err == PL_OK)
+		err = pl_sqlite_make_file(path.data);
+	if (err == PL_OK)
+		err = open_file(s, path.data);
+	if (lock_fd >= 0)
+		close(lock_fd);
+	pl_buf_fini(&path);
+	if (err == PL_OK)
+		*out = &s->store;
+	else
+		backend.close(&s->store);
+	return err;
+}
+
+static void
+close_session(struct pl_store *store)
+{
+	struct pl_sqlite *s = pl_sqlite_of(store);
+
+	for (size_t i = 0; i < s->statement_count; i++)
+		sqlite3_finalize(s->statements[i].stmt);
+	sqlite3_close(s->db);
+	pl_mem_free(s);
+}
+
+static enum pl_err
+ping(struct pl_store *store)
+{
+	static const char sql[] = "SELECT count(*) FROM sqlite_schema";
+	struct pl_query q = pl_query_start(pl_sqlite_of(store), sql);
+
+	(void)pl_query_row(&q);
+	return pl_query_end(&q);
+}
+
+/* ---- batches ---- */
+
+static enum pl_err
+write_one(struct pl_sqlite *s, struct pl_write *w)
+{
+	switch (w->kind) {
+	case PL_WRITE_USER:
+		return pl_sqlite_user_insert(s, w->u.user);
+	case PL_WRITE_STATUS:
+		return pl_sqlite_user_set_status(
+		    s, &w->u.status.user, w->u.status.status, w->u.status.note);
+	case PL_WRITE_PASSWORD:
+		return pl_sqlite_user_set_password(s, &w->u.password.user,
+		    w->u.password.old_hash, w->u.password.new_hash);
+	case PL_WRITE_SEND:
+		return pl_sqlite_send(s, &w->u.send);
+	case PL_WRITE_REVOKE:
+		return pl_sqlite_revoke(s, &w->u.revoke);
+	case PL_WRITE_REPLY_CLAIM:
+		return pl_sqlite_reply_claim(s, &w->u.claim);
+	case PL_WRITE_REPLY:
+		return pl_sqlite_reply(s, &w->u.reply);
+	}
+	return PL_E_INVALID;
+}
+
+/* Refused, with nothing changed: its neighbours go on. */
+static bool
+is_refusal(enum pl_err err)
+{
+	return err == PL_E_NOT_FOUND || err == PL_E_CONFLICT;
+}
+
+static enum pl_err
+write_all(struct pl_sqlite *s, struct pl_write *const *writes, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		writes[i]->err = write_one(s, writes[i]);
+		if (writes[i]->err != PL_OK && !is_refusal(writes[i]->err))
+			return writes[i]->err;
+	}
+	return PL_OK;
+}
+
+/* A few of the records that have had their time, now and then; more at once where many wait. */
+static enum pl_err
+purge(struct pl_sqlite *s)
+{
+	int64_t now = pl_clock_mono_ms();
+	int keys = 0, tokens = 0;
+	enum pl_err err;
+
+	if (now < s->purge_mono_ms)
+		return PL_OK;
+	err = pl_sqlite_idem_purge(s, PURGE_ROWS, &keys);
+	if (err == PL_OK)
+		err = pl_sqlite_revocations_purge(s, PURGE_ROWS, &tokens);
+	if (keys < PURGE_ROWS && tokens < PURGE_ROWS)
+		s->purge_mono_ms = now + PURGE_INTERVAL_MS;
+	return err;
+}
+
+static enum pl_err
+run(struct pl_sqlite *s, const char *sql)
+{
+	struct pl_query q = pl_query_start(s, sql);
+
+	return pl_query_run(&q, NULL);
+}
+
+static enum pl_err
+commit_batch(struct pl_sqlite *s, struct pl_write *const *writes, size_t count)
+{
+	static const char begin[] = "BEGIN IMMEDIATE", commit[] = "COMMIT";
+	enum pl_err err = run(s, begin);
+
+	if (err != PL_OK)
+		return err;
+	s->now_unix_ms = pl_clock_unix_ms();
+	s->newest_is_known = false;
+	err = write_all(s, writes, count);
+	if (err == PL_OK)
+		err = purge(s);
+	if (err == PL_OK)
+		err = run(s, commit);
+	/* Some failures have ended the transaction already. */
+	if (err != PL_OK && !sqlite3_get_autocommit(s->db))
+		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+	return err;
+}
+
+/* A batch is one transaction: where it fails, nothing of it was stored. */
+static void
+write_batch(struct pl_store *store, struct pl_write *const *writes, size_t count)
+{
+	enum pl_err err = commit_batch(pl_sqlite_of(store), writes, count);
+
+	for (size_t i = 0; err != PL_OK && i < count; i++)
+		writes[i]->err = err;
+}
+
+static const struct pl_store_backend backend = {
+    .close = close_session,
+    .ping = ping,
+    .user_by_id = pl_sqlite_user_by_id,
+    .user_by_username = pl_sqlite_user_by_username,
+    .users_exist = pl_sqlite_users_exist,
+    .users_page = pl_sqlite_users_page,
+    .message_pos = pl_sqlite_message_pos,
+    .messages_page = pl_sqlite_messages_page,
+    .messages_to = pl_sqlite_messages_to,
+    .overdue = pl_sqlite_overdue,
+    .revocations_since = pl_sqlite_revocations_since,
+    .write = write_batch,
+    .export_page = pl_sqlite_export,
+    .import = pl_sqlite_import,
+};
