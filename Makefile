@@ -37,7 +37,7 @@ CPPFLAGS  = -Ishared -D_GNU_SOURCE $(SYSTEM_CPPFLAGS)
 CFLAGS   := -std=gnu17 -O2 -g -fPIC $(WARN) $(HARDEN) $(EXTRA_CFLAGS)
 LDFLAGS  := -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed \
 	$(if $(SAN),-fsanitize=address$(comma)undefined) $(EXTRA_LDFLAGS)
-LIBS     := -ljwt -lhiredis -lsodium -ljansson -lsqlite3 -lmongoc-1.0 -lbson-1.0 -lutf8proc -lcrypto -lcrypt -lpthread
+LIBS     := -ljwt -lseccomp -lhiredis -lsodium -ljansson -lsqlite3 -lmongoc-1.0 -lbson-1.0 -lutf8proc -lcrypto -lcrypt -lpthread
 # These flags are part of kore's ABI: they set the size of its structs.
 KORE_CPPFLAGS = $(call once,KORE_CPPFLAGS,-isystem /usr/include/kore $(shell sed 's/-I/-isystem /g' /usr/share/kore/features))
 

@@ -21,6 +21,7 @@
 #include "processes/list.h"
 #include "loop/loop_epoll.h"
 #include "loop/daemon.h"
+#include "ops/sandbox.h"
 #include "ops/settings.h"
 
 #define FILE_BYTES_MAX ((size_t)1 << 20)
@@ -141,6 +142,7 @@ main(int argc, char **argv)
 	snprintf(app.new_path, sizeof(app.new_path), "%s.new", app.path);
 	pl_settings_load_or_exit(PL_SVC_GATEWAY);
 	pl_log_init("gateway", (enum pl_log_level)pl_settings.log_level);
+	pl_sandbox_enter();
 	fault = pl_redis_url_fault(pl_settings.redis_url);
 	if (fault != NULL)
 		fail(fault);

@@ -29,7 +29,7 @@ need() { # kind
 	case $1 in
 	build)
 		by_program+=" gcc make kore pkg-config"
-		by_package+=" libc6-dev libjwt-dev libhiredis-dev libsodium-dev libjansson-dev libsqlite3-dev
+		by_package+=" libc6-dev libjwt-dev libhiredis-dev libseccomp-dev libsodium-dev libjansson-dev libsqlite3-dev
 			libcurl4-openssl-dev libmicrohttpd-dev libmongoc-dev libcrypt-dev libutf8proc-dev
 			libssl-dev libpq-dev"
 		;;

@@ -14,6 +14,7 @@
 #include "bus/wake.h"
 #include "loop/loop_epoll.h"
 #include "loop/daemon.h"
+#include "ops/sandbox.h"
 #include "ops_server.h"
 #include "responder.h"
 
@@ -224,6 +225,7 @@ main(void)
 	app.signals.fd = pl_daemon_prepare();
 	pl_settings_load_or_exit(PL_SVC_RESPONDER);
 	pl_log_init("llm-responder", (enum pl_log_level)pl_settings.log_level);
+	pl_sandbox_enter();
 	start(&pl_settings);
 	pl_log_info("llm-responder started", PL_L_CSTR("instance", pl_settings.instance),
 	    PL_L_STR("llm", endpoint_shown(&app.endpoint)));

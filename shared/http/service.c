@@ -12,13 +12,14 @@
 #include "base/url.h"
 #include "redis/client.h"
 #include "http/loop_kore.h"
+#include "ops/sandbox.h"
 #include "proto/http_origin.h"
 #include "http/dispatch.h"
 #include "http/exchange.h"
-#include "http/sandbox.h"
 #include "session/sessions.h"
 
 #include <hooks.h>
+#include <seccomp.h>
 
 #define STORE_READERS 2
 #define IDLE_S        75 /* above the gateway's 60, so that it closes first */
@@ -257,6 +258,16 @@ kore_parent_configure(int argc, char **argv)
 	parent_pid = getpid();
 }
 
+/* kore's own list kills a worker that starts a thread; ours (ops/sandbox) is laid on top when a
+ * worker has started. */
+void
+kore_seccomp_hook(void)
+{
+	static struct sock_filter all[] = {KORE_BPF_RET(SECCOMP_RET_ALLOW)};
+
+	kore_seccomp_filter("parley", all, KORE_FILTER_LEN(all));
+}
+
 /* ---- the worker ----------------------------------------------------------------------- */
 
 /* A worker without its parent would go on serving the port, and nobody could end it. */
@@ -328,6 +339,7 @@ kore_worker_configure(void)
 	signal(SIGHUP, SIG_IGN);
 	unblock_end_signals();
 	die_with_parent();
+	pl_sandbox_enter();
 	worker_max_connections = connections_max;
 	http_request_limit = connections_max; /* each may wait for an event */
 	pl_app.loop = pl_loop_kore_new();

@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { waitUntil } from './wait.mjs';
 
 /** [{pid, parent, name}] of all processes. */
-async function processes() {
+export async function processes() {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const stats = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')));
   return stats.filter(Boolean).map((stat) => {
