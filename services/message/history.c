@@ -2,15 +2,13 @@
 
 #include "base/mem.h"
 #include "proto/http_query.h"
+#include "http/long_read.h"
 #include "http/reply.h"
-#include "http/service.h"
-#include "http/stream.h"
 
 /* A page, or the whole conversation: read and written out on a store thread, in pieces where it
  * is heavy, so that what many slow readers wait for does not fill the memory. */
 struct history {
-	struct pl_store_read_call call;
-	struct pl_request *rq;
+	struct pl_long_read read;
 	struct pl_oid me;
 	struct pl_oid other;
 	enum pl_page_way way; /* of the first piece; the others follow it */
@@ -23,18 +21,20 @@ struct history {
 	struct pl_message_pos first, end;
 	size_t left; /* messages not written yet */
 	/* of the piece */
-	struct pl_buf body; /* messages, with commas between them, without the brackets */
 	size_t count;
 	struct pl_message_pos last;
-	bool is_last;
-	bool goes_on; /* it is not the first */
 };
 
-static void
-history_free(struct history *h)
+static struct history *
+history_of(struct pl_long_read *r)
 {
-	pl_buf_fini(&h->body);
-	pl_mem_free(h);
+	return PL_CONTAINER(r, struct history, read);
+}
+
+static void
+history_free(struct pl_long_read *r)
+{
+	pl_mem_free(history_of(r));
 }
 
 /* ---- on a store thread --------------------------------------------------------------- */
@@ -61,58 +61,58 @@ find_page(struct history *h, const struct pl_message_list *list, size_t *from, s
 
 /* A piece ends where it is heavy. Of a whole conversation each reading is a page of its own. */
 static void
-write_piece_of(struct history *h, const struct pl_message_list *list)
+write_piece_of(
+    struct history *h, const struct pl_message_list *list, struct pl_json_out *piece)
 {
-	struct pl_json_out o;
 	size_t from = 0, to = list->count < h->limit ? list->count : h->limit, at;
 
-	if (!h->has_limit || !h->goes_on)
+	if (!h->has_limit || !h->read.goes_on)
 		find_page(h, list, &from, &to);
-	pl_buf_clear(&h->body);
-	pl_jo_init(&o, &h->body);
-	for (at = from; at < to && h->body.len < HISTORY_PIECE_BYTES; at++)
-		pl_message_write(&o, &list->items[at]);
+	for (at = from; at < to && piece->buf->len < PL_LONG_READ_PIECE_BYTES; at++)
+		pl_message_write(piece, &list->items[at]);
 	h->count = at - from;
 	h->left -= h->count;
 	if (h->count > 0)
 		h->last = pos_of(&list->items[at - 1]);
-	h->is_last = h->count == 0 || (h->left == 0 && (h->has_limit || !h->has_more));
+	h->read.is_last =
+	    h->count == 0 || (h->left == 0 && (h->has_limit || !h->has_more));
+}
+
+/* After heavy messages few are read at once, after light ones more again. */
+static void
+go_on(struct history *h)
+{
+	h->limit = h->count < HISTORY_PAGE_COUNT / 2 ? 2 * h->count : HISTORY_PAGE_COUNT;
+	if (h->has_limit && h->limit > h->left)
+		h->limit = h->left;
+	h->way = PL_PAGE_AFTER;
 }
 
 static enum pl_err
-run(struct pl_store_read_call *call, struct pl_store *s)
+read_piece(struct pl_long_read *r, struct pl_store *s, struct pl_json_out *piece)
 {
-	struct history *h = PL_CONTAINER(call, struct history, call);
+	struct history *h = history_of(r);
 	struct pl_message_pos pos;
 	struct pl_message_list list;
 	enum pl_err err = PL_OK;
 
-	if (h->goes_on)
+	if (r->goes_on) {
+		go_on(h);
 		pos = h->last;
-	else if (h->has_cursor)
+	} else if (h->has_cursor) {
 		err = pl_store_message_pos(s, &h->me, &h->other, &h->cursor, &pos);
+	}
 	if (err == PL_OK)
 		err = pl_store_messages_page(s, &h->me, &h->other, h->way,
-		    h->goes_on || h->has_cursor ? &pos : NULL, h->limit + 1, &list);
+		    r->goes_on || h->has_cursor ? &pos : NULL, h->limit + 1, &list);
 	if (err != PL_OK)
 		return err;
-	write_piece_of(h, &list);
+	write_piece_of(h, &list, piece);
 	pl_message_list_fini(&list);
 	return PL_OK;
 }
 
-static void
-read_piece(struct history *h)
-{
-	enum pl_err err = pl_store_async_read(pl_app.store, &h->call);
-
-	if (err != PL_OK) { /* else the call is a store thread's by now */
-		h->call.err = err;
-		h->call.done(&h->call);
-	}
-}
-
-/* ---- what is one piece --------------------------------------------------------------- */
+/* ---- the head ------------------------------------------------------------------------ */
 
 static void
 add_link(struct pl_buf *link, const struct history *h, const char *cursor,
@@ -141,75 +141,8 @@ reply_links(const struct history *h)
 	if (is_before ? h->has_cursor : h->has_more)
 		add_link(&link, h, "after", &h->end.id, "next");
 	if (link.len > 0)
-		pl_reply_header(h->rq, "link", link.data);
+		pl_reply_header(h->read.rq, "link", link.data);
 	pl_buf_fini(&link);
-}
-
-static void
-reply_whole(struct history *h)
-{
-	struct pl_buf body;
-
-	pl_buf_init(&body, PL_BUF_UNLIMITED); /* one piece */
-	(void)pl_buf_add_char(&body, '[');
-	(void)pl_buf_add_str(&body, pl_buf_str(&h->body));
-	(void)pl_buf_add_char(&body, ']');
-	pl_reply_json(h->rq, 200, pl_buf_str(&body));
-	pl_buf_fini(&body);
-	history_free(h);
-}
-
-/* ---- what comes in pieces ------------------------------------------------------------ */
-
-static void
-write_piece(struct history *h)
-{
-	struct pl_buf piece;
-
-	pl_buf_init(&piece, PL_BUF_UNLIMITED);
-	/* What was there a moment ago may have been deleted, by another program than ours. */
-	if (!h->goes_on)
-		(void)pl_buf_add_char(&piece, '[');
-	else if (h->count > 0)
-		(void)pl_buf_add_char(&piece, ',');
-	(void)pl_buf_add_str(&piece, pl_buf_str(&h->body));
-	if (h->is_last)
-		(void)pl_buf_add_char(&piece, ']');
-	h->goes_on = true;
-	pl_stream_write(h->rq, pl_buf_str(&piece));
-	pl_buf_fini(&piece);
-}
-
-static void
-on_more(struct pl_request *rq)
-{
-	struct history *h = rq->arg;
-
-	if (!h->goes_on) {
-		write_piece(h);
-	} else if (!h->is_last && !rq->is_gone) {
-		/* Behind heavy messages few are read at once, behind light ones more again. */
-		h->limit =
-		    h->count < HISTORY_PAGE_COUNT / 2 ? 2 * h->count : HISTORY_PAGE_COUNT;
-		if (h->has_limit && h->limit > h->left)
-			h->limit = h->left;
-		h->way = PL_PAGE_AFTER;
-		read_piece(h);
-	} else {
-		pl_stream_end(rq);
-		history_free(h);
-	}
-}
-
-static void
-on_next_piece(struct history *h)
-{
-	if (h->call.err == PL_OK) {
-		write_piece(h);
-		return;
-	}
-	pl_stream_abort(h->rq);
-	history_free(h);
 }
 
 /* ---- the request --------------------------------------------------------------------- */
@@ -224,31 +157,19 @@ refuse(struct pl_request *rq, const char *text)
 	return false;
 }
 
-static void
-on_read(struct pl_store_read_call *call)
+static bool
+begin(struct pl_long_read *r, enum pl_err err)
 {
-	struct history *h = PL_CONTAINER(call, struct history, call);
+	struct history *h = history_of(r);
 
-	if (h->goes_on) {
-		on_next_piece(h);
-	} else if (call->err == PL_E_NOT_FOUND) {
-		refuse(h->rq,
+	if (err == PL_E_NOT_FOUND)
+		return refuse(r->rq,
 		    h->way == PL_PAGE_AFTER
 			? "after must be the _id of a message of this conversation"
 			: "before must be the _id of a message of this conversation");
-		history_free(h);
-	} else if (call->err != PL_OK) {
-		pl_reply_err(h->rq, call->err);
-		history_free(h);
-	} else if (h->is_last) {
+	if (err == PL_OK)
 		reply_links(h);
-		reply_whole(h);
-	} else {
-		reply_links(h);
-		h->rq->arg = h;
-		if (!pl_stream_start(h->rq, 200, "application/json", on_more))
-			history_free(h);
-	}
+	return true;
 }
 
 /* A query parameter: absent (true, empty), or its value in out; false for a broken one. */
@@ -298,15 +219,12 @@ message_history_get(struct pl_request *rq)
 	if (!pl_request_oid(rq, &other))
 		return;
 	h = pl_mem_zalloc(sizeof(*h));
-	h->rq = rq;
+	h->read = (struct pl_long_read){
+	    .rq = rq, .read = read_piece, .begin = begin, .free = history_free};
 	h->me = rq->claims.user;
 	h->other = other;
-	h->call.run = run;
-	h->call.done = on_read;
-	pl_buf_init(&h->body, PL_BUF_UNLIMITED); /* one piece */
-	if (!read_query(rq, h)) {
-		history_free(h);
-		return;
-	}
-	read_piece(h);
+	if (read_query(rq, h))
+		pl_long_read_start(&h->read);
+	else
+		pl_mem_free(h);
 }

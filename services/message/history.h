@@ -14,9 +14,8 @@
 
 #include "http/request.h"
 
-#define HISTORY_LIMIT_MAX   200
-#define HISTORY_PAGE_COUNT  200          /* messages read at once */
-#define HISTORY_PIECE_BYTES (128 * 1024) /* a piece of an answer ends behind this many */
+#define HISTORY_LIMIT_MAX  200
+#define HISTORY_PAGE_COUNT 200 /* messages read at once */
 
 void message_history_get(struct pl_request *rq);
 

@@ -22,6 +22,7 @@
 #include <seccomp.h>
 
 #define STORE_READERS 2
+#define READ_BURST_S  4
 #define IDLE_S        75 /* above the gateway's 60, so that it closes first */
 /* A connection keeps a buffer of this size. Above 8192 kore takes it from malloc(), below from a
  * pool that never shrinks: 80 MB, after 10,000 connections at once. */
@@ -292,6 +293,11 @@ connect_app(void)
 	struct pl_store_config store = store_config();
 	struct pl_redis_config commands = {
 	    .url = pl_settings.redis_url, .role = "commands"};
+	const struct pl_share_rule reads = {
+	    .at_once = pl_settings.limit_reads_at_once,
+	    .cost_per_second = pl_settings.limit_read_bytes_per_second,
+	    .burst = READ_BURST_S * pl_settings.limit_read_bytes_per_second,
+	};
 	struct pl_announcement_config member = {
 	    .service = pl_service.name,
 	    .name = pl_settings.instance,
@@ -307,6 +313,7 @@ connect_app(void)
 	    pl_app.loop, pl_app.redis, pl_app.bus, pl_settings.online_ttl_s * 1000);
 	pl_app.sessions = pl_sessions_new(pl_app.loop, pl_app.store, pl_app.bus);
 	pl_app.member = pl_announcement_new(pl_app.loop, pl_app.redis, &member);
+	pl_share_init(&pl_app.reads, pl_app.loop, &reads);
 }
 
 /* kore leaves its listener armed while it takes no more connections: each turn of its loop
@@ -434,6 +441,8 @@ kore_worker_teardown(void)
 	pl_loop_kore_drain(pl_app.loop, never, NULL, CLEANUP_MS);
 	/* Whoever has not answered our goodbye by now has timers on the loop. */
 	kore_connection_prune(KORE_CONNECTION_PRUNE_ALL);
+	if (!pl_service.is_bare)
+		pl_share_fini(&pl_app.reads);
 	pl_online_free(pl_app.online);
 	pl_announcement_free(pl_app.member);
 	pl_bus_free(pl_app.bus);

@@ -12,6 +12,7 @@
 #include "bus/bus.h"
 #include "processes/announcement.h"
 #include "online/rule.h"
+#include "limits/share.h"
 #include "loop/offload.h"
 #include "ops/metrics.h"
 #include "ops/settings.h"
@@ -72,6 +73,7 @@ struct pl_app {
 	struct pl_online *online;
 	struct pl_sessions *sessions;
 	struct pl_announcement *member; /* as the gateway knows us */
+	struct pl_share reads;          /* long ones (http/long_read) */
 	bool is_draining;
 };
 extern struct pl_app pl_app;

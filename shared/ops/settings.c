@@ -100,6 +100,13 @@ const struct pl_setting pl_settings_table[] = {
 	    limit_messages_per_second, "Messages of one user, in each process; 0 lifts it.")
 	INT("LIMIT_MESSAGES_BURST", "60", 0, 1000000, "messages", MESSAGE,
 	    limit_messages_burst, "Messages that one user may send at once; 0 lifts the limit.")
+	INT("LIMIT_READS_AT_ONCE", "4", 0, 1000000, "reads", MESSAGE | PRESENCE,
+	    limit_reads_at_once,
+	    "Histories and lists of users that one user reads at once, in each process; others wait for "
+	    "up to 5 s; 0 lifts it.")
+	INT("LIMIT_READ_BYTES_PER_SECOND", "16000000", 0, 1000000000, "bytes a second",
+	    MESSAGE | PRESENCE, limit_read_bytes_per_second,
+	    "What one user reads of them, in each process, four times as much at once; 0 lifts it.")
 	/* sockets */
 	INT("SOCKETS_PER_USER_MAX", "20", 1, 10000, "sockets", PRESENCE,
 	    sockets_per_user_max, "Sockets of one user in a process; beyond it the oldest is closed.")

@@ -51,6 +51,8 @@ struct pl_settings {
 	int64_t limit_login_account;
 	int64_t limit_messages_per_second;
 	int64_t limit_messages_burst;
+	int64_t limit_reads_at_once;
+	int64_t limit_read_bytes_per_second;
 	/* sockets */
 	int64_t sockets_per_user_max;
 	int64_t packet_bytes_max;

@@ -84,3 +84,11 @@ export async function deleteUsers(stack, ...people) {
     query(stack, `DELETE FROM users WHERE id IN (${people.map(({ id }) => `x'${id}'`)})`);
   }
 }
+
+/** Add so many users, whom another program signed up, to a stack's SQLite. */
+export function storeManyUsers(stack, count) {
+  query(stack, `
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${count})
+    INSERT INTO users SELECT randomblob(12), 'many-' || i, 'One of Many ' || i, 'x',
+      'https://pictures.example/many/' || i || '.png', NULL, 'female', 'AVAILABLE', 1700000000000 + i, 1700000000000 + i FROM n`);
+}

@@ -1,0 +1,180 @@
+#include "http/long_read.h"
+
+#include "base/mem.h"
+#include "http/reply.h"
+#include "http/stream.h"
+
+#define RETRY_MS 1000
+
+static void
+finish(struct pl_long_read *r)
+{
+	pl_share_end(&r->turn);
+	pl_buf_fini(&r->body);
+	r->free(r);
+}
+
+/* ---- reading ------------------------------------------------------------------------- */
+
+static enum pl_err
+run(struct pl_store_read_call *call, struct pl_store *s)
+{
+	struct pl_long_read *r = PL_CONTAINER(call, struct pl_long_read, call);
+	struct pl_json_out o;
+
+	pl_buf_clear(&r->body);
+	pl_jo_init(&o, &r->body);
+	return r->read(r, s, &o);
+}
+
+static void
+read_piece(struct pl_long_read *r)
+{
+	enum pl_err err = pl_store_async_read(pl_app.store, &r->call);
+
+	if (err != PL_OK) { /* else the call is a store thread's by now */
+		r->call.err = err;
+		r->call.done(&r->call);
+	}
+}
+
+/* ---- what is one piece --------------------------------------------------------------- */
+
+static void
+reply_whole(struct pl_long_read *r)
+{
+	struct pl_buf body;
+
+	pl_buf_init(&body, PL_BUF_UNLIMITED); /* one piece */
+	(void)pl_buf_add_char(&body, '[');
+	(void)pl_buf_add_str(&body, pl_buf_str(&r->body));
+	(void)pl_buf_add_char(&body, ']');
+	pl_reply_json(r->rq, 200, pl_buf_str(&body));
+	pl_buf_fini(&body);
+	finish(r);
+}
+
+/* ---- what comes in pieces ------------------------------------------------------------ */
+
+static void
+write_piece(struct pl_long_read *r)
+{
+	struct pl_buf piece;
+
+	pl_buf_init(&piece, PL_BUF_UNLIMITED);
+	/* What was there a moment ago may have been deleted, by another program than ours. */
+	if (!r->goes_on)
+		(void)pl_buf_add_char(&piece, '[');
+	else if (r->body.len > 0)
+		(void)pl_buf_add_char(&piece, ',');
+	(void)pl_buf_add_str(&piece, pl_buf_str(&r->body));
+	if (r->is_last)
+		(void)pl_buf_add_char(&piece, ']');
+	r->goes_on = true;
+	pl_stream_write(r->rq, pl_buf_str(&piece));
+	pl_buf_fini(&piece);
+}
+
+static void
+end(struct pl_long_read *r)
+{
+	pl_stream_end(r->rq);
+	finish(r);
+}
+
+static void
+on_pause_over(struct pl_timer *t)
+{
+	struct pl_long_read *r = t->arg;
+
+	if (r->rq->is_gone)
+		end(r);
+	else
+		read_piece(r);
+}
+
+/* The client took the piece. */
+static void
+on_more(struct pl_request *rq)
+{
+	struct pl_long_read *r = rq->arg;
+	int64_t pause_ms;
+
+	if (!r->goes_on) {
+		write_piece(r);
+		return;
+	}
+	if (r->is_last || rq->is_gone) {
+		end(r);
+		return;
+	}
+	pause_ms = pl_share_spend(&r->turn, (int64_t)r->body.len);
+	if (pause_ms > 0)
+		pl_timer_start(pl_app.loop, &r->pause, pause_ms);
+	else
+		read_piece(r);
+}
+
+static void
+start_stream(struct pl_long_read *r)
+{
+	r->rq->arg = r;
+	if (!pl_stream_start(r->rq, 200, "application/json", on_more))
+		finish(r);
+}
+
+/* ---- the request --------------------------------------------------------------------- */
+
+static void
+on_next_piece(struct pl_long_read *r, enum pl_err err)
+{
+	if (err == PL_OK) {
+		write_piece(r);
+		return;
+	}
+	pl_stream_abort(r->rq);
+	finish(r);
+}
+
+static void
+on_read(struct pl_store_read_call *call)
+{
+	struct pl_long_read *r = PL_CONTAINER(call, struct pl_long_read, call);
+
+	if (r->goes_on) {
+		on_next_piece(r, call->err);
+	} else if (r->begin != NULL && !r->begin(r, call->err)) {
+		finish(r);
+	} else if (call->err != PL_OK) {
+		pl_reply_err(r->rq, call->err);
+		finish(r);
+	} else if (r->is_last) {
+		(void)pl_share_spend(&r->turn, (int64_t)r->body.len);
+		reply_whole(r);
+	} else {
+		start_stream(r);
+	}
+}
+
+static void
+on_turn(struct pl_share_turn *turn, bool may)
+{
+	struct pl_long_read *r = PL_CONTAINER(turn, struct pl_long_read, turn);
+
+	if (may) {
+		read_piece(r);
+		return;
+	}
+	pl_reply_retry(r->rq, PL_PROBLEM_TOO_MANY, RETRY_MS);
+	finish(r);
+}
+
+void
+pl_long_read_start(struct pl_long_read *r)
+{
+	pl_buf_init(&r->body, PL_BUF_UNLIMITED); /* one piece */
+	r->call.run = run;
+	r->call.done = on_read;
+	r->pause = (struct pl_timer){.on_fire = on_pause_over, .arg = r};
+	pl_share_ask(&pl_app.reads, &r->rq->claims.user, &r->turn, on_turn);
+}

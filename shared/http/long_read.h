@@ -1,0 +1,45 @@
+/*
+ * long_read: an answer that is a JSON array of what the store has, of any length. It is read and
+ * written out on a store thread piece by piece, so that it never sits in memory whole, and its user
+ * has no more than their share (limits/share): LIMIT_READS_AT_ONCE, LIMIT_READ_BYTES_PER_SECOND.
+ *
+ *   waits ──turn──► reads ──► begin() ──last──► answered whole
+ *     │                         │
+ *     └──refused──► 429         └──► piece ──taken──► (pause) ──► reads ──► piece ... ──► end
+ *
+ * Threads: the loop's, but for read().
+ */
+#ifndef PL_HTTP_LONG_READ_H
+#define PL_HTTP_LONG_READ_H
+
+#include "base/json_out.h"
+#include "http/service.h"
+#include "limits/share.h"
+
+/* Embedded in what is read. The owner fills the first part. */
+struct pl_long_read {
+	struct pl_request *rq;
+	/* On a store thread: write the elements of the next piece, about PL_LONG_READ_PIECE_BYTES
+	 * or less, and set is_last with those behind which nothing comes. */
+	enum pl_err (*read)(
+	    struct pl_long_read *r, struct pl_store *s, struct pl_json_out *piece);
+	/* The first piece has been read, or not (err): set headers, or answer otherwise than by err
+	 * itself: false. May be NULL. */
+	bool (*begin)(struct pl_long_read *r, enum pl_err err);
+	void (*free)(struct pl_long_read *r); /* rq has been answered, or is */
+	/* Between the two. */
+	bool is_last;
+	bool goes_on; /* the first piece has been written */
+	/* Ours. */
+	struct pl_buf body; /* a piece: elements with commas between them */
+	struct pl_share_turn turn;
+	struct pl_store_read_call call;
+	struct pl_timer pause;
+};
+
+#define PL_LONG_READ_PIECE_BYTES (128 * 1024)
+
+/* Answers r->rq, now or later, and frees r then. */
+void pl_long_read_start(struct pl_long_read *r);
+
+#endif
