@@ -239,7 +239,10 @@ restore: | needs-run ## a backup into an empty store: FROM=/backups/monday TO=da
 adopt: | needs-run ## say which documents Parley cannot serve, MONGO_DB_URI=mongodb://host/chat; APPLY=1 mends them
 	@$(MAKE) --no-print-directory -s -j$$(nproc) $B/parley-adopt
 	@exec $B/parley-adopt
-.PHONY: migrate backup restore adopt
+
+audit: ## what Parley stands on here, against the least versions that are safe
+	@deploy/audit/audit.sh
+.PHONY: migrate backup restore adopt audit
 
 lint: | needs-lint ## formatting, layers, banned calls, gcc and clang, documentation that is current
 	@tests/lint/run.sh

@@ -74,6 +74,7 @@ need_programs() {
 	for program in auth.so message.so presence.so llm-responder gateway-follow; do
 		[ -e "$build/$program" ] || die 1 "$build/$program is not built; make builds it"
 	done
+	"$root/deploy/audit/audit.sh" --warn
 }
 
 read_settings() {

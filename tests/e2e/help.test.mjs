@@ -29,6 +29,7 @@ const targets = {
   backup: { kinds: ['run'] },
   restore: { kinds: ['run'] },
   adopt: { kinds: ['run'] },
+  audit: { kinds: [] },
   lint: { kinds: ['lint'] },
   check: { kinds: ['lint', 'units'] },
   'bench-sockets': { kinds: ['build', 'run'] },
