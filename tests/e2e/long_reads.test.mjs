@@ -9,7 +9,9 @@ import { waitUntil } from '../support/wait.mjs';
 
 const MiB = 1024 * 1024;
 const many = 20000; // about 5 MB as a list
-const hold = useStack({ before, after, afterEach }, { TEST_STORE: 'sqlite', MONGO_DB_URI: '' });
+const hold = useStack({ before, after, afterEach }, {
+  TEST_STORE: 'sqlite', MONGO_DB_URI: '', LIMIT_READS_AT_ONCE: '4', LIMIT_READ_BYTES_PER_SECOND: '16000000',
+});
 
 let ann, bob;
 
