@@ -11,6 +11,8 @@ B       := $(if $(SAN),build/san,build)
 SHELL   := /bin/bash
 .DEFAULT_GOAL := all
 MAKEFLAGS += --no-builtin-rules
+# Else the driver of MongoDB leaves a file of counters in /dev/shm whenever a process is killed.
+export MONGOC_DISABLE_SHM := 1
 # A failed recipe leaves no half-written file behind.
 .DELETE_ON_ERROR:
 

@@ -3,6 +3,8 @@
 # store, FROM and TO: migrate, backup, restore. Or it mends one, MONGO_DB_URI: adopt.
 set -eu
 umask 077
+# Else the driver of MongoDB leaves a file of counters in /dev/shm whenever a process is killed.
+export MONGOC_DISABLE_SHM=1
 case ${1:-} in
 llm-responder) exec /app/llm-responder ;;
 migrate) exec /app/parley-migrate ;;

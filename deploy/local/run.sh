@@ -477,6 +477,8 @@ take_folders
 need_free_port "$port" PORT
 need_free_port "${GATEWAY_HTTP_PORT:-0}" GATEWAY_HTTP_PORT
 make_jwt_secret
+# Else the driver of MongoDB leaves a file of counters in /dev/shm whenever a process is killed.
+export MONGOC_DISABLE_SHM=1
 export NODE_ENV=${NODE_ENV:-development} DATA_DIR=$data DRAIN_SECONDS=${DRAIN_SECONDS:-1}
 raise_limits
 prepare

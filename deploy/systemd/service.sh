@@ -8,6 +8,8 @@ lib=/usr/lib/parley
 for file in "$CREDENTIALS_DIRECTORY"/*; do
 	[ ! -s "$file" ] || export "${file##*/}_FILE=$file"
 done
+# Else the driver of MongoDB leaves a file of counters in /dev/shm whenever a process is killed.
+export MONGOC_DISABLE_SHM=1
 name=$1
 shift
 case $name in
