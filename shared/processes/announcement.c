@@ -27,8 +27,8 @@ struct pl_announcement {
 	char *listen;
 	char name[PL_PROCESS_NAME_MAX + 1];
 	bool is_name_given;
-	bool is_told_of_other; /* the log was */
-	bool is_announced;     /* under this name and in this standing */
+	bool has_logged_conflict;
+	bool is_announced; /* under this name and in this standing */
 	enum standing standing;
 	char address[PL_PROCESS_ADDRESS_MAX + 1]; /* as announced */
 	bool (*is_ready)(void);
@@ -73,93 +73,93 @@ own_host(const struct pl_host_port *listen, char out[INET6_ADDRSTRLEN])
 }
 
 static bool
-find_address(struct pl_announcement *m)
+find_address(struct pl_announcement *a)
 {
 	struct pl_host_port listen;
 	char host[INET6_ADDRSTRLEN];
 
-	if (!pl_host_port_parse(pl_str(m->listen), &listen) ||
-	    (!own_host(&listen, host) && !pl_redis_local_host(m->redis, host)))
+	if (!pl_host_port_parse(pl_str(a->listen), &listen) ||
+	    (!own_host(&listen, host) && !pl_redis_local_host(a->redis, host)))
 		return false;
-	snprintf(m->address, sizeof(m->address),
+	snprintf(a->address, sizeof(a->address),
 	    strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u", host, listen.port);
 	return true;
 }
 
 static struct pl_str
-field(const struct pl_announcement *m, char out[PL_PROCESS_LINE_MAX + 1])
+field(const struct pl_announcement *a, char out[PL_PROCESS_LINE_MAX + 1])
 {
-	snprintf(out, PL_PROCESS_LINE_MAX + 1, "%s %s", m->service, m->name);
+	snprintf(out, PL_PROCESS_LINE_MAX + 1, "%s %s", a->service, a->name);
 	return pl_str(out);
 }
 
 /* ---- announcing ---- */
 
 static void
-give_way(struct pl_announcement *m)
+give_way(struct pl_announcement *a)
 {
-	if (m->is_name_given) {
-		if (!m->is_told_of_other)
+	if (a->is_name_given) {
+		if (!a->has_logged_conflict)
 			pl_log_warn("another process was found under this INSTANCE, "
 				    "waiting until it is gone",
-			    PL_L_CSTR("instance", m->name));
-		m->is_told_of_other = true;
+			    PL_L_CSTR("instance", a->name));
+		a->has_logged_conflict = true;
 		return;
 	}
-	draw_name(m->name);
-	pl_log_info("name was another's, drew a new one", PL_L_CSTR("name", m->name));
-	if (m->on_renamed != NULL)
-		m->on_renamed(m->arg, m->name);
-	pl_timer_start(m->loop, &m->timer, 0);
+	draw_name(a->name);
+	pl_log_info("name was another's, drew a new one", PL_L_CSTR("name", a->name));
+	if (a->on_renamed != NULL)
+		a->on_renamed(a->arg, a->name);
+	pl_timer_start(a->loop, &a->timer, 0);
 }
 
 static void
 on_announced(void *arg, enum pl_err err, const struct redisReply *reply)
 {
-	struct pl_announcement *m = arg;
+	struct pl_announcement *a = arg;
 	bool is_known = pl_redis_reply_is(reply, REDIS_REPLY_INTEGER);
 
 	(void)err;
-	m->is_announced = is_known && reply->integer == 1;
-	if (m->standing != LEFT && is_known && reply->integer == 0)
-		give_way(m);
+	a->is_announced = is_known && reply->integer == 1;
+	if (a->standing != LEFT && is_known && reply->integer == 0)
+		give_way(a);
 }
 
 /* Once ready it stays so: what fails later fails for its sisters, too. */
 static bool
-serves(struct pl_announcement *m)
+serves(struct pl_announcement *a)
 {
-	if (m->is_ready != NULL && m->is_ready())
-		m->is_ready = NULL;
-	return m->standing == UP && m->is_ready == NULL;
+	if (a->is_ready != NULL && a->is_ready())
+		a->is_ready = NULL;
+	return a->standing == UP && a->is_ready == NULL;
 }
 
 static void
-announce(struct pl_announcement *m)
+announce(struct pl_announcement *a)
 {
 	char name[PL_PROCESS_LINE_MAX + 1], lease[NUMBER_BYTES];
 	struct pl_str key = PL_STR(PL_PROCESSES_KEY);
 
 	snprintf(lease, sizeof(lease), "%d", PL_ANNOUNCEMENT_LEASE_MS);
-	pl_redis_eval(m->redis, &m->announce_script, &key, 1,
-	    (struct pl_str[]){field(m, name), pl_str(m->address),
-		serves(m) ? PL_STR("up") : PL_STR("drain"), pl_str(lease),
+	pl_redis_eval(a->redis, &a->announce_script, &key, 1,
+	    (struct pl_str[]){field(a, name), pl_str(a->address),
+		serves(a) ? PL_STR("up") : PL_STR("drain"), pl_str(lease),
 		PL_STR(PL_PROCESSES_CHANNEL)},
-	    5, &m->announcing);
+	    5, &a->announcing);
 }
 
 static void
 on_timer(struct pl_timer *t)
 {
-	struct pl_announcement *m = t->arg;
-	bool is_settled;
+	struct pl_announcement *a = t->arg;
+	bool is_current;
 
-	if (!pl_redis_is_up(m->redis))
-		m->is_announced = false;
-	else if (find_address(m))
-		announce(m);
-	is_settled = m->is_announced && (serves(m) || m->standing != UP);
-	pl_timer_start(m->loop, t, is_settled ? PL_ANNOUNCEMENT_RENEW_MS : SOON_MS);
+	if (!pl_redis_is_up(a->redis))
+		a->is_announced = false;
+	else if (find_address(a))
+		announce(a);
+	is_current = a->is_announced && (serves(a) || a->standing != UP);
+	pl_timer_start(a->loop, t, is_current ? PL_ANNOUNCEMENT_RENEW_MS : SOON_MS);
 }
 
 /* ---- life ---- */
@@ -168,70 +168,70 @@ struct pl_announcement *
 pl_announcement_new(struct pl_loop *loop, struct pl_redis *redis,
     const struct pl_announcement_config *config)
 {
-	struct pl_announcement *m = pl_mem_zalloc(sizeof(*m));
+	struct pl_announcement *a = pl_mem_zalloc(sizeof(*a));
 
-	m->loop = loop;
-	m->redis = redis;
-	m->service = pl_mem_strdup(config->service);
-	m->listen = pl_mem_strdup(config->listen);
-	m->is_name_given = is_name(config->name);
-	if (m->is_name_given)
-		memcpy(m->name, config->name, strlen(config->name) + 1);
+	a->loop = loop;
+	a->redis = redis;
+	a->service = pl_mem_strdup(config->service);
+	a->listen = pl_mem_strdup(config->listen);
+	a->is_name_given = is_name(config->name);
+	if (a->is_name_given)
+		memcpy(a->name, config->name, strlen(config->name) + 1);
 	else
-		draw_name(m->name);
-	m->is_ready = config->is_ready;
-	m->on_renamed = config->on_renamed;
-	m->arg = config->arg;
-	m->timer = (struct pl_timer){.on_fire = on_timer, .arg = m};
-	pl_redis_call_init(&m->announcing, on_announced, m);
-	pl_redis_script_init(&m->announce_script, announce_lua);
-	pl_redis_script_init(&m->leave_script, leave_lua);
-	if (m->redis != NULL)
-		pl_timer_start(loop, &m->timer, 0);
-	return m;
+		draw_name(a->name);
+	a->is_ready = config->is_ready;
+	a->on_renamed = config->on_renamed;
+	a->arg = config->arg;
+	a->timer = (struct pl_timer){.on_fire = on_timer, .arg = a};
+	pl_redis_call_init(&a->announcing, on_announced, a);
+	pl_redis_script_init(&a->announce_script, announce_lua);
+	pl_redis_script_init(&a->leave_script, leave_lua);
+	if (a->redis != NULL)
+		pl_timer_start(loop, &a->timer, 0);
+	return a;
 }
 
 void
-pl_announcement_free(struct pl_announcement *m)
+pl_announcement_free(struct pl_announcement *a)
 {
-	if (m == NULL)
+	if (a == NULL)
 		return;
-	pl_timer_stop(m->loop, &m->timer);
-	pl_redis_call_cancel(&m->announcing);
-	pl_mem_free(m->service);
-	pl_mem_free(m->listen);
-	pl_mem_free(m);
+	pl_timer_stop(a->loop, &a->timer);
+	pl_redis_call_cancel(&a->announcing);
+	pl_mem_free(a->service);
+	pl_mem_free(a->listen);
+	pl_mem_free(a);
 }
 
 const char *
-pl_announcement_name(const struct pl_announcement *m)
+pl_announcement_name(const struct pl_announcement *a)
 {
-	return m->name;
+	return a->name;
 }
 
 void
-pl_announcement_drain(struct pl_announcement *m)
+pl_announcement_drain(struct pl_announcement *a)
 {
-	if (m->standing != UP)
+	if (a->standing != UP)
 		return;
-	m->standing = DRAINING;
-	if (m->redis != NULL)
-		pl_timer_start(m->loop, &m->timer, 0);
+	a->standing = DRAINING;
+	if (a->redis != NULL)
+		pl_timer_start(a->loop, &a->timer, 0);
 }
 
 void
-pl_announcement_leave(struct pl_announcement *m)
+pl_announcement_leave(struct pl_announcement *a)
 {
 	char name[PL_PROCESS_LINE_MAX + 1];
 	struct pl_str key = PL_STR(PL_PROCESSES_KEY);
 
-	m->standing = LEFT;
-	pl_timer_stop(m->loop, &m->timer);
-	if (!pl_redis_is_up(m->redis))
+	a->standing = LEFT;
+	pl_timer_stop(a->loop, &a->timer);
+	if (!pl_redis_is_up(a->redis))
 		return;
-	pl_redis_eval(m->redis, &m->leave_script, &key, 1,
+	pl_redis_eval(a->redis, &a->leave_script, &key, 1,
 	    (struct pl_str[]){
-		field(m, name), pl_str(m->address), PL_STR(PL_PROCESSES_CHANNEL)},
+		field(a, name), pl_str(a->address), PL_STR(PL_PROCESSES_CHANNEL)},
 	    3, NULL);
-	pl_redis_flush(m->redis);
+	pl_redis_flush(a->redis);
 }

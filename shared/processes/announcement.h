@@ -41,11 +41,11 @@ struct pl_announcement_config {
 /* The strings are copied. */
 struct pl_announcement *pl_announcement_new(struct pl_loop *loop, struct pl_redis *redis,
     const struct pl_announcement_config *config);
-void pl_announcement_free(struct pl_announcement *m); /* says nothing */
-const char *pl_announcement_name(const struct pl_announcement *m);
+void pl_announcement_free(struct pl_announcement *a); /* says nothing */
+const char *pl_announcement_name(const struct pl_announcement *a);
 /* No new requests, please. */
-void pl_announcement_drain(struct pl_announcement *m);
+void pl_announcement_drain(struct pl_announcement *a);
 /* None at all: this process ends. */
-void pl_announcement_leave(struct pl_announcement *m);
+void pl_announcement_leave(struct pl_announcement *a);
 
 #endif

@@ -26,34 +26,34 @@ struct pl_process_list {
 	struct pl_timer timer;
 	struct pl_redis_script script;
 	struct pl_process_list_times times;
-	int64_t trust_mono_ms; /* until then nobody is dropped for not being listed */
+	int64_t rejoin_until_mono_ms; /* until then no process is dropped */
 	struct pl_redis_call listing;
 };
 
 /* ---- entries ---- */
 
 static void
-drop(struct pl_process_list *ms, struct entry *e)
+drop(struct pl_process_list *list, struct entry *e)
 {
-	pl_map_del(&ms->entries, e->key);
+	pl_map_del(&list->entries, e->key);
 	pl_mem_free(e);
 }
 
 static struct entry *
-add(struct pl_process_list *ms, struct pl_str text, size_t key_len)
+add(struct pl_process_list *list, struct pl_str text, size_t key_len)
 {
 	struct entry *e = pl_mem_zalloc(sizeof(*e) + text.len + 1);
 
 	memcpy(e->text, text.ptr, text.len);
 	e->line = pl_str_n(e->text, text.len);
 	e->key = pl_str_n(e->text, key_len);
-	(void)pl_map_put(&ms->entries, e->key, e);
+	(void)pl_map_put(&list->entries, e->key, e);
 	return e;
 }
 
 /* True where this changed something. */
 static bool
-take_line(struct pl_process_list *ms, struct pl_str text)
+take_line(struct pl_process_list *list, struct pl_str text)
 {
 	struct pl_process_line line;
 	struct entry *e;
@@ -63,32 +63,32 @@ take_line(struct pl_process_list *ms, struct pl_str text)
 	if (!pl_process_line_parse(text, &line))
 		return false;
 	key_len = (size_t)(line.name.ptr + line.name.len - text.ptr);
-	e = pl_map_get(&ms->entries, pl_str_n(text.ptr, key_len));
+	e = pl_map_get(&list->entries, pl_str_n(text.ptr, key_len));
 	is_new = e == NULL || !pl_str_eq(e->line, text);
 	if (is_new && e != NULL)
-		drop(ms, e);
-	else if (is_new && ms->entries.count >= PL_PROCESS_LIST_MAX)
+		drop(list, e);
+	else if (is_new && list->entries.count >= PL_PROCESS_LIST_MAX)
 		return false;
 	if (is_new)
-		e = add(ms, text, key_len);
-	e->listed_mono_ms = pl_loop_now_ms(ms->loop);
+		e = add(list, text, key_len);
+	e->listed_mono_ms = pl_loop_now_ms(list->loop);
 	return is_new;
 }
 
 /* Those whose lease has ended. */
 static bool
-drop_missing(struct pl_process_list *ms)
+drop_missing(struct pl_process_list *list)
 {
-	int64_t now = pl_loop_now_ms(ms->loop);
+	int64_t now = pl_loop_now_ms(list->loop);
 	bool is_any = false;
 	struct entry *e;
 
-	if (now < ms->trust_mono_ms)
+	if (now < list->rejoin_until_mono_ms)
 		return false;
-	for (size_t it = 0; (e = pl_map_next(&ms->entries, &it)) != NULL;) {
-		if (now - e->listed_mono_ms < ms->times.missing_ms)
+	for (size_t it = 0; (e = pl_map_next(&list->entries, &it)) != NULL;) {
+		if (now - e->listed_mono_ms < list->times.missing_ms)
 			continue;
-		drop(ms, e);
+		drop(list, e);
 		is_any = true;
 	}
 	return is_any;
@@ -97,80 +97,80 @@ drop_missing(struct pl_process_list *ms)
 /* ---- asking ---- */
 
 static void
-trust(struct pl_process_list *ms)
+await_rejoin(struct pl_process_list *list)
 {
-	ms->trust_mono_ms = pl_loop_now_ms(ms->loop) + ms->times.trust_ms;
+	list->rejoin_until_mono_ms = pl_loop_now_ms(list->loop) + list->times.rejoin_ms;
 }
 
 static void
 on_listed(void *arg, enum pl_err err, const struct redisReply *reply)
 {
-	struct pl_process_list *ms = arg;
+	struct pl_process_list *list = arg;
 	bool has_changed = false;
 
 	(void)err;
 	if (!pl_redis_reply_is(reply, REDIS_REPLY_ARRAY)) {
-		trust(ms);
+		await_rejoin(list);
 		return;
 	}
 	for (size_t i = 0; i < reply->elements; i++)
 		has_changed |=
-		    take_line(ms, pl_redis_reply_str(pl_redis_reply_at(reply, i)));
-	has_changed |= drop_missing(ms);
+		    take_line(list, pl_redis_reply_str(pl_redis_reply_at(reply, i)));
+	has_changed |= drop_missing(list);
 	if (has_changed)
-		ms->on_change(ms->arg);
+		list->on_change(list->arg);
 }
 
 static void
 ask(struct pl_timer *t)
 {
-	struct pl_process_list *ms = t->arg;
+	struct pl_process_list *list = t->arg;
 	struct pl_str key = PL_STR(PL_PROCESSES_KEY);
 
-	pl_timer_start(ms->loop, t, ms->times.ask_ms);
-	if (!pl_redis_is_up(ms->redis)) {
-		trust(ms);
+	pl_timer_start(list->loop, t, list->times.ask_ms);
+	if (!pl_redis_is_up(list->redis)) {
+		await_rejoin(list);
 		return;
 	}
-	pl_redis_eval(ms->redis, &ms->script, &key, 1, NULL, 0, &ms->listing);
+	pl_redis_eval(list->redis, &list->script, &key, 1, NULL, 0, &list->listing);
 }
 
 /* "presence p1 10.0.0.7:8080": that one, and none that came after it under its name. */
 static struct entry *
-who_left(struct pl_process_list *ms, struct pl_str said)
+who_left(struct pl_process_list *list, struct pl_str said)
 {
 	const char *space = said.len == 0 ? NULL : memrchr(said.ptr, ' ', said.len);
 	struct entry *e;
 
 	if (space == NULL)
 		return NULL;
-	e = pl_map_get(&ms->entries, pl_str_n(said.ptr, (size_t)(space - said.ptr)));
+	e = pl_map_get(&list->entries, pl_str_n(said.ptr, (size_t)(space - said.ptr)));
 	return e != NULL && pl_str_starts(e->line, said) ? e : NULL;
 }
 
 static void
 on_message(void *arg, struct pl_str channel, struct pl_str payload)
 {
-	struct pl_process_list *ms = arg;
-	struct entry *e = who_left(ms, payload);
+	struct pl_process_list *list = arg;
+	struct entry *e = who_left(list, payload);
 
 	(void)channel;
 	if (e != NULL) {
-		drop(ms, e);
-		ms->on_change(ms->arg);
+		drop(list, e);
+		list->on_change(list->arg);
 	} else {
-		pl_timer_start(ms->loop, &ms->timer, 0);
+		pl_timer_start(list->loop, &list->timer, 0);
 	}
 }
 
 static void
 on_ready(void *arg, bool is_again)
 {
-	struct pl_process_list *ms = arg;
+	struct pl_process_list *list = arg;
 
 	if (is_again)
-		trust(ms);
-	pl_timer_start(ms->loop, &ms->timer, 0);
+		await_rejoin(list);
+	pl_timer_start(list->loop, &list->timer, 0);
 }
 
 /* ---- life ---- */
@@ -184,14 +184,14 @@ by_text(const void *a, const void *b)
 }
 
 void
-pl_process_list_print(const struct pl_process_list *ms, struct pl_buf *out)
+pl_process_list_print(const struct pl_process_list *list, struct pl_buf *out)
 {
 	struct entry **all =
-	    pl_mem_alloc((ms->entries.count + 1) * sizeof(struct entry *));
+	    pl_mem_alloc((list->entries.count + 1) * sizeof(struct entry *));
 	struct entry *e;
 	size_t count = 0;
 
-	for (size_t it = 0; (e = pl_map_next(&ms->entries, &it)) != NULL;)
+	for (size_t it = 0; (e = pl_map_next(&list->entries, &it)) != NULL;)
 		all[count++] = e;
 	qsort(all, count, sizeof(struct entry *), by_text);
 	for (size_t i = 0; i < count; i++)
@@ -204,25 +204,25 @@ pl_process_list_new_timed(struct pl_loop *loop, struct pl_redis *redis,
     struct pl_bus *bus, struct pl_process_list_times times, void (*on_change)(void *arg),
     void *arg)
 {
-	struct pl_process_list *ms = pl_mem_zalloc(sizeof(*ms));
+	struct pl_process_list *list = pl_mem_zalloc(sizeof(*list));
 
-	ms->loop = loop;
-	ms->redis = redis;
-	ms->bus = bus;
-	ms->times = times;
-	ms->on_change = on_change;
-	ms->arg = arg;
-	pl_map_init(&ms->entries);
-	pl_redis_call_init(&ms->listing, on_listed, ms);
-	pl_redis_script_init(&ms->script, list_lua);
-	ms->timer = (struct pl_timer){.on_fire = ask, .arg = ms};
-	ms->listener.on_message = on_message;
-	ms->listener.on_ready = on_ready;
-	ms->listener.arg = ms;
-	trust(ms);
-	pl_bus_subscribe(bus, PL_STR(PL_PROCESSES_CHANNEL), &ms->listener);
-	pl_timer_start(loop, &ms->timer, 0);
-	return ms;
+	list->loop = loop;
+	list->redis = redis;
+	list->bus = bus;
+	list->times = times;
+	list->on_change = on_change;
+	list->arg = arg;
+	pl_map_init(&list->entries);
+	pl_redis_call_init(&list->listing, on_listed, list);
+	pl_redis_script_init(&list->script, list_lua);
+	list->timer = (struct pl_timer){.on_fire = ask, .arg = list};
+	list->listener.on_message = on_message;
+	list->listener.on_ready = on_ready;
+	list->listener.arg = list;
+	await_rejoin(list);
+	pl_bus_subscribe(bus, PL_STR(PL_PROCESSES_CHANNEL), &list->listener);
+	pl_timer_start(loop, &list->timer, 0);
+	return list;
 }
 
 struct pl_process_list *
@@ -231,23 +231,23 @@ pl_process_list_new(struct pl_loop *loop, struct pl_redis *redis, struct pl_bus 
 {
 	struct pl_process_list_times times = {.ask_ms = PL_PROCESS_LIST_ASK_MS,
 	    .missing_ms = PL_PROCESS_LIST_MISSING_MS,
-	    .trust_ms = PL_PROCESS_LIST_TRUST_MS};
+	    .rejoin_ms = PL_PROCESS_LIST_REJOIN_MS};
 
 	return pl_process_list_new_timed(loop, redis, bus, times, on_change, arg);
 }
 
 void
-pl_process_list_free(struct pl_process_list *ms)
+pl_process_list_free(struct pl_process_list *list)
 {
 	struct entry *e;
 
-	if (ms == NULL)
+	if (list == NULL)
 		return;
-	pl_bus_unsubscribe(ms->bus, &ms->listener);
-	pl_timer_stop(ms->loop, &ms->timer);
-	for (size_t it = 0; (e = pl_map_next(&ms->entries, &it)) != NULL;)
-		drop(ms, e);
-	pl_map_fini(&ms->entries);
-	pl_redis_call_cancel(&ms->listing);
-	pl_mem_free(ms);
+	pl_bus_unsubscribe(list->bus, &list->listener);
+	pl_timer_stop(list->loop, &list->timer);
+	for (size_t it = 0; (e = pl_map_next(&list->entries, &it)) != NULL;)
+		drop(list, e);
+	pl_map_fini(&list->entries);
+	pl_redis_call_cancel(&list->listing);
+	pl_mem_free(list);
 }

@@ -3,7 +3,7 @@
  * sees them: asked of Redis every second, and at once when one says that something changed.
  *
  * Redis may forget (a restart, FLUSHALL) or be away, while the processes go on: a member that
- * is not listed stays for PL_PROCESS_LIST_MISSING_MS, and for PL_PROCESS_LIST_TRUST_MS once Redis is
+ * is not listed stays for PL_PROCESS_LIST_MISSING_MS, and for PL_PROCESS_LIST_REJOIN_MS once Redis is
  * back from having been away; one that says it has left goes at once.
  * Threads: the loop's.
  */
@@ -16,15 +16,15 @@
 
 #define PL_PROCESS_LIST_ASK_MS     1000
 #define PL_PROCESS_LIST_MISSING_MS (2 * PL_PROCESS_LIST_ASK_MS + PL_REDIS_DEADLINE_MS)
-#define PL_PROCESS_LIST_TRUST_MS   (2 * PL_REDIS_RECONNECT_MOST_MS)
+#define PL_PROCESS_LIST_REJOIN_MS  (2 * PL_REDIS_RECONNECT_MOST_MS)
 #define PL_PROCESS_LIST_MAX        1000
 
 _Static_assert(
     PL_PROCESS_LIST_MISSING_MS > PL_ANNOUNCEMENT_RENEW_MS + PL_PROCESS_LIST_ASK_MS,
-    "a member that Redis forgot has announced itself again");
+    "a process that Redis forgot has announced itself again");
 _Static_assert(
-    PL_PROCESS_LIST_TRUST_MS > PL_REDIS_RECONNECT_MOST_MS + PL_ANNOUNCEMENT_RENEW_MS,
-    "so has every one that must connect again first");
+    PL_PROCESS_LIST_REJOIN_MS > PL_REDIS_RECONNECT_MOST_MS + PL_ANNOUNCEMENT_RENEW_MS,
+    "so has each that must connect again first");
 
 struct pl_process_list;
 
@@ -35,14 +35,14 @@ struct pl_process_list *pl_process_list_new(struct pl_loop *loop, struct pl_redi
 struct pl_process_list_times {
 	int64_t ask_ms;
 	int64_t missing_ms;
-	int64_t trust_ms;
+	int64_t rejoin_ms;
 };
 struct pl_process_list *pl_process_list_new_timed(struct pl_loop *loop,
     struct pl_redis *redis, struct pl_bus *bus, struct pl_process_list_times times,
     void (*on_change)(void *arg), void *arg);
-void pl_process_list_free(struct pl_process_list *ms); /* before the bus */
+void pl_process_list_free(struct pl_process_list *list); /* before the bus */
 /* Add a line for each to out, as pl_process_line_parse() takes it, sorted, each with a
  * newline. */
-void pl_process_list_print(const struct pl_process_list *ms, struct pl_buf *out);
+void pl_process_list_print(const struct pl_process_list *list, struct pl_buf *out);
 
 #endif

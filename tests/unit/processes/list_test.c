@@ -3,11 +3,11 @@
 #include "processes/list.h"
 
 static const struct pl_process_list_times fast = {
-    .ask_ms = 50, .missing_ms = 1500, .trust_ms = 3000};
+    .ask_ms = 50, .missing_ms = 1500, .rejoin_ms = 3000};
 
 /* Longer than it takes a process to find a Redis again. */
 static const struct pl_process_list_times patient = {
-    .ask_ms = 50, .missing_ms = 1500, .trust_ms = 20000};
+    .ask_ms = 50, .missing_ms = 1500, .rejoin_ms = 20000};
 
 struct process {
 	struct pl_redis *redis;
