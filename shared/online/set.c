@@ -17,7 +17,7 @@ PL_REDIS_LUA(retire_lua, "online_retire");
 #define RETIRE_WAIT_MS 500
 #define NUMBER_DIGITS  24
 
-/* ---- members ---- */
+/* ---- users ---- */
 
 static void
 changed(struct pl_online_set *set, const struct pl_oid *user, bool is_online)
@@ -29,34 +29,34 @@ changed(struct pl_online_set *set, const struct pl_oid *user, bool is_online)
 struct pl_online_user *
 pl_online_user_add(struct pl_online_set *set, const struct pl_oid *user)
 {
-	struct pl_online_user *m = pl_map_get(&set->users, pl_oid_str(user));
+	struct pl_online_user *u = pl_map_get(&set->users, pl_oid_str(user));
 
-	if (m == NULL) {
-		m = pl_mem_zalloc(sizeof(*m));
-		m->user = *user;
-		pl_map_put(&set->users, pl_oid_str(&m->user), m);
+	if (u == NULL) {
+		u = pl_mem_zalloc(sizeof(*u));
+		u->user = *user;
+		pl_map_put(&set->users, pl_oid_str(&u->user), u);
 		changed(set, user, true);
 	}
-	m->processes++;
-	return m;
+	u->processes++;
+	return u;
 }
 
 void
-pl_online_user_drop(struct pl_online_set *set, struct pl_online_user *m)
+pl_online_user_drop(struct pl_online_set *set, struct pl_online_user *u)
 {
-	if (--m->processes > 0)
+	if (--u->processes > 0)
 		return;
-	pl_map_del(&set->users, pl_oid_str(&m->user));
-	changed(set, &m->user, false);
-	pl_mem_free(m);
+	pl_map_del(&set->users, pl_oid_str(&u->user));
+	changed(set, &u->user, false);
+	pl_mem_free(u);
 }
 
 const struct pl_oid *
 pl_online_set_next(const struct pl_online_set *set, size_t *it)
 {
-	const struct pl_online_user *m = pl_map_next(&set->users, it);
+	const struct pl_online_user *u = pl_map_next(&set->users, it);
 
-	return m != NULL ? &m->user : NULL;
+	return u != NULL ? &u->user : NULL;
 }
 
 bool
@@ -163,9 +163,9 @@ add_change(struct pl_online_set *set, char sign, const struct pl_oid *user)
 void
 pl_online_set_join(struct pl_online_set *set, const struct pl_oid *user)
 {
-	struct pl_online_user *m = pl_map_get(&set->users, pl_oid_str(user));
+	struct pl_online_user *u = pl_map_get(&set->users, pl_oid_str(user));
 
-	if (m != NULL && m->is_ours)
+	if (u != NULL && u->is_ours)
 		return;
 	pl_online_user_add(set, user)->is_ours = true;
 	set->own_count++;
@@ -175,14 +175,14 @@ pl_online_set_join(struct pl_online_set *set, const struct pl_oid *user)
 void
 pl_online_set_leave(struct pl_online_set *set, const struct pl_oid *user)
 {
-	struct pl_online_user *m = pl_map_get(&set->users, pl_oid_str(user));
+	struct pl_online_user *u = pl_map_get(&set->users, pl_oid_str(user));
 
-	if (m == NULL || !m->is_ours)
+	if (u == NULL || !u->is_ours)
 		return;
 	add_change(set, '-', user); /* first: user may point into the member */
-	m->is_ours = false;
+	u->is_ours = false;
 	set->own_count--;
-	pl_online_user_drop(set, m);
+	pl_online_user_drop(set, u);
 }
 
 /* ---- the lease ---- */
@@ -193,13 +193,13 @@ send_some(struct pl_online_set *set, size_t *it)
 {
 	char hex[IDS_A_COMMAND][PL_OID_HEX_LEN + 1];
 	struct pl_str words[2 + IDS_A_COMMAND] = {PL_STR("SADD"), pl_str(set->key_set)};
-	const struct pl_online_user *m;
+	const struct pl_online_user *u;
 	size_t count = 0;
 
-	while (count < IDS_A_COMMAND && (m = pl_map_next(&set->users, it)) != NULL) {
-		if (!m->is_ours)
+	while (count < IDS_A_COMMAND && (u = pl_map_next(&set->users, it)) != NULL) {
+		if (!u->is_ours)
 			continue;
-		pl_oid_format(&m->user, hex[count]);
+		pl_oid_format(&u->user, hex[count]);
 		words[2 + count] = pl_str_n(hex[count], PL_OID_HEX_LEN);
 		count++;
 	}
@@ -414,7 +414,7 @@ pl_online_set_new(struct pl_loop *loop, struct pl_redis *redis, struct pl_bus *b
 void
 pl_online_set_free(struct pl_online_set *set)
 {
-	struct pl_online_user *m;
+	struct pl_online_user *u;
 	size_t it = 0;
 
 	if (set == NULL || set->is_closed)
@@ -428,8 +428,8 @@ pl_online_set_free(struct pl_online_set *set)
 	pl_timer_stop(set->loop, &set->renew_timer);
 	finish_retire(set);
 	pl_buf_fini(&set->changes);
-	while ((m = pl_map_next(&set->users, &it)) != NULL)
-		pl_mem_free(m);
+	while ((u = pl_map_next(&set->users, &it)) != NULL)
+		pl_mem_free(u);
 	pl_map_fini(&set->users);
 	pl_mem_free(set->process);
 	pl_mem_free(set);

@@ -65,7 +65,7 @@ struct pl_online_set {
 	struct pl_bus_listener notes;
 	struct pl_map processes; /* name -> struct process */
 	/* Until then a process that Redis does not list may still be on its way back. */
-	int64_t trust_mono_ms;
+	int64_t rejoin_until_mono_ms;
 	struct pl_redis_call listing;
 	struct pl_redis_script list_script;
 	struct pl_redis_script read_script;
@@ -79,7 +79,7 @@ struct pl_online_set *pl_online_set_new_timed(struct pl_loop *loop,
 /* ---- between the two files ---- */
 struct pl_online_user *pl_online_user_add(
     struct pl_online_set *set, const struct pl_oid *user);
-void pl_online_user_drop(struct pl_online_set *set, struct pl_online_user *m);
+void pl_online_user_drop(struct pl_online_set *set, struct pl_online_user *u);
 void pl_online_key(
     char out[PL_ONLINE_KEY_MAX + 1], const char *prefix, const char *process);
 /* This process's lease and set need a look now. */

@@ -7,7 +7,7 @@
 PL_REDIS_LUA(list_lua, "online_list");
 PL_REDIS_LUA(read_lua, "online_read");
 
-#define PEERS_MAX         1000
+#define PROCESSES_MAX     1000
 #define BACKLOG_BYTES_MAX ((size_t)1 << 20)
 #define READ_AGAIN_MS     1000
 
@@ -35,31 +35,31 @@ is_reading(const struct process *p)
 static void
 user_add(struct process *p, const struct pl_oid *user)
 {
-	struct pl_online_user *m;
+	struct pl_online_user *u;
 
 	if (pl_map_get(&p->users, pl_oid_str(user)) != NULL)
 		return;
-	m = pl_online_user_add(p->set, user);
-	pl_map_put(&p->users, pl_oid_str(&m->user), m);
+	u = pl_online_user_add(p->set, user);
+	pl_map_put(&p->users, pl_oid_str(&u->user), u);
 }
 
 static void
 user_drop(struct process *p, const struct pl_oid *user)
 {
-	struct pl_online_user *m = pl_map_del(&p->users, pl_oid_str(user));
+	struct pl_online_user *u = pl_map_del(&p->users, pl_oid_str(user));
 
-	if (m != NULL)
-		pl_online_user_drop(p->set, m);
+	if (u != NULL)
+		pl_online_user_drop(p->set, u);
 }
 
 static void
 users_drop_all(struct pl_online_set *set, struct pl_map *users)
 {
-	struct pl_online_user *m;
+	struct pl_online_user *u;
 	size_t it = 0;
 
-	while ((m = pl_map_next(users, &it)) != NULL)
-		pl_online_user_drop(set, m);
+	while ((u = pl_map_next(users, &it)) != NULL)
+		pl_online_user_drop(set, u);
 	pl_map_fini(users);
 }
 
@@ -161,7 +161,7 @@ on_note(void *arg, struct pl_str channel, struct pl_str payload)
 		return;
 	}
 	if (p == NULL) {
-		if (set->processes.count < PEERS_MAX)
+		if (set->processes.count < PROCESSES_MAX)
 			read_process(process_new(set, note.process));
 		return;
 	}
@@ -198,7 +198,7 @@ catch_up(struct process *p)
 static void
 process_missing(struct process *p)
 {
-	int64_t wait_ms = p->set->trust_mono_ms - pl_loop_now_ms(p->set->loop);
+	int64_t wait_ms = p->set->rejoin_until_mono_ms - pl_loop_now_ms(p->set->loop);
 
 	if (wait_ms > 0 && p->users.count > 0)
 		pl_timer_start(p->set->loop, &p->lease_timer, wait_ms);
@@ -208,10 +208,10 @@ process_missing(struct process *p)
 
 /* Redis was away: each process must find it again, and then renews. */
 static void
-distrust(struct pl_online_set *set)
+await_rejoin(struct pl_online_set *set)
 {
-	set->trust_mono_ms = pl_loop_now_ms(set->loop) + PL_REDIS_RECONNECT_MOST_MS +
-			     2 * set->times.renew_ms;
+	set->rejoin_until_mono_ms = pl_loop_now_ms(set->loop) +
+				    PL_REDIS_RECONNECT_MOST_MS + 2 * set->times.renew_ms;
 }
 
 static void
@@ -223,7 +223,7 @@ take_set(struct process *p, const struct redisReply *reply)
 
 	if (!pl_redis_reply_is(left, REDIS_REPLY_INTEGER) ||
 	    !pl_str_to_u64(number, PL_ONLINE_NUMBER_MAX, &p->number)) {
-		distrust(set);
+		await_rejoin(set);
 		pl_timer_start(set->loop, &p->lease_timer, READ_AGAIN_MS);
 		return;
 	}
@@ -274,7 +274,7 @@ on_listed(void *arg, enum pl_err err, const struct redisReply *reply)
 
 		if (!pl_online_name_check(name) || is_us(set, name) ||
 		    pl_map_get(&set->processes, name) != NULL ||
-		    set->processes.count >= PEERS_MAX)
+		    set->processes.count >= PROCESSES_MAX)
 			continue;
 		read_process(process_new(set, name));
 	}
@@ -289,7 +289,7 @@ on_ready(void *arg, bool is_again)
 	size_t it = 0;
 
 	if (is_again)
-		distrust(set);
+		await_rejoin(set);
 	while ((p = pl_map_next(&set->processes, &it)) != NULL)
 		read_process(p);
 	pl_redis_eval(set->redis, &set->list_script,
