@@ -80,7 +80,7 @@ answer_after_gap(struct sending *s)
 		return;
 	}
 	s->is_in_gap = true;
-	s->gap = (struct pl_gap_waiter){.on_told = answer_and_end, .arg = s};
+	s->gap = (struct pl_gap_waiter){.on_published = answer_and_end, .arg = s};
 	pl_gap_wait(gap, &s->gap);
 }
 

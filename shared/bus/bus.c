@@ -72,7 +72,7 @@ walk_next(struct walk *w)
 }
 
 static void
-tell_ready(struct pl_channel *ch)
+notify_ready(struct pl_channel *ch)
 {
 	struct pl_bus_listener *l;
 	struct walk w;
@@ -98,7 +98,7 @@ pl_bus_channel_ready(struct pl_channel *ch)
 	pl_list_for_each(it, &ch->listeners)
 	    PL_CONTAINER(it, struct pl_bus_listener, link)
 		->is_ready_due = true;
-	tell_ready(ch);
+	notify_ready(ch);
 }
 
 /* Listeners that joined a channel that was ready already. */
@@ -112,7 +112,7 @@ on_due_timer(struct pl_timer *t)
 	pl_list_init(&now);
 	pl_list_splice(&now, &bus->due);
 	while ((link = pl_list_pop(&now)) != NULL)
-		tell_ready(PL_CONTAINER(link, struct pl_channel, due_link));
+		notify_ready(PL_CONTAINER(link, struct pl_channel, due_link));
 }
 
 void

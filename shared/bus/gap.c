@@ -13,29 +13,29 @@ struct pl_gap {
 	struct pl_bus *bus;
 	struct pl_timer timer;
 	struct pl_list waiting;
-	int64_t since_unix_ms; /* INT64_MAX: nothing to tell */
+	int64_t since_unix_ms; /* INT64_MAX: nothing to publish */
 	int64_t noted_mono_ms; /* when the oldest of it was noted */
-	/* the note that is on its way, while telling waits */
-	struct pl_list told; /* by it */
-	int64_t telling_unix_ms;
-	struct pl_redis_call telling;
+	/* the note on its way, while is_publishing() */
+	struct pl_list publishing; /* those who wait for it */
+	int64_t publishing_unix_ms;
+	struct pl_redis_call publication;
 };
 
 static bool
-is_telling(const struct pl_gap *g)
+is_publishing(const struct pl_gap *g)
 {
-	return pl_redis_call_is_waiting(&g->telling);
+	return pl_redis_call_is_waiting(&g->publication);
 }
 
 static void
-tell_waiters(struct pl_list *list)
+notify(struct pl_list *list)
 {
 	struct pl_list *link;
 
 	while ((link = pl_list_pop(list)) != NULL) {
 		struct pl_gap_waiter *w = PL_CONTAINER(link, struct pl_gap_waiter, link);
 
-		w->on_told(w->arg);
+		w->on_published(w->arg);
 	}
 }
 
@@ -47,25 +47,25 @@ forget(struct pl_list *list)
 }
 
 static void
-on_published(void *arg, enum pl_err err, const struct redisReply *reply)
+on_publication(void *arg, enum pl_err err, const struct redisReply *reply)
 {
 	struct pl_gap *g = arg;
-	struct pl_list told;
+	struct pl_list waiters;
 
 	(void)reply;
 	if (err != PL_OK) {
-		if (g->telling_unix_ms < g->since_unix_ms)
-			g->since_unix_ms = g->telling_unix_ms;
-		pl_list_splice(&g->waiting, &g->told);
+		if (g->publishing_unix_ms < g->since_unix_ms)
+			g->since_unix_ms = g->publishing_unix_ms;
+		pl_list_splice(&g->waiting, &g->publishing);
 		pl_timer_start(g->loop, &g->timer, AGAIN_MS);
 		return;
 	}
 	g->noted_mono_ms = pl_loop_now_ms(g->loop);
 	if (g->since_unix_ms != INT64_MAX)
 		pl_timer_start(g->loop, &g->timer, 0);
-	pl_list_init(&told);
-	pl_list_splice(&told, &g->told);
-	tell_waiters(&told);
+	pl_list_init(&waiters);
+	pl_list_splice(&waiters, &g->publishing);
+	notify(&waiters);
 }
 
 static void
@@ -74,13 +74,13 @@ on_timer(struct pl_timer *t)
 	struct pl_gap *g = t->arg;
 	char payload[24];
 
-	if (is_telling(g) || g->since_unix_ms == INT64_MAX)
+	if (is_publishing(g) || g->since_unix_ms == INT64_MAX)
 		return;
 	snprintf(payload, sizeof(payload), "%lld", (long long)g->since_unix_ms);
-	pl_list_splice(&g->told, &g->waiting);
-	g->telling_unix_ms = g->since_unix_ms;
+	pl_list_splice(&g->publishing, &g->waiting);
+	g->publishing_unix_ms = g->since_unix_ms;
 	g->since_unix_ms = INT64_MAX;
-	pl_bus_publish(g->bus, PL_STR(PL_CHANNEL_GAP), pl_str(payload), &g->telling);
+	pl_bus_publish(g->bus, PL_STR(PL_CHANNEL_GAP), pl_str(payload), &g->publication);
 }
 
 struct pl_gap *
@@ -93,8 +93,8 @@ pl_gap_new(struct pl_loop *loop, struct pl_bus *bus)
 	g->since_unix_ms = INT64_MAX;
 	g->timer = (struct pl_timer){.on_fire = on_timer, .arg = g};
 	pl_list_init(&g->waiting);
-	pl_list_init(&g->told);
-	pl_redis_call_init(&g->telling, on_published, g);
+	pl_list_init(&g->publishing);
+	pl_redis_call_init(&g->publication, on_publication, g);
 	pl_gap_note(g, pl_clock_unix_ms() - PL_GAP_START_MS);
 	return g;
 }
@@ -106,19 +106,19 @@ pl_gap_free(struct pl_gap *g)
 		return;
 	pl_timer_stop(g->loop, &g->timer);
 	forget(&g->waiting);
-	forget(&g->told);
-	pl_redis_call_cancel(&g->telling);
+	forget(&g->publishing);
+	pl_redis_call_cancel(&g->publication);
 	pl_mem_free(g);
 }
 
 void
 pl_gap_note(struct pl_gap *g, int64_t since_unix_ms)
 {
-	if (g->since_unix_ms == INT64_MAX && !is_telling(g))
+	if (g->since_unix_ms == INT64_MAX && !is_publishing(g))
 		g->noted_mono_ms = pl_loop_now_ms(g->loop);
 	if (since_unix_ms < g->since_unix_ms)
 		g->since_unix_ms = since_unix_ms;
-	if (!is_telling(g) && !pl_timer_is_started(&g->timer))
+	if (!is_publishing(g) && !pl_timer_is_started(&g->timer))
 		pl_timer_start(g->loop, &g->timer, 0);
 }
 
@@ -137,7 +137,7 @@ pl_gap_unwait(struct pl_gap_waiter *w)
 int64_t
 pl_gap_age_ms(const struct pl_gap *g)
 {
-	if (g->since_unix_ms == INT64_MAX && !is_telling(g))
+	if (g->since_unix_ms == INT64_MAX && !is_publishing(g))
 		return 0;
 	return pl_loop_now_ms(g->loop) - g->noted_mono_ms;
 }

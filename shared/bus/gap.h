@@ -23,7 +23,7 @@
 
 /* The caller's; zero it and set the first two. */
 struct pl_gap_waiter {
-	void (*on_told)(void *arg);
+	void (*on_published)(void *arg);
 	void *arg;
 	struct pl_list link; /* inside */
 };
@@ -34,10 +34,10 @@ struct pl_gap *pl_gap_new(struct pl_loop *loop, struct pl_bus *bus);
 /* Before the bus is freed. Waiters are forgotten. */
 void pl_gap_free(struct pl_gap *g);
 void pl_gap_note(struct pl_gap *g, int64_t since_unix_ms);
-/* on_told is called once what was noted until now is told. */
+/* on_published is called once what was noted until now is published. */
 void pl_gap_wait(struct pl_gap *g, struct pl_gap_waiter *w);
 void pl_gap_unwait(struct pl_gap_waiter *w);
-/* For how long the bus has not taken what it was told; 0: nothing waits. */
+/* For how long the bus has not taken the oldest note; 0: nothing waits. */
 int64_t pl_gap_age_ms(const struct pl_gap *g);
 
 bool pl_gap_parse(struct pl_str payload, int64_t *since_unix_ms) PL_MUST_CHECK;

@@ -48,7 +48,7 @@ on_told(void *arg)
 static struct pl_gap_waiter
 waiter(int *told)
 {
-	return (struct pl_gap_waiter){.on_told = on_told, .arg = told};
+	return (struct pl_gap_waiter){.on_published = on_told, .arg = told};
 }
 
 static void
