@@ -59,7 +59,7 @@ sift_down(struct pl_timer_heap *h, size_t index)
 
 /* The timer at index has another due time than its place says. */
 static void
-settle(struct pl_timer_heap *h, size_t index)
+sift(struct pl_timer_heap *h, size_t index)
 {
 	sift_up(h, index);
 	sift_down(h, index);
@@ -76,7 +76,7 @@ pl_timer_heap_set(struct pl_timer_heap *h, struct pl_timer *t, int64_t due_mono_
 		}
 		place(h, h->count++, t);
 	}
-	settle(h, t->heap_index - 1);
+	sift(h, t->heap_index - 1);
 }
 
 void
@@ -93,5 +93,5 @@ pl_timer_heap_remove(struct pl_timer_heap *h, struct pl_timer *t)
 	if (last == t)
 		return;
 	place(h, index, last);
-	settle(h, index);
+	sift(h, index);
 }

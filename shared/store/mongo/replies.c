@@ -276,7 +276,7 @@ judge(struct batch *b, struct pl_write *w)
 
 /* A job that could not be ended ends at its next claim. */
 static void
-settle(struct batch *b)
+take_outcomes(struct batch *b)
 {
 	struct pl_oid *done = pl_mem_alloc((b->fresh_count + 1) * sizeof(*done));
 	size_t done_count = 0;
@@ -310,7 +310,7 @@ store_new(struct batch *b)
 		b->writes[i]->err = judge(b, b->writes[i]);
 	pl_mongo_insert(b->s, b->s->messages, b->docs, b->fresh_count, b->errs);
 	pl_mongo_order_unlock();
-	settle(b);
+	take_outcomes(b);
 	pl_mem_free(b->docs);
 	pl_mem_free(b->fresh);
 	pl_mem_free(b->errs);

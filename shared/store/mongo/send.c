@@ -158,7 +158,7 @@ answer_conflicts(struct batch *b)
 }
 
 static void
-settle(struct batch *b, size_t at, enum pl_err looked)
+take_outcome(struct batch *b, size_t at, enum pl_err looked)
 {
 	struct pl_write *w = b->fresh[at].write;
 	struct pl_write_send *send = &w->u.send;
@@ -208,7 +208,7 @@ store_new(struct batch *b)
 	pl_mongo_order_unlock();
 	looked = answer_conflicts(b);
 	for (size_t i = 0; i < b->fresh_count; i++)
-		settle(b, i, looked);
+		take_outcome(b, i, looked);
 	for (size_t i = 0; i < b->count; i++)
 		follow(b, b->writes[i]);
 }
