@@ -54,14 +54,14 @@ const struct pl_setting pl_settings_table[] = {
 	TEXT("LISTEN", "127.0.0.1:8080", ALL, listen,
 	    "Address and port the service listens on, for the gateway and for /metrics.")
 	TEXT("INSTANCE", NULL, ALL, instance,
-	    "This process' name among its sisters; where unset each finds one of its own.")
+	    "This process' name among those of its service; if unset it draws one.")
 	CHOICE("LOG_LEVEL", "info", "debug|info|warn|error", ALL | GATEWAY, log_level,
 	    "The least level that is logged.")
 	/* store and bus */
 	TEXT("DATA_DIR", "data", ALL | LOCAL, data_dir,
 	    "Folder of the embedded SQLite store; not used with MongoDB.")
 	SECRET("MONGO_DB_URI", "MONGODB_URI", NULL, ALL | LOCAL, mongo_uri,
-	    "MongoDB to keep everything in; where unset the store is SQLite in DATA_DIR.")
+	    "MongoDB to keep everything in; if unset the store is SQLite in DATA_DIR.")
 	SECRET("REDIS_URL", NULL, "redis://127.0.0.1:6379", ALL | GATEWAY, redis_url,
 	    "Redis that carries events between processes: redis://[:password@]host:port[/db].")
 	/* identity */
@@ -70,12 +70,12 @@ const struct pl_setting pl_settings_table[] = {
 	SECRET("JWT_SECRET_PREVIOUS", NULL, NULL, KORE, jwt_secret_previous,
 	    "The secret before the last change; its tokens stay good until they expire.")
 	TEXT("COOKIE_NAME", "jwt", KORE, cookie_name,
-	    "Name of the session cookie; `__Host-jwt` is always Secure, and the cure where others share "
+	    "Name of the session cookie; `__Host-jwt` is always Secure, and the cure if others share "
 	    "the domain.")
 	CHOICE("COOKIE_SAMESITE", "Strict", "Strict|Lax|None", AUTH, cookie_samesite,
 	    "SameSite of the cookie; `None` for a front end on another site.")
 	TEXT("ALLOWED_ORIGINS", NULL, KORE, allowed_origins,
-	    "Other origins whose pages may use the API, comma-separated; the own one always may.")
+	    "Other origins whose pages may use the API, comma-separated; Parley's own always may.")
 	INT("PASSWORD_MIN_LENGTH", "8", 1, 64, "characters", AUTH, password_min_length,
 	    "Shortest password at sign-up.")
 	/* chat */
@@ -90,7 +90,7 @@ const struct pl_setting pl_settings_table[] = {
 	TEXT("AUTOREPLY_FALLBACK",
 	    "I'm unavailable right now and will answer you as soon as I can.",
 	    MESSAGE | RESPONDER, autoreply_fallback,
-	    "What a busy user's correspondent reads where no LLM answers in time.")
+	    "What a busy user's correspondent reads if no LLM answers in time.")
 	/* rates */
 	INT("LIMIT_LOGIN_ADDRESS", "60", 0, 1000000, "in 15 min", AUTH, limit_login_address,
 	    "Failed logins and sign-ups from one address (IPv6: one /64); 0 lifts it.")
@@ -172,11 +172,11 @@ const struct pl_setting pl_settings_table[] = {
 	TEXT("GATEWAY_TLS_KEY", NULL, LOCAL | GATEWAY, gateway_tls_key,
 	    "PEM file of that certificate's key, without a password.")
 	INT("GATEWAY_HTTP_PORT", "0", 0, 65535, "", LOCAL | GATEWAY, gateway_http_port,
-	    "Port of plain http, which sends to https; 80 where people type the name; 0: none.")
+	    "Port of plain http, which sends to https; 80 if people type the name; 0: none.")
 	TEXT("GATEWAY_TRUSTED_PROXIES", NULL, LOCAL | GATEWAY, gateway_trusted_proxies,
-	    "Networks of own load balancers, space-separated: who the client is, they may tell.")
+	    "Networks of your own load balancers, space-separated; they may say who the client is.")
 	TEXT("RUN_DIR", NULL, LOCAL, run_dir,
-	    "Folder for logs, process ids and configuration of `make run`; DATA_DIR/run where unset.")
+	    "Folder for logs, process ids and configuration of `make run`; DATA_DIR/run if unset.")
 	TEXT("WWW_DIR", NULL, LOCAL | GATEWAY, www_dir,
 	    "Folder of another front end to serve instead of ours.")
 	INT("REDIS_PORT", "0", 0, 65535, "", LOCAL, redis_port,
