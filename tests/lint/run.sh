@@ -30,6 +30,7 @@ check "format" formatted
 check "layers" tests/lint/layers.sh
 check "banned calls" tests/lint/banned.sh
 check "times of the gateway" tests/lint/times.sh
+check "READMEs of the rooms" tests/lint/readmes.sh
 check "gcc -Werror" make -s -j"$(nproc)" all
 check "public functions in use" tests/lint/unused.sh
 check "clang -Werror" with_clang
