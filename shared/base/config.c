@@ -32,8 +32,8 @@ is_text(const struct pl_setting *row)
 
 /* ---- finding a value --------------------------------------------------------------- */
 
-/* The row's name or alias with suffix behind it, whichever is set and not empty. False
- * where both are and differ. */
+/* The row's name or alias, with suffix appended, whichever is set and not empty. False if
+ * both are and differ. */
 static bool
 find_source(const struct pl_setting *row, const char *suffix, struct source *found,
     struct pl_buf *why)
@@ -142,8 +142,8 @@ is_set_to_none(const struct pl_setting *row)
 	return row->empty_is_none && text != NULL && text[0] == '\0';
 }
 
-/* The row's value as text, for the caller to free; NULL where unset and without a
- * default, or set to none. */
+/* The row's value as text, for the caller to free; NULL if unset and without a default,
+ * or set to none. */
 static bool
 find_text(const struct pl_setting *row, char **text, struct pl_buf *why)
 {
@@ -299,7 +299,7 @@ wipe_if_named(char *entry, size_t len, const char *name)
 		explicit_bzero(entry + name_len + 1, len - name_len - 1);
 }
 
-/* unsetenv() alone only forgets where the text is. */
+/* unsetenv() alone does not wipe the text. */
 static void
 wipe_variable(const char *name, struct shown shown)
 {
@@ -314,7 +314,7 @@ wipe_variable(const char *name, struct shown shown)
 	unsetenv(name);
 }
 
-/* All of them: a secret that this service does not read is still not to be shown. */
+/* All of them: a secret that this service does not read must not be shown either. */
 static void
 wipe_secrets(const struct pl_setting *table, size_t rows)
 {

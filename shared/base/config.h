@@ -1,8 +1,8 @@
 /*
  * config: settings from the environment by a table.
  *
- * Each row names a variable, its type, default, range and unit, says in a sentence what
- * it does, and where the value goes. A secret NAME may come as NAME_FILE, the path of a
+ * Each row names a variable, its type, default, range and unit, and where the value goes,
+ * and says in a sentence what it does. A secret NAME may come as NAME_FILE, the path of a
  * file that holds it (one trailing newline is cut); both at once is refused, and a file
  * that others may read gives a warning. Secrets are wiped from the environment once read,
  * so that /proc/PID/environ shows none. Threads: at start, before any other.
@@ -15,7 +15,7 @@
 #define PL_EXIT_CONFIG 78 /* sysexits.h EX_CONFIG: a bad setting */
 
 enum pl_setting_type {
-	PL_SETTING_STRING, /* char *: NULL where unset and without a default */
+	PL_SETTING_STRING, /* char *: NULL if unset and without a default */
 	PL_SETTING_SECRET, /* char *: as a string, and never shown */
 	PL_SETTING_INT,    /* int64_t, least..most */
 	PL_SETTING_BOOL,   /* bool: 0, 1, true, false */
@@ -33,14 +33,14 @@ struct pl_setting {
 	const char *choices; /* PL_SETTING_CHOICE: "AVAILABLE|BUSY" */
 	const char *unit;    /* "ms", "bytes", "" */
 	bool empty_is_none;  /* set and empty is no value, and not the default */
-	unsigned services;   /* bits: who reads it */
+	unsigned services;   /* bits: which services read it */
 	const char *help;    /* one sentence */
 	size_t offset;       /* where in the caller's struct the value goes */
 };
 
-/* Fill *values (the struct the offsets are of, zeroed) with the rows of table whose
- * services match mask. PL_E_INVALID: *why is one line that names the variable and the
- * rule, never a secret's value. */
+/* Fill *values (zeroed; the offsets are into it) from the rows of table whose services
+ * match mask. PL_E_INVALID: *why is one line that names the variable and the rule, never
+ * a secret's value. */
 enum pl_err pl_config_load(const struct pl_setting *table, size_t rows, unsigned mask,
     void *values, struct pl_buf *why) PL_MUST_CHECK;
 /* Log the values in force, secrets as "set" or "unset". */

@@ -7,7 +7,7 @@ struct moment {
 	int east_minutes;
 };
 
-/* ---- pieces: each takes itself off *rest ---- */
+/* ---- pieces: each call takes one off *rest ---- */
 
 static bool
 take(struct pl_str *rest, char c)
@@ -133,7 +133,7 @@ parse_iso(struct pl_str rest, struct moment *m)
 	       rest.len == 0;
 }
 
-/* What stands in brackets behind it is the zone's name again. */
+/* The zone's name, in brackets after it, says the same again. */
 static bool
 parse_javascript(struct pl_str rest, struct moment *m)
 {

@@ -7,7 +7,7 @@
 
 #include "base/str.h"
 
-int pl_hex_value(char c); /* 0..15; -1 for no hex digit */
+int pl_hex_value(char c); /* 0..15; -1 if c is no hex digit */
 /* Writes 2 * len digits and a NUL. */
 void pl_hex_encode(const void *bytes, size_t len, char *out);
 /* False unless text is exactly 2 * len digits; out may be partly written then. */

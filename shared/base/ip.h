@@ -19,8 +19,8 @@ struct pl_ip {
 	uint8_t len; /* 4 or 16 */
 };
 
-/* No port, brackets, zone or space; each part of IPv4 in plain decimal. *out is untouched where
- * text is no address. */
+/* No port, brackets, zone or space; each part of IPv4 in plain decimal. *out is untouched
+ * if text is no address. */
 bool pl_ip_parse(struct pl_str text, struct pl_ip *out);
 bool pl_ip_is_loopback(const struct pl_ip *ip); /* 127.0.0.0/8, ::1 */
 bool pl_ip_is_any(const struct pl_ip *ip);      /* 0.0.0.0, :: */

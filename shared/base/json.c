@@ -2,7 +2,7 @@
 
 #include "base/json.h"
 
-/* A struct pl_json is a json_t; jansson has a few calls that read and yet want it
+/* A struct pl_json is a json_t; a few calls of jansson only read, and still want it
  * writable. */
 static json_t *
 unwrap(const struct pl_json *v)
@@ -16,7 +16,8 @@ wrap(json_t *v)
 	return (struct pl_json *)v;
 }
 
-/* Step over a string whose opening quote is at[-1]; behind its closing quote, or end. */
+/* Step over a string whose opening quote is at[-1]. Gives the place after its closing
+ * quote, or end. */
 static const char *
 skip_string(const char *at, const char *end)
 {
@@ -25,7 +26,7 @@ skip_string(const char *at, const char *end)
 	return at < end ? at + 1 : end;
 }
 
-/* jansson recurses, to a depth that is compiled in; so this is looked at before. */
+/* jansson recurses, to a depth that is compiled in; so the depth is checked before. */
 static bool
 is_too_deep(struct pl_str text, unsigned depth_max)
 {
@@ -45,8 +46,7 @@ is_too_deep(struct pl_str text, unsigned depth_max)
 	return false;
 }
 
-/* What is wrong with text that jansson would not say, or say so well; NULL for
- * nothing. */
+/* A fault of text that jansson does not report, or not as well; NULL: none. */
 static const char *
 find_fault(struct pl_str text, unsigned depth_max)
 {

@@ -27,8 +27,8 @@ enum pl_json_type {
 	PL_JSON_OBJECT,
 };
 
-/* Parse text into *root, for the caller to pl_json_free(). PL_E_INVALID otherwise, and
- * *why (may be NULL) a short constant reason, "duplicate key". */
+/* Parse text into *root, which the caller frees with pl_json_free(). PL_E_INVALID
+ * otherwise; *why (may be NULL) is then a short constant reason, "duplicate key". */
 enum pl_err pl_json_parse(
     struct pl_str text, struct pl_json **root, const char **why) PL_MUST_CHECK;
 /* As pl_json_parse(), for what JSON.stringify() makes of values that are not ours to judge:
@@ -46,7 +46,7 @@ size_t pl_json_length(const struct pl_json *array_or_object); /* 0 for other typ
 bool pl_json_each(
     const struct pl_json *object, void **it, struct pl_str *key, struct pl_json **value);
 
-/* False where v is absent or of another type; *out then untouched. */
+/* False if v is absent or of another type; *out is then untouched. */
 bool pl_json_str(const struct pl_json *v, struct pl_str *out);
 bool pl_json_int(const struct pl_json *v, int64_t *out);
 bool pl_json_real(const struct pl_json *v, double *out); /* integers too */

@@ -33,7 +33,7 @@ pl_log_init(const char *service, enum pl_log_level least)
 	least_level = least;
 }
 
-/* Add to the line what fits in front of limit, all or nothing. */
+/* Add text to the line if all of it fits before limit; else nothing. */
 static bool
 put(struct line *line, struct pl_str s, size_t limit)
 {
@@ -82,8 +82,7 @@ put_char(struct line *line, struct pl_str one, bool is_valid, size_t limit)
 	return put(line, pl_str(escaped), limit);
 }
 
-/* A JSON string, cut where it grows too long. The caller has left room for an empty
- * one. */
+/* A JSON string, cut if it grows too long. The caller has left room for an empty one. */
 static void
 put_string(struct line *line, struct pl_str text, size_t limit)
 {
@@ -124,7 +123,7 @@ put_value(struct line *line, const struct pl_log_field *field, size_t limit)
 	}
 }
 
-/* `,"key":value`, or nothing where the line has no room left. Keys are our own words. */
+/* `,"key":value`, or nothing if the line has no room left. Keys are our own words. */
 static void
 put_field(struct line *line, const struct pl_log_field *field)
 {

@@ -34,7 +34,8 @@ struct pl_log_field {
 	((struct pl_log_field){.key = (key_), .kind = PL_LOG_F_OID, .oid = (value_)})
 #define PL_L_ERR(err_) PL_L_CSTR("err", pl_err_name(err_))
 
-/* service: borrowed for ever. Before the first call: "parley", info. */
+/* service is borrowed for ever. Before the first call it is "parley", and the level
+ * info. */
 void pl_log_init(const char *service, enum pl_log_level least);
 void pl_log_write(
     enum pl_log_level level, const char *message, const struct pl_log_field *fields);

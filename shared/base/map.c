@@ -9,9 +9,9 @@
 #define CAP_LEAST 16
 
 /*
- * Linear probing. A removed value leaves `removed` behind, so that the search for those
- * that had to step past it goes on; the next rebuild drops these marks. At least a
- * quarter of the slots is empty, so every search ends.
+ * Linear probing. A removed value leaves the mark `removed`, so that a search for values
+ * stored past it goes on; the next rebuild drops these marks. At least a quarter of the
+ * slots is empty, so every search ends.
  */
 struct pl_map_slot {
 	struct pl_str key;
@@ -75,7 +75,7 @@ insert_new(struct pl_map *m, struct pl_map_slot entry)
 	m->used++;
 }
 
-/* Move to a table in which one value more fills at most half of the slots. */
+/* Move to a table so large that one more value fills at most half of its slots. */
 static void
 rebuild(struct pl_map *m)
 {

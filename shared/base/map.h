@@ -16,7 +16,7 @@ struct pl_map {
 	struct pl_map_slot *slots; /* NULL while empty */
 	size_t cap;                /* a power of two, or 0 */
 	size_t count;
-	size_t used; /* slots in use, with those that removed values left behind */
+	size_t used; /* slots in use, removed values included */
 };
 
 void pl_map_init(struct pl_map *m);

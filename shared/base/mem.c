@@ -100,8 +100,8 @@ pl_mem_resident_bytes(void)
 	return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* What is resident and not in use: free memory that malloc() keeps, and all that is none of its
- * (code, stacks), which changes little. */
+/* Resident and not in use: free memory that malloc() keeps, and all that malloc() does
+ * not manage (code, stacks), which changes little. */
 static size_t
 spare_bytes(void)
 {

@@ -2,8 +2,8 @@
  * mem: small allocations that never fail.
  *
  * When memory is out, these log one line and abort; the supervisor starts the process
- * again. What a peer can make grow does not come from here unbounded: it sits in a
- * pl_buf, or in a count with a ceiling.  Threads: any.
+ * again. What a peer can make grow is bounded elsewhere: by a pl_buf, or by a count with
+ * a ceiling.  Threads: any.
  */
 #ifndef PL_BASE_MEM_H
 #define PL_BASE_MEM_H
@@ -15,17 +15,18 @@ void *pl_mem_alloc(size_t size);              /* uninitialised */
 void *pl_mem_zalloc(size_t size);             /* zeroed */
 void *pl_mem_realloc(void *old, size_t size); /* old may be NULL */
 char *pl_mem_strdup(const char *text);        /* NULL gives NULL */
-/* len bytes of data and a NUL behind them, which len does not count. */
+/* A copy of len bytes of data, and a NUL after them that len does not count. */
 char *pl_mem_strndup(const char *data, size_t len);
 void pl_mem_free(void *ptr); /* NULL is fine */
 /* Overwrite a secret in a way that the compiler keeps, then free it. NULL is fine. */
 void pl_mem_wipe_free(void *ptr, size_t size);
-/* What of the process is in memory, by the kernel's count; 0 where it cannot be told. */
+/* How many bytes of the process are in memory, by the kernel's count; 0 if that is
+ * unknown. */
 size_t pl_mem_resident_bytes(void);
-/* Give free memory back to the system: where a crowd has come and gone, malloc() keeps what it
- * left. Does nothing until slack_bytes more lie idle than the last time could not be given; true
- * where it gave some. To be called now and then, from one thread: it takes a moment, 20 ms with
- * 10,000 holes of 8 KiB. */
+/* Give free memory back to the system: after a crowd has gone, malloc() keeps what it
+ * used. Does nothing until slack_bytes more lie idle than could not be given back the
+ * last time; true if it gave some. Call it now and then, from one thread: it takes a
+ * moment, 20 ms with 10,000 holes of 8 KiB. */
 bool pl_mem_give_back(size_t slack_bytes);
 
 #endif

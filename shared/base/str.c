@@ -52,8 +52,8 @@ pl_str_trim(struct pl_str s)
 bool
 pl_str_split(struct pl_str *rest, char sep, struct pl_str *part)
 {
-	/* Where a rest that ended in sep points to: one empty part is still due, which an
-	 * empty text has not. */
+	/* A rest that ended in sep points here: one empty part is still due. An empty
+	 * text has none. */
 	static const char due[1];
 	const char *at;
 

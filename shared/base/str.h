@@ -1,6 +1,6 @@
 /*
- * str: a borrowed slice of bytes, not NUL-terminated, valid as long as what it points
- * into. Threads: any.
+ * str: a borrowed slice of bytes, not NUL-terminated, valid as long as the memory that it
+ * points into. Threads: any.
  */
 #ifndef PL_BASE_STR_H
 #define PL_BASE_STR_H

@@ -18,7 +18,7 @@ after(struct pl_str s, size_t len)
 	return pl_str_n(s.ptr + len, s.len - len);
 }
 
-/* Where the first of these stands in s; its length where none does. */
+/* The index of the first of these characters in s; the length of s if there is none. */
 static size_t
 find(struct pl_str s, const char *chars, size_t count)
 {

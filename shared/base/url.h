@@ -1,5 +1,5 @@
 /*
- * url: URLs and host:port taken apart, by one set of rules for all who are given one.
+ * url: URLs and host:port taken apart, by one set of rules for every caller.
  *
  *   https://user:pass@chat.example.org:8443/v1/x?a=b
  *   |       |         |                |   |    '--- query, with its '?'
@@ -7,8 +7,8 @@
  *
  *   10.0.0.7:8080   redis   chat.example.org:443   [::1]:5000     a host, perhaps a port
  *
- * A host has letters, digits, '.', '-' and '_'; an IPv6 address stands in brackets. Nothing is
- * decoded, and nothing resolved: what the parts may be is the caller's to say.
+ * A host has letters, digits, '.', '-' and '_'; an IPv6 address stands in brackets.
+ * Nothing is decoded, and nothing resolved. The caller decides what the parts may be.
  * Source: RFC 3986 §3.  Threads: any.
  */
 #ifndef PL_BASE_URL_H
@@ -26,7 +26,7 @@ struct pl_host_port {
 
 struct pl_url {
 	struct pl_str scheme;
-	struct pl_str user; /* with its password; ptr NULL where there is no '@' */
+	struct pl_str user; /* with its password; ptr NULL if there is no '@' */
 	struct pl_host_port at;
 	struct pl_str path;  /* "/v1", or empty */
 	struct pl_str query; /* "?a=b", "#b", or empty */

@@ -13,7 +13,7 @@
 /* A state that no byte can follow. */
 static const struct pl_utf8_state broken = {.pending = 1, .low = 1, .high = 0};
 
-/* The state behind a byte that starts a character (RFC 3629 §4, the UTF8-octets
+/* The state after a byte that starts a character (RFC 3629 §4, the UTF8-octets
  * grammar). */
 static struct pl_utf8_state
 state_after_lead(uint8_t lead)
@@ -47,8 +47,7 @@ state_after(struct pl_utf8_state st, uint8_t byte)
 	return (struct pl_utf8_state){(uint8_t)(st.pending - 1), 0x80, 0xBF};
 }
 
-/* The first byte from at on that may not be ASCII, give or take 7; end when there is
- * none. */
+/* At most 7 bytes before the first byte from `at` on that is not ASCII, or before end. */
 static const uint8_t *
 skip_ascii(const uint8_t *at, const uint8_t *end)
 {
@@ -153,7 +152,8 @@ pl_utf8_is_space(uint32_t code_point)
 	}
 }
 
-/* Not assigned yet, but whatever comes there will be ignorable (Unicode, section 5.21). */
+/* Not assigned yet, but all that will be assigned there is ignorable (Unicode, section
+ * 5.21). */
 static bool
 is_reserved_as_ignorable(uint32_t c)
 {
@@ -168,7 +168,7 @@ pl_utf8_is_ignorable(uint32_t code_point)
 	return properties(code_point)->ignorable || is_reserved_as_ignorable(code_point);
 }
 
-/* Of the ignorable format characters those that have a direction; the others are boundary
+/* The ignorable format characters that have a direction; the others are boundary
  * neutrals. A unit test compares each code point with Unicode's own list. */
 bool
 pl_utf8_is_bidi_control(uint32_t code_point)
@@ -197,7 +197,7 @@ pl_utf8_is_blank(uint32_t code_point)
 bool
 pl_utf8_is_visible(uint32_t code_point)
 {
-	/* Format characters that are drawn stand in front of digits or letters. */
+	/* Format characters that are drawn; they stand before digits or letters. */
 	if (pl_utf8_is_format(code_point))
 		return properties(code_point)->boundclass == UTF8PROC_BOUNDCLASS_PREPEND;
 	return !pl_utf8_is_space(code_point) && !pl_utf8_is_ignorable(code_point) &&
@@ -215,7 +215,8 @@ pl_utf8_has_visible(struct pl_str s)
 	return false;
 }
 
-/* A letter or sign that something can be joined to; the 0 that stands for none is a control. */
+/* A letter or sign that something can be joined to. 0, which stands for none, is a
+ * control. */
 static bool
 is_sign(uint32_t c)
 {

@@ -1,9 +1,9 @@
 /*
- * utf8: is it UTF-8 (RFC 3629), whole or in pieces, and what its characters are.
+ * utf8: is a text UTF-8 (RFC 3629), whole or in pieces, and what are its characters?
  *
  * Refused: overlong forms, surrogates, above U+10FFFF. The piecewise check fails at the
- * first byte that no valid text can go on with (RFC 6455 §8.1 lets a peer fail that
- * early). Unicode categories and NFC come from utf8proc.  Threads: any.
+ * first byte that cannot continue a valid text (RFC 6455 §8.1 allows to fail that early).
+ * Unicode categories and NFC come from utf8proc.  Threads: any.
  */
 #ifndef PL_BASE_UTF8_H
 #define PL_BASE_UTF8_H
@@ -44,22 +44,23 @@ bool pl_utf8_is_bidi_control(uint32_t code_point); /* Bidi_Control: U+200E, U+20
  * Unicode has no property for these. */
 bool pl_utf8_is_blank(uint32_t code_point);
 
-/* Does a reader see anything of it? Not of white space, blanks, ignorable and format characters,
- * less the few of these that are drawn (Arabic number signs). The rest counts as seen: of control
- * characters and what is not assigned many a program shows a box, and next year's emoji is there. */
+/* Does a reader see it? White space, blanks, ignorable and format characters are not
+ * seen, except the few format characters that are drawn (Arabic number signs). All else
+ * counts as seen, also control characters and what is not assigned: many programs draw a
+ * box, and next year's emoji is among them. */
 bool pl_utf8_is_visible(uint32_t code_point);
 /* Does valid UTF-8 show anything at all? */
 bool pl_utf8_has_visible(struct pl_str s);
 
-/* Does an invisible character do its work between these neighbours, 0 for none?
- *   joiners      between two that are seen (Persian words, emoji of several), or behind a
+/* Does an invisible character have an effect between these neighbours (0: none)?
+ *   joiners      between two that are seen (Persian words, emoji of several), or after a
  *                virama (Indic words; RFC 5892 A.1 and A.2)
- *   selectors    of a form, and other ignorable marks, behind what they change
- *   tags         behind an emoji or another tag: the flag of Scotland */
+ *   selectors    of a form, and other ignorable marks, after what they change
+ *   tags         after an emoji or another tag: the flag of Scotland */
 bool pl_utf8_is_at_work(uint32_t code_point, uint32_t before, uint32_t after);
 
-/* The NFC form of valid UTF-8, NUL-terminated, for the caller to pl_mem_free(); *len its
- * bytes. NULL where s is not UTF-8. */
+/* The NFC form of s, NUL-terminated, which the caller frees with pl_mem_free(); *len is
+ * its bytes. NULL if s is not UTF-8. */
 char *pl_utf8_nfc(struct pl_str s, size_t *len);
 
 #endif
