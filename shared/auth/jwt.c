@@ -24,7 +24,7 @@ static struct key current, previous;
 
 /* ---- keys ---- */
 
-/* What examples and generators print, and people leave as it is. */
+/* Secrets that examples and generators print, and that people leave as they are. */
 static const char *const well_known[] = {
     "secret",
     "changeme",
@@ -197,7 +197,7 @@ split_token(struct pl_str token, struct parts *out)
 	return out->header.len > 0 && out->payload.len > 0;
 }
 
-/* An object, read by strict rules, in base64url; NULL otherwise. */
+/* The object that base64url text holds, read by strict rules; NULL if it is none. */
 static struct pl_json *
 decode_object(struct pl_str text)
 {
@@ -243,7 +243,8 @@ mac_is_right(const char *token, const struct key *key)
 	return ok;
 }
 
-/* RFC 7515 §4.1: what the header must and must not say; *key_id is empty where it has none. */
+/* RFC 7515 §4.1: what the header must and must not say; *key_id is empty if it has
+ * none. */
 static bool
 check_header(const struct pl_json *header, struct pl_str *key_id)
 {
@@ -256,7 +257,8 @@ check_header(const struct pl_json *header, struct pl_str *key_id)
 	       (kid == NULL || pl_json_str(kid, key_id));
 }
 
-/* A kid that names one of our keys decides; any other is somebody else's, and tells nothing. */
+/* A kid that names one of our keys decides; any other kid is somebody else's, and is
+ * ignored. */
 static bool
 is_signed_by_us(const char *token, struct pl_str key_id)
 {

@@ -2,11 +2,12 @@
  * jwt: session tokens. The only caller of libjwt, because libjwt alone accepts too much
  * (expired tokens, HS384/512, `crit`, duplicate members, an empty key).
  *
- * A token is HS256 over {"userId","iat","exp","jti"}; its header also has "kid", the first 8
- * hex digits of SHA-256(secret). Accepted (RFC 8725 §3.1): alg exactly "HS256", MAC right under
- * JWT_SECRET or JWT_SECRET_PREVIOUS in constant time, exp an integer in the future (30 s
- * leeway), iat at most 60 s ahead, nbf kept where present, userId 24 hex digits, no `crit`, no
- * duplicate member, at most 4 KiB. `jti` may be missing: the MERN app sets none.
+ * A token is HS256 over {"userId","iat","exp","jti"}; its header also has "kid", the
+ * first 8 hex digits of SHA-256(secret). Accepted (RFC 8725 §3.1): alg exactly "HS256",
+ * MAC right under JWT_SECRET or JWT_SECRET_PREVIOUS in constant time, exp an integer in
+ * the future (30 s leeway), iat at most 60 s ahead, nbf honoured if present, userId 24
+ * hex digits, no `crit`, no duplicate member, at most 4 KiB. `jti` may be missing: the
+ * MERN app sets none.
  * Threads: pl_jwt_init() once at start, then any.
  */
 #ifndef PL_AUTH_JWT_H
@@ -25,14 +26,14 @@ struct pl_jwt_claims {
 	struct pl_oid user;
 	int64_t issued_unix_s;
 	int64_t expires_unix_s;
-	/* By what a revocation of it is known (auth/revocation.h): the first 16 bytes of SHA-256 of jti, or, where there is none,
-	 * of the signed part of the token. */
+	/* The id by which a revocation names it (auth/revocation.h): the first 16 bytes
+	 * of SHA-256 of jti, or, if there is none, of the signed part of the token. */
 	uint8_t token_id[PL_JWT_ID_LEN];
 };
 
-/* Refuses a weak secret (too short, well known, one byte repeated): PL_E_INVALID and *why, a
- * constant sentence that names the variable and never its value. previous may be NULL, and may
- * be short. Both are copied. */
+/* PL_E_INVALID for a weak secret (too short, well known, a short pattern repeated); *why
+ * is then a constant sentence that names the variable and never its value. previous may
+ * be NULL, and may be short. Both are copied. */
 enum pl_err pl_jwt_init(
     const char *secret, const char *previous, const char **why) PL_MUST_CHECK;
 void pl_jwt_fini(void); /* wipes the keys */
@@ -44,8 +45,8 @@ enum pl_err pl_jwt_sign(const struct pl_oid *user, int64_t now_unix_s, struct pl
 /* PL_E_INVALID: not one of our tokens. PL_E_TIMEOUT: it was, and has expired. */
 enum pl_err pl_jwt_verify(
     struct pl_str token, int64_t now_unix_s, struct pl_jwt_claims *claims) PL_MUST_CHECK;
-/* Could pl_jwt_verify() take it? Looks at its length and its three parts alone, and costs next to
- * nothing: most of what is no token falls here. */
+/* Could pl_jwt_verify() accept it? Looks at its length and its three parts alone, and
+ * costs next to nothing: it sorts out most of what is no token. */
 bool pl_jwt_has_form(struct pl_str token);
 /* Has a token that was good expired since? */
 bool pl_jwt_is_over(const struct pl_jwt_claims *claims, int64_t now_unix_s);
