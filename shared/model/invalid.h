@@ -1,6 +1,6 @@
 /*
- * invalid: why input was refused, in words for a person, naming the field.
- * Filled by the model's parsers; http/reply turns it into the 400.  Threads: any.
+ * invalid: why input was refused, in words for a person, naming the field. The model's
+ * parsers fill it; http/reply turns it into the 400.  Threads: any.
  */
 #ifndef PL_MODEL_INVALID_H
 #define PL_MODEL_INVALID_H

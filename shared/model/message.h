@@ -44,7 +44,7 @@ struct pl_message {
 	int64_t created_unix_ms;
 	int64_t updated_unix_ms;
 	enum pl_reply_kind reply_kind;
-	struct pl_oid in_reply_to; /* where reply_kind is not PL_REPLY_NONE */
+	struct pl_oid in_reply_to; /* if reply_kind is not PL_REPLY_NONE */
 };
 
 void pl_message_fini(struct pl_message *m);
@@ -59,7 +59,7 @@ enum pl_err pl_message_parse(const struct pl_json *body, size_t text_bytes_max,
 
 void pl_message_write(struct pl_json_out *o, const struct pl_message *m);
 
-/* A place in the order; pages and recovery go on from one. */
+/* A place in the order, from which pages and recovery go on. */
 struct pl_message_pos {
 	int64_t created_unix_ms;
 	struct pl_oid id;

@@ -12,7 +12,7 @@ has_char(struct pl_str text, bool (*is_such)(uint32_t code_point))
 	return false;
 }
 
-/* What holds for both. */
+/* The rules of both. */
 static const char *
 fault(struct pl_str name)
 {

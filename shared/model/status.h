@@ -1,4 +1,5 @@
-/* status: a user's AVAILABLE or BUSY, as on the wire and in the store.  Threads: any. */
+/* status: a user's AVAILABLE or BUSY, written the same on the wire and in the store.
+ * Threads: any. */
 #ifndef PL_MODEL_STATUS_H
 #define PL_MODEL_STATUS_H
 

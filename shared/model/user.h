@@ -1,11 +1,11 @@
 /*
- * user: who chats; the rules of its fields and its JSON. Field names are mongoose's and stand
- * only here (PL_USER_F_*), for the wire and for the documents in the store alike.
+ * user: an account: the rules of its fields and its JSON. Field names are mongoose's and
+ * stand only here (PL_USER_F_*), for the wire and for the documents in the store alike.
  *
  *   {"_id","fullName","username","profilePic","status"}          pl_user_write()
  *   ... and "createdAt","updatedAt" in GET /api/users             with_times
  *
- * The password's hash, gender and note never leave by these.  Threads: any.
+ * These never write the password's hash, gender and note.  Threads: any.
  */
 #ifndef PL_MODEL_USER_H
 #define PL_MODEL_USER_H
@@ -29,7 +29,8 @@
 #define PL_USER_F_UPDATED_AT       "updatedAt"
 
 #define PL_USER_PASSWORD_BYTES_MAX 1024
-/* A login takes the names that MERN stored, which had no ceiling; this one only bounds us. */
+/* A login takes the names that MERN stored, which had no ceiling; this one only bounds
+ * our work. */
 #define PL_USER_LOGIN_NAME_BYTES_MAX 1024
 
 enum pl_gender { PL_GENDER_MALE, PL_GENDER_FEMALE };
@@ -37,7 +38,8 @@ enum pl_gender { PL_GENDER_MALE, PL_GENDER_FEMALE };
 const char *pl_gender_name(enum pl_gender gender); /* "male" */
 bool pl_gender_parse(struct pl_str text, enum pl_gender *out);
 
-/* Strings are owned, NUL-terminated, valid UTF-8, never hold NUL; NULL only where said. */
+/* Strings are owned, NUL-terminated, valid UTF-8, without NUL inside; NULL only if it
+ * says so. */
 struct pl_user {
 	struct pl_oid id;
 	char *full_name;
@@ -53,7 +55,7 @@ struct pl_user {
 
 void pl_user_fini(struct pl_user *user); /* frees the strings, wipes the hash; zeroed */
 
-/* What a sign-up brings; slices borrowed from the JSON document. */
+/* The fields of a sign-up; slices borrowed from the JSON document. */
 struct pl_signup {
 	struct pl_str full_name;
 	struct pl_str username;
