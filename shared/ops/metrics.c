@@ -29,7 +29,7 @@ struct row {
 	const char *label; /* NULL: none */
 	const char *values[VALUES_MAX + 1];
 	const int64_t *bounds;
-	int64_t unit; /* what is counted in is this much of what is printed */
+	int64_t unit; /* how many units of the values make one of what is printed */
 };
 
 #define AUTH      PL_SVC_AUTH

@@ -1,16 +1,16 @@
 /*
- * metrics: what a process counts of itself: one table of all metrics, and their values as
- * Prometheus text for GET /metrics.
+ * metrics: what a process counts about itself: one table of all metrics, and their values
+ * as Prometheus text for GET /metrics.
  *
  *   counter    only grows            pl_metrics_count(PL_M_MESSAGES, "ok", 1)
  *   gauge      is what it was set to pl_metrics_set(PL_M_SOCKETS, NULL, n)
  *   histogram  counts by size        pl_metrics_observe(PL_M_STORE_SECONDS, "read", us)
  *
- * A metric with a label has its values in the table, and each is printed from the start, 0
- * or not, so that a rate has something to start from; NULL where a metric has no label. A
- * value that the table lacks is a mistake of the caller: it aborts. Times are given in
- * microseconds and printed in seconds. No metric's name, label or value holds what a client
- * wrote.
+ * A metric with a label has its values in the table, and each is printed from the start,
+ * 0 or not, so that a rate has something to start from; pass NULL for a metric without a
+ * label. A value that the table lacks is a mistake of the caller: it aborts. Times are
+ * given in microseconds and printed in seconds. No metric's name, label or value holds
+ * what a client wrote.
  *
  * Threads: any; counting is a relaxed atomic addition.
  * Source: Prometheus text exposition format 0.0.4.
@@ -60,10 +60,10 @@ enum pl_metric {
 
 void pl_metrics_count(enum pl_metric m, const char *label, int64_t by);
 void pl_metrics_set(enum pl_metric m, const char *label, int64_t value);
-/* value: microseconds where the metric is a time, else what the table says. */
+/* value: microseconds if the metric is a time, else what the table says. */
 void pl_metrics_observe(enum pl_metric m, const char *label, int64_t value);
 
-/* Something whose gauges are only known when asked: collect() sets them before each
+/* A source of gauges that are only known when asked: collect() sets them before each
  * printing. Threads: the one that prints. */
 struct pl_metrics_source {
 	struct pl_list link;
@@ -74,7 +74,7 @@ void pl_metrics_add_source(struct pl_metrics_source *source);
 void pl_metrics_remove_source(struct pl_metrics_source *source);
 
 /* Append the metrics of the services in mask (enum pl_service_bit), and the process' own
- * (process_cpu_seconds_total and its sisters). */
+ * (ops/process.h). */
 void pl_metrics_print(struct pl_buf *out, unsigned mask);
 
 #define PL_METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"

@@ -34,8 +34,8 @@ print_cpu(struct pl_buf *out)
 	    "Processor time used, in user and system mode.", value);
 }
 
-/* The index-th word (from 0) of one of the kernel's lines. A line that begins with a name in
- * brackets, which may hold anything, is read from behind it. */
+/* The index-th word (from 0) of one of the kernel's lines. If a line begins with a name
+ * in brackets, which may hold anything, words are counted after the name. */
 static bool
 read_word(const char *path, size_t index, uint64_t *out)
 {
@@ -74,7 +74,7 @@ static void
 print_descriptors(struct pl_buf *out)
 {
 	DIR *dir = opendir("/proc/self/fd");
-	int64_t count = -3; /* ".", ".." and the one of this look */
+	int64_t count = -3; /* ".", ".." and the descriptor of this call */
 	struct rlimit most;
 	char value[24];
 

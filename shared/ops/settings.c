@@ -233,7 +233,8 @@ name_instance(void)
 	pl_settings.instance = pl_mem_strdup(name);
 }
 
-/* It is stored and sent as it stands: what is no UTF-8 would end the socket that gets it. */
+/* It is stored and sent as it stands: a socket that gets bytes that are not UTF-8 would
+ * end. */
 static bool
 is_message(const char *text)
 {
@@ -255,7 +256,8 @@ is_temperature(const char *text)
 	       (text[0] < '2' || strspn(text + 2, "0") == decimals);
 }
 
-/* NULL where all is well, else the rule that is broken. Rows that were not loaded are NULL. */
+/* NULL if all is well, else the rule that is broken. Rows that were not loaded are
+ * NULL. */
 static const char *
 find_fault(void)
 {
