@@ -20,7 +20,7 @@ pl_daemon_prepare(void)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
-	/* Whoever started it is gone: so is the reason to run. */
+	/* The parent is gone already, and with it the reason to run. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		exit(0);

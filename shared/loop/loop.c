@@ -39,8 +39,8 @@ pl_timer_start(struct pl_loop *loop, struct pl_timer *t, int64_t delay_ms)
 		loop->ops->timers_changed(loop);
 }
 
-/* The loop may then wake for a timer that is gone: cheaper than telling the kernel each
- * time. */
+/* The loop may then wake for a timer that was stopped: cheaper than telling the kernel
+ * each time. */
 void
 pl_timer_stop(struct pl_loop *loop, struct pl_timer *t)
 {
@@ -58,8 +58,8 @@ pl_loop_run_timers(struct pl_loop *loop)
 {
 	int64_t now = loop->ops->now_ms(loop);
 
-	/* As many as are started now, or one that starts itself with no delay would keep the
-	 * loop here for ever. */
+	/* Only as many as are started now: a timer that starts itself with no delay would
+	 * keep the loop here for ever. */
 	for (size_t left = loop->timers.count; left > 0; left--) {
 		struct pl_timer *t = pl_timer_heap_first(&loop->timers);
 

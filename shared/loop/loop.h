@@ -66,11 +66,11 @@ struct pl_task {
 	void (*run)(struct pl_task *t);
 };
 
-/* Run task on the loop's thread soon; from any thread. From the loop's own it is the way to
- * do something after the current callback. */
+/* Run task on the loop's thread soon; from any thread. On the loop's own thread it is the
+ * way to do something after the current callback. */
 void pl_loop_post(struct pl_loop *loop, struct pl_task *task);
-/* Take task back before it runs, on the loop's thread; one that was not posted, or ran, is
- * fine where its link was pl_list_init()ed. */
+/* Take task back before it runs, on the loop's thread. A task that was not posted, or has
+ * run, is fine if its link was pl_list_init()ed. */
 void pl_loop_unpost(struct pl_loop *loop, struct pl_task *task);
 
 #endif

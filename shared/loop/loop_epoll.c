@@ -21,7 +21,7 @@ struct epoll_loop {
 	struct pl_loop_fd posted; /* an eventfd: tasks wait, or the loop is to stop */
 	struct pl_loop_fd alarm;  /* a timerfd, set to the first timer */
 	atomic_bool is_stopping;
-	/* The events of this turn, with those from event_next on still to be told. */
+	/* The events of this turn; those from event_next on are still to be delivered. */
 	struct epoll_event events[EVENTS_MAX];
 	int event_count;
 	int event_next;
@@ -33,7 +33,7 @@ of(struct pl_loop *loop)
 	return PL_CONTAINER(loop, struct epoll_loop, base);
 }
 
-/* The loop's own descriptors only fail where the system is out of them. */
+/* The loop's own descriptors only fail if the system is out of them. */
 static int
 must(int result, const char *call)
 {
@@ -61,7 +61,8 @@ epoll_watch(struct pl_loop *loop, struct pl_loop_fd *w, unsigned wanted)
 	must(epoll_ctl(el->epoll_fd, op, w->fd, &event), "epoll_ctl");
 	if (wanted != 0)
 		return;
-	/* w may be freed now, or watch another descriptor: forget what is still to be told. */
+	/* w may be freed now, or watch another descriptor: forget its events of this
+	 * turn. */
 	for (int i = el->event_next; i < el->event_count; i++)
 		if (el->events[i].data.ptr == w)
 			el->events[i].data.ptr = NULL;
@@ -72,7 +73,7 @@ epoll_wake(struct pl_loop *loop)
 {
 	uint64_t one = 1;
 
-	/* Fails only where the counter is full, and then the loop wakes anyway. */
+	/* Fails only if the counter is full, and then the loop wakes anyway. */
 	if (write(of(loop)->posted.fd, &one, sizeof(one)) < 0)
 		return;
 }
@@ -130,7 +131,7 @@ on_posted(struct pl_loop_fd *w, unsigned ready)
 {
 	(void)ready;
 	swallow(
-	    w->fd); /* before the tasks are taken, or one that comes between is lost */
+	    w->fd); /* before the tasks are taken, or a task posted in between is lost */
 	pl_loop_run_posted(w->arg);
 }
 

@@ -12,7 +12,8 @@ void pl_loop_epoll_run(struct pl_loop *loop);
 /* One turn, waiting at most wait_ms (-1: until something happens). */
 void pl_loop_epoll_step(struct pl_loop *loop, int wait_ms);
 void pl_loop_epoll_stop(struct pl_loop *loop); /* from any thread or a signal handler */
-/* Readable whenever a turn would find something to do: the loop inside another loop. */
+/* A descriptor that is readable when a turn would find something to do, to run this loop
+ * inside another. */
 int pl_loop_epoll_fd(struct pl_loop *loop);
 
 #endif

@@ -14,7 +14,7 @@
 
 struct pl_loop_ops {
 	void (*fd_watch)(struct pl_loop *loop, struct pl_loop_fd *w, unsigned wanted);
-	/* Tasks came where there were none; from any thread. */
+	/* The first task was posted to an empty list; called from any thread. */
 	void (*wake)(struct pl_loop *loop);
 	/* The first timer is another, or due at another time. */
 	void (*timers_changed)(struct pl_loop *loop);

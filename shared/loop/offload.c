@@ -69,7 +69,7 @@ thread_main(void *arg)
 	return NULL;
 }
 
-/* Finish the jobs of list; one's done may submit more, but not free the pool. */
+/* Finish the jobs of list. Their done may submit more, but not free the pool. */
 static void
 finish_all(struct pl_list *list, enum pl_err err)
 {

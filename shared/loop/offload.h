@@ -2,8 +2,8 @@
  * offload: a bounded pool of threads for what may block or burn CPU.
  *
  * A job is run once on one of the threads, then done once on the loop. The queue has a
- * ceiling: beyond it a job is refused at once, so that a flood costs an answer and not memory.
- * Signals are blocked in the threads.  Threads: submit and free on the loop's.
+ * ceiling: beyond it a job is refused at once, so that a flood costs answers and not
+ * memory. Signals are blocked in the threads.  Threads: submit and free on the loop's.
  */
 #ifndef PL_LOOP_OFFLOAD_H
 #define PL_LOOP_OFFLOAD_H
@@ -33,10 +33,10 @@ struct pl_offload_config {
 
 struct pl_offload *pl_offload_new(
     struct pl_loop *loop, const struct pl_offload_config *config);
-/* PL_E_BUSY where queue_max jobs wait: the job is then not taken, and done not called. */
+/* PL_E_BUSY if queue_max jobs wait: the job is then not taken, and done not called. */
 enum pl_err pl_offload_submit(struct pl_offload *pool, struct pl_job *job) PL_MUST_CHECK;
-/* Waits for running jobs; each queued one is done with PL_E_CANCELLED, from here. Jobs whose
- * done was still due get it from here too. */
+/* Waits for running jobs. Each queued job is done with PL_E_CANCELLED, from here; jobs
+ * that have run and were not done yet are done from here, too. */
 void pl_offload_free(struct pl_offload *pool);
 
 #endif

@@ -57,7 +57,7 @@ sift_down(struct pl_timer_heap *h, size_t index)
 	place(h, index, t);
 }
 
-/* The timer at index has another due time than its place says. */
+/* Move the timer at index to its place, after its due time has changed. */
 static void
 sift(struct pl_timer_heap *h, size_t index)
 {

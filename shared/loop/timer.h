@@ -16,7 +16,7 @@ struct pl_timer_heap {
 };
 
 void pl_timer_heap_fini(struct pl_timer_heap *h);
-/* Add t, or move it where it is in already. */
+/* Add t, or move it if it is in already. */
 void pl_timer_heap_set(struct pl_timer_heap *h, struct pl_timer *t, int64_t due_mono_ms);
 void pl_timer_heap_remove(
     struct pl_timer_heap *h, struct pl_timer *t); /* twice is fine */
