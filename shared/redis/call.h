@@ -6,16 +6,16 @@
  *    ^   <--- answered: on_done, once a command ---   |
  *    +------- pl_redis_call_cancel(): nothing --------+
  *
- * An owner embeds it, and cancels it before it frees itself: then nothing comes after it went.
- * Several commands may be on their way for one call; on_done comes once for each, as
- * Redis answers it, and the last one leaves the call idle.
+ * An owner embeds it, and cancels it before it frees itself: no callback comes after
+ * that. Several commands may be on their way for one call; on_done comes once for each,
+ * when Redis answers it, and the call is idle after the last one.
  *
  *   when        From the loop, never before the call that sent the command has returned; only
  *               pl_redis_free() answers from within itself, with PL_E_CANCELLED.
  *   deadline    The connection's (struct pl_redis_config): when it passes, the connection is
- *               given up, and all that waits hears PL_E_TIMEOUT.
- *   cancel      Silent, for the owner knows. What was sent is carried out all the same: a cancel
- *               takes back the ear, not the word.
+ *               given up, and all calls that wait get PL_E_TIMEOUT.
+ *   cancel      on_done does not come. Redis carries out what was sent all the same: a cancel
+ *               takes back the question, not the command.
  *   on_done     May free its owner, cancel, and send again with the same call: the call is not
  *               looked at any more once on_done has begun.
  *
@@ -38,7 +38,7 @@ struct redisReply;
  *   PL_E_TIMEOUT      Redis did not answer in time
  *   PL_E_CANCELLED    pl_redis_free()
  *
- * After any but the first two nobody knows whether Redis carried the command out.
+ * After any other than the first two, Redis may or may not have carried the command out.
  */
 typedef void pl_redis_on_done(void *arg, enum pl_err err, const struct redisReply *reply);
 
@@ -49,15 +49,15 @@ struct pl_redis_call {
 };
 
 void pl_redis_call_init(struct pl_redis_call *call, pl_redis_on_done *on_done, void *arg);
-/* Idle from now on. Twice is fine, and so is one that is all zero. */
+/* Idle from now on. Calling it twice is fine, and so is a call that is all zero. */
 void pl_redis_call_cancel(struct pl_redis_call *call);
 bool pl_redis_call_is_waiting(const struct pl_redis_call *call);
 
-/* ---- for who carries commands: redis, redis_script, bus_local ---- */
+/* ---- for those who carry commands: redis/client, redis/script, bus_local ---- */
 
-/* One command on its way for a call, or for nobody. */
+/* One command on its way, for a call or for nobody. */
 struct pl_redis_flight {
-	struct pl_redis_call *call; /* NULL: nobody waits for it, or not any more */
+	struct pl_redis_call *call; /* NULL: nobody waits for it, or no longer */
 	struct pl_list link;
 };
 

@@ -16,8 +16,8 @@
 #include "redis/url.h"
 #include "ops/metrics.h"
 
-#define BACKOFF_LEAST_MS 200 /* halved by jitter */
-#define PING_AFTER_MS    5000 /* of silence, so that a connection cut without a word shows */
+#define BACKOFF_LEAST_MS 200    /* halved by jitter */
+#define PING_AFTER_MS    5000   /* of silence: notices a connection cut without a FIN */
 #define SENT_MAX         200000 /* commands without an answer */
 #define READ_BYTES       16384
 #define READS_A_TURN     16 /* then others on the loop have their turn */
@@ -50,7 +50,7 @@ struct pl_redis {
 	struct pl_buf out;
 	struct pl_list sent; /* commands in the order of their replies */
 	size_t sent_count;
-	struct pl_list failed; /* commands that fail_timer will tell so */
+	struct pl_list failed; /* commands that failed, until fail_timer says so */
 	struct pl_timer fail_timer;
 	struct pl_timer timer;
 	int64_t heard_mono_ms;
@@ -96,7 +96,8 @@ on_fail_timer(struct pl_timer *t)
 	struct pl_redis *r = t->arg;
 	struct pl_list now;
 
-	/* What these callbacks add waits for the next turn, or they could go on for ever. */
+	/* Commands that these callbacks add wait for the next turn, or this could go on
+	 * for ever. */
 	pl_list_init(&now);
 	pl_list_splice(&now, &r->failed);
 	r->depth++;
@@ -132,7 +133,7 @@ log_state(struct pl_redis *r, enum said now, struct pl_str why)
 		    PL_L_INT("port", r->url.port), PL_L_STR("why", why));
 }
 
-/* Give the connection up, tell all that waited, and try again later. */
+/* Give the connection up, fail all that waited, and try again later. */
 static void
 lose_as(struct pl_redis *r, enum pl_err err, struct pl_str why)
 {
@@ -379,7 +380,7 @@ write_some(struct pl_redis *r)
 	pl_loop_fd_watch(r->loop, &r->watch, PL_FD_READ);
 }
 
-/* The socket that was connecting is writable: it stands, or it failed. */
+/* The socket that was connecting is writable: it is connected, or it failed. */
 static void
 finish_connect(struct pl_redis *r)
 {
@@ -440,9 +441,9 @@ oldest(const struct pl_redis *r)
 }
 
 /*
- * Is the oldest command overdue? Its reply may lie unread where this process itself stood
- * still, so that is looked at first. A subscriber that is being flooded hears its replies
- * late, but hears something.
+ * Is the oldest command overdue? If this process itself stood still, the reply may be
+ * there and unread, so what is there is read first. A subscriber that is being flooded
+ * gets its replies late, but gets something.
  */
 static bool
 is_overdue(struct pl_redis *r)
@@ -562,7 +563,7 @@ pl_redis_flush(struct pl_redis *r)
 
 	if (r->state != UP || r->out.len == 0)
 		return;
-	/* An error shows again at the loop's next turn, when callbacks may be called. */
+	/* An error shows again in the loop's next turn, when callbacks may be called. */
 	n = send(r->watch.fd, r->out.data, r->out.len, MSG_NOSIGNAL);
 	if (n > 0)
 		pl_buf_consume(&r->out, (size_t)n);

@@ -18,7 +18,7 @@ struct pl_redis_dial {
 	unsigned attempt;
 	struct pl_offload *thread; /* made for the first name that is looked up */
 	struct pl_job job;
-	/* what the lookup found, the thread's until the job is done */
+	/* what the lookup found; belongs to the thread until the job is done */
 	struct sockaddr_storage address;
 	socklen_t address_len; /* 0: nothing */
 };

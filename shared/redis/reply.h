@@ -1,5 +1,5 @@
 /*
- * reply: asking a hiredis reply what it is. All take NULL, which is nothing.
+ * reply: asking a hiredis reply what it is. All take NULL for "no reply".
  * Threads: one at a time.
  */
 #ifndef PL_REDIS_REPLY_H

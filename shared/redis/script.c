@@ -12,11 +12,11 @@
 struct run {
 	struct pl_redis *redis;
 	const char *lua;
-	struct pl_redis_flight flight; /* for whoever asked */
+	struct pl_redis_flight flight; /* for the caller */
 	struct pl_redis_call call;     /* EVALSHA, then perhaps EVAL */
 	char key_count[12];
 	size_t argc;
-	struct pl_str words[]; /* and behind them, their bytes */
+	struct pl_str words[]; /* and after them, their bytes */
 };
 
 void

@@ -8,7 +8,8 @@
 #define DB_MAX        65535 /* far above any server's `databases` */
 #define PORT_DEFAULT  6379
 
-/* Hosts of Redis give out URLs of these; each needs another answer than "that is no URL". */
+/* Redis providers give out URLs of these schemes; each needs a better answer than "that
+ * is no URL". */
 #define NO_TLS                                                                           \
 	"REDIS_URL asks for TLS, which Parley does not speak to Redis: let a tunnel "    \
 	"(stunnel, spiped) beside it do that, and name its local port, as in "           \
