@@ -41,8 +41,8 @@ pl_bus_channel_release(struct pl_channel *ch)
 }
 
 /*
- * Walk the listeners of a channel while they come and go: a mark in the list stands behind the
- * one that is called, and no listener is a mark.
+ * Walk the listeners of a channel while they come and go: a mark in the list stands after
+ * the one that is called, and no listener is a mark.
  */
 struct walk {
 	struct pl_channel *ch;

@@ -1,6 +1,7 @@
 /*
- * bus_impl: what every bus is made of: channels, their listeners, and who hears what when.
- * The transport is bus_redis, and in tests bus_local (tests/support). Nobody else uses this.
+ * bus_impl: what every bus is made of: channels, their listeners, and who is called when.
+ * The transport is bus_redis, and in tests bus_local (tests/support). Nobody else uses
+ * this.
  *
  *   struct pl_bus --channels--> struct pl_channel --listeners--> struct pl_bus_listener
  *
@@ -15,12 +16,12 @@
 
 struct pl_channel {
 	struct pl_bus *bus;
-	struct pl_str name; /* behind the struct */
+	struct pl_str name; /* after the struct, in the same memory */
 	struct pl_list listeners;
 	size_t listener_count;
 	unsigned holds;
 	struct pl_redis_call opening; /* the transport's; ends with the channel */
-	bool is_ready;           /* the transport confirmed it, and it still stands */
+	bool is_ready;           /* the transport has confirmed it, and is still up */
 	struct pl_list due_link; /* in bus->due while listeners wait for on_ready */
 };
 

@@ -5,9 +5,10 @@
 #include "ops/metrics.h"
 
 /*
- * Two connections, because one that subscribes takes no other commands. A channel is ready once
- * the SUBSCRIBE of its first listener was answered: replies come in the order of the commands, so
- * an UNSUBSCRIBE before it is done by then, and one after it has taken back its call.
+ * Two connections, because one that subscribes takes no other commands. A channel is
+ * ready when the SUBSCRIBE of its first listener is answered. Replies come in the order
+ * of the commands: an UNSUBSCRIBE sent earlier is done by then, and a later one has
+ * cancelled the call.
  */
 struct bus_redis {
 	struct pl_bus bus;         /* first: is_up() relies on it */
@@ -42,7 +43,7 @@ send_about(struct pl_bus *bus, const struct pl_channel *ch, struct pl_str verb,
 {
 	struct pl_str words[2] = {verb, ch->name};
 
-	if (pl_redis_is_up(self(bus)->subscriptions)) /* or else on_state() will */
+	if (pl_redis_is_up(self(bus)->subscriptions)) /* else on_state() will */
 		pl_redis_command(self(bus)->subscriptions, words, 2, call);
 }
 

@@ -181,7 +181,7 @@ skip(struct pl_str *s, struct pl_str word)
 	return true;
 }
 
-/* Take what lies before the next '"', and it. */
+/* Take what lies before the next '"', and the quote. */
 static bool
 take_quoted(struct pl_str *s, struct pl_str *out)
 {
@@ -212,8 +212,8 @@ is_out_of_place(struct pl_str key)
 	       pl_str_eq(key, PL_STR("not"));
 }
 
-/* `,"key":"value"` as often as there are, and the brace. A trace or pos that is none is as good
- * as absent. */
+/* Any number of `,"key":"value"`, and the brace. A malformed trace or pos counts as
+ * absent. */
 static bool
 parse_rest(struct pl_str s, struct pl_event *e)
 {
@@ -267,11 +267,12 @@ is_packet(struct pl_str s, struct pl_str name)
 	return pl_utf8_is_valid(rest);
 }
 
-/* The pos at the end of a newMessage, of a process that does not write it in the first line. */
+/* The pos at the end of a newMessage, for events of processes that do not write it in the
+ * first line. */
 static bool
 find_pos(struct pl_str packet, struct pl_message_pos *pos)
 {
-	size_t end = packet.len - 2; /* ahead of `"]`; is_packet() saw to the length */
+	size_t end = packet.len - 2; /* before `"]`; is_packet() has checked the length */
 	size_t start = end;
 
 	while (start > 0 && end - start <= PL_MESSAGE_POS_LEN &&
@@ -281,8 +282,8 @@ find_pos(struct pl_str packet, struct pl_message_pos *pos)
 	       pl_message_pos_parse(pl_str_n(packet.ptr + start, end - start), pos);
 }
 
-/* The packet less its end, which may be without the pos in a later version. False: no message
- * ends there. */
+/* The packet without its end, in which a later version may leave out the pos. False: it
+ * does not end as a message does. */
 static bool
 cut_stem(struct pl_event *e)
 {

@@ -1,16 +1,17 @@
 /*
- * events: every channel of the bus, what it carries, who sends, who hears.
+ * events: every channel of the bus, what it carries, who sends, who listens.
  *
  *   channel             payload                          from            to
- *   parley:user:<id>    event for that user's sockets    message,        presence instances
+ *   parley:user:<id>    event for that user's sockets    message,        presence processes
  *                                                        responder,      with sockets of
  *                                                        presence        that user
  *   parley:all          event for every socket           presence        all presence
  *   parley:revoked      a revocation                     auth            all services
- *   parley:online       who came and went (online/rule)   presence        presence
+ *   parley:online       who came and went (online/note)  presence        presence
  *   parley:gap          a time (bus/gap)                 message,        presence
  *                                                        responder
- *   parley:members      who serves (processes/announcement)          all services    the gateway
+ *   parley:members      a change of who serves           all services    the gateway
+ *                       (processes/announcement)
  *   parley:replies      stream: a BUSY message waits     message         llm-responder
  *
  * An event is encoded once, by its publisher, as the Socket.IO packet that the sockets get:
@@ -18,14 +19,14 @@
  *   {"name":"newMessage","id":"<id>","not":"<socket id>","pos":"<pos>","trace":"<trace>"}\n
  *   2["newMessage",{...},"<pos>"]
  *
- * id (of the message, or of the user whose status changed), not, pos and trace are there if they
- * have a meaning; pos is the message's place in the order (model/message.h). The first line
- * ends with the bus: no client sees it. The pos at the packet's end does not reach a client
- * either: each socket gets its own recovery offset in its place. It is written for processes
- * of the version before, which know no "pos" in the first line, and read if they wrote the
- * event. A later version may leave it out.
- * Members that a reader does not know, strings behind id and not, are passed over, so that
- * processes of two versions understand each other.  Threads: any.
+ * id (of the message, or of the user whose status changed), not, pos and trace are there
+ * if they apply; pos is the message's place in the order (model/message.h). The first
+ * line ends with the bus: no client sees it. The pos at the packet's end does not reach a
+ * client either: each socket gets its own recovery offset in its place. It is written for
+ * processes of the version before, which know no "pos" in the first line, and read in
+ * events of theirs. A later version may leave it out. Strings after id and not that a
+ * reader does not know are passed over, so that processes of two versions understand each
+ * other.  Threads: any.
  */
 #ifndef PL_BUS_EVENTS_H
 #define PL_BUS_EVENTS_H
@@ -52,8 +53,8 @@ struct pl_event {
 	struct pl_str
 	    not_socket; /* a Socket.IO socket id that does not get it; empty: none */
 	struct pl_trace trace; /* of the request that it comes from, or none */
-	struct pl_str packet; /* the Socket.IO packet; ready to send, but of newMessage */
-	bool has_pos;         /* as each newMessage */
+	struct pl_str packet;  /* Socket.IO; ready to send, except of newMessage */
+	bool has_pos;          /* as each newMessage */
 	struct pl_message_pos pos;
 	struct pl_str stem; /* with has_pos: the packet without its end, `,"<pos>"]` */
 };

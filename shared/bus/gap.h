@@ -1,15 +1,17 @@
 /*
- * gap: "what was stored since then may not have been published": from whoever could not publish to
- * the presence instances, which read it from the store instead.
+ * gap: "what was stored since then may not have been published". A process that could not
+ * publish says so to the presence processes, which read the messages from the store
+ * instead.
  *
  *   parley:gap    <milliseconds since 1970>
  *
- * The note goes out as soon as the bus is there, again until it was taken, and covers all that
- * was noted until then. A publisher that starts notes the last PL_GAP_START_MS: the one before
- * it may have died between a commit and its publication.
+ * The note is published as soon as the bus is there, again until Redis has taken it, and
+ * covers all that was noted until then. A publisher notes the last PL_GAP_START_MS when
+ * it starts: the one before it may have died between a commit and its publication.
  *
- * Who holds an answer back until the note is out keeps the order of messages: what is sent after
- * that answer is published behind the note, and thus read from the store behind the gap.
+ * To keep the order of messages, hold an answer back until the note is published: what is
+ * sent after that answer is published after the note, and so is read from the store after
+ * the gap.
  *
  * Threads: the loop's.
  */
@@ -18,8 +20,9 @@
 
 #include "bus/bus.h"
 
-#define PL_CHANNEL_GAP  "parley:gap"
-#define PL_GAP_START_MS 10000 /* above what a service takes from its death to its start */
+#define PL_CHANNEL_GAP "parley:gap"
+#define PL_GAP_START_MS                                                                  \
+	10000 /* more than a service takes from its death to its next start */
 
 /* The caller's; zero it and set the first two. */
 struct pl_gap_waiter {

@@ -1,11 +1,11 @@
 /*
- * parting: when a Socket.IO connection broke, told from the instance that saw it to the one
- * where its client comes back.
+ * parting: when a Socket.IO connection broke, noted by the process that saw it for the
+ * one to which its client comes back.
  *
  *   parley:left:<pid>   the time (ms) at which the connection of that pid broke; kept for
- *                       PL_PARTING_KEPT_MS; 0: it ended for good, by its client's will
+ *                       PL_PARTING_KEPT_MS; 0: its client ended it for good
  *
- * An instance that is killed notes nothing, and while Redis is away nothing is known.
+ * A process that is killed notes nothing, and while Redis is away nothing is known.
  * Threads: the loop's.
  */
 #ifndef PL_BUS_PARTING_H
@@ -19,15 +19,16 @@
 
 /* The connection of pid broke now, or ended for good. pid: at most PL_PARTING_PID_MAX bytes. */
 void pl_parting_note(struct pl_redis *redis, struct pl_str pid, bool is_for_good);
-/* The asker's; zero it and set the first two. */
+/* A question, of the caller, who zeroes it and sets the first two. */
 struct pl_parting_ask {
 	void (*on_answer)(void *arg, int64_t ago_ms);
 	void *arg;
 	struct pl_redis_call call; /* inside */
 };
 
-/* How long ago did it? ago_ms, decades where it ended for good, or PL_PARTING_UNKNOWN_AGO; the
- * note is forgotten. on_answer is called once, possibly before this returns. */
+/* How long ago did the connection of pid break? ago_ms is decades if it ended for good,
+ * and PL_PARTING_UNKNOWN_AGO without a note; the note is deleted. on_answer is called
+ * once, possibly before this returns. */
 void pl_parting_take(
     struct pl_redis *redis, struct pl_str pid, struct pl_parting_ask *ask);
 void pl_parting_cancel(struct pl_parting_ask *ask); /* twice is fine */

@@ -12,7 +12,7 @@
 #define ENTRIES_MAX PL_STR("10000") /* about */
 #define BLOCK_MS    5000
 #define DEADLINE_MS                                                                      \
-	(BLOCK_MS + 2 * PL_REDIS_DEADLINE_MS) /* an answer is due at BLOCK_MS */
+	(BLOCK_MS + 2 * PL_REDIS_DEADLINE_MS) /* an answer is due after BLOCK_MS */
 #define ENTRIES_A_READ 16
 #define TEXT_OF(n)     #n
 #define TEXT(macro)    PL_STR(TEXT_OF(macro))
@@ -82,7 +82,8 @@ on_group(void *arg, enum pl_err err, const struct redisReply *reply)
 		ask_entries(w);
 }
 
-/* From the first entry, so that none that was added before the group is passed over. */
+/* The group begins at the first entry, so that none that is older than the group is
+ * passed over. */
 static void
 ask_group(struct pl_wake *w)
 {
