@@ -58,7 +58,8 @@ draw_name(char out[PL_PROCESS_NAME_MAX + 1])
 	out[PL_PROCESS_NAME_MAX] = '\0';
 }
 
-/* The host of listen where others can use it: an address, and not that of all. */
+/* The host of listen, if others can use it: an address, and not the one that means
+ * all. */
 static bool
 own_host(const struct pl_host_port *listen, char out[INET6_ADDRSTRLEN])
 {
@@ -125,7 +126,7 @@ on_announced(void *arg, enum pl_err err, const struct redisReply *reply)
 		give_way(a);
 }
 
-/* Once ready it stays so: what fails later fails for its sisters, too. */
+/* Once ready it stays so: what fails later fails for the other processes, too. */
 static bool
 serves(struct pl_announcement *a)
 {

@@ -6,10 +6,11 @@
  *
  *   (none) --Redis took it--> up --pl_announcement_drain()--> drain --pl_announcement_leave()--> (none)
  *
- * Who is up gets requests; who drains only those of sessions that it already has. The name
- * stands in front of its session ids, by which the gateway finds it. No two that live have
- * the same: who comes second draws another, or, where the name was given, waits until it is
- * free. Nobody is told where Redis is away; the gateway then keeps what it knows.
+ * A process that is up gets requests; one that drains gets only those of sessions that it
+ * already has. Its session ids begin with its name, by which the gateway finds it. No two
+ * processes that live have the same name: the second to come draws another, or, if its
+ * name was given, waits until it is free. While Redis is away nobody is told; the gateway
+ * then keeps what it knows.
  * Threads: the loop's.
  */
 #ifndef PL_PROCESSES_ANNOUNCEMENT_H
@@ -28,12 +29,12 @@ struct pl_announcement;
 struct pl_announcement_config {
 	const char *service; /* "presence" */
 	const char *name; /* of [a-z0-9], 1 to 7; anything else, or NULL: one is drawn */
-	/* host:port. Where the host is no address, or stands for all, others are told the
-	 * address by which this process reaches Redis. */
+	/* host:port. If the host is no address, or means all, others are told the address
+	 * by which this process reaches Redis. */
 	const char *listen;
 	bool (*is_ready)(
-	    void); /* until then it counts as draining; NULL: it is at once */
-	/* The name drawn was another's, and there is a new one. May be NULL. */
+	    void); /* until then it counts as draining; NULL: it is ready at once */
+	/* The drawn name was another process', and a new one was drawn. May be NULL. */
 	void (*on_renamed)(void *arg, const char *name);
 	void *arg;
 };
@@ -43,9 +44,9 @@ struct pl_announcement *pl_announcement_new(struct pl_loop *loop, struct pl_redi
     const struct pl_announcement_config *config);
 void pl_announcement_free(struct pl_announcement *a); /* says nothing */
 const char *pl_announcement_name(const struct pl_announcement *a);
-/* No new requests, please. */
+/* Get no new requests. */
 void pl_announcement_drain(struct pl_announcement *a);
-/* None at all: this process ends. */
+/* Get none at all: this process ends. */
 void pl_announcement_leave(struct pl_announcement *a);
 
 #endif

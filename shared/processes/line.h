@@ -1,6 +1,6 @@
 /*
- * line: a process as Redis and the gateway's follower have it: "presence p1 10.0.0.7:8080 up".
- * Pure.  Threads: any.
+ * line: a process as text, for Redis and the gateway's follower: "presence p1
+ * 10.0.0.7:8080 up". Pure.  Threads: any.
  */
 #ifndef PL_PROCESSES_LINE_H
 #define PL_PROCESSES_LINE_H

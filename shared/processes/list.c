@@ -10,7 +10,7 @@ PL_REDIS_LUA(list_lua, "process_list");
 
 struct entry {
 	struct pl_str line; /* "presence p1 10.0.0.7:8080 up" */
-	struct pl_str key;  /* of it, "presence p1" */
+	struct pl_str key;  /* its beginning, "presence p1" */
 	int64_t listed_mono_ms;
 	char text[];
 };
@@ -51,7 +51,7 @@ add(struct pl_process_list *list, struct pl_str text, size_t key_len)
 	return e;
 }
 
-/* True where this changed something. */
+/* True if this changed something. */
 static bool
 take_line(struct pl_process_list *list, struct pl_str text)
 {
@@ -75,7 +75,7 @@ take_line(struct pl_process_list *list, struct pl_str text)
 	return is_new;
 }
 
-/* Those whose lease has ended. */
+/* Drop the processes whose lease has ended; true if there were any. */
 static bool
 drop_missing(struct pl_process_list *list)
 {
@@ -135,7 +135,8 @@ ask(struct pl_timer *t)
 	pl_redis_eval(list->redis, &list->script, &key, 1, NULL, 0, &list->listing);
 }
 
-/* "presence p1 10.0.0.7:8080": that one, and none that came after it under its name. */
+/* The process that said, "presence p1 10.0.0.7:8080", that it left; not one that came
+ * after it under its name. */
 static struct entry *
 who_left(struct pl_process_list *list, struct pl_str said)
 {

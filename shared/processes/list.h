@@ -1,10 +1,12 @@
 /*
- * list: all processes that announce themselves (processes/announcement.h), as the gateway's follower
- * sees them: asked of Redis every second, and at once when one says that something changed.
+ * list: all processes that announce themselves (processes/announcement.h), as the
+ * gateway's follower sees them: read from Redis every second, and at once when a process
+ * says that something changed.
  *
- * Redis may forget (a restart, FLUSHALL) or be away, while the processes go on: a member that
- * is not listed stays for PL_PROCESS_LIST_MISSING_MS, and for PL_PROCESS_LIST_REJOIN_MS once Redis is
- * back from having been away; one that says it has left goes at once.
+ * Redis may forget (a restart, FLUSHALL) or be away, while the processes go on. So a
+ * process that is not listed stays for PL_PROCESS_LIST_MISSING_MS, and for
+ * PL_PROCESS_LIST_REJOIN_MS after Redis has come back; one that says that it left goes at
+ * once.
  * Threads: the loop's.
  */
 #ifndef PL_PROCESSES_LIST_H
@@ -28,7 +30,7 @@ _Static_assert(
 
 struct pl_process_list;
 
-/* on_change: there are others than before, or one began to drain. */
+/* on_change: processes came or went, or one began to drain. */
 struct pl_process_list *pl_process_list_new(struct pl_loop *loop, struct pl_redis *redis,
     struct pl_bus *bus, void (*on_change)(void *arg), void *arg);
 /* With other times than those above; for tests. */
@@ -41,8 +43,8 @@ struct pl_process_list *pl_process_list_new_timed(struct pl_loop *loop,
     struct pl_redis *redis, struct pl_bus *bus, struct pl_process_list_times times,
     void (*on_change)(void *arg), void *arg);
 void pl_process_list_free(struct pl_process_list *list); /* before the bus */
-/* Add a line for each to out, as pl_process_line_parse() takes it, sorted, each with a
- * newline. */
+/* Append to out a line for each process, as pl_process_line_parse() takes it, sorted,
+ * each with a newline. */
 void pl_process_list_print(const struct pl_process_list *list, struct pl_buf *out);
 
 #endif
