@@ -6,8 +6,8 @@
  *   presence-1 1700000000001                         still here; the number of the last
  *   presence-1 1700000000002 .                       retired
  *
- * A number that does not follow means that something was missed: read the set again. (The last note
- * of one that ends, and keeps its users for a while, is such a one.)
+ * A number that does not follow the last one means that a note was missed: read the set
+ * again. (A process that ends and keeps its users for a while ends with such a number.)
  * Threads: any.
  */
 #ifndef PL_ONLINE_NOTE_H

@@ -9,15 +9,15 @@
 
 PL_REDIS_LUA(ask_lua, "online_ask");
 
-#define FRESH_MS     1000   /* how long a yes, and a seen, need not be said again */
-#define SECOND_MS    100    /* after which a no is asked again */
-#define RECORDS_MAX  100000 /* users of the last second */
+#define FRESH_MS     1000 /* how long a yes holds, and a request need not be reported again */
+#define SECOND_MS    100    /* after which a no is checked by a second question */
+#define RECORDS_MAX  100000 /* users of the last second, at most */
 #define KEY_MARK     "parley:online-known"
 #define EPOCH_MAX    31
 #define KEY_SEEN     "parley:seen:"
 #define KEY_SEEN_LEN (sizeof(KEY_SEEN) - 1 + PL_OID_HEX_LEN)
 
-/* What this process knows of a user; gone a second after it was last of use. */
+/* What this process knows of a user; dropped a second after it was last of use. */
 struct record {
 	struct pl_oid user;
 	struct pl_list link; /* the oldest first */
@@ -81,7 +81,7 @@ find(const struct pl_online *o, const struct pl_oid *user)
 	return pl_map_get(&o->records, pl_oid_str(user));
 }
 
-/* The user's record, made where there is none, and now the youngest. */
+/* The user's record, made if there is none; now the youngest. */
 static struct record *
 use(struct pl_online *o, const struct pl_oid *user)
 {
@@ -267,7 +267,7 @@ on_asked(void *arg, enum pl_err err, const struct redisReply *reply)
 
 	(void)err;
 	note_epoch(o, pl_redis_reply_str(pl_redis_reply_at(reply, 1)));
-	/* What another process has just told Redis may be overtaken by a question. */
+	/* A question may overtake what another process has just written to Redis. */
 	if (!is_online && !q->is_second) {
 		pl_timer_start(o->loop, &q->second, SECOND_MS);
 		return;
@@ -338,8 +338,8 @@ on_first_answer(void *arg, bool is_online)
 	(void)is_online;
 }
 
-/* Asked for nobody, as soon as there is somebody to answer: a loss of all that Redis knows is
- * noticed by those who know the epoch before it. */
+/* Asked for no user, as soon as Redis is there: only a process that knows the epoch from
+ * before notices that Redis has lost all that it knew. */
 static void
 on_first_due(struct pl_timer *t)
 {
@@ -355,7 +355,7 @@ on_first_due(struct pl_timer *t)
 	}
 	q = question_new(o, &nobody);
 	q->on_answer = on_first_answer;
-	q->is_second = true; /* once will do */
+	q->is_second = true; /* so no second one follows */
 	ask(o, q);
 }
 

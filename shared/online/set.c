@@ -148,7 +148,7 @@ on_flush_timer(struct pl_timer *t)
 	flush(t->arg);
 }
 
-/* Announced with what else this turn of the loop brings. */
+/* Announced together with all that this turn of the loop brings. */
 static void
 add_change(struct pl_online_set *set, char sign, const struct pl_oid *user)
 {
@@ -179,7 +179,7 @@ pl_online_set_leave(struct pl_online_set *set, const struct pl_oid *user)
 
 	if (u == NULL || !u->is_ours)
 		return;
-	add_change(set, '-', user); /* first: user may point into the member */
+	add_change(set, '-', user); /* first: user may point into *u */
 	u->is_ours = false;
 	set->own_count--;
 	pl_online_user_drop(set, u);
@@ -209,7 +209,7 @@ send_some(struct pl_online_set *set, size_t *it)
 	return true;
 }
 
-/* Write our whole set anew. The number that is left out makes all others read it. */
+/* Write our whole set anew. A number is left out, which makes all others read it. */
 static void
 rebuild(struct pl_online_set *set)
 {
@@ -305,8 +305,8 @@ on_retired(void *arg, enum pl_err err, const struct redisReply *reply)
 	finish_retire(arg);
 }
 
-/* The last note. Users who are kept: a number that does not follow makes all others read our set,
- * and when its lease ends. */
+/* The last note. If users are kept, a number that does not follow makes all others read
+ * our set, and when its lease ends. */
 static void
 send_retirement(struct pl_online_set *set, int64_t keep_ms)
 {
@@ -335,7 +335,7 @@ pl_online_set_retire(
 
 	assert(!set->is_retired);
 	if (is_up && set->is_synced)
-		flush(set); /* who has left by now is not kept */
+		flush(set); /* users who have left by now are not kept */
 	else if (is_up && keep_ms > 0)
 		rebuild(set);
 	set->is_retired = true;
@@ -381,7 +381,7 @@ pl_online_set_new_timed(struct pl_loop *loop, struct pl_redis *redis, struct pl_
 	set->process = clean_name(process);
 	pl_online_key(set->key_set, "parley:online:", set->process);
 	pl_online_key(set->key_number, "parley:number:", set->process);
-	/* Ahead of whatever a process of this name said before. */
+	/* Above any number that an earlier process of this name used. */
 	set->number = (uint64_t)pl_clock_unix_ms() * 1000;
 	pl_buf_init(&set->changes, PL_BUF_UNLIMITED);
 	pl_redis_call_init(&set->sending, on_sent, set);
@@ -396,7 +396,7 @@ pl_online_set_new_timed(struct pl_loop *loop, struct pl_redis *redis, struct pl_
 	return set;
 }
 
-/* A successor of the same name must not write its own set over ours, whose users may be on their
+/* A successor of the same name must not overwrite our set, whose users may be on their
  * way to another process: so each life has a name of its own. */
 struct pl_online_set *
 pl_online_set_new(struct pl_loop *loop, struct pl_redis *redis, struct pl_bus *bus,

@@ -1,6 +1,7 @@
 /*
- * set: who is online, for presence: one process' users, and everybody's. Where it stands in Redis,
- * and how long a process that is gone counts, is said in online/rule.h.  Threads: the loop's.
+ * set: who is online, for presence: this process' users, and those of all. online/rule.h
+ * says where it is in Redis, and how long a process that is gone counts.  Threads: the
+ * loop's.
  */
 #ifndef PL_ONLINE_SET_H
 #define PL_ONLINE_SET_H
@@ -19,8 +20,9 @@ _Static_assert(PL_ANNOUNCEMENT_LEASE_MS < PL_ONLINE_LEASE_MS,
 
 struct pl_online_set;
 
-/* user, borrowed, came online or went, over all processes. Called while the set is changed,
- * also from pl_online_set_join() and pl_online_set_leave(): it must only take note. */
+/* user, borrowed, came online or went, over all processes. Called while the set is
+ * changed, also from pl_online_set_join() and pl_online_set_leave(): it must only note
+ * it. */
 typedef void pl_online_set_on_change(
     void *arg, const struct pl_oid *user, bool is_online);
 struct pl_online_set *pl_online_set_new(struct pl_loop *loop, struct pl_redis *redis,
@@ -30,9 +32,9 @@ void pl_online_set_free(struct pl_online_set *set);
 /* The first socket of a user came, or the last one went, on this process. */
 void pl_online_set_join(struct pl_online_set *set, const struct pl_oid *user);
 void pl_online_set_leave(struct pl_online_set *set, const struct pl_oid *user);
-/* The last word of this process (drain): its users, as they are now, count out everywhere in
- * keep_ms, at once where that is 0, but for those that another process has. done is called once
- * Redis took it or 500 ms have passed. */
+/* The last note of this process (drain): in keep_ms, or at once if that is 0, its present
+ * users go offline, unless another process has them. done is called when Redis has taken
+ * it, or after 500 ms. */
 void pl_online_set_retire(
     struct pl_online_set *set, int64_t keep_ms, void (*done)(void *arg), void *arg);
 /* Walk all online users, this process's included, each once: *it starts at 0. */

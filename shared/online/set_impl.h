@@ -3,7 +3,7 @@
  * listens to the others.
  *
  *   users      every user who is online, with the number of processes that have them
- *   processes  the other ones; each has a map of its users, into users
+ *   processes  the other processes; each has a map of its users, into users
  *
  * In Redis, beside what online/rule.h lists: parley:number:<process>, the number of the last
  * note (online/note.h) that its set includes. Set, number and note change in one script, so a
@@ -34,7 +34,7 @@ struct pl_online_user {
 struct pl_online_set {
 	struct pl_loop *loop;
 	struct pl_bus *bus;
-	struct pl_redis *redis; /* NULL: we count ourselves alone */
+	struct pl_redis *redis; /* NULL: only this process counts */
 	struct pl_online_set_times times;
 	pl_online_set_on_change *on_change;
 	void *arg;
@@ -46,7 +46,7 @@ struct pl_online_set {
 	char key_number[PL_ONLINE_KEY_MAX + 1];
 	size_t own_count;
 	uint64_t number; /* of our last note */
-	/* Redis has our set, or will once the commands sent are done. */
+	/* Redis has our set, or will have it when the commands sent are done. */
 	bool is_synced;
 	bool is_retired;
 	struct pl_buf changes; /* not announced yet, as in a note */
@@ -71,7 +71,7 @@ struct pl_online_set {
 	struct pl_redis_script read_script;
 };
 
-/* pl_online_set_new() with other times, and the process's name as it is. */
+/* pl_online_set_new() with other times, and with the process' name unchanged. */
 struct pl_online_set *pl_online_set_new_timed(struct pl_loop *loop,
     struct pl_redis *redis, struct pl_bus *bus, const char *process,
     struct pl_online_set_times times, pl_online_set_on_change *on_change, void *arg);

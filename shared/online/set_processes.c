@@ -14,9 +14,10 @@ PL_REDIS_LUA(read_lua, "online_read");
 struct process {
 	struct pl_online_set *set;
 	char *name;
-	struct pl_map users;   /* raw id -> the struct pl_online_user */
-	uint64_t number;       /* of the last note that users has in it */
-	struct pl_buf backlog; /* notes heard while reading, each with '\n' behind it */
+	struct pl_map users; /* raw id -> the struct pl_online_user */
+	uint64_t number;     /* of the last note that users has in it */
+	struct pl_buf
+	    backlog; /* notes that came while reading, each with '\n' after it */
 	struct pl_timer lease_timer;
 	struct pl_redis_call reading;
 };
@@ -63,7 +64,8 @@ users_drop_all(struct pl_online_set *set, struct pl_map *users)
 	pl_map_fini(users);
 }
 
-/* The new ones are added before the old ones go, so that who stays never counts as gone. */
+/* The new users are added before the old ones go, so that users who stay never count as
+ * gone. */
 static void
 users_replace(struct process *p, const struct redisReply *ids)
 {
@@ -206,7 +208,7 @@ process_missing(struct process *p)
 		process_drop(p);
 }
 
-/* Redis was away: each process must find it again, and then renews. */
+/* Redis was away: give each process time to find it again and to renew its lease. */
 static void
 await_rejoin(struct pl_online_set *set)
 {
@@ -280,7 +282,8 @@ on_listed(void *arg, enum pl_err err, const struct redisReply *reply)
 	}
 }
 
-/* We hear the notes now, perhaps again. What was said before is read from the sets. */
+/* From now on notes come, perhaps again after a gap. What was said before is read from
+ * the sets. */
 static void
 on_ready(void *arg, bool is_again)
 {
