@@ -1,6 +1,7 @@
 /*
- * address: whom a limit by address counts together: one IPv4 address, one IPv6 /64 (a
- * customer is given at least that much, and could count as 2^64 addresses otherwise).
+ * address: which clients a limit by address counts together: those of one IPv4 address,
+ * or of one IPv6 /64 (a customer has at least that much, and could count as 2^64
+ * addresses otherwise).
  *
  *   192.0.2.7 -> 192.0.2.7     ::ffff:192.0.2.7 -> 192.0.2.7
  *   2001:db8:0:1::7 -> 2001:db8:0:1::/64
@@ -14,7 +15,7 @@
 
 #define PL_ADDRESS_GROUP_MAX 64
 
-/* NUL-terminated; what is no address at all is one group, "unknown". */
+/* NUL-terminated; all that is no address is one group, "unknown". */
 void pl_address_group(struct pl_str address, char out[PL_ADDRESS_GROUP_MAX]);
 
 #endif

@@ -33,7 +33,7 @@ pl_bucket_take(
 
 /* ---- one bucket a key ---- */
 
-/* by_use holds all entries, the one asked for longest ago first. */
+/* by_use holds all entries; the one that was asked for longest ago is first. */
 struct pl_bucket_table {
 	struct pl_bucket_rule rule;
 	size_t keys_max;
@@ -79,8 +79,8 @@ pl_bucket_table_free(struct pl_bucket_table *t)
 	pl_mem_free(t);
 }
 
-/* Forget a few that are full again: they are as good as new ones. Where all keys_max are
- * still in use, the one asked for longest ago has to go. */
+/* Forget a few that are full again: they are as good as new ones. If all keys_max are
+ * still in use, the one that was asked for longest ago has to go. */
 static void
 make_room(struct pl_bucket_table *t, int64_t now_us)
 {

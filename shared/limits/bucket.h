@@ -23,7 +23,8 @@ struct pl_bucket {
 
 /* Rule of `count` events in `period_ms`, at most `burst` at once; count 0: no limit. */
 struct pl_bucket_rule pl_bucket_rule(int64_t count, int64_t period_ms, int64_t burst);
-/* Take one event; 0 where allowed, else the milliseconds to wait (nothing is taken then). */
+/* Take one event; 0 if it is allowed, else the milliseconds to wait (nothing is taken
+ * then). */
 int64_t pl_bucket_take(
     struct pl_bucket *b, const struct pl_bucket_rule *rule, int64_t now_mono_ms);
 

@@ -5,7 +5,7 @@
 
 struct pl_half_open_address {
 	unsigned sessions;
-	unsigned counted; /* of them */
+	unsigned counted; /* of the sessions of this address */
 	char group[PL_ADDRESS_GROUP_MAX];
 };
 
@@ -54,7 +54,7 @@ pl_half_open_leave(struct pl_half_open_table *t, struct pl_half_open *h)
 	pl_mem_free(a);
 }
 
-/* Whoever is old enough counts from now on, if there is room. */
+/* Those that are old enough count from now on, if there is room. */
 static void
 on_timer(struct pl_timer *timer)
 {

@@ -1,10 +1,10 @@
 /*
  * half_open: sessions that have not CONNECTed, by the address they came from.
  *
- * Who opens sessions and leaves them so costs memory. Of those that are so for
- * PL_HALF_OPEN_AFTER_MS an address keeps PL_HALF_OPEN_MAX; the others are given up. A crowd
- * behind one address connects sooner than that and never notices. Which addresses count as one
- * is limits/address' to say.
+ * A client that opens sessions and never CONNECTs costs memory. Of sessions older than
+ * PL_HALF_OPEN_AFTER_MS an address keeps PL_HALF_OPEN_MAX; the others are given up. A
+ * crowd behind one address connects sooner than that and never notices. limits/address
+ * says which addresses count as one.
  * Threads: the loop's.
  */
 #ifndef PL_LIMITS_HALF_OPEN_H
@@ -19,9 +19,9 @@
 
 struct pl_half_open_address;
 
-/* One of a session, which embeds it. */
+/* The entry of a session, which embeds it. */
 struct pl_half_open {
-	struct pl_half_open_address *address; /* NULL: it is none */
+	struct pl_half_open_address *address; /* NULL: not in the table */
 	struct pl_list link; /* among the fresh, for PL_HALF_OPEN_AFTER_MS */
 	int64_t begun_mono_ms;
 	bool counts; /* at its address */
@@ -32,7 +32,7 @@ struct pl_half_open_table {
 	struct pl_map addresses;
 	struct pl_list fresh; /* by age */
 	struct pl_timer timer;
-	/* One too many: end it. It may leave, and be freed, in here. */
+	/* h is one too many: end it. It may leave, and be freed, in here. */
 	void (*on_too_many)(struct pl_half_open *h);
 };
 
@@ -43,7 +43,7 @@ void pl_half_open_table_fini(struct pl_half_open_table *t); /* all have left */
 /* h, zeroed, begins. address is copied. */
 void pl_half_open_enter(
     struct pl_half_open_table *t, struct pl_half_open *h, struct pl_str address);
-/* It CONNECTed, or is over; nothing happens where it has left, or never was in. */
+/* It CONNECTed, or is over. Nothing happens if it has left, or never was in. */
 void pl_half_open_leave(struct pl_half_open_table *t, struct pl_half_open *h);
 
 #endif

@@ -1,6 +1,6 @@
 #include "limits/pace.h"
 
-#define AT_ONCE_MS 50 /* what may begin together, in time at the rate */
+#define AT_ONCE_MS 50 /* how much may begin together: what the rate gives in this time */
 
 static void
 on_timer(struct pl_timer *timer)

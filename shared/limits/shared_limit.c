@@ -15,16 +15,16 @@ PL_REDIS_LUA(day_lua, "limit_day");
 #define DAY_MS        (86400 * INT64_C(1000))
 #define KEY_BYTES_MAX 4096
 #define SLOTS         8192 /* a power of two */
-#define CLOSED_MS     1000 /* the answer of a limit that goes away */
+#define CLOSED_MS     1000 /* the wait that a limit answers when it is freed */
 
 /* What the limits differ in. Each script takes a time in microseconds, a count, and "1" to take
  * one; it gives the milliseconds to wait, 0: allowed. */
 struct kind {
 	const char *lua;
 	const char *prefix; /* of its keys */
-	/* The same without Redis. */
+	/* The same when Redis is away. */
 	int64_t (*check_alone)(struct pl_shared_limit *l, size_t slot, bool takes);
-	/* Redis has let us take one; may be NULL. */
+	/* Redis has allowed one; may be NULL. */
 	void (*note_taken)(struct pl_shared_limit *l);
 };
 
@@ -37,13 +37,13 @@ struct pl_shared_limit {
 	struct pl_redis_script script;
 	char script_args[2][24];
 	/*
-	 * While Redis is away: a bucket for all keys of one hash. Nobody can push a key out of
-	 * it by bringing others, and what it takes is fixed. Two keys that share one are held
+	 * While Redis is away: a bucket for all keys of one hash. Nobody can push a key
+	 * out by bringing others, and its size is fixed. Two keys that share one are held
 	 * back sooner, never later. NULL until first needed.
 	 */
 	struct pl_bucket *slots;
 	uint64_t hash_seed;
-	/* By the day, of all its keys: what this process has taken, when, and how many. */
+	/* By the day, over all keys: the day, and how many this process has taken in it. */
 	int64_t day;
 	int64_t day_count;
 	struct pl_list asks;

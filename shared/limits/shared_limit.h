@@ -7,11 +7,12 @@
  *                   Redis keeps the time of each that it took, until it is out of the window.
  *   by the day      so many from midnight to midnight, UTC, and over restarts: what costs money.
  *
- *   parley:limit:<name>:<key>   of a rule or a window
- *   parley:quota:<name>         of a day, followed by ":<key>" when there is one
+ *   parley:limit:<name>:<key>   by a rule or a window
+ *   parley:quota:<name>         by the day, followed by ":<key>" if there is one
  *
- * When Redis is away this process counts by itself: never open. Of a window that is about right
- * only; of a day it goes on by what it has taken itself.  Threads: the loop's.
+ * When Redis is away each process counts by itself, so no limit is ever open. For a
+ * window that is only roughly right; by the day it goes on from what it has taken
+ * itself.  Threads: the loop's.
  */
 #ifndef PL_LIMITS_SHARED_LIMIT_H
 #define PL_LIMITS_SHARED_LIMIT_H
@@ -21,7 +22,7 @@
 
 struct pl_shared_limit;
 
-/* The asker's; zero it and set the first two. */
+/* A question, of the caller, who zeroes it and sets the first two. */
 struct pl_limit_ask {
 	void (*on_answer)(
 	    void *arg, int64_t wait_ms); /* 0: allowed; else how long to wait */
@@ -43,17 +44,18 @@ struct pl_shared_limit *pl_shared_limit_new_window(struct pl_loop *loop,
 /* At most count a day; 0: no limit. */
 struct pl_shared_limit *pl_shared_limit_new_day(
     struct pl_loop *loop, struct pl_redis *redis, const char *name, int64_t count);
-/* Who still asks is told to wait for a second. */
+/* Questions that wait are answered with a wait of a second. */
 void pl_shared_limit_free(struct pl_shared_limit *l);
 
-/* Would one more be allowed? It is not taken. on_answer is called once, possibly before this
- * returns: a limit of none, and one without Redis, answer at once. */
+/* Would one more be allowed? It is not taken. on_answer is called once, possibly before
+ * this returns: a limit that is lifted, and one without Redis, answer at once. */
 void pl_shared_limit_look(
     struct pl_shared_limit *l, struct pl_str key, struct pl_limit_ask *ask);
 /* Take one, if it is allowed. With ask NULL nobody hears of it. */
 void pl_shared_limit_take(
     struct pl_shared_limit *l, struct pl_str key, struct pl_limit_ask *ask);
-/* Nothing is told any more; what was taken stays so. Twice is fine, and so is all zero. */
+/* on_answer does not come; what was taken stays taken. Calling it twice is fine, and so
+ * is an ask that is all zero. */
 void pl_shared_limit_cancel(struct pl_limit_ask *ask);
 
 #endif
