@@ -3,7 +3,7 @@
 #include "base/json_out.h"
 #include "base/mem.h"
 
-/* One question to the database; it may be answered after we were. */
+/* One question to the database; its answer may come after ours was given. */
 struct probe {
 	struct pl_health_question question;
 	struct pl_store_read_call call;

@@ -24,7 +24,8 @@ struct pl_health_question {
 	struct pl_store_async *store;
 	struct pl_bus *bus;
 	bool is_draining;
-	/* Is what must be known of the database known, too? Asked at the answer; NULL: yes. */
+	/* Is all known that must be read from the database? Asked at the answer; NULL:
+	 * yes. */
 	bool (*is_current)(void);
 	pl_health_on_answer *on_answer;
 	void *arg;
