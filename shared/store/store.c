@@ -164,7 +164,7 @@ pl_store_grow(void *items, size_t count, size_t item_size)
 
 /* ---- writes ---- */
 
-/* What a write puts out starts empty, so that a failure leaves nothing to free. */
+/* The outputs of a write start empty, so that a failure leaves nothing to free. */
 static void
 clear_outputs(struct pl_write *w)
 {

@@ -11,15 +11,17 @@
  * or power cut takes it back (G1).
  *
  * Failures: PL_E_UNAVAILABLE, the database does not answer; PL_E_FULL, its disk is full;
- * PL_E_IO, it failed otherwise. Besides them each call names its own. Of a write that failed
- * so, SQLite has stored nothing. MongoDB may have it, where the answer was lost on its way: a
- * second try is right by its key (Idempotency-Key, the message replied to, username, token).
+ * PL_E_IO, it failed otherwise. Besides these each call names its own. After such a
+ * failure SQLite has stored nothing. MongoDB may have stored it, if only the answer was
+ * lost: a key makes a second try safe (Idempotency-Key, the message replied to, username,
+ * token).
  *
- * The order of messages is (createdAt, _id). With SQLite it is the order of commits in one
- * database. With MongoDB it is that within one process; what two processes commit at the same
- * time is ordered by their clocks, so that a message may turn up behind the place that a reader
- * has got to, by as much as the clocks differ and a commit takes. Who follows the store reads
- * the last seconds again, and knows what he has seen by its _id.
+ * The order of messages is (createdAt, _id). With SQLite it is the order of commits in
+ * one database. With MongoDB it is the order of commits within one process. What two
+ * processes commit at the same time is ordered by their clocks, so that a message may
+ * turn up before the place that a reader has got to, by as much as the clocks differ and
+ * a commit takes. A reader that follows the store reads the last seconds again, and knows
+ * by their _ids which messages it has seen.
  */
 #ifndef PL_STORE_STORE_H
 #define PL_STORE_STORE_H
@@ -29,43 +31,44 @@
 #include "model/user.h"
 #include "proto/trace.h"
 
-#define PL_STORE_WAIT_MS 5000 /* in store_async's queue; then a call is not carried out */
+#define PL_STORE_WAIT_MS 5000 /* in store_async's queue; then a call is dropped */
 
 struct pl_store;
 
 struct pl_store_config {
-	const char
-	    *data_dir; /* SQLite: the folder of parley.db; made 0700 where missing */
-	const char *mongo_uri;   /* MongoDB when set */
+	const char *data_dir;  /* SQLite: the folder of parley.db; made 0700 if missing */
+	const char *mongo_uri; /* MongoDB when set */
 	bool tells_of_strangers; /* once open, logs what it cannot serve: store_adopt.h */
 };
 
-/* Can config ever be opened? Before the threads, at the start of a process: PL_E_INVALID,
- * mongo_uri is not one; PL_E_CONFLICT, what is stored breaks a rule, such as two users of one
- * username, which only the operator can mend: the log says what. A database that is away is
- * fine, it may come. Nothing is left open, so that the process may fork. */
+/* Can config ever be opened? Called at the start of a process, before it has threads.
+ * PL_E_INVALID: mongo_uri is no such URI. PL_E_CONFLICT: what is stored breaks a rule,
+ * such as two users of one username, and only the operator can mend that; the log says
+ * what it is. A database that is away is fine: it may come. Nothing is left open, so that
+ * the process may fork. */
 enum pl_err pl_store_check(const struct pl_store_config *config) PL_MUST_CHECK;
-/* Opens, and makes tables and indexes where they are missing. Also fails as pl_store_check(). */
+/* Opens, and makes tables and indexes that are missing. Also fails as
+ * pl_store_check(). */
 enum pl_err pl_store_open(
     const struct pl_store_config *config, struct pl_store **out) PL_MUST_CHECK;
 void pl_store_close(struct pl_store *s); /* NULL is fine */
-/* For programs that may wait: is a step that came to err, and may be done twice, worth another try?
- * Only where the database did not answer; sleeps then, 0.5 s and longer each time, and says no after
- * the fifth. *tries begins with 0. */
+/* For programs that may wait: is a step that came to err, and may be done twice, worth
+ * another try? Only if the database did not answer; it then sleeps, 0.5 s and longer each
+ * time, and says no after the fifth. *tries begins with 0. */
 bool pl_store_try_again(enum pl_err err, int *tries) PL_MUST_CHECK;
 /* Does the database answer? For /readyz. */
 enum pl_err pl_store_ping(struct pl_store *s);
 
 /* ---- reads ---- */
 
-/* PL_E_NOT_FOUND where there is none. *out is for the caller to pl_user_fini(). */
+/* PL_E_NOT_FOUND if there is none. The caller calls pl_user_fini() on *out. */
 enum pl_err pl_store_user_by_id(
     struct pl_store *s, const struct pl_oid *id, struct pl_user *out) PL_MUST_CHECK;
 enum pl_err pl_store_user_by_username(
     struct pl_store *s, struct pl_str username, struct pl_user *out) PL_MUST_CHECK;
-/* exist[i]: there is a user ids[i], of at most PL_STORE_IDS_MAX, in any order and perhaps twice.
- * All are answered together, or none: exist is untouched unless PL_OK, so that an outage never
- * looks like users who are gone. */
+/* exist[i]: there is a user ids[i]. At most PL_STORE_IDS_MAX ids, in any order, perhaps
+ * twice. All are answered together, or none: exist is untouched unless PL_OK, so that an
+ * outage never looks like users who are gone. */
 #define PL_STORE_IDS_MAX 1000
 enum pl_err pl_store_users_exist(struct pl_store *s, const struct pl_oid *ids,
     size_t count, bool *exist) PL_MUST_CHECK;
@@ -84,20 +87,20 @@ struct pl_message_list {
 	size_t count;
 };
 void pl_message_list_fini(struct pl_message_list *list);
-/* Where a message of the conversation between a and b stands; PL_E_NOT_FOUND where it is none
- * of theirs. */
+/* The place in the order of a message between a and b; PL_E_NOT_FOUND if it is not one of
+ * theirs. */
 enum pl_err pl_store_message_pos(struct pl_store *s, const struct pl_oid *a,
     const struct pl_oid *b, const struct pl_oid *message,
     struct pl_message_pos *out) PL_MUST_CHECK;
 /* Messages between a and b, at most limit, always given oldest first.
- *   PL_PAGE_AFTER:  the first ones behind pos (NULL: from the start)
- *   PL_PAGE_BEFORE: the last ones ahead of pos (NULL: from the end)
+ *   PL_PAGE_AFTER:  the first ones after pos (NULL: from the start)
+ *   PL_PAGE_BEFORE: the last ones before pos (NULL: from the end)
  * Costs the same at any place of a conversation of any length. */
 enum pl_page_way { PL_PAGE_AFTER, PL_PAGE_BEFORE };
 enum pl_err pl_store_messages_page(struct pl_store *s, const struct pl_oid *a,
     const struct pl_oid *b, enum pl_page_way way, const struct pl_message_pos *pos,
     size_t limit, struct pl_message_list *out) PL_MUST_CHECK;
-/* What a receiver (NULL: anybody) got behind pos, oldest first, at most limit. */
+/* Messages to a receiver (NULL: to anybody) after pos, oldest first, at most limit. */
 enum pl_err pl_store_messages_to(struct pl_store *s, const struct pl_oid *receiver,
     const struct pl_message_pos *pos, size_t limit,
     struct pl_message_list *out) PL_MUST_CHECK;
@@ -105,15 +108,16 @@ enum pl_err pl_store_messages_to(struct pl_store *s, const struct pl_oid *receiv
 /* A message whose automatic reply was due, and is not stored. */
 struct pl_overdue {
 	struct pl_message_pos message;
-	struct pl_trace trace; /* of its send; none where an older version stored it */
+	struct pl_trace trace; /* of its send; none if an older version stored it */
 };
 struct pl_overdue_list {
 	struct pl_overdue *items;
 	size_t count;
 };
 void pl_overdue_list_fini(struct pl_overdue_list *list);
-/* Those that were due by due_unix_ms, first due first, at most limit. A lease is no matter: who
- * has one may be dead, or stand still, and the store takes one reply only. */
+/* Those that were due by due_unix_ms, first due first, at most limit. A lease does not
+ * matter: the process that has it may be dead, or stand still, and the store takes one
+ * reply only. */
 enum pl_err pl_store_overdue(struct pl_store *s, int64_t due_unix_ms, size_t limit,
     struct pl_overdue_list *out) PL_MUST_CHECK;
 
@@ -133,16 +137,17 @@ enum pl_write_kind {
 	PL_WRITE_STATUS,   /* set status and note; PL_E_NOT_FOUND: no such user */
 	PL_WRITE_PASSWORD, /* replace the hash; PL_E_CONFLICT: the old one is another */
 	PL_WRITE_SEND,   /* store a message, with its reply job if the receiver is BUSY */
-	PL_WRITE_REVOKE, /* refuse tokens from now on; again is fine */
+	PL_WRITE_REVOKE, /* refuse tokens from now on; may be repeated */
 	PL_WRITE_REPLY_CLAIM, /* take a reply job under a lease */
 	PL_WRITE_REPLY, /* store the one automatic reply to a message, end its job */
 };
 
-/* A message to store. The store sets id and times at the commit, see the order above.
- * PL_E_NOT_FOUND: no such receiver. PL_E_CONFLICT: idem_key was used with another body. */
+/* A message to store. The store sets id and times at the commit (see the order above).
+ * PL_E_NOT_FOUND: no such receiver. PL_E_CONFLICT: idem_key was used with another
+ * body. */
 struct pl_write_send {
 	struct pl_message
-	    message; /* in: sender, receiver, text; out: all. The caller's to fini */
+	    message; /* in: sender, receiver, text; out: all. The caller finis it */
 	struct pl_str idem_key; /* the sender's Idempotency-Key, kept 24 h; empty: none */
 	struct pl_trace trace;  /* in: of the request; kept in the reply job */
 	bool only_replay; /* in: store nothing; PL_OK without replayed: unknown key */
@@ -154,19 +159,19 @@ struct pl_write_send {
 };
 
 /* Take one job: the named message's, or the one due first. Free to take: no reply yet, no
- * lease in force, deadline at most due_before_unix_ms. PL_E_NOT_FOUND: none. (With MongoDB a
- * job whose reply was stored by a process that died right then is given once more: the second
- * reply is refused, and ends it.) */
+ * lease in force, deadline at most due_before_unix_ms. PL_E_NOT_FOUND: none. (With
+ * MongoDB, if a process dies right after it has stored the reply, the job is given once
+ * more: the second reply is refused, and ends it.) */
 struct pl_write_claim {
-	const struct pl_oid *message_id; /* NULL: whichever is due first */
+	const struct pl_oid *message_id; /* NULL: the one that is due first */
 	int64_t due_before_unix_ms;      /* INT64_MAX: any */
 	int64_t lease_ms;
-	/* out; the caller's to fini */
+	/* out; the caller finis it */
 	struct pl_message message;
 	struct pl_user busy_user;
 	int64_t deadline_unix_ms;
 	int64_t attempt;       /* 1 at the first claim */
-	struct pl_trace trace; /* of the send; none where an older version stored it */
+	struct pl_trace trace; /* of the send; none if an older version stored it */
 };
 
 /* The reply to in_reply_to, from its receiver to its sender. PL_E_CONFLICT: it has one;
@@ -176,7 +181,7 @@ struct pl_write_reply {
 	struct pl_oid in_reply_to;
 	enum pl_reply_kind kind;
 	struct pl_str text;        /* borrowed until done */
-	struct pl_message message; /* out: the stored reply; the caller's to fini */
+	struct pl_message message; /* out: the stored reply; the caller finis it */
 };
 
 struct pl_write {
@@ -201,7 +206,7 @@ struct pl_write {
 	} u;
 };
 
-/* Commit count writes together; each one's err says what became of it. */
+/* Commit count writes together; the err of each says what became of it. */
 void pl_store_write(struct pl_store *s, struct pl_write *const *writes, size_t count);
 
 #endif

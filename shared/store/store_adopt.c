@@ -24,7 +24,7 @@ name_of(enum pl_adopt_field field)
 	return names[field];
 }
 
-/* What it would have to be. */
+/* The type that it would have to have. */
 static const char *
 wanted(enum pl_adopt_field field)
 {

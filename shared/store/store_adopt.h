@@ -1,6 +1,6 @@
 /*
- * store_adopt: documents in a MongoDB that another program serves and Parley cannot as they are;
- * finding them, and mending what has one meaning only.
+ * store_adopt: documents in a MongoDB that another program serves, and that Parley cannot
+ * serve as they are: finding them, and mending what has one meaning only.
  *
  *   messages  _id senderId receiverId   a string of 24 hex digits     becomes an ObjectId
  *             createdAt                 a string, a number            becomes a Date
@@ -13,10 +13,11 @@
  * Nothing is guessed: a document with another fault, or whose new id or name is taken, is left as
  * it is, whole. Fields that are not named here are never touched. SQLite holds no such records.
  *
- * A change takes place only where the fields still have the values that were read, so that no
- * writer's change is lost. What was broken off, by kill -9 too, is finished by another run: a
- * message is stored under its new _id before the old one goes. Of a user, whose username can be
- * there only once, both forms stand in the collection parley_adopt meanwhile. One run at a time.
+ * A change takes place only if the fields still have the values that were read, so that
+ * no writer's change is lost. A run that was broken off, even by kill -9, is finished by
+ * another run: a message is stored under its new _id before the old one goes. The
+ * username of a user can be there only once, so both forms of a user are kept in the
+ * collection parley_adopt meanwhile. One run at a time.
  *
  * Threads: any; the calls block, for as long as reading both collections takes, with a flat
  * memory.
@@ -56,15 +57,16 @@ struct pl_adopt_tally {
 };
 
 struct pl_adopt_report {
-	/* that were changed; or would be, where nothing was to be */
+	/* that were changed; or would be, if it was asked to change nothing */
 	struct pl_adopt_tally mended[PL_ADOPT_COLLECTIONS];
 	struct pl_adopt_tally left[PL_ADOPT_COLLECTIONS];
 	int64_t half_way; /* users that an earlier run left in parley_adopt */
-	int64_t again;    /* that another writer changed meanwhile: run it again */
+	int64_t again;    /* that another writer changed meanwhile: run adopt again */
 };
 
 const char *pl_adopt_collection(enum pl_adopt_of of); /* "users" */
-/* "createdAt is a string"; of one that is left also why: "createdAt is a string that is no time". */
+/* "createdAt is a string"; if the document is left, also why: "createdAt is a string that
+ * is no time". */
 void pl_adopt_describe(struct pl_buf *out, enum pl_adopt_field field,
     enum pl_adopt_fault fault, bool is_left);
 
@@ -74,11 +76,11 @@ struct pl_adopt_calls {
 	void *arg;
 };
 
-/* Mend, or only say what would be (is_dry). Failures as in store.h. */
+/* Mend, or only say what would be mended (is_dry). Failures as in store.h. */
 enum pl_err pl_store_adopt(const struct pl_store_config *config, bool is_dry,
     const struct pl_adopt_calls *calls, struct pl_adopt_report *out) PL_MUST_CHECK;
-/* Name every document that cannot be served as it is, whether it can be mended or not; *count
- * them. The store may be of either kind. */
+/* Name every document that cannot be served as it is, whether it can be mended or not;
+ * *count is their number. The store may be of either kind. */
 enum pl_err pl_store_strangers(const struct pl_store_config *config,
     const struct pl_adopt_calls *calls, int64_t *count) PL_MUST_CHECK;
 

@@ -12,7 +12,7 @@
 #include "store/store_async.h"
 
 #define RETRY_FIRST_MS 100
-#define RETRY_MOST_MS  2000 /* R8: well again within 5 s, with the time to open */
+#define RETRY_MOST_MS  2000 /* R8: well again within 5 s, the time to open included */
 
 /*
  * A write is in one place at a time: waiting, in the writer's batch, or finished until the
@@ -44,7 +44,7 @@ struct session {
 	int64_t retry_mono_ms;
 	int64_t retry_after_ms;
 	bool is_in_doubt;     /* the last call did not reach the database */
-	int64_t lost_mono_us; /* when a call last did not, or an attempt to open */
+	int64_t lost_mono_us; /* when a call, or an attempt to open, last did not */
 };
 
 static void
@@ -66,8 +66,8 @@ session_close(struct session *s)
 	s->store = NULL;
 }
 
-/* Ask for a sign of life, and without one begin anew. Not right after the call that failed:
- * its caller has waited long enough. */
+/* Ask the database for a sign of life, and reopen without one. Not right after the call
+ * that failed: its caller has waited long enough. */
 static void
 session_check(struct session *s)
 {
@@ -81,7 +81,7 @@ session_check(struct session *s)
 	session_wait(s);
 }
 
-/* Open where it is closed and the time has come; NULL where it is away. */
+/* Open the store if it is closed and the time has come; NULL if it is away. */
 static struct pl_store *
 session_store(struct session *s)
 {
@@ -113,8 +113,8 @@ session_note(struct session *s, enum pl_err err)
 	atomic_store(&s->owner->is_up, !s->is_in_doubt);
 }
 
-/* Is a call worth trying? One whose time is over is not; nor one that has seen another wait in
- * vain: it would have waited twice, and be over its caller's time. */
+/* Is a call worth trying? Not if its time is over, and not if it has waited while another
+ * call failed: it would wait twice, and be over its caller's time. */
 static enum pl_err
 session_admit(const struct session *s, int64_t queued_mono_us)
 {
@@ -131,8 +131,8 @@ call_of(struct pl_list *link)
 	return link ? PL_CONTAINER(link, struct pl_store_write_call, link) : NULL;
 }
 
-/* Until there is something to write, or, while the store is away, until it may be tried again.
- * The lock is held. */
+/* Wait until there is something to write, or, while the store is away, until it may be
+ * tried again. The lock is held. */
 static void
 wait_for_work(struct pl_store_async *sa, const struct session *s)
 {
@@ -169,7 +169,7 @@ take_batch(struct pl_store_async *sa, const struct session *s, struct pl_list *b
 	return !is_stopping;
 }
 
-/* Those of batch that are worth trying, to be written; the others have their outcome. */
+/* Keep the calls of batch that are worth trying; the others get their outcome. */
 static size_t
 choose_writes(struct session *s, struct pl_list *batch, struct pl_write **writes)
 {
@@ -186,7 +186,7 @@ choose_writes(struct session *s, struct pl_list *batch, struct pl_write **writes
 	return count;
 }
 
-/* What the batch says of the database: the worst of its outcomes. */
+/* What the batch says about the database: the worst of its outcomes. */
 static enum pl_err
 worst_of(struct pl_write *const *writes, size_t count)
 {
@@ -204,7 +204,7 @@ run_batch(struct session *s, struct pl_list *batch)
 	struct pl_store *store = session_store(s);
 	size_t count = choose_writes(s, batch, writes);
 
-	if (!was_open) /* opening is the sign of life that came last */
+	if (!was_open) /* opening was the sign of life */
 		atomic_store(&s->owner->is_up, store != NULL);
 	if (store == NULL) {
 		for (size_t i = 0; i < count; i++)
@@ -249,7 +249,7 @@ writer_main(void *arg)
 
 /* ---- on the loop ---- */
 
-/* A call was answered. What it did not find, or found to be otherwise, is no failure. */
+/* A call was answered. Not found, and in conflict, are no failures of the store. */
 static void
 note_call(const char *kind, enum pl_err err, int64_t queued_mono_us)
 {

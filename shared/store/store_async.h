@@ -1,13 +1,13 @@
 /*
- * store_async: the store from the event loop. One writer thread takes its whole queue each
- * time and commits it as one batch; a few reader threads serve reads. Each thread opens its
- * own session and, where the database is away, tries again by itself with a back-off: calls
- * fail with PL_E_UNAVAILABLE meanwhile, and nothing needs a restart.
+ * store_async: the store from the event loop. One writer thread takes its whole queue
+ * each time and commits it as one batch; a few reader threads serve reads. Each thread
+ * opens its own session and, if the database is away, tries again by itself with a
+ * back-off: calls fail with PL_E_UNAVAILABLE meanwhile, and nothing needs a restart.
  *
- * Each call is answered once, on the loop, never inside the call. A call that waited longer
- * than PL_STORE_WAIT_MS in the queue is not carried out any more: PL_E_TIMEOUT. One that waited
- * behind an attempt which did not reach the database shares its fate, PL_E_UNAVAILABLE: so no
- * outage takes more of a caller's time than one attempt.
+ * Each call is answered once, on the loop, never inside the call. A call that waited
+ * longer than PL_STORE_WAIT_MS in the queue is not carried out any more: PL_E_TIMEOUT. A
+ * call that waited while another did not reach the database fails like it, with
+ * PL_E_UNAVAILABLE: so no outage takes more of a caller's time than one attempt.
  * Threads: the loop's.
  */
 #ifndef PL_STORE_STORE_ASYNC_H
@@ -47,8 +47,9 @@ struct pl_store_read_call {
 	int64_t queued_mono_us;
 };
 
-/* PL_E_BUSY where the queue is full: done is not called then. After PL_OK the call is another
- * thread's, which may have set its err by now: never write this result into it. */
+/* PL_E_BUSY if the queue is full: done is not called then. After PL_OK the call belongs
+ * to another thread, which may have set its err by now: never write this result into
+ * it. */
 enum pl_err pl_store_async_write(
     struct pl_store_async *sa, struct pl_store_write_call *call) PL_MUST_CHECK;
 enum pl_err pl_store_async_read(

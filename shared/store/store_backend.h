@@ -1,7 +1,7 @@
 /*
- * store_backend: what a database must offer to stand behind store.h. A back end is a set of
- * these calls and an open; store.c picks one by the configuration and hands each call on.
- * Only store/ uses it.  Threads: see store.h.
+ * store_backend: what a database must offer to be a store. A back end is a set of these
+ * calls and an open; store.c picks one by the configuration and passes each call on. Only
+ * store/ uses it.  Threads: see store.h.
  */
 #ifndef PL_STORE_STORE_BACKEND_H
 #define PL_STORE_STORE_BACKEND_H
@@ -35,9 +35,9 @@ struct pl_store_backend {
 	    struct pl_overdue_list *out);
 	enum pl_err (*revocations_since)(
 	    struct pl_store *s, int64_t since_unix_ms, struct pl_revocation_list *out);
-	/* Sets each write's err; store.c then clears what those that failed put out. */
+	/* Sets each write's err; store.c then clears the outputs of those that failed. */
 	void (*write)(struct pl_store *s, struct pl_write *const *writes, size_t count);
-	/* Of a kind that store.h has no pages of. */
+	/* Pages of a kind that store.h has no pages of. */
 	enum pl_err (*export_page)(struct pl_store *s, enum pl_record_kind kind,
 	    const struct pl_record *after, size_t limit, struct pl_record_list *out);
 	enum pl_err (*import)(
@@ -75,14 +75,14 @@ enum pl_err pl_mongo_adopt(const struct pl_store_config *config, bool is_dry,
     const struct pl_adopt_calls *calls, struct pl_adopt_report *out) PL_MUST_CHECK;
 enum pl_err pl_mongo_strangers(const struct pl_store_config *config,
     const struct pl_adopt_calls *calls, int64_t *count) PL_MUST_CHECK;
-/* Good until the next one is added. */
+/* Valid until the next one is added. */
 struct pl_backup_part *pl_backup_list_add(struct pl_backup_list *list, const char *name);
 
-/* Answer a send under a key that is known with the first message stored under it;
- * PL_E_CONFLICT where that has another receiver or text. */
+/* Answer a send under a known key with the first message that was stored under it;
+ * PL_E_CONFLICT if that has another receiver or text. */
 enum pl_err pl_store_replay(
     struct pl_write_send *send, const struct pl_message *first) PL_MUST_CHECK;
-/* The array that rows are gathered in, with room for one more behind count. */
+/* The array in which rows are gathered, with room for one more after count. */
 void *pl_store_grow(void *items, size_t count, size_t item_size);
 
 #endif

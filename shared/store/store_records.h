@@ -1,7 +1,8 @@
 /*
- * store_records: all that a store keeps, record by record, to copy it from one back end to
- * another. A record goes over as it is, with its id and its times; what has had its time (keys
- * after 24 h, revocations of expired tokens) stays behind. Nobody else should write meanwhile.
+ * store_records: all that a store keeps, record by record, to copy it from one back end
+ * to another. A record is copied as it is, with its id and its times. Expired ones (keys
+ * after 24 h, revocations of expired tokens) are not copied. Nobody else should write
+ * meanwhile.
  *
  *   kind         is known by           and may not collide with another in
  *   user         id                    username
@@ -68,15 +69,16 @@ struct pl_record_list {
 };
 void pl_record_list_fini(struct pl_record_list *list);
 
-/* At most limit records of a kind, behind the last one of the page before (NULL: from the
+/* At most limit records of a kind, after the last one of the page before (NULL: from the
  * start), in an order of this back end's own. Fewer than limit: there are no more. */
 enum pl_err pl_store_export(struct pl_store *s, enum pl_record_kind kind,
     const struct pl_record *after, size_t limit,
     struct pl_record_list *out) PL_MUST_CHECK;
-/* Store what is missing of count records of one kind, and say of each what became of it. */
+/* Store those of count records of one kind that are missing, and say of each what became
+ * of it. */
 enum pl_err pl_store_import(
     struct pl_store *s, struct pl_record *records, size_t count) PL_MUST_CHECK;
-/* Is there already, in old, what new brings? Compares what both back ends keep. */
+/* Does old have all that new has? Compares what both back ends keep. */
 bool pl_record_is_same(const struct pl_record *old, const struct pl_record *fresh);
 
 #endif
