@@ -3,7 +3,7 @@
 
 #define FILE_NAME "parley.db"
 
-/* A file, without the tables and the log that a session sees to. */
+/* A database file, opened without what a session adds (tables, write-ahead log). */
 struct file {
 	struct pl_sqlite s;
 	char *path;
@@ -36,7 +36,7 @@ file_close(struct file *f)
 	pl_mem_free(f->path);
 }
 
-/* A number that a statement gives. */
+/* The number that a statement gives. */
 static enum pl_err
 ask(sqlite3 *db, const char *sql, int64_t *out)
 {
@@ -52,8 +52,8 @@ ask(sqlite3 *db, const char *sql, int64_t *out)
 
 /* ---- the copy ---- */
 
-/* In one step, so that it is of one moment: with a write-ahead log who reads stops nobody, and
- * of copies in several steps each commit of another's starts one anew. */
+/* In one step, so that it is of one moment: with a write-ahead log a reader stops nobody,
+ * and a copy in several steps begins anew with each commit of another process. */
 static enum pl_err
 copy(sqlite3 *from, sqlite3 *to)
 {
@@ -126,7 +126,7 @@ pl_sqlite_backup(const struct pl_store_config *config, const char *folder,
 		err = file_open(&to, folder, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
 	if (err == PL_OK)
 		err = copy(from.s.db, to.s.db);
-	/* One file, that can be read where nothing can be written. */
+	/* Make it one file, which can be read where nothing can be written. */
 	if (err == PL_OK)
 		err = pl_sqlite_exec(&to.s, "PRAGMA journal_mode = DELETE");
 	if (err == PL_OK)
@@ -149,7 +149,7 @@ is_empty(const struct pl_backup_list *parts)
 	return true;
 }
 
-/* Is it a store, of a version that to, which was just made, knows? */
+/* Is it a store, of a version that the new store `to` knows? */
 static enum pl_err
 check_version(sqlite3 *from, sqlite3 *to, struct pl_buf *why)
 {
@@ -180,7 +180,7 @@ check_empty(struct pl_sqlite *to, struct pl_buf *why)
 	return err;
 }
 
-/* One transaction: where it is broken off the store is as empty as before. */
+/* One transaction: if it is broken off, the store is as empty as before. */
 static enum pl_err
 fill(struct pl_sqlite *to, const char *folder, struct pl_backup_list *parts,
     struct pl_buf *why)

@@ -3,7 +3,8 @@
 static const char find[] =
     "SELECT " PL_SQLITE_MESSAGE_COLUMNS " FROM idem_keys AS k CROSS JOIN messages AS m "
     "ON m.id = k.message WHERE k.sender = ? AND k.idem_key = ? AND k.created > ?";
-/* The unique (sender, idem_key) may still hold the same key from before its 24 h ended. */
+/* The same key may still be there from more than 24 h ago, in the way of the unique
+ * (sender, idem_key). */
 static const char keep[] = "INSERT OR REPLACE INTO idem_keys "
 			   "(sender, idem_key, message, created) VALUES (?, ?, ?, ?)";
 static const char purge[] =

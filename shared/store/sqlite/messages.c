@@ -4,9 +4,9 @@
 #define SELECT_MESSAGE "SELECT " PL_SQLITE_MESSAGE_COLUMNS " FROM messages AS m "
 
 /*
- * A page merges the two directions of a conversation, each read in order from its own range of
- * the index messages_pair; both stop where the page is full. One who writes to himself has only
- * one direction: sender <> receiver empties the second.
+ * A page merges the two directions of a conversation, each read in order from its own
+ * range of the index messages_pair; both stop when the page is full. Messages to oneself
+ * have only one direction: sender <> receiver empties the second.
  */
 #define SELECT_BOTH_WAYS(compare, way)                                                   \
 	SELECT_MESSAGE                                                                   \
@@ -86,7 +86,7 @@ reverse(struct pl_message_list *list)
 	}
 }
 
-/* Ahead of, and behind, every message that can be. */
+/* Before, and after, every message that can be. */
 static const struct pl_message_pos before_all = {.created_unix_ms = INT64_MIN};
 static const struct pl_message_pos after_all = {.created_unix_ms = INT64_MAX};
 
@@ -195,10 +195,10 @@ read_newest(struct pl_sqlite *s)
 }
 
 /*
- * The place of the next message: behind every one that is there. We hold the write lock, so
- * that the order of places is the order of commits, whatever the other processes' ids look like
- * and wherever the wall clock steps: time goes on from the newest message then, a millisecond
- * further where the id alone would not put it last.
+ * The place of the next message: after every one that is there. We hold the write lock,
+ * so that the order of places is the order of commits, whatever ids other processes draw
+ * and however the wall clock steps: if it went back, time goes on from the newest
+ * message, a millisecond later if the id alone would not put the new one last.
  */
 static enum pl_err
 next_pos(struct pl_sqlite *s, struct pl_message_pos *out)
@@ -276,7 +276,7 @@ store_new(struct pl_sqlite *s, struct pl_write_send *send)
 	enum pl_err err = pl_sqlite_message_insert(s, m);
 
 	if (err ==
-	    PL_E_CONFLICT) /* an id that is taken: the disk lies, or the generator */
+	    PL_E_CONFLICT) /* the id is taken: a fault of the disk, or of the generator */
 		err = PL_E_IO;
 	if (err == PL_OK && send->idem_key.len > 0)
 		err = pl_sqlite_idem_keep(s, send->idem_key, m);

@@ -22,8 +22,9 @@ file_met_no_room(sqlite3_file *file)
 	return is_no_room(error);
 }
 
-/* A full disk is SQLITE_FULL, but a quota or a limit of the file's size is an I/O error. Of one
- * inside a COMMIT, sqlite3_system_errno() knows nothing: the files do. */
+/* A full disk is SQLITE_FULL, but a quota or a limit of the file's size is an I/O error.
+ * If it came inside a COMMIT, sqlite3_system_errno() does not know of it, so the files
+ * are asked. */
 static bool
 disk_is_full(struct pl_sqlite *s)
 {
@@ -71,7 +72,7 @@ pl_sqlite_err(struct pl_sqlite *s, int rc, const char *what)
 	return err;
 }
 
-/* The session's statement of this text; prepared where it is the first run. */
+/* The session's statement of this text; prepared at its first run. */
 static int
 find_statement(struct pl_sqlite *s, const char *sql, sqlite3_stmt **out)
 {

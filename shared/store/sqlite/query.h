@@ -9,9 +9,10 @@
  *           name = pl_query_get_string(&q, 0);
  *   err = pl_query_end(&q);
  *
- * Values are bound in the order of the question marks and never become SQL. The first failure
- * stays: calls after it do nothing, and the end tells. A statement is prepared once a session,
- * known by the address of its text.  Only store/ uses it.  Threads: the session's.
+ * Values are bound in the order of the question marks and never become SQL. The first
+ * failure stays: calls after it do nothing, and pl_query_end() returns it. A statement is
+ * prepared once a session, known by the address of its text.  Only store/ uses it.
+ * Threads: the session's.
  */
 #ifndef PL_STORE_SQLITE_QUERY_H
 #define PL_STORE_SQLITE_QUERY_H
@@ -22,7 +23,7 @@
 
 struct pl_query {
 	struct pl_sqlite *session;
-	sqlite3_stmt *stmt; /* NULL where it could not be prepared */
+	sqlite3_stmt *stmt; /* NULL if it could not be prepared */
 	int rc;             /* the first failure, or what the last step said */
 	int bound;
 };
@@ -63,14 +64,14 @@ pl_query_get_oid(struct pl_query *q, int column, struct pl_oid *out)
 {
 	pl_query_get_blob(q, column, out->bytes, PL_OID_LEN);
 }
-/* None where the column does not hold one. */
+/* No trace if the column does not hold one. */
 static inline void
 pl_query_get_trace(struct pl_query *q, int column, struct pl_trace *out)
 {
 	*out = (struct pl_trace){0};
 	(void)!pl_trace_parse(pl_query_get_text(q, column), out);
 }
-/* A row holds what the schema cannot hold: the query fails. */
+/* Fail the query: a row holds what the schema does not allow. */
 void pl_query_spoil(struct pl_query *q);
 
 /* ---- the end: the statement is free for its next run ---- */

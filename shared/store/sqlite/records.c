@@ -6,7 +6,7 @@
 #define SELECT_JOB        "SELECT message, deadline, attempt, trace FROM reply_jobs "
 #define SELECT_REVOCATION "SELECT token_id, user, expires, created FROM revocations "
 
-/* What has had its time is no record any more. */
+/* An expired record counts as none. */
 static const char idem_page[] =
     SELECT_IDEM "WHERE created > ?1 AND (sender, idem_key) > (?2, ?3) "
 		"ORDER BY sender, idem_key LIMIT ?4";
@@ -18,7 +18,7 @@ static const char idem_find[] = SELECT_IDEM "WHERE sender = ? AND idem_key = ?";
 static const char job_find[] = SELECT_JOB "WHERE message = ?";
 static const char revocation_find[] = SELECT_REVOCATION "WHERE token_id = ?";
 
-/* A key that has had its time makes room. */
+/* An expired key makes room. */
 static const char idem_put[] =
     "INSERT INTO idem_keys (sender, message, idem_key, created) SELECT ?1, ?2, ?3, ?4 "
     "WHERE EXISTS (SELECT 1 FROM messages WHERE id = ?2) "
@@ -95,7 +95,7 @@ read_rows(struct pl_query *q, enum pl_record_kind kind, struct pl_record_list *o
 
 /* ---- out ---- */
 
-/* The empty key is ahead of all. */
+/* The empty key comes before all. */
 static void
 bind_after(struct pl_query *q, enum pl_record_kind kind, const struct pl_record *after)
 {
@@ -220,7 +220,7 @@ find(struct pl_sqlite *s, const struct pl_record *r, struct pl_record_list *out)
 	return read_rows(&q, r->kind, out);
 }
 
-/* Is what stands in the place of r the same? */
+/* Is the record in the place of r equal to it? */
 static enum pl_err
 compare(struct pl_sqlite *s, struct pl_record *r)
 {

@@ -2,9 +2,9 @@
 #include "store/sqlite/query.h"
 
 /*
- * A job is a row of its own beside its message, not a column in it, so that a claim does not
- * write a long message anew. It waits, is leased, or is gone. Those who are leased are few (as
- * many as the model answers at once), so the walk over them to the first free one is short.
+ * A job is a row of its own beside its message, not a column in it, so that a claim does
+ * not write a long message anew. It waits, is leased, or is gone. Few are leased (as many
+ * as the model answers at once), so the walk over them to the first free one is short.
  */
 #define SELECT_JOB                                                                       \
 	"SELECT j.deadline, j.attempt, j.trace, " PL_SQLITE_MESSAGE_COLUMNS              \
@@ -117,7 +117,8 @@ end_job(struct pl_sqlite *s, const struct pl_oid *message)
 	return pl_query_run(&q, NULL);
 }
 
-/* The row stands for the reply alone: it never carries a job of its own, whoever is BUSY. */
+/* The row is the reply alone: it never gets a job of its own, even if its receiver is
+ * BUSY. */
 static enum pl_err
 insert_reply(
     struct pl_sqlite *s, struct pl_write_reply *reply, const struct pl_message *to)

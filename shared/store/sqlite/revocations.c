@@ -12,7 +12,7 @@ static const char purge[] =
     "DELETE FROM revocations WHERE token_id IN (SELECT token_id FROM revocations "
     "WHERE expires <= ? ORDER BY expires LIMIT ?)";
 
-/* What expired before this is of no use: no token of then is accepted any more. */
+/* What expired before this is of no use: no token of that time is accepted any more. */
 static int64_t
 oldest_use_s(int64_t now_unix_ms)
 {
@@ -47,8 +47,8 @@ pl_sqlite_revocations_since(
 	return err;
 }
 
-/* Who asks "since the last one I know" misses none, also where the wall clock stepped back:
- * times never fall, in the order of commits. */
+/* A process that asks for all since the last one it knows misses none, even if the wall
+ * clock stepped back: in the order of commits, times never fall. */
 static enum pl_err
 next_created(struct pl_sqlite *s, int64_t *out)
 {

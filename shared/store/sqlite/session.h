@@ -1,11 +1,11 @@
 /*
  * session: one connection to parley.db, and the nouns that live in it.
  *
- *   store_sqlite.c        open, batches       sqlite_schema.c       tables and indexes
- *   sqlite_users.c        users               sqlite_messages.c     messages, their order
- *   sqlite_replies.c      reply jobs          sqlite_idem.c         Idempotency-Keys
- *   sqlite_revocations.c  refused tokens      sqlite_query.c        statements
- *   sqlite_records.c      copying it all      sqlite_backup.c       backup and restore
+ *   store_sqlite.c   open, batches       schema.c    tables and indexes
+ *   users.c          users               messages.c  messages, their order
+ *   replies.c        reply jobs          idem.c      Idempotency-Keys
+ *   revocations.c    refused tokens      query.c     statements
+ *   records.c        copying it all      backup.c    backup and restore
  *
  * Several processes share the file: WAL lets all read while one writes. Every write runs inside
  * a batch, under the database's one write lock; a write that refuses has changed nothing, so
@@ -20,8 +20,8 @@
 #include "store/store_backend.h"
 
 #define PL_SQLITE_STATEMENTS_MAX 48
-/* How long a call waits for another process's lock: less than the 3 s in which a send is
- * answered, whatever the store does. */
+/* How long a call waits for another process's lock: less than the 3 s within which a send
+ * is always answered. */
 #define PL_SQLITE_BUSY_MS 2000
 _Static_assert(2 * PL_SQLITE_BUSY_MS < PL_STORE_WAIT_MS,
     "who waits in line behind one slow call is still carried out");
@@ -36,7 +36,7 @@ struct pl_sqlite {
 	} statements[PL_SQLITE_STATEMENTS_MAX];
 	size_t statement_count;
 	int64_t purge_mono_ms; /* when the next purge is due */
-	/* Of the batch that runs: its time, and the newest message once it was asked for. */
+	/* The time of the batch that runs, and the newest message once it was read. */
 	int64_t now_unix_ms;
 	struct pl_message_pos newest;
 	bool newest_is_known;
@@ -49,7 +49,7 @@ pl_sqlite_of(struct pl_store *s)
 }
 
 enum pl_err pl_sqlite_exec(struct pl_sqlite *s, const char *sql) PL_MUST_CHECK;
-/* An empty file that only its owner reads, where there is none yet. */
+/* Make an empty file that only its owner can read, if there is none yet. */
 enum pl_err pl_sqlite_make_file(const char *path) PL_MUST_CHECK;
 /* Make or upgrade the tables; any number of processes may do so at once. */
 enum pl_err pl_sqlite_schema(struct pl_sqlite *s) PL_MUST_CHECK;
@@ -106,7 +106,7 @@ enum pl_err pl_sqlite_reply(struct pl_sqlite *s, struct pl_write_reply *reply);
 
 enum pl_err pl_sqlite_revoke(struct pl_sqlite *s, struct pl_revocation *revocation);
 
-/* Drop at most limit records that have had their time; *dropped counts them. */
+/* Drop at most limit expired records; *dropped counts them. */
 enum pl_err pl_sqlite_idem_purge(struct pl_sqlite *s, int limit, int *dropped);
 enum pl_err pl_sqlite_revocations_purge(struct pl_sqlite *s, int limit, int *dropped);
 
@@ -124,7 +124,7 @@ struct pl_query;
 	"m.id, m.sender, m.receiver, m.text, m.created, m.reply_kind, m.in_reply_to"
 enum { PL_SQLITE_MESSAGE_WIDTH = 7 };
 
-/* The columns from first on; *out is for the caller to fini, also where the query fails. */
+/* Read the columns from first on; the caller finis *out, also if the query fails. */
 void pl_sqlite_user_read(struct pl_query *q, int first, struct pl_user *out);
 void pl_sqlite_message_read(struct pl_query *q, int first, struct pl_message *out);
 

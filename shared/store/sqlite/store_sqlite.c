@@ -26,8 +26,9 @@ pl_sqlite_exec(struct pl_sqlite *s, const char *sql)
 
 /* ---- open ---- */
 
-/* Wait a little at a time, and not in step with the others who wait: with SQLite's own steps of
- * up to 100 ms a process would wait much longer than the batch that it waits for takes. */
+/* Wait a little at a time, and not in step with other waiting processes: with SQLite's
+ * own steps of up to 100 ms a process would wait much longer than the batch before it
+ * takes. */
 static int
 on_busy(void *arg, int calls_before)
 {
@@ -55,7 +56,7 @@ err_of_errno(const char *what, const char *path)
 	return err;
 }
 
-/* path and the folders above it, where they are missing. */
+/* Make path and the folders above it, if they are missing. */
 static enum pl_err
 make_folder(const char *path)
 {
@@ -76,8 +77,9 @@ make_folder(const char *path)
 	return err;
 }
 
-/* One process at a time makes the file, switches it to WAL (which no busy handler waits for)
- * and upgrades the tables. The lock is on the folder and ends with the descriptor. */
+/* One process at a time makes the file, switches it to WAL (for which no busy handler
+ * waits) and upgrades the tables. The lock is on the folder and ends with the
+ * descriptor. */
 static enum pl_err
 lock_folder(const char *path, int *out)
 {
@@ -101,8 +103,9 @@ lock_folder(const char *path, int *out)
 	return PL_OK;
 }
 
-/* SQLite would make the file readable for others; its -wal and -shm take after it. A file that
- * is there is left alone: closing it here would drop this process's locks on it. */
+/* SQLite would make the file readable for others, and its -wal and -shm get the same
+ * mode. A file that is there is left alone: closing it here would drop this process's
+ * locks on it. */
 enum pl_err
 pl_sqlite_make_file(const char *path)
 {
@@ -223,7 +226,7 @@ write_one(struct pl_sqlite *s, struct pl_write *w)
 	return PL_E_INVALID;
 }
 
-/* Refused, with nothing changed: its neighbours go on. */
+/* The write was refused and changed nothing: its neighbours go on. */
 static bool
 is_refusal(enum pl_err err)
 {
@@ -241,7 +244,7 @@ write_all(struct pl_sqlite *s, struct pl_write *const *writes, size_t count)
 	return PL_OK;
 }
 
-/* A few of the records that have had their time, now and then; more at once where many wait. */
+/* Drop a few expired records, now and then; more at once if there are many. */
 static enum pl_err
 purge(struct pl_sqlite *s)
 {
@@ -288,7 +291,7 @@ commit_batch(struct pl_sqlite *s, struct pl_write *const *writes, size_t count)
 	return err;
 }
 
-/* A batch is one transaction: where it fails, nothing of it was stored. */
+/* A batch is one transaction: if it fails, nothing of it was stored. */
 static void
 write_batch(struct pl_store *store, struct pl_write *const *writes, size_t count)
 {
