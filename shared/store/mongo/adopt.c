@@ -24,7 +24,7 @@ add_kinds(struct pl_adopt_tally *tally, const struct pl_strange *s, bool is_mend
 			tally->by_kind[s->faults[i].field][s->faults[i].fault]++;
 }
 
-/* All that is wrong with it; what can be mended only where it is asked for. */
+/* Report all that is wrong with it; what can be mended only if that is asked for. */
 static void
 name_document(const struct pl_adopt_calls *calls, const struct pl_strange *s,
     const bson_t *doc, bool with_mendable)
@@ -52,14 +52,15 @@ static void
 leave(struct adopt *a, const struct pl_strange *s, const bson_t *doc)
 {
 	if (!a->is_dry)
-		return; /* the look behind says it */
+		return; /* the look at the end reports it */
 	add_kinds(&a->report->left[s->of], s, false);
 	name_document(a->calls, s, doc, false);
 }
 
 /* ---- other fields ---- */
 
-/* Update doc's fields in set to their new values, where they have the old ones. */
+/* Update the fields of doc that are in set to their new values, if they still have the
+ * old ones. */
 static void
 put_update(
     const struct pl_strange *s, const bson_t *doc, bson_t *selector, bson_t *update)
@@ -82,8 +83,8 @@ drop_bulk(struct adopt *a)
 	a->in_bulk = (struct pl_adopt_tally){0};
 }
 
-/* What others changed since we looked does not match, and a name may have been taken: the look
- * behind says it. */
+/* What others changed since we looked does not match, and a name may have been taken: the
+ * look at the end reports that. */
 static enum pl_err
 flush(struct adopt *a, enum pl_adopt_of of)
 {
@@ -191,7 +192,7 @@ leave_equal(struct adopt *a, const bson_t *doc)
 	leave(a, &s, doc);
 }
 
-/* In the order of their names: of each only the one before has to be known. */
+/* In the order of their names: only the name before has to be remembered. */
 static enum pl_err
 compare_names(struct adopt *a, mongoc_cursor_t *cursor)
 {
@@ -222,7 +223,8 @@ compare_names(struct adopt *a, mongoc_cursor_t *cursor)
 						   : PL_OK;
 }
 
-/* Where an index keeps them apart there are none; else all are read, sorted by the server. */
+/* If an index keeps usernames unique there are none; else all are read, sorted by the
+ * server. */
 static enum pl_err
 name_equal(struct adopt *a)
 {
@@ -252,7 +254,7 @@ name_equal(struct adopt *a)
 
 /* ---- all of them ---- */
 
-/* Each that may be strange; one cursor, whatever the types of its keys. */
+/* Each document that may be strange; one cursor, whatever the types of its keys. */
 static enum pl_err
 walk(struct pl_mongo *s, mongoc_collection_t *in, enum pl_adopt_of of,
     enum pl_err (*each)(void *arg, enum pl_adopt_of of, const bson_t *doc), void *arg)
@@ -299,7 +301,8 @@ pass_once(struct adopt *a)
 	return err;
 }
 
-/* From its start again where the server was away: what was done then is not found again. */
+/* From the start again if the server was away: what was done before is not found
+ * again. */
 static enum pl_err
 pass(struct adopt *a, bool is_dry, struct pl_adopt_report *report)
 {
@@ -341,7 +344,7 @@ close_session(struct pl_mongo *s)
 	mongoc_client_destroy(s->client);
 }
 
-/* What is left is said by a look at it all behind the changes. */
+/* A look at everything after the changes says what is left. */
 enum pl_err
 pl_mongo_adopt(const struct pl_store_config *config, bool is_dry,
     const struct pl_adopt_calls *calls, struct pl_adopt_report *out)
@@ -390,7 +393,8 @@ on_stranger(void *arg, enum pl_adopt_of of, const bson_t *doc)
 	return PL_OK;
 }
 
-/* Users whom a run that was broken off left there; their own collection may lack them. */
+/* Users whom a run that was broken off left in parley_adopt; they may be missing in their
+ * own collection. */
 static enum pl_err
 name_half_way(struct pl_mongo *s, struct naming *n)
 {

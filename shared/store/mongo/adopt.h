@@ -22,20 +22,20 @@ struct adopt {
 	bool is_dry;
 	const struct pl_adopt_calls *calls;
 	struct pl_adopt_report *report;
-	/* updates that wait for each other's company */
+	/* updates that are sent together */
 	mongoc_bulk_operation_t *bulk;
 	struct pl_adopt_tally in_bulk;
 };
 
 mongoc_collection_t *pl_adopt_home(struct adopt *a, enum pl_adopt_of of);
-/* Whether others have doc's new id or username: then it is not mendable any more. */
+/* Do others have doc's new id or username? Then it is no longer mendable. */
 enum pl_err pl_adopt_check_free(
     struct adopt *a, struct pl_strange *s, const bson_t *doc) PL_MUST_CHECK;
-/* Under its new _id, with all else mended. Not *is_done: it has changed since it was read, or the
- * place was taken meanwhile; it is as it was. */
+/* Store doc under its new _id, with all else mended. Not *is_done: it has changed since
+ * it was read, or the new _id was taken meanwhile; doc is as it was. */
 enum pl_err pl_adopt_move(struct adopt *a, const struct pl_strange *s, const bson_t *doc,
     bool *is_done) PL_MUST_CHECK;
-/* What an earlier run left in parley_adopt. */
+/* Finish what an earlier run left in parley_adopt. */
 enum pl_err pl_adopt_finish_half_way(struct adopt *a) PL_MUST_CHECK;
 enum pl_err pl_adopt_count_half_way(struct adopt *a, int64_t *out) PL_MUST_CHECK;
 

@@ -46,7 +46,8 @@ delete_seen(struct adopt *a, mongoc_collection_t *from, const bson_t *doc, bool 
 	return err;
 }
 
-/* What the filter finds first, for the caller to destroy; NULL: nothing. The filter is taken. */
+/* The first document that the filter finds, which the caller destroys; NULL: none. Takes
+ * the filter. */
 static enum pl_err
 find_first(struct adopt *a, mongoc_collection_t *in, bson_t *filter, bson_t **found)
 {
@@ -81,8 +82,8 @@ find_by_id(
 
 /* ---- is it free? ---- */
 
-/* {username: {$in: [number, string]}, _id: {$ne: its own}}: two users of the numbers 7 and 7.0
- * would have the same string, and neither is the one to have it. */
+/* {username: {$in: [number, string]}, _id: {$ne: its own}}: two users with the numbers 7
+ * and 7.0 would get the same string, so neither gets it. */
 static enum pl_err
 check_name(struct adopt *a, struct pl_strange *s, const bson_t *doc)
 {
@@ -112,7 +113,8 @@ check_name(struct adopt *a, struct pl_strange *s, const bson_t *doc)
 	return err;
 }
 
-/* What has the new _id already may be this very document, of a run that was broken off. */
+/* The document that has the new _id already may be this very one, from a run that was
+ * broken off. */
 static enum pl_err
 check_id(struct adopt *a, struct pl_strange *s, const bson_t *doc)
 {
@@ -159,8 +161,8 @@ is_same_there(struct adopt *a, const bson_t *doc)
 	return err;
 }
 
-/* A message: the new one, then the old one goes. Where that has changed since it was read, the
- * new one goes. */
+/* A message: the new one is stored, then the old one goes. If the old one has changed
+ * since it was read, the new one goes instead. */
 static enum pl_err
 move_message(struct adopt *a, const bson_t *doc, bson_t *fresh, bool *is_done)
 {
@@ -190,7 +192,7 @@ forget_half_way(struct adopt *a, const bson_t *entry)
 	return err;
 }
 
-/* {_id, old, fresh}, for the caller to destroy. */
+/* {_id, old, fresh}, which the caller destroys. */
 static bson_t *
 entry_of(const bson_t *doc, const bson_t *fresh)
 {
@@ -204,8 +206,8 @@ entry_of(const bson_t *doc, const bson_t *fresh)
 	return entry;
 }
 
-/* The old form is gone: the new one takes its place, or, where that is taken, the old one its
- * own again. */
+/* The old form is gone: the new one takes its place, or, if that is taken, the old one
+ * comes back. */
 static enum pl_err
 arrive(struct adopt *a, bson_t *old, bson_t *fresh, const bson_t *entry, bool *is_done)
 {
@@ -217,7 +219,7 @@ arrive(struct adopt *a, bson_t *old, bson_t *fresh, const bson_t *entry, bool *i
 	return err == PL_OK ? forget_half_way(a, entry) : err;
 }
 
-/* A user, whose username an index may let be there once only. */
+/* A user: an index may allow the username only once. */
 static enum pl_err
 move_user(struct adopt *a, bson_t *doc, bson_t *fresh, bool *is_done)
 {
@@ -280,7 +282,7 @@ is_in_users(struct adopt *a, const bson_t *doc, bool *is)
 	return err;
 }
 
-/* Either form is there: the other has nothing to do. Neither: the new one comes. */
+/* If either form is there, nothing is to do. If neither is, the new one comes. */
 static enum pl_err
 finish_entry(struct adopt *a, const bson_t *entry)
 {

@@ -6,11 +6,12 @@
 #include "store/mongo/query.h"
 
 #define BATCH_DOCUMENTS 500
-#define NAME_MAX_LEN    200 /* of a collection, which is to be a file's */
+#define NAME_MAX_LEN    200 /* of a collection's name, which becomes a file's */
 
 /* ---- one collection ---- */
 
-/* Messages by an index that others have, too: what is written meanwhile is behind. */
+/* Messages by an index that any such database has: what is written meanwhile comes later
+ * in it. */
 static void
 put_order(bson_t *opts, const char *collection)
 {
@@ -27,7 +28,7 @@ put_order(bson_t *opts, const char *collection)
 		bson_append_document_end(opts, &part);
 	}
 	pl_mongo_put_int(opts, "batchSize", BATCH_DOCUMENTS);
-	/* What a failover might take back is not in. */
+	/* Leaves out what a failover might take back. */
 	mongoc_read_concern_set_level(rc, MONGOC_READ_CONCERN_LEVEL_MAJORITY);
 	(void)mongoc_read_concern_append(rc, opts);
 	mongoc_read_concern_destroy(rc);
@@ -39,7 +40,7 @@ err_of_file(void)
 	return errno == ENOSPC || errno == EDQUOT ? PL_E_FULL : PL_E_IO;
 }
 
-/* One cursor, and no pages: it passes every document, whatever the types of its keys. */
+/* One cursor, and no pages: it gives every document, whatever the types of its keys. */
 static enum pl_err
 write_documents(struct pl_mongo *s, mongoc_collection_t *from, FILE *file, int64_t *count)
 {
@@ -81,7 +82,7 @@ write_file(
 	return err;
 }
 
-/* From its start again where the server was away. */
+/* From the start again if the server was away. */
 static enum pl_err
 back_up(struct pl_mongo *s, const char *folder, struct pl_backup_part *part)
 {

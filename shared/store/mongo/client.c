@@ -7,7 +7,7 @@
 
 /* ---- the driver ---- */
 
-/* What matters to us comes back as an error. The driver's own view of it may repeat the URI,
+/* What matters to us comes back as an error. The driver's own log may repeat the URI,
  * with its password. */
 static void
 ignore_driver_log(
@@ -28,7 +28,7 @@ start_driver(void)
 
 /* ---- the URI ---- */
 
-/* At most most_ms, and that where the URI says nothing. */
+/* At most most_ms, which is also what holds if the URI says nothing. */
 static void
 limit_time(mongoc_uri_t *uri, const char *option, int32_t most_ms)
 {
@@ -46,12 +46,13 @@ set_deadlines(mongoc_uri_t *uri, int32_t answer_ms)
 	limit_time(uri, MONGOC_URI_SOCKETTIMEOUTMS, answer_ms);
 	/* One look at all servers, rather than looks until the time is over. */
 	(void)mongoc_uri_set_option_as_bool(uri, MONGOC_URI_SERVERSELECTIONTRYONCE, true);
-	/* Or a call would first ask an idle connection for a sign of life, and double its time;
-	 * that the other end hung up is seen without. */
+	/* Else a call would first ask an idle connection for a sign of life, and double
+	 * its time. That the other end hung up is seen anyway. */
 	(void)mongoc_uri_set_option_as_int32(
 	    uri, MONGOC_URI_SOCKETCHECKINTERVALMS, A_DAY_MS);
-	/* The driver's second try would double the time as well. A caller's own is safe: by the
-	 * Idempotency-Key of a message, the one reply to it, the username, the token. */
+	/* The driver's second try would double the time as well. A second try of the
+	 * caller is safe: by the Idempotency-Key of a message, the one reply to it, the
+	 * username, the token. */
 	(void)mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYREADS, false);
 	(void)mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYWRITES, false);
 	if (mongoc_uri_get_appname(uri) == NULL)
@@ -68,7 +69,8 @@ pl_mongo_database(const mongoc_client_t *client)
 
 /* ---- the client ---- */
 
-/* What was acknowledged is in the journals of a majority; what is read is the primary's. */
+/* Writes are acknowledged when they are in the journals of a majority; reads go to the
+ * primary. */
 static void
 set_safety(mongoc_client_t *client, int32_t answer_ms)
 {

@@ -2,7 +2,7 @@
 #include "base/utf8.h"
 #include "store/mongo/documents.h"
 
-/* What stands for text that is none. */
+/* What stands for bytes that are not UTF-8. */
 #define REPLACEMENT "\xef\xbf\xbd"
 
 /* ---- values ---- */
@@ -113,7 +113,8 @@ pl_mongo_get_int(const bson_t *doc, const char *key, int64_t *out)
 	return true;
 }
 
-/* As a C string, which ends at a NUL; what is absent is fallback's copy (NULL: NULL). */
+/* As a C string, which ends at a NUL. If it is absent, a copy of fallback (NULL:
+ * NULL). */
 static char *
 dup_text(const bson_t *doc, const char *key, const char *fallback)
 {
@@ -194,7 +195,7 @@ pl_mongo_user_write(bson_t *doc, const struct pl_user *user)
 
 /* ---- messages ---- */
 
-/* Only as a whole: without both fields it is a message like any other. */
+/* Only as a whole: without both fields it is an ordinary message. */
 static void
 read_auto_reply(const bson_t *doc, struct pl_message *m)
 {

@@ -10,9 +10,9 @@
  *                 [, replyJob: {deadline, leaseUntil, attempt [, trace]}]   until it is done}
  *   revocations  {_id: <token id>, userId, createdAt, expiresAt}
  *
- * Reading takes what any program may have stored: fields of no use are passed over, those that
- * can be done without get a default, and a document without the others is refused.
- * Every value is written by its type; a client's text is never a key or an operator.
+ * Reading takes what any program may have stored: unknown fields are passed over, missing
+ * optional ones get a default, and a document without a required one is refused. Every
+ * value is written by its type; a client's text is never a key or an operator.
  * Threads: any.
  */
 #ifndef PL_STORE_MONGO_DOCUMENTS_H
@@ -50,17 +50,17 @@ void pl_mongo_put_oid(bson_t *doc, const char *key, const struct pl_oid *oid);
 void pl_mongo_put_str(bson_t *doc, const char *key, struct pl_str text);
 void pl_mongo_put_time(bson_t *doc, const char *key, int64_t unix_ms);
 void pl_mongo_put_int(bson_t *doc, const char *key, int32_t value);
-/* {key: {op: time}}; op: "$lte" and its like. */
+/* {key: {op: time}}; op: "$lte" and the like. */
 void pl_mongo_put_bound(bson_t *doc, const char *key, const char *op, int64_t unix_ms);
 /* {key: {$in: ids}} */
 void pl_mongo_put_in(
     bson_t *doc, const char *key, const struct pl_oid *ids, size_t count);
-/* Types other than the one that is asked for count as absent: false. */
+/* False if the field is absent or of another type. */
 bool pl_mongo_get_oid(const bson_t *doc, const char *key, struct pl_oid *out);
 /* Borrowed from doc; U+FFFD in place of bytes that are not UTF-8. */
 bool pl_mongo_get_str(const bson_t *doc, const char *key, struct pl_str *out);
 bool pl_mongo_get_time(const bson_t *doc, const char *key, int64_t *out);
-/* key: by dots into subdocuments. */
+/* key may lead into subdocuments, by dots. */
 bool pl_mongo_get_int(const bson_t *doc, const char *key, int64_t *out);
 
 /* An ObjectId begins with the time of its making. */
@@ -71,7 +71,7 @@ int64_t pl_mongo_time_of(const struct pl_oid *id);
 /* False, and nothing to fini: it has no _id or no username of the right type. */
 bool pl_mongo_user_read(const bson_t *doc, struct pl_user *out);
 void pl_mongo_user_write(bson_t *doc, const struct pl_user *user);
-/* AVAILABLE where there is none, or one that we do not know. */
+/* AVAILABLE if there is no status, or one that we do not know. */
 enum pl_status pl_mongo_user_status_read(const bson_t *doc);
 
 /* False, and nothing to fini: an id, the text or createdAt is missing or of another type. */
@@ -81,7 +81,7 @@ void pl_mongo_message_write(bson_t *doc, const struct pl_message *m);
 /* attempt: claims until now. No lease is in force. */
 void pl_mongo_job_write(
     bson_t *doc, int64_t deadline_unix_ms, int32_t attempt, const struct pl_trace *trace);
-/* False where it has no job. */
+/* False if it has no job. */
 bool pl_mongo_job_read(const bson_t *doc, int64_t *deadline_unix_ms, int64_t *attempt,
     struct pl_trace *trace);
 

@@ -81,7 +81,7 @@ put_names(bson_t *filter, const struct pl_idem_keys *keys)
 	bson_append_document_end(filter, &in);
 }
 
-/* Take the keys off the messages with these ids, where they have had their time. */
+/* Take the keys off those of the messages with these ids whose keys have expired. */
 static enum pl_err
 forget(struct pl_mongo *s, const struct pl_oid *ids, size_t count)
 {
@@ -100,7 +100,7 @@ forget(struct pl_mongo *s, const struct pl_oid *ids, size_t count)
 	return err;
 }
 
-/* What a found document holds goes to its key. False: its time is over. */
+/* Copy what a found document holds to its key. False: it has expired. */
 static bool
 note_found(struct pl_idem_keys *keys, const bson_t *doc, int64_t now_unix_ms)
 {
@@ -155,7 +155,7 @@ pl_idem_key_write(bson_t *doc, const struct pl_idem_key *key, int64_t until_unix
 	pl_mongo_put_time(doc, PL_MONGO_F_IDEM_UNTIL, until_unix_ms);
 }
 
-/* ---- what has had its time ---- */
+/* ---- expired keys ---- */
 
 enum pl_err
 pl_mongo_idem_purge(struct pl_mongo *s, size_t limit, size_t *dropped)

@@ -23,10 +23,10 @@ struct pl_idem_keys {
 
 void pl_idem_keys_init(struct pl_idem_keys *keys);
 void pl_idem_keys_fini(struct pl_idem_keys *keys);
-/* The key of a send, made where it is missing; NULL: it has none. */
+/* The key of a send, made if it is missing; NULL: the send has none. */
 struct pl_idem_key *pl_idem_key_of(
     struct pl_idem_keys *keys, const struct pl_write_send *send);
-/* Read what a majority has under all keys; what had its time is taken from its message. */
+/* Read what a majority has under all keys; expired keys are taken from their messages. */
 enum pl_err pl_idem_keys_read(
     struct pl_idem_keys *keys, struct pl_mongo *s) PL_MUST_CHECK;
 void pl_idem_key_write(bson_t *doc, const struct pl_idem_key *key, int64_t until_unix_ms);

@@ -41,7 +41,7 @@ pl_indexes_fini(struct pl_indexes *list)
 
 /* ---- parts ---- */
 
-/* A subdocument, as long as doc lives. */
+/* A subdocument, borrowed from doc. */
 static bool
 get_part(const bson_t *doc, const char *key, bson_t *out)
 {
@@ -112,7 +112,7 @@ pl_index_has_collation(const bson_t *index, const bson_t *collation)
 	return collation != NULL && bson_equal(&own, collation);
 }
 
-/* ---- which usernames it holds ---- */
+/* ---- which usernames an index holds ---- */
 
 static bool filter_has_all_names(bson_iter_t *filter);
 
@@ -165,7 +165,7 @@ all_have_all_names(bson_iter_t *list)
 	return true;
 }
 
-/* Every condition of the filter is true of every string. */
+/* Is every condition of the filter true of every string? */
 static bool
 filter_has_all_names(bson_iter_t *filter)
 {
@@ -188,7 +188,7 @@ filter_has_all_names(bson_iter_t *filter)
 	return true;
 }
 
-/* {field: 1} or {field: -1}; NULL where it is something else. */
+/* The field of {field: 1} or {field: -1}; NULL if it is something else. */
 static const char *
 only_field(const bson_t *index)
 {

@@ -1,6 +1,6 @@
 /*
  * index_there: the indexes that a collection has already, whoever made them, and what
- * they are good for. An index is the document that listIndexes gives of it:
+ * each is good for. An index is the document that listIndexes gives of it:
  *
  *   {key: {username: 1}, name: "username_1" [, unique] [, sparse] [, partialFilterExpression]
  *    [, collation]}
@@ -17,7 +17,7 @@ struct pl_indexes {
 	size_t count;
 };
 
-/* A collection that is not there has none. *out is the caller's to fini, also on failure. */
+/* A collection that is not there has none. The caller finis *out, also on failure. */
 enum pl_err pl_indexes_read(
     struct pl_mongo *s, mongoc_collection_t *of, struct pl_indexes *out) PL_MUST_CHECK;
 void pl_indexes_fini(struct pl_indexes *list);
@@ -29,15 +29,15 @@ bool pl_index_is_over(const bson_t *index, const char *const *keys);
 bool pl_index_is_whole(const bson_t *index);
 bool pl_index_is_partial(const bson_t *index);
 /*
- * Does it refuse a second user of any username that is a string? Sparse or not; partial where
- * its filter leaves out no string that can be a username, by {$exists: true}, {$type: "string"}
- * (also in a list of types), {$gt: ""} or {$gte: ""}.
+ * Does it refuse a second user of any username that is a string? Sparse or not; also
+ * partial, if its filter leaves out no string that can be a username: by {$exists: true},
+ * {$type: "string"} (also in a list of types), {$gt: ""} or {$gte: ""}.
  */
 bool pl_index_keeps_usernames_apart(const bson_t *index);
-/* Is its collation one that a find of ours has, too (the collection's, NULL: it has none), so
- * that looking up a username can go by it? */
+/* Is its collation the one that our finds have (the collection's; NULL: none), so that
+ * looking up a username can use the index? */
 bool pl_index_has_collation(const bson_t *index, const bson_t *collation);
-/* The field that makes it refuse a second user without it; NULL: it is not of that kind. */
+/* The field without which it refuses a second user; NULL: it refuses none for that. */
 const char *pl_index_field_wanted(const bson_t *index);
 
 #endif

@@ -9,7 +9,7 @@
 #define NAMES_MAX       10 /* equal usernames in the log */
 #define NAMES_BYTES_MAX 1000
 
-/* The server's numbers besides those in mongo_query.c. */
+/* The server's error numbers besides those in query.c. */
 enum {
 	CODE_OTHER_OPTIONS = 85,
 	CODE_OTHER_KEYS = 86,
@@ -17,9 +17,9 @@ enum {
 };
 
 /*
- * Where name is NULL it is the driver's own ("senderId_1_receiverId_1"), so that an index that
- * mongoose made already is the same one. Sparse, not partial: most messages have none of these
- * fields.
+ * If name is NULL the index gets the driver's own name ("senderId_1_receiverId_1"), so
+ * that an index that mongoose made already is the same one. Sparse, not partial: most
+ * messages have none of these fields.
  */
 struct index {
 	const char *keys[5]; /* NULL ends them; all ascending */
@@ -31,10 +31,11 @@ struct index {
 };
 
 /*
- * Usernames that are strings have to be unique, no more: users of another way to log in may have
- * none. The index that mongoose makes for `unique: true` does that, or another of the
- * operator's, and is taken as it is. Where there is none the first of these that can be made is:
- *   - sparse, which a find of any program goes by;
+ * Usernames that are strings have to be unique, no more: users of another way to log in
+ * may have none. The index that mongoose makes for `unique: true` does that, or another
+ * of the operator's, and is taken as it is. If there is none, the first of these that can
+ * be made is made:
+ *   - sparse, which a find of any program uses;
  *   - of strings alone, where several users have the username null, or the same number. Finds go
  *     by it that say that they look for a string, as pl_mongo_user_by_username() does.
  * The name is our own, so that mongoose may make its own beside it (MongoDB 5.0 and later).
@@ -130,8 +131,9 @@ put_index(bson_t *list, const char *at, const struct index *index)
 	pl_buf_fini(&name);
 }
 
-/* Is one there that does the same under another name? Of those with options only our own can be;
- * and our own, by name, is asked for again, which waits until it is built. */
+/* Is an index there that does the same under another name? One with options can only be
+ * our own; and our own, by its name, is asked for again, which waits until it is
+ * built. */
 static bool
 is_there(const struct pl_indexes *there, const struct index *index)
 {
@@ -150,7 +152,7 @@ is_there(const struct pl_indexes *there, const struct index *index)
 	return is;
 }
 
-/* False: all of them are there. */
+/* False if all of them are there. */
 static bool
 put_command(bson_t *command, const char *collection, const struct index *indexes,
     const struct pl_indexes *there)
@@ -214,7 +216,7 @@ put_pipeline(bson_t *pipeline)
 	bson_append_document_end(pipeline, &stage);
 }
 
-/* "ann, bob": usernames that more than one user has; empty where the server does not say. */
+/* "ann, bob": usernames that more than one user has; empty if the server does not say. */
 static void
 find_equal_names(struct pl_mongo *s, struct pl_buf *names)
 {
@@ -237,7 +239,7 @@ find_equal_names(struct pl_mongo *s, struct pl_buf *names)
 	bson_destroy(&pipeline);
 }
 
-/* Nobody but the operator can mend these; the log's line is all that he gets. */
+/* Only the operator can mend these, and gets nothing but this line of the log. */
 static bool
 explain_names(struct pl_mongo *s)
 {
@@ -285,8 +287,8 @@ explain(struct pl_mongo *s, const char *collection, const bson_error_t *error)
 
 /* ---- making ---- */
 
-/* Does nothing where they are there; false: *error says why, or its domain is 0 and there was no
- * time. */
+/* Does nothing if they are there. False: *error says why, or its domain is 0 and there
+ * was no time. */
 static bool
 create(struct pl_mongo *s, const char *collection, const struct index *indexes,
     const struct pl_indexes *there, bson_error_t *error)
@@ -323,8 +325,8 @@ make(struct pl_mongo *s, mongoc_collection_t *of, const struct index *indexes)
 
 /* ---- usernames ---- */
 
-/* The collation that finds in users have unless they name one, for the caller to destroy; NULL:
- * it is none. */
+/* The collation that finds in users have unless they name one, which the caller destroys;
+ * NULL: none. */
 static bson_t *
 read_collation(struct pl_mongo *s)
 {
@@ -356,7 +358,8 @@ read_collation(struct pl_mongo *s)
 	return collation;
 }
 
-/* Is an index of the operator's there that keeps usernames apart, and that finds go by? */
+/* Is an index of the operator's there that keeps usernames unique, and that finds can
+ * use? */
 static bool
 is_apart_already(struct pl_mongo *s, const struct pl_indexes *there)
 {
@@ -380,7 +383,7 @@ is_apart_already(struct pl_mongo *s, const struct pl_indexes *there)
 	return is;
 }
 
-/* Ours, if it is there as one of strings alone: a sparse one could not be made. */
+/* Our index, if it is there as one of strings alone: a sparse one could not be made. */
 static size_t
 first_to_try(const struct pl_indexes *there)
 {
@@ -430,12 +433,13 @@ pl_mongo_indexes_make(struct pl_mongo *s)
 	return err;
 }
 
-/* ---- where it takes long ---- */
+/* ---- if it takes long ---- */
 
 /*
- * On a large collection the server takes minutes, during which it serves others. A thread of
- * its own waits for it, one a process; sessions fail to open meanwhile, at once. (Were each to
- * ask and hang up, the server would have as many waiting as there were tries.)
+ * On a large collection the server takes minutes, during which it serves others. A thread
+ * of its own waits for it, one a process; sessions fail to open meanwhile, at once. (If
+ * each try asked and hung up, the server would have as many builds waiting as there were
+ * tries.)
  */
 static struct {
 	pthread_mutex_t lock;
@@ -503,8 +507,8 @@ is_under_way(void)
 	return yes;
 }
 
-/* Within a call's time they are there or made, or the server is away, or it is well and needs
- * longer. */
+/* Within a call's time the indexes are there or made, or the server is away, or it is
+ * well and needs longer. */
 enum pl_err
 pl_mongo_indexes(struct pl_mongo *s, const char *uri)
 {

@@ -1,14 +1,14 @@
 #include "base/mem.h"
 #include "store/mongo/query.h"
 
-/* The indexes that the reads go by; mongo_indexes.c makes them. */
+/* The indexes that the reads use; indexes.c makes them. */
 static const char *const by_pair[] = {PL_MESSAGE_F_SENDER, PL_MESSAGE_F_RECEIVER,
     PL_MESSAGE_F_CREATED_AT, PL_MESSAGE_F_ID, NULL};
 static const char *const by_receiver[] = {
     PL_MESSAGE_F_RECEIVER, PL_MESSAGE_F_CREATED_AT, PL_MESSAGE_F_ID, NULL};
 static const char *const by_time[] = {PL_MESSAGE_F_CREATED_AT, PL_MESSAGE_F_ID, NULL};
 
-/* Ahead of, and behind, every message that can be. */
+/* Before, and after, every message that can be. */
 static const struct pl_message_pos before_all = {.created_unix_ms = INT64_MIN};
 static const struct pl_message_pos after_all = {
     .created_unix_ms = INT64_MAX, .id = {{0xff}}};
@@ -16,9 +16,9 @@ static const struct pl_message_pos after_all = {
 /* ---- from a place on ---- */
 
 /*
- * (createdAt, _id) behind pos, or ahead of it. The first bound is where the walk over the index
- * begins; the $or then only passes over the few of the same millisecond. It also leaves out a
- * createdAt that is no Date: such documents have no place in the order.
+ * (createdAt, _id) after pos, or before it. The walk over the index begins at the first
+ * bound; the $or then only passes over the few of the same millisecond. It also leaves
+ * out a createdAt that is no Date: such documents have no place in the order.
  */
 static void
 put_place(bson_t *filter, bool is_after, const struct pl_message_pos *pos)
@@ -41,8 +41,8 @@ put_place(bson_t *filter, bool is_after, const struct pl_message_pos *pos)
 	bson_append_array_end(filter, &list);
 }
 
-/* Documents that no message can be read from are not even sent, so that a page is short only
- * where the conversation ends. */
+/* Documents from which no message can be read are not even sent, so that a page is short
+ * only at the end of the conversation. */
 static void
 leave_out_unreadable(struct pl_find *f)
 {
@@ -123,7 +123,7 @@ merge(struct pl_message_list *a, struct pl_message_list *b, bool is_after, size_
 }
 
 /* A page merges the two directions of a conversation, each read from its own range of one
- * index. Who writes to himself has only one. */
+ * index. Messages to oneself have only one. */
 enum pl_err
 pl_mongo_messages_page(struct pl_store *store, const struct pl_oid *a,
     const struct pl_oid *b, enum pl_page_way way, const struct pl_message_pos *pos,

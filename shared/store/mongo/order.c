@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "store/mongo/session.h"
 
-/* A process has one thread that writes, so that nobody waits here for long. */
+/* A process has one thread that writes, so nobody waits here for long. */
 static struct {
 	pthread_mutex_t lock;
 	struct pl_message_pos newest;
@@ -22,7 +22,8 @@ pl_mongo_order_unlock(void)
 	pthread_mutex_unlock(&order.lock);
 }
 
-/* Put pos behind other: at its time, or a millisecond on where the id alone would not do. */
+/* Put pos after other: at its time, or a millisecond later if the id alone would not
+ * do. */
 static void
 put_behind(struct pl_message_pos *pos, const struct pl_message_pos *other)
 {
@@ -41,7 +42,8 @@ pl_mongo_order_next(const struct pl_message_pos *floor)
 	pl_oid_new(&pos.id);
 	put_behind(&pos, &order.newest);
 	order.newest = pos;
-	/* Another's clock, or an old database, shall not set ours for all that follows. */
+	/* Another process' clock, or an old database, must not set our time for all that
+	 * follows. */
 	if (floor != NULL)
 		put_behind(&pos, floor);
 	return pos;

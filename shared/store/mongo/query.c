@@ -81,7 +81,7 @@ pl_mongo_err(struct pl_mongo *s, const bson_error_t *error, const char *what)
 	enum pl_err err = pl_mongo_err_of(error);
 
 	s->is_lost = s->is_lost || err == PL_E_UNAVAILABLE;
-	if (err != PL_E_CONFLICT) /* which names what somebody typed */
+	if (err != PL_E_CONFLICT) /* which would name what somebody typed */
 		pl_log_error("database failed, the call was given up",
 		    PL_L_CSTR("what", what), PL_L_ERR(err),
 		    PL_L_INT("domain", error->domain), PL_L_INT("code", error->code),
@@ -129,7 +129,7 @@ pl_find_by_index(struct pl_find *f, const char *const *keys, size_t order_count,
 	bson_append_document_end(&f->opts, &part);
 }
 
-/* All in the first answer, so that nothing stays open at the server. */
+/* All rows come in the first answer, so that nothing stays open at the server. */
 void
 pl_find_limit(struct pl_find *f, size_t limit)
 {
@@ -243,7 +243,7 @@ read_refusal(bson_iter_t *at, size_t count, size_t *index, enum pl_err *err)
 	return has_index;
 }
 
-/* Gives how many were refused one by one; the others' errs stay. */
+/* Gives how many were refused one by one; the errs of the others stay. */
 static size_t
 note_refusals(const bson_t *reply, size_t count, enum pl_err *errs)
 {
@@ -267,8 +267,9 @@ note_refusals(const bson_t *reply, size_t count, enum pl_err *errs)
 	return refused;
 }
 
-/* Where every document is accounted for and a majority has what was stored, those that were
- * not refused are in. Else they may or may not be: the answer got lost, or came in part. */
+/* If every document is accounted for and a majority has what was stored, those that were
+ * not refused are stored. Else they may or may not be: the answer got lost, or came in
+ * part. */
 static void
 sort_out(struct pl_mongo *s, const bson_t *reply, const bson_error_t *error, size_t count,
     enum pl_err *errs)
@@ -308,7 +309,7 @@ pl_mongo_insert(struct pl_mongo *s, mongoc_collection_t *into, bson_t **docs,
 		list[i] = docs[i];
 	bson_init(&opts);
 	bson_append_bool(&opts, "ordered", -1, false);
-	/* The driver would refuse all where one does not please it. */
+	/* The driver would refuse all if it dislikes one. */
 	bson_append_bool(&opts, "validate", -1, false);
 	if (mongoc_collection_insert_many(into, list, count, &opts, &reply, &error))
 		fill(errs, count, PL_OK);

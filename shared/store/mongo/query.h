@@ -8,9 +8,9 @@
  *   each document                      while (pl_find_row(&f, &doc)) ...
  *   the end, always                    err = pl_find_end(&f);
  *
- * Errors: PL_E_UNAVAILABLE where the server is away, slow, or not the primary any more (also
- * where it may have done what it was told), PL_E_FULL, PL_E_IO; each is logged here.
- * Only store/ uses it.  Threads: the session's.
+ * Errors: PL_E_UNAVAILABLE if the server is away, slow, or no longer the primary (it may
+ * still have done what it was told), PL_E_FULL, PL_E_IO; each is logged here. Only store/
+ * uses it.  Threads: the session's.
  */
 #ifndef PL_STORE_MONGO_QUERY_H
 #define PL_STORE_MONGO_QUERY_H
@@ -18,11 +18,11 @@
 #include "store/mongo/documents.h"
 #include "store/mongo/session.h"
 
-/* False where the call has spent its time, or met an outage: the command shall not begin. */
+/* False if the call has spent its time, or met an outage: the command must not begin. */
 bool pl_mongo_has_time(const struct pl_mongo *s) PL_MUST_CHECK;
-/* What an error of the driver's means. */
+/* What an error of the driver means. */
 enum pl_err pl_mongo_err_of(const bson_error_t *error);
-/* The same of a command in a call; logged. */
+/* The same for a command in a call; logs it. */
 enum pl_err pl_mongo_err(struct pl_mongo *s, const bson_error_t *error, const char *what);
 
 struct pl_find {
@@ -40,9 +40,9 @@ void pl_find_start(struct pl_find *f, struct pl_mongo *s, mongoc_collection_t *i
 void pl_find_by_index(
     struct pl_find *f, const char *const *keys, size_t order_count, int way);
 void pl_find_limit(struct pl_find *f, size_t limit);
-/* Only these fields, besides _id; NULL ends them. */
+/* Return only these fields, and _id; NULL ends them. */
 void pl_find_only(struct pl_find *f, const char *const *fields);
-/* What no failover takes back. */
+/* Return only what no failover takes back. */
 void pl_find_majority(struct pl_find *f);
 /* {key: {$type: type}} */
 void pl_find_type(struct pl_find *f, const char *key, int type);
@@ -51,7 +51,7 @@ bool pl_find_row(struct pl_find *f, const bson_t **doc);
 /* Frees it; PL_OK: all rows came. */
 enum pl_err pl_find_end(struct pl_find *f) PL_MUST_CHECK;
 
-/* Insert docs, whatever becomes of their neighbours. errs: PL_OK; PL_E_CONFLICT: a unique index
+/* Insert docs, each regardless of the others. errs: PL_OK; PL_E_CONFLICT: a unique index
  * has it; PL_E_UNAVAILABLE: it may or may not be stored; or why it is not. */
 void pl_mongo_insert(struct pl_mongo *s, mongoc_collection_t *into, bson_t **docs,
     size_t count, enum pl_err *errs);

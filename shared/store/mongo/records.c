@@ -3,8 +3,8 @@
 #include "store/mongo/query.h"
 
 /*
- * Keys and jobs stand in their messages. They are walked by the sparse indexes over them, so
- * that what has none costs nothing.
+ * Keys and jobs are in their messages. They are walked by the sparse indexes over them,
+ * so that messages without any cost nothing.
  */
 enum { T_BINARY = 5, T_DATE = 9 }; /* BSON's numbers of types, for $type */
 
@@ -23,7 +23,7 @@ home_of(struct pl_mongo *s, enum pl_record_kind kind)
 
 /* ---- documents ---- */
 
-/* As mongo_idem.h says: "<senderId>:<key>". For the caller to free. */
+/* As idem.h says: "<senderId>:<key>". The caller frees it. */
 static char *
 idem_name(const struct pl_record_idem *idem)
 {
@@ -198,7 +198,7 @@ put_id(bson_t *doc, const struct pl_record *r)
 	}
 }
 
-/* What stands in the place of r: is it the same? */
+/* Is the record in the place of r equal to it? */
 static enum pl_err
 compare(struct pl_mongo *s, struct pl_record *r)
 {

@@ -2,10 +2,11 @@
 #include "store/mongo/query.h"
 
 /*
- * A job stands in its message until it is done. That there is one reply at most is the work of
- * the unique index over autoReply.inReplyTo; the lease only keeps two from working on the same.
- * Reply and end of the job are two writes: who dies between them leaves a job that is claimed
- * again, and ends where its second reply is refused.
+ * A job is in its message until it is done. The unique index over autoReply.inReplyTo
+ * sees to it that there is one reply at most; the lease only keeps two processes from
+ * working on the same. Reply and end of the job are two writes: a process that dies
+ * between them leaves a job that is claimed again, and that ends when its second reply is
+ * refused.
  */
 #define VOID_JOBS_MAX 8 /* that one claim may pass over */
 
@@ -105,7 +106,8 @@ read_claimed(const bson_t *reply, struct pl_write_claim *claim)
 	return PL_OK;
 }
 
-/* A lease that a failover takes back costs some work done twice: one server's word will do. */
+/* A lease that a failover takes back costs only work done twice: the answer of one server
+ * is enough. */
 static void
 set_claim_concern(mongoc_find_and_modify_opts_t *opts)
 {
@@ -170,7 +172,7 @@ read_busy_user(struct pl_mongo *s, struct pl_write_claim *claim)
 	return err == PL_OK && !is_found ? PL_E_NOT_FOUND : err;
 }
 
-/* A job whose busy user is gone is none any more; the next one may be. */
+/* A job whose busy user is gone is void; the next one may be good. */
 enum pl_err
 pl_mongo_reply_claim(struct pl_mongo *s, struct pl_write_claim *claim)
 {
@@ -193,7 +195,8 @@ pl_mongo_reply_claim(struct pl_mongo *s, struct pl_write_claim *claim)
 
 /* ---- replies ---- */
 
-/* A batch of replies: the messages they are to, one insert, the end of all their jobs. */
+/* A batch of replies: read the messages that they answer, one insert, end all their
+ * jobs. */
 struct batch {
 	struct pl_mongo *s;
 	struct pl_write *const *writes;

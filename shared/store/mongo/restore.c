@@ -32,9 +32,9 @@ batch_clear(struct batch *b)
 }
 
 /*
- * What a unique index refuses is there already, from a run that was broken off. Or it is a
- * message under an Idempotency-Key that has had its time since an earlier one was read under the
- * same: it is stored without.
+ * A document that a unique index refuses is there already, from a run that was broken
+ * off. Or its Idempotency-Key is also that of an earlier message, which was read before
+ * the key expired: then it is stored without the key.
  */
 static void
 store_without_key(struct pl_mongo *s, mongoc_collection_t *into, struct batch *b)
@@ -114,7 +114,7 @@ store_documents(
 	return err;
 }
 
-/* The server drops revocations that have had their time; the others are to be there. */
+/* The server drops expired revocations; the others must be there. */
 static enum pl_err
 check_count(struct pl_mongo *s, mongoc_collection_t *in,
     const struct pl_backup_part *part, struct pl_buf *why)
@@ -188,7 +188,7 @@ list_files(const char *folder, struct pl_backup_list *parts, struct pl_buf *why)
 
 /* ---- is it empty? ---- */
 
-/* What mark is in the database: *found, and whether it is this backup's. */
+/* The mark in the database: *found, and whether it is this backup's. */
 static enum pl_err
 find_mark(struct pl_mongo *s, const char *id, bool *found, bool *is_ours)
 {
@@ -258,7 +258,7 @@ drop_mark(struct pl_mongo *s)
 	return err;
 }
 
-/* Of the collections that the backup has, and Parley's own. */
+/* Is there anything in the collections of the backup, or in Parley's own? */
 static enum pl_err
 check_empty(struct pl_mongo *s, const struct pl_backup_list *parts, const char *id,
     struct pl_buf *why)
@@ -283,7 +283,8 @@ check_empty(struct pl_mongo *s, const struct pl_backup_list *parts, const char *
 
 /* ---- all ---- */
 
-/* Those of messages come first: one of them tells under which keys something is there already. */
+/* The indexes of messages come first: one of them says under which keys something is
+ * there already. */
 static enum pl_err
 make_first_indexes(struct pl_mongo *s)
 {
@@ -297,7 +298,8 @@ make_first_indexes(struct pl_mongo *s)
 	return err;
 }
 
-/* That of usernames comes last: what it has to put up with is known then. */
+/* The index over usernames comes last: then it is known which usernames it has to
+ * allow. */
 static enum pl_err
 make_all_indexes(const char *uri, struct pl_buf *why)
 {

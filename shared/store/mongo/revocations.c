@@ -31,8 +31,9 @@ pl_mongo_revocations_since(
 	return err;
 }
 
-/* The token's id is the document's, so that the same one again is a conflict, and fine. Who asks
- * "since the last one I know" misses none of this process. */
+/* The token's id is the document's, so that storing the same again is a conflict, and
+ * fine. A process that asks for all since the last one it knows misses none of this
+ * process. */
 void
 pl_mongo_revokes(struct pl_mongo *s, struct pl_write *const *writes, size_t count)
 {

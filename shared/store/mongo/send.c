@@ -126,8 +126,8 @@ add_document(struct batch *b, struct pl_write *w, struct pl_idem_key *key)
 	b->docs[b->fresh_count++] = doc;
 }
 
-/* What can be said of one send before anything is stored; what is new gets a document, and its
- * outcome later. */
+/* Decide what can be decided of one send before anything is stored; a new one gets a
+ * document, and its outcome later. */
 static enum pl_err
 judge(struct batch *b, struct pl_write *w)
 {
@@ -146,8 +146,8 @@ judge(struct batch *b, struct pl_write *w)
 	return PL_OK;
 }
 
-/* Where another process stored under the same key since we looked, its message is the answer;
- * the conflict itself has waited until a majority has that one. */
+/* If another process has stored under the same key since we looked, its message is the
+ * answer. The conflict came only when a majority had that message. */
 static enum pl_err
 answer_conflicts(struct batch *b)
 {
@@ -173,7 +173,7 @@ take_outcome(struct batch *b, size_t at, enum pl_err looked)
 	} else if (w->err == PL_E_CONFLICT && looked != PL_OK) {
 		w->err = looked;
 	} else if (w->err == PL_E_CONFLICT) {
-		/* without a key it is an id that is taken: the generator fails */
+		/* without a key, the id is taken: a fault of the generator */
 		w->err = key != NULL && key->first.text != NULL
 			     ? pl_store_replay(send, &key->first)
 			     : PL_E_IO;
@@ -188,7 +188,7 @@ follow(struct batch *b, struct pl_write *w)
 
 	if (w->err != PL_OK || key == NULL || key->leader == NULL || key->leader == w)
 		return;
-	if (key->first.text != NULL) /* another process was quicker than the leader */
+	if (key->first.text != NULL) /* another process was faster than the leader */
 		w->err = pl_store_replay(&w->u.send, &key->first);
 	else if (key->leader->err == PL_OK)
 		w->err = pl_store_replay(&w->u.send, &key->leader->u.send.message);

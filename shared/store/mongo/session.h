@@ -1,21 +1,21 @@
 /*
  * session: one client of a MongoDB server or replica set, and the nouns that live there.
  *
- *   store_mongo.c         open, batches        mongo_client.c       the URI, deadlines, safety
- *   mongo_documents.c     BSON and the model   mongo_query.c        finds, inserts, updates
- *   mongo_indexes.c       indexes              mongo_index_there.c  those of others
- *   mongo_users.c         users                mongo_survey.c       what we cannot serve
- *   mongo_strange.c       what is wrong with it  mongo_adopt*.c     mending it
- *   mongo_messages.c      reading messages     mongo_send.c         storing messages
- *   mongo_idem.c          Idempotency-Keys     mongo_order.c        places in the order
- *   mongo_replies.c       reply jobs           mongo_revocations.c  refused tokens
- *   mongo_records.c       copying it all       mongo_backup.c       a backup
- *   mongo_restore.c       filling a store from it
+ *   store_mongo.c  open, batches          client.c       the URI, deadlines, safety
+ *   documents.c    BSON and the model     query.c        finds, inserts, updates
+ *   indexes.c      indexes                index_there.c  those that are there already
+ *   users.c        users                  survey.c       what we cannot serve
+ *   strange.c      what is wrong with it  adopt.c        mending it, with adopt_move.c
+ *   messages.c     reading messages       send.c         storing messages
+ *   idem.c         Idempotency-Keys       order.c        places in the order
+ *   replies.c      reply jobs             revocations.c  refused tokens
+ *   records.c      copying it all         backup.c       a backup
+ *   restore.c      filling a store from it
  *
- * A session has a client of its own rather than one of a pool: a store thread uses one client
- * all its life, so that there are as many connections as threads either way, and this one
- * needs no threads of the driver's beside kore's, sees an outage inside the call that meets it,
- * and has every deadline in that call.
+ * A session has a client of its own rather than one of a pool: a store thread uses one
+ * client all its life, so that there are as many connections as threads either way, and
+ * this one needs no threads of the driver beside kore's, notices an outage inside the
+ * call that meets it, and keeps every deadline in that call.
  *
  * Nothing here needs transactions: what belongs together is one document. Every write but a
  * lease waits for the journal of a majority.  Only store/ uses it.  Threads: the session's.
@@ -29,20 +29,20 @@
 #include "store/store_backend.h"
 
 /*
- * A call that meets an outage is over within PL_MONGO_SOCKET_MS: after the first command that
- * does not reach the server no other begins. Where the server is merely slow none begins after
- * PL_MONGO_BEGIN_MS.
+ * A call that meets an outage is over within PL_MONGO_SOCKET_MS: no other command begins
+ * after the first one that does not reach the server. If the server is merely slow, none
+ * begins after PL_MONGO_BEGIN_MS.
  */
 #define PL_MONGO_BEGIN_MS   3000
 #define PL_MONGO_SOCKET_MS  1500
 #define PL_MONGO_CONNECT_MS 1000
-/* What the server may take for one command: it gives up before we do. */
+/* The time for one command at the server, which gives up before we do. */
 #define PL_MONGO_SERVER_MS 1400
 _Static_assert(PL_MONGO_SERVER_MS < PL_MONGO_SOCKET_MS, "the server's word comes first");
 _Static_assert(PL_MONGO_CONNECT_MS < PL_MONGO_SOCKET_MS, "an outage is one wait");
 _Static_assert(PL_MONGO_BEGIN_MS + PL_MONGO_SOCKET_MS < PL_STORE_WAIT_MS,
     "who waits in line behind one slow call is still carried out");
-/* What an index may take before it is asked for again. */
+/* The time for an index before it is asked for again. */
 #define PL_MONGO_BUILD_MS (15 * 60 * 1000)
 
 struct pl_mongo {
@@ -67,14 +67,14 @@ struct pl_mongo *pl_mongo_start(struct pl_store *s);
  * a MongoDB URI. */
 enum pl_err pl_mongo_client_new(
     const char *uri, int32_t answer_ms, mongoc_client_t **out) PL_MUST_CHECK;
-/* The database that the URI names; as with mongoose "test" where it names none. */
+/* The database that the URI names; "test" if it names none, as with mongoose. */
 const char *pl_mongo_database(const mongoc_client_t *client);
 
-/* Make the indexes that are missing. PL_E_CONFLICT: what is stored already breaks a rule that
- * we need; the log says which. PL_E_UNAVAILABLE also where the server has to work on it for
- * longer: a thread of this process sees it through, and opening succeeds then. */
+/* Make the indexes that are missing. PL_E_CONFLICT: what is stored already breaks a rule
+ * that we need; the log says which. PL_E_UNAVAILABLE also if the server has to work on it
+ * for longer: a thread of this process waits for it, and opening succeeds then. */
 enum pl_err pl_mongo_indexes(struct pl_mongo *s, const char *uri) PL_MUST_CHECK;
-enum pl_err pl_mongo_indexes_make(struct pl_mongo *s) PL_MUST_CHECK; /* that alone */
+enum pl_err pl_mongo_indexes_make(struct pl_mongo *s) PL_MUST_CHECK; /* nothing else */
 enum pl_err pl_mongo_indexes_make_messages(struct pl_mongo *s) PL_MUST_CHECK;
 /* Open with the patience that making indexes takes, up to PL_MONGO_BUILD_MS. */
 enum pl_err pl_mongo_open_patient(const char *uri, struct pl_store **out) PL_MUST_CHECK;
@@ -82,9 +82,9 @@ enum pl_err pl_mongo_open_patient(const char *uri, struct pl_store **out) PL_MUS
 /* Once a process, in a thread of its own: look for what cannot be served, and log it. */
 void pl_mongo_survey(const char *uri);
 
-/* What backup and restore wait for an answer. */
+/* How long backup and restore wait for an answer. */
 #define PL_MONGO_PATIENT_MS 60000
-/* Stands in a database while it is being filled. */
+/* A collection that is in a database while it is being filled. */
 #define PL_MONGO_RESTORE "parley_restore"
 
 /* ---- reads: as in store.h ---- */
@@ -125,15 +125,16 @@ enum pl_err pl_mongo_user_set_password(struct pl_mongo *s, const struct pl_oid *
     const char *old_hash, const char *new_hash);
 enum pl_err pl_mongo_reply_claim(struct pl_mongo *s, struct pl_write_claim *claim);
 
-/* Forget at most limit Idempotency-Keys that have had their time; *dropped counts them. */
+/* Drop at most limit expired Idempotency-Keys; *dropped counts them. */
 enum pl_err pl_mongo_idem_purge(struct pl_mongo *s, size_t limit, size_t *dropped);
 
 /* ---- the order ---- */
 
 /*
- * From pl_mongo_order_lock() to _unlock() nobody else in this process stores a message, so that
- * the places that pl_mongo_order_next() gives are in the order of this process's commits: each
- * behind the one before, and behind floor (NULL: none). Other processes go by their clocks.
+ * From pl_mongo_order_lock() to _unlock() nobody else in this process stores a message,
+ * so that the places that pl_mongo_order_next() gives are in the order of this process's
+ * commits: each after the one before, and after floor (NULL: none). Other processes go by
+ * their clocks.
  */
 void pl_mongo_order_lock(void);
 void pl_mongo_order_unlock(void);

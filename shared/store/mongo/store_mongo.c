@@ -44,7 +44,7 @@ ping(struct pl_store *store)
 	is_well = mongoc_client_command_simple(
 	    s->client, pl_mongo_database(s->client), &command, NULL, NULL, &error);
 	bson_destroy(&command);
-	/* not logged: who asks says what follows from it */
+	/* not logged: the caller says what follows from it */
 	return is_well ? PL_OK : pl_mongo_err_of(&error);
 }
 
@@ -160,8 +160,8 @@ write_run(struct pl_mongo *s, struct pl_write *const *writes, size_t count)
 	}
 }
 
-/* A few of the keys that have had their time, now and then; more at once where many wait. What
- * fails here fails again, or is done, another time. */
+/* Drop a few expired keys, now and then; more at once if there are many. What fails here
+ * is tried again another time. */
 static void
 purge(struct pl_mongo *s)
 {
@@ -176,8 +176,8 @@ purge(struct pl_mongo *s)
 		s->purge_mono_ms = now + PURGE_INTERVAL_MS;
 }
 
-/* In the order of the batch, those of one kind that stand together at once: each sees what came
- * ahead of it. */
+/* In the order of the batch; writes of one kind that are next to each other go together.
+ * So each sees what came before it. */
 static void
 write_batch(struct pl_store *store, struct pl_write *const *writes, size_t count)
 {

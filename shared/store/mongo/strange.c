@@ -9,13 +9,15 @@
 #include "base/utf8.h"
 
 #define ID_SHOWN_MAX 100
-/* A number is a time where it can be one only: in milliseconds, or in seconds, of 2000 to 2099. */
+/* A number is a time if it can mean one only: in milliseconds, or in seconds, of the
+ * years 2000 to 2099. */
 #define FIRST_S 946684800
 #define LAST_S  4102444799
-/* Up to here each whole number is a double of its own, and is written with all its digits. */
+/* Up to here each whole number is a distinct double, and is written with all its
+ * digits. */
 #define EXACT_MAX 9007199254740992.0
 
-/* BSON's numbers of types, for $type, besides those in mongo_documents.h. */
+/* BSON's numbers of types, for $type, besides those in documents.h. */
 enum { T_ARRAY = 4, T_DATE = 9, T_TIMESTAMP = 17 };
 
 /* ---- values ---- */
@@ -26,7 +28,7 @@ is_number(const bson_iter_t *it)
 	return BSON_ITER_HOLDS_NUMBER(it) || BSON_ITER_HOLDS_DECIMAL128(it);
 }
 
-/* it is NULL where the field is not there. */
+/* it is NULL if the field is not there. */
 static enum pl_adopt_fault
 class_of(const bson_iter_t *it)
 {
@@ -71,7 +73,7 @@ time_of_number(double value, int64_t *ms)
 	return true;
 }
 
-/* As mongoose reads them: a string of digits is milliseconds, too. */
+/* As mongoose reads strings: one of digits means milliseconds. */
 static bool
 time_of(const bson_iter_t *it, int64_t *ms)
 {
@@ -91,8 +93,8 @@ time_of(const bson_iter_t *it, int64_t *ms)
 	return pl_date_text_parse(string_of(it), ms);
 }
 
-/* The shortest digits that mean it, as JavaScript's String() gives them; those with an exponent
- * are nobody's name. */
+/* The shortest digits that mean it, as JavaScript's String() gives them; numbers with an
+ * exponent are nobody's name. */
 static bool
 write_double(double value, char out[32])
 {
@@ -210,7 +212,7 @@ time_of_id(const struct pl_strange *s, const bson_t *doc, int64_t *ms)
 	return true;
 }
 
-/* Of a message, where its place in the order is by this time. */
+/* For a message, whose place in the order this time decides. */
 static void
 judge_needed_time(struct pl_strange *s, const bson_t *doc)
 {
@@ -230,7 +232,7 @@ judge_needed_time(struct pl_strange *s, const bson_t *doc)
 	add_fault(s, PL_ADOPT_CREATED, fault, is_time);
 }
 
-/* One that is done without; mended where that is sure. */
+/* A field that can be missing; mended if the meaning is sure. */
 static void
 judge_time(
     struct pl_strange *s, const bson_t *doc, enum pl_adopt_field field, const char *name)
@@ -371,7 +373,8 @@ struct alternatives {
 	uint32_t count;
 };
 
-/* Or {field: {$type: type}}; or, not: {field: {$not: {$type: type}}}. */
+/* Append {field: {$type: type}} to an $or; with is_not, {field: {$not: {$type:
+ * type}}}. */
 static void
 put_type(struct alternatives *a, const char *field, bool is_not, int32_t type)
 {
@@ -393,7 +396,7 @@ put_type(struct alternatives *a, const char *field, bool is_not, int32_t type)
 	bson_append_document_end(&a->list, &either);
 }
 
-/* An array is of the types of what is in it, too. */
+/* $type also matches an array by the types of its elements. */
 static void
 put_needed(struct alternatives *a, const char *field, int32_t type)
 {

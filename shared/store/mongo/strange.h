@@ -1,8 +1,7 @@
 /*
- * strange: what is wrong with a document of another program's, and what would be right.
- * The rules are store_adopt.h's. A pure look at one document, but for what others have: whether
- * a new id or username is free is for the caller to ask.
- * Only store/ uses it.  Threads: any.
+ * strange: what is wrong with a document of another program, and what would be right. The
+ * rules are those of store_adopt.h. It looks at one document alone; whether a new id or
+ * username is free, the caller has to ask. Only store/ uses it.  Threads: any.
  */
 #ifndef PL_STORE_MONGO_STRANGE_H
 #define PL_STORE_MONGO_STRANGE_H
@@ -18,7 +17,7 @@ struct pl_strange {
 		bool is_mended; /* by what follows */
 	} faults[PL_ADOPT_FIELDS];
 	size_t count;
-	bool is_served;   /* as it is, though with another time than was meant */
+	bool is_served;   /* as it is, but with another time than was meant */
 	bool is_mendable; /* all of it */
 	bool has_new_id;
 	struct pl_oid new_id;
@@ -31,16 +30,16 @@ bool pl_strange_judge(
 void pl_strange_fini(struct pl_strange *s);
 bool pl_strange_has(
     const struct pl_strange *s, enum pl_adopt_field field, enum pl_adopt_fault fault);
-/* Another document has the new value of field: it is not mendable any more. */
+/* Another document has the new value of field: this one is no longer mendable. */
 void pl_strange_is_taken(struct pl_strange *s, enum pl_adopt_field field);
 
-/* doc, mended: for an empty *out. */
+/* Append doc, mended, to *out, which is empty. */
 void pl_strange_mend(const struct pl_strange *s, const bson_t *doc, bson_t *out);
-/* {field: what it has in doc}, for a selector. */
+/* Append {field: its value in doc} to a selector. */
 void pl_strange_put_seen(bson_t *selector, const bson_t *doc, const char *field);
-/* All that doc has, as far as a selector can ask for it. */
+/* Append all that doc has, as far as a selector can ask for it. */
 void pl_strange_put_all_seen(bson_t *selector, const bson_t *doc);
-/* What finds all documents that pl_strange_judge() may find something wrong with. */
+/* Append a filter for all documents that pl_strange_judge() may complain of. */
 void pl_strange_put_filter(bson_t *filter, enum pl_adopt_of of);
 /* The _id of doc for people: in one line, of at most some 100 bytes. */
 void pl_strange_show_id(const bson_t *doc, struct pl_buf *out);

@@ -8,10 +8,11 @@
 #include "store/mongo/index_there.h"
 
 /*
- * What a start finds that it cannot serve, in one warning. It is a look and no audit: three finds,
- * each within the time of one command, and of each a thousand documents at most. Two go by the
- * indexes that we have over types that no message of ours has; only the one for texts reads
- * documents, and may come to nothing where there are very many. `make adopt` reads them all.
+ * At the start, one warning about documents that cannot be served. It is a look and no
+ * audit: three finds, each within the time of one command and up to a thousand documents.
+ * Two use our indexes, for types that no message of ours has; only the one for texts
+ * reads documents, and may find nothing in time if there are very many. `make adopt`
+ * reads them all.
  */
 #define LOOKED_AT_MAX 1000
 
@@ -21,7 +22,8 @@ struct survey {
 	bool is_more; /* than we counted */
 };
 
-/* Types but arrays, which the server would have to read every key for; null: none, too. */
+/* Types other than arrays, for which the server would have to read every key; null counts
+ * as missing. */
 static const int32_t no_ids[] = {BSON_TYPE_DOUBLE, BSON_TYPE_UTF8, BSON_TYPE_DOCUMENT,
     BSON_TYPE_BINARY, BSON_TYPE_BOOL, BSON_TYPE_DATE_TIME, BSON_TYPE_INT32,
     BSON_TYPE_TIMESTAMP, BSON_TYPE_INT64, BSON_TYPE_DECIMAL128};
@@ -66,7 +68,7 @@ put_none(bson_t *alternatives, uint32_t *count, const char *field)
 	bson_append_document_end(alternatives, &either);
 }
 
-/* Messages by what they are ordered and found by. */
+/* Messages by the fields that order and find them. */
 static void
 put_key_filter(bson_t *filter)
 {
@@ -99,7 +101,7 @@ put_not(bson_t *filter, const char *field, int32_t type)
 
 /* ---- looking ---- */
 
-/* A message that the find by keys has seen is not counted by the one by texts again. */
+/* A message that the find by keys has seen is not counted again by the find by texts. */
 static bool
 is_counted(const struct pl_strange *s)
 {
@@ -213,7 +215,7 @@ say(const struct survey *v)
 	pl_buf_fini(&kinds);
 }
 
-/* Users that we make have no such field, and of those without it the server takes one. */
+/* Users that we make have no such field, and the server accepts one user without it. */
 static void
 say_what_ends_sign_ups(struct pl_mongo *s)
 {
@@ -233,7 +235,7 @@ say_what_ends_sign_ups(struct pl_mongo *s)
 	pl_indexes_fini(&there);
 }
 
-/* Users of a run of adopt that was broken off, whom nobody serves. */
+/* Users that a broken-off run of adopt left in parley_adopt, and that nobody serves. */
 static void
 say_who_is_half_way(struct pl_mongo *s)
 {

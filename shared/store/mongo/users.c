@@ -51,7 +51,7 @@ pl_mongo_user_by_username(
 	pl_find_start(&f, s, s->users);
 	bson_append_document_begin(&f.filter, PL_USER_F_USERNAME, -1, &is);
 	pl_mongo_put_str(&is, "$eq", username);
-	/* Said, so that the server may go by an index of strings alone. */
+	/* The type is said, so that the server can use an index of strings alone. */
 	pl_mongo_put_int(&is, "$type", PL_MONGO_T_STRING);
 	bson_append_document_end(&f.filter, &is);
 	return read_one(&f, out);
@@ -63,7 +63,8 @@ compare_ids(const void *a, const void *b)
 	return pl_oid_compare(a, b);
 }
 
-/* Also a document that another program spoilt: it can be mended, and is nobody's farewell. */
+/* A document that another program spoilt counts as there: it can be mended, and its user
+ * is not gone. */
 enum pl_err
 pl_mongo_users_exist(
     struct pl_store *store, const struct pl_oid *ids, size_t count, bool *exist)
