@@ -7,10 +7,10 @@
  * and one pair of double quotes around the value are not part of them. Names are compared
  * exactly. A piece without '=' is no cookie. Nothing is decoded.
  *
- * A name may occur more than once: whoever can set a cookie for a parent domain or a longer path
- * puts his beside ours, and the order tells nothing (RFC 6265 §4.2.2). So all are given, and
- * the caller must have another way to tell which is ours. Of a request with several Cookie lines
- * each is read like this.
+ * A name may occur more than once: anyone who can set a cookie for a parent domain or a
+ * longer path puts theirs beside ours, and the order says nothing (RFC 6265 §4.2.2). So
+ * all are given, and the caller must have another way to find ours. If a request has
+ * several Cookie lines, each is read like this.
  *
  * Source: RFC 6265 §4.2, §5.4.  Threads: any.
  */
@@ -19,8 +19,8 @@
 
 #include "base/str.h"
 
-/* The value of the next cookie `name` in *rest, borrowed from it; *rest is then what follows.
- * False: there is none, *value is untouched, and *rest is at its end. */
+/* The value of the next cookie `name` in *rest, borrowed from it; *rest is then what
+ * follows. False if there is none: *value is untouched then, and *rest is at its end. */
 bool pl_http_cookie_next(struct pl_str *rest, struct pl_str name, struct pl_str *value);
 
 #endif

@@ -37,7 +37,7 @@ parse_origin(struct pl_str s, struct origin *out)
 	return true;
 }
 
-/* Our own, by the request's scheme and its Host header. */
+/* Our own origin, by the request's scheme and its Host header. */
 static bool
 parse_own(struct pl_str scheme, struct pl_str host, struct origin *out)
 {

@@ -1,10 +1,9 @@
 /*
  * http_origin: may a page from this Origin use us?
  *
- * A browser tells in Origin which page a request comes from. It does so on every
- * WebSocket handshake, and there the same-origin policy does not apply: without this
- * check any site could open a socket with our user's cookie (cross-site WebSocket
- * hijacking).
+ * In Origin a browser says which page a request comes from, also on every WebSocket
+ * handshake, to which the same-origin policy does not apply: without this check any site
+ * could open a socket with our user's cookie (cross-site WebSocket hijacking).
  *
  * At https://chat.example.org, with https://app.example.com listed:
  *
@@ -46,7 +45,7 @@ struct pl_http_origin_rq {
  * empty. */
 enum pl_http_origin pl_http_origin_check(
     const struct pl_http_origin_rq *rq, struct pl_str allowed);
-/* Is each of its entries an origin, or empty? */
+/* Is each entry of the list an origin, or empty? */
 bool pl_http_origin_list_is_good(struct pl_str allowed);
 
 #endif

@@ -16,7 +16,7 @@
 #include "base/str.h"
 
 /* Decode the parameter `name` into out, which has cap bytes; *value is the slice of out
- * that was filled (no NUL behind it).
+ * that was filled (no NUL after it).
  *   PL_E_NOT_FOUND  no such parameter
  *   PL_E_CONFLICT   it occurs more than once
  *   PL_E_INVALID    its value has a '%' without two hex digits

@@ -3,7 +3,7 @@
 #include "base/hex.h"
 #include "base/random.h"
 
-/* Where the fields begin. */
+/* The indexes at which the fields begin. */
 #define AT_ID        3
 #define AT_PARENT    36
 #define AT_FLAGS     53
@@ -20,7 +20,7 @@ is_hex(const char *text, size_t len)
 	return true;
 }
 
-/* An id of zeros alone is none. */
+/* An id of zeros alone is invalid. */
 static bool
 is_id(const char *text, size_t len)
 {
@@ -31,7 +31,7 @@ is_id(const char *text, size_t len)
 	return is_hex(text, len) && !is_zero;
 }
 
-/* A later version may have more fields, behind one more dash. */
+/* A later version may have more fields, after one more dash. */
 static bool
 is_version(struct pl_str s)
 {

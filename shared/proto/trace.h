@@ -1,13 +1,14 @@
 /*
- * trace: which request a thing happened for, by the W3C's header `traceparent`:
+ * trace: which request something happened for, by the W3C's header `traceparent`:
  *
  *   00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
  *   |  trace-id                         parent-id        trace-flags, of which 01 is "sampled"
  *   version                                              all in lower-case hex
  *
- * We draw no spans of our own, so the caller's parent-id is passed on as it came, and whoever
- * we call stands below our caller. A trace that is sampled has every step of its way logged at
- * info; another one only at debug, for a message takes a handful of lines (pl_log_traced()).
+ * We draw no spans of our own, so the caller's parent-id is passed on as it came, and
+ * whatever we call appears as a child of our caller. Every step of a sampled trace is
+ * logged at info; the steps of others only at debug, for a message takes a handful of
+ * lines (pl_log_traced()).
  * Source: W3C Trace Context (Recommendation, 2021), §3.2.  Threads: any.
  */
 #ifndef PL_PROTO_TRACE_H
@@ -23,10 +24,11 @@ struct pl_trace {
 	char text[PL_TRACE_LEN + 1]; /* as above, version 00, no flag but "sampled" */
 };
 
-/* A later version's fields are taken for ours, and what follows them is left out (§3.2.4).
- * False, and *out untouched: for all that is not valid, for ids that are all zero, too. */
+/* The fields of a later version are read as ours, and what follows them is left out
+ * (§3.2.4). False, and *out untouched, for all that is not valid, ids that are all zero
+ * included. */
 bool pl_trace_parse(struct pl_str header, struct pl_trace *out) PL_MUST_CHECK;
-/* One that begins here, not sampled. */
+/* A trace that begins here, not sampled. */
 void pl_trace_new(struct pl_trace *out);
 
 static inline bool
@@ -41,7 +43,7 @@ pl_trace_is_sampled(const struct pl_trace *t)
 	return !pl_trace_is_none(t) && t->text[PL_TRACE_LEN - 1] == '1';
 }
 
-/* The trace-id, empty where there is none; borrowed. */
+/* The trace-id, empty if there is none; borrowed. */
 static inline struct pl_str
 pl_trace_id(const struct pl_trace *t)
 {
