@@ -20,7 +20,7 @@ struct pl_eio_settings {
 	int64_t ping_timeout_ms;    /* from our ping to the pong */
 	int64_t upgrade_timeout_ms; /* from a WebSocket's opening to "5" */
 	int64_t close_timeout_ms;   /* for the GET that takes the close packet */
-	int64_t stall_timeout_ms;   /* the client may leave a byte untaken so long */
+	int64_t stall_timeout_ms;   /* how long the client may leave a byte untaken */
 	size_t max_payload_bytes;   /* a POST body, a WebSocket message */
 	size_t queue_max_bytes;     /* unsent; a message may be as big as a payload */
 };
@@ -34,12 +34,12 @@ struct pl_eio_settings {
 		.queue_max_bytes = (size_t)1 << 20                                       \
 	}
 
-/* A session id nobody can guess: prefix (may be ""; it can name the process), then 128
- * random bits in base64url. */
+/* A session id that nobody can guess: prefix (may be ""; it can name the process), then
+ * 128 random bits in base64url. */
 void pl_eio_sid_new(const char *prefix, char out[PL_EIO_SID_MAX + 1]);
 
-/* The open packet; one owner, the caller. A session that begins on a WebSocket is
- * offered no upgrade. */
+/* The open packet; one owner, the caller. It offers no upgrade to a session that begins
+ * on a WebSocket. */
 struct pl_ref *pl_eio_open_packet(
     const char *sid, const struct pl_eio_settings *settings, bool is_websocket);
 

@@ -35,9 +35,9 @@ struct pl_eio_packet {
 	struct pl_str data;
 };
 
-/* Decode one packet from text. data borrows text, or for a 'b' packet *bytes, which is
- * cleared and takes what the base64 stands for. PL_E_INVALID for the empty text, an
- * unknown type or broken base64; PL_E_TOO_BIG at the limit of *bytes. */
+/* Decode one packet from text. data borrows text, or, for a 'b' packet, *bytes, which is
+ * cleared and gets the decoded base64. PL_E_INVALID for the empty text, an unknown type
+ * or broken base64; PL_E_TOO_BIG at the limit of *bytes. */
 enum pl_err pl_eio_packet_decode(
     struct pl_str text, struct pl_buf *bytes, struct pl_eio_packet *out) PL_MUST_CHECK;
 

@@ -4,7 +4,8 @@
 
 #include "proto/http_query.h"
 
-/* The longest value that could be right, and one byte more to see a longer one. */
+/* Room for the longest value that could be right, and one byte more to notice a longer
+ * one. */
 #define VALUE_MAX (sizeof("websocket") - 1)
 
 enum { WRONG, POLLING, WEBSOCKET };
@@ -34,7 +35,7 @@ is_version_4(struct pl_str query)
 	       pl_str_eq(value, PL_STR("4"));
 }
 
-/* The sid, NUL-terminated, "" where there is none. */
+/* The sid, NUL-terminated, "" if there is none. */
 static enum pl_eio_error
 find_sid(struct pl_str query, char sid[PL_EIO_SID_MAX + 1])
 {

@@ -1,14 +1,14 @@
 /*
  * eio_query: what an Engine.IO request asks for in its query string, and the answers to
- * those that ask wrongly.
+ * bad ones.
  *
  *   EIO=4&transport=polling                  a new session
  *   EIO=4&transport=polling&sid=<sid>        a session's GET (receive) or POST (send)
  *   EIO=4&transport=websocket[&sid=<sid>]    with an Upgrade: a new session, or a probe
  *
  * Other parameters (t, b64, the userId of MERN clients) are stepped over. EIO, transport
- * or sid given twice is refused. The version is a handshake's question: with a sid, EIO is
- * stepped over, too.
+ * or sid given twice is refused. Only a handshake is asked for the version: with a sid,
+ * EIO is stepped over, too.
  *
  * Sources: engine.io-protocol v4 "Query parameters"; engine.io 6.6 Server.verify() for
  * the order of the checks and the bodies.  Threads: any.
@@ -31,16 +31,16 @@ enum pl_eio_error {
 
 struct pl_eio_query {
 	bool is_websocket; /* else polling */
-	/* False, only with a sid: the transport is not what the request comes by. Where the
-	 * session is there, PL_EIO_BAD_REQUEST is the caller's to answer. */
+	/* False, only with a sid: the transport is not what the request comes by. If the
+	 * session is there, the caller answers PL_EIO_BAD_REQUEST. */
 	bool is_coherent;
 	char sid[PL_EIO_SID_MAX + 1]; /* "": a new session */
 };
 
 /* Judge a request. query: the bytes after '?', may be empty; is_get: its method;
  * is_upgrade: it carries a good WebSocket handshake. *out is untouched unless
- * PL_EIO_NO_ERROR comes back. The sid is still to be looked up: PL_EIO_UNKNOWN_SID is
- * then the caller's to answer. */
+ * PL_EIO_NO_ERROR comes back. The sid is still to be looked up: if it is unknown, the
+ * caller answers PL_EIO_UNKNOWN_SID. */
 enum pl_eio_error pl_eio_query_parse(
     struct pl_str query, bool is_get, bool is_upgrade, struct pl_eio_query *out);
 

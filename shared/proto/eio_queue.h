@@ -31,7 +31,7 @@ struct pl_eio_queue {
 
 /* Zeroed is empty. Takes item.packet. */
 void pl_eio_queue_push(struct pl_eio_queue *q, struct pl_eio_item item);
-/* Hand out the oldest, whose packet is the caller's now; false when empty. */
+/* Hand out the oldest, whose packet the caller then owns; false when empty. */
 bool pl_eio_queue_pop(struct pl_eio_queue *q, struct pl_eio_item *item);
 /* The oldest, borrowed until the next change; NULL when empty. */
 const struct pl_eio_item *pl_eio_queue_peek(const struct pl_eio_queue *q);

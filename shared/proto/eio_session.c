@@ -128,7 +128,7 @@ on_pong(struct pl_eio_session *s, int64_t now_mono_ms)
 	s->heartbeat_due_ms = now_mono_ms + s->settings->ping_interval_ms;
 }
 
-/* A packet that is no pong shows life as well, and buys one more ping timeout. */
+/* A packet that is no pong is a sign of life as well, and gives one more ping timeout. */
 static void
 extend_pong_wait(struct pl_eio_session *s, int64_t now_mono_ms)
 {
@@ -194,7 +194,7 @@ admit_request(struct pl_eio_session *s, bool another_is_open)
 	return PL_OK;
 }
 
-/* A request broke off. What goes by WebSocket is not concerned. */
+/* A request broke off. That does not matter to packets that go by WebSocket. */
 static void
 end_polling(struct pl_eio_session *s)
 {
@@ -295,8 +295,8 @@ on_upgrade(struct pl_eio_session *s, int64_t now_mono_ms)
 {
 	enter(s, PL_EIO_WEBSOCKET, PL_EIO_NEVER);
 	s->blocked_since_ms = now_mono_ms;
-	/* The ping may have left on either transport: its answer may take the time
-	 * anew. */
+	/* The ping may have left on either transport: its answer gets the whole time
+	 * again. */
 	if (s->awaiting_pong)
 		s->heartbeat_due_ms = now_mono_ms + s->settings->ping_timeout_ms;
 }
@@ -377,8 +377,9 @@ earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-/* When the oldest byte that the client did not take becomes too old. What its WebSocket was not
- * even offered yet waits for us, not for it: a server that is behind puts nobody out. */
+/* When the oldest byte that the client did not take becomes too old. Packets that were
+ * not offered to its WebSocket yet wait for us, not for the client: a server that is
+ * behind puts nobody out. */
 static int64_t
 stall_due_ms(const struct pl_eio_session *s)
 {
@@ -411,8 +412,8 @@ beat(struct pl_eio_session *s, int64_t now_mono_ms)
 		end(s, PL_EIO_PING_TIMEOUT);
 		return;
 	}
-	/* Timers come a little late, and the client reckons with the times it was told; but
-	 * where we slept for long, it has the whole time. */
+	/* Timers come a little late, and the client counts on the times it was told; but
+	 * if we slept for long, it gets the whole time. */
 	late_ms = earlier(now_mono_ms - s->heartbeat_due_ms, LATE_MS_MAX);
 	s->awaiting_pong = true;
 	s->pong_wait_extended = false;

@@ -1,6 +1,6 @@
 /*
- * eio_session: one Engine.IO 4 session, the server's side: who may talk, by which
- * transport, until when.
+ * eio_session: one Engine.IO 4 session, the server's side: which transport may talk, and
+ * until when.
  *
  *                 ws_open            "5"
  *   init -> POLLING ----> PROBING ---------> WEBSOCKET <- init
@@ -41,7 +41,7 @@
  *   - "1" on a WebSocket ends the session (as the text says); engine.io ignores it
  *   - a waiting GET gets its first noop with the probe, not 100 ms later
  *   - an unanswered ping still counts after an upgrade; engine.io forgets it
- *   - a second WebSocket is refused also where the first came without polling
+ *   - a second WebSocket is refused even if the first came without polling
  *   - a ping that goes out somewhat late does not move the end of its pong's time
  *   - what is queued when we close goes out with the close packet, in one answer
  * Threads: one at a time.
@@ -80,16 +80,17 @@ enum pl_eio_reason {
 enum pl_eio_action {
 	/* Nothing to do. */
 	PL_EIO_WAIT,
-	/* Write out->message, whose reference is the caller's now, as one message. */
+	/* Write out->message, whose reference the caller then owns, as one message. */
 	PL_EIO_WS_SEND,
 	/* Close the WebSocket with out->ws_code. It has left the session: report nothing
 	 * more of it. */
 	PL_EIO_WS_CLOSE,
 	/* Answer the waiting GET: 200, text/plain; charset=UTF-8, out->body. */
 	PL_EIO_POLL_ANSWER,
-	/* Once, when it is no longer open: out->reason. No message comes or goes. */
+	/* Once, when it is no longer open: out->reason. No message comes or goes any
+	 * more. */
 	PL_EIO_ENDED,
-	/* All was told: fini it, now or later. */
+	/* Nothing is left to tell: fini it, now or later. */
 	PL_EIO_FREE,
 };
 
@@ -125,7 +126,7 @@ struct pl_eio_session {
 	uint8_t reason;
 	bool on_websocket : 1;  /* the session's packets go by WebSocket */
 	bool has_ws : 1;        /* a WebSocket is attached, as transport or as probe */
-	bool ws_is_blocked : 1; /* it has taken only a part of what next() gave last */
+	bool ws_is_blocked : 1; /* it has taken only part of what next() gave last */
 	bool poll_waits : 1;    /* a GET waits for its answer */
 	bool closed_between_polls : 1;
 	bool post_is_under_way : 1;
@@ -168,7 +169,7 @@ enum pl_err pl_eio_session_post(struct pl_eio_session *s, struct pl_str body,
 /* ---- inputs: WebSocket ---- */
 
 /* A WebSocket with this sid came. False: the session has one or is over; close this one,
- * it never belongs to the session. */
+ * it was never part of the session. */
 bool pl_eio_session_ws_open(struct pl_eio_session *s, int64_t now_mono_ms) PL_MUST_CHECK;
 /* A whole message came on it; text is valid UTF-8. */
 void pl_eio_session_ws_text(
