@@ -246,7 +246,7 @@ pl_sio_conn_disconnect(struct pl_sio_conn *c, unsigned ns, int64_t now_mono_ms)
 
 /* ---- packets in ---- */
 
-/* An event or acknowledgement, whole. The decoder saw to it that an event has a name. */
+/* A whole event or acknowledgement. The decoder has checked that an event has a name. */
 static void
 deliver(struct pl_sio_conn *c, unsigned ns, const struct pl_sio_packet *p,
     struct pl_ref *const *attachments, int64_t now_mono_ms)
@@ -335,7 +335,7 @@ on_text(struct pl_sio_conn *c, struct pl_str text, int64_t now_mono_ms)
 	pl_sio_packet_fini(&p);
 }
 
-/* All attachments are there. The namespace may have been left meanwhile by our side. */
+/* All attachments are there. Our side may have left the namespace meanwhile. */
 static void
 finish_binary(struct pl_sio_conn *c, int64_t now_mono_ms)
 {
@@ -343,7 +343,7 @@ finish_binary(struct pl_sio_conn *c, int64_t now_mono_ms)
 	struct pl_sio_packet p = {0};
 	enum pl_err err = pl_sio_packet_decode(pl_ref_str(pending->text), &p, NULL);
 
-	assert(err == PL_OK); /* as it was when its text came */
+	assert(err == PL_OK); /* as when its text came */
 	(void)err;
 	if (where(c, pending->ns) == IN)
 		deliver(c, pending->ns, &p, pending->attachments, now_mono_ms);

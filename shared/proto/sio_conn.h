@@ -13,9 +13,9 @@
  *   IN      events and acknowledgements pass both ways; a second CONNECT ends the
  *           connection
  *
- * A connection with nothing IN is closed connect_timeout_ms after it began, or after its
- * last namespace went OUT. A binary packet waits for its attachments, which together with
- * its text may have max_payload_bytes; when none comes for binary_timeout_ms the
+ * A connection with no namespace IN is closed connect_timeout_ms after it began, or after
+ * its last namespace went OUT. A binary packet waits for its attachments, which together
+ * with its text may have max_payload_bytes; when none comes for binary_timeout_ms the
  * connection is closed. Each packet that breaks a rule closes the connection as
  * PL_EIO_PARSE_ERROR.
  *
@@ -23,8 +23,8 @@
  * calls of proto/eio_session.h; but tick(), deadline(), next() and fini() are those
  * below. The application's callbacks come only from within post(), ws_text() and
  * ws_binary(). They may accept, refuse, send, disconnect and close on any connection; on
- * this one they must not report inputs, ask next(), or fini it. That a connection ended
- * is no callback: PL_EIO_ENDED from next() says it once, for all its namespaces.
+ * this one they must not report inputs, ask next(), or fini it. No callback says that a
+ * connection ended: PL_EIO_ENDED from next() does, once, for all its namespaces.
  *
  * Sources: socket.io-protocol v5; socket.io 4.8 client.ts, socket.ts. Where we differ: an
  * EVENT or ACK without JSON, a binary packet for a namespace that is not IN, and a second
@@ -43,8 +43,8 @@ struct pl_sio_settings {
 	struct pl_eio_settings eio;
 	int64_t connect_timeout_ms; /* with nothing IN */
 	int64_t binary_timeout_ms;  /* for the next attachment */
-	/* The namespaces that are served, each "/" or "/name". A namespace goes by its
-	 * index here. */
+	/* The namespaces that are served, each "/" or "/name". All calls name a namespace
+	 * by its index here. */
 	const char *namespaces[PL_SIO_NAMESPACES_MAX];
 	unsigned namespace_count;
 };
@@ -58,7 +58,7 @@ struct pl_sio_settings {
 /* An event or an acknowledgement from the client, borrowed until the callback returns. */
 struct pl_sio_event {
 	unsigned ns;
-	struct pl_str name; /* of an event; len 0 for an ack, or where it is a number */
+	struct pl_str name; /* of an event; len 0 for an ack, or if it is a number */
 	int64_t ack_id;     /* PL_SIO_NO_ACK: the event wants no answer */
 	const struct pl_json *args; /* the whole array; an event's name comes first */
 	struct pl_str payload;      /* the same as text */
@@ -75,7 +75,7 @@ struct pl_sio_app {
 	    int64_t now_mono_ms);
 	void (*on_event)(
 	    struct pl_sio_conn *c, const struct pl_sio_event *event, int64_t now_mono_ms);
-	/* Only for ids that pl_sio_conn_ack_id() gave; perhaps twice. NULL: not
+	/* Only for ids that pl_sio_conn_ack_id() gave, perhaps twice. NULL: not
 	 * wanted. */
 	void (*on_ack)(
 	    struct pl_sio_conn *c, const struct pl_sio_event *ack, int64_t now_mono_ms);
@@ -123,7 +123,7 @@ bool pl_sio_conn_accept(struct pl_sio_conn *c, unsigned ns, const char *sid,
 /* Turn it away: 44{"message":"..."[,"data":...]}; data is JSON text, len 0 for none. */
 bool pl_sio_conn_refuse(struct pl_sio_conn *c, unsigned ns, const char *message,
     struct pl_str data, int64_t now_mono_ms);
-/* Put it out with packet 41: a stock client does not come back by itself. */
+/* End it with packet 41: a stock client does not come back by itself. */
 void pl_sio_conn_disconnect(struct pl_sio_conn *c, unsigned ns, int64_t now_mono_ms);
 
 static inline bool

@@ -143,7 +143,7 @@ is_placeholder(const struct pl_json *object)
 	return pl_json_bool(pl_json_get(object, "_placeholder"), &yes) && yes;
 }
 
-/* A real, too: beside an integer past 64 bits all are. */
+/* Also a real: if one integer of the document is past 64 bits, all numbers are reals. */
 static bool
 is_index(const struct pl_json *num, unsigned count)
 {

@@ -12,15 +12,15 @@
  *   6 BINARY_ACK     61-15[{"_placeholder":true,"num":0}]
  *
  * After a 5 or 6 come as many binary messages as it says, each standing for its
- * placeholder. As in the reference, the JSON may be absent here for every type; whether
- * it may be absent is the connection's question.
+ * placeholder. As in the reference, the JSON may be absent here for every type; the
+ * connection decides whether it may be absent.
  *
  * Sources: socket.io-protocol v5 "Packet encoding"; socket.io-parser 4.2 Decoder. It
- * accepts, and we refuse, what no encoder writes:
+ * accepts some things that no encoder writes, and that we refuse:
  *   - the empty packet; white space for the type, in an ack id, before the JSON
  *   - attachment counts not in plain digits ("1e0", "0x1", "+1")
  *   - ack ids above 2^53 - 1, namespaces above PL_SIO_NAMESPACE_MAX bytes
- *   - placeholders whose num is no index of an attachment: it finds out at the last
+ *   - placeholders whose num is no index of an attachment: it notices at the last
  *     attachment, we at once, and 0.5 is no index
  *   - what pl_json_parse_script() refuses: duplicate keys, \u0000 in a key, numbers past a
  *     double, nesting past 512; and lone surrogates, which an encoder may write
