@@ -46,7 +46,7 @@ in_message(const struct pl_ws_conn *c)
 	return c->pending && c->pending->fragments > 0;
 }
 
-/* Free what the event before this pull pointed at, and what nothing will be added to. */
+/* Free what the last event pointed at, and what no more bytes will be added to. */
 static void
 release(struct pl_ws_conn *c)
 {
@@ -225,7 +225,7 @@ take(struct pl_ws_input *in, size_t len)
 	return data;
 }
 
-/* A header that lies whole in the input is read there; the pieces of one are gathered. */
+/* A header that is whole in the input is read there; one in pieces is gathered. */
 static enum pl_ws_verdict
 take_header(struct pl_ws_conn *c, struct pl_ws_input *in, struct pl_ws_header *h)
 {
@@ -260,7 +260,7 @@ check_control_rate(struct pl_ws_conn *c, int64_t now_mono_ms)
 						     : PL_WS_FINE;
 }
 
-/* May this frame come now? Asked of the header, before any of its payload is held. */
+/* May this frame come now? Decided by the header, before any payload is held. */
 static enum pl_ws_verdict
 check_frame(struct pl_ws_conn *c, const struct pl_ws_header *h, int64_t now_mono_ms)
 {
@@ -278,7 +278,7 @@ check_frame(struct pl_ws_conn *c, const struct pl_ws_header *h, int64_t now_mono
 	return PL_WS_FINE;
 }
 
-/* A frame whose payload lies whole in the input, unmasked there. */
+/* A frame whose payload is whole in the input is unmasked there. */
 static bool
 take_whole_frame(struct pl_ws_conn *c, const struct pl_ws_header *h,
     struct pl_ws_input *in, struct pl_ws_event *ev)
@@ -316,7 +316,7 @@ begin_partial_frame(struct pl_ws_conn *c, const struct pl_ws_header *h)
 		begin_data_frame(c, h);
 }
 
-/* What the input has of the frame under way. */
+/* Take what the input has of the frame under way. */
 static bool
 take_partial_frame(struct pl_ws_conn *c, struct pl_ws_input *in, struct pl_ws_event *ev)
 {
@@ -345,7 +345,7 @@ take_partial_frame(struct pl_ws_conn *c, struct pl_ws_input *in, struct pl_ws_ev
 	return end_data_frame(c, p->frame.fin, ev);
 }
 
-/* Go on by a frame, or by what there is of one; true when that made an event. */
+/* Go on by one frame, or by the part of it that is there; true if that made an event. */
 static bool
 step(struct pl_ws_conn *c, struct pl_ws_input *in, int64_t now_mono_ms,
     struct pl_ws_event *ev)

@@ -17,15 +17,16 @@
  * Between two pulls the owner may do anything, also close or free the connection. What an
  * event points at is borrowed until the next pull, or until the fed bytes change.
  *
- * Pings are answered and a Close is echoed here, through conf->send. Each connection sends
- * at most one Close, and no frame after it. A fault (RFC 6455 §7.1.7) sends a Close with its
- * code and text, and ends in CLOSED. In CLOSING the peer's messages and pings are dropped,
- * unheld.
+ * Pings are answered and a Close is echoed here, through conf->send. Each connection
+ * sends at most one Close, and no frame after it. A fault (RFC 6455 §7.1.7) sends a Close
+ * with its code and text, and ends in CLOSED. In CLOSING the peer's messages and pings
+ * are dropped, and not held.
  *
- * Memory: an idle connection holds nothing on the heap. A frame that lies whole in the fed
- * bytes is unmasked there and never copied. Otherwise a message grows in one buffer with the
- * bytes that came, not with the length that was announced, so tiny fragments and big promises
- * cost the server no more than they cost the peer (CVE-2016-10542, CVE-2026-48779).
+ * Memory: an idle connection holds nothing on the heap. A frame that is whole in the fed
+ * bytes is unmasked there and never copied. Otherwise a message grows in one buffer with
+ * the bytes that came, not with the length that was announced, so tiny fragments and big
+ * promises cost the server no more than they cost the peer (CVE-2016-10542,
+ * CVE-2026-48779).
  *
  * Text is checked as it arrives, and fails at the first byte that cannot be UTF-8.
  *
@@ -85,7 +86,7 @@ struct pl_ws_event {
 	struct pl_str data;       /* the payload; CLOSE and FAULT: the reason */
 };
 
-/* Fed bytes: the connection takes from the front, and writes in them when it unmasks. */
+/* Fed bytes: the connection takes from the front, and overwrites them when it unmasks. */
 struct pl_ws_input {
 	uint8_t *data;
 	size_t len;
@@ -105,7 +106,7 @@ bool pl_ws_conn_next(struct pl_ws_conn *c, struct pl_ws_input *in, int64_t now_m
  * or PL_WS_CODE_NONE for an empty Close. */
 void pl_ws_conn_close(struct pl_ws_conn *c, uint16_t code, struct pl_str reason);
 
-/* Whole messages are the owner's to send, by pl_ws_header_encode(), while this is true. */
+/* While this is true, the owner may send whole messages, by pl_ws_header_encode(). */
 static inline bool
 pl_ws_conn_is_open(const struct pl_ws_conn *c)
 {

@@ -80,7 +80,7 @@ check_byte_1(enum pl_ws_role role, uint8_t byte_0, uint8_t byte_1)
 {
 	bool masked = (byte_1 & MASKED) != 0;
 
-	if (masked != (role == PL_WS_SERVER)) /* §5.1: what the other end must do */
+	if (masked != (role == PL_WS_SERVER)) /* §5.1: only clients mask */
 		return PL_WS_BAD_MASK;
 	if (pl_ws_opcode_is_control(byte_0 & OPCODE) &&
 	    (byte_1 & LENGTH) > PL_WS_CONTROL_MAX)
@@ -88,7 +88,7 @@ check_byte_1(enum pl_ws_role role, uint8_t byte_0, uint8_t byte_1)
 	return PL_WS_FINE;
 }
 
-/* How many bytes hold the payload's length behind byte 1. */
+/* How many bytes hold the payload's length after byte 1. */
 static size_t
 length_field(uint8_t byte_1)
 {

@@ -4,7 +4,7 @@
  *   byte 0    FIN RSV1 RSV2 RSV3 | opcode, 4 bits
  *   byte 1    MASK | length: 0..125, or 126: 16 bits follow, or 127: 64 bits follow
  *   then      the longer length, big-endian; never used for what fits a shorter form
- *   then      4 bytes of masking key, where MASK is set
+ *   then      4 bytes of masking key, if MASK is set
  *   then      the payload, each byte i XORed with key[i % 4]
  *
  * A client masks every frame and a server none (§5.1). Control frames (opcode 8 and up)
@@ -52,7 +52,7 @@ enum pl_ws_verdict {
 	PL_WS_MORE,            /* no fault so far, and not whole yet */
 	PL_WS_BAD_RSV,         /* 1002 from here */
 	PL_WS_BAD_OPCODE,      /* 3 to 7 or 11 to 15 */
-	PL_WS_BAD_MASK,        /* a client's frame without, a server's with */
+	PL_WS_BAD_MASK,        /* a client's frame without a mask, a server's with one */
 	PL_WS_BAD_LENGTH,      /* not the shortest form, or its top bit set */
 	PL_WS_BAD_CONTROL,     /* fragmented, or over 125 bytes */
 	PL_WS_BAD_ORDER,       /* a continuation of nothing, or a message within one */
@@ -103,8 +103,9 @@ enum pl_err pl_ws_frame_encode(struct pl_buf *out, enum pl_ws_opcode opcode,
 void pl_ws_mask(
     void *data, size_t len, const uint8_t mask[PL_WS_MASK_LEN], uint64_t offset);
 
-/* Take a Close body apart: FINE, BAD_CLOSE (also for a code that none may carry: §7.4.1, §7.4.2,
- * IANA) or BAD_UTF8. An empty one gives PL_WS_CODE_NONE. The reason borrows from body. */
+/* Take a Close body apart: FINE, BAD_CLOSE (also for a code that no Close may carry:
+ * §7.4.1, §7.4.2, IANA) or BAD_UTF8. An empty one gives PL_WS_CODE_NONE. The reason
+ * borrows from body. */
 enum pl_ws_verdict pl_ws_close_parse(
     struct pl_str body, uint16_t *code, struct pl_str *reason) PL_MUST_CHECK;
 

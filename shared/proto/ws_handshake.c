@@ -69,7 +69,7 @@ pl_ws_handshake_check(const struct pl_ws_request *rq)
 		return PL_WS_HS_NO_UPGRADE;
 	if (!pl_str_list_has(rq->connection, PL_STR("upgrade")))
 		return PL_WS_HS_NO_CONNECTION;
-	/* Before the key: an old client, whose key looks otherwise, is told the
+	/* Checked before the key: an old client, whose key looks different, is told the
 	 * version. */
 	if (!pl_str_eq(pl_str_trim(rq->version), PL_STR("13")))
 		return PL_WS_HS_BAD_VERSION;
@@ -87,7 +87,7 @@ hash_key(struct pl_str key, unsigned char digest[SHA1_LEN])
 	assert(key.len == KEY_LEN);
 	memcpy(text, key.ptr, KEY_LEN);
 	memcpy(text + KEY_LEN, GUID, sizeof(GUID));
-	/* It fails for want of memory alone, and then we do as pl_mem does. */
+	/* It fails only for want of memory, and then we do as pl_mem does. */
 	if (EVP_Digest(text, sizeof(text) - 1, digest, NULL, EVP_sha1(), NULL) != 1)
 		abort();
 }

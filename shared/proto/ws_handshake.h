@@ -10,8 +10,7 @@
  *
  * The caller's HTTP parser gives the header values. Extensions and subprotocols may be
  * offered, and none is ever accepted: permessage-deflate would cost a quarter of a
- * megabyte a connection. Whether the Origin may connect is http_origin's question, asked
- * beside this one.
+ * megabyte a connection. http_origin decides whether the Origin may connect.
  *
  * Source: RFC 6455 §4.2; SHA-1 from libcrypto.  Threads: any.
  */
