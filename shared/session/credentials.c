@@ -8,7 +8,7 @@ pl_bearer_token(struct pl_str text, struct pl_str *token)
 {
 	struct pl_str scheme, rest = pl_str_trim(text);
 
-	/* RFC 9110 §11.4: a scheme, and behind it one or more spaces. */
+	/* RFC 9110 §11.4: a scheme, and after it one or more spaces. */
 	if (!pl_str_split(&rest, ' ', &scheme) ||
 	    !pl_str_eq_nocase(scheme, PL_STR("bearer")))
 		return false;
@@ -48,7 +48,7 @@ add_token(struct pl_credentials *c, enum pl_credential_place place, struct pl_st
 	enum pl_err err;
 
 	if (token.len == 0)
-		return; /* one that was cleared */
+		return; /* a cookie that was cleared */
 	c->has_token = true;
 	if (!pl_jwt_has_form(token))
 		return;

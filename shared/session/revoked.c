@@ -41,7 +41,8 @@ pl_revoked_add(struct pl_revoked *set, const struct pl_revocation *r)
 
 	if (r->expires_unix_s < pl_clock_unix_ms() / 1000)
 		return false;
-	/* The same token; or a time of the same user that is no later: the time stands last. */
+	/* The same token; or a time of the same user that is no later: the time comes
+	 * last. */
 	if (known != NULL && memcmp(r->token_id, known->token_id, PL_JWT_ID_LEN) <= 0)
 		return false;
 	if (known == NULL)

@@ -10,9 +10,9 @@
 #include "session/revoked.h"
 
 #define TICK_MS       1000
-#define USER_KNOWN_MS 5000 /* how long a user's being there is remembered */
-/* Without the bus, revocations are known as of the last read: no token is good on older
- * news. */
+#define USER_KNOWN_MS 5000 /* how long it is remembered that a user exists */
+/* Without the bus, revocations are known as of the last read; if that is older than this,
+ * no token is good. */
 #define STALE_MS   3000
 #define LEEWAY_S   (2 * PL_JWT_LEEWAY_S) /* more than an expired token gets */
 #define OVERLAP_MS 60000 /* clocks differ, and a commit comes after its time stamp */
@@ -130,7 +130,7 @@ start_reading(struct pl_sessions *ss)
 	r->begun_unix_ms = pl_clock_unix_ms();
 	r->begun_mono_ms = pl_loop_now_ms(ss->loop);
 	r->is_behind_bus = ss->bus_is_ready;
-	/* Where the queue is full, the tick tries again. */
+	/* If the queue is full, the tick tries again. */
 	r->is_under_way = pl_store_async_read(ss->store, &r->call) == PL_OK;
 }
 
@@ -186,7 +186,8 @@ on_tick(struct pl_timer *t)
 
 	if (!pl_bus_is_up(ss->bus))
 		ss->bus_is_ready = ss->bus_tells_all = false;
-	/* A bus that goes away takes nothing of what it told: the read that follows has some time. */
+	/* What the bus has told stays true when it goes away: the read that follows has
+	 * some time. */
 	if (ss->bus_tells_all)
 		ss->current_at_mono_ms = pl_loop_now_ms(ss->loop);
 	else
@@ -271,7 +272,7 @@ lookup_done(struct pl_store_read_call *call)
 	lookup_end(l, call->err);
 }
 
-/* Let check wait for the answer of the store. False: its queue is full. */
+/* Let check wait for the answer of the store. False if its queue is full. */
 static bool
 look_up(struct pl_sessions *ss, struct known_user *u, struct check *check)
 {
@@ -322,7 +323,7 @@ pl_sessions_user_is_gone(struct pl_sessions *ss, const struct pl_oid *user)
 typedef void verdict_fn(
     void *arg, enum pl_session_verdict verdict, const struct pl_jwt_claims *claims);
 
-/* claims, of a token that was verified. */
+/* Check claims, which a verified token holds. */
 static void
 check_claims(struct pl_sessions *ss, const struct pl_jwt_claims *claims,
     verdict_fn *on_verdict, void *arg)
@@ -368,7 +369,7 @@ pl_sessions_check(
 
 /* ---- one of several ---- */
 
-/* Looks at one after the other, each with its own wait for the store. */
+/* Checks one token after the other, each with its own wait for the store. */
 struct choice {
 	struct pl_sessions *ss;
 	const struct pl_credential *found; /* the first that is good; NULL: none yet */
@@ -388,7 +389,7 @@ choice_end(struct choice *ch, enum pl_session_verdict verdict)
 	pl_mem_free(ch);
 }
 
-/* May this one change what is chosen? */
+/* Can this token change the choice? */
 static bool
 matters(const struct choice *ch, const struct pl_credential *it)
 {

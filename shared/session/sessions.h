@@ -20,16 +20,16 @@ enum pl_session_verdict {
 	PL_SESSION_NO_TOKEN,
 	PL_SESSION_BAD_TOKEN, /* forged, malformed, revoked, or of a user who is gone */
 	PL_SESSION_EXPIRED,
-	PL_SESSION_AMBIGUOUS, /* good tokens of two people, and nothing to tell whose it is */
+	PL_SESSION_AMBIGUOUS, /* good tokens of two users, and nothing says whose request it is */
 	PL_SESSION_UNKNOWN, /* the store did not answer: 503, never a yes */
 };
 
 struct pl_sessions *pl_sessions_new(
     struct pl_loop *loop, struct pl_store_async *store, struct pl_bus *bus);
-/* Behind the store: no call to it may be under way any more. */
+/* Call it after the store was freed: no call to the store may be under way any more. */
 void pl_sessions_free(struct pl_sessions *ss);
-/* Are all revocations known? Before the first read, and long after the last one with the bus
- * away, they are not, and no token passes. For /readyz. */
+/* Are all revocations known? They are not before the first read, nor long after the last
+ * one while the bus is away; then no token passes. For /readyz. */
 bool pl_sessions_are_current(const struct pl_sessions *ss);
 
 /* Check a token. on_verdict is called once, possibly before this returns; claims are NULL
@@ -38,22 +38,24 @@ void pl_sessions_check(struct pl_sessions *ss, struct pl_str token,
     void (*on_verdict)(
 	void *arg, enum pl_session_verdict verdict, const struct pl_jwt_claims *claims),
     void *arg);
-/* Whose session do these name? The first that stands the same check; what does not is passed
- * over. Then its place is looked through for a second person. As above; c is copied. */
+/* Whose session do these credentials name? That of the first token that passes the same
+ * check; others are passed over. Then its place is searched for a second user. As above;
+ * c is copied. */
 void pl_sessions_choose(struct pl_sessions *ss, const struct pl_credentials *c,
     void (*on_verdict)(
 	void *arg, enum pl_session_verdict verdict, const struct pl_jwt_claims *claims),
     void *arg);
-/* Take out of c those that are known to be revoked. */
+/* Take out of c the tokens that are known to be revoked. */
 void pl_sessions_drop_revoked(const struct pl_sessions *ss, struct pl_credentials *c);
-/* The first second whose tokens of user are good, where he logged out everywhere; else 0. A new
+/* If user logged out everywhere, the first second whose tokens are good; else 0. A new
  * token is from then or later (pl_jwt_sign()). */
 int64_t pl_sessions_valid_after(const struct pl_sessions *ss, const struct pl_oid *user);
-/* The store has no such user any more: the next token of his is asked after again. */
+/* The store no longer has this user: ask the store again at their next token. */
 void pl_sessions_user_is_gone(struct pl_sessions *ss, const struct pl_oid *user);
 /* This process just revoked tokens (the store has it): refuse them here and tell the others. */
 void pl_sessions_revoked(struct pl_sessions *ss, const struct pl_revocation *r);
-/* presence: hear of every revocation, to end its sockets. One listener. */
+/* For presence: be told of every revocation, to end the sockets that it names. One
+ * listener. */
 void pl_sessions_on_revoked(struct pl_sessions *ss,
     void (*on_revoked)(void *arg, const struct pl_revocation *r), void *arg);
 
