@@ -3,8 +3,8 @@
 #include "base/mem.h"
 #include "http/reply.h"
 
-/* The gateway asks another process where a polling GET has no answer after 4 s. Who opens a
- * WebSocket waits for longer: a stock client for 20 s. */
+/* If a polling GET has no answer after 4 s, the gateway asks another process. A client
+ * that opens a WebSocket waits longer: a stock one for 20 s. */
 #define POLL_WAIT_MS 3000
 #define WS_WAIT_MS   15000
 

@@ -4,7 +4,7 @@
  *   take ──► begins now
  *     └────► stands in line ──► begins in its turn
  *                          └──► its client gave up, or it is turned away
- *     └────► 503, where the line is too long for its transport
+ *     └────► 503, if the line is too long for its transport
  *
  * Threads: the loop's.
  */
@@ -28,7 +28,7 @@ void pl_handshakes_init(struct pl_handshakes *h, struct pl_loop *loop, int64_t p
 void pl_handshakes_fini(struct pl_handshakes *h); /* turns all away */
 void pl_handshakes_take(
     struct pl_handshakes *h, struct pl_request *rq, bool is_websocket);
-/* Whoever waits gets 503: another process has room sooner. */
+/* Requests that wait get 503: another process has room sooner. */
 void pl_handshakes_turn_away(struct pl_handshakes *h);
 size_t pl_handshakes_waiting(const struct pl_handshakes *h);
 

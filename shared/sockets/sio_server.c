@@ -13,7 +13,7 @@ struct pl_sio_server {
 	struct pl_sio_server_config config;
 	struct pl_map clients; /* sid -> struct pl_sio_client */
 	struct pl_handshakes handshakes;
-	struct pl_list dirty; /* clients with something to let out */
+	struct pl_list dirty; /* clients with something to send */
 	struct pl_task flush;
 	bool flush_is_posted;
 	bool is_behind; /* not all of dirty fitted into the last turn */
@@ -139,7 +139,7 @@ arm_timer(struct pl_sio_client *c)
 static void
 cors_headers(struct pl_sio_server *s, struct pl_request *rq)
 {
-	/* Listed origins get theirs from http/dispatch, as on every route. */
+	/* Listed origins get their headers from http/dispatch, as on every route. */
 	if (s->config.allows_any_origin)
 		pl_reply_header(rq, "access-control-allow-origin", "*");
 }
@@ -172,8 +172,8 @@ ws_flush(struct pl_sio_client *c, struct batch *b)
 		pl_ref_drop(b->messages[--b->count].data);
 }
 
-/* The last one that is queued goes out before the session is asked again: it must know then
- * whether it was taken. */
+/* The last message that is queued goes out before the session is asked again, which must
+ * know by then whether it was taken. */
 static void
 ws_write(struct pl_sio_client *c, struct batch *b, const struct pl_eio_out *out)
 {
@@ -247,7 +247,8 @@ client_drop(struct pl_sio_client *c, enum pl_eio_reason reason, uint16_t code)
 	client_free(c);
 }
 
-/* Do what the session asks for, until it waits or is gone; then c is gone, too. */
+/* Do what the session asks for, until it waits or is gone; in the latter case c is gone,
+ * too. */
 static void
 pump(struct pl_sio_client *c)
 {
@@ -341,7 +342,7 @@ reply_eio_error(struct pl_sio_server *s, struct pl_request *rq, enum pl_eio_erro
 	    pl_str(pl_eio_error_body(error)));
 }
 
-/* Answer a request that its session did not admit. */
+/* Answer a request that its session has refused. */
 static void
 refuse(struct pl_sio_client *c, struct pl_request *rq, enum pl_err err)
 {
@@ -375,9 +376,9 @@ poll_gone(struct pl_request *rq)
 
 /* ---- a POST that closes ---- */
 
-/* A client that closes sends "1" while a GET of it waits, and often both at once: on two
- * connections, where the POST may come first. It gets a moment, so that the GET hears of the
- * end instead of a session that is unknown. */
+/* A client that closes sends "1" while a GET of it waits, and often both at once, on two
+ * connections: the POST may come first. So the POST waits for a moment, and the GET gets the
+ * end of the session instead of an unknown session. */
 #define GOODBYE_MS 20
 
 struct pl_sio_goodbye {
@@ -480,8 +481,8 @@ poll_post(struct pl_sio_client *c, struct pl_request *rq)
 	pump(c);
 }
 
-/* A WebSocket for a session that has one, or is over. The reference lets it in and closes it,
- * and a client's WebSocket that is not let in is an error with some. */
+/* A WebSocket for a session that has one, or is over. The reference lets it in and closes
+ * it, and for some clients a WebSocket that is refused is an error. */
 static void
 turn_away(struct pl_sio_server *s, struct pl_request *rq)
 {

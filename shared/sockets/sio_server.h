@@ -9,11 +9,12 @@
  *                                                                 poll    the waiting GET
  *                                                                 ws      its WebSocket
  *
- * Whatever is sent goes out after the current callback, many clients at most
- * PL_SIO_FLUSH_MAX a turn of the loop, so that telling everybody never holds up the rest.
+ * All that is sent goes out after the current callback, to at most PL_SIO_FLUSH_MAX
+ * clients a turn of the loop, so that telling everybody never holds up the rest.
  *
- * A client that closes by POST gets 20 ms for the GET that should wait for the end and may come
- * behind, on its own connection. A WebSocket for a session that has one is let in and closed.
+ * A client that closes by POST gets 20 ms for the GET that should wait for the end, and
+ * that may come later, on its own connection. A WebSocket for a session that has one is
+ * let in and closed.
  * Threads: the loop's.
  */
 #ifndef PL_SOCKETS_SIO_SERVER_H
@@ -31,7 +32,7 @@ struct pl_websocket;
 struct pl_sio_goodbye;
 
 struct pl_sio_client {
-	struct pl_sio_conn conn; /* of bare Engine.IO only conn.eio */
+	struct pl_sio_conn conn; /* for bare Engine.IO only conn.eio */
 	void *app_data;          /* the application's */
 	/* inside */
 	struct pl_sio_server *server;
@@ -66,16 +67,16 @@ struct pl_sio_server *pl_sio_server_new(
     struct pl_loop *loop, const struct pl_sio_server_config *config);
 void pl_sio_server_free(struct pl_sio_server *s); /* ends all sessions at once */
 size_t pl_sio_server_count(const struct pl_sio_server *s);
-/* Whoever waits for his turn gets 503: another process has room for him sooner. */
+/* Handshakes that wait for their turn get 503: another process has room sooner. */
 void pl_sio_server_turn_away(struct pl_sio_server *s);
-/* Handshakes that wait for their turn. */
+/* The number of handshakes that wait for their turn. */
 size_t pl_sio_server_waiting(const struct pl_sio_server *s);
-/* Is more due to clients than goes out in a turn? What can wait should, then: a client whose
- * queue grows past its bound by that is put out, and was not slow. */
+/* Is more due to clients than goes out in a turn? Then hold back what can wait: it could
+ * grow the queue of a client past its bound, and put out one that is not slow. */
 bool pl_sio_server_is_behind(const struct pl_sio_server *s);
 /* Walk all sessions in no order; as pl_map_next(). */
 struct pl_sio_client *pl_sio_server_next(const struct pl_sio_server *s, size_t *it);
-/* Serve one request, whose origin was checked. */
+/* Serve one request, whose origin has been checked. */
 void pl_sio_server_handle(struct pl_sio_server *s, struct pl_request *rq);
 
 static inline struct pl_sio_client *
@@ -84,8 +85,8 @@ pl_sio_client_of(struct pl_sio_conn *conn)
 	return PL_CONTAINER(conn, struct pl_sio_client, conn);
 }
 
-/* Something was queued on, or done to, this client's conn outside its own callbacks: let
- * it out. (Inside them it happens by itself.) */
+/* Call it after something was queued on, or done to, this client's conn outside its own
+ * callbacks: it is then sent. (Inside them that happens by itself.) */
 void pl_sio_client_touch(struct pl_sio_client *c);
 
 #endif

@@ -14,7 +14,7 @@
 #define READ_BYTES      65536
 #define READS_MAX       16                    /* then the others get their turn */
 #define SEND_BUFFER     (256 * 1024)          /* the kernel's share of a slow reader */
-#define QUEUE_BYTES_MAX ((size_t)1024 * 1024) /* where SEND_QUEUE_BYTES_MAX is not read */
+#define QUEUE_BYTES_MAX ((size_t)1024 * 1024) /* if SEND_QUEUE_BYTES_MAX is not read */
 
 enum socket_state {
 	OPEN,
@@ -31,7 +31,7 @@ struct pl_tcp {
 	void *arg;
 	struct pl_eio_queue
 	    queue;   /* what the kernel has not taken: frames, and parts of them */
-	size_t sent; /* of the queue's first */
+	size_t sent; /* bytes sent of the queue's first */
 	struct pl_timer timer; /* no progress; LINGERING: the peer's close */
 	struct pl_task task;   /* read on, or close */
 };
@@ -117,7 +117,7 @@ queue_limit(void)
 		   : QUEUE_BYTES_MAX;
 }
 
-/* What the kernel takes of parts: 0 for none now; -1 where the connection is broken. */
+/* How much of parts the kernel takes: 0 if none now; -1 if the connection is broken. */
 static ssize_t
 send_parts(struct pl_tcp *s, struct iovec *parts, size_t count)
 {
@@ -146,8 +146,8 @@ part_of(struct pl_str bytes)
 	return (struct iovec){base.out, bytes.len};
 }
 
-/* Queue what the kernel did not take of a part. What it took in part is the first in the
- * queue. */
+/* Queue what the kernel did not take of a part. A part that it took partly comes first in
+ * the queue. */
 static void
 queue_rest(struct pl_tcp *s, const struct pl_tcp_part *part, size_t *taken)
 {
@@ -168,7 +168,7 @@ queue_rest(struct pl_tcp *s, const struct pl_tcp_part *part, size_t *taken)
 	pl_eio_queue_push(&s->queue, item);
 }
 
-/* As send_parts(), of what has not been queued. */
+/* As send_parts(), for what has not been queued. */
 static ssize_t
 send_now(struct pl_tcp *s, const struct pl_tcp_part *parts, size_t count)
 {
@@ -296,7 +296,7 @@ on_event(void *arg, int error)
 
 	if (c->state == CONN_STATE_DISCONNECTING || s == NULL || s->state == CLOSING)
 		return;
-	/* Bytes before the bad news: a last message comes together with its end. */
+	/* Deliver bytes before the end: a last message comes together with it. */
 	if (c->evt.flags & KORE_EVENT_READ)
 		is_alive = read_all(s, error != 0);
 	if (s->state == CLOSING)
@@ -356,7 +356,7 @@ pl_tcp_take(struct pl_request *rq, const struct pl_tcp_ops *ops, void *arg)
 	setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
 	pl_exchange_of(rq)->req->status = HTTP_STATUS_SWITCHING_PROTOCOLS;
 	pl_exchange_end(rq);
-	/* What came early was announced already: look for it. */
+	/* kore has announced already what came early: look for it. */
 	c->evt.flags |= KORE_EVENT_READ;
 	pl_loop_post(pl_app.loop, &s->task);
 	return s;

@@ -1,6 +1,6 @@
 /*
  * tcp: a TCP connection taken over from kore's HTTP, for a WebSocket. What comes in goes
- * to the owner; what the kernel does not take at once waits in a queue with a ceiling.
+ * to the owner; what the kernel does not take at once waits in a bounded queue.
  * Threads: the loop's.  Source of the take-over: kore 4.1.0, src/http.c, src/connection.c.
  */
 #ifndef PL_SOCKETS_TCP_H
@@ -25,15 +25,15 @@ struct pl_tcp_ops {
 	void (*on_closed)(void *arg);
 };
 
-/* Take rq's connection. rq is ended by this as by an answer. NULL: the client has gone
+/* Take rq's connection, which ends rq as an answer does. NULL: the client has gone
  * already (rq is ended all the same). Nothing is read before the current callback
  * returns. */
 struct pl_tcp *pl_tcp_take(
     struct pl_request *rq, const struct pl_tcp_ops *ops, void *arg);
-/* Send or queue; false once the connection is broken. What must be queued of parts is copied
- * where it is borrowed, and gets an owner more where it is shared: what all get and nobody
- * reads is in memory once. With more than SEND_QUEUE_BYTES_MAX in the queue already, the peer
- * is cut off. */
+/* Send or queue; false once the connection is broken. Parts that must be queued are
+ * copied if they are borrowed, and get an owner more if they are shared: what is sent to
+ * all is in memory once. With more than SEND_QUEUE_BYTES_MAX in the queue already, the
+ * peer is cut off. */
 struct pl_tcp_part {
 	struct pl_str bytes;
 	struct pl_ref *shared; /* whose bytes these are, all of them; NULL: borrowed */

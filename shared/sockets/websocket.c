@@ -64,7 +64,8 @@ on_event(struct pl_websocket *w, const struct pl_ws_event *ev, int64_t now)
 	}
 }
 
-/* Nothing that is called from here frees w: a socket's end comes by itself, later. */
+/* Nothing that is called from here frees w: the end of a socket comes later, by
+ * itself. */
 static void
 on_data(void *arg, char *data, size_t len)
 {
@@ -179,7 +180,7 @@ pl_websocket_take(struct pl_request *rq, const struct pl_websocket_ops *ops,
 	w->close_timer.on_fire = on_close_timer;
 	w->close_timer.arg = w;
 	pl_ws_conn_init(&w->ws, &w->conf, w);
-	/* The head borrows from rq, which ends with the taking. */
+	/* The head borrows from rq, which ends when its connection is taken. */
 	pl_buf_init(&head, HEAD_BYTES_MAX);
 	if (pl_ws_handshake_answer(&head, &hs) == PL_OK)
 		w->socket = pl_tcp_take(rq, &socket_ops, w);
@@ -197,7 +198,7 @@ pl_websocket_take(struct pl_request *rq, const struct pl_websocket_ops *ops,
 
 /* ---- the owner's ----------------------------------------------------------------------- */
 
-/* The frames of messages, in two parts each; heads is where their headers go. */
+/* Make the frames of messages, in two parts each; their headers go to heads. */
 static void
 frame(const struct pl_websocket_message *messages, size_t count,
     uint8_t heads[][PL_WS_HEADER_MAX], struct pl_tcp_part *parts)
@@ -235,8 +236,8 @@ pl_websocket_close(struct pl_websocket *w, uint16_t code)
 	w->is_attached = false;
 	pl_ws_conn_close(&w->ws, code, PL_STR_NONE);
 	pl_timer_start(pl_app.loop, &w->close_timer, PL_WEBSOCKET_CLOSE_WAIT_MS);
-	/* RFC 6455 §7.1.7: who fails a connection may end it without the peer's Close. One
-	 * that is dead or does not read would not send it. */
+	/* RFC 6455 §7.1.7: an endpoint that fails a connection may end it without the
+	 * peer's Close. A peer that is dead or does not read would not send one. */
 	if (code == PL_WS_CODE_PROTOCOL_ERROR || code == PL_WS_CODE_POLICY)
 		pl_tcp_finish(w->socket);
 }

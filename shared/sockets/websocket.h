@@ -36,7 +36,7 @@ struct pl_websocket_ops {
 /* Does the request ask for a WebSocket at all (it has an Upgrade header), and well? */
 bool pl_websocket_is_wanted(const struct pl_request *rq);
 enum pl_ws_handshake pl_websocket_judge(const struct pl_request *rq);
-/* Answer what was judged other than PL_WS_HS_ACCEPTED: 400 or 426. */
+/* Answer a request judged other than PL_WS_HS_ACCEPTED: 400 or 426. */
 void pl_websocket_refuse(struct pl_request *rq, enum pl_ws_handshake verdict);
 /* Take the connection of a request judged as accepted, and send the 101. rq is ended. A longer
  * message than message_bytes_max is a fault. NULL: the client has gone. No callback comes
@@ -51,7 +51,7 @@ struct pl_websocket_message {
 };
 bool pl_websocket_send(
     struct pl_websocket *w, const struct pl_websocket_message *messages, size_t count);
-/* Start the closing handshake and let go of it: no callback comes any more. */
+/* Start the closing handshake and give the WebSocket up: no callback comes any more. */
 void pl_websocket_close(struct pl_websocket *w, uint16_t code);
 
 #endif
