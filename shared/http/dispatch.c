@@ -12,8 +12,8 @@
 #include "http/router.h"
 #include "session/sessions.h"
 
-/* What our routes take, and what tracing and fetch wrappers add of their own to every request; a
- * preflight that refused one of those would stop the request. */
+/* The headers that our routes take, and those that tracing and fetch wrappers add to
+ * every request: a preflight that refused one of them would stop the request. */
 #define CORS_HEADERS                                                                     \
 	"Content-Type, Authorization, Idempotency-Key, X-Socket-Id, X-Request-Id, "      \
 	"X-Requested-With, Traceparent, Tracestate, Baggage, Sentry-Trace"
@@ -22,7 +22,7 @@
 
 /* ---- guards --------------------------------------------------------------------------- */
 
-/* kore 4.1.0 reads the body of such a request as the next request: behind a gateway, one
+/* kore 4.1.0 reads the body of such a request as the next request: through a gateway, one
  * client could then prepare another's answer. */
 static bool
 has_hidden_body(const struct pl_request_impl *x)
@@ -99,8 +99,8 @@ changes_state(const struct pl_request *rq)
 	       !pl_str_eq(rq->method, PL_STR("HEAD"));
 }
 
-/* Cookies go with requests from any site, so whoever sends one that changes something must
- * be a page of ours, of a listed origin, or no page at all. */
+/* Browsers send cookies with requests from any site. So a request that changes something
+ * must come from a page of ours, from a listed origin, or from no page at all. */
 static bool
 may_change(const struct pl_request *rq, enum pl_http_origin origin)
 {
@@ -147,7 +147,8 @@ on_verdict(void *arg, enum pl_session_verdict verdict, const struct pl_jwt_claim
 	}
 }
 
-/* Of all its Cookie lines: HTTP/2 and some proxies split one, and kore does not join them. */
+/* From all its Cookie lines: HTTP/2 and some proxies split one, and kore does not join
+ * them. */
 static void
 add_cookies(struct pl_credentials *c, const struct pl_request *rq,
     enum pl_credential_place place, const char *name, int64_t now_s)
@@ -183,7 +184,7 @@ authenticate(struct pl_request *rq)
 
 /* ---- codings -------------------------------------------------------------------------- */
 
-/* RFC 9110 §8.4: a list; "identity" is none, as is an empty element. */
+/* RFC 9110 §8.4: a list; "identity" and empty elements count as no coding. */
 static bool
 has_coding(struct pl_str list)
 {
@@ -232,7 +233,7 @@ set_param(struct pl_request_impl *x, struct pl_str raw)
 	size_t len;
 
 	x->param = pl_mem_alloc(raw.len + 1);
-	/* A bad escape stays as it is, and is no id. */
+	/* A parameter with a bad escape stays as it is, and is no id. */
 	x->rq.param =
 	    pl_router_decode(raw, x->param, &len) ? pl_str_n(x->param, len) : raw;
 }
@@ -243,7 +244,7 @@ run_route(struct pl_request_impl *x, enum pl_http_origin origin)
 	struct pl_request *rq = &x->rq;
 	unsigned flags = x->route->flags;
 
-	/* No same-origin policy guards WebSockets: whoever reads may act, too. */
+	/* No same-origin policy guards WebSockets: a page that can read can act, too. */
 	if (((flags & PL_ROUTE_ORIGIN) && origin == PL_ORIGIN_REFUSED) ||
 	    (!(flags & PL_ROUTE_RAW) && changes_state(rq) && !may_change(rq, origin)))
 		pl_reply_problem(rq, PL_PROBLEM_ORIGIN);

@@ -46,8 +46,8 @@ exchange_free(struct pl_request_impl *x)
 	pl_mem_free(x);
 }
 
-/* kore frees a request that was not answered: its client has gone. The handler may still
- * hold slices of it, so their memory stays. */
+/* kore frees a request that was not answered, because its client has gone. The handler
+ * may still hold slices of it, so their memory stays. */
 static void
 on_kore_free(struct http_request *req)
 {

@@ -5,7 +5,7 @@
  *   GONE      the client left first: req NULL; the bytes are kept until the answer
  *   ended     by pl_exchange_end(): ours is freed, kore's is left to kore
  *
- * Only web/ uses it.  Threads: the loop's. Source: kore 4.1.0, src/http.c.
+ * Only http/ and sockets/ use it.  Threads: the loop's. Source: kore 4.1.0, src/http.c.
  */
 #ifndef PL_HTTP_EXCHANGE_H
 #define PL_HTTP_EXCHANGE_H
@@ -36,13 +36,13 @@ struct pl_request_impl {
 	struct pl_list link; /* in flight */
 	const struct pl_route *route;
 	int64_t began_mono_us;
-	bool *ended; /* tells the dispatch below us on the stack; NULL once it returned */
+	bool *ended; /* tells pl_dispatch() on the stack; NULL after it returned */
 	struct pl_json *json;
 	struct pl_stream *stream;
 	struct pl_trace trace; /* none until it is asked for */
 	char *param;           /* decoded */
 	char peer[INET6_ADDRSTRLEN];
-	/* GONE: what the slices point into, taken from kore */
+	/* GONE: the memory that the slices point into, taken from kore */
 	u_int8_t *kept_head;
 	struct kore_buf *kept_body;
 	size_t header_count;
@@ -55,13 +55,13 @@ pl_exchange_of(const struct pl_request *rq)
 	return rq->impl;
 }
 
-/* Of a complete request of kore's, in its handler. */
+/* For a complete request of kore, in its handler. */
 struct pl_request_impl *pl_exchange_new(struct http_request *req);
-/* The connection to answer on; NULL where the client has gone. */
+/* The connection to answer on; NULL if the client has gone. */
 struct connection *pl_exchange_connection(const struct pl_request *rq);
 /* Give kore the answer's head and the body's beginning, and count it. */
 void pl_exchange_respond(struct pl_request_impl *x, int status, struct pl_str body);
-/* Whatever was to be sent is sent or queued: end rq, and let kore free its own. */
+/* All is sent or queued: end rq, and let kore free its own request. */
 void pl_exchange_end(struct pl_request *rq);
 /* How often name occurs, in lower case. */
 size_t pl_exchange_header_count(const struct pl_request_impl *x, const char *name);

@@ -8,7 +8,8 @@
 #include "loop/loop_epoll.h"
 #include "http/loop_kore.h"
 
-/* kore looks for connections that idle too long only after something happened: see to it. */
+/* kore looks for connections that are idle for too long only after something happened: so
+ * let something happen. */
 #define KORE_TICK_MS  500
 #define DRAIN_STEP_MS 20
 

@@ -11,7 +11,7 @@
 /* Once a worker, in kore_worker_configure(). */
 struct pl_loop *pl_loop_kore_new(void);
 void pl_loop_kore_free(struct pl_loop *loop); /* kore's loop does not turn any more */
-/* In kore_worker_teardown(), where kore's own loop has ended: turn until is_done(arg) or
+/* In kore_worker_teardown(), when kore's own loop has ended: turn until is_done(arg) or
  * until limit_ms have passed. */
 void pl_loop_kore_drain(
     struct pl_loop *loop, bool (*is_done)(void *arg), void *arg, int64_t limit_ms);

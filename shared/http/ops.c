@@ -15,7 +15,7 @@ reply_health(void *arg, int status, struct pl_str body)
 	pl_reply_json(arg, status, body);
 }
 
-/* Without the revocations every token is refused: as good as no database. */
+/* Without the revocations every token is refused: no better than without a database. */
 static bool
 knows_revocations(void)
 {

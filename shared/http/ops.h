@@ -13,7 +13,7 @@
 
 #include "http/request.h"
 
-/* Answers rq, now or later, where it is one of these; else false. */
+/* True if rq is one of these: it is answered, now or later. */
 bool pl_ops_handle(struct pl_request *rq);
 
 #endif

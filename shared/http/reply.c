@@ -55,8 +55,8 @@ pl_reply_header(struct pl_request *rq, const char *name, const char *value)
 		http_response_header(pl_exchange_of(rq)->req, name, value);
 }
 
-/* What the request put on the bus leaves before its answer does. Or a client that has the 201
- * and sends again, by another process, could overtake itself. */
+/* What the request published leaves before its answer does. Else a client that has the
+ * 201 and sends again, through another process, could overtake itself. */
 static void
 flush_bus(void)
 {
@@ -79,7 +79,7 @@ pl_reply_bytes(
 	struct connection *c = pl_exchange_connection(rq);
 	bool is_parked = x->ended == NULL;
 
-	if (status >= 500 && status != 503) /* that one is a flood's, and no news */
+	if (status >= 500 && status != 503) /* in a flood a 503 is no news */
 		log_failure(rq, status);
 	flush_bus();
 	if (c != NULL) {
@@ -121,7 +121,7 @@ reply_error(struct pl_request *rq, int status, const char *code, const char *tex
 	pl_buf_fini(&body);
 }
 
-/* RFC 9110 §15.5.2: a 401 says how to do better; in the words of RFC 6750 §3. */
+/* RFC 9110 §15.5.2: a 401 says how to authenticate; in the words of RFC 6750 §3. */
 static void
 add_challenge(struct pl_request *rq, enum pl_problem problem)
 {

@@ -1,6 +1,6 @@
 /*
  * reply: the answer to a request. Errors are {"error":"<text>","code":"<CODE>"}; every
- * error that the contract names stands in one table in reply.c.  Threads: the loop's.
+ * error that the contract names is in one table in reply.c.  Threads: the loop's.
  */
 #ifndef PL_HTTP_REPLY_H
 #define PL_HTTP_REPLY_H
@@ -45,7 +45,7 @@ void pl_reply_problem(struct pl_request *rq, enum pl_problem problem);
 /* The problem, with Retry-After: wait_ms in whole seconds, rounded up. */
 void pl_reply_retry(struct pl_request *rq, enum pl_problem problem, int64_t wait_ms);
 void pl_reply_invalid(struct pl_request *rq, const struct pl_invalid *why); /* 400 */
-/* What a failed store call means: PL_E_UNAVAILABLE, _TIMEOUT, _BUSY, _CANCELLED 503 with
+/* Answer for a failed store call: PL_E_UNAVAILABLE, _TIMEOUT, _BUSY, _CANCELLED 503 with
  * Retry-After, _FULL 507, else 500. */
 void pl_reply_err(struct pl_request *rq, enum pl_err err);
 

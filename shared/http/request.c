@@ -32,7 +32,7 @@ pl_request_header_repeats(const struct pl_request *rq, const char *name)
 	return pl_exchange_header_count(pl_exchange_of(rq), name) > 1;
 }
 
-/* Where there is no gateway: who is at the other end of the connection. */
+/* Without a gateway: the other end of the connection. */
 static struct pl_str
 peer_address(struct pl_request_impl *x)
 {

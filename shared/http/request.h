@@ -2,7 +2,7 @@
  * request: one HTTP request, from the route table to its answer.
  *
  * A handler answers with one pl_reply_*() call (http/reply.h), now or later from a
- * callback. Until then the request is valid, also when its client has gone: the answer is
+ * callback. Until then the request is valid, even if its client has gone: the answer is
  * then dropped. Exactly one answer ends it; it must not be touched afterwards. Slices are
  * borrowed from the request.  Threads: the loop's.
  */
@@ -28,22 +28,23 @@ struct pl_request {
 	struct pl_request_impl *impl;
 };
 
-/* A header's value, trimmed; ptr NULL where absent. Name in lower case. */
+/* A header's value, trimmed; ptr NULL if absent. Name in lower case. */
 struct pl_str pl_request_header(const struct pl_request *rq, const char *name);
 /* Does it come more than once? The call above gives the first. */
 bool pl_request_header_repeats(const struct pl_request *rq, const char *name);
 /* The address of the client as the gateway saw it: X-Forwarded-For, which the gateway
  * always sets anew. */
 struct pl_str pl_request_client_address(const struct pl_request *rq);
-/* The tokens it brings that may count, none that is known to be revoked: fini them. */
+/* The tokens it brings that may count, without those known to be revoked. The caller
+ * finis them. */
 void pl_request_credentials(const struct pl_request *rq, struct pl_credentials *out);
-/* As pl_request_header(), of the lines of that name from *it on, which starts at 0: the next one
- * each time. ptr NULL: no more. */
+/* As pl_request_header(), but each call gives the next line of that name; *it starts at
+ * 0. ptr NULL: no more. */
 struct pl_str pl_request_header_next(
     const struct pl_request *rq, const char *name, size_t *it);
 /* X-Request-Id, for logs. */
 struct pl_str pl_request_id(const struct pl_request *rq);
-/* Its traceparent; one that begins here where it brings none, the same at each call. */
+/* Its traceparent; if it brings none, one that begins here, the same at each call. */
 const struct pl_trace *pl_request_trace(const struct pl_request *rq);
 /* Both ids, which every line about a request has. */
 #define PL_L_REQUEST(rq_)                                                                \
@@ -51,8 +52,8 @@ const struct pl_trace *pl_request_trace(const struct pl_request *rq);
 /* The body as a JSON object, freed with the request. NULL: it was none, and the request
  * has been answered (400, 413 or 415): return at once. */
 const struct pl_json *pl_request_json(struct pl_request *rq) PL_MUST_CHECK;
-/* For a route that needs no body: its type is JSON or not said. A form of any page could send
- * the others. False: answered with 415. */
+/* For a route that needs no body: is its type JSON, or not given? A form on any page
+ * could send other types. False: answered with 415. */
 bool pl_request_is_no_form(struct pl_request *rq) PL_MUST_CHECK;
 /* rq->param as an ObjectId. False: answered with 400. */
 bool pl_request_oid(struct pl_request *rq, struct pl_oid *out) PL_MUST_CHECK;

@@ -29,7 +29,7 @@ struct pl_route_match {
 	char allow[PL_ROUTE_ALLOW_MAX];
 };
 
-/* HEAD is GET's, where it has no row of its own. */
+/* HEAD is answered by GET's row, if it has none of its own. */
 enum pl_route_verdict pl_router_match(const struct pl_route *routes, size_t count,
     struct pl_str method, struct pl_str path, struct pl_route_match *out);
 /* Percent-decode text into out, which has text.len bytes; false for a bad escape. */

@@ -30,10 +30,10 @@
 /* kore touches all of a pool when it makes it, and then lets it grow by a quarter of that. */
 #define POOL_FIRST      512
 #define OWN_DESCRIPTORS 256  /* store, Redis, threads, what kore has */
-#define DRAIN_MORE_MS   5000 /* for requests, behind DRAIN_SECONDS for sockets */
-#define ROOM_CHECK_MS   100  /* how long kore may spin where no connection fits */
+#define DRAIN_MORE_MS   5000 /* for requests, after DRAIN_SECONDS for sockets */
+#define ROOM_CHECK_MS   100  /* how long kore may spin if no connection fits */
 #define QUIET_MS        300  /* without a request: the gateway has seen that we drain */
-#define LEAVE_MS        500  /* for the last word to others */
+#define LEAVE_MS        500  /* for the last note to other processes */
 #define CLEANUP_MS      50   /* for callbacks of what was just closed */
 #define GIVE_BACK_MS    5000
 #define SLACK_BYTES     ((size_t)2 << 20)
@@ -112,14 +112,14 @@ load_settings(void)
 		    PL_L_INT("bytes_min", PL_JWT_SECRET_MIN));
 }
 
-/* As many connections as the limit on descriptors lets us have: kore spins where accept()
+/* As many connections as the limit on descriptors lets us have: kore spins if accept()
  * fails for want of one. */
 static int64_t
 affordable_connections(int64_t wanted)
 {
 	rlim_t needed = (rlim_t)(wanted + OWN_DESCRIPTORS);
-	/* kore asks each possible descriptor whether it is open: minutes, where the limit is
-	 * a thousand million. So it is lowered, too. */
+	/* kore asks each possible descriptor whether it is open: that takes minutes if
+	 * the limit is a thousand million. So it is lowered, too. */
 	struct rlimit limit = {needed, needed};
 
 	if (setrlimit(RLIMIT_NOFILE, &limit) == 0 ||
@@ -162,7 +162,7 @@ configure_kore(void)
 	http_header_max = HEAD_BYTES_MAX;
 	http_header_timeout = IDLE_S; /* kore counts idle time between requests as such */
 	http_keepalive_time = IDLE_S;
-	/* What is somewhat too big gets an answer of ours. */
+	/* A body that is a little too big gets an answer of ours. */
 	http_body_max = longest_body() * 2;
 	http_hsts_enable = 0; /* the gateway's */
 	http_server_version("");
@@ -176,7 +176,7 @@ listen_at(const char *address)
 	struct pl_host_port at = {0};
 	char *host, port[sizeof("65535")];
 
-	(void)!pl_host_port_parse(pl_str(address), &at); /* pl_settings saw to it */
+	(void)!pl_host_port_parse(pl_str(address), &at); /* pl_settings has checked it */
 	host = pl_mem_strndup(at.host.ptr, at.host.len);
 	snprintf(port, sizeof(port), "%u", at.port);
 	server->tls = 0;
@@ -237,8 +237,8 @@ unblock_end_signals(void)
 	mask_end_signals(SIG_UNBLOCK);
 }
 
-/* A new worker forgets the signals that it got before it set up its own: they wait, from the
- * fork until kore_worker_configure(). */
+/* A new worker loses the signals that it gets before it has set up its handlers: so they
+ * are blocked, from the fork until kore_worker_configure(). */
 static void
 keep_early_signals(void)
 {
@@ -316,8 +316,8 @@ connect_app(void)
 	pl_share_init(&pl_app.reads, pl_app.loop, &reads);
 }
 
-/* kore leaves its listener armed while it takes no more connections: each turn of its loop
- * would begin at once, for nothing. */
+/* kore leaves its listener armed while it takes no more connections: each turn of its
+ * loop would then begin at once, for nothing. */
 static void
 check_room(struct pl_timer *t)
 {
@@ -362,7 +362,8 @@ kore_worker_configure(void)
 	    PL_L_CSTR("instance", pl_settings.instance));
 }
 
-/* Has no request come for a while? Then none will: the gateway sends them elsewhere. */
+/* Has no request come for a while? Then none will come: the gateway sends them
+ * elsewhere. */
 static bool
 is_quiet(void)
 {
@@ -404,8 +405,8 @@ never(void *arg)
 	return false;
 }
 
-/* What is in flight is answered, and what is long-lived is ended by the service; then all
- * that pl_app has goes. */
+/* Requests in flight are answered, and the service ends what is long-lived; then all that
+ * pl_app has is freed. */
 void
 kore_worker_teardown(void)
 {
@@ -424,7 +425,8 @@ kore_worker_teardown(void)
 		pl_loop_kore_drain(pl_app.loop, has_left, NULL, LEAVE_MS);
 	}
 	if (pl_exchange_in_flight() > 0) {
-		/* What they wait for would call back into what is freed below. */
+		/* The calls that they wait for would come back into what is freed
+		 * below. */
 		pl_log_warn("requests were cut off",
 		    PL_L_INT("in_flight", pl_exchange_in_flight()));
 		_exit(EXIT_SUCCESS);
@@ -439,7 +441,7 @@ kore_worker_teardown(void)
 		pl_service.stop();
 	pl_sessions_free(pl_app.sessions);
 	pl_loop_kore_drain(pl_app.loop, never, NULL, CLEANUP_MS);
-	/* Whoever has not answered our goodbye by now has timers on the loop. */
+	/* WebSockets that have not answered our Close by now have timers on the loop. */
 	kore_connection_prune(KORE_CONNECTION_PRUNE_ALL);
 	if (!pl_service.is_bare)
 		pl_share_fini(&pl_app.reads);

@@ -1,5 +1,5 @@
 /*
- * service: what each kore service is made of. web/ configures kore from our settings (no
+ * service: what each kore service is made of. It configures kore from our settings (no
  * routes or limits in kore's own file), makes the loop, store, bus and sessions in the
  * one worker, and sends every request through the service's table; a service only names
  * its routes and hooks.
@@ -29,7 +29,8 @@ enum pl_route_flag {
 };
 
 /* path: segments matched exactly; a segment ":id" takes any, and is percent-decoded into
- * rq->param. A path that another method has is 405 with Allow; an unknown one 404. */
+ * rq->param. A known path with another method is 405 with Allow; an unknown path is
+ * 404. */
 struct pl_route {
 	const char *method; /* "GET"; HEAD is answered by GET */
 	const char *path;
@@ -43,8 +44,8 @@ struct pl_service {
 	unsigned bit;     /* PL_SVC_MESSAGE */
 	const struct pl_route *routes;
 	size_t route_count;
-	/* Where a route takes longer bodies than BODY_BYTES_MAX; NULL: none does. The route
-	 * checks it itself. Read once the settings are. */
+	/* The longest body, if a route takes longer ones than BODY_BYTES_MAX; NULL: none
+	 * does. The route checks it itself. Read after the settings. */
 	const int64_t *body_bytes_max;
 	/* Only the loop and the routes: no store, bus or identity, no secret needed. */
 	bool is_bare;
@@ -52,12 +53,13 @@ struct pl_service {
 	/* SIGTERM came: begin to end what is long-lived. May be NULL. */
 	void (*drain)(void);
 	bool (*is_drained)(void); /* NULL: once no request is in flight */
-	/* The drain is over, or was cut short: a last word to other processes, which has a moment
-	 * to be heard, until has_left. May be NULL, both. */
+	/* The drain is over, or was cut short: a last note to other processes, which has
+	 * a moment to get there, until has_left(). Both may be NULL. */
 	void (*leave)(void);
 	bool (*has_left)(void);
 	void (*stop)(void); /* free what start made; may be NULL */
-	/* Another had pl_announcement_name(): it is a new one now. May be NULL. */
+	/* Another process had the name: pl_announcement_name() is a new one now. May be
+	 * NULL. */
 	void (*on_renamed)(void *arg, const char *name);
 };
 
@@ -72,7 +74,7 @@ struct pl_app {
 	struct pl_bus *bus;
 	struct pl_online *online;
 	struct pl_sessions *sessions;
-	struct pl_announcement *member; /* as the gateway knows us */
+	struct pl_announcement *member; /* this process, as the gateway knows it */
 	struct pl_share reads;          /* long ones (http/long_read) */
 	bool is_draining;
 };

@@ -39,7 +39,7 @@ on_task(struct pl_task *task)
 	s->on_more(s->rq);
 }
 
-/* kore sent the piece, or drops it with its connection. */
+/* kore has sent the piece, or drops it with its connection. */
 static int
 on_piece_gone(struct netbuf *nb)
 {
@@ -99,7 +99,7 @@ pl_stream_start(struct pl_request *rq, int status, const char *content_type,
 	struct pl_stream *s;
 
 	if (c == NULL || pl_str_eq(rq->method, PL_STR("HEAD"))) {
-		if (c != NULL) /* RFC 9110 §8.6: the length of a GET's answer, or none */
+		if (c != NULL) /* RFC 9110 §8.6: the length of GET's answer, or none */
 			pl_exchange_of(rq)->req->flags |= HTTP_REQUEST_NO_CONTENT_LENGTH;
 		pl_reply_bytes(rq, status, content_type, PL_STR_NONE);
 		return false;
@@ -115,7 +115,8 @@ pl_stream_start(struct pl_request *rq, int status, const char *content_type,
 	pl_exchange_of(rq)->req->flags |= HTTP_REQUEST_NO_CONTENT_LENGTH;
 	c->flags |= CONN_IS_BUSY; /* no next request before the end of this one */
 	pl_exchange_respond(pl_exchange_of(rq), status, PL_STR_NONE);
-	/* kore would close whenever its queue runs empty, and it does between two pieces. */
+	/* kore would close when its queue runs empty, which happens between two
+	 * pieces. */
 	s->is_last = (c->flags & CONN_CLOSE_EMPTY) != 0;
 	c->flags &= (u_int16_t)~CONN_CLOSE_EMPTY;
 	flush(c);

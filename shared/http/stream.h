@@ -1,6 +1,6 @@
 /*
- * stream: an answer that is written in pieces, so that one of any length never sits in
- * memory whole: HTTP/1.1 chunks on the request's own connection, which stays usable.
+ * stream: an answer that is written in pieces, so that a long one is never in memory
+ * whole: HTTP/1.1 chunks on the request's own connection, which stays usable.
  *
  *   pl_stream_start(rq, ...)   the head goes out
  *   on_more(rq)                the client took all that was written: write the next piece,
@@ -25,8 +25,8 @@ bool pl_stream_start(struct pl_request *rq, int status, const char *content_type
 /* piece is not empty, and copied; on_more follows, never from here. */
 void pl_stream_write(struct pl_request *rq, struct pl_str piece);
 void pl_stream_end(struct pl_request *rq);
-/* End without the end: the connection is cut, so that the client does not take what it has
- * for the whole. */
+/* Break the answer off: the connection is cut, so that the client does not take what it
+ * has for the whole. */
 void pl_stream_abort(struct pl_request *rq);
 
 #endif
