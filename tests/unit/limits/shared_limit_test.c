@@ -65,22 +65,22 @@ two_processes_share_one_exact_limit(void **state)
 	struct pl_bucket_rule rule =
 	    pl_bucket_rule(1, 60000, 50); /* one a minute, 50 at once */
 	struct pl_redis *redis[2];
-	struct pl_shared_limit *throttles[2];
+	struct pl_shared_limit *limits[2];
 	struct tally sum = {0};
 
 	for (int i = 0; i < 2; i++) {
 		redis[i] = fixture_redis(f);
-		throttles[i] = pl_shared_limit_new(f->loop, redis[i], "login", rule);
+		limits[i] = pl_shared_limit_new(f->loop, redis[i], "login", rule);
 		WAIT_FOR(f, pl_redis_is_up(redis[i]));
 	}
 	for (int i = 0; i < 500; i++)
-		take(throttles[i % 2], PL_STR("10.0.0.1"), &sum);
+		take(limits[i % 2], PL_STR("10.0.0.1"), &sum);
 	assert_int_equal(ASKED(sum), 0);
 	WAIT_FOR(f, ASKED(sum) == 500);
 	assert_int_equal(sum.allowed, 50);
 	assert_true(sum.wait_ms > 59000 - 10000 && sum.wait_ms <= 60000);
 	for (int i = 0; i < 2; i++) {
-		pl_shared_limit_free(throttles[i]);
+		pl_shared_limit_free(limits[i]);
 		pl_redis_free(redis[i]);
 	}
 }

@@ -8,7 +8,7 @@ static const struct pl_online_set_times fast = {.lease_ms = 1000, .renew_ms = 25
 /* One presence process. */
 struct node {
 	struct wires wires;
-	struct pl_online_set *roster;
+	struct pl_online_set *set;
 	int changes; /* that were told */
 	int told;    /* users online by what was told */
 	int retired;
@@ -36,14 +36,14 @@ static void
 node_start(struct fixture *f, struct node *n, const char *name)
 {
 	*n = (struct node){.wires = wires_open(f)};
-	n->roster = pl_online_set_new_timed(
+	n->set = pl_online_set_new_timed(
 	    f->loop, n->wires.redis, n->wires.bus, name, fast, note_change, n);
 }
 
 static void
 node_stop(struct node *n)
 {
-	pl_online_set_free(n->roster);
+	pl_online_set_free(n->set);
 	wires_close(&n->wires);
 	*n = (struct node){0};
 }
@@ -64,7 +64,7 @@ join(struct node *n, unsigned number)
 {
 	struct pl_oid id = user(number);
 
-	pl_online_set_join(n->roster, &id);
+	pl_online_set_join(n->set, &id);
 }
 
 static void
@@ -72,7 +72,7 @@ leave(struct node *n, unsigned number)
 {
 	struct pl_oid id = user(number);
 
-	pl_online_set_leave(n->roster, &id);
+	pl_online_set_leave(n->set, &id);
 }
 
 static bool
@@ -83,7 +83,7 @@ has(const struct node *n, unsigned number)
 	size_t it = 0;
 	int found = 0;
 
-	while ((at = pl_online_set_next(n->roster, &it)) != NULL)
+	while ((at = pl_online_set_next(n->set, &it)) != NULL)
 		found += pl_oid_eq(at, &id);
 	assert_true(found <= 1);
 	return found == 1;
@@ -95,7 +95,7 @@ count(const struct node *n)
 	const struct pl_oid *at;
 	size_t it = 0, sum = 0;
 
-	while ((at = pl_online_set_next(n->roster, &it)) != NULL)
+	while ((at = pl_online_set_next(n->set, &it)) != NULL)
 		sum++;
 	assert_int_equal(sum, n->told);
 	return sum;
@@ -240,7 +240,7 @@ retire_takes_all_users_out_at_once(void **state)
 	join(&b, 2);
 	WAIT_FOR(f, count(&a) == 2 && count(&b) == 2);
 	asked = pl_clock_mono_ms();
-	pl_online_set_retire(a.roster, 0, note_retired, &a);
+	pl_online_set_retire(a.set, 0, note_retired, &a);
 	assert_int_equal(a.retired, 0);
 	WAIT_FOR(f, a.retired == 1 && !has(&b, 1));
 	assert_true(pl_clock_mono_ms() - asked < 400);
@@ -272,7 +272,7 @@ who_comes_back_elsewhere_in_time_stays_online_throughout(void **state)
 	WAIT_FOR(f, count(&b) == 4 && count(&a) == 4);
 	leave(&a, 4);
 	asked = pl_clock_mono_ms();
-	pl_online_set_retire(a.roster, 600, note_retired, &a);
+	pl_online_set_retire(a.set, 600, note_retired, &a);
 	WAIT_FOR(f, a.retired == 1 && !has(&b, 4));
 	node_stop(&a);
 	assert_true(pl_clock_mono_ms() - asked < 300);
@@ -305,7 +305,7 @@ one_without_users_is_gone_at_once(void **state)
 	join(&a, 1);
 	WAIT_FOR(f, !strcmp(redis_server_ask(&f->server, "ZCARD parley:instances"), "1"));
 	leave(&a, 1);
-	pl_online_set_retire(a.roster, 60000, note_retired, &a);
+	pl_online_set_retire(a.set, 60000, note_retired, &a);
 	WAIT_FOR(f, a.retired == 1);
 	assert_string_equal(redis_server_ask(&f->server, "ZCARD parley:instances"), "0");
 	node_stop(&a);
@@ -321,14 +321,14 @@ a_successor_of_the_same_name_takes_nobody_out(void **state)
 	struct node b;
 
 	node_start(f, &b, "b");
-	first.roster = pl_online_set_new(
+	first.set = pl_online_set_new(
 	    f->loop, first.wires.redis, first.wires.bus, "p1", note_change, &first);
 	join(&first, 1);
 	WAIT_FOR(f, has(&b, 1));
-	pl_online_set_retire(first.roster, 700, note_retired, &first);
+	pl_online_set_retire(first.set, 700, note_retired, &first);
 	WAIT_FOR(f, first.retired == 1);
 	node_stop(&first);
-	second.roster = pl_online_set_new(
+	second.set = pl_online_set_new(
 	    f->loop, second.wires.redis, second.wires.bus, "p1", note_change, &second);
 	join(&second, 2);
 	WAIT_FOR(f, has(&b, 2));
@@ -351,7 +351,7 @@ retire_does_not_wait_for_a_redis_that_is_away(void **state)
 	WAIT_FOR(f, pl_bus_is_up(a.wires.bus));
 	redis_server_pause(&f->server);
 	asked = pl_clock_mono_ms();
-	pl_online_set_retire(a.roster, 0, note_retired, &a);
+	pl_online_set_retire(a.set, 0, note_retired, &a);
 	WAIT_FOR(f, a.retired == 1);
 	assert_true(pl_clock_mono_ms() - asked >= 500);
 	assert_true(pl_clock_mono_ms() - asked < 900);
@@ -366,15 +366,15 @@ free_ends_a_retirement(void **state)
 {
 	struct fixture *f = *state;
 	struct node a;
-	struct pl_online_set *roster;
+	struct pl_online_set *set;
 
 	node_start(f, &a, "a");
 	WAIT_FOR(f, pl_bus_is_up(a.wires.bus));
-	roster = a.roster;
-	pl_online_set_retire(roster, 0, note_retired, &a);
-	pl_online_set_free(roster);
+	set = a.set;
+	pl_online_set_retire(set, 0, note_retired, &a);
+	pl_online_set_free(set);
 	assert_int_equal(a.retired, 1);
-	a.roster = NULL;
+	a.set = NULL;
 	node_stop(&a);
 }
 
@@ -518,14 +518,14 @@ alone_on_a_local_bus(void **state)
 	struct fixture *f = *state;
 	struct node a = {.wires.bus = bus_local_new(f->loop)};
 
-	a.roster = pl_online_set_new(f->loop, NULL, a.wires.bus,
+	a.set = pl_online_set_new(f->loop, NULL, a.wires.bus,
 	    "a process\nwith a strange name", note_change, &a);
 	join(&a, 1);
 	join(&a, 2);
 	leave(&a, 1);
 	assert_int_equal(a.changes, 3);
 	assert_int_equal(count(&a), 1);
-	pl_online_set_retire(a.roster, 0, note_retired, &a);
+	pl_online_set_retire(a.set, 0, note_retired, &a);
 	WAIT_FOR(f, a.retired == 1);
 	node_stop(&a);
 	pl_online_set_free(NULL);

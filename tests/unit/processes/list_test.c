@@ -11,13 +11,13 @@ static const struct pl_process_list_times patient = {
 
 struct process {
 	struct pl_redis *redis;
-	struct pl_announcement *member;
+	struct pl_announcement *announcement;
 	int renamed;
 };
 
 struct follower {
 	struct wires wires;
-	struct pl_process_list *members;
+	struct pl_process_list *list;
 	int changes;
 	struct pl_buf text;
 };
@@ -28,7 +28,7 @@ on_renamed(void *arg, const char *name)
 	struct process *p = arg;
 
 	p->renamed++;
-	assert_string_equal(name, pl_announcement_name(p->member));
+	assert_string_equal(name, pl_announcement_name(p->announcement));
 }
 
 static void
@@ -41,13 +41,13 @@ process_start(struct fixture *f, struct process *p, const char *name, const char
 	    .arg = p};
 
 	*p = (struct process){.redis = fixture_redis(f)};
-	p->member = pl_announcement_new(f->loop, p->redis, &config);
+	p->announcement = pl_announcement_new(f->loop, p->redis, &config);
 }
 
 static void
 process_die(struct process *p)
 {
-	pl_announcement_free(p->member);
+	pl_announcement_free(p->announcement);
 	pl_redis_free(p->redis);
 }
 
@@ -64,7 +64,7 @@ follower_start_timed(
     struct fixture *f, struct follower *w, struct pl_process_list_times times)
 {
 	*w = (struct follower){.wires = wires_open(f)};
-	w->members = pl_process_list_new_timed(
+	w->list = pl_process_list_new_timed(
 	    f->loop, w->wires.redis, w->wires.bus, times, on_change, w);
 	pl_buf_init(&w->text, PL_BUF_UNLIMITED);
 	WAIT_FOR(f, pl_bus_is_up(w->wires.bus));
@@ -79,7 +79,7 @@ follower_start(struct fixture *f, struct follower *w)
 static void
 follower_stop(struct follower *w)
 {
-	pl_process_list_free(w->members);
+	pl_process_list_free(w->list);
 	wires_close(&w->wires);
 	pl_buf_fini(&w->text);
 }
@@ -88,7 +88,7 @@ static bool
 sees(struct follower *w, const char *text)
 {
 	pl_buf_clear(&w->text);
-	pl_process_list_print(w->members, &w->text);
+	pl_process_list_print(w->list, &w->text);
 	return pl_str_eq(pl_buf_str(&w->text), pl_str(text));
 }
 
@@ -106,12 +106,12 @@ who_comes_drains_and_leaves_is_seen(void **state)
 	process_start(f, &a, "p1", "127.0.0.1:4001");
 	WAIT_FOR(
 	    f, sees(&w, "presence p1 127.0.0.1:4001 up\npresence p2 [::1]:4002 up\n"));
-	pl_announcement_drain(a.member);
+	pl_announcement_drain(a.announcement);
 	WAIT_FOR(
 	    f, sees(&w, "presence p1 127.0.0.1:4001 drain\npresence p2 [::1]:4002 up\n"));
 	assert_int_equal(w.changes, 3);
 	asked = pl_clock_mono_ms();
-	pl_announcement_leave(a.member);
+	pl_announcement_leave(a.announcement);
 	WAIT_FOR(f, sees(&w, "presence p2 [::1]:4002 up\n"));
 	/* Told, not noticed by its absence. */
 	assert_true(pl_clock_mono_ms() - asked < fast.missing_ms);
@@ -185,7 +185,7 @@ who_comes_back_at_the_same_place_has_its_name_at_once(void **state)
 	follower_start(f, &w);
 	process_start(f, &a, "p1", "127.0.0.1:4001");
 	WAIT_FOR(f, sees(&w, "presence p1 127.0.0.1:4001 up\n"));
-	pl_announcement_drain(a.member);
+	pl_announcement_drain(a.announcement);
 	WAIT_FOR(f, sees(&w, "presence p1 127.0.0.1:4001 drain\n"));
 	process_die(&a);
 	process_start(f, &b, "p1", "127.0.0.1:4001");
@@ -208,11 +208,11 @@ a_name_that_was_given_is_waited_for(void **state)
 	WAIT_FOR(f, pl_redis_is_up(b.redis));
 	TURN_FOR(f, 300);
 	assert_true(sees(&w, "presence p1 127.0.0.1:4001 up\n"));
-	pl_announcement_leave(a.member);
+	pl_announcement_leave(a.announcement);
 	WAIT_FOR(f, sees(&w, "presence p1 127.0.0.1:4002 up\n"));
 	assert_int_equal(b.renamed, 0);
 	/* What the first one says late does not hurt the second. */
-	pl_announcement_leave(a.member);
+	pl_announcement_leave(a.announcement);
 	TURN_FOR(f, 200);
 	assert_true(sees(&w, "presence p1 127.0.0.1:4002 up\n"));
 	process_die(&a);
@@ -229,16 +229,16 @@ a_name_that_was_drawn_gives_way(void **state)
 	struct follower w;
 
 	process_start(f, &a, "presence-7d9f8b6c5-x2x9z", "127.0.0.1:4001");
-	snprintf(first, sizeof(first), "%s", pl_announcement_name(a.member));
+	snprintf(first, sizeof(first), "%s", pl_announcement_name(a.announcement));
 	assert_int_equal(strlen(first), PL_PROCESS_NAME_MAX);
 	pretend(f, first, "9999999999999");
 	WAIT_FOR(f, a.renamed == 1);
-	assert_string_not_equal(pl_announcement_name(a.member), first);
+	assert_string_not_equal(pl_announcement_name(a.announcement), first);
 	follower_start(f, &w);
 	snprintf(expected, sizeof(expected), "presence %s 127.0.0.1:4001 up",
-	    pl_announcement_name(a.member));
+	    pl_announcement_name(a.announcement));
 	WAIT_FOR(f, w.changes > 0);
-	pl_process_list_print(w.members, &w.text);
+	pl_process_list_print(w.list, &w.text);
 	assert_non_null(strstr(w.text.data, expected));
 	process_die(&a);
 	follower_stop(&w);
@@ -257,7 +257,7 @@ who_listens_everywhere_tells_the_address_towards_redis(void **state)
 		process_start(f, &a, "p1", listens[i]);
 		follower_start(f, &w);
 		WAIT_FOR(f, sees(&w, "presence p1 127.0.0.1:4001 up\n"));
-		pl_announcement_leave(a.member);
+		pl_announcement_leave(a.announcement);
 		WAIT_FOR(f, sees(&w, ""));
 		process_die(&a);
 		follower_stop(&w);
@@ -292,7 +292,7 @@ drawn_names_differ(void **state)
 	process_start(f, &a, NULL, "127.0.0.1:4001");
 	process_start(f, &b, NULL, "127.0.0.1:4002");
 	assert_string_not_equal(
-	    pl_announcement_name(a.member), pl_announcement_name(b.member));
+	    pl_announcement_name(a.announcement), pl_announcement_name(b.announcement));
 	process_die(&a);
 	process_die(&b);
 }

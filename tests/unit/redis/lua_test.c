@@ -312,7 +312,7 @@ asks_the_mark_the_request_and_each_instance_that_lives(void **state)
 	assert_int_equal(
 	    strncmp(run(w, online_ask, ONLINE_KEYS, "|50|" ID_A), "[1 ", 3), 0);
 	(void)ask(w, "DEL seen");
-	/* An instance counts while its lease lasts. */
+	/* A process counts while its lease lasts. */
 	(void)ask(w, "SADD parley:online:p1 " ID_A);
 	(void)ask(w, "ZADD instances 9999999999999 p1");
 	assert_int_equal(
