@@ -271,7 +271,7 @@ name_left(struct migration *m)
 	enum pl_err err;
 
 	do
-		err = pl_store_strangers(&m->from.config, &calls, &m->left);
+		err = pl_store_name_unservable(&m->from.config, &calls, &m->left);
 	while (pl_store_try_again(err, &tries));
 	return err;
 }

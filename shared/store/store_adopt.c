@@ -68,10 +68,10 @@ pl_store_adopt(const struct pl_store_config *config, bool is_dry,
 }
 
 enum pl_err
-pl_store_strangers(const struct pl_store_config *config,
+pl_store_name_unservable(const struct pl_store_config *config,
     const struct pl_adopt_calls *calls, int64_t *count)
 {
 	*count = 0;
-	return config->mongo_uri != NULL ? pl_mongo_strangers(config, calls, count)
+	return config->mongo_uri != NULL ? pl_mongo_name_unservable(config, calls, count)
 					 : PL_OK;
 }

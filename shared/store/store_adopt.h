@@ -81,7 +81,7 @@ enum pl_err pl_store_adopt(const struct pl_store_config *config, bool is_dry,
     const struct pl_adopt_calls *calls, struct pl_adopt_report *out) PL_MUST_CHECK;
 /* Name every document that cannot be served as it is, whether it can be mended or not;
  * *count is their number. The store may be of either kind. */
-enum pl_err pl_store_strangers(const struct pl_store_config *config,
+enum pl_err pl_store_name_unservable(const struct pl_store_config *config,
     const struct pl_adopt_calls *calls, int64_t *count) PL_MUST_CHECK;
 
 #endif

@@ -73,7 +73,7 @@ enum pl_err pl_mongo_restore(const struct pl_store_config *config, const char *f
 /* Each as in store_adopt.h; *out, *count are zeroed. */
 enum pl_err pl_mongo_adopt(const struct pl_store_config *config, bool is_dry,
     const struct pl_adopt_calls *calls, struct pl_adopt_report *out) PL_MUST_CHECK;
-enum pl_err pl_mongo_strangers(const struct pl_store_config *config,
+enum pl_err pl_mongo_name_unservable(const struct pl_store_config *config,
     const struct pl_adopt_calls *calls, int64_t *count) PL_MUST_CHECK;
 /* Valid until the next one is added. */
 struct pl_backup_part *pl_backup_list_add(struct pl_backup_list *list, const char *name);

@@ -16,7 +16,7 @@ add_tally(struct pl_adopt_tally *to, const struct pl_adopt_tally *more)
 }
 
 static void
-add_kinds(struct pl_adopt_tally *tally, const struct pl_strange *s, bool is_mended)
+add_kinds(struct pl_adopt_tally *tally, const struct pl_diagnosis *s, bool is_mended)
 {
 	tally->documents++;
 	for (size_t i = 0; i < s->count; i++)
@@ -26,16 +26,16 @@ add_kinds(struct pl_adopt_tally *tally, const struct pl_strange *s, bool is_mend
 
 /* Report all that is wrong with it; what can be mended only if that is asked for. */
 static void
-name_document(const struct pl_adopt_calls *calls, const struct pl_strange *s,
+name_document(const struct pl_adopt_calls *calls, const struct pl_diagnosis *s,
     const bson_t *doc, bool with_mendable)
 {
 	struct pl_buf id, why;
 
 	pl_buf_init(&id, PL_BUF_UNLIMITED);
 	pl_buf_init(&why, PL_BUF_UNLIMITED);
-	pl_strange_show_id(doc, &id);
+	pl_diagnosis_show_id(doc, &id);
 	for (size_t i = 0; i < s->count; i++) {
-		const struct pl_strange_fault *fault = &s->faults[i];
+		const struct pl_diagnosis_fault *fault = &s->faults[i];
 
 		if (fault->is_mended && !with_mendable)
 			continue;
@@ -49,7 +49,7 @@ name_document(const struct pl_adopt_calls *calls, const struct pl_strange *s,
 }
 
 static void
-leave(struct adopt *a, const struct pl_strange *s, const bson_t *doc)
+leave(struct adopt *a, const struct pl_diagnosis *s, const bson_t *doc)
 {
 	if (!a->is_dry)
 		return; /* the look at the end reports it */
@@ -63,14 +63,14 @@ leave(struct adopt *a, const struct pl_strange *s, const bson_t *doc)
  * old ones. */
 static void
 put_update(
-    const struct pl_strange *s, const bson_t *doc, bson_t *selector, bson_t *update)
+    const struct pl_diagnosis *s, const bson_t *doc, bson_t *selector, bson_t *update)
 {
 	bson_iter_t it;
 
-	pl_strange_put_seen(selector, doc, PL_USER_F_ID);
+	pl_diagnosis_put_seen(selector, doc, PL_USER_F_ID);
 	if (bson_iter_init(&it, &s->set))
 		while (bson_iter_next(&it))
-			pl_strange_put_seen(selector, doc, bson_iter_key(&it));
+			pl_diagnosis_put_seen(selector, doc, bson_iter_key(&it));
 	bson_append_document(update, "$set", -1, &s->set);
 }
 
@@ -110,7 +110,7 @@ flush(struct adopt *a, enum pl_adopt_of of)
 }
 
 static enum pl_err
-update(struct adopt *a, const struct pl_strange *s, const bson_t *doc)
+update(struct adopt *a, const struct pl_diagnosis *s, const bson_t *doc)
 {
 	bson_t selector = BSON_INITIALIZER, change = BSON_INITIALIZER,
 	       opts = BSON_INITIALIZER;
@@ -136,7 +136,7 @@ update(struct adopt *a, const struct pl_strange *s, const bson_t *doc)
 /* ---- one document ---- */
 
 static enum pl_err
-move(struct adopt *a, const struct pl_strange *s, const bson_t *doc)
+move(struct adopt *a, const struct pl_diagnosis *s, const bson_t *doc)
 {
 	bool is_done;
 	enum pl_err err = pl_adopt_move(a, s, doc, &is_done);
@@ -149,10 +149,10 @@ move(struct adopt *a, const struct pl_strange *s, const bson_t *doc)
 static enum pl_err
 handle(struct adopt *a, enum pl_adopt_of of, const bson_t *doc)
 {
-	struct pl_strange s;
+	struct pl_diagnosis s;
 	enum pl_err err;
 
-	if (!pl_strange_judge(doc, of, &s))
+	if (!pl_diagnosis_make(doc, of, &s))
 		return PL_OK;
 	err = pl_adopt_check_free(a, &s, doc);
 	if (err != PL_OK)
@@ -163,7 +163,7 @@ handle(struct adopt *a, enum pl_adopt_of of, const bson_t *doc)
 		add_kinds(&a->report->mended[of], &s, true);
 	else
 		err = s.has_new_id ? move(a, &s, doc) : update(a, &s, doc);
-	pl_strange_fini(&s);
+	pl_diagnosis_fini(&s);
 	return err;
 }
 
@@ -186,9 +186,10 @@ are_names_apart(struct adopt *a, enum pl_err *err)
 static void
 leave_equal(struct adopt *a, const bson_t *doc)
 {
-	struct pl_strange s = {.of = PL_ADOPT_USERS, .count = 1};
+	struct pl_diagnosis s = {.of = PL_ADOPT_USERS, .count = 1};
 
-	s.faults[0] = (struct pl_strange_fault){PL_ADOPT_USERNAME, PL_ADOPT_TAKEN, false};
+	s.faults[0] =
+	    (struct pl_diagnosis_fault){PL_ADOPT_USERNAME, PL_ADOPT_TAKEN, false};
 	leave(a, &s, doc);
 }
 
@@ -254,7 +255,7 @@ name_equal(struct adopt *a)
 
 /* ---- all of them ---- */
 
-/* Each document that may be strange; one cursor, whatever the types of its keys. */
+/* Each document that may have a fault; one cursor, whatever the types of its keys. */
 static enum pl_err
 walk(struct pl_mongo *s, mongoc_collection_t *in, enum pl_adopt_of of,
     enum pl_err (*each)(void *arg, enum pl_adopt_of of, const bson_t *doc), void *arg)
@@ -265,7 +266,7 @@ walk(struct pl_mongo *s, mongoc_collection_t *in, enum pl_adopt_of of,
 	bson_error_t error;
 	const bson_t *doc;
 
-	pl_strange_put_filter(&filter, of);
+	pl_diagnosis_put_filter(&filter, of);
 	pl_mongo_put_int(&opts, "batchSize", BATCH_DOCUMENTS);
 	cursor = mongoc_collection_find_with_opts(in, &filter, &opts, NULL);
 	while (err == PL_OK && mongoc_cursor_next(cursor, &doc))
@@ -378,18 +379,18 @@ struct naming {
 };
 
 static enum pl_err
-on_stranger(void *arg, enum pl_adopt_of of, const bson_t *doc)
+on_unservable(void *arg, enum pl_adopt_of of, const bson_t *doc)
 {
 	struct naming *n = arg;
-	struct pl_strange s;
+	struct pl_diagnosis s;
 
-	if (!pl_strange_judge(doc, of, &s))
+	if (!pl_diagnosis_make(doc, of, &s))
 		return PL_OK;
 	if (!s.is_served) {
 		name_document(n->calls, &s, doc, true);
 		++*n->count;
 	}
-	pl_strange_fini(&s);
+	pl_diagnosis_fini(&s);
 	return PL_OK;
 }
 
@@ -410,7 +411,7 @@ name_half_way(struct pl_mongo *s, struct naming *n)
 		struct pl_buf id;
 
 		pl_buf_init(&id, PL_BUF_UNLIMITED);
-		pl_strange_show_id(doc, &id);
+		pl_diagnosis_show_id(doc, &id);
 		n->calls->left(n->calls->arg, PL_ADOPT_USERS, id.data,
 		    "half-way to a new _id, in " PL_MONGO_HALF_WAY);
 		pl_buf_fini(&id);
@@ -425,7 +426,7 @@ name_half_way(struct pl_mongo *s, struct naming *n)
 }
 
 enum pl_err
-pl_mongo_strangers(const struct pl_store_config *config,
+pl_mongo_name_unservable(const struct pl_store_config *config,
     const struct pl_adopt_calls *calls, int64_t *count)
 {
 	struct naming n = {.calls = calls, .count = count};
@@ -434,9 +435,9 @@ pl_mongo_strangers(const struct pl_store_config *config,
 
 	if (err != PL_OK)
 		return err;
-	err = walk(&s, s.users, PL_ADOPT_USERS, on_stranger, &n);
+	err = walk(&s, s.users, PL_ADOPT_USERS, on_unservable, &n);
 	if (err == PL_OK)
-		err = walk(&s, s.messages, PL_ADOPT_MESSAGES, on_stranger, &n);
+		err = walk(&s, s.messages, PL_ADOPT_MESSAGES, on_unservable, &n);
 	if (err == PL_OK)
 		err = name_half_way(&s, &n);
 	close_session(&s);

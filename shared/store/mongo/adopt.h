@@ -12,7 +12,7 @@
 #define PL_STORE_MONGO_ADOPT_H
 
 #include "store/mongo/query.h"
-#include "store/mongo/strange.h"
+#include "store/mongo/diagnosis.h"
 
 #define PL_MONGO_HALF_WAY "parley_adopt"
 
@@ -30,11 +30,11 @@ struct adopt {
 mongoc_collection_t *pl_adopt_home(struct adopt *a, enum pl_adopt_of of);
 /* Do others have doc's new id or username? Then it is no longer mendable. */
 enum pl_err pl_adopt_check_free(
-    struct adopt *a, struct pl_strange *s, const bson_t *doc) PL_MUST_CHECK;
+    struct adopt *a, struct pl_diagnosis *s, const bson_t *doc) PL_MUST_CHECK;
 /* Store doc under its new _id, with all else mended. Not *is_done: it has changed since
  * it was read, or the new _id was taken meanwhile; doc is as it was. */
-enum pl_err pl_adopt_move(struct adopt *a, const struct pl_strange *s, const bson_t *doc,
-    bool *is_done) PL_MUST_CHECK;
+enum pl_err pl_adopt_move(struct adopt *a, const struct pl_diagnosis *s,
+    const bson_t *doc, bool *is_done) PL_MUST_CHECK;
 /* Finish what an earlier run left in parley_adopt. */
 enum pl_err pl_adopt_finish_half_way(struct adopt *a) PL_MUST_CHECK;
 enum pl_err pl_adopt_count_half_way(struct adopt *a, int64_t *out) PL_MUST_CHECK;

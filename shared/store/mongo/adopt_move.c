@@ -40,7 +40,7 @@ delete_seen(struct adopt *a, mongoc_collection_t *from, const bson_t *doc, bool 
 	bson_t selector = BSON_INITIALIZER;
 	enum pl_err err;
 
-	pl_strange_put_all_seen(&selector, doc);
+	pl_diagnosis_put_all_seen(&selector, doc);
 	err = delete (a, from, &selector, is_gone);
 	bson_destroy(&selector);
 	return err;
@@ -85,13 +85,13 @@ find_by_id(
 /* {username: {$in: [number, string]}, _id: {$ne: its own}}: two users with the numbers 7
  * and 7.0 would get the same string, so neither gets it. */
 static enum pl_err
-check_name(struct adopt *a, struct pl_strange *s, const bson_t *doc)
+check_name(struct adopt *a, struct pl_diagnosis *s, const bson_t *doc)
 {
 	bson_t filter = BSON_INITIALIZER, in, list, *other;
 	bson_iter_t number, string, id;
 	enum pl_err err;
 
-	if (!pl_strange_has(s, PL_ADOPT_USERNAME, PL_ADOPT_NUMBER) ||
+	if (!pl_diagnosis_has(s, PL_ADOPT_USERNAME, PL_ADOPT_NUMBER) ||
 	    !bson_iter_init_find(&number, doc, PL_USER_F_USERNAME) ||
 	    !bson_iter_init_find(&string, &s->set, PL_USER_F_USERNAME) ||
 	    !bson_iter_init_find(&id, doc, PL_USER_F_ID))
@@ -107,7 +107,7 @@ check_name(struct adopt *a, struct pl_strange *s, const bson_t *doc)
 	bson_append_document_end(&filter, &in);
 	err = find_first(a, a->s.users, &filter, &other);
 	if (other != NULL) {
-		pl_strange_is_taken(s, PL_ADOPT_USERNAME);
+		pl_diagnosis_note_taken(s, PL_ADOPT_USERNAME);
 		bson_destroy(other);
 	}
 	return err;
@@ -116,15 +116,15 @@ check_name(struct adopt *a, struct pl_strange *s, const bson_t *doc)
 /* The document that has the new _id already may be this very one, from a run that was
  * broken off. */
 static enum pl_err
-check_id(struct adopt *a, struct pl_strange *s, const bson_t *doc)
+check_id(struct adopt *a, struct pl_diagnosis *s, const bson_t *doc)
 {
 	bson_t mended = BSON_INITIALIZER, *other;
 	enum pl_err err = find_by_id(a, pl_adopt_home(a, s->of), &s->new_id, &other);
 
-	pl_strange_mend(s, doc, &mended);
+	pl_diagnosis_mend(s, doc, &mended);
 	if (other != NULL) {
 		if (!bson_equal(other, &mended))
-			pl_strange_is_taken(s, PL_ADOPT_ID);
+			pl_diagnosis_note_taken(s, PL_ADOPT_ID);
 		bson_destroy(other);
 	}
 	bson_destroy(&mended);
@@ -132,7 +132,7 @@ check_id(struct adopt *a, struct pl_strange *s, const bson_t *doc)
 }
 
 enum pl_err
-pl_adopt_check_free(struct adopt *a, struct pl_strange *s, const bson_t *doc)
+pl_adopt_check_free(struct adopt *a, struct pl_diagnosis *s, const bson_t *doc)
 {
 	enum pl_err err = PL_OK;
 
@@ -152,7 +152,7 @@ is_same_there(struct adopt *a, const bson_t *doc)
 	bson_t selector = BSON_INITIALIZER, *there;
 	enum pl_err err;
 
-	pl_strange_put_seen(&selector, doc, PL_MESSAGE_F_ID);
+	pl_diagnosis_put_seen(&selector, doc, PL_MESSAGE_F_ID);
 	err = find_first(a, a->s.messages, &selector, &there);
 	if (err == PL_OK && (there == NULL || !bson_equal(there, doc)))
 		err = PL_E_CONFLICT;
@@ -186,7 +186,7 @@ forget_half_way(struct adopt *a, const bson_t *entry)
 	enum pl_err err;
 	bool is_gone;
 
-	pl_strange_put_seen(&selector, entry, PL_USER_F_ID);
+	pl_diagnosis_put_seen(&selector, entry, PL_USER_F_ID);
 	err = delete (a, a->half_way, &selector, &is_gone);
 	bson_destroy(&selector);
 	return err;
@@ -238,13 +238,13 @@ move_user(struct adopt *a, bson_t *doc, bson_t *fresh, bool *is_done)
 
 enum pl_err
 pl_adopt_move(
-    struct adopt *a, const struct pl_strange *s, const bson_t *doc, bool *is_done)
+    struct adopt *a, const struct pl_diagnosis *s, const bson_t *doc, bool *is_done)
 {
 	bson_t *old = bson_copy(doc), *fresh = bson_new();
 	enum pl_err err;
 
 	*is_done = false;
-	pl_strange_mend(s, doc, fresh);
+	pl_diagnosis_mend(s, doc, fresh);
 	err = s->of == PL_ADOPT_USERS ? move_user(a, old, fresh, is_done)
 				      : move_message(a, old, fresh, is_done);
 	bson_destroy(fresh);
@@ -274,7 +274,7 @@ is_in_users(struct adopt *a, const bson_t *doc, bool *is)
 	bson_t selector = BSON_INITIALIZER, *found;
 	enum pl_err err;
 
-	pl_strange_put_seen(&selector, doc, PL_USER_F_ID);
+	pl_diagnosis_put_seen(&selector, doc, PL_USER_F_ID);
 	err = find_first(a, a->s.users, &selector, &found);
 	*is = found != NULL;
 	if (found != NULL)

@@ -5,7 +5,7 @@
  *   documents.c    BSON and the model     query.c        finds, inserts, updates
  *   indexes.c      indexes                index_there.c  those that are there already
  *   users.c        users                  survey.c       what we cannot serve
- *   strange.c      what is wrong with it  adopt.c        mending it, with adopt_move.c
+ *   diagnosis.c    what is wrong with it  adopt.c        mending it, with adopt_move.c
  *   messages.c     reading messages       send.c         storing messages
  *   idem.c         Idempotency-Keys       order.c        places in the order
  *   replies.c      reply jobs             revocations.c  refused tokens

@@ -103,7 +103,7 @@ put_not(bson_t *filter, const char *field, int32_t type)
 
 /* A message that the find by keys has seen is not counted again by the find by texts. */
 static bool
-is_counted(const struct pl_strange *s)
+is_counted(const struct pl_diagnosis *s)
 {
 	for (size_t i = 0; i < s->count; i++)
 		if (s->faults[i].field != PL_ADOPT_TEXT &&
@@ -115,16 +115,16 @@ is_counted(const struct pl_strange *s)
 static void
 note(struct survey *v, enum pl_adopt_of of, const bson_t *doc, bool is_second)
 {
-	struct pl_strange s;
+	struct pl_diagnosis s;
 
-	if (!pl_strange_judge(doc, of, &s))
+	if (!pl_diagnosis_make(doc, of, &s))
 		return;
 	if (!s.is_served && !(is_second && is_counted(&s))) {
 		v->tallies[of].documents++;
 		for (size_t i = 0; i < s.count; i++)
 			v->tallies[of].by_kind[s.faults[i].field][s.faults[i].fault]++;
 	}
-	pl_strange_fini(&s);
+	pl_diagnosis_fini(&s);
 }
 
 /* What does not come in time is not counted; nobody waits for it. */

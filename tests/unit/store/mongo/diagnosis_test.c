@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "store/mongo/strange.h"
+#include "store/mongo/diagnosis.h"
 
 #define A   "{\"$oid\": \"65a000000000000000000001\"}"
 #define DAY "{\"$date\": \"2024-01-31T12:00:00.123Z\"}"
@@ -50,17 +50,17 @@ static int64_t
 time_for(const char *value)
 {
 	bson_t *doc = message_with("createdAt", value), mended = BSON_INITIALIZER;
-	struct pl_strange s;
+	struct pl_diagnosis s;
 	int64_t ms = -1;
 
-	assert_true(pl_strange_judge(doc, PL_ADOPT_MESSAGES, &s));
+	assert_true(pl_diagnosis_make(doc, PL_ADOPT_MESSAGES, &s));
 	assert_false(s.is_served);
 	if (s.is_mendable) {
-		pl_strange_mend(&s, doc, &mended);
+		pl_diagnosis_mend(&s, doc, &mended);
 		assert_true(pl_mongo_get_time(&mended, "createdAt", &ms));
 		assert_true(bson_has_field(&mended, "x"));
 	}
-	pl_strange_fini(&s);
+	pl_diagnosis_fini(&s);
 	bson_destroy(&mended);
 	bson_destroy(doc);
 	return ms;
@@ -108,20 +108,20 @@ name_for(const char *value)
 {
 	static char name[64];
 	char json[256];
-	struct pl_strange s;
+	struct pl_diagnosis s;
 	struct pl_str text;
 	bson_t *doc;
 	bool is_mended;
 
 	snprintf(json, sizeof(json), "{\"_id\": " A ", \"username\": %s}", value);
 	doc = parse(json);
-	assert_true(pl_strange_judge(doc, PL_ADOPT_USERS, &s));
+	assert_true(pl_diagnosis_make(doc, PL_ADOPT_USERS, &s));
 	is_mended = s.is_mendable;
 	if (is_mended) {
 		assert_true(pl_mongo_get_str(&s.set, "username", &text));
 		snprintf(name, sizeof(name), "%.*s", (int)text.len, text.ptr);
 	}
-	pl_strange_fini(&s);
+	pl_diagnosis_fini(&s);
 	bson_destroy(doc);
 	return is_mended ? name : NULL;
 }
@@ -162,12 +162,12 @@ takes_ids_of_24_digits_and_no_others(void **state)
 			bool is_good = i == sizeof(bad) / sizeof(bad[0]);
 			bson_t *doc = message_with(
 			    fields[f], is_good ? "\"65A000000000000000000ABC\"" : bad[i]);
-			struct pl_strange s;
+			struct pl_diagnosis s;
 
-			assert_true(pl_strange_judge(doc, PL_ADOPT_MESSAGES, &s));
+			assert_true(pl_diagnosis_make(doc, PL_ADOPT_MESSAGES, &s));
 			assert_int_equal(s.is_mendable, is_good);
 			assert_false(s.is_served);
-			pl_strange_fini(&s);
+			pl_diagnosis_fini(&s);
 			bson_destroy(doc);
 		}
 }
@@ -176,23 +176,23 @@ static void
 finds_nothing_wrong_with_what_is_served(void **state)
 {
 	static const char *const values[] = {"\"hi\"", "\"\""};
-	struct pl_strange s;
+	struct pl_diagnosis s;
 	bson_t *doc;
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		doc = message_with("message", values[i]);
-		assert_false(pl_strange_judge(doc, PL_ADOPT_MESSAGES, &s));
+		assert_false(pl_diagnosis_make(doc, PL_ADOPT_MESSAGES, &s));
 		bson_destroy(doc);
 	}
 	doc = parse("{\"_id\": " A ", \"username\": \"ann\", \"createdAt\": \"once\"}");
-	assert_false(pl_strange_judge(doc, PL_ADOPT_USERS, &s));
+	assert_false(pl_diagnosis_make(doc, PL_ADOPT_USERS, &s));
 	bson_destroy(doc);
 	doc = parse(
 	    "{\"_id\": " A ", \"username\": \"ann\", \"createdAt\": 1706702400123}");
-	assert_true(pl_strange_judge(doc, PL_ADOPT_USERS, &s));
+	assert_true(pl_diagnosis_make(doc, PL_ADOPT_USERS, &s));
 	assert_true(s.is_served && s.is_mendable);
-	pl_strange_fini(&s);
+	pl_diagnosis_fini(&s);
 	bson_destroy(doc);
 }
 
@@ -215,7 +215,7 @@ shows_any_id_in_one_line(void **state)
 		struct pl_buf out;
 
 		pl_buf_init(&out, PL_BUF_UNLIMITED);
-		pl_strange_show_id(doc, &out);
+		pl_diagnosis_show_id(doc, &out);
 		assert_string_equal(out.data, cases[i][1]);
 		pl_buf_fini(&out);
 		bson_destroy(doc);
@@ -234,5 +234,5 @@ main(void)
 	    cmocka_unit_test(shows_any_id_in_one_line),
 	};
 
-	return cmocka_run_group_tests_name("mongo_strange", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("mongo_diagnosis", tests, NULL, NULL);
 }

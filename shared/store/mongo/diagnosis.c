@@ -1,4 +1,4 @@
-#include "store/mongo/strange.h"
+#include "store/mongo/diagnosis.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -139,10 +139,10 @@ id_of(const bson_iter_t *it, struct pl_oid *out)
 /* ---- the judgement ---- */
 
 static void
-add_fault(struct pl_strange *s, enum pl_adopt_field field, enum pl_adopt_fault fault,
+add_fault(struct pl_diagnosis *s, enum pl_adopt_field field, enum pl_adopt_fault fault,
     bool is_mended)
 {
-	s->faults[s->count++] = (struct pl_strange_fault){
+	s->faults[s->count++] = (struct pl_diagnosis_fault){
 	    .field = field, .fault = fault, .is_mended = is_mended};
 	s->is_mendable = s->is_mendable && is_mended;
 }
@@ -155,7 +155,7 @@ find(const bson_t *doc, const char *name, bson_iter_t *it)
 }
 
 static void
-judge_own_id(struct pl_strange *s, const bson_t *doc)
+judge_own_id(struct pl_diagnosis *s, const bson_t *doc)
 {
 	bson_iter_t at, *it = find(doc, PL_USER_F_ID, &at);
 
@@ -167,8 +167,8 @@ judge_own_id(struct pl_strange *s, const bson_t *doc)
 }
 
 static void
-judge_id(
-    struct pl_strange *s, const bson_t *doc, enum pl_adopt_field field, const char *name)
+judge_id(struct pl_diagnosis *s, const bson_t *doc, enum pl_adopt_field field,
+    const char *name)
 {
 	bson_iter_t at, *it = find(doc, name, &at);
 	struct pl_oid id;
@@ -184,8 +184,8 @@ judge_id(
 }
 
 static void
-judge_text(
-    struct pl_strange *s, const bson_t *doc, enum pl_adopt_field field, const char *name)
+judge_text(struct pl_diagnosis *s, const bson_t *doc, enum pl_adopt_field field,
+    const char *name)
 {
 	bson_iter_t at, *it = find(doc, name, &at);
 	char text[BSON_DECIMAL128_STRING];
@@ -202,7 +202,7 @@ judge_text(
 
 /* The time in the _id, whether it is one already or will be. */
 static bool
-time_of_id(const struct pl_strange *s, const bson_t *doc, int64_t *ms)
+time_of_id(const struct pl_diagnosis *s, const bson_t *doc, int64_t *ms)
 {
 	struct pl_oid id = s->new_id;
 
@@ -214,7 +214,7 @@ time_of_id(const struct pl_strange *s, const bson_t *doc, int64_t *ms)
 
 /* For a message, whose place in the order this time decides. */
 static void
-judge_needed_time(struct pl_strange *s, const bson_t *doc)
+judge_needed_time(struct pl_diagnosis *s, const bson_t *doc)
 {
 	bson_iter_t at, *it = find(doc, PL_MESSAGE_F_CREATED_AT, &at);
 	enum pl_adopt_fault fault = class_of(it);
@@ -234,8 +234,8 @@ judge_needed_time(struct pl_strange *s, const bson_t *doc)
 
 /* A field that can be missing; mended if the meaning is sure. */
 static void
-judge_time(
-    struct pl_strange *s, const bson_t *doc, enum pl_adopt_field field, const char *name)
+judge_time(struct pl_diagnosis *s, const bson_t *doc, enum pl_adopt_field field,
+    const char *name)
 {
 	bson_iter_t at, *it = find(doc, name, &at);
 	int64_t ms;
@@ -247,9 +247,9 @@ judge_time(
 }
 
 bool
-pl_strange_judge(const bson_t *doc, enum pl_adopt_of of, struct pl_strange *out)
+pl_diagnosis_make(const bson_t *doc, enum pl_adopt_of of, struct pl_diagnosis *out)
 {
-	struct pl_strange *s = out;
+	struct pl_diagnosis *s = out;
 
 	memset(s, 0, sizeof(*s));
 	s->of = of;
@@ -273,14 +273,14 @@ pl_strange_judge(const bson_t *doc, enum pl_adopt_of of, struct pl_strange *out)
 }
 
 void
-pl_strange_fini(struct pl_strange *s)
+pl_diagnosis_fini(struct pl_diagnosis *s)
 {
 	bson_destroy(&s->set);
 }
 
 bool
-pl_strange_has(
-    const struct pl_strange *s, enum pl_adopt_field field, enum pl_adopt_fault fault)
+pl_diagnosis_has(
+    const struct pl_diagnosis *s, enum pl_adopt_field field, enum pl_adopt_fault fault)
 {
 	for (size_t i = 0; i < s->count; i++)
 		if (s->faults[i].field == field && s->faults[i].fault == fault)
@@ -289,7 +289,7 @@ pl_strange_has(
 }
 
 void
-pl_strange_is_taken(struct pl_strange *s, enum pl_adopt_field field)
+pl_diagnosis_note_taken(struct pl_diagnosis *s, enum pl_adopt_field field)
 {
 	for (size_t i = 0; i < s->count; i++)
 		if (s->faults[i].field == field) {
@@ -302,7 +302,7 @@ pl_strange_is_taken(struct pl_strange *s, enum pl_adopt_field field)
 /* ---- mending ---- */
 
 void
-pl_strange_mend(const struct pl_strange *s, const bson_t *doc, bson_t *out)
+pl_diagnosis_mend(const struct pl_diagnosis *s, const bson_t *doc, bson_t *out)
 {
 	bson_iter_t it, fresh;
 
@@ -336,7 +336,7 @@ put_value(bson_t *selector, bson_iter_t *it)
 }
 
 void
-pl_strange_put_seen(bson_t *selector, const bson_t *doc, const char *field)
+pl_diagnosis_put_seen(bson_t *selector, const bson_t *doc, const char *field)
 {
 	bson_iter_t it;
 	bson_t is;
@@ -351,7 +351,7 @@ pl_strange_put_seen(bson_t *selector, const bson_t *doc, const char *field)
 }
 
 void
-pl_strange_put_all_seen(bson_t *selector, const bson_t *doc)
+pl_diagnosis_put_all_seen(bson_t *selector, const bson_t *doc)
 {
 	bson_iter_t it;
 
@@ -415,7 +415,7 @@ put_wrong_time(struct alternatives *a, const char *field)
 }
 
 void
-pl_strange_put_filter(bson_t *filter, enum pl_adopt_of of)
+pl_diagnosis_put_filter(bson_t *filter, enum pl_adopt_of of)
 {
 	struct alternatives a = {.count = 0};
 
@@ -464,7 +464,7 @@ is_printable(struct pl_str text)
 }
 
 void
-pl_strange_show_id(const bson_t *doc, struct pl_buf *out)
+pl_diagnosis_show_id(const bson_t *doc, struct pl_buf *out)
 {
 	bson_t only = BSON_INITIALIZER;
 	char hex[PL_OID_HEX_LEN + 1];
