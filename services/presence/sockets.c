@@ -512,7 +512,7 @@ sockets_start(void)
 	    .on_end = on_end,
 	};
 
-	sockets_set_name(NULL, pl_announcement_name(pl_app.member));
+	sockets_set_name(NULL, pl_announcement_name(pl_app.announcement));
 	sockets.settings.eio.ping_interval_ms = pl_settings.ping_interval_ms;
 	sockets.settings.eio.ping_timeout_ms = pl_settings.ping_timeout_ms;
 	sockets.settings.eio.max_payload_bytes = (size_t)pl_settings.packet_bytes_max;

@@ -69,7 +69,7 @@ store_config(void)
 	return (struct pl_store_config){
 	    .data_dir = pl_settings.data_dir,
 	    .mongo_uri = pl_settings.mongo_uri,
-	    .tells_of_strangers = pl_service.bit == PL_SVC_AUTH, /* one is enough */
+	    .names_unservable = pl_service.bit == PL_SVC_AUTH, /* one is enough */
 	};
 }
 
@@ -298,7 +298,7 @@ connect_app(void)
 	    .cost_per_second = pl_settings.limit_read_bytes_per_second,
 	    .burst = READ_BURST_S * pl_settings.limit_read_bytes_per_second,
 	};
-	struct pl_announcement_config member = {
+	struct pl_announcement_config announcement = {
 	    .service = pl_service.name,
 	    .name = pl_settings.instance,
 	    .listen = pl_settings.listen,
@@ -312,7 +312,8 @@ connect_app(void)
 	pl_app.online = pl_online_new(
 	    pl_app.loop, pl_app.redis, pl_app.bus, pl_settings.online_ttl_s * 1000);
 	pl_app.sessions = pl_sessions_new(pl_app.loop, pl_app.store, pl_app.bus);
-	pl_app.member = pl_announcement_new(pl_app.loop, pl_app.redis, &member);
+	pl_app.announcement =
+	    pl_announcement_new(pl_app.loop, pl_app.redis, &announcement);
 	pl_share_init(&pl_app.reads, pl_app.loop, &reads);
 }
 
@@ -411,15 +412,15 @@ void
 kore_worker_teardown(void)
 {
 	pl_app.is_draining = true;
-	if (pl_app.member != NULL)
-		pl_announcement_drain(pl_app.member);
+	if (pl_app.announcement != NULL)
+		pl_announcement_drain(pl_app.announcement);
 	pl_log_info("worker is ending", PL_L_INT("in_flight", pl_exchange_in_flight()));
 	if (pl_service.drain != NULL)
 		pl_service.drain();
 	pl_loop_kore_drain(
 	    pl_app.loop, is_drained, NULL, pl_settings.drain_s * 1000 + DRAIN_MORE_MS);
-	if (pl_app.member != NULL)
-		pl_announcement_leave(pl_app.member);
+	if (pl_app.announcement != NULL)
+		pl_announcement_leave(pl_app.announcement);
 	if (pl_service.leave != NULL) {
 		pl_service.leave();
 		pl_loop_kore_drain(pl_app.loop, has_left, NULL, LEAVE_MS);
@@ -446,7 +447,7 @@ kore_worker_teardown(void)
 	if (!pl_service.is_bare)
 		pl_share_fini(&pl_app.reads);
 	pl_online_free(pl_app.online);
-	pl_announcement_free(pl_app.member);
+	pl_announcement_free(pl_app.announcement);
 	pl_bus_free(pl_app.bus);
 	pl_redis_free(pl_app.redis);
 	pl_loop_kore_free(pl_app.loop);

@@ -74,8 +74,8 @@ struct pl_app {
 	struct pl_bus *bus;
 	struct pl_online *online;
 	struct pl_sessions *sessions;
-	struct pl_announcement *member; /* this process, as the gateway knows it */
-	struct pl_share reads;          /* long ones (http/long_read) */
+	struct pl_announcement *announcement; /* this process, as the gateway knows it */
+	struct pl_share reads;                /* long ones (http/long_read) */
 	bool is_draining;
 };
 extern struct pl_app pl_app;

@@ -38,7 +38,7 @@ struct pl_store;
 struct pl_store_config {
 	const char *data_dir;  /* SQLite: the folder of parley.db; made 0700 if missing */
 	const char *mongo_uri; /* MongoDB when set */
-	bool tells_of_strangers; /* once open, logs what it cannot serve: store_adopt.h */
+	bool names_unservable; /* once open, logs what it cannot serve: store_adopt.h */
 };
 
 /* Can config ever be opened? Called at the start of a process, before it has threads.

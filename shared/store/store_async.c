@@ -415,7 +415,7 @@ pl_store_async_new(
 	sa->config = (struct pl_store_config){
 	    .data_dir = sa->data_dir,
 	    .mongo_uri = sa->mongo_uri,
-	    .tells_of_strangers = config->tells_of_strangers,
+	    .names_unservable = config->names_unservable,
 	};
 	sa->reap.run = reap;
 	pl_list_init(&sa->reap.link);

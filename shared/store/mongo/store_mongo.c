@@ -91,7 +91,7 @@ pl_store_mongo_open(const struct pl_store_config *config, struct pl_store **out)
 	if (err != PL_OK)
 		return err;
 	err = finish_open(s, pl_mongo_indexes(s, config->mongo_uri), out);
-	if (err == PL_OK && config->tells_of_strangers)
+	if (err == PL_OK && config->names_unservable)
 		pl_mongo_survey(config->mongo_uri);
 	return err;
 }
