@@ -3,7 +3,5 @@
 # of a process are everybody's to read.
 set -eu
 umask 077
-printf '%s\n' "bind 0.0.0.0" "port 6379" "dir /data" "requirepass $(cat /secrets/redis.password)" \
-	'save ""' "appendonly yes" "appendfsync everysec" "maxmemory-policy noeviction" \
-	"daemonize no" >/run/parley/redis.conf
+/app/redis/conf.sh 0.0.0.0 6379 /data "$(cat /secrets/redis.password)" >/run/parley/redis.conf
 exec redis-server /run/parley/redis.conf

@@ -10,7 +10,6 @@ password=${password%%@*}
 	echo "REDIS_URL must look like redis://:password@$ours" >&2
 	exit 78
 }
-printf '%s\n' "bind ${ours%:*}" "port ${ours#*:}" "dir $PWD" "requirepass $password" 'save ""' \
-	"appendonly yes" "appendfsync everysec" "maxmemory-policy noeviction" "daemonize no" \
+/usr/lib/parley/redis-conf/conf.sh "${ours%:*}" "${ours#*:}" "$PWD" "$password" \
 	>"$RUNTIME_DIRECTORY/redis.conf"
 exec redis-server "$RUNTIME_DIRECTORY/redis.conf"
