@@ -69,7 +69,8 @@ LIB_OBJ   := $(LIB_SRC:%.c=$B/%.o)
 KORE_OBJ  := $(KORE_SRC:%.c=$B/%.o)
 FAULTS    := $(patsubst tests/fault/%.c,$B/%.so,$(wildcard tests/fault/*.c))
 CONFORMANCE_OBJ := $B/tests/conformance/main.o $B/tests/support/json_write.o
-svc_obj    = $(patsubst %.c,$B/%.o,$(wildcard services/$(1)/*.c))
+svc_obj    = $(patsubst %.c,$B/%.o,$(wildcard services/$(1)/*.c services/$(1)/*/*.c))
+SVC_OBJ   := $(foreach s,$(SERVICES),$(call svc_obj,$s))
 
 all: $(SERVICES:%=$B/%.so) $B/llm-responder $B/gateway-follow $B/parley-settings $B/conformance.so $B/sio-reader $(FAULTS) ## build everything
 
@@ -78,7 +79,8 @@ $B/%.o: %.c | needs-build
 	@echo "  cc $<"
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
-$(KORE_OBJ) $(CONFORMANCE_OBJ) $(foreach s,$(SERVICES),$(call svc_obj,$s)): CPPFLAGS += $(KORE_CPPFLAGS)
+$(KORE_OBJ) $(CONFORMANCE_OBJ) $(SVC_OBJ): CPPFLAGS += $(KORE_CPPFLAGS)
+$(SVC_OBJ): CPPFLAGS += -Iservices
 
 $B/libparley.a: $(LIB_OBJ)
 	@echo "  ar $@"
@@ -157,7 +159,7 @@ UNIT_BIN    := $(UNIT_SRC:%.c=$B/%)
 SUPPORT_OBJ := $(patsubst %.c,$B/%.o,$(wildcard tests/support/*.c))
 CONTRACT_OBJ := $(patsubst %.c,$B/%.o,$(filter-out %_test.c,$(wildcard tests/contract/*.c)))
 $(UNIT_SRC:%.c=$B/%.o) $(SUPPORT_OBJ) $(CONTRACT_OBJ) $B/tests/conformance/main.o $B/tests/conformance/sio_reader.o: \
-	CPPFLAGS += -I. -Itests
+	CPPFLAGS += -I. -Itests -Iservices
 $(UNIT_SRC:%.c=$B/%.o) $(CONTRACT_OBJ): | needs-units
 
 $(filter $B/tests/contract/%,$(UNIT_BIN)): $(CONTRACT_OBJ)
@@ -172,9 +174,11 @@ RESPONDER_PURE := $(addprefix services/llm-responder/,endpoint.o prompt.o answer
 	mark.o loose.o dialect.o dialect_read.o refusal.o breaker.o)
 $(filter $B/tests/unit/llm-responder/%,$(UNIT_BIN)): $(addprefix $B/,$(RESPONDER_PURE))
 build/fuzz/fuzz_llm: $(addprefix build/fuzz/,$(RESPONDER_PURE))
-build/fuzz/fuzz_offset: build/fuzz/services/presence/seen.o
+build/fuzz/fuzz_offset: build/fuzz/services/presence/delivery/seen.o
 
-$(filter $B/tests/unit/presence/%,$(UNIT_BIN)): $B/services/presence/seen.o
+# The parts of presence that do without kore.
+PRESENCE_PURE := $(addprefix $B/services/presence/,delivery/parting.o delivery/seen.o)
+$(filter $B/tests/unit/presence/%,$(UNIT_BIN)): $(PRESENCE_PURE)
 $(filter $B/tests/unit/auth/%,$(UNIT_BIN)): $(addprefix $B/services/auth/,even_time.o password.o)
 $B/tests/unit/http/router_test: $B/shared/http/router.o
 

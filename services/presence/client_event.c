@@ -1,8 +1,8 @@
-#include "client_event.h"
+#include "presence/client_event.h"
 
 #include "base/json_out.h"
 #include "model/invalid.h"
-#include "typing.h"
+#include "presence/typing.h"
 
 /* Each is false, and says why, where it refuses. Its argument, the one behind the name, may be
  * anything, or missing. */

@@ -13,7 +13,7 @@
 #ifndef PRESENCE_CLIENT_EVENT_H
 #define PRESENCE_CLIENT_EVENT_H
 
-#include "hub.h"
+#include "presence/hub.h"
 
 /* Carry event out for socket, which is let in. */
 void client_event(

@@ -1,9 +1,9 @@
-#include "gone.h"
+#include "presence/gone.h"
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "hub.h"
-#include "typing.h"
+#include "presence/hub.h"
+#include "presence/typing.h"
 #include "http/service.h"
 #include "session/sessions.h"
 

@@ -1,13 +1,13 @@
-#include "hub.h"
+#include "presence/hub.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "bus/events.h"
-#include "online_users.h"
-#include "typing.h"
+#include "presence/online/list.h"
+#include "presence/typing.h"
 #include "proto/sio_packet.h"
-#include "tail.h"
+#include "presence/delivery/tail.h"
 #include "http/service.h"
 
 static struct {
@@ -215,7 +215,7 @@ on_all_event(void *arg, struct pl_str channel, struct pl_str payload)
 	hub_broadcast(packet, HUB_ALL);
 	pl_ref_drop(packet);
 	if (event.has_id && pl_str_eq(event.name, PL_STR("statusChanged")))
-		online_users_status_changed(&event.id);
+		online_list_status_changed(&event.id);
 }
 
 static bool
@@ -262,7 +262,7 @@ user_free(struct hub_user *user)
 	pl_bus_unsubscribe(pl_app.bus, &user->listener);
 	pl_map_del(&hub.users, pl_oid_str(&user->id));
 	pl_list_unlink(&user->turn);
-	online_users_leave(&user->id);
+	online_list_leave(&user->id);
 	pl_mem_free(user);
 }
 
@@ -292,7 +292,7 @@ user_get(const struct pl_oid *id)
 	(void)pl_map_put(&hub.users, pl_oid_str(&user->id), user);
 	pl_list_push(&hub.turns, &user->turn);
 	pl_bus_subscribe(pl_app.bus, pl_str(channel), &user->listener);
-	online_users_join(id);
+	online_list_join(id);
 	return user;
 }
 

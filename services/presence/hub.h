@@ -6,7 +6,7 @@
  *
  * The hub listens on the bus for the users that it has, hands each event to all sockets of its
  * user, encoded once (but for the offset behind a newMessage, which is each socket's own: see
- * presence/seen), and keeps the set of who is online (online/set) told.  Threads: the loop's.
+ * delivery/seen), and keeps the set of who is online (online/set) told.  Threads: the loop's.
  */
 #ifndef PRESENCE_HUB_H
 #define PRESENCE_HUB_H
@@ -16,7 +16,7 @@
 #include "bus/bus.h"
 #include "loop/loop.h"
 #include "model/message.h"
-#include "seen.h"
+#include "presence/delivery/seen.h"
 #include "sockets/sio_server.h"
 
 #define HUB_SOCKET_ID_LEN PL_EIO_SID_MAX
@@ -43,7 +43,7 @@ struct hub_socket {
 	bool has_missed;
 	/* What waits for hub_is_ready(); may be NULL. */
 	void (*on_ready)(struct hub_socket *socket);
-	/* What waits for online_users_await(). */
+	/* What waits for online_list_await(). */
 	struct pl_list list_link;
 	void (*on_list)(struct hub_socket *socket);
 	bool is_delta; /* wants changes of who is online, not the list each time */
@@ -56,7 +56,7 @@ size_t hub_user_count(void);
  * one is closed. */
 void hub_join(struct hub_socket *socket, const struct pl_jwt_claims *claims);
 /* Does the bus bring what is published to socket's user from now on? Where it is away, yes:
- * then presence/tail does. Otherwise socket->on_ready comes. */
+ * then delivery/tail does. Otherwise socket->on_ready comes. */
 bool hub_is_ready(const struct hub_socket *socket);
 /* The socket has ended; nothing where it was not in. with_grace: its connection just broke,
  * and the user counts as here for PRESENCE_GRACE_MS. */

@@ -1,11 +1,11 @@
 /* presence: users and their status, and the sockets: everything live. */
-#include "gone.h"
-#include "hub.h"
-#include "online_users.h"
-#include "sockets.h"
-#include "tail.h"
-#include "typing.h"
-#include "users.h"
+#include "presence/gone.h"
+#include "presence/hub.h"
+#include "presence/online/list.h"
+#include "presence/sockets.h"
+#include "presence/delivery/tail.h"
+#include "presence/typing.h"
+#include "presence/users/users.h"
 #include "http/service.h"
 
 static const struct pl_route routes[] = {
@@ -26,7 +26,7 @@ static void
 start(void)
 {
 	hub_start();
-	online_users_start();
+	online_list_start();
 	sockets_start();
 	tail_start();
 	gone_start();
@@ -36,7 +36,7 @@ start(void)
 static void
 leave(void)
 {
-	online_users_retire(hub_grace_left_ms());
+	online_list_retire(hub_grace_left_ms());
 }
 
 static void
@@ -47,7 +47,7 @@ stop(void)
 	sockets_stop();
 	typing_stop();
 	hub_stop();
-	online_users_stop();
+	online_list_stop();
 }
 
 const struct pl_service pl_service = {
@@ -60,7 +60,7 @@ const struct pl_service pl_service = {
     .drain = sockets_drain,
     .is_drained = sockets_are_drained,
     .leave = leave,
-    .has_left = online_users_are_retired,
+    .has_left = online_list_are_retired,
     .stop = stop,
     .on_renamed = sockets_set_name,
 };

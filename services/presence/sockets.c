@@ -1,15 +1,15 @@
 #include <stdio.h>
 
-#include "sockets.h"
+#include "presence/sockets.h"
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "bus/parting.h"
-#include "client_event.h"
-#include "hub.h"
-#include "online_users.h"
-#include "recovery.h"
-#include "typing.h"
+#include "presence/delivery/parting.h"
+#include "presence/client_event.h"
+#include "presence/hub.h"
+#include "presence/online/list.h"
+#include "presence/delivery/recovery.h"
+#include "presence/typing.h"
 #include "http/service.h"
 #include "session/sessions.h"
 #include "sockets/sio_server.h"
@@ -28,7 +28,7 @@ struct member {
 	    credentials;          /* of the handshake request, for each CONNECT */
 	struct recovery_ask *ask; /* of CONNECT, until it is answered; NULL for none */
 	struct pl_timer patience; /* with the bus */
-	struct pl_parting_ask parting;
+	struct parting_ask parting;
 	bool is_waiting;   /* sessions or recovery will call back */
 	bool has_ended;    /* meanwhile: the call-back frees it */
 	bool said_goodbye; /* by DISCONNECT: no grace */
@@ -47,7 +47,7 @@ static struct {
 static void
 member_free(struct member *m)
 {
-	pl_parting_cancel(&m->parting);
+	parting_cancel(&m->parting);
 	seen_fini(&m->socket.seen);
 	pl_mem_free(m->ask);
 	pl_credentials_fini(&m->credentials);
@@ -97,7 +97,7 @@ note_parting(const struct member *m, bool is_for_good)
 	if (!m->socket.user || m->socket.id[0] == '\0')
 		return;
 	recovery_pid(&m->socket.user->id, m->socket.id, pid);
-	pl_parting_note(pl_app.redis, pl_str(pid), is_for_good);
+	parting_note(pl_app.redis, pl_str(pid), is_for_good);
 }
 
 static void
@@ -145,7 +145,7 @@ on_first_list(struct hub_socket *socket)
 	struct member *m = PL_CONTAINER(socket, struct member, socket);
 	int64_t now = pl_loop_now_ms(pl_app.loop);
 	struct pl_message_pos pos;
-	struct pl_ref *packet = online_users_first_packet(&pos);
+	struct pl_ref *packet = online_list_first_packet(&pos);
 
 	pl_eio_sid_new("", socket->id);
 	seen_start(&socket->seen, &pos);
@@ -160,7 +160,7 @@ static void
 welcome(struct member *m)
 {
 	m->socket.on_list = on_first_list;
-	online_users_await(&m->socket);
+	online_list_await(&m->socket);
 }
 
 static void
@@ -168,7 +168,7 @@ on_list_again(struct hub_socket *socket)
 {
 	struct member *m = PL_CONTAINER(socket, struct member, socket);
 
-	send_packet(m, online_users_packet(), pl_loop_now_ms(pl_app.loop));
+	send_packet(m, online_list_packet(), pl_loop_now_ms(pl_app.loop));
 	pl_sio_client_touch(socket->client);
 }
 
@@ -210,7 +210,7 @@ welcome_back(struct member *m, const struct pl_message_list *found, int64_t now)
 		for (unsigned i = 0; i < count; i++)
 			send_packet(m, pl_ref(packets[i]), now);
 		m->socket.on_list = on_list_again;
-		online_users_await(&m->socket);
+		online_list_await(&m->socket);
 	}
 	for (unsigned i = 0; i < count; i++)
 		pl_ref_drop(packets[i]);
@@ -275,7 +275,7 @@ go_on(struct hub_socket *socket)
 		m->parting.on_answer = on_parting;
 		m->parting.arg = m;
 		recovery_pid(&m->ask->user, m->ask->socket_id, pid);
-		pl_parting_take(pl_app.redis, pl_str(pid), &m->parting);
+		parting_take(pl_app.redis, pl_str(pid), &m->parting);
 	} else {
 		welcome(m);
 	}

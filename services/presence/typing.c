@@ -1,9 +1,9 @@
-#include "typing.h"
+#include "presence/typing.h"
 
 #include "base/map.h"
 #include "base/mem.h"
 #include "bus/events.h"
-#include "hub.h"
+#include "presence/hub.h"
 #include "http/service.h"
 
 /* One user typing to another. */

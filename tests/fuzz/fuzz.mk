@@ -13,7 +13,7 @@ FUZZ_SECONDS ?= 60
 FUZZ         ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 FUZZ_CC      := clang
-FUZZ_FLAGS    = -std=gnu17 -O1 -g -Ishared -I. -Itests -D_GNU_SOURCE $(SYSTEM_CPPFLAGS) \
+FUZZ_FLAGS    = -std=gnu17 -O1 -g -Ishared -Iservices -I. -Itests -D_GNU_SOURCE $(SYSTEM_CPPFLAGS) \
 	-fno-omit-frame-pointer -fno-sanitize-recover=all
 FUZZ_LIB_OBJ := $(patsubst %.c,build/fuzz/%.o,$(LIB_SRC) $(wildcard tests/support/*.c))
 

@@ -4,7 +4,7 @@
  */
 #include <stdlib.h>
 
-#include "services/presence/seen.h"
+#include "services/presence/delivery/seen.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,8 +4,9 @@
 #   base <- proto auth model ops loop <- store, redis <- bus <- processes <- online
 #        <- limits, session, health <- http <- sockets <- services
 #
-# A room includes itself and those that its row names; no service includes another; each
-# third-party header stands in one module's files only. Prints what breaks this, one line each.
+# A room includes itself and those that its row names. A service includes rooms, what stands beside a
+# file, and its own files by the service's name ("presence/hub.h"); no service includes another.
+# Each third-party header stands in one module's files only. Prints what breaks this, one line each.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 
@@ -56,10 +57,13 @@ check_own() { # file, room of the file or a service, header
 	*" $target "*) ;;
 	*)
 		[ -e "$(dirname "$file")/$header" ] && return
-		complain "$file: \"$header\" is neither a room's nor beside it"
+		[[ $file == "services/$target/"* && -e services/$header ]] && return
+		complain "$file: \"$header\" is neither a room's, beside it, nor its service's"
 		return
 		;;
 	esac
+	# A folder of a service may be named as a room is: then the compiler would look there first.
+	[ -e "shared/$header" ] || complain "$file: \"$header\" is not in shared/"
 	[ "$room" = service ] || [ "$room" = "$target" ] && return
 	case " ${below[$room]} " in
 	*" $target "*) ;;

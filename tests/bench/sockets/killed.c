@@ -15,7 +15,7 @@
 #define TALKED_TO   500   /* of those who are killed */
 #define PACE_MS     4     /* between two rounds of the sender */
 #define SETTLE_MS   3000  /* once all are in */
-#define WARM_MS     8000  /* presence trusts the bus by then (presence/tail) */
+#define WARM_MS     8000  /* presence trusts the bus by then (delivery/tail) */
 #define BEFORE_MS   6000  /* of the sender, before the kill */
 #define BACK_MS     60000 /* at most */
 #define ARRIVE_MS   10000 /* for a message; and for the last ones, at most */

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "services/presence/seen.h"
+#include "services/presence/delivery/seen.h"
 
 #define T0 INT64_C(1769860000000)
 

@@ -1,5 +1,5 @@
 /* GET /api/users: everybody but the caller, read and written out page by page. */
-#include "users.h"
+#include "presence/users/users.h"
 
 #include "base/mem.h"
 #include "http/long_read.h"

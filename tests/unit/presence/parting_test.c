@@ -1,5 +1,5 @@
 #include "support/redis_fixture.h"
-#include "bus/parting.h"
+#include "services/presence/delivery/parting.h"
 
 #define PID PL_STR("6b042c8abbdc1423222dd7cc.AAAAAAAAAAAAAAAAAAAAAA")
 #define KEY "parley:left:6b042c8abbdc1423222dd7cc.AAAAAAAAAAAAAAAAAAAAAA"
@@ -31,9 +31,9 @@ static int64_t
 take(struct fixture *f, struct pl_redis *redis)
 {
 	struct answer a = {0};
-	struct pl_parting_ask ask = {.on_answer = on_answer, .arg = &a};
+	struct parting_ask ask = {.on_answer = on_answer, .arg = &a};
 
-	pl_parting_take(redis, PID, &ask);
+	parting_take(redis, PID, &ask);
 	WAIT_FOR(f, a.count == 1);
 	return a.ago_ms;
 }
@@ -45,10 +45,10 @@ tells_once_how_long_ago_it_was(void **state)
 	struct pl_redis *redis = open_redis(f);
 	int64_t ago_ms;
 
-	pl_parting_note(redis, PID, false);
+	parting_note(redis, PID, false);
 	ago_ms = take(f, redis);
 	assert_in_range(ago_ms, 0, 5000);
-	assert_int_equal(take(f, redis), PL_PARTING_UNKNOWN_AGO);
+	assert_int_equal(take(f, redis), PARTING_UNKNOWN_AGO);
 	pl_redis_free(redis);
 }
 
@@ -58,8 +58,8 @@ one_that_ended_for_good_is_long_past(void **state)
 	struct fixture *f = *state;
 	struct pl_redis *redis = open_redis(f);
 
-	pl_parting_note(redis, PID, true);
-	assert_true(take(f, redis) > PL_PARTING_KEPT_MS);
+	parting_note(redis, PID, true);
+	assert_true(take(f, redis) > PARTING_KEPT_MS);
 	pl_redis_free(redis);
 }
 
@@ -70,10 +70,10 @@ a_note_is_not_kept_for_ever(void **state)
 	struct pl_redis *redis = open_redis(f);
 	long left_ms;
 
-	pl_parting_note(redis, PID, false);
+	parting_note(redis, PID, false);
 	WAIT_FOR(f, strcmp(redis_server_ask(&f->server, "EXISTS " KEY), "1") == 0);
 	left_ms = atol(redis_server_ask(&f->server, "PTTL " KEY));
-	assert_in_range(left_ms, PL_PARTING_KEPT_MS - 10000, PL_PARTING_KEPT_MS);
+	assert_in_range(left_ms, PARTING_KEPT_MS - 10000, PARTING_KEPT_MS);
 	pl_redis_free(redis);
 }
 
@@ -83,15 +83,15 @@ who_cancels_hears_nothing(void **state)
 	struct fixture *f = *state;
 	struct pl_redis *redis = open_redis(f);
 	struct answer a = {0};
-	struct pl_parting_ask ask = {.on_answer = on_answer, .arg = &a};
+	struct parting_ask ask = {.on_answer = on_answer, .arg = &a};
 
-	pl_parting_cancel(&ask); /* never asked */
-	pl_parting_note(redis, PID, false);
-	pl_parting_take(redis, PID, &ask);
-	pl_parting_cancel(&ask);
-	pl_parting_cancel(&ask);
+	parting_cancel(&ask); /* never asked */
+	parting_note(redis, PID, false);
+	parting_take(redis, PID, &ask);
+	parting_cancel(&ask);
+	parting_cancel(&ask);
 	/* The note was taken all the same. */
-	assert_int_equal(take(f, redis), PL_PARTING_UNKNOWN_AGO);
+	assert_int_equal(take(f, redis), PARTING_UNKNOWN_AGO);
 	assert_int_equal(a.count, 0);
 	pl_redis_free(redis);
 }
@@ -106,7 +106,7 @@ strange_notes_tell_nothing(void **state)
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		(void)redis_server_ask(&f->server, commands[i]);
-		assert_int_equal(take(f, redis), PL_PARTING_UNKNOWN_AGO);
+		assert_int_equal(take(f, redis), PARTING_UNKNOWN_AGO);
 	}
 	pl_redis_free(redis);
 }
@@ -128,13 +128,13 @@ knows_nothing_without_redis(void **state)
 	struct fixture *f = *state;
 	struct pl_redis *redis = NULL;
 
-	pl_parting_note(redis, PID, false);
-	assert_int_equal(take(f, redis), PL_PARTING_UNKNOWN_AGO);
+	parting_note(redis, PID, false);
+	assert_int_equal(take(f, redis), PARTING_UNKNOWN_AGO);
 	redis = open_redis(f);
 	redis_server_kill(&f->server);
 	WAIT_FOR(f, !pl_redis_is_up(redis));
-	pl_parting_note(redis, PID, false);
-	assert_int_equal(take(f, redis), PL_PARTING_UNKNOWN_AGO);
+	parting_note(redis, PID, false);
+	assert_int_equal(take(f, redis), PARTING_UNKNOWN_AGO);
 	pl_redis_free(redis);
 }
 

@@ -1,4 +1,4 @@
-#include "seen.h"
+#include "presence/delivery/seen.h"
 
 #include "base/base64.h"
 #include "base/mem.h"

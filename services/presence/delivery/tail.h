@@ -8,10 +8,10 @@
  *
  * A doubt is: the bus is down, answers slowly, or a subscription had to be made again; this
  * process stood still; or somebody could not publish (bus/gap). What sockets have had already
- * they do not get again (presence/seen).  Threads: the loop's.
+ * they do not get again (delivery/seen).  Threads: the loop's.
  */
-#ifndef PRESENCE_TAIL_H
-#define PRESENCE_TAIL_H
+#ifndef PRESENCE_DELIVERY_TAIL_H
+#define PRESENCE_DELIVERY_TAIL_H
 
 #include <stdbool.h>
 

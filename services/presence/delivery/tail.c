@@ -1,9 +1,9 @@
-#include "tail.h"
+#include "presence/delivery/tail.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "bus/gap.h"
-#include "hub.h"
+#include "presence/hub.h"
 #include "http/service.h"
 
 #define LATE_MS 700  /* a tick so late means that we stood still */

@@ -1,12 +1,12 @@
-#include "recovery.h"
+#include "presence/delivery/recovery.h"
 
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "bus/parting.h"
+#include "presence/delivery/parting.h"
 #include "http/service.h"
 
-_Static_assert(RECOVERY_PID_MAX <= PL_PARTING_PID_MAX, "a whole pid is noted");
+_Static_assert(RECOVERY_PID_MAX <= PARTING_PID_MAX, "a whole pid is noted");
 
 /* What is known, what may be missed, and one that shows that it is more. */
 #define READ_MAX (SEEN_OFFSET_MAX + RECOVERY_MESSAGES_MAX + 1)

@@ -1,7 +1,7 @@
-#include "delta.h"
+#include "presence/online/changes.h"
 
 #include "base/json_out.h"
-#include "online_users.h"
+#include "presence/online/list.h"
 #include "proto/eio_packet.h"
 #include "store/store.h"
 #include "http/service.h"
@@ -12,33 +12,33 @@ struct change {
 };
 
 static struct {
-	struct change noted[DELTA_CHANGES_MAX];
+	struct change noted[ONLINE_CHANGES_MAX];
 	size_t count;
 	bool is_too_many; /* noted is not all */
 	/* the look into the store, one at a time */
 	struct pl_store_read_call call;
-	struct change reading[DELTA_CHANGES_MAX];
+	struct change reading[ONLINE_CHANGES_MAX];
 	size_t reading_count;
 	bool is_reading;
 	bool is_stopped;
 } delta;
 
 void
-delta_note(const struct pl_oid *user)
+online_changes_note(const struct pl_oid *user)
 {
 	if (!hub_has(HUB_DELTA))
 		return; /* who comes in gets the list */
 	for (size_t i = 0; i < delta.count; i++)
 		if (pl_oid_eq(&delta.noted[i].user, user))
 			return;
-	if (delta.count == DELTA_CHANGES_MAX)
+	if (delta.count == ONLINE_CHANGES_MAX)
 		delta.is_too_many = true;
 	else
 		delta.noted[delta.count++].user = *user;
 }
 
 bool
-delta_is_due(void)
+online_changes_is_due(void)
 {
 	return delta.count > 0;
 }
@@ -46,7 +46,7 @@ delta_is_due(void)
 static void
 tell_list(void)
 {
-	struct pl_ref *packet = online_users_packet();
+	struct pl_ref *packet = online_list_packet();
 
 	hub_broadcast(packet, HUB_DELTA);
 	pl_ref_drop(packet);
@@ -68,7 +68,7 @@ tell_change(const struct change *c)
 	pl_jo_key(&o, "userId");
 	pl_jo_oid(&o, &c->user);
 	pl_jo_key(&o, "online");
-	pl_jo_bool(&o, online_users_has(&c->user));
+	pl_jo_bool(&o, online_list_has(&c->user));
 	pl_jo_key(&o, PL_USER_F_STATUS);
 	pl_jo_cstr(&o, pl_status_name(c->status));
 	pl_jo_end_object(&o);
@@ -120,7 +120,7 @@ forget(void)
 }
 
 void
-delta_tell(void)
+online_changes_tell(void)
 {
 	if (delta.count == 0 || delta.is_reading)
 		return;
@@ -135,14 +135,14 @@ delta_tell(void)
 }
 
 void
-delta_start(void)
+online_changes_start(void)
 {
 	delta.is_stopped = false;
 	forget();
 }
 
 void
-delta_stop(void)
+online_changes_stop(void)
 {
 	delta.is_stopped = true;
 }

@@ -1,4 +1,4 @@
-#include "bus/parting.h"
+#include "presence/delivery/parting.h"
 
 #include <stdio.h>
 
@@ -6,14 +6,14 @@
 #include "redis/reply.h"
 
 #define KEY          "parley:left:"
-#define KEY_MAX      (sizeof(KEY) - 1 + PL_PARTING_PID_MAX)
+#define KEY_MAX      (sizeof(KEY) - 1 + PARTING_PID_MAX)
 #define UNIX_MS_MAX  INT64_C(9999999999999)
 #define NUMBER_BYTES 24
 
 static struct pl_str
 key_of(struct pl_str pid, char out[KEY_MAX])
 {
-	size_t len = pid.len < PL_PARTING_PID_MAX ? pid.len : PL_PARTING_PID_MAX;
+	size_t len = pid.len < PARTING_PID_MAX ? pid.len : PARTING_PID_MAX;
 
 	memcpy(out, KEY, sizeof(KEY) - 1);
 	memcpy(out + sizeof(KEY) - 1, pid.ptr, len);
@@ -28,7 +28,7 @@ number(int64_t value, char out[NUMBER_BYTES])
 }
 
 void
-pl_parting_note(struct pl_redis *redis, struct pl_str pid, bool is_for_good)
+parting_note(struct pl_redis *redis, struct pl_str pid, bool is_for_good)
 {
 	char key[KEY_MAX], now[NUMBER_BYTES], kept[NUMBER_BYTES];
 
@@ -37,16 +37,16 @@ pl_parting_note(struct pl_redis *redis, struct pl_str pid, bool is_for_good)
 	pl_redis_command(redis,
 	    (struct pl_str[]){PL_STR("SET"), key_of(pid, key),
 		number(is_for_good ? 0 : pl_clock_unix_ms(), now), PL_STR("PX"),
-		number(PL_PARTING_KEPT_MS, kept)},
+		number(PARTING_KEPT_MS, kept)},
 	    5, NULL);
 }
 
 static void
 on_reply(void *arg, enum pl_err err, const struct redisReply *reply)
 {
-	struct pl_parting_ask *ask = arg;
+	struct parting_ask *ask = arg;
 	uint64_t at;
-	int64_t ago_ms = PL_PARTING_UNKNOWN_AGO;
+	int64_t ago_ms = PARTING_UNKNOWN_AGO;
 
 	(void)err;
 	if (pl_str_to_u64(pl_redis_reply_str(reply), UNIX_MS_MAX, &at)) {
@@ -58,12 +58,12 @@ on_reply(void *arg, enum pl_err err, const struct redisReply *reply)
 }
 
 void
-pl_parting_take(struct pl_redis *redis, struct pl_str pid, struct pl_parting_ask *ask)
+parting_take(struct pl_redis *redis, struct pl_str pid, struct parting_ask *ask)
 {
 	char key[KEY_MAX];
 
 	if (!pl_redis_is_up(redis)) {
-		ask->on_answer(ask->arg, PL_PARTING_UNKNOWN_AGO);
+		ask->on_answer(ask->arg, PARTING_UNKNOWN_AGO);
 		return;
 	}
 	pl_redis_call_init(&ask->call, on_reply, ask);
@@ -72,7 +72,7 @@ pl_parting_take(struct pl_redis *redis, struct pl_str pid, struct pl_parting_ask
 }
 
 void
-pl_parting_cancel(struct pl_parting_ask *ask)
+parting_cancel(struct parting_ask *ask)
 {
 	pl_redis_call_cancel(&ask->call);
 }

@@ -1,6 +1,6 @@
 /* users: the routes under /api/users: who there is, and their status.  Threads: the loop's. */
-#ifndef PRESENCE_USERS_H
-#define PRESENCE_USERS_H
+#ifndef PRESENCE_USERS_USERS_H
+#define PRESENCE_USERS_USERS_H
 
 #include "http/request.h"
 

@@ -7,18 +7,18 @@
  *   server   0{"sid":..., "pid":...}              the same ones: it has recovered; then all
  *                                                 that it missed, in order
  *
- * An offset tells which messages the client has (presence/seen), so any instance can replay the
+ * An offset tells which messages the client has (delivery/seen), so any instance can replay the
  * others from the store. A pid only names: who comes with it must be its user by his own token,
  * and gets nothing but his own messages. Where too much was missed, it is a new session, and the
  * history has everything. At most RECOVERY_READS_MAX read at once, the others wait.
  * Threads: the loop's.
  */
-#ifndef PRESENCE_RECOVERY_H
-#define PRESENCE_RECOVERY_H
+#ifndef PRESENCE_DELIVERY_RECOVERY_H
+#define PRESENCE_DELIVERY_RECOVERY_H
 
 #include "base/json.h"
-#include "bus/parting.h"
-#include "hub.h"
+#include "presence/delivery/parting.h"
+#include "presence/hub.h"
 #include "store/store.h"
 
 #define RECOVERY_MESSAGES_MAX 300
@@ -38,12 +38,12 @@ void recovery_pid(
  * The caller's to pl_mem_free(). */
 struct recovery_ask *recovery_asked(const struct pl_json *auth);
 /* Was the connection, which broke ago_ms ago, not away for too long? Where nobody noted it
- * (PL_PARTING_UNKNOWN_AGO) its instance was killed, most likely just now, or Redis was away: it
+ * (PARTING_UNKNOWN_AGO) its instance was killed, most likely just now, or Redis was away: it
  * counts as in time, however old its offset is: whoever gets few messages has an old one. */
 static inline bool
 recovery_is_in_time(int64_t ago_ms)
 {
-	return ago_ms == PL_PARTING_UNKNOWN_AGO || ago_ms <= RECOVERY_AWAY_MAX_MS;
+	return ago_ms == PARTING_UNKNOWN_AGO || ago_ms <= RECOVERY_AWAY_MAX_MS;
 }
 /* Read what the store has for socket, which has joined, behind the floor of ask: what it has
  * had, and at most RECOVERY_MESSAGES_MAX others. found is borrowed by done, and NULL where it

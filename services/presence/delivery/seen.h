@@ -15,8 +15,8 @@
  * at most SEEN_OFFSET_MAX ids as base64url. To clients it is a word.
  * Threads: the loop's.
  */
-#ifndef PRESENCE_SEEN_H
-#define PRESENCE_SEEN_H
+#ifndef PRESENCE_DELIVERY_SEEN_H
+#define PRESENCE_DELIVERY_SEEN_H
 
 #include "base/buf.h"
 #include "model/message.h"

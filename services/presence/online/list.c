@@ -1,11 +1,11 @@
-#include "online_users.h"
+#include "presence/online/list.h"
 
 #include "base/clock.h"
 #include "base/json_out.h"
 #include "online/set.h"
-#include "delta.h"
+#include "presence/online/changes.h"
 #include "model/message.h"
-#include "sockets.h"
+#include "presence/sockets.h"
 #include "http/service.h"
 
 #define BEHIND_AGAIN_MS  100
@@ -66,7 +66,7 @@ with_offset(const struct pl_ref *packet, const char *offset)
 }
 
 struct pl_ref *
-online_users_packet(void)
+online_list_packet(void)
 {
 	if (!online.packet) {
 		online.packet = encode();
@@ -78,7 +78,7 @@ online_users_packet(void)
 static void
 encode_first(int64_t now)
 {
-	struct pl_ref *packet = online_users_packet();
+	struct pl_ref *packet = online_list_packet();
 	char offset[PL_MESSAGE_POS_LEN + 1];
 
 	online.first_pos = (struct pl_message_pos){
@@ -91,11 +91,11 @@ encode_first(int64_t now)
 }
 
 struct pl_ref *
-online_users_first_packet(struct pl_message_pos *pos)
+online_list_first_packet(struct pl_message_pos *pos)
 {
 	int64_t now = pl_loop_now_ms(pl_app.loop);
 
-	if (!online.first || now - online.first_mono_ms > ONLINE_USERS_EVERY_FIRST_MS)
+	if (!online.first || now - online.first_mono_ms > ONLINE_LIST_EVERY_FIRST_MS)
 		encode_first(now);
 	*pos = online.first_pos;
 	return pl_ref(online.first);
@@ -129,9 +129,9 @@ on_await_over(struct pl_timer *t)
 }
 
 void
-online_users_await(struct hub_socket *socket)
+online_list_await(struct hub_socket *socket)
 {
-	int64_t wait_ms = online.encoded_mono_ms + ONLINE_USERS_EVERY_FIRST_MS -
+	int64_t wait_ms = online.encoded_mono_ms + ONLINE_LIST_EVERY_FIRST_MS -
 			  pl_loop_now_ms(pl_app.loop);
 
 	pl_list_unlink(&socket->list_link);
@@ -151,7 +151,7 @@ tell_lists(void)
 	online.has_changed = false;
 	if (!hub_has(HUB_LIST))
 		return;
-	packet = online_users_packet();
+	packet = online_list_packet();
 	hub_broadcast(packet, HUB_LIST);
 	pl_ref_drop(packet);
 }
@@ -159,7 +159,7 @@ tell_lists(void)
 static void
 on_telling(struct pl_timer *t)
 {
-	if (!online.has_changed && !delta_is_due())
+	if (!online.has_changed && !online_changes_is_due())
 		return;
 	/* Another list behind one that has not gone out to all would only fill their queues. */
 	if (sockets_are_behind()) {
@@ -168,8 +168,8 @@ on_telling(struct pl_timer *t)
 	}
 	if (online.has_changed)
 		tell_lists();
-	delta_tell();
-	pl_timer_start(pl_app.loop, t, ONLINE_USERS_EVERY_MS);
+	online_changes_tell();
+	pl_timer_start(pl_app.loop, t, ONLINE_LIST_EVERY_MS);
 }
 
 /* Not from here: whoever just joined is not let in yet. */
@@ -187,35 +187,35 @@ on_set_change(void *arg, const struct pl_oid *user, bool is_online)
 	(void)is_online;
 	forget_packets();
 	online.has_changed = true;
-	delta_note(user);
+	online_changes_note(user);
 	tell_soon();
 }
 
 void
-online_users_status_changed(const struct pl_oid *user)
+online_list_status_changed(const struct pl_oid *user)
 {
 	if (!pl_online_set_has(online.set, user))
 		return;
-	delta_note(user);
+	online_changes_note(user);
 	tell_soon();
 }
 
 /* ---- who is here ------------------------------------------------------------------- */
 
 bool
-online_users_has(const struct pl_oid *user)
+online_list_has(const struct pl_oid *user)
 {
 	return pl_online_set_has(online.set, user);
 }
 
 void
-online_users_join(const struct pl_oid *user)
+online_list_join(const struct pl_oid *user)
 {
 	pl_online_set_join(online.set, user);
 }
 
 void
-online_users_leave(const struct pl_oid *user)
+online_list_leave(const struct pl_oid *user)
 {
 	pl_online_set_leave(online.set, user);
 }
@@ -228,34 +228,34 @@ on_retired(void *arg)
 }
 
 void
-online_users_retire(int64_t keep_ms)
+online_list_retire(int64_t keep_ms)
 {
 	pl_online_set_retire(online.set, keep_ms, on_retired, NULL);
 }
 
 bool
-online_users_are_retired(void)
+online_list_are_retired(void)
 {
 	return online.is_retired;
 }
 
 void
-online_users_start(void)
+online_list_start(void)
 {
 	online.telling.on_fire = on_telling;
 	online.await.on_fire = on_await_over;
 	pl_list_init(&online.awaiting);
-	delta_start();
+	online_changes_start();
 	online.set = pl_online_set_new(pl_app.loop, pl_app.redis, pl_app.bus,
 	    pl_settings.instance, on_set_change, NULL);
 }
 
 void
-online_users_stop(void)
+online_list_stop(void)
 {
 	pl_timer_stop(pl_app.loop, &online.telling);
 	pl_timer_stop(pl_app.loop, &online.await);
 	pl_online_set_free(online.set);
-	delta_stop();
+	online_changes_stop();
 	forget_packets();
 }

@@ -1,5 +1,5 @@
 /* GET /api/users/:id and POST /api/users/status/:id. */
-#include "users.h"
+#include "presence/users/users.h"
 
 #include "base/mem.h"
 #include "bus/events.h"
