@@ -1,26 +1,25 @@
 #include "presence/client_event.h"
 
 #include "base/json_out.h"
-#include "model/invalid.h"
-#include "presence/typing.h"
 
 /* Each is false, and says why, where it refuses. Its argument, the one behind the name, may be
  * anything, or missing. */
 static const struct {
 	const char *name;
-	bool (*handle)(struct hub_socket *socket, const struct pl_json *said,
-	    struct pl_invalid *why);
+	bool (*handle)(struct typing *typing, struct hub_socket *socket,
+	    const struct pl_json *said, struct pl_invalid *why);
 } events[] = {
     {"typing", typing_said},
 };
 
 static bool
-handle(
-    struct hub_socket *socket, const struct pl_sio_event *event, struct pl_invalid *why)
+handle(struct typing *typing, struct hub_socket *socket, const struct pl_sio_event *event,
+    struct pl_invalid *why)
 {
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
 		if (pl_str_eq(event->name, pl_str(events[i].name)))
-			return events[i].handle(socket, pl_json_at(event->args, 1), why);
+			return events[i].handle(
+			    typing, socket, pl_json_at(event->args, 1), why);
 	/* It means nothing here, as to the server that this one replaces. */
 	pl_invalid_set(why, "UNKNOWN_EVENT", "Unknown event");
 	return false;
@@ -43,13 +42,13 @@ write_error(struct pl_buf *out, const struct pl_invalid *why)
 }
 
 void
-client_event(
-    struct hub_socket *socket, const struct pl_sio_event *event, int64_t now_mono_ms)
+client_event(struct typing *typing, struct hub_socket *socket,
+    const struct pl_sio_event *event, int64_t now_mono_ms)
 {
 	struct pl_sio_conn *conn = &socket->client->conn;
 	struct pl_invalid why;
 	struct pl_buf args;
-	bool is_done = handle(socket, event, &why);
+	bool is_done = handle(typing, socket, event, &why);
 
 	if (event->ack_id == PL_SIO_NO_ACK)
 		return;

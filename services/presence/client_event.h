@@ -13,10 +13,10 @@
 #ifndef PRESENCE_CLIENT_EVENT_H
 #define PRESENCE_CLIENT_EVENT_H
 
-#include "presence/hub.h"
+#include "presence/typing.h"
 
 /* Carry event out for socket, which is let in. */
-void client_event(
-    struct hub_socket *socket, const struct pl_sio_event *event, int64_t now_mono_ms);
+void client_event(struct typing *typing, struct hub_socket *socket,
+    const struct pl_sio_event *event, int64_t now_mono_ms);
 
 #endif

@@ -12,7 +12,20 @@
 #ifndef PRESENCE_GONE_H
 #define PRESENCE_GONE_H
 
-void gone_start(void);
-void gone_stop(void); /* behind the store: no call to it may be under way any more */
+#include "presence/hub.h"
+#include "presence/typing.h"
+
+/* The caller's; zero it and set the first three. */
+struct gone {
+	const struct pl_app *app;
+	struct hub *hub;
+	struct typing *typing;
+	/* inside */
+	struct pl_timer next;
+	bool is_looking;
+};
+
+void gone_start(struct gone *g);
+void gone_stop(struct gone *g);
 
 #endif

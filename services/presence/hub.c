@@ -4,19 +4,19 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "bus/events.h"
-#include "presence/online/list.h"
-#include "presence/typing.h"
 #include "proto/sio_packet.h"
-#include "presence/delivery/tail.h"
-#include "http/service.h"
 
-static struct {
-	struct pl_map users;  /* id -> struct hub_user */
-	struct pl_list turns; /* all of them, hub_user.turn */
-	struct pl_bus_listener all;
-	size_t socket_count;
-	size_t delta_count; /* of them */
-} hub;
+static int64_t
+now_ms(const struct hub *hub)
+{
+	return pl_loop_now_ms(hub->app->loop);
+}
+
+static struct hub_user *
+user_find(const struct hub *hub, const struct pl_oid *id)
+{
+	return pl_map_get(&hub->users, pl_oid_str(id));
+}
 
 /* ---- events ------------------------------------------------------------------------ */
 
@@ -25,7 +25,7 @@ send_to(struct hub_socket *socket, struct pl_ref *packet)
 {
 	/* False means that it has ended or overflowed: its own pump tells. */
 	(void)pl_sio_conn_send(
-	    &socket->client->conn, 0, packet, pl_loop_now_ms(pl_app.loop));
+	    &socket->client->conn, 0, packet, now_ms(socket->user->hub));
 	pl_sio_client_touch(socket->client);
 }
 
@@ -118,7 +118,7 @@ on_new_message(struct hub_user *user, const struct pl_event *event)
 {
 	if (!event->has_pos)
 		pl_log_warn("bus event had no offset, dropped it");
-	else if (tail_takes_message())
+	else if (user->hub->events->on_message(user->hub->arg))
 		log_delivered(
 		    user, event, "message was left to be read from the store", 0);
 	else
@@ -149,13 +149,13 @@ on_user_event(void *arg, struct pl_str channel, struct pl_str payload)
 	if (!pl_str_eq(event.name, PL_STR("messageSent")))
 		return;
 	log_delivered(user, &event, "message was delivered", count);
-	typing_end_all(&user->id); /* who has sent is not typing any more */
+	user->hub->events->on_sent(user->hub->arg, &user->id);
 }
 
 void
-hub_deliver(const struct pl_message *m)
+hub_deliver(struct hub *hub, const struct pl_message *m)
 {
-	struct hub_user *user = pl_map_get(&hub.users, pl_oid_str(&m->receiver));
+	struct hub_user *user = user_find(hub, &m->receiver);
 	struct pl_message_pos pos = {m->created_unix_ms, m->id};
 	struct pl_buf stem;
 
@@ -180,7 +180,7 @@ hub_message_packet(const struct seen *seen, const struct pl_message *m)
 	return packet;
 }
 
-/* The channel is listened to. Where that is so again, something may have been missed. */
+/* The channel is listened to. If that is so again, something may have been missed. */
 static void
 on_user_ready(void *arg, bool is_again)
 {
@@ -188,7 +188,7 @@ on_user_ready(void *arg, bool is_again)
 
 	user->is_ready = true;
 	if (is_again)
-		tail_doubt();
+		user->hub->events->on_gap(user->hub->arg);
 	pl_list_for_each_safe(link, &user->sockets)
 	{
 		struct hub_socket *socket = PL_CONTAINER(link, struct hub_socket, link);
@@ -202,20 +202,20 @@ on_user_ready(void *arg, bool is_again)
 static void
 on_all_event(void *arg, struct pl_str channel, struct pl_str payload)
 {
+	struct hub *hub = arg;
 	struct pl_event event;
 	struct pl_ref *packet;
 
-	(void)arg;
 	(void)channel;
 	if (!pl_event_parse(payload, &event)) {
 		pl_log_warn("bus event was malformed, dropped it");
 		return;
 	}
 	packet = pl_eio_packet_encode(PL_EIO_MESSAGE, event.packet);
-	hub_broadcast(packet, HUB_ALL);
+	hub_broadcast(hub, packet, HUB_ALL);
 	pl_ref_drop(packet);
 	if (event.has_id && pl_str_eq(event.name, PL_STR("statusChanged")))
-		online_list_status_changed(&event.id);
+		hub->events->on_status(hub->arg, &event.id);
 }
 
 static bool
@@ -225,11 +225,11 @@ is_among(const struct hub_socket *socket, enum hub_audience audience)
 }
 
 void
-hub_broadcast(struct pl_ref *packet, enum hub_audience to)
+hub_broadcast(struct hub *hub, struct pl_ref *packet, enum hub_audience to)
 {
 	struct hub_user *user;
 
-	for (size_t it = 0; (user = pl_map_next(&hub.users, &it));)
+	for (size_t it = 0; (user = pl_map_next(&hub->users, &it));)
 		pl_list_for_each_safe(link, &user->sockets)
 		{
 			struct hub_socket *socket =
@@ -241,15 +241,15 @@ hub_broadcast(struct pl_ref *packet, enum hub_audience to)
 }
 
 bool
-hub_has(enum hub_audience whom)
+hub_has(const struct hub *hub, enum hub_audience whom)
 {
 	switch (whom) {
 	case HUB_LIST:
-		return hub.socket_count > hub.delta_count;
+		return hub->socket_count > hub->delta_count;
 	case HUB_DELTA:
-		return hub.delta_count > 0;
+		return hub->delta_count > 0;
 	default:
-		return hub.socket_count > 0;
+		return hub->socket_count > 0;
 	}
 }
 
@@ -258,11 +258,13 @@ hub_has(enum hub_audience whom)
 static void
 user_free(struct hub_user *user)
 {
-	pl_timer_stop(pl_app.loop, &user->grace);
-	pl_bus_unsubscribe(pl_app.bus, &user->listener);
-	pl_map_del(&hub.users, pl_oid_str(&user->id));
+	struct hub *hub = user->hub;
+
+	pl_timer_stop(hub->app->loop, &user->grace);
+	pl_bus_unsubscribe(hub->app->bus, &user->listener);
+	pl_map_del(&hub->users, pl_oid_str(&user->id));
 	pl_list_unlink(&user->turn);
-	online_list_leave(&user->id);
+	hub->events->on_leave(hub->arg, &user->id);
 	pl_mem_free(user);
 }
 
@@ -273,14 +275,15 @@ on_grace_over(struct pl_timer *t)
 }
 
 static struct hub_user *
-user_get(const struct pl_oid *id)
+user_get(struct hub *hub, const struct pl_oid *id)
 {
-	struct hub_user *user = pl_map_get(&hub.users, pl_oid_str(id));
+	struct hub_user *user = user_find(hub, id);
 	char channel[PL_CHANNEL_USER_LEN + 1];
 
 	if (user)
 		return user;
 	user = pl_mem_zalloc(sizeof(*user));
+	user->hub = hub;
 	user->id = *id;
 	pl_list_init(&user->sockets);
 	user->grace.on_fire = on_grace_over;
@@ -289,10 +292,10 @@ user_get(const struct pl_oid *id)
 	user->listener.on_ready = on_user_ready;
 	user->listener.arg = user;
 	pl_channel_user(id, channel);
-	(void)pl_map_put(&hub.users, pl_oid_str(&user->id), user);
-	pl_list_push(&hub.turns, &user->turn);
-	pl_bus_subscribe(pl_app.bus, pl_str(channel), &user->listener);
-	online_list_join(id);
+	(void)pl_map_put(&hub->users, pl_oid_str(&user->id), user);
+	pl_list_push(&hub->turns, &user->turn);
+	pl_bus_subscribe(hub->app->bus, pl_str(channel), &user->listener);
+	hub->events->on_join(hub->arg, id);
 	return user;
 }
 
@@ -302,7 +305,7 @@ static void
 end_socket(struct hub_socket *socket)
 {
 	pl_sio_conn_close(
-	    &socket->client->conn, PL_EIO_FORCED_CLOSE, pl_loop_now_ms(pl_app.loop));
+	    &socket->client->conn, PL_EIO_FORCED_CLOSE, now_ms(socket->user->hub));
 	pl_sio_client_touch(socket->client);
 }
 
@@ -317,28 +320,28 @@ on_token_expired(struct pl_timer *t)
 static void
 put_out(struct hub_socket *socket)
 {
-	pl_sio_conn_disconnect(&socket->client->conn, 0, pl_loop_now_ms(pl_app.loop));
+	pl_sio_conn_disconnect(&socket->client->conn, 0, now_ms(socket->user->hub));
 	end_socket(socket);
 	hub_leave(socket, false);
 }
 
 void
-hub_join(struct hub_socket *socket, const struct pl_jwt_claims *claims)
+hub_join(struct hub *hub, struct hub_socket *socket, const struct pl_jwt_claims *claims)
 {
-	struct hub_user *user = user_get(&claims->user);
+	struct hub_user *user = user_get(hub, &claims->user);
 	int64_t left_ms = claims->expires_unix_s * 1000 - pl_clock_unix_ms();
 
-	pl_timer_stop(pl_app.loop, &user->grace);
+	pl_timer_stop(hub->app->loop, &user->grace);
 	socket->user = user;
 	socket->has_missed = false;
 	socket->claims = *claims;
 	pl_list_push(&user->sockets, &socket->link);
 	user->socket_count++;
-	hub.socket_count++;
-	hub.delta_count += socket->is_delta;
+	hub->socket_count++;
+	hub->delta_count += socket->is_delta;
 	socket->expiry.on_fire = on_token_expired;
 	socket->expiry.arg = socket;
-	pl_timer_start(pl_app.loop, &socket->expiry, left_ms > 0 ? left_ms : 0);
+	pl_timer_start(hub->app->loop, &socket->expiry, left_ms > 0 ? left_ms : 0);
 	if (user->socket_count > (unsigned)pl_settings.sockets_per_user_max)
 		put_out(PL_CONTAINER(user->sockets.next, struct hub_socket, link));
 }
@@ -346,36 +349,39 @@ hub_join(struct hub_socket *socket, const struct pl_jwt_claims *claims)
 bool
 hub_is_ready(const struct hub_socket *socket)
 {
-	return socket->user->is_ready || !pl_bus_is_up(pl_app.bus);
+	return socket->user->is_ready || !pl_bus_is_up(socket->user->hub->app->bus);
 }
 
 void
 hub_leave(struct hub_socket *socket, bool with_grace)
 {
 	struct hub_user *user = socket->user;
+	struct hub *hub;
 
 	if (!user)
 		return;
+	hub = user->hub;
 	socket->user = NULL;
 	socket->on_ready = NULL;
-	hub.socket_count--;
-	hub.delta_count -= socket->is_delta;
+	hub->socket_count--;
+	hub->delta_count -= socket->is_delta;
 	pl_list_unlink(&socket->list_link);
-	pl_timer_stop(pl_app.loop, &socket->expiry);
+	pl_timer_stop(hub->app->loop, &socket->expiry);
 	pl_list_unlink(&socket->link);
 	if (--user->socket_count > 0)
 		return;
 	if (with_grace)
-		pl_timer_start(pl_app.loop, &user->grace, pl_settings.presence_grace_ms);
+		pl_timer_start(
+		    hub->app->loop, &user->grace, pl_settings.presence_grace_ms);
 	else
 		user_free(user);
 }
 
 /* Those of user's sockets that r names; NULL names all. */
 static void
-end_sockets(const struct pl_oid *id, const struct pl_revocation *r)
+end_sockets(struct hub *hub, const struct pl_oid *id, const struct pl_revocation *r)
 {
-	struct hub_user *user = pl_map_get(&hub.users, pl_oid_str(id));
+	struct hub_user *user = user_find(hub, id);
 
 	if (!user)
 		return;
@@ -386,53 +392,54 @@ end_sockets(const struct pl_oid *id, const struct pl_revocation *r)
 		if (!r || pl_revocation_names(r, &socket->claims))
 			end_socket(socket);
 	}
-	/* A user in his grace has logged out in the meantime. */
+	/* A user in the grace has logged out in the meantime. */
 	if (user->socket_count == 0)
 		user_free(user);
 }
 
 void
-hub_end_revoked(const struct pl_revocation *r)
+hub_end_revoked(struct hub *hub, const struct pl_revocation *r)
 {
-	end_sockets(&r->user, r);
+	end_sockets(hub, &r->user, r);
 }
 
 void
-hub_end_user(const struct pl_oid *user)
+hub_end_user(struct hub *hub, const struct pl_oid *user)
 {
-	end_sockets(user, NULL);
+	end_sockets(hub, user, NULL);
 }
 
 size_t
-hub_take_turns(struct pl_oid *users, size_t count)
+hub_take_turns(struct hub *hub, struct pl_oid *users, size_t count)
 {
-	if (count > hub.users.count)
-		count = hub.users.count;
+	if (count > hub->users.count)
+		count = hub->users.count;
 	for (size_t i = 0; i < count; i++) {
-		struct pl_list *turn = pl_list_pop(&hub.turns);
+		struct pl_list *turn = pl_list_pop(&hub->turns);
 
 		users[i] = PL_CONTAINER(turn, struct hub_user, turn)->id;
-		pl_list_push(&hub.turns, turn);
+		pl_list_push(&hub->turns, turn);
 	}
 	return count;
 }
 
 void
-hub_start(void)
+hub_start(struct hub *hub)
 {
-	pl_map_init(&hub.users);
-	pl_list_init(&hub.turns);
-	hub.all.on_message = on_all_event;
-	pl_bus_subscribe(pl_app.bus, PL_STR(PL_CHANNEL_ALL), &hub.all);
+	pl_map_init(&hub->users);
+	pl_list_init(&hub->turns);
+	hub->all.on_message = on_all_event;
+	hub->all.arg = hub;
+	pl_bus_subscribe(hub->app->bus, PL_STR(PL_CHANNEL_ALL), &hub->all);
 }
 
 int64_t
-hub_grace_left_ms(void)
+hub_grace_left_ms(const struct hub *hub)
 {
-	int64_t now = pl_loop_now_ms(pl_app.loop), longest = 0;
+	int64_t now = now_ms(hub), longest = 0;
 	struct hub_user *user;
 
-	for (size_t it = 0; (user = pl_map_next(&hub.users, &it));) {
+	for (size_t it = 0; (user = pl_map_next(&hub->users, &it));) {
 		int64_t left = user->socket_count > 0 ? pl_settings.presence_grace_ms
 						      : user->grace.due_mono_ms - now;
 
@@ -443,18 +450,18 @@ hub_grace_left_ms(void)
 }
 
 size_t
-hub_user_count(void)
+hub_user_count(const struct hub *hub)
 {
-	return hub.users.count;
+	return hub->users.count;
 }
 
 void
-hub_stop(void)
+hub_stop(struct hub *hub)
 {
 	struct hub_user *user;
 
-	for (size_t it = 0; (user = pl_map_next(&hub.users, &it));)
+	for (size_t it = 0; (user = pl_map_next(&hub->users, &it));)
 		user_free(user);
-	pl_bus_unsubscribe(pl_app.bus, &hub.all);
-	pl_map_fini(&hub.users);
+	pl_bus_unsubscribe(hub->app->bus, &hub->all);
+	pl_map_fini(&hub->users);
 }

@@ -4,24 +4,27 @@
  *   struct hub_user    one with a socket here, or in the grace after a broken one
  *   struct hub_socket  a Socket.IO connection that was let in, or still asks to be
  *
- * The hub listens on the bus for the users that it has, hands each event to all sockets of its
- * user, encoded once (but for the offset behind a newMessage, which is each socket's own: see
- * delivery/seen), and keeps the set of who is online (online/set) told.  Threads: the loop's.
+ * The hub listens on the bus for the users that it has, and hands each event to all sockets of its
+ * user, encoded once (but for the offset that ends a newMessage, which is each socket's own: see
+ * delivery/seen). What others make of its users and events it does not know: it tells them by
+ * struct hub_events, and includes nobody of presence but seen.  Threads: the loop's.
  */
 #ifndef PRESENCE_HUB_H
 #define PRESENCE_HUB_H
 
 #include "auth/revocation.h"
 #include "base/map.h"
-#include "bus/bus.h"
-#include "loop/loop.h"
+#include "http/service.h"
 #include "model/message.h"
 #include "presence/delivery/seen.h"
 #include "sockets/sio_server.h"
 
 #define HUB_SOCKET_ID_LEN PL_EIO_SID_MAX
 
+struct hub;
+
 struct hub_user {
+	struct hub *hub;
 	struct pl_oid id;
 	struct pl_list turn;    /* among all users, see hub_take_turns() */
 	struct pl_list sockets; /* oldest first */
@@ -49,37 +52,67 @@ struct hub_socket {
 	bool is_delta; /* wants changes of who is online, not the list each time */
 };
 
-void hub_start(void);
-void hub_stop(void);
-size_t hub_user_count(void);
-/* socket is its user's from now on, for the claims' user. Past SOCKETS_PER_USER_MAX his oldest
- * one is closed. */
-void hub_join(struct hub_socket *socket, const struct pl_jwt_claims *claims);
-/* Does the bus bring what is published to socket's user from now on? Where it is away, yes:
+/* What the hub tells; all are set. What is given is borrowed until they return. */
+struct hub_events {
+	/* A user's first socket here came; the last one went, and with it the grace. Called by
+	 * hub_join() and whatever ends a user: they must only take note. */
+	void (*on_join)(void *arg, const struct pl_oid *user);
+	void (*on_leave)(void *arg, const struct pl_oid *user);
+	/* A newMessage came by the bus. True: it is left alone, because it will be read from the
+	 * store and come by hub_deliver(). */
+	bool (*on_message)(void *arg);
+	/* The bus listens again for a user: something may have been missed meanwhile. */
+	void (*on_gap)(void *arg);
+	/* The bus says that user sent a message, or has another status. */
+	void (*on_sent)(void *arg, const struct pl_oid *user);
+	void (*on_status)(void *arg, const struct pl_oid *user);
+};
+
+/* The caller's; zero it and set the first three. */
+struct hub {
+	const struct pl_app *app;
+	const struct hub_events *events;
+	void *arg; /* of the events */
+	/* inside */
+	struct pl_map users;  /* id -> struct hub_user */
+	struct pl_list turns; /* all of them, hub_user.turn */
+	struct pl_bus_listener all;
+	size_t socket_count;
+	size_t delta_count; /* of them */
+};
+
+void hub_start(struct hub *hub);
+void hub_stop(struct hub *hub);
+size_t hub_user_count(const struct hub *hub);
+/* socket is its user's from now on, for the claims' user. Past SOCKETS_PER_USER_MAX the oldest
+ * one of that user is closed. */
+void hub_join(
+    struct hub *hub, struct hub_socket *socket, const struct pl_jwt_claims *claims);
+/* Does the bus bring what is published to socket's user from now on? If it is away, yes:
  * then delivery/tail does. Otherwise socket->on_ready comes. */
 bool hub_is_ready(const struct hub_socket *socket);
-/* The socket has ended; nothing where it was not in. with_grace: its connection just broke,
+/* The socket has ended; nothing if it was not in. with_grace: its connection just broke,
  * and the user counts as here for PRESENCE_GRACE_MS. */
 void hub_leave(struct hub_socket *socket, bool with_grace);
 /* Hand a message that was read from the store to the sockets of its receiver that were here
  * when it was written, and have not got it. */
-void hub_deliver(const struct pl_message *m);
+void hub_deliver(struct hub *hub, const struct pl_message *m);
 /* newMessage as a whole Engine.IO packet, for one who has seen these, and m last; one owner,
  * the caller. */
 struct pl_ref *hub_message_packet(const struct seen *seen, const struct pl_message *m);
 /* The longest that any user here, whose sockets all end now, has to come back; 0 for none. */
-int64_t hub_grace_left_ms(void);
+int64_t hub_grace_left_ms(const struct hub *hub);
 /* Send an event to every socket of every user here, or to those that are delta sockets, or are
  * not. Adds owners to packet, a whole Engine.IO packet. */
 enum hub_audience { HUB_ALL, HUB_LIST, HUB_DELTA };
-void hub_broadcast(struct pl_ref *packet, enum hub_audience to);
-bool hub_has(enum hub_audience whom); /* any socket of these */
+void hub_broadcast(struct hub *hub, struct pl_ref *packet, enum hub_audience to);
+bool hub_has(const struct hub *hub, enum hub_audience whom); /* any socket of these */
 /* End all sockets that came in by a token that r names. */
-void hub_end_revoked(const struct pl_revocation *r);
-/* End all sockets of user, and a grace of his. */
-void hub_end_user(const struct pl_oid *user);
-/* The next count users, at most, in turn: who was given is behind all others, then. Gives how
+void hub_end_revoked(struct hub *hub, const struct pl_revocation *r);
+/* End all sockets of user, and the grace after one. */
+void hub_end_user(struct hub *hub, const struct pl_oid *user);
+/* The next count users, at most, in turn: who was given comes after all others, then. Gives how
  * many those are. */
-size_t hub_take_turns(struct pl_oid *users, size_t count);
+size_t hub_take_turns(struct hub *hub, struct pl_oid *users, size_t count);
 
 #endif

@@ -1,12 +1,133 @@
 /* presence: users and their status, and the sockets: everything live. */
-#include "presence/gone.h"
-#include "presence/hub.h"
-#include "presence/online/list.h"
-#include "presence/sockets.h"
 #include "presence/delivery/tail.h"
-#include "presence/typing.h"
+#include "presence/gone.h"
+#include "presence/sockets.h"
 #include "presence/users/users.h"
-#include "http/service.h"
+
+static const struct hub_events hub_events;
+static void deliver(void *arg, const struct pl_message *m);
+static bool is_behind(void *arg);
+
+/*
+ * What the service is made of. A part includes only parts to its left, and gets pointers to them
+ * here; what it has to tell others it tells by a callback, which is passed on below.
+ *
+ *   hub ◄── typing, recovery, online/changes ◄── online/list ◄── gone, sockets      tail
+ */
+static struct presence {
+	struct hub hub;
+	struct typing typing;
+	struct recovery recovery;
+	struct online_list online;
+	struct tail tail;
+	struct gone gone;
+	struct sockets sockets;
+} presence = {
+    .hub = {.app = &pl_app, .events = &hub_events, .arg = &presence},
+    .typing = {.app = &pl_app},
+    .recovery = {.app = &pl_app},
+    .online =
+	{
+	    .app = &pl_app,
+	    .hub = &presence.hub,
+	    .is_behind = is_behind,
+	    .arg = &presence,
+	},
+    .tail = {.app = &pl_app, .deliver = deliver, .arg = &presence},
+    .gone = {.app = &pl_app, .hub = &presence.hub, .typing = &presence.typing},
+    .sockets =
+	{
+	    .app = &pl_app,
+	    .hub = &presence.hub,
+	    .typing = &presence.typing,
+	    .recovery = &presence.recovery,
+	    .online = &presence.online,
+	},
+};
+
+/* ---- what one part tells another ------------------------------------------------------- */
+
+static void
+on_join(void *arg, const struct pl_oid *user)
+{
+	struct presence *p = arg;
+
+	online_list_join(&p->online, user);
+}
+
+static void
+on_leave(void *arg, const struct pl_oid *user)
+{
+	struct presence *p = arg;
+
+	online_list_leave(&p->online, user);
+}
+
+static bool
+on_message(void *arg)
+{
+	struct presence *p = arg;
+
+	return tail_takes_message(&p->tail);
+}
+
+static void
+on_gap(void *arg)
+{
+	struct presence *p = arg;
+
+	tail_doubt(&p->tail);
+}
+
+/* Whoever has sent is not typing any more. */
+static void
+on_sent(void *arg, const struct pl_oid *user)
+{
+	struct presence *p = arg;
+
+	typing_end_all(&p->typing, user);
+}
+
+static void
+on_status(void *arg, const struct pl_oid *user)
+{
+	struct presence *p = arg;
+
+	online_list_status_changed(&p->online, user);
+}
+
+static const struct hub_events hub_events = {
+    .on_join = on_join,
+    .on_leave = on_leave,
+    .on_message = on_message,
+    .on_gap = on_gap,
+    .on_sent = on_sent,
+    .on_status = on_status,
+};
+
+static void
+deliver(void *arg, const struct pl_message *m)
+{
+	struct presence *p = arg;
+
+	hub_deliver(&p->hub, m);
+}
+
+static bool
+is_behind(void *arg)
+{
+	const struct presence *p = arg;
+
+	return sockets_are_behind(&p->sockets);
+}
+
+/* ---- the service ----------------------------------------------------------------------- */
+
+static void
+presence_socket_io(struct pl_request *rq)
+{
+	sockets_handle(&presence.sockets, rq);
+}
 
 static const struct pl_route routes[] = {
     {"GET", "/api/users", PL_ROUTE_AUTH | PL_ROUTE_SEEN, presence_users_get, PL_M_NONE},
@@ -25,29 +146,56 @@ static const struct pl_route routes[] = {
 static void
 start(void)
 {
-	hub_start();
-	online_list_start();
-	sockets_start();
-	tail_start();
-	gone_start();
+	hub_start(&presence.hub);
+	typing_start(&presence.typing);
+	recovery_start(&presence.recovery);
+	online_list_start(&presence.online);
+	sockets_start(&presence.sockets);
+	tail_start(&presence.tail);
+	gone_start(&presence.gone);
+}
+
+static void
+drain(void)
+{
+	sockets_drain(&presence.sockets);
+}
+
+static bool
+is_drained(void)
+{
+	return sockets_are_drained(&presence.sockets);
 }
 
 /* Users who find another process in time are online throughout. */
 static void
 leave(void)
 {
-	online_list_retire(hub_grace_left_ms());
+	online_list_retire(&presence.online, hub_grace_left_ms(&presence.hub));
+}
+
+static bool
+has_left(void)
+{
+	return online_list_is_retired(&presence.online);
 }
 
 static void
 stop(void)
 {
-	gone_stop();
-	tail_stop();
-	sockets_stop();
-	typing_stop();
-	hub_stop();
-	online_list_stop();
+	gone_stop(&presence.gone);
+	tail_stop(&presence.tail);
+	sockets_stop(&presence.sockets);
+	typing_stop(&presence.typing);
+	hub_stop(&presence.hub);
+	online_list_stop(&presence.online);
+}
+
+static void
+on_renamed(void *arg, const char *name)
+{
+	(void)arg;
+	sockets_set_name(&presence.sockets, name);
 }
 
 const struct pl_service pl_service = {
@@ -57,10 +205,10 @@ const struct pl_service pl_service = {
     .route_count = sizeof(routes) / sizeof(routes[0]),
     .body_bytes_max = &pl_settings.packet_bytes_max, /* a polling POST */
     .start = start,
-    .drain = sockets_drain,
-    .is_drained = sockets_are_drained,
+    .drain = drain,
+    .is_drained = is_drained,
     .leave = leave,
-    .has_left = online_list_are_retired,
+    .has_left = has_left,
     .stop = stop,
-    .on_renamed = sockets_set_name,
+    .on_renamed = on_renamed,
 };

@@ -4,15 +4,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "presence/delivery/parting.h"
 #include "presence/client_event.h"
-#include "presence/hub.h"
-#include "presence/online/list.h"
-#include "presence/delivery/recovery.h"
-#include "presence/typing.h"
-#include "http/service.h"
 #include "session/sessions.h"
-#include "sockets/sio_server.h"
 
 /* For the bus to listen. */
 #define PATIENCE_MS 1500
@@ -24,6 +17,7 @@ _Static_assert(PATIENCE_MS > PL_BUS_NOTICE_MS,
 /* A session of the server: its hub_socket, and what is needed to let it in. */
 struct member {
 	struct hub_socket socket;
+	struct sockets *sockets;
 	struct pl_credentials
 	    credentials;          /* of the handshake request, for each CONNECT */
 	struct recovery_ask *ask; /* of CONNECT, until it is answered; NULL for none */
@@ -34,15 +28,11 @@ struct member {
 	bool said_goodbye; /* by DISCONNECT: no grace */
 };
 
-static struct {
-	struct pl_sio_settings settings;
-	struct pl_sio_server *server;
-	struct pl_timer drain;
-	struct pl_metrics_source metrics;
-	struct pl_timer patience; /* with those that were ended */
-	bool is_patience_over;
-	char sid_prefix[PL_EIO_SID_MAX + 1];
-} sockets = {.settings = PL_SIO_SETTINGS_DEFAULT};
+static int64_t
+now_ms(const struct sockets *s)
+{
+	return pl_loop_now_ms(s->app->loop);
+}
 
 static void
 member_free(struct member *m)
@@ -59,6 +49,7 @@ on_open(struct pl_sio_client *c, struct pl_request *rq)
 {
 	struct member *m = pl_mem_zalloc(sizeof(*m));
 
+	m->sockets = c->app_data;
 	m->socket.client = c;
 	pl_list_init(&m->socket.link);
 	pl_list_init(&m->socket.list_link);
@@ -97,7 +88,7 @@ note_parting(const struct member *m, bool is_for_good)
 	if (!m->socket.user || m->socket.id[0] == '\0')
 		return;
 	recovery_pid(&m->socket.user->id, m->socket.id, pid);
-	parting_note(pl_app.redis, pl_str(pid), is_for_good);
+	parting_note(m->sockets->app->redis, pl_str(pid), is_for_good);
 }
 
 static void
@@ -110,8 +101,8 @@ on_end(struct pl_sio_client *c, enum pl_eio_reason reason)
 
 	pl_metrics_count(PL_M_SOCKETS_ENDED, pl_eio_reason_name(reason), 1);
 	note_parting(m, false);
-	pl_timer_stop(pl_app.loop, &m->patience);
-	typing_end_socket(&m->socket);
+	pl_timer_stop(m->sockets->app->loop, &m->patience);
+	typing_end_socket(m->sockets->typing, &m->socket);
 	hub_leave(&m->socket, just_broke && !m->said_goodbye);
 	c->app_data = NULL;
 	m->socket.client = NULL;
@@ -143,9 +134,9 @@ static void
 on_first_list(struct hub_socket *socket)
 {
 	struct member *m = PL_CONTAINER(socket, struct member, socket);
-	int64_t now = pl_loop_now_ms(pl_app.loop);
+	int64_t now = now_ms(m->sockets);
 	struct pl_message_pos pos;
-	struct pl_ref *packet = online_list_first_packet(&pos);
+	struct pl_ref *packet = online_list_first_packet(m->sockets->online, &pos);
 
 	pl_eio_sid_new("", socket->id);
 	seen_start(&socket->seen, &pos);
@@ -160,7 +151,7 @@ static void
 welcome(struct member *m)
 {
 	m->socket.on_list = on_first_list;
-	online_list_await(&m->socket);
+	online_list_await(m->sockets->online, &m->socket);
 }
 
 static void
@@ -168,7 +159,7 @@ on_list_again(struct hub_socket *socket)
 {
 	struct member *m = PL_CONTAINER(socket, struct member, socket);
 
-	send_packet(m, online_list_packet(), pl_loop_now_ms(pl_app.loop));
+	send_packet(m, online_list_packet(m->sockets->online), now_ms(m->sockets));
 	pl_sio_client_touch(socket->client);
 }
 
@@ -210,7 +201,7 @@ welcome_back(struct member *m, const struct pl_message_list *found, int64_t now)
 		for (unsigned i = 0; i < count; i++)
 			send_packet(m, pl_ref(packets[i]), now);
 		m->socket.on_list = on_list_again;
-		online_list_await(&m->socket);
+		online_list_await(m->sockets->online, &m->socket);
 	}
 	for (unsigned i = 0; i < count; i++)
 		pl_ref_drop(packets[i]);
@@ -228,7 +219,7 @@ static void
 on_found(void *arg, const struct pl_message_list *found)
 {
 	struct member *m = arg;
-	int64_t now = pl_loop_now_ms(pl_app.loop);
+	int64_t now = now_ms(m->sockets);
 	bool is_back;
 
 	m->is_waiting = false;
@@ -254,7 +245,7 @@ on_parting(void *arg, int64_t ago_ms)
 
 	if (m->socket.user && recovery_is_in_time(ago_ms)) {
 		m->is_waiting = true;
-		recovery_read(&m->socket, m->ask, on_found, m);
+		recovery_read(m->sockets->recovery, &m->socket, m->ask, on_found, m);
 	} else {
 		on_found(m, NULL);
 	}
@@ -268,14 +259,14 @@ go_on(struct hub_socket *socket)
 	char pid[RECOVERY_PID_MAX + 1];
 
 	socket->on_ready = NULL;
-	pl_timer_stop(pl_app.loop, &m->patience);
+	pl_timer_stop(m->sockets->app->loop, &m->patience);
 	if (!socket->user)
 		return; /* put out meanwhile, and closing */
 	if (m->ask) {
 		m->parting.on_answer = on_parting;
 		m->parting.arg = m;
 		recovery_pid(&m->ask->user, m->ask->socket_id, pid);
-		parting_take(pl_app.redis, pl_str(pid), &m->parting);
+		parting_take(m->sockets->app->redis, pl_str(pid), &m->parting);
 	} else {
 		welcome(m);
 	}
@@ -297,7 +288,7 @@ let_in(struct member *m, const struct pl_jwt_claims *claims)
 	m->said_goodbye = false;
 	if (m->ask && !pl_oid_eq(&m->ask->user, &claims->user))
 		forget_ask(m);
-	hub_join(&m->socket, claims);
+	hub_join(m->sockets->hub, &m->socket, claims);
 	if (hub_is_ready(&m->socket)) {
 		go_on(&m->socket);
 		return;
@@ -305,7 +296,7 @@ let_in(struct member *m, const struct pl_jwt_claims *claims)
 	m->socket.on_ready = go_on;
 	m->patience.on_fire = on_patience_over;
 	m->patience.arg = m;
-	pl_timer_start(pl_app.loop, &m->patience, PATIENCE_MS);
+	pl_timer_start(m->sockets->app->loop, &m->patience, PATIENCE_MS);
 }
 
 static void
@@ -330,7 +321,7 @@ static void
 on_verdict(void *arg, enum pl_session_verdict verdict, const struct pl_jwt_claims *claims)
 {
 	struct member *m = arg;
-	int64_t now = pl_loop_now_ms(pl_app.loop);
+	int64_t now = now_ms(m->sockets);
 
 	m->is_waiting = false;
 	if (m->has_ended) {
@@ -367,15 +358,16 @@ on_connect(struct pl_sio_conn *conn, unsigned ns, const struct pl_json *auth, in
 	m->ask = recovery_asked(auth);
 	m->socket.is_delta = pl_json_str(pl_json_get(auth, "presence"), &presence) &&
 			     pl_str_eq(presence, PL_STR("delta"));
-	if (pl_app.is_draining) {
+	if (m->sockets->app->is_draining) {
 		refuse(m, PL_SESSION_UNKNOWN, now);
 		return;
 	}
 	m->is_waiting = true;
 	if (token.len > 0)
-		pl_sessions_check(pl_app.sessions, token, on_verdict, m);
+		pl_sessions_check(m->sockets->app->sessions, token, on_verdict, m);
 	else
-		pl_sessions_choose(pl_app.sessions, &m->credentials, on_verdict, m);
+		pl_sessions_choose(
+		    m->sockets->app->sessions, &m->credentials, on_verdict, m);
 }
 
 /* ---- what clients send ------------------------------------------------------------- */
@@ -385,7 +377,7 @@ on_event(struct pl_sio_conn *conn, const struct pl_sio_event *event, int64_t now
 {
 	struct member *m = pl_sio_client_of(conn)->app_data;
 
-	client_event(&m->socket, event, now);
+	client_event(m->sockets->typing, &m->socket, event, now);
 }
 
 static void
@@ -397,7 +389,7 @@ on_disconnect(struct pl_sio_conn *conn, unsigned ns, int64_t now)
 	(void)now;
 	m->said_goodbye = true;
 	note_parting(m, true);
-	typing_end_socket(&m->socket);
+	typing_end_socket(m->sockets->typing, &m->socket);
 	hub_leave(&m->socket, false);
 }
 
@@ -412,8 +404,9 @@ static const struct pl_sio_app app = {
 static void
 on_revoked(void *arg, const struct pl_revocation *r)
 {
-	(void)arg;
-	hub_end_revoked(r);
+	struct sockets *s = arg;
+
+	hub_end_revoked(s->hub, r);
 }
 
 /* Not with a close packet behind messages in one answer to a poll: socket.io-client handles the
@@ -430,81 +423,81 @@ may_end(const struct pl_sio_client *c)
 static void
 on_drain_step(struct pl_timer *t)
 {
+	struct sockets *s = PL_CONTAINER(t, struct sockets, drain);
 	size_t left_steps = (size_t)(intptr_t)t->arg;
-	size_t share =
-	    (pl_sio_server_count(sockets.server) + left_steps - 1) / left_steps;
+	size_t share = (pl_sio_server_count(s->server) + left_steps - 1) / left_steps;
 	struct pl_sio_client *c;
 
-	for (size_t it = 0; share > 0 && (c = pl_sio_server_next(sockets.server, &it));) {
+	for (size_t it = 0; share > 0 && (c = pl_sio_server_next(s->server, &it));) {
 		if (!may_end(c))
 			continue;
-		pl_sio_conn_close(&c->conn, PL_EIO_SHUTDOWN, pl_loop_now_ms(pl_app.loop));
+		pl_sio_conn_close(&c->conn, PL_EIO_SHUTDOWN, now_ms(s));
 		pl_sio_client_touch(c);
 		share--;
 	}
 	if (left_steps > 1)
 		t->arg = (void *)(intptr_t)(left_steps - 1);
-	else if (!pl_timer_is_started(&sockets.patience))
-		pl_timer_start(pl_app.loop, &sockets.patience, GOODBYE_MS);
-	pl_timer_start(pl_app.loop, t, 100);
+	else if (!pl_timer_is_started(&s->patience))
+		pl_timer_start(s->app->loop, &s->patience, GOODBYE_MS);
+	pl_timer_start(s->app->loop, t, 100);
 }
 
 static void
 on_patience_with_all_over(struct pl_timer *t)
 {
-	(void)t;
-	sockets.is_patience_over = true;
+	PL_CONTAINER(t, struct sockets, patience)->is_patience_over = true;
 }
 
 void
-sockets_drain(void)
+sockets_drain(struct sockets *s)
 {
-	sockets.patience.on_fire = on_patience_with_all_over;
-	pl_sio_server_turn_away(sockets.server);
-	sockets.drain.on_fire = on_drain_step;
-	sockets.drain.arg = (void *)(intptr_t)(pl_settings.drain_s * 10 + 1);
-	pl_timer_start(pl_app.loop, &sockets.drain, 0);
+	s->patience.on_fire = on_patience_with_all_over;
+	pl_sio_server_turn_away(s->server);
+	s->drain.on_fire = on_drain_step;
+	s->drain.arg = (void *)(intptr_t)(pl_settings.drain_s * 10 + 1);
+	pl_timer_start(s->app->loop, &s->drain, 0);
 }
 
 bool
-sockets_are_drained(void)
+sockets_are_drained(const struct sockets *s)
 {
-	return sockets.is_patience_over || pl_sio_server_count(sockets.server) == 0;
+	return s->is_patience_over || pl_sio_server_count(s->server) == 0;
 }
 
 bool
-sockets_are_behind(void)
+sockets_are_behind(const struct sockets *s)
 {
-	return pl_sio_server_is_behind(sockets.server);
+	return pl_sio_server_is_behind(s->server);
 }
 
 /* Session ids begin with this process' name, by which the gateway finds it. */
 void
-sockets_set_name(void *arg, const char *name)
+sockets_set_name(struct sockets *s, const char *name)
 {
-	(void)arg;
-	snprintf(sockets.sid_prefix, sizeof(sockets.sid_prefix), "%s.", name);
+	snprintf(s->sid_prefix, sizeof(s->sid_prefix), "%s.", name);
 }
 
 static void
 collect(void *arg)
 {
-	(void)arg;
-	pl_metrics_set(PL_M_SOCKETS, NULL, (int64_t)pl_sio_server_count(sockets.server));
-	pl_metrics_set(PL_M_HANDSHAKES_WAITING, NULL,
-	    (int64_t)pl_sio_server_waiting(sockets.server));
-	pl_metrics_set(PL_M_USERS_HERE, NULL, (int64_t)hub_user_count());
+	const struct sockets *s = arg;
+
+	pl_metrics_set(PL_M_SOCKETS, NULL, (int64_t)pl_sio_server_count(s->server));
+	pl_metrics_set(
+	    PL_M_HANDSHAKES_WAITING, NULL, (int64_t)pl_sio_server_waiting(s->server));
+	pl_metrics_set(PL_M_USERS_HERE, NULL, (int64_t)hub_user_count(s->hub));
 }
 
 void
-sockets_start(void)
+sockets_start(struct sockets *s)
 {
 	struct pl_sio_server_config config = {
-	    .settings = &sockets.settings,
+	    .settings = &s->settings,
 	    .app = &app,
-	    .sid_prefix = sockets.sid_prefix,
+	    .sid_prefix = s->sid_prefix,
 	    /* An eighth of the connections is left for requests: who comes too late is
 	     * told so, and does not wait in vain for his connection to be taken. */
+	    .app_data = s,
 	    .clients_max = (size_t)(pl_settings.connections_max * 7 / 8),
 	    .handshakes_per_second = pl_settings.limit_handshakes_per_second,
 	    .on_open = on_open,
@@ -512,28 +505,29 @@ sockets_start(void)
 	    .on_end = on_end,
 	};
 
-	sockets_set_name(NULL, pl_announcement_name(pl_app.announcement));
-	sockets.settings.eio.ping_interval_ms = pl_settings.ping_interval_ms;
-	sockets.settings.eio.ping_timeout_ms = pl_settings.ping_timeout_ms;
-	sockets.settings.eio.max_payload_bytes = (size_t)pl_settings.packet_bytes_max;
-	sockets.settings.eio.queue_max_bytes = (size_t)pl_settings.send_queue_bytes_max;
-	sockets.server = pl_sio_server_new(pl_app.loop, &config);
-	pl_sessions_on_revoked(pl_app.sessions, on_revoked, NULL);
-	sockets.metrics.collect = collect;
-	pl_metrics_add_source(&sockets.metrics);
+	sockets_set_name(s, pl_announcement_name(s->app->announcement));
+	s->settings = (struct pl_sio_settings)PL_SIO_SETTINGS_DEFAULT;
+	s->settings.eio.ping_interval_ms = pl_settings.ping_interval_ms;
+	s->settings.eio.ping_timeout_ms = pl_settings.ping_timeout_ms;
+	s->settings.eio.max_payload_bytes = (size_t)pl_settings.packet_bytes_max;
+	s->settings.eio.queue_max_bytes = (size_t)pl_settings.send_queue_bytes_max;
+	s->server = pl_sio_server_new(s->app->loop, &config);
+	pl_sessions_on_revoked(s->app->sessions, on_revoked, s);
+	s->metrics = (struct pl_metrics_source){.collect = collect, .arg = s};
+	pl_metrics_add_source(&s->metrics);
 }
 
 void
-sockets_stop(void)
+sockets_stop(struct sockets *s)
 {
-	pl_metrics_remove_source(&sockets.metrics);
-	pl_timer_stop(pl_app.loop, &sockets.drain);
-	pl_timer_stop(pl_app.loop, &sockets.patience);
-	pl_sio_server_free(sockets.server);
+	pl_metrics_remove_source(&s->metrics);
+	pl_timer_stop(s->app->loop, &s->drain);
+	pl_timer_stop(s->app->loop, &s->patience);
+	pl_sio_server_free(s->server);
 }
 
 void
-presence_socket_io(struct pl_request *rq)
+sockets_handle(struct sockets *s, struct pl_request *rq)
 {
-	pl_sio_server_handle(sockets.server, rq);
+	pl_sio_server_handle(s->server, rq);
 }

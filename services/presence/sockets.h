@@ -7,15 +7,37 @@
 #ifndef PRESENCE_SOCKETS_H
 #define PRESENCE_SOCKETS_H
 
-#include "http/request.h"
+#include "presence/delivery/recovery.h"
+#include "presence/hub.h"
+#include "presence/online/list.h"
+#include "presence/typing.h"
 
-void sockets_start(void);
-void sockets_drain(void); /* end all sockets with 1001, spread over DRAIN_SECONDS */
-bool sockets_are_drained(void);
-bool sockets_are_behind(void); /* events wait for their turn to go out */
-void sockets_stop(void);
+/* The caller's; zero it and set the first five. */
+struct sockets {
+	const struct pl_app *app;
+	struct hub *hub;
+	struct typing *typing;
+	struct recovery *recovery;
+	struct online_list *online;
+	/* inside */
+	struct pl_sio_settings settings;
+	struct pl_sio_server *server;
+	struct pl_timer drain;
+	struct pl_metrics_source metrics;
+	struct pl_timer patience; /* with those that were ended */
+	bool is_patience_over;
+	char sid_prefix[PL_EIO_SID_MAX + 1];
+};
+
+void sockets_start(struct sockets *s);
+/* End all sockets with 1001, spread over DRAIN_SECONDS. */
+void sockets_drain(struct sockets *s);
+bool sockets_are_drained(const struct sockets *s);
+bool sockets_are_behind(
+    const struct sockets *s); /* events wait for their turn to go out */
+void sockets_stop(struct sockets *s);
 /* The sids of new sessions begin with name. */
-void sockets_set_name(void *arg, const char *name);
-void presence_socket_io(struct pl_request *rq); /* any method */
+void sockets_set_name(struct sockets *s, const char *name);
+void sockets_handle(struct sockets *s, struct pl_request *rq); /* any method */
 
 #endif

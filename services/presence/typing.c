@@ -3,20 +3,16 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "bus/events.h"
-#include "presence/hub.h"
-#include "http/service.h"
 
 /* One user typing to another. */
 struct pair {
 	struct pl_list link;
+	struct typing *typing;
 	struct pl_oid from;
 	struct pl_oid to;
-	const struct hub_socket *socket; /* where he does, last; only compared */
+	const struct hub_socket *socket; /* where it was said last; only compared */
 	struct pl_timer end;
 };
-
-/* Few people type at any moment, so that a list is short. Walked from the oldest. */
-static struct pl_list pairs = {&pairs, &pairs};
 
 static void
 tell(const struct pair *p, bool is_typing)
@@ -27,7 +23,7 @@ tell(const struct pair *p, bool is_typing)
 	pl_buf_init(&buf, PL_BUF_UNLIMITED);
 	pl_channel_user(&p->to, channel);
 	pl_event_typing(&buf, &p->from, is_typing, false);
-	pl_bus_publish(pl_app.bus, pl_str(channel), pl_buf_str(&buf), NULL);
+	pl_bus_publish(p->typing->app->bus, pl_str(channel), pl_buf_str(&buf), NULL);
 	pl_buf_fini(&buf);
 }
 
@@ -35,7 +31,7 @@ static void
 end_pair(struct pair *p)
 {
 	tell(p, false);
-	pl_timer_stop(pl_app.loop, &p->end);
+	pl_timer_stop(p->typing->app->loop, &p->end);
 	pl_list_unlink(&p->link);
 	pl_mem_free(p);
 }
@@ -47,12 +43,13 @@ on_over(struct pl_timer *t)
 }
 
 static struct pair *
-pair_find(const struct pl_oid *from, const struct pl_oid *to, unsigned *count)
+pair_find(
+    struct typing *t, const struct pl_oid *from, const struct pl_oid *to, unsigned *count)
 {
 	struct pair *found = NULL;
 
 	*count = 0;
-	pl_list_for_each(link, &pairs)
+	pl_list_for_each(link, &t->pairs)
 	{
 		struct pair *p = PL_CONTAINER(link, struct pair, link);
 
@@ -66,17 +63,18 @@ pair_find(const struct pl_oid *from, const struct pl_oid *to, unsigned *count)
 }
 
 static void
-begin_pair(const struct hub_socket *socket, const struct pl_oid *to)
+begin_pair(struct typing *t, const struct hub_socket *socket, const struct pl_oid *to)
 {
 	struct pair *p = pl_mem_zalloc(sizeof(*p));
 
+	p->typing = t;
 	p->from = socket->user->id;
 	p->to = *to;
 	p->socket = socket;
 	p->end.on_fire = on_over;
 	p->end.arg = p;
-	pl_list_push(&pairs, &p->link);
-	pl_timer_start(pl_app.loop, &p->end, TYPING_MS);
+	pl_list_push(&t->pairs, &p->link);
+	pl_timer_start(t->app->loop, &p->end, TYPING_MS);
 	tell(p, true);
 }
 
@@ -97,8 +95,15 @@ read_said(const struct pl_json *said, struct pl_oid *to, bool *is_typing,
 	return true;
 }
 
+void
+typing_start(struct typing *t)
+{
+	pl_list_init(&t->pairs);
+}
+
 bool
-typing_said(struct hub_socket *socket, const struct pl_json *said, struct pl_invalid *why)
+typing_said(struct typing *t, struct hub_socket *socket, const struct pl_json *said,
+    struct pl_invalid *why)
 {
 	struct pl_oid to;
 	bool is_typing;
@@ -107,10 +112,10 @@ typing_said(struct hub_socket *socket, const struct pl_json *said, struct pl_inv
 
 	if (!read_said(said, &to, &is_typing, why))
 		return false;
-	p = pair_find(&socket->user->id, &to, &count);
+	p = pair_find(t, &socket->user->id, &to, &count);
 	if (p && is_typing) {
 		p->socket = socket;
-		pl_timer_start(pl_app.loop, &p->end, TYPING_MS);
+		pl_timer_start(t->app->loop, &p->end, TYPING_MS);
 	} else if (p) {
 		end_pair(p);
 	} else if (is_typing && count >= TYPING_PAIRS_MAX) {
@@ -118,15 +123,15 @@ typing_said(struct hub_socket *socket, const struct pl_json *said, struct pl_inv
 		    "You cannot type to more than %d people at once", TYPING_PAIRS_MAX);
 		return false;
 	} else if (is_typing) {
-		begin_pair(socket, &to);
+		begin_pair(t, socket, &to);
 	}
 	return true;
 }
 
 void
-typing_end_all(const struct pl_oid *from)
+typing_end_all(struct typing *t, const struct pl_oid *from)
 {
-	pl_list_for_each_safe(link, &pairs)
+	pl_list_for_each_safe(link, &t->pairs)
 	{
 		struct pair *p = PL_CONTAINER(link, struct pair, link);
 
@@ -136,9 +141,9 @@ typing_end_all(const struct pl_oid *from)
 }
 
 void
-typing_end_socket(const struct hub_socket *socket)
+typing_end_socket(struct typing *t, const struct hub_socket *socket)
 {
-	pl_list_for_each_safe(link, &pairs)
+	pl_list_for_each_safe(link, &t->pairs)
 	{
 		struct pair *p = PL_CONTAINER(link, struct pair, link);
 
@@ -148,9 +153,9 @@ typing_end_socket(const struct hub_socket *socket)
 }
 
 void
-typing_stop(void)
+typing_stop(struct typing *t)
 {
-	pl_list_for_each_safe(link, &pairs)
+	pl_list_for_each_safe(link, &t->pairs)
 	{
 		end_pair(PL_CONTAINER(link, struct pair, link));
 	}

@@ -9,18 +9,25 @@
 #include "base/json.h"
 #include "bus/events.h"
 #include "model/invalid.h"
-
-struct hub_socket;
+#include "presence/hub.h"
 
 #define TYPING_MS        PL_TYPING_ENDS_MS
 #define TYPING_PAIRS_MAX 8 /* whom one user may be typing to at once */
 
+/* The caller's; zero it and set the first. */
+struct typing {
+	const struct pl_app *app;
+	/* inside: few people type at any moment, so that the list is short; from the oldest */
+	struct pl_list pairs;
+};
+
+void typing_start(struct typing *t);
 /* said may be anything. False, and nothing is done, where it is not {"to": id, "isTyping": bool},
  * or one too many: *why says so. */
-bool typing_said(
-    struct hub_socket *socket, const struct pl_json *said, struct pl_invalid *why);
-void typing_end_all(const struct pl_oid *from); /* on each socket of his */
-void typing_end_socket(const struct hub_socket *socket);
-void typing_stop(void);
+bool typing_said(struct typing *t, struct hub_socket *socket, const struct pl_json *said,
+    struct pl_invalid *why);
+void typing_end_all(struct typing *t, const struct pl_oid *from); /* on all sockets */
+void typing_end_socket(struct typing *t, const struct hub_socket *socket);
+void typing_stop(struct typing *t);
 
 #endif

@@ -209,6 +209,7 @@ client_new(struct pl_sio_server *s, struct pl_request *rq, bool is_websocket)
 	char sid[PL_EIO_SID_MAX + 1];
 
 	c->server = s;
+	c->app_data = s->config.app_data;
 	c->timer.on_fire = on_timer;
 	c->timer.arg = c;
 	pl_list_init(&c->dirty);

@@ -55,6 +55,7 @@ struct pl_sio_server_config {
 	size_t clients_max;     /* beyond it: 503 */
 	/* More wait for their turn, or get 503; 0: no limit. */
 	int64_t handshakes_per_second;
+	void *app_data; /* of each client at first */
 	/* A handshake came: copy what is wanted of rq. May be NULL. */
 	void (*on_open)(struct pl_sio_client *c, struct pl_request *rq);
 	/* May this request use this session, which has not ended? NULL: yes. */

@@ -66,7 +66,7 @@ write_it(struct sending *s)
   },
   {
     name: 'no gap closing', rule: 'lost', only: ['kill redis', 'cut service-redis', 'stop redis'],
-    edits: [['services/presence/delivery/tail.c', 'doubt_since(int64_t unix_ms)\n{\n', 'doubt_since(int64_t unix_ms)\n{\n	if (unix_ms != 0)\n		return;\n']],
+    edits: [['services/presence/delivery/tail.c', 'doubt_since(struct tail *t, int64_t unix_ms)\n{\n', 'doubt_since(struct tail *t, int64_t unix_ms)\n{\n	if (unix_ms != 0)\n		return;\n']],
   },
   {
     name: 'no unique index on replies', rule: 'doubled', only: ['stop responder1', 'stop responder2'],

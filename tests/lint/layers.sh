@@ -6,7 +6,9 @@
 #
 # A room includes itself and those that its row names. A service includes rooms, what stands beside a
 # file, and its own files by the service's name ("presence/hub.h"); no service includes another.
-# Each third-party header stands in one module's files only. Prints what breaks this, one line each.
+# The files of a service go round in no circle: a header and its source count as one, and what an
+# upper one should hear a lower one says by a callback. Each third-party header stands in one
+# module's files only. Prints what breaks this, one line each.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 
@@ -45,6 +47,7 @@ microhttpd\.h           services/llm-responder/ops_server\.c
 '
 
 fail=0
+edges= # "FILE FILE", without their ends: the first includes the second, of the same service
 complain() {
 	echo "$1"
 	fail=1
@@ -56,8 +59,13 @@ check_own() { # file, room of the file or a service, header
 	case " $rooms " in
 	*" $target "*) ;;
 	*)
-		[ -e "$(dirname "$file")/$header" ] && return
-		[[ $file == "services/$target/"* && -e services/$header ]] && return
+		if [ -e "$(dirname "$file")/$header" ]; then
+			edges+="${file%.*} $(dirname "$file")/${header%.*}"$'\n'
+			return
+		elif [[ $file == "services/$target/"* && -e services/$header ]]; then
+			edges+="${file%.*} services/${header%.*}"$'\n'
+			return
+		fi
 		complain "$file: \"$header\" is neither a room's, beside it, nor its service's"
 		return
 		;;
@@ -92,4 +100,6 @@ while IFS=: read -r file line; do
 	*) check_third_party "$file" "$header" ;;
 	esac
 done < <(grep -rE --include='*.[ch]' '^#[[:space:]]*include' shared services gateway)
+circle=$(tsort <<<"$edges" 2>&1 >/dev/null) ||
+	complain "a circle:"$'\n'"$(sed -n 's/^tsort: services/  services/p' <<<"$circle")"
 exit "$fail"

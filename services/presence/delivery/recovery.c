@@ -3,8 +3,6 @@
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "presence/delivery/parting.h"
-#include "http/service.h"
 
 _Static_assert(RECOVERY_PID_MAX <= PARTING_PID_MAX, "a whole pid is noted");
 
@@ -13,6 +11,7 @@ _Static_assert(RECOVERY_PID_MAX <= PARTING_PID_MAX, "a whole pid is noted");
 
 struct reading {
 	struct pl_list link; /* while it waits */
+	struct recovery *recovery;
 	struct pl_store_read_call call;
 	struct hub_socket *socket;
 	struct pl_oid user;
@@ -21,11 +20,6 @@ struct reading {
 	void (*done)(void *arg, const struct pl_message_list *found);
 	void *arg;
 };
-
-static struct {
-	unsigned count; /* under way */
-	struct pl_list waiting;
-} readings = {.waiting = {&readings.waiting, &readings.waiting}};
 
 /* ---- asking -------------------------------------------------------------------------- */
 
@@ -91,19 +85,19 @@ recovery_asked(const struct pl_json *auth)
 static void start(struct reading *r);
 
 static void
-start_next(void)
+start_next(struct recovery *recovery)
 {
 	struct pl_list *link;
 
-	while (readings.count < RECOVERY_READS_MAX &&
-	       (link = pl_list_pop(&readings.waiting)))
+	while (recovery->count < RECOVERY_READS_MAX &&
+	       (link = pl_list_pop(&recovery->waiting)))
 		start(PL_CONTAINER(link, struct reading, link));
 }
 
 static void
 reading_end(struct reading *r, bool is_whole)
 {
-	readings.count--;
+	r->recovery->count--;
 	r->done(r->arg, is_whole ? &r->found : NULL);
 	pl_message_list_fini(&r->found);
 	pl_mem_free(r);
@@ -132,7 +126,7 @@ read_it(struct reading *r)
 {
 	r->socket->has_missed = false;
 	pl_message_list_fini(&r->found);
-	if (pl_store_async_read(pl_app.store, &r->call) != PL_OK)
+	if (pl_store_async_read(r->recovery->app->store, &r->call) != PL_OK)
 		reading_end(r, false);
 }
 
@@ -140,6 +134,7 @@ static void
 on_read(struct pl_store_read_call *call)
 {
 	struct reading *r = PL_CONTAINER(call, struct reading, call);
+	struct recovery *recovery = r->recovery;
 
 	if (call->err != PL_OK || !r->socket->user ||
 	    count_missed(r) > RECOVERY_MESSAGES_MAX)
@@ -148,13 +143,13 @@ on_read(struct pl_store_read_call *call)
 		read_it(r); /* one more was written while this was read */
 	else
 		reading_end(r, true);
-	start_next();
+	start_next(recovery);
 }
 
 static void
 start(struct reading *r)
 {
-	readings.count++;
+	r->recovery->count++;
 	if (r->socket->user)
 		read_it(r);
 	else
@@ -162,11 +157,13 @@ start(struct reading *r)
 }
 
 void
-recovery_read(struct hub_socket *socket, const struct recovery_ask *ask,
+recovery_read(struct recovery *recovery, struct hub_socket *socket,
+    const struct recovery_ask *ask,
     void (*done)(void *arg, const struct pl_message_list *found), void *arg)
 {
 	struct reading *r = pl_mem_zalloc(sizeof(*r));
 
+	r->recovery = recovery;
 	r->socket = socket;
 	r->user = socket->user->id;
 	r->ask = ask;
@@ -174,6 +171,12 @@ recovery_read(struct hub_socket *socket, const struct recovery_ask *ask,
 	r->arg = arg;
 	r->call.run = run;
 	r->call.done = on_read;
-	pl_list_push(&readings.waiting, &r->link);
-	start_next();
+	pl_list_push(&recovery->waiting, &r->link);
+	start_next(recovery);
+}
+
+void
+recovery_start(struct recovery *r)
+{
+	pl_list_init(&r->waiting);
 }

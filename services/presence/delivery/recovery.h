@@ -19,12 +19,19 @@
 #include "base/json.h"
 #include "presence/delivery/parting.h"
 #include "presence/hub.h"
-#include "store/store.h"
 
 #define RECOVERY_MESSAGES_MAX 300
 #define RECOVERY_AWAY_MAX_MS  120000
 #define RECOVERY_READS_MAX    64
 #define RECOVERY_PID_MAX      (PL_OID_HEX_LEN + 1 + HUB_SOCKET_ID_LEN)
+
+/* The caller's; zero it and set the first. */
+struct recovery {
+	const struct pl_app *app;
+	/* inside */
+	unsigned count; /* reads under way */
+	struct pl_list waiting;
+};
 
 struct recovery_ask {
 	struct pl_oid user;
@@ -32,6 +39,7 @@ struct recovery_ask {
 	struct seen_offset has; /* the client */
 };
 
+void recovery_start(struct recovery *r);
 void recovery_pid(
     const struct pl_oid *user, const char *socket_id, char out[RECOVERY_PID_MAX + 1]);
 /* What CONNECT's payload (NULL: none) asks, with a pid and an offset of ours; NULL for nothing.
@@ -49,7 +57,8 @@ recovery_is_in_time(int64_t ago_ms)
  * had, and at most RECOVERY_MESSAGES_MAX others. found is borrowed by done, and NULL where it
  * cannot be recovered, or the socket has left meanwhile; ask is borrowed until then. done may
  * come from here. */
-void recovery_read(struct hub_socket *socket, const struct recovery_ask *ask,
+void recovery_read(struct recovery *recovery, struct hub_socket *socket,
+    const struct recovery_ask *ask,
     void (*done)(void *arg, const struct pl_message_list *found), void *arg);
 
 #endif

@@ -3,8 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "bus/gap.h"
-#include "presence/hub.h"
-#include "http/service.h"
+#include "presence/delivery/seen.h"
 
 #define LATE_MS 700  /* a tick so late means that we stood still */
 #define READ_MS 1000 /* between two reads, where nothing tells of more */
@@ -23,178 +22,158 @@ _Static_assert(
     GO_ON_MS + OVERLAP_MS < SEEN_KEEP_MS, "what is read once more is known as sent");
 _Static_assert(BACK_MS + OVERLAP_MS < SEEN_KEEP_MS, "and so is what is read back to");
 
-static struct {
-	struct pl_timer tick;
-	struct pl_bus_listener gaps;
-	int64_t ticked_mono_ms;
-	/* the bus' health */
-	int64_t well_unix_ms; /* up to then the bus told everything */
-	int64_t asked_unix_ms;
-	int64_t asked_mono_ms;
-	struct pl_redis_call asking;
-	/* the doubt */
-	bool is_doubted;
-	int64_t until_mono_ms;
-	/* the reads, one at a time */
-	struct pl_timer look;
-	struct pl_store_read_call call;
-	struct pl_message_pos pos;
-	struct pl_message_list page;
-	int64_t begun_unix_ms;
-	int64_t begun_mono_ms;
-	int64_t took_ms;         /* the last one */
-	int64_t back_to_unix_ms; /* INT64_MAX, or where to go on from after this read */
-	bool is_reading;
-	bool has_more; /* a message came meanwhile */
-	bool is_stopped;
-} tail;
+static void read_on(struct tail *t);
 
-static void read_on(void);
+static int64_t
+now_ms(const struct tail *t)
+{
+	return pl_loop_now_ms(t->app->loop);
+}
 
 /* ---- reading ------------------------------------------------------------------------- */
 
 static enum pl_err
 run(struct pl_store_read_call *call, struct pl_store *s)
 {
-	(void)call;
-	return pl_store_messages_to(s, NULL, &tail.pos, PAGE, &tail.page);
+	struct tail *t = PL_CONTAINER(call, struct tail, call);
+
+	return pl_store_messages_to(s, NULL, &t->pos, PAGE, &t->page);
 }
 
 static void
-go_to(int64_t unix_ms)
+go_to(struct tail *t, int64_t unix_ms)
 {
-	tail.pos = (struct pl_message_pos){.created_unix_ms = unix_ms};
+	t->pos = (struct pl_message_pos){.created_unix_ms = unix_ms};
 }
 
 /* Where the next read begins, after one that gave count messages. */
 static void
-move_on(size_t count)
+move_on(struct tail *t, size_t count)
 {
-	int64_t done_unix_ms = tail.begun_unix_ms - OVERLAP_MS;
+	int64_t done_unix_ms = t->begun_unix_ms - OVERLAP_MS;
 
-	if (tail.back_to_unix_ms != INT64_MAX)
-		go_to(tail.back_to_unix_ms);
+	if (t->back_to_unix_ms != INT64_MAX)
+		go_to(t, t->back_to_unix_ms);
 	else if (count == PAGE)
-		tail.pos =
-		    (struct pl_message_pos){tail.page.items[count - 1].created_unix_ms,
-			tail.page.items[count - 1].id};
-	else if (done_unix_ms > tail.pos.created_unix_ms)
-		go_to(done_unix_ms);
-	tail.back_to_unix_ms = INT64_MAX;
+		t->pos = (struct pl_message_pos){t->page.items[count - 1].created_unix_ms,
+		    t->page.items[count - 1].id};
+	else if (done_unix_ms > t->pos.created_unix_ms)
+		go_to(t, done_unix_ms);
+	t->back_to_unix_ms = INT64_MAX;
 }
 
 /* All is read, and nothing came while it was: from here on the bus tells in the same order. */
 static void
-end_doubt(void)
+end_doubt(struct tail *t)
 {
-	int64_t late_ms = pl_loop_now_ms(pl_app.loop) - tail.until_mono_ms;
+	int64_t late_ms = now_ms(t) - t->until_mono_ms;
 
-	if (late_ms < 0 || (tail.has_more && late_ms < END_MS))
+	if (late_ms < 0 || (t->has_more && late_ms < END_MS))
 		return;
-	tail.is_doubted = false;
-	tail.well_unix_ms = tail.begun_unix_ms;
+	t->is_doubted = false;
+	t->well_unix_ms = t->begun_unix_ms;
 	pl_log_info("bus is trusted again");
 }
 
 /* A store that is slow is not asked all the time. */
 static void
-look_soon(void)
+look_soon(struct tail *t)
 {
-	pl_timer_start(pl_app.loop, &tail.look, LOOK_MS + tail.took_ms);
+	pl_timer_start(t->app->loop, &t->look, LOOK_MS + t->took_ms);
 }
 
 static void
 on_read(struct pl_store_read_call *call)
 {
-	size_t count = tail.page.count;
-	bool goes_on = count == PAGE || tail.back_to_unix_ms != INT64_MAX;
+	struct tail *t = PL_CONTAINER(call, struct tail, call);
+	size_t count = t->page.count;
+	bool goes_on = count == PAGE || t->back_to_unix_ms != INT64_MAX;
 
-	tail.is_reading = false;
-	tail.took_ms = pl_loop_now_ms(pl_app.loop) - tail.begun_mono_ms;
+	t->is_reading = false;
+	t->took_ms = now_ms(t) - t->begun_mono_ms;
 	if (call->err != PL_OK)
 		return; /* the next tick tries again, from the same place */
-	for (size_t i = 0; i < count && !tail.is_stopped; i++)
-		hub_deliver(&tail.page.items[i]);
-	move_on(count);
-	pl_message_list_fini(&tail.page);
-	if (tail.is_stopped)
+	for (size_t i = 0; i < count && !t->is_stopped; i++)
+		t->deliver(t->arg, &t->page.items[i]);
+	move_on(t, count);
+	pl_message_list_fini(&t->page);
+	if (t->is_stopped)
 		return;
 	if (goes_on)
-		read_on();
+		read_on(t);
 	else
-		end_doubt();
-	if (tail.has_more && !tail.is_reading)
-		look_soon();
+		end_doubt(t);
+	if (t->has_more && !t->is_reading)
+		look_soon(t);
 }
 
 static void
-read_on(void)
+read_on(struct tail *t)
 {
-	if (tail.is_reading || !tail.is_doubted)
+	if (t->is_reading || !t->is_doubted)
 		return;
-	tail.has_more = false;
-	tail.begun_unix_ms = pl_clock_unix_ms();
-	tail.begun_mono_ms = pl_loop_now_ms(pl_app.loop);
-	tail.page = (struct pl_message_list){0};
-	tail.call = (struct pl_store_read_call){.run = run, .done = on_read};
-	tail.is_reading = pl_store_async_read(pl_app.store, &tail.call) == PL_OK;
+	t->has_more = false;
+	t->begun_unix_ms = pl_clock_unix_ms();
+	t->begun_mono_ms = now_ms(t);
+	t->page = (struct pl_message_list){0};
+	t->call = (struct pl_store_read_call){.run = run, .done = on_read};
+	t->is_reading = pl_store_async_read(t->app->store, &t->call) == PL_OK;
 }
 
 static void
-on_look(struct pl_timer *t)
+on_look(struct pl_timer *timer)
 {
-	(void)t;
-	read_on();
+	read_on(timer->arg);
 }
 
 bool
-tail_takes_message(void)
+tail_takes_message(struct tail *t)
 {
-	if (!tail.is_doubted)
+	if (!t->is_doubted)
 		return false;
-	tail.has_more = true;
-	if (!tail.is_reading && !pl_timer_is_started(&tail.look))
-		look_soon();
+	t->has_more = true;
+	if (!t->is_reading && !pl_timer_is_started(&t->look))
+		look_soon(t);
 	return true;
 }
 
 /* ---- doubting ------------------------------------------------------------------------ */
 
 static void
-doubt_since(int64_t unix_ms)
+doubt_since(struct tail *t, int64_t unix_ms)
 {
-	tail.until_mono_ms = pl_loop_now_ms(pl_app.loop) + GO_ON_MS;
-	if (!tail.is_doubted) {
-		tail.is_doubted = true;
-		tail.back_to_unix_ms = INT64_MAX;
+	t->until_mono_ms = now_ms(t) + GO_ON_MS;
+	if (!t->is_doubted) {
+		t->is_doubted = true;
+		t->back_to_unix_ms = INT64_MAX;
 		pl_log_info("bus is in doubt, messages are read from the store");
-		if (!tail.is_reading)
-			tail.pos.created_unix_ms = INT64_MAX;
+		if (!t->is_reading)
+			t->pos.created_unix_ms = INT64_MAX;
 	}
-	if (unix_ms < tail.pos.created_unix_ms) {
-		if (!tail.is_reading)
-			go_to(unix_ms);
-		else if (unix_ms < tail.back_to_unix_ms)
-			tail.back_to_unix_ms = unix_ms;
+	if (unix_ms < t->pos.created_unix_ms) {
+		if (!t->is_reading)
+			go_to(t, unix_ms);
+		else if (unix_ms < t->back_to_unix_ms)
+			t->back_to_unix_ms = unix_ms;
 	}
-	read_on();
+	read_on(t);
 }
 
 void
-tail_doubt(void)
+tail_doubt(struct tail *t)
 {
-	doubt_since(tail.well_unix_ms - BACK_MS);
+	doubt_since(t, t->well_unix_ms - BACK_MS);
 }
 
 static void
 on_gap(void *arg, struct pl_str channel, struct pl_str payload)
 {
+	struct tail *t = arg;
 	int64_t since_unix_ms;
 
-	(void)arg;
 	(void)channel;
 	if (pl_gap_parse(payload, &since_unix_ms))
-		doubt_since(since_unix_ms);
+		doubt_since(t, since_unix_ms);
 	else
 		pl_log_warn("note of a gap was malformed, dropped it");
 }
@@ -202,63 +181,65 @@ on_gap(void *arg, struct pl_str channel, struct pl_str payload)
 static void
 on_answered(void *arg, enum pl_err err, const struct redisReply *reply)
 {
-	(void)arg, (void)err;
-	if (reply != NULL && !tail.is_doubted)
-		tail.well_unix_ms = tail.asked_unix_ms;
+	struct tail *t = arg;
+
+	(void)err;
+	if (reply != NULL && !t->is_doubted)
+		t->well_unix_ms = t->asked_unix_ms;
 }
 
 /* A bus that stands still holds back what others publish, and then brings it in any order. */
 static void
-ask(int64_t now)
+ask(struct tail *t, int64_t now)
 {
-	bool is_asking = pl_redis_call_is_waiting(&tail.asking);
+	bool is_asking = pl_redis_call_is_waiting(&t->asking);
 
-	if (is_asking && now - tail.asked_mono_ms >= PL_BUS_SLOW_MS)
-		tail_doubt();
-	if (is_asking || !pl_redis_is_up(pl_app.redis))
+	if (is_asking && now - t->asked_mono_ms >= PL_BUS_SLOW_MS)
+		tail_doubt(t);
+	if (is_asking || !pl_redis_is_up(t->app->redis))
 		return;
-	tail.asked_mono_ms = now;
-	tail.asked_unix_ms = pl_clock_unix_ms();
-	pl_redis_command(
-	    pl_app.redis, (struct pl_str[]){PL_STR("PING")}, 1, &tail.asking);
+	t->asked_mono_ms = now;
+	t->asked_unix_ms = pl_clock_unix_ms();
+	pl_redis_command(t->app->redis, (struct pl_str[]){PL_STR("PING")}, 1, &t->asking);
 }
 
 static void
-on_tick(struct pl_timer *t)
+on_tick(struct pl_timer *timer)
 {
-	int64_t now = pl_loop_now_ms(pl_app.loop);
+	struct tail *t = timer->arg;
+	int64_t now = now_ms(t);
 
-	if (!pl_bus_is_up(pl_app.bus) || now - tail.ticked_mono_ms > LATE_MS)
-		tail_doubt();
-	ask(now);
-	tail.ticked_mono_ms = now;
-	if (tail.is_doubted &&
-	    (now - tail.begun_mono_ms >= READ_MS || now >= tail.until_mono_ms))
-		read_on();
-	pl_timer_start(pl_app.loop, t, PL_BUS_ASK_MS);
+	if (!pl_bus_is_up(t->app->bus) || now - t->ticked_mono_ms > LATE_MS)
+		tail_doubt(t);
+	ask(t, now);
+	t->ticked_mono_ms = now;
+	if (t->is_doubted &&
+	    (now - t->begun_mono_ms >= READ_MS || now >= t->until_mono_ms))
+		read_on(t);
+	pl_timer_start(t->app->loop, timer, PL_BUS_ASK_MS);
 }
 
 /* ---- life ---------------------------------------------------------------------------- */
 
 void
-tail_start(void)
+tail_start(struct tail *t)
 {
-	tail.ticked_mono_ms = pl_loop_now_ms(pl_app.loop);
-	tail.well_unix_ms = pl_clock_unix_ms();
-	pl_redis_call_init(&tail.asking, on_answered, NULL);
-	tail.look.on_fire = on_look;
-	tail.gaps.on_message = on_gap;
-	pl_bus_subscribe(pl_app.bus, PL_STR(PL_CHANNEL_GAP), &tail.gaps);
-	tail.tick.on_fire = on_tick;
-	pl_timer_start(pl_app.loop, &tail.tick, PL_BUS_ASK_MS);
+	t->ticked_mono_ms = now_ms(t);
+	t->well_unix_ms = pl_clock_unix_ms();
+	pl_redis_call_init(&t->asking, on_answered, t);
+	t->look = (struct pl_timer){.on_fire = on_look, .arg = t};
+	t->gaps = (struct pl_bus_listener){.on_message = on_gap, .arg = t};
+	pl_bus_subscribe(t->app->bus, PL_STR(PL_CHANNEL_GAP), &t->gaps);
+	t->tick = (struct pl_timer){.on_fire = on_tick, .arg = t};
+	pl_timer_start(t->app->loop, &t->tick, PL_BUS_ASK_MS);
 }
 
 void
-tail_stop(void)
+tail_stop(struct tail *t)
 {
-	tail.is_stopped = true;
-	pl_redis_call_cancel(&tail.asking);
-	pl_bus_unsubscribe(pl_app.bus, &tail.gaps);
-	pl_timer_stop(pl_app.loop, &tail.look);
-	pl_timer_stop(pl_app.loop, &tail.tick);
+	t->is_stopped = true;
+	pl_redis_call_cancel(&t->asking);
+	pl_bus_unsubscribe(t->app->bus, &t->gaps);
+	pl_timer_stop(t->app->loop, &t->look);
+	pl_timer_stop(t->app->loop, &t->tick);
 }

@@ -1,59 +1,39 @@
 #include "presence/online/changes.h"
 
 #include "base/json_out.h"
-#include "presence/online/list.h"
 #include "proto/eio_packet.h"
-#include "store/store.h"
-#include "http/service.h"
-
-struct change {
-	struct pl_oid user;
-	enum pl_status status; /* once it was looked up */
-};
-
-static struct {
-	struct change noted[ONLINE_CHANGES_MAX];
-	size_t count;
-	bool is_too_many; /* noted is not all */
-	/* the look into the store, one at a time */
-	struct pl_store_read_call call;
-	struct change reading[ONLINE_CHANGES_MAX];
-	size_t reading_count;
-	bool is_reading;
-	bool is_stopped;
-} delta;
 
 void
-online_changes_note(const struct pl_oid *user)
+online_changes_note(struct online_changes *c, const struct pl_oid *user)
 {
-	if (!hub_has(HUB_DELTA))
+	if (!hub_has(c->hub, HUB_DELTA))
 		return; /* who comes in gets the list */
-	for (size_t i = 0; i < delta.count; i++)
-		if (pl_oid_eq(&delta.noted[i].user, user))
+	for (size_t i = 0; i < c->count; i++)
+		if (pl_oid_eq(&c->noted[i].user, user))
 			return;
-	if (delta.count == ONLINE_CHANGES_MAX)
-		delta.is_too_many = true;
+	if (c->count == ONLINE_CHANGES_MAX)
+		c->is_too_many = true;
 	else
-		delta.noted[delta.count++].user = *user;
+		c->noted[c->count++].user = *user;
 }
 
 bool
-online_changes_is_due(void)
+online_changes_are_due(const struct online_changes *c)
 {
-	return delta.count > 0;
+	return c->count > 0;
 }
 
 static void
-tell_list(void)
+tell_list(struct online_changes *c)
 {
-	struct pl_ref *packet = online_list_packet();
+	struct pl_ref *packet = c->list(c->arg);
 
-	hub_broadcast(packet, HUB_DELTA);
+	hub_broadcast(c->hub, packet, HUB_DELTA);
 	pl_ref_drop(packet);
 }
 
 static void
-tell_change(const struct change *c)
+tell_change(struct online_changes *c, const struct online_change *change)
 {
 	struct pl_json_out o;
 	struct pl_buf buf;
@@ -66,15 +46,15 @@ tell_change(const struct change *c)
 	pl_jo_cstr(&o, "presence");
 	pl_jo_object(&o);
 	pl_jo_key(&o, "userId");
-	pl_jo_oid(&o, &c->user);
+	pl_jo_oid(&o, &change->user);
 	pl_jo_key(&o, "online");
-	pl_jo_bool(&o, online_list_has(&c->user));
+	pl_jo_bool(&o, c->has(c->arg, &change->user));
 	pl_jo_key(&o, PL_USER_F_STATUS);
-	pl_jo_cstr(&o, pl_status_name(c->status));
+	pl_jo_cstr(&o, pl_status_name(change->status));
 	pl_jo_end_object(&o);
 	pl_jo_end_array(&o);
 	packet = pl_eio_packet_encode(PL_EIO_MESSAGE, pl_buf_str(&buf));
-	hub_broadcast(packet, HUB_DELTA);
+	hub_broadcast(c->hub, packet, HUB_DELTA);
 	pl_ref_drop(packet);
 	pl_buf_fini(&buf);
 }
@@ -83,13 +63,14 @@ tell_change(const struct change *c)
 static enum pl_err
 run(struct pl_store_read_call *call, struct pl_store *s)
 {
-	(void)call;
-	for (size_t i = 0; i < delta.reading_count; i++) {
-		struct change *c = &delta.reading[i];
-		struct pl_user user;
-		enum pl_err err = pl_store_user_by_id(s, &c->user, &user);
+	struct online_changes *c = PL_CONTAINER(call, struct online_changes, call);
 
-		c->status = err == PL_OK ? user.status : PL_STATUS_AVAILABLE;
+	for (size_t i = 0; i < c->reading_count; i++) {
+		struct online_change *change = &c->reading[i];
+		struct pl_user user;
+		enum pl_err err = pl_store_user_by_id(s, &change->user, &user);
+
+		change->status = err == PL_OK ? user.status : PL_STATUS_AVAILABLE;
 		if (err == PL_OK)
 			pl_user_fini(&user);
 		else if (err != PL_E_NOT_FOUND)
@@ -101,48 +82,43 @@ run(struct pl_store_read_call *call, struct pl_store *s)
 static void
 done(struct pl_store_read_call *call)
 {
-	delta.is_reading = false;
-	if (delta.is_stopped)
+	struct online_changes *c = PL_CONTAINER(call, struct online_changes, call);
+
+	c->is_reading = false;
+	if (c->is_stopped)
 		return;
 	if (call->err != PL_OK) {
-		tell_list();
+		tell_list(c);
 		return;
 	}
-	for (size_t i = 0; i < delta.reading_count; i++)
-		tell_change(&delta.reading[i]);
+	for (size_t i = 0; i < c->reading_count; i++)
+		tell_change(c, &c->reading[i]);
 }
 
 static void
-forget(void)
+forget(struct online_changes *c)
 {
-	delta.count = 0;
-	delta.is_too_many = false;
+	c->count = 0;
+	c->is_too_many = false;
 }
 
 void
-online_changes_tell(void)
+online_changes_tell(struct online_changes *c)
 {
-	if (delta.count == 0 || delta.is_reading)
+	if (c->count == 0 || c->is_reading)
 		return;
-	memcpy(delta.reading, delta.noted, sizeof(delta.noted));
-	delta.reading_count = delta.count;
-	delta.call = (struct pl_store_read_call){.run = run, .done = done};
-	if (delta.is_too_many || pl_store_async_read(pl_app.store, &delta.call) != PL_OK)
-		tell_list();
+	memcpy(c->reading, c->noted, sizeof(c->noted));
+	c->reading_count = c->count;
+	c->call = (struct pl_store_read_call){.run = run, .done = done};
+	if (c->is_too_many || pl_store_async_read(c->app->store, &c->call) != PL_OK)
+		tell_list(c);
 	else
-		delta.is_reading = true;
-	forget();
+		c->is_reading = true;
+	forget(c);
 }
 
 void
-online_changes_start(void)
+online_changes_stop(struct online_changes *c)
 {
-	delta.is_stopped = false;
-	forget();
-}
-
-void
-online_changes_stop(void)
-{
-	delta.is_stopped = true;
+	c->is_stopped = true;
 }

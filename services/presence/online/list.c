@@ -2,33 +2,20 @@
 
 #include "base/clock.h"
 #include "base/json_out.h"
-#include "online/set.h"
-#include "presence/online/changes.h"
-#include "model/message.h"
-#include "presence/sockets.h"
-#include "http/service.h"
 
 #define BEHIND_AGAIN_MS  100
 #define CLOCKS_DIFFER_MS 200 /* ours and that of whoever dates messages */
 
-static struct {
-	struct pl_online_set *set;
-	struct pl_ref *packet; /* NULL once the set has changed, as is first */
-	struct pl_ref *first;
-	int64_t encoded_mono_ms; /* the last packet */
-	struct pl_message_pos first_pos;
-	int64_t first_mono_ms;
-	struct pl_list awaiting; /* hub_socket.list_link */
-	struct pl_timer await;
-	struct pl_timer telling; /* started for a second after each telling */
-	bool has_changed;        /* since the last one: lists are due */
-	bool is_retired;
-} online;
+static int64_t
+now_ms(const struct online_list *l)
+{
+	return pl_loop_now_ms(l->app->loop);
+}
 
 /* ---- the list ---------------------------------------------------------------------- */
 
 static struct pl_ref *
-encode(void)
+encode(const struct online_list *l)
 {
 	struct pl_json_out o;
 	struct pl_buf buf;
@@ -41,7 +28,7 @@ encode(void)
 	pl_jo_array(&o);
 	pl_jo_cstr(&o, "getOnlineUsers");
 	pl_jo_array(&o);
-	for (size_t it = 0; (id = pl_online_set_next(online.set, &it));)
+	for (size_t it = 0; (id = pl_online_set_next(l->set, &it));)
 		pl_jo_oid(&o, id);
 	pl_jo_end_array(&o);
 	pl_jo_end_array(&o);
@@ -66,47 +53,47 @@ with_offset(const struct pl_ref *packet, const char *offset)
 }
 
 struct pl_ref *
-online_list_packet(void)
+online_list_packet(struct online_list *l)
 {
-	if (!online.packet) {
-		online.packet = encode();
-		online.encoded_mono_ms = pl_loop_now_ms(pl_app.loop);
+	if (!l->packet) {
+		l->packet = encode(l);
+		l->encoded_mono_ms = now_ms(l);
 	}
-	return pl_ref(online.packet);
+	return pl_ref(l->packet);
 }
 
 static void
-encode_first(int64_t now)
+encode_first(struct online_list *l, int64_t now)
 {
-	struct pl_ref *packet = online_list_packet();
+	struct pl_ref *packet = online_list_packet(l);
 	char offset[PL_MESSAGE_POS_LEN + 1];
 
-	online.first_pos = (struct pl_message_pos){
+	l->first_pos = (struct pl_message_pos){
 	    .created_unix_ms = pl_clock_unix_ms() - CLOCKS_DIFFER_MS};
-	pl_message_pos_format(&online.first_pos, offset);
-	pl_ref_drop(online.first);
-	online.first = with_offset(packet, offset);
-	online.first_mono_ms = now;
+	pl_message_pos_format(&l->first_pos, offset);
+	pl_ref_drop(l->first);
+	l->first = with_offset(packet, offset);
+	l->first_mono_ms = now;
 	pl_ref_drop(packet);
 }
 
 struct pl_ref *
-online_list_first_packet(struct pl_message_pos *pos)
+online_list_first_packet(struct online_list *l, struct pl_message_pos *pos)
 {
-	int64_t now = pl_loop_now_ms(pl_app.loop);
+	int64_t now = now_ms(l);
 
-	if (!online.first || now - online.first_mono_ms > ONLINE_LIST_EVERY_FIRST_MS)
-		encode_first(now);
-	*pos = online.first_pos;
-	return pl_ref(online.first);
+	if (!l->first || now - l->first_mono_ms > ONLINE_LIST_EVERY_FIRST_MS)
+		encode_first(l, now);
+	*pos = l->first_pos;
+	return pl_ref(l->first);
 }
 
 static void
-forget_packets(void)
+forget_packets(struct online_list *l)
 {
-	pl_ref_drop(online.packet);
-	pl_ref_drop(online.first);
-	online.packet = online.first = NULL;
+	pl_ref_drop(l->packet);
+	pl_ref_drop(l->first);
+	l->packet = l->first = NULL;
 }
 
 /* ---- those that come in -------------------------------------------------------------- */
@@ -114,12 +101,12 @@ forget_packets(void)
 static void
 on_await_over(struct pl_timer *t)
 {
+	struct online_list *l = t->arg;
 	struct pl_list now;
 	struct pl_list *link;
 
-	(void)t;
 	pl_list_init(&now);
-	pl_list_splice(&now, &online.awaiting);
+	pl_list_splice(&now, &l->awaiting);
 	while ((link = pl_list_pop(&now))) {
 		struct hub_socket *socket =
 		    PL_CONTAINER(link, struct hub_socket, list_link);
@@ -129,133 +116,150 @@ on_await_over(struct pl_timer *t)
 }
 
 void
-online_list_await(struct hub_socket *socket)
+online_list_await(struct online_list *l, struct hub_socket *socket)
 {
-	int64_t wait_ms = online.encoded_mono_ms + ONLINE_LIST_EVERY_FIRST_MS -
-			  pl_loop_now_ms(pl_app.loop);
+	int64_t wait_ms = l->encoded_mono_ms + ONLINE_LIST_EVERY_FIRST_MS - now_ms(l);
 
 	pl_list_unlink(&socket->list_link);
-	pl_list_push(&online.awaiting, &socket->list_link);
-	if (!pl_timer_is_started(&online.await))
-		pl_timer_start(pl_app.loop, &online.await,
-		    online.packet || wait_ms < 0 ? 0 : wait_ms);
+	pl_list_push(&l->awaiting, &socket->list_link);
+	if (!pl_timer_is_started(&l->await))
+		pl_timer_start(
+		    l->app->loop, &l->await, l->packet || wait_ms < 0 ? 0 : wait_ms);
 }
 
 /* ---- telling ----------------------------------------------------------------------- */
 
 static void
-tell_lists(void)
+tell_lists(struct online_list *l)
 {
 	struct pl_ref *packet;
 
-	online.has_changed = false;
-	if (!hub_has(HUB_LIST))
+	l->has_changed = false;
+	if (!hub_has(l->hub, HUB_LIST))
 		return;
-	packet = online_list_packet();
-	hub_broadcast(packet, HUB_LIST);
+	packet = online_list_packet(l);
+	hub_broadcast(l->hub, packet, HUB_LIST);
 	pl_ref_drop(packet);
 }
 
 static void
 on_telling(struct pl_timer *t)
 {
-	if (!online.has_changed && !online_changes_is_due())
+	struct online_list *l = t->arg;
+
+	if (!l->has_changed && !online_changes_are_due(&l->changes))
 		return;
-	/* Another list behind one that has not gone out to all would only fill their queues. */
-	if (sockets_are_behind()) {
-		pl_timer_start(pl_app.loop, t, BEHIND_AGAIN_MS);
+	/* Another list after one that has not gone out to all would only fill their queues. */
+	if (l->is_behind(l->arg)) {
+		pl_timer_start(l->app->loop, t, BEHIND_AGAIN_MS);
 		return;
 	}
-	if (online.has_changed)
-		tell_lists();
-	online_changes_tell();
-	pl_timer_start(pl_app.loop, t, ONLINE_LIST_EVERY_MS);
+	if (l->has_changed)
+		tell_lists(l);
+	online_changes_tell(&l->changes);
+	pl_timer_start(l->app->loop, t, ONLINE_LIST_EVERY_MS);
 }
 
 /* Not from here: whoever just joined is not let in yet. */
 static void
-tell_soon(void)
+tell_soon(struct online_list *l)
 {
-	if (!pl_timer_is_started(&online.telling))
-		pl_timer_start(pl_app.loop, &online.telling, 0);
+	if (!pl_timer_is_started(&l->telling))
+		pl_timer_start(l->app->loop, &l->telling, 0);
 }
 
 static void
 on_set_change(void *arg, const struct pl_oid *user, bool is_online)
 {
-	(void)arg;
+	struct online_list *l = arg;
+
 	(void)is_online;
-	forget_packets();
-	online.has_changed = true;
-	online_changes_note(user);
-	tell_soon();
+	forget_packets(l);
+	l->has_changed = true;
+	online_changes_note(&l->changes, user);
+	tell_soon(l);
 }
 
 void
-online_list_status_changed(const struct pl_oid *user)
+online_list_status_changed(struct online_list *l, const struct pl_oid *user)
 {
-	if (!pl_online_set_has(online.set, user))
+	if (!pl_online_set_has(l->set, user))
 		return;
-	online_changes_note(user);
-	tell_soon();
+	online_changes_note(&l->changes, user);
+	tell_soon(l);
 }
 
 /* ---- who is here ------------------------------------------------------------------- */
 
-bool
-online_list_has(const struct pl_oid *user)
+void
+online_list_join(struct online_list *l, const struct pl_oid *user)
 {
-	return pl_online_set_has(online.set, user);
+	pl_online_set_join(l->set, user);
 }
 
 void
-online_list_join(const struct pl_oid *user)
+online_list_leave(struct online_list *l, const struct pl_oid *user)
 {
-	pl_online_set_join(online.set, user);
-}
-
-void
-online_list_leave(const struct pl_oid *user)
-{
-	pl_online_set_leave(online.set, user);
+	pl_online_set_leave(l->set, user);
 }
 
 static void
 on_retired(void *arg)
 {
-	(void)arg;
-	online.is_retired = true;
+	struct online_list *l = arg;
+
+	l->is_retired = true;
 }
 
 void
-online_list_retire(int64_t keep_ms)
+online_list_retire(struct online_list *l, int64_t keep_ms)
 {
-	pl_online_set_retire(online.set, keep_ms, on_retired, NULL);
+	pl_online_set_retire(l->set, keep_ms, on_retired, l);
 }
 
 bool
-online_list_are_retired(void)
+online_list_is_retired(const struct online_list *l)
 {
-	return online.is_retired;
+	return l->is_retired;
+}
+
+static struct pl_ref *
+packet_for_changes(void *arg)
+{
+	return online_list_packet(arg);
+}
+
+static bool
+has(void *arg, const struct pl_oid *user)
+{
+	const struct online_list *l = arg;
+
+	return pl_online_set_has(l->set, user);
 }
 
 void
-online_list_start(void)
+online_list_start(struct online_list *l)
 {
-	online.telling.on_fire = on_telling;
-	online.await.on_fire = on_await_over;
-	pl_list_init(&online.awaiting);
-	online_changes_start();
-	online.set = pl_online_set_new(pl_app.loop, pl_app.redis, pl_app.bus,
-	    pl_settings.instance, on_set_change, NULL);
+	l->telling = (struct pl_timer){.on_fire = on_telling, .arg = l};
+	l->await = (struct pl_timer){.on_fire = on_await_over, .arg = l};
+	pl_list_init(&l->awaiting);
+	l->changes = (struct online_changes){
+	    .app = l->app,
+	    .hub = l->hub,
+	    .list = packet_for_changes,
+	    .has = has,
+	    .arg = l,
+	};
+	l->set = pl_online_set_new(l->app->loop, l->app->redis, l->app->bus,
+	    pl_settings.instance, on_set_change, l);
 }
 
 void
-online_list_stop(void)
+online_list_stop(struct online_list *l)
 {
-	pl_timer_stop(pl_app.loop, &online.telling);
-	pl_timer_stop(pl_app.loop, &online.await);
-	pl_online_set_free(online.set);
-	online_changes_stop();
-	forget_packets();
+	pl_timer_stop(l->app->loop, &l->telling);
+	pl_timer_stop(l->app->loop, &l->await);
+	pl_online_set_free(l->set);
+	online_changes_stop(&l->changes);
+	forget_packets(l);
 }

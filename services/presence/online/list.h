@@ -11,27 +11,55 @@
 #define PRESENCE_ONLINE_LIST_H
 
 #include "base/ref.h"
+#include "online/set.h"
 #include "presence/hub.h"
+#include "presence/online/changes.h"
 
 #define ONLINE_LIST_EVERY_MS       1000
 #define ONLINE_LIST_EVERY_FIRST_MS 100
 
-void online_list_start(void);
-void online_list_stop(void);
-void online_list_join(const struct pl_oid *user);  /* his first socket here */
-void online_list_leave(const struct pl_oid *user); /* his last one */
-/* This process ends: who was here counts out in keep_ms, if he is nowhere else by then. Once. */
-void online_list_retire(int64_t keep_ms);
-bool online_list_are_retired(void); /* and the others have been told, or cannot be */
-void online_list_status_changed(const struct pl_oid *user);
-bool online_list_has(const struct pl_oid *user);
+/* The caller's; zero it and set the first four. */
+struct online_list {
+	const struct pl_app *app;
+	struct hub *hub;
+	/* Do events wait for their turn to go out? */
+	bool (*is_behind)(void *arg);
+	void *arg;
+	/* inside */
+	struct pl_online_set *set;
+	struct pl_ref *packet; /* NULL once the set has changed, as is first */
+	struct pl_ref *first;
+	int64_t encoded_mono_ms; /* the last packet */
+	struct pl_message_pos first_pos;
+	int64_t first_mono_ms;
+	struct pl_list awaiting; /* hub_socket.list_link */
+	struct pl_timer await;
+	struct pl_timer telling; /* started for a second after each telling */
+	struct online_changes changes;
+	bool has_changed; /* since the last one: lists are due */
+	bool is_retired;
+};
+
+void online_list_start(struct online_list *l);
+void online_list_stop(struct online_list *l);
+void online_list_join(
+    struct online_list *l, const struct pl_oid *user); /* first socket here */
+void online_list_leave(
+    struct online_list *l, const struct pl_oid *user); /* the last one went */
+/* This process ends: who was here counts out in keep_ms, unless they are elsewhere by then.
+ * Once. */
+void online_list_retire(struct online_list *l, int64_t keep_ms);
+/* ... and the others have been told, or cannot be. */
+bool online_list_is_retired(const struct online_list *l);
+void online_list_status_changed(struct online_list *l, const struct pl_oid *user);
 /* socket->on_list comes, from the loop, when the list may be taken: at once, or within
- * ONLINE_LIST_EVERY_FIRST_MS where many come in. Not if it leaves (hub_leave) before. */
-void online_list_await(struct hub_socket *socket);
+ * ONLINE_LIST_EVERY_FIRST_MS when many come in. Not if it leaves (hub_leave) before. */
+void online_list_await(struct online_list *l, struct hub_socket *socket);
 /* The event as it is now, a whole Engine.IO packet; one owner, the caller. */
-struct pl_ref *online_list_packet(void);
-/* The same for a socket that is new: with an offset behind the list, *pos, so that it can
+struct pl_ref *online_list_packet(struct online_list *l);
+/* The same for a socket that is new: the list is followed by an offset, *pos, so that it can
  * recover from here before it has got a message. */
-struct pl_ref *online_list_first_packet(struct pl_message_pos *pos);
+struct pl_ref *online_list_first_packet(
+    struct online_list *l, struct pl_message_pos *pos);
 
 #endif
