@@ -191,11 +191,8 @@ on_user_ready(void *arg, bool is_again)
 		user->hub->events->on_gap(user->hub->arg);
 	pl_list_for_each_safe(link, &user->sockets)
 	{
-		struct hub_socket *socket = PL_CONTAINER(link, struct hub_socket, link);
-		void (*on_ready)(struct hub_socket * s) = socket->on_ready;
-
-		if (on_ready)
-			on_ready(socket);
+		user->hub->events->on_ready(
+		    user->hub->arg, PL_CONTAINER(link, struct hub_socket, link));
 	}
 }
 
@@ -318,11 +315,12 @@ on_token_expired(struct pl_timer *t)
 /* For good: after packet 41 a stock client does not come back, so that many open pages do not
  * push each other out for ever. */
 static void
-put_out(struct hub_socket *socket)
+put_out(struct hub *hub, struct hub_socket *socket)
 {
-	pl_sio_conn_disconnect(&socket->client->conn, 0, now_ms(socket->user->hub));
+	pl_sio_conn_disconnect(&socket->client->conn, 0, now_ms(hub));
 	end_socket(socket);
 	hub_leave(socket, false);
+	hub->events->on_put_out(hub->arg, socket);
 }
 
 void
@@ -343,7 +341,7 @@ hub_join(struct hub *hub, struct hub_socket *socket, const struct pl_jwt_claims 
 	socket->expiry.arg = socket;
 	pl_timer_start(hub->app->loop, &socket->expiry, left_ms > 0 ? left_ms : 0);
 	if (user->socket_count > (unsigned)pl_settings.sockets_per_user_max)
-		put_out(PL_CONTAINER(user->sockets.next, struct hub_socket, link));
+		put_out(hub, PL_CONTAINER(user->sockets.next, struct hub_socket, link));
 }
 
 bool
@@ -362,10 +360,8 @@ hub_leave(struct hub_socket *socket, bool with_grace)
 		return;
 	hub = user->hub;
 	socket->user = NULL;
-	socket->on_ready = NULL;
 	hub->socket_count--;
 	hub->delta_count -= socket->is_delta;
-	pl_list_unlink(&socket->list_link);
 	pl_timer_stop(hub->app->loop, &socket->expiry);
 	pl_list_unlink(&socket->link);
 	if (--user->socket_count > 0)

@@ -35,20 +35,15 @@ struct hub_user {
 };
 
 struct hub_socket {
-	struct pl_list link; /* in its user; the socket is let in while it has one */
+	struct pl_list link; /* in its user */
 	struct pl_sio_client *client;
-	struct hub_user *user; /* NULL until it was let in */
+	struct hub_user *user; /* from hub_join() to hub_leave(), else NULL */
 	struct pl_timer expiry;
 	struct pl_jwt_claims claims; /* of the token that let it in */
 	char id[HUB_SOCKET_ID_LEN + 1];
 	struct seen seen;
 	/* A message came while the socket was not let in yet. */
 	bool has_missed;
-	/* What waits for hub_is_ready(); may be NULL. */
-	void (*on_ready)(struct hub_socket *socket);
-	/* What waits for online_list_await(). */
-	struct pl_list list_link;
-	void (*on_list)(struct hub_socket *socket);
 	bool is_delta; /* wants changes of who is online, not the list each time */
 };
 
@@ -58,6 +53,11 @@ struct hub_events {
 	 * hub_join() and whatever ends a user: they must only take note. */
 	void (*on_join)(void *arg, const struct pl_oid *user);
 	void (*on_leave)(void *arg, const struct pl_oid *user);
+	/* The bus brings what is published to socket's user, from now on. */
+	void (*on_ready)(void *arg, struct hub_socket *socket);
+	/* A newer socket of its user took the place of this one, which is closing, and has left the
+	 * hub. Called by hub_join() of the newer one. */
+	void (*on_put_out)(void *arg, struct hub_socket *socket);
 	/* A newMessage came by the bus. True: it is left alone, because it will be read from the
 	 * store and come by hub_deliver(). */
 	bool (*on_message)(void *arg);
@@ -89,7 +89,7 @@ size_t hub_user_count(const struct hub *hub);
 void hub_join(
     struct hub *hub, struct hub_socket *socket, const struct pl_jwt_claims *claims);
 /* Does the bus bring what is published to socket's user from now on? If it is away, yes:
- * then delivery/tail does. Otherwise socket->on_ready comes. */
+ * then delivery/tail does. Otherwise on_ready comes. */
 bool hub_is_ready(const struct hub_socket *socket);
 /* The socket has ended; nothing if it was not in. with_grace: its connection just broke,
  * and the user counts as here for PRESENCE_GRACE_MS. */

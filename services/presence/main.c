@@ -12,7 +12,8 @@ static bool is_behind(void *arg);
  * What the service is made of. A part includes only parts to its left, and gets pointers to them
  * here; what it has to tell others it tells by a callback, which is passed on below.
  *
- *   hub ◄── typing, recovery, online/changes ◄── online/list ◄── gone, sockets      tail
+ *   hub ◄── typing, recovery, online/changes ◄── online/list ◄── admit ◄── sockets
+ *                                                            gone      tail
  */
 static struct presence {
 	struct hub hub;
@@ -40,8 +41,13 @@ static struct presence {
 	    .app = &pl_app,
 	    .hub = &presence.hub,
 	    .typing = &presence.typing,
-	    .recovery = &presence.recovery,
-	    .online = &presence.online,
+	    .admit =
+		{
+		    .app = &pl_app,
+		    .hub = &presence.hub,
+		    .recovery = &presence.recovery,
+		    .online = &presence.online,
+		},
 	},
 };
 
@@ -61,6 +67,20 @@ on_leave(void *arg, const struct pl_oid *user)
 	struct presence *p = arg;
 
 	online_list_leave(&p->online, user);
+}
+
+static void
+on_ready(void *arg, struct hub_socket *socket)
+{
+	(void)arg;
+	admit_on_ready(socket);
+}
+
+static void
+on_put_out(void *arg, struct hub_socket *socket)
+{
+	(void)arg;
+	admit_on_put_out(socket);
 }
 
 static bool
@@ -99,6 +119,8 @@ on_status(void *arg, const struct pl_oid *user)
 static const struct hub_events hub_events = {
     .on_join = on_join,
     .on_leave = on_leave,
+    .on_ready = on_ready,
+    .on_put_out = on_put_out,
     .on_message = on_message,
     .on_gap = on_gap,
     .on_sent = on_sent,

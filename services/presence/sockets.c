@@ -1,32 +1,11 @@
-#include <stdio.h>
-
 #include "presence/sockets.h"
 
-#include "base/log.h"
-#include "base/mem.h"
-#include "presence/client_event.h"
-#include "session/sessions.h"
+#include <stdio.h>
 
-/* For the bus to listen. */
-#define PATIENCE_MS 1500
-_Static_assert(PATIENCE_MS > PL_BUS_NOTICE_MS,
-    "who is let in without the bus gets what the tail reads from the store");
+#include "presence/client_event.h"
+
 /* For a client to fetch the word that its session ends; one that polls no more never does. */
 #define GOODBYE_MS 500
-
-/* A session of the server: its hub_socket, and what is needed to let it in. */
-struct member {
-	struct hub_socket socket;
-	struct sockets *sockets;
-	struct pl_credentials
-	    credentials;          /* of the handshake request, for each CONNECT */
-	struct recovery_ask *ask; /* of CONNECT, until it is answered; NULL for none */
-	struct pl_timer patience; /* with the bus */
-	struct parting_ask parting;
-	bool is_waiting;   /* sessions or recovery will call back */
-	bool has_ended;    /* meanwhile: the call-back frees it */
-	bool said_goodbye; /* by DISCONNECT: no grace */
-};
 
 static int64_t
 now_ms(const struct sockets *s)
@@ -34,363 +13,73 @@ now_ms(const struct sockets *s)
 	return pl_loop_now_ms(s->app->loop);
 }
 
-static void
-member_free(struct member *m)
+/* ---- sessions of the server -------------------------------------------------------------- */
+
+static struct admission *
+admission_of(const struct pl_sio_client *c)
 {
-	parting_cancel(&m->parting);
-	seen_fini(&m->socket.seen);
-	pl_mem_free(m->ask);
-	pl_credentials_fini(&m->credentials);
-	pl_mem_free(m);
+	return c->app_data;
+}
+
+static struct typing *
+typing_of(const struct pl_sio_client *c)
+{
+	return PL_CONTAINER(admission_of(c)->admit, struct sockets, admit)->typing;
 }
 
 static void
 on_open(struct pl_sio_client *c, struct pl_request *rq)
 {
-	struct member *m = pl_mem_zalloc(sizeof(*m));
+	struct sockets *s = c->app_data;
+	struct pl_credentials credentials;
 
-	m->sockets = c->app_data;
-	m->socket.client = c;
-	pl_list_init(&m->socket.link);
-	pl_list_init(&m->socket.list_link);
-	c->app_data = m;
-	pl_request_credentials(rq, &m->credentials);
+	pl_request_credentials(rq, &credentials);
+	admit_open(&s->admit, c, &credentials);
 }
 
-/* A session belongs to whom its handshake named, or else to whom it let in: whoever else
- * learns its sid cannot use it. A request that names nobody proves by the sid alone, which only the
- * handshake's answer told, that it belongs to the session: some clients send their cookie with
- * the handshake and never again (python-socketio). A token that is not good names nobody. */
 static bool
 may_use(struct pl_sio_client *c, struct pl_request *rq)
 {
-	struct member *m = c->app_data;
 	struct pl_credentials now;
 	bool may;
 
 	pl_request_credentials(rq, &now);
-	if (now.count == 0)
-		may = true;
-	else if (m->credentials.count > 0)
-		may = pl_credentials_meet(&now, &m->credentials);
-	else
-		may = !m->socket.user || pl_credentials_name(&now, &m->socket.user->id);
+	may = admit_may_use(c, &now);
 	pl_credentials_fini(&now);
 	return may;
-}
-
-/* Whoever says goodbye begins anew, as with socket.io: its client asks for recovery even then. */
-static void
-note_parting(const struct member *m, bool is_for_good)
-{
-	char pid[RECOVERY_PID_MAX + 1];
-
-	if (!m->socket.user || m->socket.id[0] == '\0')
-		return;
-	recovery_pid(&m->socket.user->id, m->socket.id, pid);
-	parting_note(m->sockets->app->redis, pl_str(pid), is_for_good);
 }
 
 static void
 on_end(struct pl_sio_client *c, enum pl_eio_reason reason)
 {
-	struct member *m = c->app_data;
-	/* Whom a server that ends sends elsewhere is soon back. */
-	bool just_broke = reason == PL_EIO_TRANSPORT_CLOSE ||
-			  reason == PL_EIO_TRANSPORT_ERROR || reason == PL_EIO_SHUTDOWN;
-
 	pl_metrics_count(PL_M_SOCKETS_ENDED, pl_eio_reason_name(reason), 1);
-	note_parting(m, false);
-	pl_timer_stop(m->sockets->app->loop, &m->patience);
-	typing_end_socket(m->sockets->typing, &m->socket);
-	hub_leave(&m->socket, just_broke && !m->said_goodbye);
-	c->app_data = NULL;
-	m->socket.client = NULL;
-	m->has_ended = true;
-	if (!m->is_waiting)
-		member_free(m);
-}
-
-/* ---- CONNECT ----------------------------------------------------------------------- */
-
-/* accept with the socket's id; false where the session has ended. */
-static bool
-accept_socket(struct member *m, int64_t now)
-{
-	char pid[RECOVERY_PID_MAX + 1];
-
-	recovery_pid(&m->socket.user->id, m->socket.id, pid);
-	return pl_sio_conn_accept(&m->socket.client->conn, 0, m->socket.id, pid, now);
-}
-
-static void
-send_packet(struct member *m, struct pl_ref *packet, int64_t now)
-{
-	(void)pl_sio_conn_send(&m->socket.client->conn, 0, packet, now);
-	pl_ref_drop(packet);
-}
-
-static void
-on_first_list(struct hub_socket *socket)
-{
-	struct member *m = PL_CONTAINER(socket, struct member, socket);
-	int64_t now = now_ms(m->sockets);
-	struct pl_message_pos pos;
-	struct pl_ref *packet = online_list_first_packet(m->sockets->online, &pos);
-
-	pl_eio_sid_new("", socket->id);
-	seen_start(&socket->seen, &pos);
-	if (accept_socket(m, now))
-		send_packet(m, pl_ref(packet), now);
-	pl_ref_drop(packet);
-	pl_sio_client_touch(socket->client);
-}
-
-/* Not before the list is there, and with it an offset: who is connected can recover. */
-static void
-welcome(struct member *m)
-{
-	m->socket.on_list = on_first_list;
-	online_list_await(m->sockets->online, &m->socket);
-}
-
-static void
-on_list_again(struct hub_socket *socket)
-{
-	struct member *m = PL_CONTAINER(socket, struct member, socket);
-
-	send_packet(m, online_list_packet(m->sockets->online), now_ms(m->sockets));
-	pl_sio_client_touch(socket->client);
-}
-
-/* The packets of what was missed, as many as it gives; what socket has seen from now on. */
-static unsigned
-encode_missed(struct hub_socket *socket, const struct seen_offset *has,
-    const struct pl_message_list *found, struct pl_ref **packets)
-{
-	unsigned count = 0;
-
-	seen_start(&socket->seen, &has->floor);
-	for (int is_missed = 0; is_missed <= 1; is_missed++)
-		for (size_t i = 0; i < found->count; i++) {
-			const struct pl_message *msg = &found->items[i];
-
-			if (seen_offset_has(has, &msg->id) == is_missed ||
-			    !seen_add(&socket->seen,
-				&(struct pl_message_pos){msg->created_unix_ms, msg->id}))
-				continue;
-			if (is_missed)
-				packets[count++] = hub_message_packet(&socket->seen, msg);
-		}
-	return count;
-}
-
-/* As welcome(), and all that was missed; no offset with the list, for the client goes on from
- * that of its last message. False, and nothing done, where it is more than a socket takes. */
-static bool
-welcome_back(struct member *m, const struct pl_message_list *found, int64_t now)
-{
-	struct pl_ref *packets[RECOVERY_MESSAGES_MAX];
-	size_t bytes = 0, limit = (size_t)pl_settings.send_queue_bytes_max / 2;
-	unsigned count = encode_missed(&m->socket, &m->ask->has, found, packets);
-
-	for (unsigned i = 0; i < count; i++)
-		bytes += packets[i]->len;
-	memcpy(m->socket.id, m->ask->socket_id, sizeof(m->socket.id));
-	if (bytes <= limit && accept_socket(m, now)) {
-		for (unsigned i = 0; i < count; i++)
-			send_packet(m, pl_ref(packets[i]), now);
-		m->socket.on_list = on_list_again;
-		online_list_await(m->sockets->online, &m->socket);
-	}
-	for (unsigned i = 0; i < count; i++)
-		pl_ref_drop(packets[i]);
-	return bytes <= limit;
-}
-
-static void
-forget_ask(struct member *m)
-{
-	pl_mem_free(m->ask);
-	m->ask = NULL;
-}
-
-static void
-on_found(void *arg, const struct pl_message_list *found)
-{
-	struct member *m = arg;
-	int64_t now = now_ms(m->sockets);
-	bool is_back;
-
-	m->is_waiting = false;
-	if (m->has_ended) {
-		member_free(m);
-		return;
-	}
-	/* Who was put out meanwhile has no user, and is closing. */
-	if (m->socket.user) {
-		is_back = found && welcome_back(m, found, now);
-		if (!is_back)
-			welcome(m);
-		pl_metrics_count(PL_M_RECOVERIES, is_back ? "recovered" : "new", 1);
-	}
-	forget_ask(m);
-	pl_sio_client_touch(m->socket.client);
-}
-
-static void
-on_parting(void *arg, int64_t ago_ms)
-{
-	struct member *m = arg;
-
-	if (m->socket.user && recovery_is_in_time(ago_ms)) {
-		m->is_waiting = true;
-		recovery_read(m->sockets->recovery, &m->socket, m->ask, on_found, m);
-	} else {
-		on_found(m, NULL);
-	}
-}
-
-/* From here on nothing that is published passes by. */
-static void
-go_on(struct hub_socket *socket)
-{
-	struct member *m = PL_CONTAINER(socket, struct member, socket);
-	char pid[RECOVERY_PID_MAX + 1];
-
-	socket->on_ready = NULL;
-	pl_timer_stop(m->sockets->app->loop, &m->patience);
-	if (!socket->user)
-		return; /* put out meanwhile, and closing */
-	if (m->ask) {
-		m->parting.on_answer = on_parting;
-		m->parting.arg = m;
-		recovery_pid(&m->ask->user, m->ask->socket_id, pid);
-		parting_take(m->sockets->app->redis, pl_str(pid), &m->parting);
-	} else {
-		welcome(m);
-	}
-}
-
-static void
-on_patience_over(struct pl_timer *t)
-{
-	struct member *m = t->arg;
-
-	go_on(&m->socket);
-}
-
-/* The first socket of a user waits until the bus listens for him: who is told that he is
- * connected must not miss what is sent right then. */
-static void
-let_in(struct member *m, const struct pl_jwt_claims *claims)
-{
-	m->said_goodbye = false;
-	if (m->ask && !pl_oid_eq(&m->ask->user, &claims->user))
-		forget_ask(m);
-	hub_join(m->sockets->hub, &m->socket, claims);
-	if (hub_is_ready(&m->socket)) {
-		go_on(&m->socket);
-		return;
-	}
-	m->socket.on_ready = go_on;
-	m->patience.on_fire = on_patience_over;
-	m->patience.arg = m;
-	pl_timer_start(m->sockets->app->loop, &m->patience, PATIENCE_MS);
-}
-
-static void
-refuse(struct member *m, enum pl_session_verdict verdict, int64_t now)
-{
-	static const char *const code[] = {
-	    [PL_SESSION_NO_TOKEN] = "{\"code\":\"NO_TOKEN\"}",
-	    [PL_SESSION_BAD_TOKEN] = "{\"code\":\"BAD_TOKEN\"}",
-	    [PL_SESSION_EXPIRED] = "{\"code\":\"EXPIRED\"}",
-	    [PL_SESSION_AMBIGUOUS] = "{\"code\":\"AMBIGUOUS_SESSION\"}",
-	};
-
-	/* Where the store does not answer, the client should come again: no refusal, an end. */
-	if (verdict == PL_SESSION_UNKNOWN)
-		pl_sio_conn_close(&m->socket.client->conn, PL_EIO_SHUTDOWN, now);
-	else
-		(void)pl_sio_conn_refuse(&m->socket.client->conn, 0, "Unauthorized",
-		    pl_str(code[verdict]), now);
-}
-
-static void
-on_verdict(void *arg, enum pl_session_verdict verdict, const struct pl_jwt_claims *claims)
-{
-	struct member *m = arg;
-	int64_t now = now_ms(m->sockets);
-
-	m->is_waiting = false;
-	if (m->has_ended) {
-		member_free(m);
-		return;
-	}
-	if (verdict == PL_SESSION_OK)
-		let_in(m, claims);
-	else
-		refuse(m, verdict, now);
-	pl_sio_client_touch(m->socket.client);
-}
-
-/* auth.token of CONNECT, also as a client writes it into Authorization. An empty one is none, as a
- * cookie that was cleared. */
-static struct pl_str
-token_said(const struct pl_json *auth)
-{
-	struct pl_str token = PL_STR_NONE;
-
-	if (pl_json_str(pl_json_get(auth, "token"), &token))
-		(void)!pl_bearer_token(token, &token);
-	return token;
+	typing_end_socket(typing_of(c), &admission_of(c)->socket);
+	admit_end(c, reason);
 }
 
 static void
 on_connect(struct pl_sio_conn *conn, unsigned ns, const struct pl_json *auth, int64_t now)
 {
-	struct member *m = pl_sio_client_of(conn)->app_data;
-	struct pl_str token = token_said(auth), presence;
-
-	(void)ns;
-	pl_mem_free(m->ask);
-	m->ask = recovery_asked(auth);
-	m->socket.is_delta = pl_json_str(pl_json_get(auth, "presence"), &presence) &&
-			     pl_str_eq(presence, PL_STR("delta"));
-	if (m->sockets->app->is_draining) {
-		refuse(m, PL_SESSION_UNKNOWN, now);
-		return;
-	}
-	m->is_waiting = true;
-	if (token.len > 0)
-		pl_sessions_check(m->sockets->app->sessions, token, on_verdict, m);
-	else
-		pl_sessions_choose(
-		    m->sockets->app->sessions, &m->credentials, on_verdict, m);
+	(void)ns, (void)now;
+	admit_connect(pl_sio_client_of(conn), auth);
 }
-
-/* ---- what clients send ------------------------------------------------------------- */
 
 static void
 on_event(struct pl_sio_conn *conn, const struct pl_sio_event *event, int64_t now)
 {
-	struct member *m = pl_sio_client_of(conn)->app_data;
+	const struct pl_sio_client *c = pl_sio_client_of(conn);
 
-	client_event(m->sockets->typing, &m->socket, event, now);
+	client_event(typing_of(c), &admission_of(c)->socket, event, now);
 }
 
 static void
 on_disconnect(struct pl_sio_conn *conn, unsigned ns, int64_t now)
 {
-	struct member *m = pl_sio_client_of(conn)->app_data;
+	struct pl_sio_client *c = pl_sio_client_of(conn);
 
-	(void)ns;
-	(void)now;
-	m->said_goodbye = true;
-	note_parting(m, true);
-	typing_end_socket(m->sockets->typing, &m->socket);
-	hub_leave(&m->socket, false);
+	(void)ns, (void)now;
+	typing_end_socket(typing_of(c), &admission_of(c)->socket);
+	admit_goodbye(c);
 }
 
 static const struct pl_sio_app app = {

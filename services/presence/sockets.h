@@ -1,24 +1,21 @@
 /*
- * sockets: the Socket.IO application: who may connect, and what clients may send.
+ * sockets: the Socket.IO application of the server: what it does with sessions, CONNECT and events,
+ * how all sockets end in a drain, and how many there are.
  *
- * Who a socket is comes from the JWT of the handshake request (session/credentials.h), or of auth.token
- * in CONNECT, which goes first; never from the query.  Threads: the loop's.
+ * Who is let in, and when, says presence/admit.  Threads: the loop's.
  */
 #ifndef PRESENCE_SOCKETS_H
 #define PRESENCE_SOCKETS_H
 
-#include "presence/delivery/recovery.h"
-#include "presence/hub.h"
-#include "presence/online/list.h"
+#include "presence/admit.h"
 #include "presence/typing.h"
 
-/* The caller's; zero it and set the first five. */
+/* The caller's; zero it and set the first four. */
 struct sockets {
 	const struct pl_app *app;
 	struct hub *hub;
 	struct typing *typing;
-	struct recovery *recovery;
-	struct online_list *online;
+	struct admit admit;
 	/* inside */
 	struct pl_sio_settings settings;
 	struct pl_sio_server *server;

@@ -9,16 +9,15 @@ _Static_assert(RECOVERY_PID_MAX <= PARTING_PID_MAX, "a whole pid is noted");
 /* What is known, what may be missed, and one that shows that it is more. */
 #define READ_MAX (SEEN_OFFSET_MAX + RECOVERY_MESSAGES_MAX + 1)
 
-struct reading {
+struct recovery_reading {
 	struct pl_list link; /* while it waits */
 	struct recovery *recovery;
+	struct recovery_call *owner; /* NULL: cancelled */
 	struct pl_store_read_call call;
 	struct hub_socket *socket;
 	struct pl_oid user;
-	const struct recovery_ask *ask;
+	struct seen_offset has;
 	struct pl_message_list found;
-	void (*done)(void *arg, const struct pl_message_list *found);
-	void *arg;
 };
 
 /* ---- asking -------------------------------------------------------------------------- */
@@ -82,47 +81,46 @@ recovery_asked(const struct pl_json *auth)
 
 /* ---- reading ------------------------------------------------------------------------- */
 
-static void start(struct reading *r);
-
 static void
-start_next(struct recovery *recovery)
+reading_free(struct recovery_reading *r)
 {
-	struct pl_list *link;
-
-	while (recovery->count < RECOVERY_READS_MAX &&
-	       (link = pl_list_pop(&recovery->waiting)))
-		start(PL_CONTAINER(link, struct reading, link));
+	pl_message_list_fini(&r->found);
+	pl_mem_free(r);
 }
 
 static void
-reading_end(struct reading *r, bool is_whole)
+reading_end(struct recovery_reading *r, bool is_whole)
 {
+	struct recovery_call *owner = r->owner;
+
 	r->recovery->count--;
-	r->done(r->arg, is_whole ? &r->found : NULL);
-	pl_message_list_fini(&r->found);
-	pl_mem_free(r);
+	if (owner) {
+		owner->reading = NULL;
+		owner->on_found(owner->arg, is_whole ? &r->found : NULL);
+	}
+	reading_free(r);
 }
 
 static enum pl_err
 run(struct pl_store_read_call *call, struct pl_store *s)
 {
-	struct reading *r = PL_CONTAINER(call, struct reading, call);
+	struct recovery_reading *r = PL_CONTAINER(call, struct recovery_reading, call);
 
-	return pl_store_messages_to(s, &r->user, &r->ask->has.floor, READ_MAX, &r->found);
+	return pl_store_messages_to(s, &r->user, &r->has.floor, READ_MAX, &r->found);
 }
 
 static size_t
-count_missed(const struct reading *r)
+count_missed(const struct recovery_reading *r)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < r->found.count; i++)
-		count += !seen_offset_has(&r->ask->has, &r->found.items[i].id);
+		count += !seen_offset_has(&r->has, &r->found.items[i].id);
 	return count;
 }
 
 static void
-read_it(struct reading *r)
+read_it(struct recovery_reading *r)
 {
 	r->socket->has_missed = false;
 	pl_message_list_fini(&r->found);
@@ -131,13 +129,24 @@ read_it(struct reading *r)
 }
 
 static void
+start_next(struct recovery *recovery)
+{
+	struct pl_list *link;
+
+	while (recovery->count < RECOVERY_READS_MAX &&
+	       (link = pl_list_pop(&recovery->waiting))) {
+		recovery->count++;
+		read_it(PL_CONTAINER(link, struct recovery_reading, link));
+	}
+}
+
+static void
 on_read(struct pl_store_read_call *call)
 {
-	struct reading *r = PL_CONTAINER(call, struct reading, call);
+	struct recovery_reading *r = PL_CONTAINER(call, struct recovery_reading, call);
 	struct recovery *recovery = r->recovery;
 
-	if (call->err != PL_OK || !r->socket->user ||
-	    count_missed(r) > RECOVERY_MESSAGES_MAX)
+	if (!r->owner || call->err != PL_OK || count_missed(r) > RECOVERY_MESSAGES_MAX)
 		reading_end(r, false);
 	else if (r->socket->has_missed)
 		read_it(r); /* one more was written while this was read */
@@ -146,33 +155,38 @@ on_read(struct pl_store_read_call *call)
 	start_next(recovery);
 }
 
-static void
-start(struct reading *r)
-{
-	r->recovery->count++;
-	if (r->socket->user)
-		read_it(r);
-	else
-		reading_end(r, false); /* it left while it waited */
-}
-
 void
-recovery_read(struct recovery *recovery, struct hub_socket *socket,
-    const struct recovery_ask *ask,
-    void (*done)(void *arg, const struct pl_message_list *found), void *arg)
+recovery_read(struct recovery *recovery, struct recovery_call *call,
+    struct hub_socket *socket, const struct seen_offset *has)
 {
-	struct reading *r = pl_mem_zalloc(sizeof(*r));
+	struct recovery_reading *r = pl_mem_zalloc(sizeof(*r));
 
 	r->recovery = recovery;
+	r->owner = call;
 	r->socket = socket;
 	r->user = socket->user->id;
-	r->ask = ask;
-	r->done = done;
-	r->arg = arg;
+	r->has = *has;
 	r->call.run = run;
 	r->call.done = on_read;
+	call->reading = r;
 	pl_list_push(&recovery->waiting, &r->link);
 	start_next(recovery);
+}
+
+/* One that waits is freed now; one that is under way, once it was read. */
+void
+recovery_cancel(struct recovery_call *call)
+{
+	struct recovery_reading *r = call->reading;
+
+	call->reading = NULL;
+	if (!r)
+		return;
+	r->owner = NULL;
+	if (pl_list_is_empty(&r->link))
+		return;
+	pl_list_unlink(&r->link);
+	reading_free(r);
 }
 
 void

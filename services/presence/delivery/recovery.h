@@ -53,12 +53,19 @@ recovery_is_in_time(int64_t ago_ms)
 {
 	return ago_ms == PARTING_UNKNOWN_AGO || ago_ms <= RECOVERY_AWAY_MAX_MS;
 }
-/* Read what the store has for socket, which has joined, behind the floor of ask: what it has
- * had, and at most RECOVERY_MESSAGES_MAX others. found is borrowed by done, and NULL where it
- * cannot be recovered, or the socket has left meanwhile; ask is borrowed until then. done may
- * come from here. */
-void recovery_read(struct recovery *recovery, struct hub_socket *socket,
-    const struct recovery_ask *ask,
-    void (*done)(void *arg, const struct pl_message_list *found), void *arg);
+/* One read. The caller's: zero it and set the first two. */
+struct recovery_call {
+	/* found is borrowed, and NULL if the socket cannot be recovered. */
+	void (*on_found)(void *arg, const struct pl_message_list *found);
+	void *arg;
+	struct recovery_reading *reading; /* inside; NULL while idle */
+};
+/* Read what the store has for socket, which has joined, after the floor of has: what its client
+ * has had, and at most RECOVERY_MESSAGES_MAX others. on_found is called once, possibly before this
+ * returns. */
+void recovery_read(struct recovery *r, struct recovery_call *call,
+    struct hub_socket *socket, const struct seen_offset *has);
+/* Nothing comes any more, and socket is not looked at: so before it is freed. Twice is fine. */
+void recovery_cancel(struct recovery_call *call);
 
 #endif

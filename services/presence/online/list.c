@@ -108,20 +108,33 @@ on_await_over(struct pl_timer *t)
 	pl_list_init(&now);
 	pl_list_splice(&now, &l->awaiting);
 	while ((link = pl_list_pop(&now))) {
-		struct hub_socket *socket =
-		    PL_CONTAINER(link, struct hub_socket, list_link);
+		struct online_list_wait *w =
+		    PL_CONTAINER(link, struct online_list_wait, link);
 
-		socket->on_list(socket);
+		w->on_list(w->arg);
 	}
 }
 
 void
-online_list_await(struct online_list *l, struct hub_socket *socket)
+online_list_wait_init(struct online_list_wait *w, void (*on_list)(void *arg), void *arg)
+{
+	*w = (struct online_list_wait){.on_list = on_list, .arg = arg};
+	pl_list_init(&w->link);
+}
+
+void
+online_list_unwait(struct online_list_wait *w)
+{
+	pl_list_unlink(&w->link);
+}
+
+void
+online_list_await(struct online_list *l, struct online_list_wait *w)
 {
 	int64_t wait_ms = l->encoded_mono_ms + ONLINE_LIST_EVERY_FIRST_MS - now_ms(l);
 
-	pl_list_unlink(&socket->list_link);
-	pl_list_push(&l->awaiting, &socket->list_link);
+	pl_list_unlink(&w->link);
+	pl_list_push(&l->awaiting, &w->link);
 	if (!pl_timer_is_started(&l->await))
 		pl_timer_start(
 		    l->app->loop, &l->await, l->packet || wait_ms < 0 ? 0 : wait_ms);

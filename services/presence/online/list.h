@@ -18,6 +18,13 @@
 #define ONLINE_LIST_EVERY_MS       1000
 #define ONLINE_LIST_EVERY_FIRST_MS 100
 
+/* One that waits for the list. */
+struct online_list_wait {
+	void (*on_list)(void *arg);
+	void *arg;
+	struct pl_list link; /* inside */
+};
+
 /* The caller's; zero it and set the first four. */
 struct online_list {
 	const struct pl_app *app;
@@ -32,7 +39,7 @@ struct online_list {
 	int64_t encoded_mono_ms; /* the last packet */
 	struct pl_message_pos first_pos;
 	int64_t first_mono_ms;
-	struct pl_list awaiting; /* hub_socket.list_link */
+	struct pl_list awaiting; /* online_list_wait.link */
 	struct pl_timer await;
 	struct pl_timer telling; /* started for a second after each telling */
 	struct online_changes changes;
@@ -52,9 +59,12 @@ void online_list_retire(struct online_list *l, int64_t keep_ms);
 /* ... and the others have been told, or cannot be. */
 bool online_list_is_retired(const struct online_list *l);
 void online_list_status_changed(struct online_list *l, const struct pl_oid *user);
-/* socket->on_list comes, from the loop, when the list may be taken: at once, or within
- * ONLINE_LIST_EVERY_FIRST_MS when many come in. Not if it leaves (hub_leave) before. */
-void online_list_await(struct online_list *l, struct hub_socket *socket);
+void online_list_wait_init(
+    struct online_list_wait *w, void (*on_list)(void *arg), void *arg);
+/* on_list comes, from the loop, when the list may be taken: at once, or within
+ * ONLINE_LIST_EVERY_FIRST_MS when many come in. */
+void online_list_await(struct online_list *l, struct online_list_wait *w);
+void online_list_unwait(struct online_list_wait *w); /* twice is fine */
 /* The event as it is now, a whole Engine.IO packet; one owner, the caller. */
 struct pl_ref *online_list_packet(struct online_list *l);
 /* The same for a socket that is new: the list is followed by an offset, *pos, so that it can

@@ -1,0 +1,385 @@
+#include "presence/admit.h"
+
+#include <assert.h>
+
+#include "base/mem.h"
+
+_Static_assert(ADMIT_PATIENCE_MS > PL_BUS_NOTICE_MS,
+    "who is let in without the bus gets what the tail reads from the store");
+
+static int64_t
+now_ms(const struct admission *a)
+{
+	return pl_loop_now_ms(a->admit->app->loop);
+}
+
+static struct admission *
+of_socket(struct hub_socket *socket)
+{
+	return PL_CONTAINER(socket, struct admission, socket);
+}
+
+/* ---- states ---------------------------------------------------------------------------- */
+
+static void
+check(const struct admission *a)
+{
+	bool is_joined = a->state >= ADMIT_LISTENING && a->state <= ADMIT_IN;
+	bool may_ask = a->state >= ADMIT_CHECKING && a->state <= ADMIT_READING;
+
+	(void)is_joined, (void)may_ask;
+	assert((a->socket.user != NULL) == is_joined);
+	assert(!a->ask || may_ask);
+	assert(a->ask || (a->state != ADMIT_PARTING && a->state != ADMIT_READING));
+}
+
+static void
+forget_ask(struct admission *a)
+{
+	pl_mem_free(a->ask);
+	a->ask = NULL;
+}
+
+/* The one place where the state changes. Nothing that the one before waited for comes any more, but
+ * the answer to CHECKING. */
+static void
+enter(struct admission *a, enum admit_state state)
+{
+	pl_timer_stop(a->admit->app->loop, &a->patience);
+	parting_cancel(&a->parting);
+	recovery_cancel(&a->reading);
+	online_list_unwait(&a->list);
+	if (state < ADMIT_CHECKING || state > ADMIT_READING)
+		forget_ask(a);
+	a->state = state;
+	check(a);
+}
+
+/* ---- let in ---------------------------------------------------------------------------- */
+
+/* Answer CONNECT with the socket's id; false if the session has ended. */
+static bool
+accept_socket(struct admission *a)
+{
+	char pid[RECOVERY_PID_MAX + 1];
+
+	recovery_pid(&a->socket.user->id, a->socket.id, pid);
+	return pl_sio_conn_accept(
+	    &a->socket.client->conn, 0, a->socket.id, pid, now_ms(a));
+}
+
+static void
+send_packet(struct admission *a, struct pl_ref *packet)
+{
+	(void)pl_sio_conn_send(&a->socket.client->conn, 0, packet, now_ms(a));
+	pl_ref_drop(packet);
+}
+
+static void
+send_first_list(struct admission *a)
+{
+	struct pl_message_pos pos;
+	struct pl_ref *packet = online_list_first_packet(a->admit->online, &pos);
+
+	pl_eio_sid_new("", a->socket.id);
+	seen_start(&a->socket.seen, &pos);
+	if (accept_socket(a))
+		send_packet(a, pl_ref(packet));
+	pl_ref_drop(packet);
+}
+
+static void
+on_list(void *arg)
+{
+	struct admission *a = arg;
+
+	if (a->state == ADMIT_LISTING)
+		send_first_list(a);
+	else
+		send_packet(a, online_list_packet(a->admit->online));
+	enter(a, ADMIT_IN);
+	pl_sio_client_touch(a->socket.client);
+}
+
+/* state: LISTING, or BACK. */
+static void
+await_list(struct admission *a, enum admit_state state)
+{
+	enter(a, state);
+	online_list_await(a->admit->online, &a->list);
+}
+
+/* ---- let in again ---------------------------------------------------------------------- */
+
+/* The packets of what was missed, as many as it gives; what socket has seen from now on. */
+static unsigned
+encode_missed(struct hub_socket *socket, const struct seen_offset *has,
+    const struct pl_message_list *found, struct pl_ref **packets)
+{
+	unsigned count = 0;
+
+	seen_start(&socket->seen, &has->floor);
+	for (int is_missed = 0; is_missed <= 1; is_missed++)
+		for (size_t i = 0; i < found->count; i++) {
+			const struct pl_message *msg = &found->items[i];
+
+			if (seen_offset_has(has, &msg->id) == is_missed ||
+			    !seen_add(&socket->seen,
+				&(struct pl_message_pos){msg->created_unix_ms, msg->id}))
+				continue;
+			if (is_missed)
+				packets[count++] = hub_message_packet(&socket->seen, msg);
+		}
+	return count;
+}
+
+/* Let in with the old ids, and all that was missed. No offset comes with the list, for the client
+ * goes on from that of its last message. False, and nothing sent, if it is more than a socket
+ * takes. */
+static bool
+welcome_back(struct admission *a, const struct pl_message_list *found)
+{
+	struct pl_ref *packets[RECOVERY_MESSAGES_MAX];
+	size_t bytes = 0, limit = (size_t)pl_settings.send_queue_bytes_max / 2;
+	unsigned count = encode_missed(&a->socket, &a->ask->has, found, packets);
+
+	for (unsigned i = 0; i < count; i++)
+		bytes += packets[i]->len;
+	if (bytes <= limit) {
+		memcpy(a->socket.id, a->ask->socket_id, sizeof(a->socket.id));
+		if (accept_socket(a))
+			for (unsigned i = 0; i < count; i++)
+				send_packet(a, pl_ref(packets[i]));
+		await_list(a, ADMIT_BACK);
+	}
+	for (unsigned i = 0; i < count; i++)
+		pl_ref_drop(packets[i]);
+	return bytes <= limit;
+}
+
+/* found: NULL if it cannot be recovered. */
+static void
+on_found(void *arg, const struct pl_message_list *found)
+{
+	struct admission *a = arg;
+	bool is_back = found && welcome_back(a, found);
+
+	if (!is_back)
+		await_list(a, ADMIT_LISTING);
+	pl_metrics_count(PL_M_RECOVERIES, is_back ? "recovered" : "new", 1);
+	pl_sio_client_touch(a->socket.client);
+}
+
+static void
+on_parting(void *arg, int64_t ago_ms)
+{
+	struct admission *a = arg;
+
+	if (!recovery_is_in_time(ago_ms)) {
+		on_found(a, NULL);
+		return;
+	}
+	enter(a, ADMIT_READING);
+	recovery_read(a->admit->recovery, &a->reading, &a->socket, &a->ask->has);
+}
+
+/* From here on nothing that is published passes by. */
+static void
+go_on(struct admission *a)
+{
+	char pid[RECOVERY_PID_MAX + 1];
+
+	if (!a->ask) {
+		await_list(a, ADMIT_LISTING);
+		return;
+	}
+	enter(a, ADMIT_PARTING);
+	recovery_pid(&a->ask->user, a->ask->socket_id, pid);
+	parting_take(a->admit->app->redis, pl_str(pid), &a->parting);
+}
+
+static void
+on_patience_over(struct pl_timer *t)
+{
+	go_on(t->arg);
+}
+
+void
+admit_on_ready(struct hub_socket *socket)
+{
+	if (of_socket(socket)->state == ADMIT_LISTENING)
+		go_on(of_socket(socket));
+}
+
+/* ---- CONNECT --------------------------------------------------------------------------- */
+
+static void
+let_in(struct admission *a, const struct pl_jwt_claims *claims)
+{
+	if (a->ask && !pl_oid_eq(&a->ask->user, &claims->user))
+		forget_ask(a);
+	hub_join(a->admit->hub, &a->socket, claims);
+	enter(a, ADMIT_LISTENING);
+	if (hub_is_ready(&a->socket))
+		go_on(a);
+	else
+		pl_timer_start(a->admit->app->loop, &a->patience, ADMIT_PATIENCE_MS);
+}
+
+static void
+refuse(struct admission *a, enum pl_session_verdict verdict)
+{
+	static const char *const code[] = {
+	    [PL_SESSION_NO_TOKEN] = "{\"code\":\"NO_TOKEN\"}",
+	    [PL_SESSION_BAD_TOKEN] = "{\"code\":\"BAD_TOKEN\"}",
+	    [PL_SESSION_EXPIRED] = "{\"code\":\"EXPIRED\"}",
+	    [PL_SESSION_AMBIGUOUS] = "{\"code\":\"AMBIGUOUS_SESSION\"}",
+	};
+	struct pl_sio_conn *conn = &a->socket.client->conn;
+
+	enter(a, ADMIT_OUT);
+	/* If the store does not answer, the client should come again: no refusal, an end. */
+	if (verdict == PL_SESSION_UNKNOWN)
+		pl_sio_conn_close(conn, PL_EIO_SHUTDOWN, now_ms(a));
+	else
+		(void)pl_sio_conn_refuse(
+		    conn, 0, "Unauthorized", pl_str(code[verdict]), now_ms(a));
+}
+
+static void
+admission_free(struct admission *a)
+{
+	seen_fini(&a->socket.seen);
+	pl_credentials_fini(&a->credentials);
+	pl_mem_free(a);
+}
+
+static void
+on_verdict(void *arg, enum pl_session_verdict verdict, const struct pl_jwt_claims *claims)
+{
+	struct admission *a = arg;
+
+	if (a->state == ADMIT_ENDED) {
+		admission_free(a);
+		return;
+	}
+	if (verdict == PL_SESSION_OK)
+		let_in(a, claims);
+	else
+		refuse(a, verdict);
+	pl_sio_client_touch(a->socket.client);
+}
+
+/* auth.token of CONNECT, also as a client writes it into Authorization. An empty one is none, as a
+ * cookie that was cleared. */
+static struct pl_str
+token_said(const struct pl_json *auth)
+{
+	struct pl_str token = PL_STR_NONE;
+
+	if (pl_json_str(pl_json_get(auth, "token"), &token))
+		(void)!pl_bearer_token(token, &token);
+	return token;
+}
+
+void
+admit_connect(struct pl_sio_client *c, const struct pl_json *auth)
+{
+	struct admission *a = c->app_data;
+	struct pl_sessions *sessions = a->admit->app->sessions;
+	struct pl_str token = token_said(auth), presence;
+
+	if (a->admit->app->is_draining) {
+		refuse(a, PL_SESSION_UNKNOWN);
+		return;
+	}
+	a->socket.is_delta = pl_json_str(pl_json_get(auth, "presence"), &presence) &&
+			     pl_str_eq(presence, PL_STR("delta"));
+	enter(a, ADMIT_CHECKING);
+	a->ask = recovery_asked(auth);
+	if (token.len > 0)
+		pl_sessions_check(sessions, token, on_verdict, a);
+	else
+		pl_sessions_choose(sessions, &a->credentials, on_verdict, a);
+}
+
+/* ---- the session ----------------------------------------------------------------------- */
+
+void
+admit_open(
+    struct admit *admit, struct pl_sio_client *c, struct pl_credentials *credentials)
+{
+	struct admission *a = pl_mem_zalloc(sizeof(*a));
+
+	a->admit = admit;
+	a->credentials = *credentials;
+	a->socket.client = c;
+	pl_list_init(&a->socket.link);
+	a->patience = (struct pl_timer){.on_fire = on_patience_over, .arg = a};
+	a->parting = (struct parting_ask){.on_answer = on_parting, .arg = a};
+	a->reading = (struct recovery_call){.on_found = on_found, .arg = a};
+	online_list_wait_init(&a->list, on_list, a);
+	c->app_data = a;
+}
+
+/* A session belongs to whom its handshake named, or else to whom it let in: whoever else
+ * learns its sid cannot use it. A request that names nobody proves by the sid alone, which only the
+ * handshake's answer told, that it belongs to the session: some clients send their cookie with
+ * the handshake and never again (python-socketio). A token that is not good names nobody. */
+bool
+admit_may_use(const struct pl_sio_client *c, const struct pl_credentials *now)
+{
+	const struct admission *a = c->app_data;
+
+	if (now->count == 0)
+		return true;
+	if (a->credentials.count > 0)
+		return pl_credentials_meet(now, &a->credentials);
+	return !a->socket.user || pl_credentials_name(now, &a->socket.user->id);
+}
+
+/* Whoever says goodbye begins anew, as with socket.io: its client asks for recovery even then. */
+static void
+note_parting(const struct admission *a, bool is_for_good)
+{
+	char pid[RECOVERY_PID_MAX + 1];
+
+	if (a->state != ADMIT_BACK && a->state != ADMIT_IN)
+		return;
+	recovery_pid(&a->socket.user->id, a->socket.id, pid);
+	parting_note(a->admit->app->redis, pl_str(pid), is_for_good);
+}
+
+void
+admit_goodbye(struct pl_sio_client *c)
+{
+	struct admission *a = c->app_data;
+
+	note_parting(a, true);
+	hub_leave(&a->socket, false);
+	enter(a, ADMIT_OUT);
+}
+
+void
+admit_on_put_out(struct hub_socket *socket)
+{
+	enter(of_socket(socket), ADMIT_PUT_OUT);
+}
+
+void
+admit_end(struct pl_sio_client *c, enum pl_eio_reason reason)
+{
+	struct admission *a = c->app_data;
+	bool is_checking = a->state == ADMIT_CHECKING;
+	/* Whom a server that ends sends elsewhere is soon back. */
+	bool just_broke = reason == PL_EIO_TRANSPORT_CLOSE ||
+			  reason == PL_EIO_TRANSPORT_ERROR || reason == PL_EIO_SHUTDOWN;
+
+	note_parting(a, false);
+	hub_leave(&a->socket, just_broke);
+	enter(a, ADMIT_ENDED);
+	c->app_data = NULL;
+	a->socket.client = NULL;
+	if (!is_checking)
+		admission_free(a);
+}
