@@ -176,9 +176,12 @@ $(filter $B/tests/unit/llm-responder/%,$(UNIT_BIN)): $(addprefix $B/,$(RESPONDER
 build/fuzz/fuzz_llm: $(addprefix build/fuzz/,$(RESPONDER_PURE))
 build/fuzz/fuzz_offset: build/fuzz/services/presence/delivery/seen.o
 
-# The parts of presence that do without kore.
-PRESENCE_PURE := $(addprefix $B/services/presence/,delivery/parting.o delivery/seen.o)
-$(filter $B/tests/unit/presence/%,$(UNIT_BIN)): $(PRESENCE_PURE)
+# Presence but for what needs kore: its tests put something in its place.
+PRESENCE_KORE := $(addprefix $B/services/presence/,main.o sockets.o users/list.o users/status.o)
+PRESENCE_RIG  := $B/tests/unit/presence/rig.o
+$(PRESENCE_RIG): CPPFLAGS += -I. -Itests -Iservices
+$(filter $B/tests/unit/presence/%,$(UNIT_BIN)): $(PRESENCE_RIG) \
+	$(filter-out $(PRESENCE_KORE),$(call svc_obj,presence))
 $(filter $B/tests/unit/auth/%,$(UNIT_BIN)): $(addprefix $B/services/auth/,even_time.o password.o)
 $B/tests/unit/http/router_test: $B/shared/http/router.o
 

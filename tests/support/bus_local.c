@@ -13,9 +13,11 @@ struct item {
 };
 
 struct bus_local {
-	struct pl_bus bus;
+	struct pl_bus bus; /* first: is_up() relies on it */
 	struct pl_list items;
 	struct pl_timer timer;
+	bool is_down;
+	bool is_stalled;
 };
 
 static struct bus_local *
@@ -53,11 +55,17 @@ on_timer(struct pl_timer *t)
 }
 
 static void
+run_soon(struct bus_local *b)
+{
+	if (!b->is_stalled && !pl_timer_is_started(&b->timer))
+		pl_timer_start(b->bus.loop, &b->timer, 0);
+}
+
+static void
 add(struct bus_local *b, struct item *i)
 {
 	pl_list_push(&b->items, &i->link);
-	if (!pl_timer_is_started(&b->timer))
-		pl_timer_start(b->bus.loop, &b->timer, 0);
+	run_soon(b);
 }
 
 static void
@@ -95,8 +103,27 @@ publish(struct pl_bus *bus, struct pl_str channel, struct pl_str payload,
 static bool
 is_up(const struct pl_bus *bus)
 {
-	(void)bus;
-	return true;
+	const struct bus_local *b = (const void *)bus;
+
+	return !b->is_down;
+}
+
+void
+bus_local_set_up(struct pl_bus *bus, bool is_up)
+{
+	self(bus)->is_down = !is_up;
+}
+
+void
+bus_local_stall(struct pl_bus *bus, bool is_stalled)
+{
+	struct bus_local *b = self(bus);
+
+	b->is_stalled = is_stalled;
+	if (is_stalled)
+		pl_timer_stop(bus->loop, &b->timer);
+	else if (!pl_list_is_empty(&b->items))
+		run_soon(b);
 }
 
 static void

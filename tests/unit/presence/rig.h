@@ -1,0 +1,60 @@
+/*
+ * rig: what parts of presence stand on in their tests: a clock set by hand, the local bus, a real
+ * store (SQLite in a folder of its own), and no Redis.
+ *
+ *   RIG_UNTIL(rig, is_done);    runs the loop until the expression holds, the clock stands; fails
+ *                               after 10 s of real time, which threads may take
+ */
+#ifndef TESTS_UNIT_PRESENCE_RIG_H
+#define TESTS_UNIT_PRESENCE_RIG_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "http/service.h"
+#include "support/bus_local.h"
+#include "support/fake_loop.h"
+
+#define RIG_LIMIT_MS 10000
+
+#define RIG_UNTIL(rig, condition)                                                        \
+	do {                                                                             \
+		int64_t limit_ = pl_clock_mono_ms() + RIG_LIMIT_MS;                      \
+		for (fake_loop_run((rig)->app.loop); !(condition);                       \
+		     fake_loop_run((rig)->app.loop)) {                                   \
+			if (pl_clock_mono_ms() > limit_)                                 \
+				fail_msg("never came true: %s", #condition);             \
+			(void)poll(NULL, 0, 1);                                          \
+		}                                                                        \
+	} while (0)
+
+struct rig {
+	struct pl_app app;
+	char dir[64];
+	/* Stored by rig_send(), in their order. */
+	struct pl_oid sent[1024];
+	size_t sent_count;
+	size_t touched; /* calls of pl_sio_client_touch() */
+};
+
+void rig_init(struct rig *r);
+/* First the store, so that what calls it hears of its end; then free(arg), if there is one. */
+void rig_fini(struct rig *r, void (*free_parts)(void *arg), void *arg);
+struct pl_oid rig_add_user(struct rig *r, const char *name);
+/* Store count messages, in one batch. */
+void rig_send(struct rig *r, const struct pl_oid *from, const struct pl_oid *to,
+    const char *text, size_t count);
+/* Let real time pass, by which messages are dated. */
+void rig_sleep(int64_t ms);
+
+#endif
