@@ -48,8 +48,9 @@ struct rig {
 };
 
 void rig_init(struct rig *r);
-/* First the store, so that what calls it hears of its end; then free(arg), if there is one. */
-void rig_fini(struct rig *r, void (*free_parts)(void *arg), void *arg);
+/* First the store, so that what calls it hears of its end; then free_parts(arg), if it is not NULL. For
+ * cmocka: 0, or -1 if a timer is left, as by a test that failed halfway. */
+int rig_fini(struct rig *r, void (*free_parts)(void *arg), void *arg);
 struct pl_oid rig_add_user(struct rig *r, const char *name);
 /* Store count messages, in one batch. */
 void rig_send(struct rig *r, const struct pl_oid *from, const struct pl_oid *to,

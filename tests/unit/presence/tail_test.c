@@ -57,11 +57,12 @@ static int
 teardown(void **state)
 {
 	struct fixture *f = *state;
+	int left;
 
 	stop(f); /* as the service does: before the store */
-	rig_fini(&f->rig, NULL, NULL);
+	left = rig_fini(&f->rig, NULL, NULL);
 	free(f);
-	return 0;
+	return left;
 }
 
 static void
