@@ -91,6 +91,17 @@ rig_add_user(struct rig *r, const char *name)
 }
 
 void
+rig_set_status(struct rig *r, const struct pl_oid *user, enum pl_status status)
+{
+	struct writing w = {.call.write.kind = PL_WRITE_STATUS};
+
+	w.call.write.u.status.user = *user;
+	w.call.write.u.status.status = status;
+	begin(r, &w);
+	end(r, &w);
+}
+
+void
 rig_send(struct rig *r, const struct pl_oid *from, const struct pl_oid *to,
     const char *text, size_t count)
 {

@@ -52,6 +52,7 @@ void rig_init(struct rig *r);
  * cmocka: 0, or -1 if a timer is left, as by a test that failed halfway. */
 int rig_fini(struct rig *r, void (*free_parts)(void *arg), void *arg);
 struct pl_oid rig_add_user(struct rig *r, const char *name);
+void rig_set_status(struct rig *r, const struct pl_oid *user, enum pl_status status);
 /* Store count messages, in one batch. */
 void rig_send(struct rig *r, const struct pl_oid *from, const struct pl_oid *to,
     const char *text, size_t count);
