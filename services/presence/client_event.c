@@ -2,7 +2,7 @@
 
 #include "base/json_out.h"
 
-/* Each is false, and says why, where it refuses. Its argument, the one behind the name, may be
+/* Each is false, and says why, if it refuses. Its argument, the one after the name, may be
  * anything, or missing. */
 static const struct {
 	const char *name;

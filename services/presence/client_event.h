@@ -6,7 +6,7 @@
  *   4317[{"error":"Unknown event","code":"UNKNOWN_EVENT"}]   refused
  *
  * Whoever asks gets exactly one, whatever the event is: a stock client with `retries` sends its
- * next packet only behind the answer, so that one event without would hold back all that follow.
+ * next packet only after the answer, so that one event without would hold back all that follow.
  * An acknowledgement waits in the socket's queue like all that is sent, and counts there: a client
  * that asks without end and takes nothing is put out.  Threads: the loop's.
  */

@@ -26,6 +26,6 @@ struct gone {
 };
 
 void gone_start(struct gone *g);
-void gone_stop(struct gone *g);
+void gone_stop(struct gone *g); /* after the store: no call to it is under way any more */
 
 #endif

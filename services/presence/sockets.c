@@ -98,7 +98,7 @@ on_revoked(void *arg, const struct pl_revocation *r)
 	hub_end_revoked(s->hub, r);
 }
 
-/* Not with a close packet behind messages in one answer to a poll: socket.io-client handles the
+/* Not with a close packet after messages in one answer to a poll: socket.io-client handles the
  * close first, asks for recovery from before them, and shows them twice. */
 static bool
 may_end(const struct pl_sio_client *c)
@@ -108,7 +108,7 @@ may_end(const struct pl_sio_client *c)
 }
 
 /* End a share of the sockets each 100 ms, so that their clients do not all come to the other
- * instances in one moment. */
+ * processes in one moment. */
 static void
 on_drain_step(struct pl_timer *t)
 {
@@ -185,7 +185,7 @@ sockets_start(struct sockets *s)
 	    .app = &app,
 	    .sid_prefix = s->sid_prefix,
 	    /* An eighth of the connections is left for requests: who comes too late is
-	     * told so, and does not wait in vain for his connection to be taken. */
+	     * told so, and does not wait in vain for the connection to be taken. */
 	    .app_data = s,
 	    .clients_max = (size_t)(pl_settings.connections_max * 7 / 8),
 	    .handshakes_per_second = pl_settings.limit_handshakes_per_second,

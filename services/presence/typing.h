@@ -22,7 +22,7 @@ struct typing {
 };
 
 void typing_start(struct typing *t);
-/* said may be anything. False, and nothing is done, where it is not {"to": id, "isTyping": bool},
+/* said may be anything. False, and nothing is done, if it is not {"to": id, "isTyping": bool},
  * or one too many: *why says so. */
 bool typing_said(struct typing *t, struct hub_socket *socket, const struct pl_json *said,
     struct pl_invalid *why);

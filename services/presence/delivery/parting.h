@@ -1,6 +1,6 @@
 /*
- * parting: when a Socket.IO connection broke, noted by the process that saw it for the
- * one to which its client comes back.
+ * parting: when a Socket.IO connection broke, told from the process that saw it to the one
+ * to which its client comes back.
  *
  *   parley:left:<pid>   the time (ms) at which the connection of that pid broke; kept for
  *                       PARTING_KEPT_MS; 0: its client ended it for good
@@ -26,9 +26,8 @@ struct parting_ask {
 	struct pl_redis_call call; /* inside */
 };
 
-/* How long ago did the connection of pid break? ago_ms is decades if it ended for good,
- * and PARTING_UNKNOWN_AGO without a note; the note is deleted. on_answer is called
- * once, possibly before this returns. */
+/* How long ago did it? ago_ms, decades if it ended for good, or PARTING_UNKNOWN_AGO; the
+ * note is forgotten. on_answer is called once, possibly before this returns. */
 void parting_take(struct pl_redis *redis, struct pl_str pid, struct parting_ask *ask);
 void parting_cancel(struct parting_ask *ask); /* twice is fine */
 

@@ -7,9 +7,9 @@
  *   server   0{"sid":..., "pid":...}              the same ones: it has recovered; then all
  *                                                 that it missed, in order
  *
- * An offset tells which messages the client has (delivery/seen), so any instance can replay the
- * others from the store. A pid only names: who comes with it must be its user by his own token,
- * and gets nothing but his own messages. Where too much was missed, it is a new session, and the
+ * An offset tells which messages the client has (delivery/seen), so any process can replay the
+ * others from the store. A pid only names: who comes with it must be its user by their own token,
+ * and gets nothing but their own messages. If too much was missed, it is a new session, and the
  * history has everything. At most RECOVERY_READS_MAX read at once, the others wait.
  * Threads: the loop's.
  */
@@ -45,8 +45,8 @@ void recovery_pid(
 /* What CONNECT's payload (NULL: none) asks, with a pid and an offset of ours; NULL for nothing.
  * The caller's to pl_mem_free(). */
 struct recovery_ask *recovery_asked(const struct pl_json *auth);
-/* Was the connection, which broke ago_ms ago, not away for too long? Where nobody noted it
- * (PARTING_UNKNOWN_AGO) its instance was killed, most likely just now, or Redis was away: it
+/* Was the connection, which broke ago_ms ago, not away for too long? If nobody noted it
+ * (PARTING_UNKNOWN_AGO) its process was killed, most likely just now, or Redis was away: it
  * counts as in time, however old its offset is: whoever gets few messages has an old one. */
 static inline bool
 recovery_is_in_time(int64_t ago_ms)

@@ -1,14 +1,14 @@
 /*
  * seen: the messages that a socket got: so that it gets none twice, whether the bus, a replay or
  * the tail of the store brings it; and the recovery offset, by which its client tells another
- * instance, or this one after a kill, which they were.
+ * process, or this one after a kill, which they were.
  *
  *      floor ──┐           ┌── ids: the last ones, in the order in which they were sent
  *   ───────────┼──x──x─────x──x──x───────►  (createdAt, _id)
  *
- * What stands up to the floor the socket got, or was not meant to; of what stands behind it, it
+ * What stands up to the floor the socket got, or was not meant to; of what stands after it, it
  * got what is in the ring. A position alone would not do as an offset: messages are not told in
- * their order where two processes write at once, and one that is told late stands ahead of
+ * their order when two processes write at once, and one that is told late stands ahead of
  * others that the client has already.
  *
  * Offset: "<floor>" or "<floor>.<id><id>...": a position as of model/message.h, and the ends of
@@ -38,7 +38,7 @@ struct seen {
 /* Forget all, and begin at floor. */
 void seen_start(struct seen *s, const struct pl_message_pos *floor);
 void seen_fini(struct seen *s);
-/* False where the message is in the ring. */
+/* False if the message is in the ring. */
 bool seen_add(struct seen *s, const struct pl_message_pos *pos);
 static inline bool
 seen_is_past_floor(const struct seen *s, const struct pl_message_pos *pos)
@@ -54,7 +54,7 @@ struct seen_offset {
 	uint8_t ids[SEEN_OFFSET_MAX][SEEN_ID_BYTES];
 };
 
-/* Strict; takes any bytes. *out is untouched where it gives false. */
+/* Strict; takes any bytes. *out is untouched if it gives false. */
 bool seen_offset_parse(struct pl_str text, struct seen_offset *out) PL_MUST_CHECK;
 bool seen_offset_has(const struct seen_offset *offset, const struct pl_oid *id);
 

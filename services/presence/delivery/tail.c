@@ -6,8 +6,8 @@
 #include "presence/delivery/seen.h"
 
 #define LATE_MS 700  /* a tick so late means that we stood still */
-#define READ_MS 1000 /* between two reads, where nothing tells of more */
-#define LOOK_MS 25   /* and where something does */
+#define READ_MS 1000 /* between two reads, if nothing tells of more */
+#define LOOK_MS 25   /* and if something does */
 /* Above what others need to connect again, and may not publish. */
 #define GO_ON_MS (PL_REDIS_RECONNECT_MOST_MS + 2 * PL_REDIS_DEADLINE_MS)
 #define END_MS   5000 /* then, at most, for the reads to come to an end */

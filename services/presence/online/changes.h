@@ -1,10 +1,10 @@
 /*
- * changes: who came, went or changed his status, one event each, for sockets that said
+ * changes: who came, went or changed their status, one event each, for sockets that said
  * {"presence":"delta"} in CONNECT: on a large site the whole list each second is too much.
  *
  *   presence {userId, online, status}
  *
- * An event says what is true when it is sent, so one too many does no harm; and where many
+ * An event says what is true when it is sent, so one too many does no harm; and if many
  * users changed at once, or the store does not tell their statuses, the sockets get the list
  * again instead, as on connecting. They never differ from the list by more than what is still
  * noted here.  Threads: the loop's.

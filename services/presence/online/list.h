@@ -4,7 +4,7 @@
  *
  * The list is encoded once for all: for a telling, at most one a second, the first change at
  * once and what follows within the second together; and for those that come in, who share one
- * of at most ONLINE_LIST_EVERY_FIRST_MS, in which each of them stands himself.
+ * of at most ONLINE_LIST_EVERY_FIRST_MS, in which each of them stands too.
  * Threads: the loop's.
  */
 #ifndef PRESENCE_ONLINE_LIST_H

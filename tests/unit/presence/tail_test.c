@@ -57,10 +57,8 @@ static int
 teardown(void **state)
 {
 	struct fixture *f = *state;
-	int left;
+	int left = rig_fini(&f->rig, stop, f);
 
-	stop(f); /* as the service does: before the store */
-	left = rig_fini(&f->rig, NULL, NULL);
 	free(f);
 	return left;
 }
