@@ -11,6 +11,8 @@
 
 #define NAME_MAX_BYTES   128
 #define SECRET_MAX_BYTES 16384 /* what a secret's file may hold */
+#define GIVEN_MAX_BYTES  40    /* of a bad value, in its error */
+#define LINE_MAX_BYTES   1024  /* an error */
 
 /* A variable that is set. */
 struct source {
@@ -171,25 +173,49 @@ find_text(const struct pl_setting *row, char **text, struct pl_buf *why)
 
 /* ---- understanding it -------------------------------------------------------------- */
 
+/* What was given, if it is short and can be shown; secrets have types that do not come here. */
+static void
+add_given(struct pl_buf *why, const char *text)
+{
+	size_t len = strlen(text);
+
+	for (size_t i = 0; i < len; i++)
+		if (text[i] < ' ' || text[i] > '~')
+			return;
+	if (len <= GIVEN_MAX_BYTES)
+		pl_buf_printf(why, ", not '%s'", text);
+}
+
+/* No 0 stands in front: some read 010 as ten, others as eight. */
+static bool
+to_int(const char *text, int64_t *out)
+{
+	bool is_negative = text[0] == '-';
+	const char *digits = text + is_negative;
+	uint64_t size;
+
+	if (!pl_str_to_u64(pl_str(digits), INT64_MAX, &size) ||
+	    (digits[0] == '0' && digits[1] != '\0'))
+		return false;
+	*out = is_negative ? -(int64_t)size : (int64_t)size;
+	return true;
+}
+
 static bool
 parse_int(
     const struct pl_setting *row, const char *text, int64_t *out, struct pl_buf *why)
 {
-	bool is_negative = text[0] == '-';
-	uint64_t size;
+	int64_t value;
 
-	if (pl_str_to_u64(pl_str(text + is_negative), INT64_MAX, &size)) {
-		int64_t value = is_negative ? -(int64_t)size : (int64_t)size;
-
-		if (value >= row->least && value <= row->most) {
-			*out = value;
-			return true;
-		}
+	if (to_int(text, &value) && value >= row->least && value <= row->most) {
+		*out = value;
+		return true;
 	}
 	pl_buf_printf(why, "%s must be a whole number from %lld to %lld", row->name,
 	    (long long)row->least, (long long)row->most);
 	if (row->unit != NULL && row->unit[0] != '\0')
 		pl_buf_printf(why, " (%s)", row->unit);
+	add_given(why, text);
 	return false;
 }
 
@@ -200,6 +226,7 @@ parse_bool(const struct pl_setting *row, const char *text, bool *out, struct pl_
 
 	if (!is_true && strcmp(text, "0") != 0 && strcmp(text, "false") != 0) {
 		pl_buf_printf(why, "%s must be 0, 1, true or false", row->name);
+		add_given(why, text);
 		return false;
 	}
 	*out = is_true;
@@ -220,6 +247,7 @@ parse_choice(const struct pl_setting *row, const char *text, int *out, struct pl
 	pl_buf_printf(why, "%s must be one of ", row->name);
 	for (const char *c = row->choices; *c != '\0'; c++)
 		pl_buf_add_cstr(why, *c == '|' ? ", " : (char[]){*c, '\0'});
+	add_given(why, text);
 	return false;
 }
 
@@ -331,20 +359,40 @@ wipe_secrets(const struct pl_setting *table, size_t rows)
 
 /* ---- the table --------------------------------------------------------------------- */
 
+void
+pl_config_add_line(struct pl_buf *why, struct pl_str line)
+{
+	if (why->len > 0)
+		pl_buf_add_char(why, '\n');
+	pl_buf_add_str(why, line);
+}
+
+/* False: *why has one more line. */
+static bool
+load_row(const struct pl_setting *row, void *place, struct pl_buf *why)
+{
+	struct pl_buf line;
+	char *text = NULL;
+	bool ok;
+
+	pl_buf_init(&line, LINE_MAX_BYTES);
+	ok = find_text(row, &text, &line) && store_text(row, text, place, &line);
+	if (!ok)
+		pl_config_add_line(why, pl_buf_str(&line));
+	pl_buf_fini(&line);
+	return ok;
+}
+
 enum pl_err
 pl_config_load(const struct pl_setting *table, size_t rows, unsigned mask, void *values,
     struct pl_buf *why)
 {
 	bool ok = true;
 
-	for (size_t i = 0; ok && i < rows; i++) {
-		char *text = NULL;
-
-		if (is_read_by(&table[i], mask))
-			ok =
-			    find_text(&table[i], &text, why) &&
-			    store_text(&table[i], text, place_of(&table[i], values), why);
-	}
+	for (size_t i = 0; i < rows; i++)
+		if (is_read_by(&table[i], mask) &&
+		    !load_row(&table[i], place_of(&table[i], values), why))
+			ok = false;
 	wipe_secrets(table, rows);
 	if (!ok)
 		pl_config_free(table, rows, mask, values);

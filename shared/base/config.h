@@ -17,7 +17,7 @@
 enum pl_setting_type {
 	PL_SETTING_STRING, /* char *: NULL if unset and without a default */
 	PL_SETTING_SECRET, /* char *: as a string, and never shown */
-	PL_SETTING_INT,    /* int64_t, least..most */
+	PL_SETTING_INT,    /* int64_t, least..most, without leading zeros */
 	PL_SETTING_BOOL,   /* bool: 0, 1, true, false */
 	PL_SETTING_CHOICE, /* int: the index in choices, a list separated by '|' */
 };
@@ -39,10 +39,12 @@ struct pl_setting {
 };
 
 /* Fill *values (zeroed; the offsets are into it) from the rows of table whose services
- * match mask. PL_E_INVALID: *why is one line that names the variable and the rule, never
- * a secret's value. */
+ * match mask. PL_E_INVALID: *why has a line for each bad setting, with no newline after the
+ * last; a line names the variable and the rule, never a secret's value. */
 enum pl_err pl_config_load(const struct pl_setting *table, size_t rows, unsigned mask,
     void *values, struct pl_buf *why) PL_MUST_CHECK;
+/* One more line for *why, by a caller who has rules of its own. */
+void pl_config_add_line(struct pl_buf *why, struct pl_str line);
 /* Log the values in force, secrets as "set" or "unset". */
 void pl_config_log(
     const struct pl_setting *table, size_t rows, unsigned mask, const void *values);

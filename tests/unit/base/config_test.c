@@ -96,7 +96,7 @@ start(void **state)
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		unsetenv(names[i]);
 	got = (struct settings){0};
-	pl_buf_init(&why, 200);
+	pl_buf_init(&why, 400);
 	return 0;
 }
 
@@ -206,20 +206,53 @@ static void
 refuses_values_that_break_their_rule(void **state)
 {
 	static const char *const ports[] = {"0", "65536", "-1", "80 ", " 80", "8e3",
-	    "http", "99999999999999999999", "+80", "-", "--1"};
+	    "http", "99999999999999999999", "+80", "-", "--1", "080", "00"};
+	char reason[128];
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(ports) / sizeof(*ports); i++)
-		check_refused(
-		    "T_PORT", ports[i], "T_PORT must be a whole number from 1 to 65535");
+	for (size_t i = 0; i < sizeof(ports) / sizeof(*ports); i++) {
+		snprintf(reason, sizeof(reason),
+		    "T_PORT must be a whole number from 1 to 65535, not '%s'", ports[i]);
+		check_refused("T_PORT", ports[i], reason);
+	}
+	check_refused("T_OFFSET", "11",
+	    "T_OFFSET must be a whole number from -10 to 10 (ms), not '11'");
+	check_refused("T_OFFSET", "-11",
+	    "T_OFFSET must be a whole number from -10 to 10 (ms), not '-11'");
 	check_refused(
-	    "T_OFFSET", "11", "T_OFFSET must be a whole number from -10 to 10 (ms)");
+	    "T_STRICT", "yes", "T_STRICT must be 0, 1, true or false, not 'yes'");
 	check_refused(
-	    "T_OFFSET", "-11", "T_OFFSET must be a whole number from -10 to 10 (ms)");
-	check_refused("T_STRICT", "yes", "T_STRICT must be 0, 1, true or false");
-	check_refused("T_STRICT", "TRUE", "T_STRICT must be 0, 1, true or false");
-	check_refused("T_MODE", "Both", "T_MODE must be one of off, sender, both");
-	check_refused("T_MODE", "off|sender", "T_MODE must be one of off, sender, both");
+	    "T_STRICT", "TRUE", "T_STRICT must be 0, 1, true or false, not 'TRUE'");
+	check_refused(
+	    "T_MODE", "Both", "T_MODE must be one of off, sender, both, not 'Both'");
+	check_refused("T_MODE", "off|sender",
+	    "T_MODE must be one of off, sender, both, not 'off|sender'");
+}
+
+static void
+shows_no_bad_value_that_is_long_or_would_break_the_line(void **state)
+{
+	(void)state;
+	check_refused("T_PORT", "1\n2", "T_PORT must be a whole number from 1 to 65535");
+	check_refused(
+	    "T_PORT", "8\x1b[2J", "T_PORT must be a whole number from 1 to 65535");
+	check_refused("T_PORT", "12345678901234567890123456789012345678901",
+	    "T_PORT must be a whole number from 1 to 65535");
+}
+
+static void
+names_every_bad_setting_at_once(void **state)
+{
+	(void)state;
+	setenv("T_PORT", "0", 1);
+	setenv("T_STRICT", "yes", 1);
+	setenv("T_PATH", "/srv", 1);
+	setenv("T_SECRET_FILE", "/no/such/file", 1);
+	assert_int_equal(load(AUTH | MESSAGE), PL_E_INVALID);
+	assert_string_equal(why.data,
+	    "T_PORT must be a whole number from 1 to 65535, not '0'\n"
+	    "T_STRICT must be 0, 1, true or false, not 'yes'\n"
+	    "T_SECRET_FILE names a file that cannot be read: No such file or directory");
 }
 
 static void
@@ -389,7 +422,7 @@ be_child(bool is_moved)
 		return 2;
 	if (is_moved)
 		move_environ();
-	pl_buf_init(&why, 200);
+	pl_buf_init(&why, 400);
 	if (load(AUTH) != PL_OK || strcmp(got.secret, "canary-secret") != 0)
 		return 3;
 	if (kernel_shows("canary") || getenv("T_SECRET") != NULL ||
@@ -454,6 +487,9 @@ main(int argc, char **argv)
 		leaves_out_what_is_for_other_services, start, end),
 	    cmocka_unit_test_setup_teardown(
 		refuses_values_that_break_their_rule, start, end),
+	    cmocka_unit_test_setup_teardown(
+		shows_no_bad_value_that_is_long_or_would_break_the_line, start, end),
+	    cmocka_unit_test_setup_teardown(names_every_bad_setting_at_once, start, end),
 	    cmocka_unit_test_setup_teardown(
 		takes_an_alias_and_refuses_a_contradiction, start, end),
 	    cmocka_unit_test_setup_teardown(reads_a_secret_from_a_file, start, end),
