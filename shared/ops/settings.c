@@ -2,11 +2,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "base/mem.h"
-#include "base/url.h"
-#include "base/utf8.h"
-#include "ops/settings.h"
+#include "ops/settings_rules.h"
 
 struct pl_settings pl_settings;
 
@@ -69,7 +66,7 @@ const struct pl_setting pl_settings_table[] = {
 	    "Signs the session tokens; required, at least 32 bytes, the same for all services.")
 	SECRET("JWT_SECRET_PREVIOUS", NULL, NULL, KORE, jwt_secret_previous,
 	    "The secret before the last change; its tokens stay good until they expire.")
-	TEXT("COOKIE_NAME", "jwt", KORE, cookie_name,
+	TEXT("COOKIE_NAME", "jwt", KORE | GATEWAY, cookie_name,
 	    "Name of the session cookie; `__Host-jwt` is always Secure, and the cure if others share "
 	    "the domain.")
 	CHOICE("COOKIE_SAMESITE", "Strict", "Strict|Lax|None", AUTH, cookie_samesite,
@@ -114,7 +111,7 @@ const struct pl_setting pl_settings_table[] = {
 	    packet_bytes_max, "Longest packet from a client.")
 	INT("SEND_QUEUE_BYTES_MAX", "1048576", 65536, 67108864, "bytes", PRESENCE,
 	    send_queue_bytes_max, "Unsent bytes of one socket; beyond it the socket is closed.")
-	INT("CONNECTIONS_MAX", "20000", 64, 1000000, "connections", KORE, connections_max,
+	INT("CONNECTIONS_MAX", "20000", 64, 1000000, "connections", KORE | LOCAL, connections_max,
 	    "Connections to one process.")
 	INT("LIMIT_HANDSHAKES_PER_SECOND", "500", 0, 1000000, "a second", PRESENCE,
 	    limit_handshakes_per_second,
@@ -127,7 +124,7 @@ const struct pl_setting pl_settings_table[] = {
 	    "How long a user whose connection broke still counts as online.")
 	INT("USER_CHECK_MS", "60000", 1000, 3600000, "ms", PRESENCE, user_check_ms,
 	    "Time in which every user with a socket is looked for in the store; one whom another program deleted is logged out.")
-	INT("DRAIN_SECONDS", "10", 0, 600, "s", KORE, drain_s,
+	INT("DRAIN_SECONDS", "10", 0, 600, "s", KORE | LOCAL, drain_s,
 	    "Time over which a process that ends closes its sockets.")
 	/* llm */
 	SECRET("LLM_API_URL", NULL, NULL, RESPONDER, llm_api_url, /* its query may hold a key */
@@ -175,6 +172,20 @@ const struct pl_setting pl_settings_table[] = {
 	    "Port of plain http, which sends to https; 80 if people type the name; 0: none.")
 	TEXT("GATEWAY_TRUSTED_PROXIES", NULL, LOCAL | GATEWAY, gateway_trusted_proxies,
 	    "Networks of your own load balancers, space-separated; they may say who the client is.")
+	TEXT("GATEWAY_LISTEN", NULL, GATEWAY, gateway_listen,
+	    "Addresses with ports, space-separated, that the gateway listens on in place of GATEWAY_BIND and PORT.")
+	TEXT("GATEWAY_STATUS_LISTEN", NULL, GATEWAY, gateway_status_listen,
+	    "Address and port of /healthz and /stub_status, for operators.")
+	TEXT("GATEWAY_ACCESS_LOG", "logs/access.log", GATEWAY, gateway_access_log,
+	    "Where the gateway writes a line for each request; containers and systemd's unit set their own.")
+	TEXT("GATEWAY_ERROR_LOG", "logs/error.log", GATEWAY, gateway_error_log,
+	    "Where nginx writes what goes wrong; containers and systemd's unit set their own.")
+	INT("GATEWAY_WORKERS", NULL, 1, 1024, "processes", GATEWAY, gateway_workers,
+	    "Processes of nginx; one a core, at most 4, if unset.")
+	INT("GATEWAY_ANSWER_SECONDS", "15", 0, 600, "s", GATEWAY, gateway_answer_s,
+	    "Time for requests to be answered when the gateway's container is told to end; then its sockets are cut.")
+	TEXT("GATEWAY_CSP", NULL, GATEWAY, gateway_csp,
+	    "Content-Security-Policy of the web page; strict for ours, wider for another front end.")
 	TEXT("RUN_DIR", NULL, LOCAL, run_dir,
 	    "Folder for logs, process ids and configuration of `make run`; DATA_DIR/run if unset.")
 	TEXT("WWW_DIR", NULL, LOCAL | GATEWAY, www_dir,
@@ -194,31 +205,7 @@ const struct pl_setting pl_settings_table[] = {
 
 const size_t pl_settings_rows = sizeof(pl_settings_table) / sizeof(pl_settings_table[0]);
 
-/* ---- what one row alone cannot say ---- */
-
-/* Printable, and safe in a Redis key, a file name and a cookie's name. */
-static bool
-is_name(const char *text, size_t len_max)
-{
-	size_t len = strlen(text);
-
-	for (size_t i = 0; i < len; i++) {
-		char c = text[i];
-
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-			(c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.'))
-			return false;
-	}
-	return len > 0 && len <= len_max;
-}
-
-static bool
-is_host_port(const char *text)
-{
-	struct pl_host_port at;
-
-	return pl_host_port_parse(pl_str(text), &at) && at.has_port;
-}
+/* ---- loading ---- */
 
 static void
 name_instance(void)
@@ -229,76 +216,33 @@ name_instance(void)
 		return;
 	(void)gethostname(host, sizeof(host) - 1);
 	snprintf(name, sizeof(name), "%s-%ld",
-	    is_name(host, sizeof(host)) ? host : "parley", (long)getpid());
+	    pl_settings_is_name(host, sizeof(host)) ? host : "parley", (long)getpid());
 	pl_settings.instance = pl_mem_strdup(name);
 }
 
-/* It is stored and sent as it stands: a socket that gets bytes that are not UTF-8 would
- * end. */
-static bool
-is_message(const char *text)
+enum pl_err
+pl_settings_load(unsigned mask, struct pl_buf *why)
 {
-	return pl_utf8_is_valid(pl_str(text)) && pl_utf8_has_visible(pl_str(text));
-}
+	enum pl_err err =
+	    pl_config_load(pl_settings_table, pl_settings_rows, mask, &pl_settings, why);
 
-/* 0 to 2 as JSON writes it, for it is sent as it stands: a digit, and a dot and digits. */
-static bool
-is_temperature(const char *text)
-{
-	size_t decimals =
-	    text[0] != '\0' && text[1] == '.' ? strspn(text + 2, "0123456789") : 0;
-
-	if (text[0] < '0' || text[0] > '2')
-		return false;
-	if (text[1] == '\0')
-		return true;
-	return decimals > 0 && decimals <= 6 && text[2 + decimals] == '\0' &&
-	       (text[0] < '2' || strspn(text + 2, "0") == decimals);
-}
-
-/* NULL if all is well, else the rule that is broken. Rows that were not loaded are
- * NULL. */
-static const char *
-find_fault(void)
-{
-	const struct pl_settings *s = &pl_settings;
-
-	if (s->instance != NULL && !is_name(s->instance, 64))
-		return "INSTANCE must be 1 to 64 letters, digits, '-', '_' or '.'";
-	if (s->cookie_name != NULL && !is_name(s->cookie_name, 64))
-		return "COOKIE_NAME must be 1 to 64 letters, digits, '-', '_' or '.'";
-	if (s->listen != NULL && !is_host_port(s->listen))
-		return "LISTEN must be host:port";
-	if (s->autoreply_fallback != NULL && !is_message(s->autoreply_fallback))
-		return "AUTOREPLY_FALLBACK must be UTF-8 and show something";
-	if (s->llm_temperature != NULL && !is_temperature(s->llm_temperature))
-		return "LLM_TEMPERATURE must be a number from 0 to 2, as 0.5, or empty";
-	return NULL;
-}
-
-/* ---- loading ---- */
-
-static void
-exit_on(const char *why)
-{
-	fprintf(stderr, "%s\n", why);
-	exit(PL_EXIT_CONFIG);
+	if (err != PL_OK)
+		return err;
+	pl_settings_add_faults(&pl_settings, why);
+	return why->len == 0 ? PL_OK : PL_E_INVALID;
 }
 
 void
 pl_settings_load_or_exit(unsigned mask)
 {
 	struct pl_buf why;
-	const char *fault;
 
-	pl_buf_init(&why, 1024);
-	if (pl_config_load(
-		pl_settings_table, pl_settings_rows, mask, &pl_settings, &why) != PL_OK)
-		exit_on(why.data);
+	pl_buf_init(&why, PL_SETTINGS_WHY_BYTES);
+	if (pl_settings_load(mask, &why) != PL_OK) {
+		fprintf(stderr, "%s\n", why.data);
+		exit(PL_EXIT_CONFIG);
+	}
 	pl_buf_fini(&why);
-	fault = find_fault();
-	if (fault != NULL)
-		exit_on(fault);
 	if ((mask & PL_SVC_ALL) != 0)
 		name_instance();
 	pl_config_log(pl_settings_table, pl_settings_rows, mask, &pl_settings);

@@ -16,7 +16,7 @@ enum pl_service_bit {
 	PL_SVC_KORE = PL_SVC_AUTH | PL_SVC_MESSAGE | PL_SVC_PRESENCE,
 	PL_SVC_ALL = PL_SVC_KORE | PL_SVC_RESPONDER,
 	PL_SVC_LOCAL = 16,   /* make run: deploy/local/run.sh */
-	PL_SVC_GATEWAY = 32, /* the gateway's entrypoint */
+	PL_SVC_GATEWAY = 32, /* gateway/render.sh, gateway-follow, and what starts them */
 };
 
 enum pl_online_rule { PL_ONLINE_SENDER, PL_ONLINE_BOTH, PL_ONLINE_OFF };
@@ -87,6 +87,13 @@ struct pl_settings {
 	char *gateway_tls_key;
 	int64_t gateway_http_port;
 	char *gateway_trusted_proxies;
+	char *gateway_listen;
+	char *gateway_status_listen;
+	char *gateway_access_log;
+	char *gateway_error_log;
+	int64_t gateway_workers; /* 0: unset */
+	int64_t gateway_answer_s;
+	char *gateway_csp;
 	char *www_dir;
 	char *run_dir;
 	int64_t redis_port;
@@ -102,8 +109,11 @@ extern const size_t pl_settings_rows;
 /* The values in force, after pl_settings_load(). */
 extern struct pl_settings pl_settings;
 
-/* Load for the services in mask and log what is in force. On a bad setting: one line on
- * standard error, and the process ends with PL_EXIT_CONFIG. */
+/* Load for the services in mask. PL_E_INVALID: *why has a line for each bad setting. */
+#define PL_SETTINGS_WHY_BYTES ((size_t)16 << 10) /* room for a line of each row */
+enum pl_err pl_settings_load(unsigned mask, struct pl_buf *why) PL_MUST_CHECK;
+/* The same, and log what is in force. On bad settings: the lines go to standard error, and the
+ * process ends with PL_EXIT_CONFIG. */
 void pl_settings_load_or_exit(unsigned mask);
 
 /* NODE_ENV is "development": cookies then work over plain http. */

@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "ops/settings.h"
+#include "ops/settings_rules.h"
 #include "support/capture.h"
 
 #define SECRET "Zk3vQp8sWm1nRt6yXc4bHd9fJg2aLe7u"
@@ -55,7 +55,8 @@ defaults_are_as_documented(void)
 	       s->user_check_ms == 60000 && s->drain_s == 10 &&
 	       s->llm_dialect == PL_LLM_AUTO && s->llm_max_tokens == 80 &&
 	       strcmp(s->llm_temperature, "0.5") == 0 && s->llm_context_messages == 20 &&
-	       !s->llm_allow_http && s->port == 5000 &&
+	       !s->llm_allow_http && s->port == 5000 && s->gateway_workers == 0 &&
+	       s->gateway_answer_s == 15 && s->gateway_listen == NULL &&
 	       strcmp(s->autoreply_fallback,
 		   "I'm unavailable right now and will answer you as soon as I can.") ==
 		   0;
@@ -212,6 +213,86 @@ ends_on_a_bad_setting_and_names_it(void **state)
 }
 
 static void
+knows_what_would_break_the_gateways_configuration(void **state)
+{
+	static const char *const bad[][2] = {
+	    {"PORT", "70000"},
+	    {"GATEWAY_WORKERS", "0"},
+	    {"GATEWAY_ANSWER_SECONDS", "15s"},
+	    {"GATEWAY_BIND", "127.0.0.1;"},
+	    {"GATEWAY_TRUSTED_PROXIES", "10.0.0.0/8,127.0.0.1"},
+	    {"GATEWAY_TRUSTED_PROXIES", "proxy.example.org"},
+	    {"GATEWAY_TLS_CERT", "cert.pem"},
+	    {"GATEWAY_HTTP_PORT", "80"},
+	    {"GATEWAY_LISTEN", "127.0.0.1:80; root /"},
+	    {"GATEWAY_STATUS_LISTEN", "127.0.0.1:80 }"},
+	    {"GATEWAY_ACCESS_LOG", "/var/log/a|b"},
+	    {"GATEWAY_ERROR_LOG", "stderr\nroot /"},
+	    {"GATEWAY_CSP", "default-src \"self\""},
+	    {"WWW_DIR", "/srv/$host"},
+	    {"COOKIE_NAME", "jwt;"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		char *log;
+
+		assert_int_equal(
+		    load_in_child(PL_SVC_GATEWAY, bad[i][0], bad[i][1], NULL, &log),
+		    PL_EXIT_CONFIG);
+		assert_memory_equal(log, bad[i][0], strlen(bad[i][0]));
+		free(log);
+	}
+}
+
+static void
+takes_what_the_gateways_configuration_can_hold(void **state)
+{
+	static const char *const good[][2] = {
+	    {"GATEWAY_BIND", "0.0.0.0 [::] chat.example.org"},
+	    {"GATEWAY_TRUSTED_PROXIES", "10.0.0.0/8 fd00::/8"},
+	    {"GATEWAY_LISTEN", "0.0.0.0:8080 unix:/run/parley.sock"},
+	    {"GATEWAY_ACCESS_LOG", "syslog:server=127.0.0.1:514,facility=local7"},
+	    {"GATEWAY_CSP", "default-src 'self'; img-src *"},
+	    {"WWW_DIR", "/srv/our page"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		char *log;
+
+		assert_int_equal(
+		    load_in_child(PL_SVC_GATEWAY, good[i][0], good[i][1], NULL, &log), 0);
+		free(log);
+	}
+}
+
+static void
+names_each_rule_that_is_broken(void **state)
+{
+	struct pl_settings s = {
+	    .cookie_name = (char[]){"a b"},
+	    .gateway_tls_key = (char[]){"key.pem"},
+	    .gateway_http_port = 443,
+	    .port = 443,
+	};
+	struct pl_buf why;
+
+	(void)state;
+	pl_buf_init(&why, PL_SETTINGS_WHY_BYTES);
+	pl_settings_add_faults(&s, &why);
+	assert_string_equal(why.data,
+	    "COOKIE_NAME must be 1 to 64 letters, digits, '-', '_' or '.'\n"
+	    "GATEWAY_TLS_KEY must be the absolute path of a PEM file, and must not hold "
+	    "quotes, backslashes, line ends, or any of $ | &\n"
+	    "GATEWAY_TLS_CERT and GATEWAY_TLS_KEY go together, set both\n"
+	    "GATEWAY_HTTP_PORT sends to https, and needs GATEWAY_TLS_CERT and "
+	    "GATEWAY_TLS_KEY\n"
+	    "GATEWAY_HTTP_PORT must be another than PORT");
+	pl_buf_fini(&why);
+}
+
+static void
 has_a_sentence_and_a_reader_for_each_row(void **state)
 {
 	(void)state;
@@ -238,6 +319,9 @@ main(void)
 	    cmocka_unit_test(knows_the_other_names),
 	    cmocka_unit_test(takes_an_empty_option_of_the_llm_for_none),
 	    cmocka_unit_test(ends_on_a_bad_setting_and_names_it),
+	    cmocka_unit_test(knows_what_would_break_the_gateways_configuration),
+	    cmocka_unit_test(takes_what_the_gateways_configuration_can_hold),
+	    cmocka_unit_test(names_each_rule_that_is_broken),
 	    cmocka_unit_test(has_a_sentence_and_a_reader_for_each_row),
 	};
 
