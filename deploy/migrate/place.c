@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "store/mongo/uri.h"
 
 #define STORE_FILE "parley.db"
 #define LOCK_FILE  "lock" /* as in deploy/local/run.sh */
@@ -18,38 +19,21 @@ is_mongo(struct pl_str name)
 
 /* ---- MongoDB ---- */
 
-/* Hosts and database. NULL where it is not clear what of it is the password: an '@' stands
- * nowhere but behind user and password, and '/' and '?' do not stand before it. */
-static char *
-shown_of_uri(const char *uri)
-{
-	const char *from = strstr(uri, "://") + 3;
-	const char *at = strchr(from, '@');
-	struct pl_buf text;
-	char *shown;
-
-	if (at != NULL &&
-	    (strchr(at + 1, '@') != NULL || strcspn(from, "/?") < (size_t)(at - from)))
-		return NULL;
-	if (at != NULL)
-		from = at + 1;
-	pl_buf_init(&text, PL_BUF_UNLIMITED);
-	pl_buf_printf(&text, "MongoDB at %.*s", (int)strcspn(from, "?"), from);
-	shown = pl_mem_strdup(text.data);
-	pl_buf_fini(&text);
-	return shown;
-}
-
 static enum pl_err
 find_mongo(struct place *p, const char *uri, struct pl_buf *why)
 {
-	p->shown = shown_of_uri(uri);
+	struct pl_str shown;
+	struct pl_buf text;
+
 	p->config.mongo_uri = uri;
-	if (p->shown != NULL)
-		return PL_OK;
-	pl_buf_printf(why, "special characters in user and password of a URI must be "
-			   "percent-encoded");
-	return PL_E_INVALID;
+	if (!pl_mongo_uri_shown(uri, &shown)) {
+		pl_buf_add_cstr(why, "a MongoDB URI " PL_MONGO_URI_RULE);
+		return PL_E_INVALID;
+	}
+	pl_buf_init(&text, PL_BUF_UNLIMITED);
+	pl_buf_printf(&text, "MongoDB at %.*s", (int)shown.len, shown.ptr);
+	p->shown = pl_buf_take(&text);
+	return PL_OK;
 }
 
 /* ---- a data folder ---- */
