@@ -112,10 +112,12 @@ $B/gateway-follow: $B/gateway/follow.o $B/libparley.a
 	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@.new $< $B/libparley.a $(LIBS)
 	@mv $@.new $@
 
-# Prints the settings tables that README.md and deploy/local/env.example are checked against.
-$B/parley-settings: $B/deploy/local/settings_tool.o $B/libparley.a
+# Prints the settings tables that README.md and deploy/local/env.example are checked against, and
+# judges settings for run.sh and the gateway.
+$B/parley-settings: $(patsubst %.c,$B/%.o,$(wildcard deploy/local/*.c)) $B/libparley.a
 	@echo "  ld $@"
-	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $< $B/libparley.a $(LIBS)
+	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@.new $(filter %.o,$^) $B/libparley.a $(LIBS)
+	@mv $@.new $@
 
 # Copies one store into another: make migrate.
 all: $B/parley-migrate

@@ -3,23 +3,8 @@
 #
 #   usage: render.sh PREFIX
 #
-# From the environment:
-#   GATEWAY_LISTEN        addresses to listen on      (those of GATEWAY_BIND with PORT)
-#   GATEWAY_BIND, PORT    "127.0.0.1 [::1]", without what this machine lacks, and 5000
-#   WWW_DIR               the web client's folder          (default: web/ beside this file)
-#   GATEWAY_CSP           its Content-Security-Policy      (strict for our own client)
-#   BODY_BYTES_MAX        a request body                   (102400)
-#   COOKIE_NAME           the session's cookie            (jwt)
-#   PACKET_BYTES_MAX      a body at /socket.io/            (1000000)
-#   GATEWAY_REQUESTS_PER_SECOND   of one address, bursts of twice that; 0: no limit   (0)
-#   GATEWAY_SOCKETS_PER_ADDRESS   sockets and polls of one address; 0: no limit       (0)
-#   GATEWAY_TRUSTED_PROXIES       networks of your own load balancers, whose X-Forwarded-For, -Proto
-#                                 and -Host, or Forwarded, are believed: "10.0.0.0/8"  (none)
-#   GATEWAY_TLS_CERT, GATEWAY_TLS_KEY   PEM files: serve https                         (none)
-#   GATEWAY_HTTP_PORT     beside https: plain http here is sent there; 0: nothing      (0)
-#   GATEWAY_STATUS_LISTEN  address of /healthz and /stub_status for operators          (none)
-#   GATEWAY_ACCESS_LOG, GATEWAY_ERROR_LOG   paths  (logs/access.log, logs/error.log)
-#   GATEWAY_WORKERS       processes                        (one a core, at most 4)
+# Settings come from the environment: those that README.md says the gateway reads. parley-settings judges
+# them; what it lets pass stays in PREFIX/settings, for who starts nginx.
 set -eu
 
 die() {
@@ -30,59 +15,28 @@ die() {
 here=$(cd "$(dirname "$0")" && pwd)
 [ $# -eq 1 ] || die "usage: render.sh PREFIX"
 prefix=$1
-www=${WWW_DIR:-$here/web}
 
-# What goes into the configuration as text must not be able to end its quotes.
-for value in "$www" "${GATEWAY_CSP:-}"; do
-	case $value in
-	*[\"\\\$\|\&]* | *"
-"*) die "WWW_DIR and GATEWAY_CSP must not hold quotes, backslashes, or any of \$ | &" ;;
-	esac
+# In the tree it stands in build/, in an image and in the package beside this folder.
+for judge in "${BUILD_DIR:-}" "$here/../build" "$here/.."; do
+	judge=$judge/parley-settings
+	[ ! -x "$judge" ] || break
 done
-[ -f "$www/index.html" ] || die "WWW_DIR: there is no index.html in $www"
+[ -x "$judge" ] || die "parley-settings is not there; make builds it"
+checked=$("$judge" --check gateway) || exit
+eval "$checked"
 
-number() { # name, value, least, most
-	case $2 in
-	'' | *[!0-9]* | 0?* | ??????????*) ;;
-	*) [ "$2" -lt "$3" ] || [ "$2" -gt "$4" ] || {
-		echo "$2"
-		return
-	} ;;
-	esac
-	die "$1 must be a whole number from $3 to $4, not '$2'"
-}
-port=$(number PORT "${PORT:-5000}" 1 65535)
-http_port=$(number GATEWAY_HTTP_PORT "${GATEWAY_HTTP_PORT:-0}" 0 65535)
-[ "$http_port" = 0 ] || [ -n "${GATEWAY_TLS_CERT:-}" ] ||
-	die "GATEWAY_HTTP_PORT sends to https, and needs GATEWAY_TLS_CERT and GATEWAY_TLS_KEY"
-[ "$http_port" != "$port" ] || die "GATEWAY_HTTP_PORT must be another than PORT"
-# Whether they are addresses nginx knows.
-case ${GATEWAY_BIND:-} in
-*[!]A-Za-z0-9.:*_[\ -]*) die "GATEWAY_BIND must be addresses with spaces between, not '$GATEWAY_BIND'" ;;
-esac
-case ${GATEWAY_TRUSTED_PROXIES:-} in
-*[!A-Fa-f0-9.:/\ ]*)
-	die "GATEWAY_TRUSTED_PROXIES must be networks with spaces between, not '$GATEWAY_TRUSTED_PROXIES'"
-	;;
-esac
+www=${WWW_DIR:-$here/web}
+[ -f "$www/index.html" ] || die "WWW_DIR: there is no index.html in $www"
 addresses() { # port
-	for host in ${GATEWAY_BIND:-127.0.0.1 [::1]}; do
+	for host in $GATEWAY_BIND; do
 		# A machine may have IPv6 switched off.
 		[ "$host" != '[::1]' ] || grep -qs '^0*1 ' /proc/net/if_inet6 || continue
 		echo "$host:$1"
 	done
 }
-listens_at=${GATEWAY_LISTEN:-$(addresses "$port")}
-body_bytes_max=$(number BODY_BYTES_MAX "${BODY_BYTES_MAX:-102400}" 1024 1048576)
-packet_bytes_max=$(number PACKET_BYTES_MAX "${PACKET_BYTES_MAX:-1000000}" 1024 16000000)
-rate=$(number GATEWAY_REQUESTS_PER_SECOND "${GATEWAY_REQUESTS_PER_SECOND:-0}" 0 1000000)
-sockets=$(number GATEWAY_SOCKETS_PER_ADDRESS "${GATEWAY_SOCKETS_PER_ADDRESS:-0}" 0 65535)
-cookie_name=${COOKIE_NAME:-jwt}
-case $cookie_name in
-*[!A-Za-z0-9._-]*) die "COOKIE_NAME must be 1 to 64 letters, digits, '-', '_' or '.'" ;;
-esac
+listens_at=${GATEWAY_LISTEN:-$(addresses "$PORT")}
 cores=$(nproc)
-workers=$(number GATEWAY_WORKERS "${GATEWAY_WORKERS:-$((cores < 4 ? cores : 4))}" 1 1024)
+workers=${GATEWAY_WORKERS:-$((cores < 4 ? cores : 4))}
 fds=$(ulimit -n)
 [ "$fds" != unlimited ] && [ "$fds" -lt 16384 ] || fds=16384
 
@@ -103,20 +57,10 @@ for module in ndk_http_module ngx_http_lua_module; do
 	load_modules="$load_modules load_module $module;"
 done
 
-if [ -n "${GATEWAY_TLS_CERT:-}${GATEWAY_TLS_KEY:-}" ]; then
-	[ -n "${GATEWAY_TLS_CERT:-}" ] && [ -n "${GATEWAY_TLS_KEY:-}" ] ||
-		die "GATEWAY_TLS_CERT and GATEWAY_TLS_KEY go together, set both"
-	for name in GATEWAY_TLS_CERT GATEWAY_TLS_KEY; do
-		eval "file=\${$name:-}"
-		case $file in
-		/*[\"\\\$\|\&]* | *"
-"*) die "$name must not hold quotes, backslashes, or any of \$ | &" ;;
-		/*) ;;
-		*) die "$name must be the absolute path of a PEM file" ;;
-		esac
-		[ -f "$file" ] && [ -r "$file" ] || die "$name: $file cannot be read"
-	done
-fi
+for name in GATEWAY_TLS_CERT GATEWAY_TLS_KEY; do
+	eval "file=\$$name"
+	[ -z "$file" ] || { [ -f "$file" ] && [ -r "$file" ]; } || die "$name: $file cannot be read"
+done
 
 # ---- files that depend on how much there is --------------------------------------------
 # With forward secrecy and authenticated encryption, as Mozilla's "intermediate" has them.
@@ -124,7 +68,7 @@ ciphers=ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AE
 ciphers=$ciphers:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305
 listen() {
 	tls=
-	[ -z "${GATEWAY_TLS_CERT:-}" ] || tls=" ssl http2"
+	[ -z "$GATEWAY_TLS_CERT" ] || tls=" ssl http2"
 	for address in $listens_at; do
 		echo "listen $address$tls;"
 	done
@@ -143,7 +87,7 @@ listen() {
 
 # Of the server: what comes before nginx reads those headers.
 forwarded() {
-	[ -n "${GATEWAY_TRUSTED_PROXIES:-}" ] || return 0
+	[ -n "$GATEWAY_TRUSTED_PROXIES" ] || return 0
 	cat <<-'END'
 		set_by_lua_block $is_translated {
 			if ngx.var.is_own_proxy == "1" then
@@ -155,11 +99,11 @@ forwarded() {
 
 # The port that people's browsers try first.
 redirect() {
-	[ "$http_port" != 0 ] || return 0
+	[ "$GATEWAY_HTTP_PORT" != 0 ] || return 0
 	echo "server {"
-	addresses "$http_port" | sed 's/.*/	listen &;/'
-	shown_port=:$port
-	[ "$port" != 443 ] || shown_port=
+	addresses "$GATEWAY_HTTP_PORT" | sed 's/.*/	listen &;/'
+	shown_port=:$PORT
+	[ "$PORT" != 443 ] || shown_port=
 	cat <<-END
 		if (\$is_page_asked_for) {
 			return 301 https://\$host$shown_port\$request_uri;
@@ -174,7 +118,7 @@ redirect() {
 # ws and wss are what Traefik calls http and https when a WebSocket is asked for.
 proxies() {
 	printf 'geo $realip_remote_addr $is_own_proxy {\n\tdefault 0;\n'
-	for network in ${GATEWAY_TRUSTED_PROXIES:-}; do
+	for network in $GATEWAY_TRUSTED_PROXIES; do
 		echo "	$network 1;"
 	done
 	echo '}'
@@ -189,7 +133,7 @@ proxies() {
 			"~^1:[ \t,]*(?<told_host>[A-Za-z0-9._:\[\]-]{1,255})[ \t]*(?:,|$)" $told_host;
 		}
 	END
-	[ -n "${GATEWAY_TRUSTED_PROXIES:-}" ] || return 0
+	[ -n "$GATEWAY_TRUSTED_PROXIES" ] || return 0
 	for network in $GATEWAY_TRUSTED_PROXIES; do
 		echo "set_real_ip_from $network;"
 	done
@@ -199,15 +143,18 @@ proxies() {
 
 # ---- the folder ------------------------------------------------------------------------
 mkdir -p "$prefix/conf/routes" "$prefix/run" "$prefix/logs" "$prefix/tmp"
+printf '%s\n' "$checked" >"$prefix/settings"
 user=
 [ "$(id -u)" != 0 ] || user="user root; # the one who owns PREFIX"
 status=
-[ -z "${GATEWAY_STATUS_LISTEN:-}" ] ||
+[ -z "$GATEWAY_STATUS_LISTEN" ] ||
 	status="server { listen $GATEWAY_STATUS_LISTEN; access_log off; \
 location = /healthz { return 200 '{\"status\":\"ok\"}'; } \
 location = /stub_status { stub_status; } location / { return 404; } }"
+rate=$GATEWAY_REQUESTS_PER_SECOND
 requests_key='""'
 [ "$rate" = 0 ] || requests_key='$address_group'
+sockets=$GATEWAY_SOCKETS_PER_ADDRESS
 sockets_key='""'
 [ "$sockets" = 0 ] || sockets_key='$address_group'
 
@@ -217,17 +164,17 @@ for file in *.conf routes/*.conf; do
 		-e "s|@MODULES@|$load_modules|" \
 		-e "s|@WORKERS@|$workers|" \
 		-e "s|@CONNECTIONS@|$fds|" \
-		-e "s|@ERROR_LOG@|${GATEWAY_ERROR_LOG:-logs/error.log}|" \
-		-e "s|@ACCESS_LOG@|${GATEWAY_ACCESS_LOG:-logs/access.log}|" \
-		-e "s|@BODY_BYTES_MAX@|$body_bytes_max|" \
-		-e "s|@PACKET_BYTES_MAX@|$packet_bytes_max|" \
+		-e "s|@ERROR_LOG@|$GATEWAY_ERROR_LOG|" \
+		-e "s|@ACCESS_LOG@|$GATEWAY_ACCESS_LOG|" \
+		-e "s|@BODY_BYTES_MAX@|$BODY_BYTES_MAX|" \
+		-e "s|@PACKET_BYTES_MAX@|$PACKET_BYTES_MAX|" \
 		-e "s|@REQUESTS_KEY@|$requests_key|" \
 		-e "s|@REQUESTS_RATE@|$((rate > 0 ? rate : 1))|" \
 		-e "s|@REQUESTS_BURST@|$((rate > 0 ? rate * 2 : 1))|" \
 		-e "s|@SOCKETS_KEY@|$sockets_key|" \
 		-e "s|@SOCKETS_MAX@|$((sockets > 0 ? sockets : 1))|" \
 		-e "s|@STATUS_SERVER@|$status|" \
-		-e "s|@COOKIE_NAME@|$cookie_name|" \
+		-e "s|@COOKIE_NAME@|$COOKIE_NAME|" \
 		-e "s|@WWW_DIR@|$www|" \
 		-e "s|@CSP@|$csp|" \
 		"$file" >"$prefix/conf/$file"

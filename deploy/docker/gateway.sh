@@ -3,15 +3,15 @@
 #
 # SIGHUP:  nginx reads its certificate anew.
 # SIGTERM: what was asked is answered; sockets, which end with no answer, are cut after
-# GATEWAY_ANSWER_SECONDS, and their clients come back elsewhere. Its 15 s are as long as members.lua
+# GATEWAY_ANSWER_SECONDS, and their clients come back elsewhere. Unless set they are as many as members.lua
 # lets a service take; docker-compose.yml has 3, for no other gateway can have the port meanwhile.
 set -eu
 umask 077
-answer_s=${GATEWAY_ANSWER_SECONDS:-15}
 here=$(dirname "$0")
 prefix=$PWD/gateway
 ulimit -S -n "$(ulimit -H -n)" # engines differ in what they begin with
 "$here/gateway/render.sh" "$prefix"
+. "$prefix/settings"
 is_ending=
 nginx=
 trap 'is_ending=1' TERM INT QUIT
@@ -27,7 +27,7 @@ while [ -z "$is_ending" ] && kill -0 $nginx && kill -0 $follower; do
 done 2>/dev/null
 if [ -n "$is_ending" ]; then
 	kill -QUIT $nginx 2>/dev/null || true
-	timeout $answer_s tail --pid=$nginx -s 0.1 -f /dev/null || true
+	timeout "$GATEWAY_ANSWER_SECONDS" tail --pid=$nginx -s 0.1 -f /dev/null || true
 fi
 kill $(jobs -p) 2>/dev/null || true
 wait

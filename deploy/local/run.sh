@@ -5,26 +5,19 @@
 # again what dies, and ends them all on Ctrl-C or SIGTERM. Whoever kills this script ends them
 # too: each child asks the kernel for SIGTERM once its parent is gone.
 #
-# Settings, from the environment:
-#   PORT         of the gateway                                          (5000)
-#   GATEWAY_BIND addresses it listens on; 0.0.0.0 for other machines     (127.0.0.1 [::1])
-#   DATA_DIR     what must survive: store, secret, Redis                 (./data)
-#   RUN_DIR      what need not: configuration, logs/, pids/              ($DATA_DIR/run)
-#   BUILD_DIR    where the services were built                           (./build)
-#   REDIS_URL    an external Redis; none is started then                 (none)
-#   REDIS_PORT   the own one's port                                      (a free one)
-#   MONGO_DB_URI a MongoDB to keep everything in, in place of SQLite      (none)
-#   AUTH_INSTANCES, MESSAGE_INSTANCES, PRESENCE_INSTANCES, RESPONDER_INSTANCES   (1)
-#                how many; scale.sh changes it while they run, upgrade.sh replaces them
-#   WWW_DIR      another front end                                       (gateway/web)
-#   GATEWAY_TLS_CERT, GATEWAY_TLS_KEY   PEM files: https instead of http (none)
-#   NODE_ENV     cookies without Secure in "development"                 (development)
-#   DRAIN_SECONDS   over which sockets are closed; Ctrl-C waits for it   (1)
-#   JWT_SECRET   else made at the first start: $DATA_DIR/jwt.secret
-#   SERVICE_PRELOAD   LD_PRELOAD for the services: a sanitizer's library (none)
-# All others go to the services as they are; see env.example.
+# Settings come from the environment; env.example lists them. They are judged by parley-settings, from
+# the table that the services have, before anything is started. Beside the table:
+#   NODE_ENV     is "development" unless set: cookies without Secure
+#   DRAIN_SECONDS   is 1 unless set, for Ctrl-C waits for it
+#   DATA_DIR     is data/ beside Makefile unless set: store, secret, Redis; what must survive
+#   REDIS_URL    unless set, Redis is started here, too
+#   JWT_SECRET   unless set, one is made at the first start: $DATA_DIR/jwt.secret
+#   BUILD_DIR    where the services were built: build/
+#   SERVICE_PRELOAD   LD_PRELOAD for the services: a sanitizer's library
+# How many processes there are scale.sh changes while they run; upgrade.sh replaces them.
 #
-# Exit status: 0 after Ctrl-C or SIGTERM, 78 for a bad setting, else 1 and one line that says why.
+# Exit status: 0 after Ctrl-C or SIGTERM, 78 and a line for each bad setting, else 1 and one line that
+# says why.
 set -u
 umask 077
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -32,21 +25,12 @@ PATH=$PATH:/usr/sbin:/sbin
 
 declare -A address=() # name -> host:port
 declare -A is_shown=() # name -> whether its warnings are
-drain_s=1             # DRAIN_SECONDS
 services=()           # names, in the order they are started
 kinds=(auth message presence responder) # of which there may be several
-# One host, or several; what has a meaning of its own in a URI is percent-encoded in a password.
-MONGO_HOST='([A-Za-z0-9._%-]+|\[[0-9A-Fa-f:.]+])(:[0-9]+)?'
-MONGO_URI="^mongodb(\+srv)?://([^@/?]+@)?$MONGO_HOST(,$MONGO_HOST)*(/[^@/?]*)?(\?[^@]*)?$"
 . "$root/deploy/local/supervise.sh"
 . "$root/deploy/local/orders.sh"
 
 # ---- settings --------------------------------------------------------------------------
-whole_number() { # name, value, least, most
-	[[ $2 =~ ^(0|[1-9][0-9]{0,8})$ ]] && (($2 >= $3 && $2 <= $4)) ||
-		die $EX_CONFIG "$1 must be a whole number from $3 to $4, not '$2'"
-}
-
 absolute() { # path
 	case $1 in
 	/*) echo "$1" ;;
@@ -69,7 +53,7 @@ need_programs() {
 	for program in kore nginx curl setpriv setsid flock; do
 		command -v "$program" >/dev/null || missing+=" $program"
 	done
-	[ -n "$redis_url" ] || command -v redis-server >/dev/null || missing+=" redis-server"
+	[ -n "$redis_host" ] || command -v redis-server >/dev/null || missing+=" redis-server"
 	[ -z "$missing" ] || die 1 "not installed:$missing; deploy/local/install.sh run installs it"
 	for program in auth.so message.so presence.so llm-responder gateway-follow; do
 		[ -e "$build/$program" ] || die 1 "$build/$program is not built; make builds it"
@@ -77,86 +61,27 @@ need_programs() {
 	"$root/deploy/audit/audit.sh" --warn
 }
 
+# Sets each setting to a value that parley-settings lets pass, by its own name; redis_host and redis_port
+# to the place of an external Redis, and mongo to hosts and database of a MongoDB, without the password.
+# They are empty if there is none.
 read_settings() {
-	local name
+	local checked name judge
 
-	port=${PORT:-5000}
-	whole_number PORT "$port" 1 65535
-	for name in AUTH MESSAGE PRESENCE; do
-		whole_number "${name}_INSTANCES" "$(instances "$name")" 1 64
-	done
-	whole_number RESPONDER_INSTANCES "$(instances RESPONDER)" 0 64
-	whole_number REDIS_PORT "${REDIS_PORT:-0}" 0 65535
-	whole_number GATEWAY_HTTP_PORT "${GATEWAY_HTTP_PORT:-0}" 0 65535
-	whole_number DRAIN_SECONDS "${DRAIN_SECONDS:-1}" 0 600
-	drain_s=${DRAIN_SECONDS:-1}
-	data=$(absolute "${DATA_DIR:-$root/data}")
-	run=$(absolute "${RUN_DIR:-$data/run}")
 	build=$(absolute "${BUILD_DIR:-$root/build}")
-	bind=${GATEWAY_BIND:-127.0.0.1 [::1]}
-	for name in WWW_DIR GATEWAY_TLS_CERT GATEWAY_TLS_KEY; do
+	judge=$build/parley-settings
+	[ -x "$judge" ] || judge=$root/build/parley-settings # BUILD_DIR needs only what is started
+	[ -x "$judge" ] || die 1 "$judge is not built; make builds it"
+	# Where `make run` differs from the table.
+	export NODE_ENV=${NODE_ENV:-development} DRAIN_SECONDS=${DRAIN_SECONDS:-1}
+	export DATA_DIR=${DATA_DIR:-$root/data}
+	for name in DATA_DIR RUN_DIR WWW_DIR GATEWAY_TLS_CERT GATEWAY_TLS_KEY; do
 		[ -z "${!name:-}" ] || export "$name=$(absolute "${!name}")"
 	done
-
-	redis_url=${REDIS_URL:-}
-	if [ -n "${REDIS_URL_FILE:-}" ]; then
-		[ -z "$redis_url" ] || die $EX_CONFIG "REDIS_URL and REDIS_URL_FILE are both set"
-		redis_url=$(cat "$REDIS_URL_FILE" 2>/dev/null) ||
-			die $EX_CONFIG "REDIS_URL_FILE names a file that cannot be read"
-		[ -n "$redis_url" ] || die $EX_CONFIG "REDIS_URL_FILE names an empty file"
-	fi
-	refuse_other_redis "${redis_url,,}"
-	[[ -z $redis_url || $redis_url =~ ^redis://([^@/]*@)?[^:@/]+(:[0-9]+)?(/[0-9]*)?$ ]] ||
-		die $EX_CONFIG "REDIS_URL must look like redis://[:password@]host:port[/db]"
-	name=${redis_url##*@}
-	[[ ! $name =~ :0*([0-9]+)(/|$) ]] || ((BASH_REMATCH[1] > 0 && BASH_REMATCH[1] < 65536)) ||
-		die $EX_CONFIG "REDIS_URL must have a port from 1 to 65535"
-	find_mongo
-}
-
-# As shared/redis/url.c says it, before anything is started.
-refuse_other_redis() { # url in lower case
-	case ${1%%:*} in
-	*sentinel* | *cluster*)
-		die $EX_CONFIG "REDIS_URL names sentinels or a cluster, which Parley does not ask: name one server," \
-			"or a proxy (HAProxy) that follows the master, as in redis://:password@host:6379"
-		;;
-	/* | *unix* | *socket*)
-		die $EX_CONFIG "REDIS_URL names a Unix socket, which Parley does not use: let Redis listen on a" \
-			"local port, as in redis://:password@127.0.0.1:6379"
-		;;
-	rediss | valkeys | redis+tls | redis+ssl)
-		die $EX_CONFIG "REDIS_URL asks for TLS, which Parley does not speak to Redis: let a tunnel (stunnel," \
-			"spiped) beside it do that, and name its local port, as in redis://:password@127.0.0.1:6380"
-		;;
-	esac
-}
-
-# Sets $mongo to hosts and database of the MongoDB to use, for people to read; to nothing where the
-# store is SQLite. A password never gets there: what is not clearly a host ends the start.
-find_mongo() {
-	local name uri= file=
-
-	mongo=
-	for name in MONGO_DB_URI MONGODB_URI MONGO_DB_URI_FILE MONGODB_URI_FILE; do
-		[ -n "${!name:-}" ] || continue
-		uri=${!name}
-		[[ $name != *_FILE ]] || uri=$(cat "$uri" 2>/dev/null) ||
-			die $EX_CONFIG "$name names a file that cannot be read"
-		break
-	done
-	[ -n "$uri" ] || return 0
-	[[ $uri =~ $MONGO_URI ]] ||
-		die $EX_CONFIG "$name must look like mongodb://[user:password@]host[:port][,...][/database][?options]"
-	mongo=${uri#*://}
-	mongo=${mongo%%\?*}
-	mongo=${mongo##*@}
-}
-
-instances() { # AUTH
-	local name=$1_INSTANCES
-
-	echo "${!name:-1}"
+	connections_asked=${CONNECTIONS_MAX:-}
+	# Each process gets a LISTEN and an INSTANCE of its own.
+	checked=$(env -u LISTEN -u INSTANCE "$judge" --check run) || exit
+	eval "$checked"
+	data=$DATA_DIR run=${RUN_DIR:-$DATA_DIR/run} drain_s=$DRAIN_SECONDS
 }
 
 # One run a folder: two would write the same files. Children do not keep the locks.
@@ -175,7 +100,7 @@ need_free_port() { # port, name of the setting
 	local host
 
 	[ "$1" != 0 ] || return
-	for host in $bind; do
+	for host in $GATEWAY_BIND; do
 		case $host in
 		0.0.0.0 | '[::]' | '*') host=127.0.0.1 ;;
 		esac
@@ -215,18 +140,22 @@ raise_limits() {
 	limit=$(ulimit -H -n)
 	[ "$limit" != unlimited ] && ((limit < 65536)) || limit=65536
 	ulimit -S -n "$limit"
-	((limit > 20256)) || export CONNECTIONS_MAX=${CONNECTIONS_MAX:-$((limit - 256))}
+	# 256 are for the rest, as in shared/http/service.c. Of a number that was asked for the services
+	# tell that it is too high.
+	[ -n "$connections_asked" ] || ((limit - 256 >= CONNECTIONS_MAX)) ||
+		export CONNECTIONS_MAX=$((limit - 256))
 }
 
 # ---- what is started -------------------------------------------------------------------
 prepare_redis() {
 	local host=$loopback password
 
-	if [ -n "$redis_url" ]; then
+	if [ -n "$redis_host" ]; then
+		redis_url=${REDIS_URL:-$(<"${REDIS_URL_FILE:-/dev/null}")}
 		wait_for_redis
 	else
 		free_port
-		[ "${REDIS_PORT:-0}" = 0 ] || {
+		[ "$REDIS_PORT" = 0 ] || {
 			host=127.0.0.1 REPLY=$REDIS_PORT
 			is_listening $host "$REPLY" && die 1 "REDIS_PORT $REPLY is in use"
 		}
@@ -245,14 +174,11 @@ prepare_redis() {
 }
 
 wait_for_redis() {
-	local host=${redis_url#redis://} port waited=0
+	local host=$redis_host waited=0
 
-	host=${host##*@}
-	host=${host%%/*}
-	port=${host##*:}
-	[ "$port" != "$host" ] || port=6379
-	address[redis]=${host%:*}:$port
-	until is_listening "${host%:*}" "$port"; do
+	[[ $host != *:* ]] || host=[$host]
+	address[redis]=$host:$redis_port
+	until is_listening "$redis_host" "$redis_port"; do
 		[ -z "$stop_asked" ] || exit 0
 		((waited++ % 20)) || say "waiting for Redis at ${address[redis]}"
 		sleep 0.5
@@ -276,7 +202,7 @@ prepare_service() { # auth, number
 render_gateway() { # prefix
 	local why name=gateway
 
-	REPLY=$("$root/gateway/render.sh" "$1" 2>&1) || return
+	REPLY=$(BUILD_DIR=$build "$root/gateway/render.sh" "$1" 2>&1) || return
 	why=$(nginx -t -q -p "$1" -e stderr -c conf/nginx.conf 2>&1) && return
 	why=$(grep -m 1 emerg <<<"$why" || echo "$why")
 	case $why in
@@ -295,19 +221,20 @@ prepare_gateway() {
 	render_gateway "$run/gateway" || die $EX_CONFIG "$REPLY"
 	ln -sfn ../gateway/logs/access.log "$run/logs/access.log"
 	services+=(follower gateway)
-	host=${bind%% *}
+	host=${GATEWAY_BIND%% *}
 	case $host in
 	0.0.0.0 | '[::]' | '*') host=127.0.0.1 ;;
 	esac
-	own_url=http${GATEWAY_TLS_CERT:+s}://$host:$port
+	own_url=http${GATEWAY_TLS_CERT:+s}://$host:$PORT
 }
 
 prepare() {
-	local i kind
+	local i kind count
 
 	prepare_redis
 	for kind in "${kinds[@]}"; do
-		for ((i = 1; i <= $(instances "${kind^^}"); i++)); do
+		count=${kind^^}_INSTANCES
+		for ((i = 1; i <= ${!count}; i++)); do
 			prepare_service "$kind" "$i"
 		done
 	done
@@ -350,7 +277,7 @@ become() { # name
 		;;
 	follower)
 		set -- "${clean[@]}" "REDIS_URL_FILE=$REDIS_URL_FILE" \
-			"LOG_LEVEL=${LOG_LEVEL:-info}" "$build/gateway-follow" "$run/gateway"
+			"LOG_LEVEL=${LOG_LEVEL:-}" "$build/gateway-follow" "$run/gateway"
 		;;
 	responder)
 		unset JWT_SECRET JWT_SECRET_FILE JWT_SECRET_PREVIOUS JWT_SECRET_PREVIOUS_FILE
@@ -457,7 +384,7 @@ announce() {
 		llm=${llm##*@}
 	}
 	cat <<-END
-		Parley is at http${GATEWAY_TLS_CERT:+s}://localhost:$port
+		Parley is at http${GATEWAY_TLS_CERT:+s}://localhost:$PORT
 		  store      ${mongo:+MongoDB at }${mongo:-SQLite in $data}
 		  Redis      ${address[redis]}$([[ ${services[0]} = redis ]] || echo ', external')
 		  LLM        $llm
@@ -474,12 +401,11 @@ trap 'stop_asked=1' INT TERM HUP
 read_settings
 need_programs
 take_folders
-need_free_port "$port" PORT
-need_free_port "${GATEWAY_HTTP_PORT:-0}" GATEWAY_HTTP_PORT
+need_free_port "$PORT" PORT
+need_free_port "$GATEWAY_HTTP_PORT" GATEWAY_HTTP_PORT
 make_jwt_secret
 # Else the driver of MongoDB leaves a file of counters in /dev/shm whenever a process is killed.
 export MONGOC_DISABLE_SHM=1
-export NODE_ENV=${NODE_ENV:-development} DATA_DIR=$data DRAIN_SECONDS=${DRAIN_SECONDS:-1}
 raise_limits
 prepare
 

@@ -4,7 +4,7 @@
 #
 #   usage: scale.sh auth|message|presence|responder N
 #
-# DATA_DIR or RUN_DIR as for run.sh. How many there are at the start: PRESENCE_INSTANCES and such.
+# DATA_DIR or RUN_DIR, and BUILD_DIR, as for run.sh. How many there are at the start: PRESENCE_INSTANCES and such.
 set -eu
 
 die() {
@@ -14,13 +14,10 @@ die() {
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
 run=${RUN_DIR:-${DATA_DIR:-$root/data}/run}
-case ${1:-} in
-auth | message | presence) least=1 ;;
-responder) least=0 ;;
-*) die "usage: scale.sh auth|message|presence|responder N" ;;
-esac
-[[ $# -eq 2 && $2 =~ ^[0-9]{1,2}$ ]] && ((10#$2 >= least && 10#$2 <= 64)) ||
-	die "how many must be a number from $least to 64"
+[[ $# -eq 2 && $1 == @(auth|message|presence|responder) && -n $2 ]] ||
+	die "usage: scale.sh auth|message|presence|responder N"
+# N is good if the number at the start could be it.
+env -i "${1^^}_INSTANCES=$2" "${BUILD_DIR:-$root/build}/parley-settings" --check run >/dev/null || exit 1
 [ -d "$run/scale" ] && ! flock -n "$run/lock" true || die "nothing runs in $run"
-echo "$((10#$2))" >"$run/scale/$1.new"
+echo "$2" >"$run/scale/$1.new"
 mv "$run/scale/$1.new" "$run/scale/$1"

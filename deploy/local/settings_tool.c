@@ -4,10 +4,13 @@
  *   --markdown  the README's tables, one for each group of readers
  *   --env       env.example: each setting with its default, commented out
  *   --units     /etc/parley/parley.env: the same, of those that systemd's units leave open
+ *   --check run | gateway
+ *               judges the environment, see settings_check.h
  */
 #include <stdio.h>
 #include <string.h>
 
+#include "settings_check.h"
 #include "ops/settings.h"
 
 /* Each setting is printed once, under the first group that has all its readers. */
@@ -181,8 +184,11 @@ main(int argc, char **argv)
 		print = print_env;
 	else if (argc == 2 && strcmp(argv[1], "--units") == 0)
 		print = print_units;
+	else if (argc == 3 && strcmp(argv[1], "--check") == 0)
+		return settings_check(argv[2]);
 	if (print == NULL) {
-		fprintf(stderr, "usage: parley-settings --markdown | --env | --units\n");
+		fprintf(stderr, "usage: parley-settings --markdown | --env | --units | "
+				"--check run | --check gateway\n");
 		return 2;
 	}
 	for (size_t g = 0; g < GROUPS; g++)

@@ -409,6 +409,30 @@ choice_at(const char *choices, int index)
 	return choice;
 }
 
+void
+pl_config_add_value(const struct pl_setting *row, const void *values, struct pl_buf *out)
+{
+	const void *place = (const char *)values + row->offset;
+
+	switch (row->type) {
+	case PL_SETTING_INT:
+		if (*(const int64_t *)place >= row->least)
+			pl_buf_printf(out, "%lld", (long long)*(const int64_t *)place);
+		break;
+	case PL_SETTING_BOOL:
+		pl_buf_add_char(out, *(const bool *)place ? '1' : '0');
+		break;
+	case PL_SETTING_CHOICE:
+		pl_buf_add_str(out, choice_at(row->choices, *(const int *)place));
+		break;
+	case PL_SETTING_STRING:
+	case PL_SETTING_SECRET:
+		if (*(char *const *)place != NULL)
+			pl_buf_add_cstr(out, *(char *const *)place);
+		break;
+	}
+}
+
 static struct pl_log_field
 value_field(const struct pl_setting *row, const void *place)
 {

@@ -182,7 +182,7 @@ const struct pl_setting pl_settings_table[] = {
 	    "Where nginx writes what goes wrong; containers and systemd's unit set their own.")
 	INT("GATEWAY_WORKERS", NULL, 1, 1024, "processes", GATEWAY, gateway_workers,
 	    "Processes of nginx; one a core, at most 4, if unset.")
-	INT("GATEWAY_ANSWER_SECONDS", "15", 0, 600, "s", GATEWAY, gateway_answer_s,
+	INT("GATEWAY_ANSWER_SECONDS", "15", 1, 600, "s", GATEWAY, gateway_answer_s,
 	    "Time for requests to be answered when the gateway's container is told to end; then its sockets are cut.")
 	TEXT("GATEWAY_CSP", NULL, GATEWAY, gateway_csp,
 	    "Content-Security-Policy of the web page; strict for ours, wider for another front end.")

@@ -32,7 +32,9 @@ before(async () => {
   await mkdir(app());
   await copyFile(path.join(root, 'deploy/docker/gateway.sh'), path.join(app(), 'gateway.sh'));
   await symlink(path.join(root, 'gateway'), path.join(app(), 'gateway'));
-  await symlink(path.join(process.env.BUILD_DIR ?? path.join(root, 'build'), 'gateway-follow'), path.join(app(), 'gateway-follow'));
+  for (const name of ['gateway-follow', 'parley-settings']) {
+    await symlink(path.join(process.env.BUILD_DIR ?? path.join(root, 'build'), name), path.join(app(), name));
+  }
 });
 afterEach(async () => {
   if (gateway?.exitCode === null) gateway.kill();

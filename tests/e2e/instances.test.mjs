@@ -1,7 +1,7 @@
 // Processes that come and go behind the gateway, while people use them: nobody sets anything up,
 // and no request fails.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import net from 'node:net';
@@ -19,10 +19,11 @@ const signUp = async (name) => { const p = await Person.signUp(hold.stack.url, n
 
 const scale = async (service, count) => {
   const script = spawn(path.join(root, 'deploy/local/scale.sh'), [service, String(count)], {
-    env: { PATH: process.env.PATH, DATA_DIR: path.join(hold.stack.dir, 'data') }, stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...scaleEnv(), DATA_DIR: path.join(hold.stack.dir, 'data') }, stdio: ['ignore', 'inherit', 'inherit'],
   });
   assert.equal((await once(script, 'close'))[0], 0);
 };
+const scaleEnv = () => ({ PATH: process.env.PATH, ...(process.env.BUILD_DIR && { BUILD_DIR: path.resolve(root, process.env.BUILD_DIR) }) });
 /** The process and its worker: nothing of it may say goodbye. */
 const killGroup = async (name) => process.kill(-(await hold.stack.pidOf(name)), 'SIGKILL');
 
@@ -130,6 +131,20 @@ describe('presence processes come and go', () => {
     const failed = all.filter(({ status }) => status >= 500);
     assert.deepEqual(failed, [], 'the gateway answered no 5xx to anybody');
     assert.ok(all.some(({ upstream }) => upstream.includes(',')), 'one was passed on to the next process');
+  });
+
+  test('and a number that the start would not take is refused', () => {
+    for (const args of [['presence', '0'], ['presence', '65'], ['auth', '-1'], ['responder', '65'], ['message', 'two'], ['message', '02']]) {
+      const { status, stderr } = spawnSync(path.join(root, 'deploy/local/scale.sh'), args, {
+        env: { ...scaleEnv(), DATA_DIR: path.join(hold.stack.dir, 'data') }, encoding: 'utf8' });
+      assert.equal(status, 1);
+      assert.match(stderr, new RegExp(`${args[0].toUpperCase()}_INSTANCES must be a whole number from [01] to 64 .*'${args[1]}'`));
+    }
+    for (const args of [[], ['presence'], ['presence', ''], ['gateway', '2'], ['presence', '2', '3']]) {
+      const { status, stderr } = spawnSync(path.join(root, 'deploy/local/scale.sh'), args, { env: scaleEnv(), encoding: 'utf8' });
+      assert.equal(status, 1);
+      assert.match(stderr, /^scale: usage: /);
+    }
   });
 
   test('a session goes on at its process as long as that lives, and is unknown once it does not', async () => {

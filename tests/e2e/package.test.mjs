@@ -69,6 +69,13 @@ test('what copies stores is in it, and runs', async () => {
   }
 });
 
+test('the gateway of the package judges its settings by what is in it', async () => {
+  const render = (settings) => run(at('usr/lib/parley/gateway/render.sh'), [at('gateway')], { env: { PATH: process.env.PATH, ...settings } });
+  await assert.rejects(render({ GATEWAY_WORKERS: '0' }), ({ code, stderr }) => code === 78 && /^gateway: GATEWAY_WORKERS must be .*\n$/.test(stderr));
+  await render({ GATEWAY_WORKERS: '3' });
+  assert.match(await readFile(at('gateway/conf/nginx.conf'), 'utf8'), /^worker_processes 3;$/m);
+});
+
 test('no unit exposes more than 1.5 by systemd-analyze security', async () => {
   assert.equal(units.length, 7);
   for (const unit of units) {

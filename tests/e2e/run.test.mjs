@@ -1,7 +1,7 @@
 // `make run` itself: what it refuses, what it survives, how it ends.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
@@ -58,6 +58,37 @@ describe('a bad setting', () => {
       assert.equal(lines.length, 1, stack.output);
       if (hidden) assert.ok(!stack.output.includes(hidden), 'the value is not shown');
       assert.deepEqual(await stack.processes(), []);
+    });
+  }
+
+  test('several are all told at once, before anything is started', async (t) => {
+    const stack = await Stack.spawn({
+      PORT: 'http', ONLINE_TTL: '5m', LLM_CONCURRENCY: '0', GATEWAY_WORKERS: 'many', DATA_DIR: '/no/such/place',
+      COOKIE_SAMESITE: 'Maybe', REDIS_PORT: '65536', LISTEN: 'is ours to say', INSTANCE: 'and this, too',
+    });
+    t.after(() => stack.stop());
+    const { code } = await withDeadline('the end', stack.ended, 20000);
+    assert.equal(code, 78, stack.output);
+    assert.deepEqual(stack.output.trim().split('\n').map((line) => /^parley: ([A-Z_]+) must be /.exec(line)?.[1]).sort(),
+      ['COOKIE_SAMESITE', 'GATEWAY_WORKERS', 'LLM_CONCURRENCY', 'ONLINE_TTL', 'PORT', 'REDIS_PORT'], stack.output);
+  });
+
+  for (const [what, settings, told] of [
+    ['a number out of its range', { GATEWAY_WORKERS: '0', BODY_BYTES_MAX: '1' }, ['BODY_BYTES_MAX', 'GATEWAY_WORKERS']],
+    ['text that would end its directive', { GATEWAY_ACCESS_LOG: 'a;b', GATEWAY_LISTEN: '127.0.0.1:1 }' }, ['GATEWAY_LISTEN', 'GATEWAY_ACCESS_LOG']],
+    ['a key without its certificate', { GATEWAY_TLS_KEY: '/etc/passwd' }, ['GATEWAY_TLS_CERT and GATEWAY_TLS_KEY']],
+    ['a Redis over TLS', { REDIS_URL: 'rediss://:hushhush@localhost' }, ['REDIS_URL']],
+  ]) {
+    test(`the gateway alone refuses ${what}, and writes nothing`, async (t) => {
+      const dir = await mkdtemp(path.join(tmpdir(), 'parley-render-'));
+      t.after(() => rm(dir, { recursive: true, force: true }));
+      const { status, stdout, stderr } = spawnSync(path.join(root, 'gateway/render.sh'), [path.join(dir, 'gateway')],
+        { env: { PATH: process.env.PATH, BUILD_DIR: build, ...settings }, encoding: 'utf8', timeout: 20000 });
+      assert.equal(status, 78, stdout + stderr);
+      const lines = stderr.trim().split('\n');
+      assert.deepEqual(lines.map((line, i) => line.startsWith(`gateway: ${told[i]} `)), told.map(() => true), stderr);
+      assert.ok(!stderr.includes('hushhush'));
+      assert.deepEqual(await readdir(dir), []);
     });
   }
 

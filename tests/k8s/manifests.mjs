@@ -42,7 +42,7 @@ async function validate(file, version) {
   return code === 0 ? '' : stdout + stderr;
 }
 
-/** Map: setting -> {preset, isSecret, readers}, as the settings table has it, and render.sh. */
+/** Map: setting -> {preset, isSecret, readers}, as the settings table has it. */
 async function settings() {
   const all = new Map();
   const { stdout } = await run(path.join(root, 'build/parley-settings'), ['--markdown']);
@@ -51,23 +51,20 @@ async function settings() {
     const names = [...(name ?? '').matchAll(/`(\w+)`/g)].map((match) => match[1]);
     for (const one of names) all.set(one, { preset: preset.replaceAll('`', ''), isSecret: values === 'secret', readers: readers.split(', ') });
   }
-  for (const [, name] of (await text('gateway/render.sh')).matchAll(/^# {3}([A-Z_]+) /gm)) {
-    const one = all.get(name) ?? { preset: '', isSecret: false, readers: [] };
-    all.set(name, { ...one, readers: [...one.readers, 'gateway'] });
-  }
   return all;
 }
 
 /** What the rest of the tree says. */
 export async function facts() {
-  const [dockerfile, gateway, readme] = await Promise.all(['deploy/docker/Dockerfile', 'deploy/docker/gateway.sh', 'deploy/README.md'].map(text));
+  const [dockerfile, readme] = await Promise.all(['deploy/docker/Dockerfile', 'deploy/README.md'].map(text));
+  const table = await settings();
   return {
-    settings: await settings(),
+    settings: table,
     compose: (await parse(path.join(root, 'docker-compose.yml')))[0].services,
     servicePort: Number(/\bLISTEN=0\.0\.0\.0:(\d+)/.exec(dockerfile)[1]),
     gatewayPort: Number(/GATEWAY_LISTEN=0\.0\.0\.0:(\d+)/.exec(dockerfile)[1]),
     dataDir: /DATA_DIR=(\S+)/.exec(dockerfile)[1],
-    gatewayAnswerS: Number(/GATEWAY_ANSWER_SECONDS:-(\d+)/.exec(gateway)[1]),
+    gatewayAnswerS: Number(table.get('GATEWAY_ANSWER_SECONDS').preset),
     documentedSecrets: new Set([...readme.matchAll(/create secret (?:generic|tls) (\S+)/g)].map((match) => match[1])),
     readme,
   };

@@ -230,6 +230,28 @@ refuses_values_that_break_their_rule(void **state)
 }
 
 static void
+tells_a_value_as_the_environment_has_it(void **state)
+{
+	static const char *const texts[] = {"8080", "-10", "0", "both", "/srv", "", ""};
+	struct pl_buf text;
+
+	(void)state;
+	setenv("T_OFFSET", "-10", 1);
+	setenv("T_STRICT", "false", 1);
+	setenv("T_MODE", "both", 1);
+	setenv("T_DIR", "/srv", 1);
+	assert_int_equal(load(AUTH), PL_OK);
+	pl_buf_init(&text, 100);
+	for (size_t i = 0; i < ROWS; i++) {
+		pl_buf_clear(&text);
+		pl_config_add_value(&table[i], &got, &text);
+		assert_int_equal(text.len, strlen(texts[i]));
+		assert_memory_equal(text.len > 0 ? text.data : "", texts[i], text.len);
+	}
+	pl_buf_fini(&text);
+}
+
+static void
 shows_no_bad_value_that_is_long_or_would_break_the_line(void **state)
 {
 	(void)state;
@@ -490,6 +512,8 @@ main(int argc, char **argv)
 	    cmocka_unit_test_setup_teardown(
 		shows_no_bad_value_that_is_long_or_would_break_the_line, start, end),
 	    cmocka_unit_test_setup_teardown(names_every_bad_setting_at_once, start, end),
+	    cmocka_unit_test_setup_teardown(
+		tells_a_value_as_the_environment_has_it, start, end),
 	    cmocka_unit_test_setup_teardown(
 		takes_an_alias_and_refuses_a_contradiction, start, end),
 	    cmocka_unit_test_setup_teardown(reads_a_secret_from_a_file, start, end),

@@ -1,0 +1,158 @@
+#include "settings_check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "ops/settings.h"
+#include "redis/client.h"
+#include "redis/url.h"
+#include "store/mongo/uri.h"
+
+struct asker {
+	const char *name;
+	const char *speaker; /* stands before each line of an error */
+	unsigned judged;     /* whose settings must be good */
+	unsigned printed;    /* whose settings it is told */
+};
+
+static const struct asker askers[] = {
+    {"run", "parley", PL_SVC_ALL | PL_SVC_LOCAL | PL_SVC_GATEWAY, PL_SVC_LOCAL},
+    {"gateway", "gateway", PL_SVC_GATEWAY, PL_SVC_GATEWAY},
+};
+
+/* ---- judging ---- */
+
+static bool
+is_set(const char *name)
+{
+	const char *text = getenv(name);
+
+	return text != NULL && text[0] != '\0';
+}
+
+static enum pl_err
+load(unsigned judged, struct pl_buf *why)
+{
+	const struct pl_settings *s = &pl_settings;
+	enum pl_err err = pl_settings_load(judged, why);
+	const char *fault = NULL;
+	struct pl_str shown;
+
+	if (err != PL_OK)
+		return err;
+	fault = pl_redis_url_fault(s->redis_url);
+	if (fault != NULL)
+		pl_config_add_line(why, pl_str(fault));
+	if (s->mongo_uri != NULL && !pl_mongo_uri_shown(s->mongo_uri, &shown))
+		pl_config_add_line(why, PL_STR("MONGO_DB_URI " PL_MONGO_URI_RULE));
+	return why->len == 0 ? PL_OK : PL_E_INVALID;
+}
+
+static void
+complain(const char *speaker, const struct pl_buf *why)
+{
+	struct pl_str rest = pl_buf_str(why), line;
+
+	while (pl_str_split(&rest, '\n', &line))
+		fprintf(stderr, "%s: %.*s\n", speaker, (int)line.len, line.ptr);
+}
+
+/* ---- telling ---- */
+
+/* Between single quotes a shell takes all but one as it stands. */
+static void
+print_assignment(const char *name, struct pl_str value)
+{
+	printf("%s='", name);
+	for (size_t i = 0; i < value.len; i++)
+		value.ptr[i] == '\'' ? (void)printf("'\\''")
+				     : (void)putchar(value.ptr[i]);
+	printf("'\n");
+}
+
+static void
+print_rows(unsigned printed)
+{
+	struct pl_buf value;
+
+	pl_buf_init(&value, PL_BUF_UNLIMITED);
+	for (size_t i = 0; i < pl_settings_rows; i++) {
+		const struct pl_setting *row = &pl_settings_table[i];
+
+		if ((row->services & printed) == 0 || row->type == PL_SETTING_SECRET)
+			continue;
+		pl_buf_clear(&value);
+		pl_config_add_value(row, &pl_settings, &value);
+		print_assignment(row->name, pl_buf_str(&value));
+	}
+	pl_buf_fini(&value);
+}
+
+static void
+print_redis(bool is_given)
+{
+	struct pl_redis_url url = {0};
+	char port[8] = "";
+
+	if (is_given && pl_redis_url_parse(pl_settings.redis_url, &url) == PL_OK)
+		snprintf(port, sizeof(port), "%u", url.port);
+	print_assignment("redis_host", pl_str(url.host));
+	print_assignment("redis_port", pl_str(port));
+	pl_redis_url_fini(&url);
+}
+
+static void
+print_mongo(void)
+{
+	struct pl_str shown = PL_STR_NONE;
+
+	if (pl_settings.mongo_uri != NULL)
+		(void)pl_mongo_uri_shown(pl_settings.mongo_uri, &shown);
+	print_assignment("mongo", shown);
+}
+
+/* ---- the call ---- */
+
+static const struct asker *
+find_asker(const char *name)
+{
+	for (size_t i = 0; i < sizeof(askers) / sizeof(askers[0]); i++)
+		if (strcmp(askers[i].name, name) == 0)
+			return &askers[i];
+	return NULL;
+}
+
+static void
+tell(const struct asker *asker, bool has_redis)
+{
+	print_rows(asker->printed);
+	if ((asker->printed & PL_SVC_LOCAL) == 0)
+		return;
+	print_redis(has_redis);
+	print_mongo();
+}
+
+int
+settings_check(const char *whom)
+{
+	const struct asker *asker = find_asker(whom);
+	bool has_redis = is_set("REDIS_URL") || is_set("REDIS_URL_FILE");
+	struct pl_buf why;
+	enum pl_err err;
+
+	if (asker == NULL) {
+		fprintf(stderr, "parley-settings: --check knows run and gateway\n");
+		return 2;
+	}
+	pl_log_init("settings", PL_LOG_ERROR); /* services warn, once they are started */
+	pl_buf_init(&why, PL_SETTINGS_WHY_BYTES);
+	err = load(asker->judged, &why);
+	if (err == PL_OK)
+		tell(asker, has_redis);
+	else
+		complain(asker->speaker, &why);
+	pl_buf_fini(&why);
+	pl_config_free(pl_settings_table, pl_settings_rows, asker->judged, &pl_settings);
+	return err == PL_OK ? 0 : PL_EXIT_CONFIG;
+}
