@@ -35,4 +35,5 @@ check "gcc -Werror" make -s -j"$(nproc)" all
 check "public functions in use" tests/lint/unused.sh
 check "clang -Werror" with_clang
 check "README and env.example" tests/lint/current.sh
+check "settings are judged in one place" tests/lint/settings.sh
 exit "$fail"
