@@ -114,7 +114,7 @@ $B/gateway-follow: $B/gateway/follow.o $B/libparley.a
 
 # Prints the settings tables that README.md and deploy/local/env.example are checked against, and
 # judges settings for run.sh and the gateway.
-$B/parley-settings: $(patsubst %.c,$B/%.o,$(wildcard deploy/local/*.c)) $B/libparley.a
+$B/parley-settings: $(patsubst %.c,$B/%.o,$(wildcard deploy/local/*.c)) $B/services/llm-responder/endpoint.o $B/libparley.a
 	@echo "  ld $@"
 	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@.new $(filter %.o,$^) $B/libparley.a $(LIBS)
 	@mv $@.new $@

@@ -3,11 +3,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "auth/jwt_secret.h"
 #include "base/log.h"
 #include "ops/settings.h"
+#include "proto/http_origin.h"
 #include "redis/client.h"
 #include "redis/url.h"
 #include "store/mongo/uri.h"
+#include "../../services/llm-responder/endpoint.h"
 
 struct asker {
 	const char *name;
@@ -31,21 +34,65 @@ is_set(const char *name)
 	return text != NULL && text[0] != '\0';
 }
 
+static const char *
+jwt_secret_fault(const struct pl_settings *s)
+{
+	/* run.sh makes one. */
+	return s->jwt_secret != NULL ? pl_jwt_secret_fault(s->jwt_secret) : NULL;
+}
+
+static const char *
+redis_fault(const struct pl_settings *s)
+{
+	return pl_redis_url_fault(s->redis_url);
+}
+
+static const char *
+mongo_fault(const struct pl_settings *s)
+{
+	struct pl_str shown;
+
+	if (s->mongo_uri == NULL || pl_mongo_uri_shown(s->mongo_uri, &shown))
+		return NULL;
+	return "MONGO_DB_URI " PL_MONGO_URI_RULE;
+}
+
+static const char *
+origins_fault(const struct pl_settings *s)
+{
+	if (pl_http_origin_list_is_good(pl_str(s->allowed_origins)))
+		return NULL;
+	return "ALLOWED_ORIGINS " PL_HTTP_ORIGIN_LIST_RULE;
+}
+
+static const char *
+llm_fault(const struct pl_settings *s)
+{
+	struct endpoint_config config = endpoint_config_of(s);
+	struct endpoint endpoint;
+	const char *why = NULL;
+
+	if (endpoint_init(&endpoint, &config, &why) == PL_OK)
+		endpoint_fini(&endpoint);
+	return why;
+}
+
+/* By the rules of those who read them. Settings that were not loaded are NULL, and break none. */
 static enum pl_err
 load(unsigned judged, struct pl_buf *why)
 {
-	const struct pl_settings *s = &pl_settings;
+	static const char *(*const rules[])(const struct pl_settings *s) = {
+	    jwt_secret_fault, redis_fault, mongo_fault, origins_fault, llm_fault};
 	enum pl_err err = pl_settings_load(judged, why);
-	const char *fault = NULL;
-	struct pl_str shown;
 
 	if (err != PL_OK)
 		return err;
-	fault = pl_redis_url_fault(s->redis_url);
-	if (fault != NULL)
-		pl_config_add_line(why, pl_str(fault));
-	if (s->mongo_uri != NULL && !pl_mongo_uri_shown(s->mongo_uri, &shown))
-		pl_config_add_line(why, PL_STR("MONGO_DB_URI " PL_MONGO_URI_RULE));
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		const char *fault = rules[i](&pl_settings);
+
+		if (fault != NULL)
+			pl_config_add_line(why, pl_str(fault));
+	}
 	return why->len == 0 ? PL_OK : PL_E_INVALID;
 }
 

@@ -158,6 +158,17 @@ complete_url(const struct url *url, enum endpoint_kind kind)
 	return pl_buf_take(&b);
 }
 
+struct endpoint_config
+endpoint_config_of(const struct pl_settings *s)
+{
+	return (struct endpoint_config){
+	    .url = s->llm_api_url,
+	    .token = s->llm_api_token,
+	    .dialect = (enum pl_llm_dialect)s->llm_dialect,
+	    .allow_http = s->llm_allow_http,
+	};
+}
+
 enum pl_err
 endpoint_init(struct endpoint *e, const struct endpoint_config *config, const char **why)
 {

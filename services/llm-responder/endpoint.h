@@ -40,6 +40,8 @@ struct endpoint_config {
 	bool allow_http;
 };
 
+/* Borrows its texts from the settings. */
+struct endpoint_config endpoint_config_of(const struct pl_settings *s);
 /* PL_E_INVALID: *why is a constant sentence that names the variable. */
 enum pl_err endpoint_init(struct endpoint *e, const struct endpoint_config *config,
     const char **why) PL_MUST_CHECK;

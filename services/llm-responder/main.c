@@ -95,12 +95,7 @@ on_wake(void *arg, const struct pl_oid *messages, size_t count)
 static void
 start_llm(const struct pl_settings *s)
 {
-	struct endpoint_config endpoint = {
-	    .url = s->llm_api_url,
-	    .token = s->llm_api_token,
-	    .dialect = (enum pl_llm_dialect)s->llm_dialect,
-	    .allow_http = s->llm_allow_http,
-	};
+	struct endpoint_config endpoint = endpoint_config_of(s);
 	struct llm_config config = {
 	    .token = s->llm_api_token,
 	    .concurrency = (unsigned)s->llm_concurrency,

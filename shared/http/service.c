@@ -103,8 +103,7 @@ load_settings(void)
 	if (why != NULL)
 		exit_on(why);
 	if (!pl_http_origin_list_is_good(pl_str(pl_settings.allowed_origins)))
-		exit_on("ALLOWED_ORIGINS must be like https://chat.example.org, and "
-			"commas between");
+		exit_on("ALLOWED_ORIGINS " PL_HTTP_ORIGIN_LIST_RULE);
 	check_store();
 	if (previous != NULL && strlen(previous) < PL_JWT_SECRET_MIN)
 		pl_log_warn(

@@ -47,5 +47,8 @@ enum pl_http_origin pl_http_origin_check(
     const struct pl_http_origin_rq *rq, struct pl_str allowed);
 /* Is each entry of the list an origin, or empty? */
 bool pl_http_origin_list_is_good(struct pl_str allowed);
+/* What is said of a list that is not good; the setting's name stands before it. */
+#define PL_HTTP_ORIGIN_LIST_RULE                                                         \
+	"must be like https://chat.example.org, and commas between"
 
 #endif

@@ -73,6 +73,19 @@ describe('a bad setting', () => {
       ['COOKIE_SAMESITE', 'GATEWAY_WORKERS', 'LLM_CONCURRENCY', 'ONLINE_TTL', 'PORT', 'REDIS_PORT'], stack.output);
   });
 
+  test('so are those whose rules a service has', async (t) => {
+    const stack = await Stack.spawn({
+      JWT_SECRET: 'hushhush', ALLOWED_ORIGINS: '*', LLM_API_URL: 'ftp://localhost', REDIS_URL: 'rediss://:hushhush@localhost',
+      MONGO_DB_URI: 'mongodb://user:hush@hush@localhost', DATA_DIR: '/no/such/place',
+    });
+    t.after(() => stack.stop());
+    const { code } = await withDeadline('the end', stack.ended, 20000);
+    assert.equal(code, 78, stack.output);
+    assert.deepEqual(stack.output.trim().split('\n').map((line) => /^parley: ([A-Z_]+) /.exec(line)?.[1]).sort(),
+      ['ALLOWED_ORIGINS', 'JWT_SECRET', 'LLM_API_URL', 'MONGO_DB_URI', 'REDIS_URL'], stack.output);
+    assert.ok(!stack.output.includes('hush'), stack.output);
+  });
+
   for (const [what, settings, told] of [
     ['a number out of its range', { GATEWAY_WORKERS: '0', BODY_BYTES_MAX: '1' }, ['BODY_BYTES_MAX', 'GATEWAY_WORKERS']],
     ['text that would end its directive', { GATEWAY_ACCESS_LOG: 'a;b', GATEWAY_LISTEN: '127.0.0.1:1 }' }, ['GATEWAY_LISTEN', 'GATEWAY_ACCESS_LOG']],
