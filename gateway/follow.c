@@ -31,7 +31,7 @@ static struct app {
 	struct pl_loop *loop;
 	struct pl_redis *redis;
 	struct pl_bus *bus;
-	struct pl_process_list *members;
+	struct pl_process_list *processes;
 	struct pl_loop_fd signals;
 	char path[PATH_MAX_BYTES];
 	char new_path[PATH_MAX_BYTES + 8];
@@ -73,13 +73,13 @@ on_change(void *arg)
 
 	(void)arg;
 	pl_buf_init(&text, FILE_BYTES_MAX);
-	pl_process_list_print(app.members, &text);
+	pl_process_list_print(app.processes, &text);
 	if (!write_file(pl_buf_str(&text)))
-		pl_log_error(
-		    "members were not written, the gateway goes on with the old ones",
+		pl_log_error("list of processes was not written, the old one stays",
 		    PL_L_CSTR("file", app.path), PL_L_CSTR("err", strerror(errno)));
 	else
-		pl_log_info("members changed", PL_L_STR("members", pl_buf_str(&text)));
+		pl_log_info("list of processes changed",
+		    PL_L_STR("processes", pl_buf_str(&text)));
 	pl_buf_fini(&text);
 }
 
@@ -104,13 +104,14 @@ start(void)
 	pl_loop_fd_watch(app.loop, &app.signals, PL_FD_READ);
 	app.redis = pl_redis_new(app.loop, &commands);
 	app.bus = pl_bus_redis_new(app.loop, app.redis, pl_settings.redis_url);
-	app.members = pl_process_list_new(app.loop, app.redis, app.bus, on_change, NULL);
+	app.processes =
+	    pl_process_list_new(app.loop, app.redis, app.bus, on_change, NULL);
 }
 
 static void
 finish(void)
 {
-	pl_process_list_free(app.members);
+	pl_process_list_free(app.processes);
 	pl_bus_free(app.bus);
 	pl_redis_free(app.redis);
 	pl_loop_fd_watch(app.loop, &app.signals, 0);

@@ -19,7 +19,7 @@ empty(int fd)
 	struct dirent *entry;
 
 	if (dir != NULL)
-		rewinddir(dir); /* a copy of fd reads on where the last look ended */
+		rewinddir(dir); /* a copy of fd reads on from the end of the last look */
 	while (dir != NULL && (entry = readdir(dir)) != NULL)
 		(void)unlinkat(fd, entry->d_name, 0);
 	if (dir != NULL)
@@ -35,8 +35,8 @@ open_partial(const char *path)
 	return open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-/* Between our open() and our lock whoever had it may have given the folder its name: what we hold
- * is then a finished backup. */
+/* Whoever had the lock may have given the folder its name after our open() and before our lock: then
+ * we hold a finished backup. */
 static bool
 is_still_partial(const struct folder *f)
 {

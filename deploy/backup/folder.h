@@ -20,7 +20,7 @@ enum pl_err folder_begin(
     struct folder *f, const char *name, struct pl_buf *why) PL_MUST_CHECK;
 /* What is in it is on the disk; the name is afterwards. */
 enum pl_err folder_finish(struct folder *f, struct pl_buf *why) PL_MUST_CHECK;
-/* Removes it where it was not finished. */
+/* Removes it if it was not finished. */
 void folder_drop(struct folder *f);
 
 #endif

@@ -31,7 +31,7 @@ complain(int status, const char *what, const char *why)
 	return status;
 }
 
-/* why, or where it is empty the name of the error. */
+/* why, or the name of the error if that is empty. */
 static int
 give_up(const char *what, enum pl_err err, const struct pl_buf *why)
 {

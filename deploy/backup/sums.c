@@ -14,7 +14,7 @@
 
 /* ---- one file ---- */
 
-/* Hex of the sum of fd's bytes; kept, where not NULL, gets the bytes. */
+/* Hex of the sum of fd's bytes; kept, if not NULL, gets the bytes. */
 static enum pl_err
 sum_of(int fd, struct pl_buf *kept, char hex[SUMS_ID_LEN + 1])
 {

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes the base image of deploy/docker/Dockerfile from Debian's packages, where no registry of
+# Makes the base image of deploy/docker/Dockerfile from Debian's packages, when no registry of
 # images can be reached. As root; needs debootstrap and a running Docker engine.
 #
 #   usage: base.sh IMAGE        e.g. base.sh parley-base; then PARLEY_BASE=parley-base

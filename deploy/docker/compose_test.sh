@@ -1,8 +1,8 @@
 #!/bin/bash
 # docker-compose.yml, built and run for real:  make compose-test
 #
-# Needs a Docker engine and Compose, 1.29 or 2. Where debian:bookworm-slim cannot be pulled the base
-# image is made by debootstrap; where mongo:7 cannot, SQLite is the store. Everything it starts goes
+# Needs a Docker engine and Compose, 1.29 or 2. If debian:bookworm-slim cannot be pulled, the base
+# image is made by debootstrap; if mongo:7 cannot, SQLite is the store. Everything it starts goes
 # again, and so do the volumes; the images stay.
 #
 # Exit status: 0 passed, 1 failed, 77 skipped, with the reason.

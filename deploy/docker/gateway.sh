@@ -3,8 +3,8 @@
 #
 # SIGHUP:  nginx reads its certificate anew.
 # SIGTERM: what was asked is answered; sockets, which end with no answer, are cut after
-# GATEWAY_ANSWER_SECONDS, and their clients come back elsewhere. Unless set they are as many as members.lua
-# lets a service take; docker-compose.yml has 3, for no other gateway can have the port meanwhile.
+# GATEWAY_ANSWER_SECONDS, and their clients come back elsewhere. The default is as long as members.lua lets
+# a service take; docker-compose.yml has 3, for no other gateway can have the port meanwhile.
 set -eu
 umask 077
 here=$(dirname "$0")

@@ -1,13 +1,13 @@
 #!/bin/bash
 # Builds the images anew, and replaces the containers of a running docker-compose.yml while people
-# chat: no request fails, and sockets go on where they were.
+# chat: no request fails, and sockets go on where they left off.
 #
 #   usage: upgrade.sh [what stands between docker-compose and up]
 #          upgrade.sh -f docker-compose.yml -f deploy/docker/sqlite.yml
 #
 # Service by service, as many new containers start beside the old ones; once the gateway knows them
 # the old ones are told to end. Presence is first: it is told by all others, and takes what either version
-# tells. The gateway is last, and only where its image changed: one container alone can have the port,
+# tells. The gateway is last, and only if its image changed: one container alone can have the port,
 # so for some seconds no connection is taken. Redis and MongoDB stay.
 #
 # COMPOSE is what calls Compose (docker-compose, else "docker compose").
@@ -27,7 +27,7 @@ die() {
 	exit 1
 }
 
-# What it says matters only where it fails.
+# What it says matters only if it fails.
 quietly() { # command...
 	local output
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs the Debian packages that Parley needs; does nothing where all are there.
+# Installs the Debian packages that Parley needs; does nothing if all are there.
 #
 #   usage: install.sh KIND
 #
@@ -11,7 +11,7 @@
 #             what a part of the tests needs: "mongo" to make the stand-in for MongoDB, "node" to
 #             run JavaScript, "stack" to run Parley and JavaScript that asks it
 #
-# Needs root or sudo only where something is missing. The nginx and Redis that come with the
+# Needs root or sudo only if something is missing. The nginx and Redis that come with the
 # packages are for Parley to start: the system's own services of them are neither started now nor
 # with the machine, unless they were there before.
 set -eu
@@ -21,7 +21,7 @@ die() {
 	exit 1
 }
 
-# A program may have come from elsewhere than Debian's package (program:package where the names
+# A program may have come from elsewhere than Debian's package (program:package if the names
 # differ); a library may not.
 by_program=
 by_package=
@@ -94,7 +94,7 @@ missing=
 for entry in $by_program; do
 	command -v "${entry%%:*}" >/dev/null || missing+=" ${entry#*:}"
 done
-# Where there is no dpkg to ask, the compiler will tell whether a library is there.
+# If there is no dpkg to ask, the compiler will tell whether a library is there.
 if command -v dpkg-query >/dev/null; then
 	installed=" $(dpkg-query -W -f='${db:Status-Status} ${Package}\n' 2>/dev/null |
 		sed -n 's/^installed //p' | tr '\n' ' ')"

@@ -49,8 +49,8 @@ scale() { # auth, how many
 # ---- new for old -------------------------------------------------------------------------
 is_upgrading=
 outdated=()      # who is still to be replaced, the first of them now
-newcomer=        # who is to take its place, until it serves
-newcomer_due_ms= # when that must be
+successor=        # the process that is to take its place, until it serves
+successor_due_ms= # when that must be
 
 # What holds connections stays: nginx, which reads a new configuration, and Redis. Presence is first: it
 # is told by all others, and takes what either version tells.
@@ -73,8 +73,8 @@ begin_upgrade() {
 	done
 }
 
-# Its old workers go on with the sockets that they have; but idle connections they close, and where
-# a client is just about to use one its request fails. So not without need.
+# Its old workers go on with the sockets that they have; but idle connections they close, and the
+# request of a client that is just about to use one fails. So not without need.
 renew_gateway() { # on failure: why, in REPLY
 	local next=$run/gateway.next
 
@@ -91,8 +91,8 @@ renew_gateway() { # on failure: why, in REPLY
 		say "gateway still runs an older nginx; kill ${pid_of[gateway]} starts the new one"
 }
 
-newcomer_serves() {
-	is_answering "$newcomer" && is_member "$newcomer"
+successor_serves() {
+	is_answering "$successor" && is_known "$successor"
 }
 
 # One turn: a new process starts, and once it serves the old one ends; then the next.
@@ -102,20 +102,20 @@ upgrade_on() {
 	now_ms
 	if [ -z "$old" ]; then
 		end_upgrade
-	elif [ -n "$newcomer" ]; then
-		if newcomer_serves; then
-			newcomer=
+	elif [ -n "$successor" ]; then
+		if successor_serves; then
+			successor=
 			retire "$old" $((drain_s * 1000 + DRAIN_LIMIT_MS))
 			write_targets
-		elif ((REPLY > newcomer_due_ms)); then
-			upgrade_failed "$newcomer does not serve: $(last_line "$newcomer")"
+		elif ((REPLY > successor_due_ms)); then
+			upgrade_failed "$successor does not serve: $(last_line "$successor")"
 		fi
 	elif [[ " ${services[*]} " != *" $old "* ]]; then
 		outdated=("${outdated[@]:1}")
 	elif [ -z "${leaving[$old]:-}" ]; then
-		newcomer_due_ms=$((REPLY + SERVE_LIMIT_MS))
+		successor_due_ms=$((REPLY + SERVE_LIMIT_MS))
 		add_one "${old%%[0-9]*}"
-		newcomer=$REPLY
+		successor=$REPLY
 	fi
 }
 
@@ -123,8 +123,8 @@ upgrade_on() {
 upgrade_failed() { # why
 	say "upgrade: $1"
 	echo "$1" >"$run/scale/upgrade.failed"
-	[ -z "$newcomer" ] || retire "$newcomer" 1000
-	newcomer= outdated=()
+	[ -z "$successor" ] || retire "$successor" 1000
+	successor= outdated=()
 	end_upgrade
 }
 

@@ -308,7 +308,7 @@ redis_answers() {
 }
 
 # Does the gateway know it, if it is to?
-is_member() { # name
+is_known() { # name
 	[[ $1 != @(auth|message|presence)* ]] ||
 		grep -qs " ${address[$1]} up\$" "$run/gateway/run/members"
 }
@@ -317,7 +317,7 @@ are_followed() {
 	local name
 
 	for name in "${services[@]}"; do
-		is_member "$name" || return
+		is_known "$name" || return
 	done
 }
 
@@ -365,7 +365,7 @@ last_line() { # name
 	echo "${line:-it wrote nothing}"
 }
 
-setting_or() { # variable names..., text where none is set
+setting_or() { # variable names..., text if none is set
 	while [ $# -gt 1 ]; do
 		[ -z "${!1:-}" ] || return 1
 		shift

@@ -4,7 +4,8 @@
 #
 #   usage: scale.sh auth|message|presence|responder N
 #
-# DATA_DIR or RUN_DIR, and BUILD_DIR, as for run.sh. How many there are at the start: PRESENCE_INSTANCES and such.
+# DATA_DIR or RUN_DIR, and BUILD_DIR, as for run.sh. How many there are at the start: PRESENCE_INSTANCES
+# and its like.
 set -eu
 
 die() {

@@ -3,17 +3,17 @@
 # A loop looks ten times a second who has died. (bash's `wait -n` would be told, but forgets a
 # child that ended while another command ran.) What died is started again, later each time.
 #
-# From run.sh:  services        names, in the order they start
-#               become NAME     turns this process into the service
+# From run.sh:  services            names, in the order they start
+#               become NAME         turns this process into the service
 #               is_answering NAME   whether it is ready
 #               is_waiting NAME     whether it only waits for another's server, named in $waits_for
-#               announce        says that all are
-#               look_for_orders   whether others are wanted: may add to $services, start and
-#                               retire
-#               newcomer        who is on trial; if that one dies, upgrade_failed WHY is called
-#               last_line NAME  the last thing a service wrote
-#               $drain_s        how long a service may take to end
-#               $run            folder; $run/pids/NAME is written at each start
+#               announce            says that all are ready
+#               look_for_orders     looks whether more or fewer are wanted: may add to $services, start
+#                                   and retire
+#               successor           the process on trial; if it dies, upgrade_failed WHY is called
+#               last_line NAME      the last thing a service wrote
+#               $drain_s            how long a service may take to end
+#               $run                folder; $run/pids/NAME is written at each start
 
 START_LIMIT_MS=30000 # to ready
 STARTS_MAX=4         # of one service until then
@@ -135,7 +135,7 @@ start() { # name
 has_died() { # name, exit status, now_ms
 	local wait_ms=${backoff_ms[$1]:-$BACKOFF_MIN_MS}
 
-	[ "$1" != "$newcomer" ] || {
+	[ "$1" != "$successor" ] || {
 		upgrade_failed "$1 does not start: $(last_line "$1")"
 		return
 	}

@@ -1,11 +1,11 @@
 #!/bin/bash
 # Replaces every process by one of what was built since, while `make run` is up and people chat: no
-# request fails, and sockets go on where they were.
+# request fails, and sockets go on where they left off.
 #
 #   usage: git pull && make && deploy/local/upgrade.sh
 #
 # One after the other a new process starts, and once it serves its predecessor ends. The gateway
-# reads its configuration anew where that is another; Redis stays. DATA_DIR or RUN_DIR as for run.sh.
+# reads its configuration anew if that has changed; Redis stays. DATA_DIR or RUN_DIR as for run.sh.
 #
 # Exit status: 0 all are new; 1 one line says why not, and what was not replaced goes on.
 set -eu

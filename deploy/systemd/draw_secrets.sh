@@ -1,5 +1,5 @@
 #!/bin/sh
-# Draws the secrets that Parley cannot do without, where they are not there yet; for the others it
+# Draws the secrets that Parley cannot do without, if they are not there yet; for the others it
 # makes empty files to fill in, for systemd wants a file for each.
 #
 #   usage: draw-secrets FOLDER

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Becomes one process of Parley, in its unit: service NAME [ARGUMENTS]
 #
-# What systemd hands over as credentials (LoadCredential) is told by NAME_FILE, where there is
+# What systemd hands over as credentials (LoadCredential) is told by NAME_FILE, if there is
 # any: an empty one is a secret that is not set.
 set -eu
 lib=/usr/lib/parley

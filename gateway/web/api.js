@@ -10,7 +10,7 @@ export class Problem extends Error {
 
 const unreachable = 'The server cannot be reached. Check your connection and try again.';
 
-/** What to show for an answer: the server's own words where they are meant for people. */
+/** What to show for an answer: the server's own words if they are meant for people. */
 function problemOf(status, body, retryAfter) {
   const code = body?.code ?? '';
   if (status === 429) {

@@ -79,7 +79,7 @@ export class Conversation {
     this.log.append(...this.bubble(message, this.log.querySelector('.bubble:last-of-type')?.dataset.day));
   }
 
-  /** A message's elements: a day's heading where it is the first of its day, and the bubble. */
+  /** A message's elements: a day's heading if it is the first of its day, and the bubble. */
   bubble(message, dayBefore) {
     const isMine = message.senderId === this.user._id;
     const day = dayOf(message.createdAt);

@@ -12,7 +12,7 @@ export function h(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** A person's initials on a colour that his id chooses: no picture of another site is loaded. */
+/** A person's initials on a colour that their id chooses: no picture of another site is loaded. */
 export function avatar(person) {
   const initials = [...person.fullName.trim().matchAll(/(?:^|\s)(\S)/gu)].map((match) => match[1]);
   const text = (initials[0] ?? '?') + (initials.length > 1 ? initials.at(-1) : '');

@@ -1,4 +1,4 @@
-// A small Socket.IO 5 client over Engine.IO 4: WebSocket, and long polling where no WebSocket
+// A small Socket.IO 5 client over Engine.IO 4: WebSocket, and long polling if no WebSocket
 // gets through. It connects again by itself, with a growing and jittered delay, and asks the
 // server for what it missed (connection state recovery).
 //

@@ -194,7 +194,7 @@ test('all is upgraded with no failed request, and the next `up` finds nothing to
   assert.deepEqual((await containers()).sort().filter((id) => !all.includes(id)), []);
 });
 
-/** What TLS says where https is spoken. */
+/** What TLS says if https is spoken. */
 const handshake = (options) => withDeadline('a handshake', new Promise((resolve, reject) => {
   const socket = tls.connect({ host: 'localhost', port: new URL(url).port, rejectUnauthorized: false, ...options }, () => {
     resolve({ protocol: socket.getProtocol(), alpn: socket.alpnProtocol, subject: socket.getPeerCertificate().subject?.CN });

@@ -58,7 +58,7 @@ for (const transports of [['polling'], ['websocket'], ['polling', 'websocket']])
       assert.deepEqual(answer, [null, badId]);
     });
 
-    test('a client with retries goes on behind each, in order, and sends none twice', async () => {
+    test('a client with retries goes on after each, in order, and sends none twice', async () => {
       const [ann, bob] = [await signUp('ann'), await signUp('bob')];
       const heard = await bob.connect();
       const socket = await ann.connect({ transports, retries: 3, ackTimeout: 2000 });

@@ -30,7 +30,7 @@ function begin(name, settings, ...args) {
 const end = (run) => withDeadline('the program to end', run.ended, 60000);
 const adopt = (uri, more = {}) => end(begin('parley-adopt', { MONGO_DB_URI: uri, ...more }));
 const apply = (uri) => adopt(uri, { APPLY: '1' });
-/** The number behind a kind, 0 where it is not listed. */
+/** The number after a kind, 0 if it is not listed. */
 const kind = ({ output }, name) => Number(new RegExp(`^ +${name} +(\\d+)$`, 'm').exec(output)?.[1] ?? 0);
 const leftLines = ({ errors }) => errors.split('\n').filter((line) => line.startsWith('left: ')).sort();
 
@@ -310,7 +310,7 @@ describe('a database that can be mended whole', () => {
     assert.match(copy.output, /^all of FROM is in TO$/m);
   });
 
-  test('a user who was on his way is finished, whichever form is there', async () => {
+  test('a user who was on the way is finished, whichever form is there', async () => {
     const halfWay = db.app.connection.db.collection('parley_adopt');
     const person = (id, username) => ({ _id: id, username, fullName: 'Half Way' });
     const ids = [hex(500), hex(501), hex(502)];

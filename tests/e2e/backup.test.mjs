@@ -188,7 +188,7 @@ test('a backup that there is no room for leaves nothing behind', async () => {
   }
 });
 
-test('a slash behind the name changes nothing', async () => {
+test('a slash after the name changes nothing', async () => {
   worked(await backup(path.join(dir, 'still empty'), path.join(dir, 'with a slash/')));
   assert.deepEqual((await readdir(path.join(dir, 'with a slash'))).sort(), ['SHA256SUMS', 'parley.db']);
   refused(await backup(path.join(dir, 'still empty'), path.join(dir, 'with a slash/')), /is there already/);

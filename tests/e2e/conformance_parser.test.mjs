@@ -49,7 +49,7 @@ const depthOf = (v) => (v && typeof v === 'object' ? 1 + Math.max(0, ...Object.v
 const hasHugeNumber = (json) => (json.replace(/"(\\.|[^"\\])*"/g, '""').match(/-?\d+(\.\d+)?([eE][+-]?\d+)?/g) ?? []).some((n) =>
   !Number.isFinite(Number(n)));
 
-/** Throws where an object of this JSON names a key twice. */
+/** Throws if an object of this JSON names a key twice. */
 function parseOnce(json) {
   let at = 0;
   const string = () => { const m = /"(\\.|[^"\\])*"/y; m.lastIndex = at; const [s] = m.exec(json); at += s.length; return JSON.parse(s); };
@@ -131,7 +131,7 @@ const sorted = (packet) => packet && Object.fromEntries(Object.entries(packet).s
 
 // ---- a connection -----------------------------------------------------------------------------
 
-/** socket.io's own rules over socket.io-parser; where ours differ, it says why. */
+/** socket.io's own rules over socket.io-parser; if ours differ, it says why. */
 class Reference {
   constructor() {
     this.decoder = new Decoder();

@@ -1,4 +1,4 @@
-// Two instances of presence behind the gateway, and one of them is killed, ended, or stopped,
+// Two processes of presence behind the gateway, and one of them is killed, ended, or stopped,
 // while messages flow: whoever is connected to it misses nothing and gets nothing twice.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
@@ -39,7 +39,7 @@ class Reader {
 
   keep(m) { if (!this.record.some(({ _id }) => _id === m._id)) this.record.push(m); }
 
-  /** Where the session is another one, the page reads the history, as it did when it began. */
+  /** If the session is another one, the page reads the history, as it did when it began. */
   async onConnect() {
     this.connects++;
     if (this.connects === 1 || this.socket.recovered) return;
@@ -49,12 +49,12 @@ class Reader {
   }
 }
 
-/** A pair for each kind of client, with a socket on each instance. */
+/** A pair for each kind of client, with a socket on each process. */
 async function readersOfAllKinds() {
   const readers = [];
   for (const kind of kinds) {
     const [sender, person] = [await signUp('sender'), await signUp('reader')];
-    await waitUntil('a socket on each instance', async () => {
+    await waitUntil('a socket on each process', async () => {
       const reader = new Reader(person, sender, kind);
       await waitUntil('it to connect', () => reader.socket.connected, { within: 15000 });
       if (readers.some((r) => r.person === person && instanceOf(r.socket) === instanceOf(reader.socket))) reader.socket.disconnect();
@@ -80,7 +80,7 @@ async function sendTo(readers, isOver) {
   return sent;
 }
 
-/** Connections to the first instance that say nothing: an array of promises of their ends. */
+/** Connections to the first process that say nothing: an array of promises of their ends. */
 async function idleOnes(count) {
   const sockets = Array.from({ length: 2 * count }, () => new Socket(`${hold.stack.url}/socket.io/?EIO=4&transport=websocket`));
   const ends = [];
@@ -101,7 +101,7 @@ async function endIt() {
 }
 
 for (const [what, end] of [['killed', () => signal(hold.stack, 'presence1', 'SIGKILL')], ['ended', endIt]]) {
-  test(`at 50 messages a second, when an instance is ${what}, no client of any kind misses one or gets one twice`, async () => {
+  test(`at 50 messages a second, when a process is ${what}, no client of any kind misses one or gets one twice`, async () => {
     await bothServe(hold.stack);
     const readers = await readersOfAllKinds();
     const leaving = readers.filter(({ socket }) => instanceOf(socket) === 'p1');
@@ -127,7 +127,7 @@ for (const [what, end] of [['killed', () => signal(hold.stack, 'presence1', 'SIG
   });
 }
 
-test('an instance that stands still until Redis gives it up loses nothing, and its users count out meanwhile', async () => {
+test('a process that stands still until Redis gives it up loses nothing, and its users count out meanwhile', async () => {
   const { stack } = hold;
   await bothServe(stack);
   const [ann, bob, eve] = [await signUp('ann'), await signUp('bob'), await signUp('eve')];
@@ -163,7 +163,7 @@ test('an instance that stands still until Redis gives it up loses nothing, and i
     other.io.engine.transport.ws._socket.destroy();
     await waitUntil('eve to count out', () => !online().includes(eve.id), { within: 15000 });
     assert.ok(Date.now() - broken >= 4900, 'not before her grace is over');
-    await waitUntil('bob to count out, whose instance looks dead', () => !online().includes(bob.id), { within: 35000 });
+    await waitUntil('bob to count out, whose process looks dead', () => !online().includes(bob.id), { within: 35000 });
     assert.ok(Date.now() - stopped < 30000, 'within 30 s');
   } finally {
     redis.end();

@@ -132,7 +132,7 @@ for (const [service, instance, jump] of [['llm-responder', 'r1', hour], ['llm-re
       think();
       for (const text of ['behind it', 'and another']) await send(text);
       await allReplied();
-      if (jump > 0) { // where it jumped back, the order of the messages hides it
+      if (jump > 0) { // if it jumped back, the order of the messages hides it
         const last = (await ann.history(bob)).json.at(-1);
         assert.ok(Date.parse(last.createdAt) > Date.now() + jump * 500, 'the service has the wrong time');
       }

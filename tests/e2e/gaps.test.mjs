@@ -13,12 +13,12 @@ const hold = useStack({ before, after, afterEach }, { MESSAGE_INSTANCES: '2', PR
 const people = [];
 afterEach(() => { for (const p of people.splice(0)) p.close(); });
 
-/** ann, and bob with a socket on each instance of presence. */
+/** ann, and bob with a socket on each process of presence. */
 async function pair() {
   const [ann, bob] = await Promise.all(['ann', 'bob'].map((name) => Person.signUp(hold.stack.url, name)));
   people.push(ann, bob);
   const sockets = [];
-  await waitUntil('a socket on each instance', async () => {
+  await waitUntil('a socket on each process', async () => {
     sockets.push(await bob.connect({ transports: ['websocket'] }));
     return new Set(sockets.map((socket) => socket.io.engine.id.slice(0, 3))).size === 2;
   });

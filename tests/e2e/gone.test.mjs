@@ -54,7 +54,7 @@ for (const [store, ofStore] of [['SQLite', async () => ({ MONGO_DB_URI: '' })], 
       assert.equal((await ann.send(eve, 'are you there?')).status, 404);
       assert.ok(!(await ann.get('/api/users')).json.some(({ _id }) => _id === eve.id));
       assert.equal((await ann.get(`/api/users/${eve.id}`)).status, 404);
-      // Each process remembers for at most 5 s that she was there.
+      // Each process remembers for at most 5 s that they were there.
       await waitUntil('401', async () => (await eve.send(ann, 'still here')).status === 401, { within: 8000 });
       await waitUntil('401', async () => (await eve.get('/api/auth/me')).status === 401, { within: 8000 });
       await waitUntil('401', async () => (await eve.setStatus('BUSY')).status === 401, { within: 8000 });
@@ -68,7 +68,7 @@ for (const [store, ofStore] of [['SQLite', async () => ({ MONGO_DB_URI: '' })], 
       await deleteUsers(stack, eve);
       const begin = Date.now();
       await waitUntil('the list to say so', () => !online(heard).includes(eve.id));
-      assert.ok(Date.now() - begin < 4500, 'not only behind 5 s');
+      assert.ok(Date.now() - begin < 4500, 'not only after 5 s');
     });
 
     test('costs a read a round, however many they are', async () => {
@@ -85,7 +85,7 @@ for (const [store, ofStore] of [['SQLite', async () => ({ MONGO_DB_URI: '' })], 
   });
 }
 
-test('an outage of the store logs nobody out, and those who are gone behind it are', async (t) => {
+test('an outage of the store logs nobody out, and those who are gone after it are', async (t) => {
   const uri = new URL(await newDatabase());
   const proxy = await Proxy.start({ host: uri.hostname, port: Number(uri.port) });
   t.after(() => proxy.stop());

@@ -119,7 +119,7 @@ describe('a crowd that opens sessions faster than LIMIT_HANDSHAKES_PER_SECOND', 
     const refused = (await Promise.all(crowd)).filter(({ status }) => status !== 200);
     const took = performance.now() - begun;
     assert.ok(refused.length > 10);
-    assert.ok(took < refused.length * 50, `nobody waits for his turn any more: ${refused.length} in ${took} ms`);
+    assert.ok(took < refused.length * 50, `nobody waits for their turn any more: ${refused.length} in ${took} ms`);
     for (const answer of refused) await isRefused(answer, 503);
     await waitUntil('the next process', async () => (await fetch(socketIo(hold.stack.url, polling))).status === 200);
   });

@@ -84,7 +84,7 @@ describe('after', { concurrency: true }, () => {
     socket.send('40');
     assert.match(await socket.take(), /^40\{"sid"/);
     await socket.end(60000);
-    assert.ok(Date.now() >= exp * 1000 && Date.now() < exp * 1000 + 30000, `${Date.now() - exp * 1000} ms behind its end`);
+    assert.ok(Date.now() >= exp * 1000 && Date.now() < exp * 1000 + 30000, `${Date.now() - exp * 1000} ms after its end`);
   });
 });
 

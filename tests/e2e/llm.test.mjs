@@ -46,7 +46,7 @@ const isFallback = ({ sent, reply }, text = fallback) => {
 };
 
 describe('a message to a busy user', () => {
-  test('is answered in his name by the model, live and in the history', async () => {
+  test('is answered in their name by the model, live and in the history', async () => {
     const [ann, bob] = await pair('in a meeting until three');
     const [page, his] = [await ann.connect(), await bob.connect()];
     llm.script(say('  In a meeting, back at three.  '));
@@ -155,7 +155,7 @@ describe('a message to a busy user', () => {
     assert.deepEqual(found.map((m) => m.autoReply.inReplyTo).sort(), sent.map((a) => a.json._id).sort());
   });
 
-  test('is answered only while he is busy', async () => {
+  test('is answered only while they are busy', async () => {
     const [ann, bob] = await pair();
     await bob.setStatus('AVAILABLE');
     await ann.send(bob, 'free?');

@@ -1,4 +1,4 @@
-// What servers of language models answer in truth: thoughts and marks of templates, failures under
+// What servers of language models really answer: thoughts and marks of templates, failures under
 // a 200, odd JSON, streams that nobody asked for, parameters that they refuse.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';

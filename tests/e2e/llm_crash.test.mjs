@@ -19,7 +19,7 @@ async function pair() {
   return [ann, bob];
 }
 const signal = async (name, what) => process.kill(await hold.stack.pidOf(name), what);
-/** kill -9; nothing where it is dead at the moment. */
+/** kill -9; nothing if it is dead at the moment. */
 const kill = (name) => signal(name, 'SIGKILL').catch((error) => assert.equal(error.code, 'ESRCH'));
 const isAlive = (name) => signal(name, 0).catch(() => false);
 

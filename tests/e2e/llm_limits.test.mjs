@@ -42,13 +42,13 @@ const times = (n, make) => Array.from({ length: n }, (_, i) => make(i));
 describe('over two responders', () => {
   const hold = useStack({ before, after, afterEach }, { ...own, LIMIT_LLM_SENDER: '3', LIMIT_LLM_USER: '5' });
 
-  test('one sender gets his limit of model replies, however many he asks', async () => {
+  test('one sender gets their limit of model replies, however many they ask for', async () => {
     const ann = await signUp(hold.stack, 'ann');
     const others = await Promise.all(times(4, (i) => busy(hold.stack, `busy${i}`)));
     assert.deepEqual(await ask(times(12, (i) => [ann, others[i % 4]])), { llm: 3, fallback: 9, calls: 3 });
   });
 
-  test('one busy user gets his limit, whoever asks', async () => {
+  test('one busy user gets their limit, whoever asks', async () => {
     const bob = await busy(hold.stack, 'bob');
     const senders = await Promise.all(times(6, (i) => signUp(hold.stack, `sender${i}`)));
     assert.deepEqual(await ask(times(12, (i) => [senders[i % 6], bob])), { llm: 5, fallback: 7, calls: 5 });

@@ -338,7 +338,7 @@ describe('under CHAT_REQUIRES_ONLINE=both', () => {
 });
 
 describe('while another program holds the database', () => {
-  // Each waits for the lock, but none behind another that has waited in vain.
+  // Each waits for the lock, but none after another that has waited in vain.
   test('sends get 503 with Retry-After in time, and are not stored; after it they pass', async (t) => {
     if (!hold.stack.dir) return t.skip('only the store of a stack of its own is at hand');
     if (hold.stack.mongoUri) return t.skip('MongoDB has no such lock; outage.test.mjs is its like there');

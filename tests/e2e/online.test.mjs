@@ -1,5 +1,5 @@
 // Who is online, as clients are told: the list for all, or the list once and then the changes
-// for those that say {presence: 'delta'}. Two instances of presence.
+// for those that say {presence: 'delta'}. Two processes of presence.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { Person } from '../support/api.mjs';
@@ -32,7 +32,7 @@ const agree = (socket, persons, what) => {
   return waitUntil(`${what}: ${persons.length} online`, () => known(socket).join() === ids, { within: 10000 });
 };
 
-test('a delta socket gets the list once, and then who comes, goes and changes his status', async () => {
+test('a delta socket gets the list once, and then who comes, goes and changes their status', async () => {
   const [ann, bob] = await signUpMany(2);
   const socket = await ann.connect(delta);
   await agree(socket, [ann], 'the list');
@@ -60,7 +60,7 @@ test('a socket that says nothing, or something else, gets lists and no changes',
   }
 });
 
-test('who comes in finds himself in his first list', async () => {
+test('who comes in is in their own first list', async () => {
   const persons = await signUpMany(12);
   await Promise.all(persons.map((p) => p.connect(websocket)));
   for (const { id, sockets: [socket] } of persons) {
@@ -99,7 +99,7 @@ test('when many change at once a delta socket gets the list instead', async () =
   }, { within: 20000 });
 });
 
-test('whoever comes and goes on two instances, delta and list sockets end up knowing the same', async () => {
+test('whoever comes and goes on two processes, delta and list sockets end up knowing the same', async () => {
   const persons = await signUpMany(14);
   const [ann, bob, ...others] = persons;
   const [told, listed] = [await ann.connect(delta), await bob.connect(websocket)];

@@ -1,4 +1,5 @@
-// PACKET_BYTES_MAX holds everywhere it is: the handshake, a POST and a WebSocket, gateway and service.
+// PACKET_BYTES_MAX is one limit everywhere: in the handshake, for a POST and for a WebSocket, at the gateway
+// and in the service.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { call, Person } from '../support/api.mjs';

@@ -1,5 +1,5 @@
 // The recipes of deploy/README.md for a proxy in front, as they stand there, but for names, ports and files.
-// Debian has no package of Traefik: its recipe is played where `traefik` is installed, or TRAEFIK names it.
+// Debian has no package of Traefik: its recipe is played if `traefik` is installed, or TRAEFIK names it.
 import assert from 'node:assert/strict';
 import { execFile, spawn, spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';

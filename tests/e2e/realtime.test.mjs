@@ -189,7 +189,7 @@ test('typing ends with the socket that said it, and with no other of its user', 
   page.emit('typing', { to: bob.id, isTyping: true });
   await waitUntil('typing', () => to.all('typing').length === 1);
   phone.disconnect();
-  phone.connect(); // its welcome is behind its goodbye
+  phone.connect(); // its welcome comes after its goodbye
   await waitUntil('the phone to be back', () => phone.connected);
   assert.equal(to.all('typing').length, 1);
   const ended = Date.now();

@@ -1,4 +1,4 @@
-// What a socket misses, and gets nevertheless: when its connection breaks, when an instance dies,
+// What a socket misses, and gets nevertheless: when its connection breaks, when a process dies,
 // when Redis is away.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
@@ -175,7 +175,7 @@ test('a connection that nobody saw break recovers, also from an offset of hours 
   const [ann, bob] = [await signUp('ann'), await signUp('bob')];
   const { pid } = await connectRaw(bob, {});
   await waitUntil('the break to be noted', async () => await redis('EXISTS', `parley:left:${pid}`) === ':1');
-  await redis('DEL', `parley:left:${pid}`); // a killed instance leaves no note
+  await redis('DEL', `parley:left:${pid}`); // a killed process leaves no note
   await sendAll(ann, bob, ['missed']);
   const again = await connectRaw(bob, { pid, offset: `${(Date.now() - 10 * 3600 * 1000).toString(16)}-${'0'.repeat(24)}` });
   assert.equal(again.pid, pid);
@@ -218,7 +218,7 @@ const bothServe = () => serve(hold.stack);
 /** kill -9, parent and worker at once. */
 const kill = (name) => signal(hold.stack, name, 'SIGKILL');
 
-test('an instance that ends sends its sockets elsewhere, and they lose nothing', async () => {
+test('a process that ends sends its sockets elsewhere, and they lose nothing', async () => {
   await bothServe();
   const [ann, bob] = [await signUp('ann'), await signUp('bob')];
   const sockets = await Promise.all(Array.from({ length: 8 }, () => bob.connect(options)));
@@ -238,7 +238,7 @@ test('an instance that ends sends its sockets elsewhere, and they lose nothing',
   }
 });
 
-test('an instance that is killed loses nothing for its sockets', async () => {
+test('a process that is killed loses nothing for its sockets', async () => {
   await bothServe();
   const [ann, bob] = [await signUp('ann'), await signUp('bob')];
   const sockets = await Promise.all([1, 2, 3, 4].map(() => bob.connect(options)));

@@ -1,5 +1,5 @@
-// A presence process that ends in order, with another beside it: who comes back in time is online
-// throughout, whoever does not counts out after the grace.
+// A presence process that ends in order, with another beside it: people who come back in time are online
+// throughout, and those who do not are offline after the grace.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Person } from '../support/api.mjs';

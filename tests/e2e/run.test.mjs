@@ -157,7 +157,7 @@ describe('a run', () => {
       process.kill(pid, 'SIGKILL');
       await waitUntil(`another ${name}`, async () => (await hold.stack.pidOf(name)) !== pid, { within: 10000 });
 
-      // The first that passes is delivered, save where the receiver's connection broke with it:
+      // The first that passes is delivered, unless the receiver's connection broke with it:
       // then the history has it, and live delivery goes on with the new connection.
       const send = (text) => waitUntil('a send to pass', async () => {
         const answer = await ann.send(bob, text).catch(() => undefined);

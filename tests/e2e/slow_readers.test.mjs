@@ -37,13 +37,13 @@ test('one that never reads is put out at its bound, and the others miss nothing'
     assert.equal((await ann.send(cid, `still there? ${sent}`)).status, 201);
   }
   await waitUntil('bob to be out', () => !bobIsOnline(), patient);
-  assert.ok(sent < sendsMost, `he was out after ${sent} messages`);
+  assert.ok(sent < sendsMost, `bob was out after ${sent} messages`);
 
   await waitUntil('every message to cid', () => reader.all('newMessage').length === sent, patient);
   assert.deepEqual(reader.all('newMessage').map((m) => m.message), Array.from({ length: sent }, (_, i) => `still there? ${i}`));
   assert.equal((await bob.history(ann)).json.length, sent);
 
-  // What was written as he came is more than this queue holds, and may cut him off once more.
+  // What was written when bob came is more than this queue holds, and may cut bob off once more.
   const again = await bob.connect();
   await waitUntil('bob to hear again', async () => {
     assert.equal((await ann.send(bob, 'welcome back')).status, 201);

@@ -105,7 +105,7 @@ test('a page of its own may act, one of another scheme may not', async () => {
   assert.equal((await ask('POST', '/api/auth/login', {}, { origin: url.replace('https', 'http') })).status, 403);
 });
 
-/** What a client that offers just this is given; null where that is nothing. */
+/** What a client that offers just this is given; null if that is nothing. */
 const agreeOn = (offer) => withDeadline('an end', new Promise((resolve) => {
   const socket = tls.connect({ port: stack.port, host: 'localhost', ca, ...offer });
   const end = (agreed) => { socket.destroy(); resolve(agreed); };

@@ -35,7 +35,7 @@ export async function build(overlay, edits = []) {
   }
 }
 
-/** '' where all is as this version of Kubernetes has it; a field that it does not know is a fault. */
+/** '' if all is as this version of Kubernetes has it; a field that it does not know is a fault. */
 async function validate(file, version) {
   const args = ['--strict', '--quiet', '-k', version, file];
   const { code = 0, stdout, stderr } = await run(tool('kubernetes-validate'), args).catch((error) => error);

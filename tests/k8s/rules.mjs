@@ -2,7 +2,7 @@
 // gives the faults it finds, as sentences.
 const KORE = ['auth', 'message', 'presence'];
 const SERVICES = [...KORE, 'llm-responder'];
-const DRAIN_MORE_S = 5; // behind DRAIN_SECONDS, in http/service.c
+const DRAIN_MORE_S = 5; // after DRAIN_SECONDS, in http/service.c
 
 export const ofKind = (objects, kind) => objects.filter((one) => one.kind === kind);
 export const named = (objects, kind, name) => ofKind(objects, kind).find((one) => one.metadata.name === name);

@@ -8,7 +8,7 @@ struct item {
 	struct pl_list link;
 	struct pl_channel *opened;     /* NULL: a publication */
 	struct pl_redis_flight flight; /* of a publication */
-	struct pl_str channel;         /* behind the struct, as is the payload */
+	struct pl_str channel;         /* after the struct, as is the payload */
 	struct pl_str payload;
 };
 

@@ -158,7 +158,7 @@ export class Wire {
 
   /**
    * Wait until the server's program has read all that was written here: what is sent on other
-   * connections from now on comes behind it. (Both ends of a loopback connection stand in the
+   * connections from now on comes after it. (Both ends of a loopback connection stand in the
    * kernel's table, with the bytes that were not acknowledged and those that were not read.)
    */
   async isRead() {

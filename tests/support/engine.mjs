@@ -47,7 +47,7 @@ export function engineClient(hold, path = '/engine.io/') {
   return { url, polling, get, poll, post, openPolling, openSocket, probe, waitingGet };
 }
 
-/** See a request refused with 400 and, where given, this body. */
+/** See a request refused with 400 and, if given, this body. */
 export const isRefused = async (response, body) => {
   assert.equal(response.status, 400);
   const text = await response.text();

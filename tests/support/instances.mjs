@@ -1,8 +1,8 @@
-// Several instances of presence behind one gateway.
+// Several processes of presence behind one gateway.
 import { waitUntil } from './wait.mjs';
 
-/** Both instances of presence serve, also where a test before ended them. */
-export const bothServe = (stack) => waitUntil('both instances of presence to serve', async () => {
+/** Both processes of presence serve, even if a test before ended them. */
+export const bothServe = (stack) => waitUntil('both processes of presence to serve', async () => {
   const found = new Set();
   for (let i = 0; i < 10; i++) {
     const response = await fetch(`${stack.url}/socket.io/?EIO=4&transport=polling`);
@@ -15,5 +15,5 @@ export const bothServe = (stack) => waitUntil('both instances of presence to ser
 /** A signal to a service, parent and worker at once. */
 export const signal = async (stack, name, what) => process.kill(-(await stack.pidOf(name)), what);
 
-/** The instance that holds a socket's session: "p1". */
+/** The process that holds a socket's session: "p1". */
 export const instanceOf = (socket) => socket.io.engine?.id?.split('.')[0];

@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 
-/* Append v as compact JSON, members in their order; "null" where absent. A buffer at its
+/* Append v as compact JSON, members in their order; "null" if absent. A buffer at its
  * limit sets its `overflowed`. */
 void json_write(const struct pl_json *v, struct pl_buf *out);
 

@@ -55,7 +55,7 @@ run_server(const struct mongo_server *s, int out)
 	_exit(127);
 }
 
-/* The port from its line "listening on 40123"; 0 where it ended instead, or says nothing. */
+/* The port from its line "listening on 40123"; 0 if it ended instead, or says nothing. */
 static int
 read_port(int fd)
 {

@@ -1,7 +1,7 @@
 /*
  * mongo_server: a server that speaks MongoDB's wire protocol, for a test: mongo-java-server on a
  * free port of the loopback (tests/support/mongo). It dies with the test. Calls wait until what
- * they ask for is so; where it does not come within 30 s, they say so and abort.
+ * they ask for is so; if it does not come within 30 s, they say so and abort.
  */
 #ifndef TESTS_SUPPORT_MONGO_SERVER_H
 #define TESTS_SUPPORT_MONGO_SERVER_H
@@ -16,7 +16,7 @@ struct mongo_server {
 	char file[96]; /* empty: in memory */
 };
 
-/* Where it persists, a stop loses nothing, and a kill what was written in the last 10 ms. */
+/* If it persists, a stop loses nothing, and a kill what was written in the last 10 ms. */
 void mongo_server_init(struct mongo_server *s, bool persists);
 void mongo_server_fini(struct mongo_server *s);
 void mongo_server_start(struct mongo_server *s);

@@ -3,7 +3,7 @@ import net from 'node:net';
 import { once } from 'node:events';
 
 /* Node 20 never closes a socket that is reset while its end() is under way, and then spins when the
- * process shall end. */
+ * process should end. */
 const reset = (socket) => (socket.writableEnded ? socket.destroy() : socket.resetAndDestroy());
 
 export class Proxy {

@@ -35,7 +35,7 @@ async function environment(dir, port, settings) {
 }
 
 export class Stack {
-  /** Start run.sh with `settings` in its environment, by the command `by` where given; does not wait. */
+  /** Start run.sh with `settings` in its environment, by the command `by` if given; does not wait. */
   static async spawn(settings = {}, { dir, port, by = [] } = {}) {
     const stack = new Stack();
     stack.dir = dir ?? (await mkdtemp(path.join(tmpdir(), 'parley-')));

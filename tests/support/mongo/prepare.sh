@@ -1,6 +1,6 @@
 #!/bin/bash
 # Makes the stand-in for MongoDB in build/mongo: fetches its libraries, once, and compiles the
-# launcher. The Makefile calls it where pom.xml or Launcher.java is newer than build/mongo/ready.
+# launcher. The Makefile calls it if pom.xml or Launcher.java is newer than build/mongo/ready.
 set -eu
 cd "$(dirname "$0")/../../.."
 
