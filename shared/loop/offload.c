@@ -1,12 +1,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
-#include <stdlib.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "loop/offload.h"
+#include "loop/thread.h"
 
 /*
  * A job is in one place at a time: waiting (its task's link), on a thread, or finished (its
@@ -92,28 +91,6 @@ reap(struct pl_task *task)
 	finish_all(&finished, PL_OK);
 }
 
-/* Threads take no signals: the loop's thread handles them all. */
-static void
-start_threads(struct pl_offload *pool)
-{
-	sigset_t all, old;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	for (unsigned i = 0; i < pool->config.threads; i++) {
-		int error = pthread_create(&pool->threads[i], NULL, thread_main, pool);
-
-		if (error != 0) {
-			pl_log_error("thread could not be started, giving up",
-			    PL_L_CSTR("pool", pool->config.name),
-			    PL_L_INT("errno", error));
-			abort();
-		}
-		pthread_setname_np(pool->threads[i], pool->config.name);
-	}
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-}
-
 struct pl_offload *
 pl_offload_new(struct pl_loop *loop, const struct pl_offload_config *config)
 {
@@ -129,7 +106,8 @@ pl_offload_new(struct pl_loop *loop, const struct pl_offload_config *config)
 	pthread_cond_init(&pool->work, NULL);
 	pl_list_init(&pool->waiting);
 	pl_list_init(&pool->finished);
-	start_threads(pool);
+	for (unsigned i = 0; i < config->threads; i++)
+		pool->threads[i] = pl_thread_start(config->name, thread_main, pool);
 	return pool;
 }
 

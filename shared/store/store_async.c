@@ -1,13 +1,12 @@
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "loop/thread.h"
 #include "ops/metrics.h"
 #include "store/store_async.h"
 
@@ -379,28 +378,17 @@ collect(void *arg)
 	pthread_mutex_unlock(&sa->lock);
 }
 
-/* The writer waits by the monotonic clock, and takes no signals. */
+/* The writer waits by the monotonic clock. */
 static void
 start_writer(struct pl_store_async *sa)
 {
 	pthread_condattr_t attr;
-	sigset_t all, old;
-	int error;
 
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&sa->wake, &attr);
 	pthread_condattr_destroy(&attr);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	error = pthread_create(&sa->writer, NULL, writer_main, sa);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (error != 0) {
-		pl_log_error("thread could not be started, giving up",
-		    PL_L_CSTR("pool", "store-writer"), PL_L_INT("errno", error));
-		abort();
-	}
-	pthread_setname_np(sa->writer, "store-writer");
+	sa->writer = pl_thread_start("store-writer", writer_main, sa);
 }
 
 struct pl_store_async *

@@ -1,8 +1,6 @@
-#include <pthread.h>
-#include <signal.h>
-
 #include "base/log.h"
 #include "base/mem.h"
+#include "loop/thread.h"
 #include "store/mongo/index_there.h"
 #include "store/mongo/query.h"
 
@@ -464,22 +462,6 @@ build_main(void *arg)
 	return NULL;
 }
 
-static bool
-start_thread(char *uri)
-{
-	sigset_t all, old;
-	pthread_t thread;
-	int error;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	error = pthread_create(&thread, NULL, build_main, uri);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (error == 0)
-		pthread_detach(thread);
-	return error == 0;
-}
-
 static void
 start_build(const char *uri)
 {
@@ -487,7 +469,8 @@ start_build(const char *uri)
 	if (!build.is_under_way) {
 		char *copy = pl_mem_strdup(uri);
 
-		build.is_under_way = start_thread(copy);
+		build.is_under_way =
+		    pl_thread_start_detached("store-indexes", build_main, copy);
 		if (build.is_under_way)
 			pl_log_info("indexes are being made, not serving until then");
 		else

@@ -1,9 +1,8 @@
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "loop/thread.h"
 #include "store/mongo/adopt.h"
 #include "store/mongo/index_there.h"
 
@@ -276,28 +275,16 @@ survey_main(void *arg)
 	return NULL;
 }
 
-static void
-start_thread(char *uri)
-{
-	sigset_t all, old;
-	pthread_t thread;
-	int error;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	error = pthread_create(&thread, NULL, survey_main, uri);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (error == 0)
-		pthread_detach(thread);
-	else
-		pl_mem_wipe_free(uri, strlen(uri));
-}
-
 void
 pl_mongo_survey(const char *uri)
 {
 	static atomic_flag is_begun = ATOMIC_FLAG_INIT;
 
-	if (!atomic_flag_test_and_set(&is_begun))
-		start_thread(pl_mem_strdup(uri));
+	char *copy;
+
+	if (atomic_flag_test_and_set(&is_begun))
+		return;
+	copy = pl_mem_strdup(uri);
+	if (!pl_thread_start_detached("store-survey", survey_main, copy))
+		pl_mem_wipe_free(copy, strlen(copy));
 }
