@@ -85,18 +85,15 @@ put_names(bson_t *filter, const struct pl_idem_keys *keys)
 static enum pl_err
 forget(struct pl_mongo *s, const struct pl_oid *ids, size_t count)
 {
-	bson_t selector = BSON_INITIALIZER, update = BSON_INITIALIZER, part;
+	static const char *const fields[] = {
+	    PL_MONGO_F_IDEM_KEY, PL_MONGO_F_IDEM_UNTIL, NULL};
+	bson_t selector = BSON_INITIALIZER;
 	enum pl_err err;
 
 	pl_mongo_put_in(&selector, PL_MESSAGE_F_ID, ids, count);
 	pl_mongo_put_bound(&selector, PL_MONGO_F_IDEM_UNTIL, "$lte", s->now_unix_ms);
-	bson_append_document_begin(&update, "$unset", -1, &part);
-	pl_mongo_put_int(&part, PL_MONGO_F_IDEM_KEY, 1);
-	pl_mongo_put_int(&part, PL_MONGO_F_IDEM_UNTIL, 1);
-	bson_append_document_end(&update, &part);
-	err = pl_mongo_update_many(s, s->messages, &selector, &update, NULL);
+	err = pl_mongo_unset_all(s, s->messages, &selector, fields);
 	bson_destroy(&selector);
-	bson_destroy(&update);
 	return err;
 }
 

@@ -320,46 +320,51 @@ pl_mongo_insert(struct pl_mongo *s, mongoc_collection_t *into, bson_t **docs,
 	pl_mem_free(list);
 }
 
-static enum pl_err
-update_end(struct pl_mongo *s, bool is_done, bson_t *reply, const bson_error_t *error,
-    int64_t *matched)
-{
-	int64_t count = 0;
+/* mongoc_collection_update_one() or its like. */
+typedef bool update_call(mongoc_collection_t *in, const bson_t *selector,
+    const bson_t *update, const bson_t *opts, bson_t *reply, bson_error_t *error);
 
+static enum pl_err
+update_by(update_call *call, struct pl_mongo *s, mongoc_collection_t *in,
+    const bson_t *selector, const bson_t *update, int64_t *matched)
+{
+	bson_error_t error = {0};
+	int64_t count = 0;
+	bson_t reply;
+	bool is_done;
+
+	if (!pl_mongo_has_time(s))
+		return PL_E_UNAVAILABLE;
+	is_done = call(in, selector, update, NULL, &reply, &error);
 	if (is_done)
-		(void)pl_mongo_get_int(reply, "matchedCount", &count);
-	if (is_done && matched != NULL)
+		(void)pl_mongo_get_int(&reply, "matchedCount", &count);
+	bson_destroy(&reply);
+	if (!is_done)
+		return pl_mongo_err(s, &error, "update");
+	if (matched != NULL)
 		*matched = count;
-	bson_destroy(reply);
-	return is_done ? PL_OK : pl_mongo_err(s, error, "update");
+	return PL_OK;
 }
 
 enum pl_err
 pl_mongo_update_one(struct pl_mongo *s, mongoc_collection_t *in, const bson_t *selector,
     const bson_t *update, int64_t *matched)
 {
-	bson_error_t error = {0};
-	bson_t reply;
-	bool is_done;
-
-	if (!pl_mongo_has_time(s))
-		return PL_E_UNAVAILABLE;
-	is_done =
-	    mongoc_collection_update_one(in, selector, update, NULL, &reply, &error);
-	return update_end(s, is_done, &reply, &error, matched);
+	return update_by(mongoc_collection_update_one, s, in, selector, update, matched);
 }
 
 enum pl_err
-pl_mongo_update_many(struct pl_mongo *s, mongoc_collection_t *in, const bson_t *selector,
-    const bson_t *update, int64_t *matched)
+pl_mongo_unset_all(struct pl_mongo *s, mongoc_collection_t *in, const bson_t *selector,
+    const char *const *fields)
 {
-	bson_error_t error = {0};
-	bson_t reply;
-	bool is_done;
+	bson_t update = BSON_INITIALIZER, unset;
+	enum pl_err err;
 
-	if (!pl_mongo_has_time(s))
-		return PL_E_UNAVAILABLE;
-	is_done =
-	    mongoc_collection_update_many(in, selector, update, NULL, &reply, &error);
-	return update_end(s, is_done, &reply, &error, matched);
+	bson_append_document_begin(&update, "$unset", -1, &unset);
+	for (size_t i = 0; fields[i] != NULL; i++)
+		pl_mongo_put_int(&unset, fields[i], 1);
+	bson_append_document_end(&update, &unset);
+	err = update_by(mongoc_collection_update_many, s, in, selector, &update, NULL);
+	bson_destroy(&update);
+	return err;
 }

@@ -55,10 +55,11 @@ enum pl_err pl_find_end(struct pl_find *f) PL_MUST_CHECK;
  * has it; PL_E_UNAVAILABLE: it may or may not be stored; or why it is not. */
 void pl_mongo_insert(struct pl_mongo *s, mongoc_collection_t *into, bson_t **docs,
     size_t count, enum pl_err *errs);
-/* Update the one document, or all, that selector finds; *matched counts them, may be NULL. */
+/* Update the one document that selector finds; *matched (may be NULL) counts it. */
 enum pl_err pl_mongo_update_one(struct pl_mongo *s, mongoc_collection_t *in,
     const bson_t *selector, const bson_t *update, int64_t *matched) PL_MUST_CHECK;
-enum pl_err pl_mongo_update_many(struct pl_mongo *s, mongoc_collection_t *in,
-    const bson_t *selector, const bson_t *update, int64_t *matched) PL_MUST_CHECK;
+/* Take these fields (NULL ends them) off all documents that selector finds. */
+enum pl_err pl_mongo_unset_all(struct pl_mongo *s, mongoc_collection_t *in,
+    const bson_t *selector, const char *const *fields) PL_MUST_CHECK;
 
 #endif

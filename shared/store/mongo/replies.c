@@ -15,16 +15,13 @@
 static enum pl_err
 end_jobs(struct pl_mongo *s, const struct pl_oid *messages, size_t count)
 {
-	bson_t selector = BSON_INITIALIZER, update = BSON_INITIALIZER, part;
+	static const char *const fields[] = {PL_MONGO_F_JOB, NULL};
+	bson_t selector = BSON_INITIALIZER;
 	enum pl_err err;
 
 	pl_mongo_put_in(&selector, PL_MESSAGE_F_ID, messages, count);
-	bson_append_document_begin(&update, "$unset", -1, &part);
-	pl_mongo_put_int(&part, PL_MONGO_F_JOB, 1);
-	bson_append_document_end(&update, &part);
-	err = pl_mongo_update_many(s, s->messages, &selector, &update, NULL);
+	err = pl_mongo_unset_all(s, s->messages, &selector, fields);
 	bson_destroy(&selector);
-	bson_destroy(&update);
 	return err;
 }
 
