@@ -82,9 +82,12 @@ $B/%.o: %.c | needs-build
 $(KORE_OBJ) $(CONFORMANCE_OBJ) $(SVC_OBJ): CPPFLAGS += $(KORE_CPPFLAGS)
 $(SVC_OBJ): CPPFLAGS += -Iservices
 
-$B/libparley.a: $(LIB_OBJ)
+%.a:
 	@echo "  ar $@"
-	@rm -f $@ && ar rcs $@ $^
+	@rm -f $@ && ar rcs $@ $(filter %.o,$^)
+$B/libparley.a: $(LIB_OBJ)
+# The library comes last: the others call it.
+archives = $(sort $(filter-out %/libparley.a,$(filter %.a,$^))) $(filter %/libparley.a,$^)
 
 # PL_REDIS_LUA() builds a script into the object, which the compiler does not tell of.
 LUA := $(wildcard shared/redis/lua/*.lua)
@@ -167,25 +170,22 @@ $(UNIT_SRC:%.c=$B/%.o) $(CONTRACT_OBJ): | needs-units
 $(filter $B/tests/contract/%,$(UNIT_BIN)): $(CONTRACT_OBJ)
 $(UNIT_BIN): $B/%: $B/%.o $(SUPPORT_OBJ) $B/libparley.a
 	@echo "  ld $@"
-	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS) -lcmocka
+	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(archives) $(LIBS) -lcmocka
 
 $B/tests/unit/proto/ws_wslay_test: private LIBS += -lwslay
 
-# The responder's pure parts, which its tests link.
-RESPONDER_PURE := $(addprefix services/llm-responder/,endpoint.o prompt.o answer.o transcript.o \
-	mark.o loose.o dialect.o dialect_read.o refusal.o breaker.o)
-$(filter $B/tests/unit/llm-responder/%,$(UNIT_BIN)): $(addprefix $B/,$(RESPONDER_PURE))
-build/fuzz/fuzz_llm: $(addprefix build/fuzz/,$(RESPONDER_PURE))
-build/fuzz/fuzz_offset: build/fuzz/services/presence/delivery/seen.o
-
-# Presence but for what needs kore: its tests put something in its place.
-PRESENCE_KORE := $(addprefix $B/services/presence/,main.o sockets.o users/list.o users/status.o)
-PRESENCE_RIG  := $B/tests/unit/presence/rig.o
+# Each folder outside the library is an archive for the tests of its name: the linker takes the
+# files that a test calls, and what those call unless the test stands in for it.
+OUTSIDE := $(patsubst %/,%,$(wildcard services/*/)) shared/http
+define archive_rule
+$(2)/$(1).a: $(patsubst %.c,$(2)/%.o,$(wildcard $(1)/*.c $(1)/*/*.c))
+endef
+$(foreach d,$(OUTSIDE),$(eval $(call archive_rule,$d,$B)))
+$(foreach d,$(OUTSIDE),$(eval $(filter $B/tests/unit/$(notdir $d)/%,$(UNIT_BIN)): $B/$d.a))
+# What the tests of presence share.
+PRESENCE_RIG := $B/tests/unit/presence/rig.o
 $(PRESENCE_RIG): CPPFLAGS += -I. -Itests -Iservices
-$(filter $B/tests/unit/presence/%,$(UNIT_BIN)): $(PRESENCE_RIG) \
-	$(filter-out $(PRESENCE_KORE),$(call svc_obj,presence))
-$(filter $B/tests/unit/auth/%,$(UNIT_BIN)): $(addprefix $B/services/auth/,even_time.o password.o)
-$B/tests/unit/http/router_test: $B/shared/http/router.o
+$(filter $B/tests/unit/presence/%,$(UNIT_BIN)): $(PRESENCE_RIG)
 
 # The stand-in for MongoDB that tests run against.
 MONGO_MADE_OF := $(addprefix tests/support/mongo/,prepare.sh pom.xml Launcher.java)

@@ -25,13 +25,13 @@ build/fuzz/%.o: %.c | needs-fuzz
 $(filter $(LUA_ROOMS:%=build/fuzz/shared/%/%),$(FUZZ_LIB_OBJ)): $(LUA)
 
 build/fuzz/libparley.a: $(FUZZ_LIB_OBJ)
-	@echo "  ar $@"
-	@rm -f $@ && ar rcs $@ $^
+$(foreach d,$(OUTSIDE),$(eval $(call archive_rule,$d,build/fuzz)))
+build/fuzz/fuzz_llm: build/fuzz/services/llm-responder.a
+build/fuzz/fuzz_offset: build/fuzz/services/presence.a
 
 build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o build/fuzz/libparley.a
 	@echo "  ld $@"
-	@$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.o,$^) $(filter %.a,$^) \
-		$(LIBS)
+	@$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.o,$^) $(archives) $(LIBS)
 
 $(FUZZ:%=fuzz-%): fuzz-%: build/fuzz/fuzz_%
 	@mkdir -p build/fuzz/corpus/$* tests/fuzz/corpus/$*
