@@ -163,7 +163,8 @@ UNIT_SRC    := $(wildcard tests/unit/*/*_test.c tests/unit/*/*/*_test.c tests/co
 UNIT_BIN    := $(UNIT_SRC:%.c=$B/%)
 SUPPORT_OBJ := $(patsubst %.c,$B/%.o,$(wildcard tests/support/*.c))
 CONTRACT_OBJ := $(patsubst %.c,$B/%.o,$(filter-out %_test.c,$(wildcard tests/contract/*.c)))
-$(UNIT_SRC:%.c=$B/%.o) $(SUPPORT_OBJ) $(CONTRACT_OBJ) $B/tests/conformance/main.o $B/tests/conformance/sio_reader.o: \
+FAKE_OBJ    := $(patsubst %.c,$B/%.o,$(wildcard tests/support/fake/*.c))
+$(UNIT_SRC:%.c=$B/%.o) $(SUPPORT_OBJ) $(FAKE_OBJ) $(CONTRACT_OBJ) $B/tests/conformance/main.o $B/tests/conformance/sio_reader.o: \
 	CPPFLAGS += -I. -Itests -Iservices
 $(UNIT_SRC:%.c=$B/%.o) $(CONTRACT_OBJ): | needs-units
 
@@ -175,17 +176,19 @@ $(UNIT_BIN): $B/%: $B/%.o $(SUPPORT_OBJ) $B/libparley.a
 $B/tests/unit/proto/ws_wslay_test: private LIBS += -lwslay
 
 # Each folder outside the library is an archive for the tests of its name: the linker takes the
-# files that a test calls, and what those call unless the test stands in for it.
+# files that a test calls, and what those call. The fakes stand in for what needs kore or threads.
 OUTSIDE := $(patsubst %/,%,$(wildcard services/*/)) shared/http
 define archive_rule
 $(2)/$(1).a: $(patsubst %.c,$(2)/%.o,$(wildcard $(1)/*.c $(1)/*/*.c))
 endef
 $(foreach d,$(OUTSIDE),$(eval $(call archive_rule,$d,$B)))
 $(foreach d,$(OUTSIDE),$(eval $(filter $B/tests/unit/$(notdir $d)/%,$(UNIT_BIN)): $B/$d.a))
-# What the tests of presence share.
+# The tests of presence share a rig, with a real store; those of the others have fakes.
 PRESENCE_RIG := $B/tests/unit/presence/rig.o
 $(PRESENCE_RIG): CPPFLAGS += -I. -Itests -Iservices
 $(filter $B/tests/unit/presence/%,$(UNIT_BIN)): $(PRESENCE_RIG)
+$(foreach s,auth message llm-responder,$(eval $(filter $B/tests/unit/$s/%,$(UNIT_BIN)): $B/tests/support/fake.a))
+$B/tests/support/fake.a: $(FAKE_OBJ)
 
 # The stand-in for MongoDB that tests run against.
 MONGO_MADE_OF := $(addprefix tests/support/mongo/,prepare.sh pom.xml Launcher.java)

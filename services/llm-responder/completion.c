@@ -148,7 +148,7 @@ retry_pause_ms(const struct completion *c, const struct dialect_error *error)
 
 /* True where this opened the breaker. */
 static bool
-tell_breaker(struct llm *llm, enum verdict verdict)
+note_verdict(struct llm *llm, enum verdict verdict)
 {
 	int64_t now = pl_loop_now_ms(llm->loop);
 
@@ -197,7 +197,7 @@ on_failure(struct completion *c)
 	if (post->err == PL_OK)
 		dialect_read_error(pl_buf_str(&post->answer), llm->config.token, &error);
 	verdict = judge(post, &error);
-	log_failure(c, &error, tell_breaker(llm, verdict));
+	log_failure(c, &error, note_verdict(llm, verdict));
 	pause_ms = adapts(c) ? 0 : retry_pause_ms(c, &error);
 	if (pause_ms >= 0 && llm->breaker.state == BREAKER_CLOSED) {
 		c->has_retried = c->has_retried || verdict == VERDICT_FAILED;

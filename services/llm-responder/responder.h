@@ -1,19 +1,13 @@
 /*
  * responder: answers messages to BUSY users.
  *
- *   CLAIMING --none--> gone
- *       | a job, under a lease
- *   CHECKING    the limits of sender and busy user, which all processes share
- *       |
- *   READING     the conversation, unless the standard text is due at once
- *       |
- *   COMPOSING   the LLM writes; the sender sees "typing"
- *       |
- *   STORING     the reply, the LLM's or the standard text; again until the store takes it
- *       |
- *   TELLING     newMessage to the sender; where the bus does not take it, the gap is noted
+ *   claim a message -> check the limits -> read the conversation -> let the LLM write, while the
+ *   sender sees "typing" -> store the reply -> publish it to both users
  *
- * Jobs are found by the wake-up of bus/wake and, for those it did not tell of, by a sweep twice a
+ * How a reply goes from one to the next, and when the standard text is stored instead, is said in
+ * job.h; how many a process works at, in load.h.
+ *
+ * Jobs are found by the wake-up of bus/wake and, for those without one, by a sweep twice a
  * second. The store lets a message have one reply only, whoever writes it: PL_E_CONFLICT ends a
  * job well. Everything counts from the message's createdAt.
  * Threads: the loop's.
@@ -24,10 +18,6 @@
 #include "bus/gap.h"
 #include "completion.h"
 #include "store/store_async.h"
-
-/* From createdAt to when the LLM's answer must be there; what is left is for storing and
- * delivering it. */
-#define RESPONDER_BUDGET_MS (PL_REPLY_WITHIN_MS - 1500)
 
 struct responder;
 
