@@ -1,8 +1,8 @@
 /* message: sending, and the history of conversations. */
 #include "history.h"
 #include "overdue.h"
+#include "publish.h"
 #include "send.h"
-#include "tell.h"
 #include "http/service.h"
 
 static const struct pl_route routes[] = {
@@ -15,7 +15,7 @@ static const struct pl_route routes[] = {
 static void
 start(void)
 {
-	tell_start();
+	publish_start();
 	send_start();
 	overdue_start();
 }
@@ -25,7 +25,7 @@ stop(void)
 {
 	overdue_stop();
 	send_stop();
-	tell_stop();
+	publish_stop();
 }
 
 const struct pl_service pl_service = {

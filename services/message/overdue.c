@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "tell.h"
+#include "publish.h"
 #include "http/service.h"
 
 #define SWEEP_MS  1000
@@ -41,13 +41,13 @@ end_batch(void)
 }
 
 static void
-tell(const struct pl_overdue *to, struct pl_write_reply *reply)
+publish(const struct pl_overdue *to, struct pl_write_reply *reply)
 {
 	pl_log_info("overdue reply was stored", PL_L_TRACE(&to->trace),
 	    PL_L_OID("message", &to->message.id), PL_L_OID("reply", &reply->message.id),
 	    PL_L_CSTR("kind", pl_reply_kind_name(reply->kind)));
-	message_tell_typing_over(&reply->message.sender, &reply->message.receiver);
-	message_tell(&reply->message, &to->trace, PL_STR_NONE, NULL, NULL);
+	publish_typing_over(&reply->message.sender, &reply->message.receiver);
+	publish_message(&reply->message, &to->trace, PL_STR_NONE, NULL, NULL);
 	pl_message_fini(&reply->message);
 }
 
@@ -59,9 +59,9 @@ on_stored(struct pl_store_write_call *call)
 	enum pl_err err = call->write.err;
 
 	if (err == PL_OK)
-		tell(reply->to, &call->write.u.reply);
-	else if (err == PL_E_CONFLICT && message_gap() != NULL)
-		pl_gap_note(message_gap(), reply->to->message.created_unix_ms);
+		publish(reply->to, &call->write.u.reply);
+	else if (err == PL_E_CONFLICT && publish_gap() != NULL)
+		pl_gap_note(publish_gap(), reply->to->message.created_unix_ms);
 	else if (err != PL_E_CONFLICT)
 		sweep.all_ended = false;
 	if (--sweep.storing == 0)
@@ -141,6 +141,7 @@ on_due(struct pl_timer *t)
 void
 overdue_start(void)
 {
+	sweep.is_stopped = false;
 	sweep.timer.on_fire = on_due;
 	pl_timer_start(pl_app.loop, &sweep.timer, SWEEP_MS);
 }

@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "bus/wake.h"
 #include "limits/bucket.h"
-#include "tell.h"
+#include "publish.h"
 #include "http/reply.h"
 #include "http/service.h"
 
@@ -73,7 +73,7 @@ answer_and_end(void *arg)
 static void
 answer_after_gap(struct sending *s)
 {
-	struct pl_gap *gap = message_gap();
+	struct pl_gap *gap = publish_gap();
 
 	if (gap == NULL || pl_gap_age_ms(gap) > SEND_BUS_PATIENCE_MS) {
 		answer_and_end(s);
@@ -91,7 +91,7 @@ on_patience_over(struct pl_timer *t)
 
 	answer(s);
 	if (!s->is_in_gap)
-		return; /* on_told() ends it */
+		return; /* on_published() ends it */
 	pl_gap_unwait(&s->gap);
 	sending_end(s);
 }
@@ -104,7 +104,7 @@ be_patient(struct sending *s)
 }
 
 static void
-on_told(void *arg, enum pl_err err)
+on_published(void *arg, enum pl_err err)
 {
 	struct sending *s = arg;
 
@@ -131,14 +131,14 @@ log_sent(const struct sending *s, const char *what)
 /* The 201 waits until the bus has the message: the sender's next one may go by another process,
  * and would overtake this one on its way. */
 static void
-tell(struct sending *s)
+publish(struct sending *s)
 {
 	const struct pl_write_send *sent = &s->call.write.u.send;
 
 	log_sent(s, "message was stored");
 	be_patient(s);
-	message_tell(&sent->message, &sent->trace,
-	    pl_request_header(s->rq, "x-socket-id"), on_told, s);
+	publish_message(&sent->message, &sent->trace,
+	    pl_request_header(s->rq, "x-socket-id"), on_published, s);
 	if (sent->busy)
 		pl_wake_send(pl_app.redis, &sent->message.id);
 }
@@ -146,18 +146,18 @@ tell(struct sending *s)
 /* The process that stored it may have died before it could tell. Sockets that have the message
  * do not get it again. */
 static void
-tell_again(struct sending *s)
+note_gap_again(struct sending *s)
 {
 	int64_t created_unix_ms = s->call.write.u.send.message.created_unix_ms;
 
 	log_sent(s, "message was stored before, under its key");
-	if (message_gap() == NULL ||
+	if (publish_gap() == NULL ||
 	    pl_clock_unix_ms() - created_unix_ms > SEND_RETRY_TELLS_MS) {
 		answer_and_end(s);
 		return;
 	}
 	be_patient(s);
-	pl_gap_note(message_gap(), created_unix_ms);
+	pl_gap_note(publish_gap(), created_unix_ms);
 	answer_after_gap(s);
 }
 
@@ -166,8 +166,8 @@ tell_again(struct sending *s)
 static void
 note_unsure(const struct pl_write_send *sent)
 {
-	if (pl_settings.mongo_uri && !sent->only_replay && message_gap())
-		pl_gap_note(message_gap(), pl_clock_unix_ms() - SEND_UNSURE_MS);
+	if (pl_settings.mongo_uri && !sent->only_replay && publish_gap())
+		pl_gap_note(publish_gap(), pl_clock_unix_ms() - SEND_UNSURE_MS);
 }
 
 static void
@@ -183,9 +183,9 @@ on_written(struct pl_store_write_call *call)
 			break;
 		}
 		if (sent->replayed)
-			tell_again(s);
+			note_gap_again(s);
 		else
-			tell(s);
+			publish(s);
 		return;
 	case PL_E_NOT_FOUND:
 		/* Who may not send at all hears so first. */

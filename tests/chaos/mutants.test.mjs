@@ -39,7 +39,7 @@ write_it(struct sending *s)
 		pl_oid_new(&sent->message.id);
 		sent->message.created_unix_ms = pl_clock_unix_ms();
 		sent->message.updated_unix_ms = sent->message.created_unix_ms;
-		message_tell(&sent->message, &sent->trace, PL_STR_NONE, NULL, NULL);
+		publish_message(&sent->message, &sent->trace, PL_STR_NONE, NULL, NULL);
 		reply_sent(s->rq, sent);
 		s->rq = NULL;
 		sent->idem_key = PL_STR_NONE;

@@ -1,10 +1,10 @@
-#include "tell.h"
+#include "publish.h"
 
 #include "base/mem.h"
 #include "bus/events.h"
 #include "http/service.h"
 
-struct telling {
+struct publishing {
 	struct pl_redis_call call;
 	int64_t created_unix_ms; /* of the message */
 	void (*done)(void *arg, enum pl_err err);
@@ -16,14 +16,14 @@ static struct pl_gap *gap;
 static void
 on_published(void *arg, enum pl_err err, const struct redisReply *reply)
 {
-	struct telling *t = arg;
+	struct publishing *p = arg;
 
 	(void)reply;
 	if (err != PL_OK && gap != NULL)
-		pl_gap_note(gap, t->created_unix_ms);
-	if (t->done != NULL)
-		t->done(t->arg, err);
-	pl_mem_free(t);
+		pl_gap_note(gap, p->created_unix_ms);
+	if (p->done != NULL)
+		p->done(p->arg, err);
+	pl_mem_free(p);
 }
 
 static void
@@ -37,26 +37,26 @@ publish_to(
 }
 
 void
-message_tell(const struct pl_message *m, const struct pl_trace *trace,
+publish_message(const struct pl_message *m, const struct pl_trace *trace,
     struct pl_str not_socket, void (*done)(void *arg, enum pl_err err), void *arg)
 {
-	struct telling *t = pl_mem_alloc(sizeof(*t));
+	struct publishing *p = pl_mem_alloc(sizeof(*p));
 	struct pl_buf event;
 
-	*t = (struct telling){
+	*p = (struct publishing){
 	    .created_unix_ms = m->created_unix_ms, .done = done, .arg = arg};
-	pl_redis_call_init(&t->call, on_published, t);
+	pl_redis_call_init(&p->call, on_published, p);
 	pl_buf_init(&event, PL_BUF_UNLIMITED);
 	pl_event_new_message(&event, m, trace);
 	publish_to(&m->receiver, &event, NULL);
 	pl_buf_clear(&event);
 	pl_event_message_sent(&event, m, trace, not_socket);
-	publish_to(&m->sender, &event, &t->call); /* in one pipeline, so the last */
+	publish_to(&m->sender, &event, &p->call); /* in one pipeline, so the last */
 	pl_buf_fini(&event);
 }
 
 void
-message_tell_typing_over(const struct pl_oid *from, const struct pl_oid *to)
+publish_typing_over(const struct pl_oid *from, const struct pl_oid *to)
 {
 	struct pl_buf event;
 
@@ -67,19 +67,19 @@ message_tell_typing_over(const struct pl_oid *from, const struct pl_oid *to)
 }
 
 struct pl_gap *
-message_gap(void)
+publish_gap(void)
 {
 	return gap;
 }
 
 void
-tell_start(void)
+publish_start(void)
 {
 	gap = pl_gap_new(pl_app.loop, pl_app.bus);
 }
 
 void
-tell_stop(void)
+publish_stop(void)
 {
 	pl_gap_free(gap);
 	gap = NULL;
