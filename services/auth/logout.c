@@ -36,7 +36,7 @@ reply_logged_out(struct pl_request *rq)
 }
 
 static void
-tell(const struct logout *l, const struct pl_revocation *r)
+note_revoked(const struct logout *l, const struct pl_revocation *r)
 {
 	int64_t before;
 
@@ -53,7 +53,7 @@ on_revoked(struct pl_store_write_call *call)
 	struct logout *l = PL_CONTAINER(call, struct revoking, call)->logout;
 
 	if (call->write.err == PL_OK)
-		tell(l, &call->write.u.revoke);
+		note_revoked(l, &call->write.u.revoke);
 	else
 		l->err = call->write.err;
 	if (--l->waits > 0)

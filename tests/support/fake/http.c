@@ -113,6 +113,17 @@ pl_request_json(struct pl_request *rq)
 	return NULL;
 }
 
+bool
+pl_request_is_no_form(struct pl_request *rq)
+{
+	struct pl_str type = pl_request_header(rq, "content-type");
+
+	if (type.len == 0 || pl_str_eq(type, PL_STR("application/json")))
+		return true;
+	pl_reply_problem(rq, PL_PROBLEM_NOT_JSON);
+	return false;
+}
+
 /* ---- the answer ---- */
 
 static struct fake_request *
@@ -135,12 +146,18 @@ pl_reply_header(struct pl_request *rq, const char *name, const char *value)
 }
 
 const char *
-fake_answer_header(const struct fake_request *r, const char *name)
+fake_answer_header_at(const struct fake_request *r, const char *name, size_t index)
 {
 	for (size_t i = 0; i < r->answer.header_count; i++)
-		if (strcmp(r->answer.headers[i].name, name) == 0)
+		if (strcmp(r->answer.headers[i].name, name) == 0 && index-- == 0)
 			return r->answer.headers[i].value;
 	return NULL;
+}
+
+const char *
+fake_answer_header(const struct fake_request *r, const char *name)
+{
+	return fake_answer_header_at(r, name, 0);
 }
 
 void

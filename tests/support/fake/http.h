@@ -57,7 +57,9 @@ struct fake_request {
 struct fake_request *fake_request_new(const char *param, const char *body);
 void fake_request_free(struct fake_request *r);
 void fake_request_add(struct fake_request *r, const char *name, const char *value);
-/* A header of the answer; NULL: it has none. */
+/* A header of the answer; NULL: it has none. Of several of one name the first, or any. */
 const char *fake_answer_header(const struct fake_request *r, const char *name);
+const char *fake_answer_header_at(
+    const struct fake_request *r, const char *name, size_t index);
 
 #endif

@@ -1,0 +1,183 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "services/auth/handlers.h"
+#include "session/sessions.h"
+#include "support/fake/http.h"
+#include "support/fake/store.h"
+
+/* ---- what the test plays ---- */
+
+static size_t token_count;                  /* that the request brings */
+static struct pl_revocation revoked[4];     /* as the other processes hear of them */
+static size_t revoked_count, offline_count; /* users whose last request does not count */
+
+void
+pl_request_credentials(const struct pl_request *rq, struct pl_credentials *out)
+{
+	(void)rq;
+	pl_credentials_init(out);
+	out->items = pl_mem_zalloc((token_count + 1) * sizeof(*out->items));
+	out->count = token_count;
+	for (size_t i = 0; i < token_count; i++)
+		out->items[i].claims.token_id[0] = (uint8_t)(i + 1);
+}
+
+void
+pl_sessions_revoked(struct pl_sessions *s, const struct pl_revocation *r)
+{
+	(void)s;
+	assert_true(revoked_count < 4);
+	revoked[revoked_count++] = *r;
+}
+
+void
+pl_online_logged_out(struct pl_online *o, const struct pl_oid *id)
+{
+	(void)o, (void)id;
+	offline_count++;
+}
+
+static int
+setup(void **state)
+{
+	static char name[] = "jwt", production[] = "production";
+
+	(void)state;
+	fake_store_reset();
+	pl_settings = (struct pl_settings){.cookie_name = name, .node_env = production};
+	token_count = revoked_count = offline_count = 0;
+	return 0;
+}
+
+static void
+check_logged_out(struct fake_request *r)
+{
+	assert_int_equal(r->answer.kind, FAKE_JSON);
+	assert_int_equal(r->answer.status, 200);
+	assert_memory_equal(fake_answer_header(r, "set-cookie"), "jwt=; Max-Age=0;", 16);
+	fake_request_free(r);
+}
+
+static struct fake_request *
+log_out(void)
+{
+	struct fake_request *r = fake_request_new(NULL, "");
+
+	auth_logout_post(&r->rq);
+	return r;
+}
+
+static void
+end_revocation(enum pl_err err)
+{
+	fake_store_end_write(fake_store_next_write(PL_WRITE_REVOKE), err);
+}
+
+static void
+is_well_without_a_token(void **state)
+{
+	(void)state;
+	check_logged_out(log_out());
+	assert_int_equal(fake_store_writes() + revoked_count, 0);
+}
+
+static void
+revokes_every_token_that_the_request_brings_before_it_answers(void **state)
+{
+	struct fake_request *r;
+
+	(void)state;
+	token_count = 2;
+	r = log_out();
+	assert_int_equal(fake_store_writes(), 2);
+	end_revocation(PL_OK);
+	assert_int_equal(r->answer.kind, FAKE_UNANSWERED);
+	end_revocation(PL_OK);
+	check_logged_out(r);
+	assert_int_equal(revoked_count, 2);
+	assert_int_equal(offline_count, 2);
+	assert_int_not_equal(revoked[0].token_id[0], revoked[1].token_id[0]);
+}
+
+static void
+fails_when_one_token_could_not_be_revoked_and_leaves_the_cookie(void **state)
+{
+	struct fake_request *r;
+
+	(void)state;
+	token_count = 2;
+	r = log_out();
+	end_revocation(PL_E_UNAVAILABLE);
+	end_revocation(PL_OK);
+	assert_int_equal(r->answer.kind, FAKE_ERR);
+	assert_int_equal(r->answer.err, PL_E_UNAVAILABLE);
+	assert_null(fake_answer_header(r, "set-cookie"));
+	assert_int_equal(revoked_count, 1); /* what is stored counts everywhere */
+	fake_request_free(r);
+	fake_store.is_full = true;
+	r = log_out();
+	assert_int_equal(r->answer.err, PL_E_BUSY);
+	fake_request_free(r);
+}
+
+static void
+refuses_a_form(void **state)
+{
+	struct fake_request *r = fake_request_new(NULL, "");
+
+	(void)state;
+	fake_request_add(r, "content-type", "text/plain");
+	auth_logout_post(&r->rq);
+	assert_int_equal(r->answer.problem, PL_PROBLEM_NOT_JSON);
+	fake_request_free(r);
+}
+
+/* The second up to which a logout everywhere revokes, of a token issued ahead_s from now. */
+static int64_t
+log_out_everywhere(int64_t ahead_s)
+{
+	struct fake_request *r = fake_request_new(NULL, "");
+	int64_t before;
+
+	revoked_count = 0;
+	r->rq.claims.issued_unix_s = pl_clock_unix_ms() / 1000 + ahead_s;
+	auth_logout_all_post(&r->rq);
+	end_revocation(PL_OK);
+	check_logged_out(r);
+	assert_int_equal(revoked_count, 1);
+	assert_true(pl_revocation_is_of_all(&revoked[0], &before));
+	return before;
+}
+
+static void
+everywhere_means_all_tokens_of_this_second_and_the_callers_own(void **state)
+{
+	int64_t now = pl_clock_unix_ms() / 1000;
+
+	(void)state;
+	assert_in_range(log_out_everywhere(-1000), now + 1, now + 6);
+	assert_in_range(log_out_everywhere(10), now + 11, now + 16);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup(is_well_without_a_token, setup),
+	    cmocka_unit_test_setup(
+		revokes_every_token_that_the_request_brings_before_it_answers, setup),
+	    cmocka_unit_test_setup(
+		fails_when_one_token_could_not_be_revoked_and_leaves_the_cookie, setup),
+	    cmocka_unit_test_setup(refuses_a_form, setup),
+	    cmocka_unit_test_setup(
+		everywhere_means_all_tokens_of_this_second_and_the_callers_own, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,182 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "auth/jwt.h"
+#include "base/clock.h"
+#include "services/auth/cookie.h"
+#include "services/auth/handlers.h"
+#include "session/sessions.h"
+#include "support/fake/http.h"
+
+static char name[] = "jwt", host_name[] = "__Host-jwt", development[] = "development",
+	    production[] = "production", ann[] = "ann";
+static struct pl_user user = {
+    .username = ann, .full_name = ann, .profile_pic = ann, .password_hash = ann};
+
+/* ---- what the test plays ---- */
+
+static int64_t valid_after_unix_s;
+static void (*on_known)(void *arg);
+static void *on_known_arg;
+
+int64_t
+pl_sessions_valid_after(const struct pl_sessions *s, const struct pl_oid *id)
+{
+	(void)s, (void)id;
+	return valid_after_unix_s;
+}
+
+void
+pl_online_arrived(
+    struct pl_online *o, const struct pl_oid *id, void (*known)(void *arg), void *arg)
+{
+	(void)o, (void)id;
+	on_known = known;
+	on_known_arg = arg;
+}
+
+static int
+setup(void **state)
+{
+	const char *why;
+
+	(void)state;
+	pl_settings = (struct pl_settings){
+	    .cookie_name = name, .node_env = production, .cookie_samesite = 0};
+	valid_after_unix_s = 0;
+	on_known = NULL;
+	return pl_jwt_init("0123456789abcdefghijklmnopqrstuvwxyz", NULL, &why) == PL_OK
+		   ? 0
+		   : -1;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	pl_jwt_fini();
+	return 0;
+}
+
+/* The token in the answer's cookie. */
+static struct pl_jwt_claims
+check_token(const struct fake_request *r)
+{
+	const char *cookie = fake_answer_header(r, "set-cookie");
+	struct pl_jwt_claims claims;
+
+	assert_non_null(cookie);
+	assert_memory_equal(cookie, "jwt=", 4);
+	assert_int_equal(pl_jwt_verify(pl_str_n(cookie + 4, strcspn(cookie + 4, ";")),
+			     pl_clock_unix_ms() / 1000, &claims),
+	    PL_OK);
+	return claims;
+}
+
+static void
+answers_once_the_user_counts_as_online(void **state)
+{
+	struct fake_request *r = fake_request_new(NULL, "");
+	struct pl_jwt_claims claims;
+
+	(void)state;
+	auth_reply_session(&r->rq, 201, &user);
+	assert_int_equal(r->answer.kind, FAKE_UNANSWERED);
+	on_known(on_known_arg);
+	assert_int_equal(r->answer.status, 201);
+	assert_null(memmem(r->answer.body.data, r->answer.body.len, "password", 8));
+	claims = check_token(r);
+	assert_true(pl_oid_eq(&claims.user, &user.id));
+	fake_request_free(r);
+}
+
+static void
+issues_a_token_that_a_logout_everywhere_of_this_second_does_not_refuse(void **state)
+{
+	struct fake_request *r = fake_request_new(NULL, "");
+	int64_t now = pl_clock_unix_ms() / 1000;
+
+	(void)state;
+	valid_after_unix_s = now + 1;
+	auth_reply_session(&r->rq, 200, &user);
+	on_known(on_known_arg);
+	assert_int_equal(check_token(r).issued_unix_s, now + 1);
+	fake_request_free(r);
+	r = fake_request_new(NULL, "");
+	valid_after_unix_s = now - 100;
+	auth_reply_session(&r->rq, 200, &user);
+	on_known(on_known_arg);
+	assert_in_range(check_token(r).issued_unix_s, now, now + 5);
+	fake_request_free(r);
+}
+
+/* ---- the cookie ---- */
+
+static void
+check_cookie(const char *env, const char *cookie_name, int samesite, const char *expected)
+{
+	struct fake_request *r = fake_request_new(NULL, "");
+
+	pl_settings.node_env = env == development ? development : production;
+	pl_settings.cookie_name = cookie_name == name ? name : host_name;
+	pl_settings.cookie_samesite = samesite;
+	auth_cookie_set(&r->rq, PL_STR("T"));
+	assert_string_equal(fake_answer_header(r, "set-cookie"), expected);
+	fake_request_free(r);
+}
+
+static void
+is_secure_but_in_development_unless_its_form_demands_it(void **state)
+{
+	(void)state;
+	check_cookie(production, name, 0,
+	    "jwt=T; Max-Age=1296000; Path=/; HttpOnly; SameSite=Strict; Secure");
+	check_cookie(development, name, 1,
+	    "jwt=T; Max-Age=1296000; Path=/; HttpOnly; SameSite=Lax");
+	check_cookie(development, name, 2,
+	    "jwt=T; Max-Age=1296000; Path=/; HttpOnly; SameSite=None; Secure");
+	check_cookie(development, host_name, 0,
+	    "__Host-jwt=T; Max-Age=1296000; Path=/; HttpOnly; SameSite=Strict; Secure");
+}
+
+static void
+a_logout_clears_the_cookie_of_the_old_name_too(void **state)
+{
+	struct fake_request *r = fake_request_new(NULL, "");
+
+	(void)state;
+	pl_settings.cookie_name = host_name;
+	auth_cookie_clear(&r->rq);
+	assert_string_equal(fake_answer_header_at(r, "set-cookie", 0),
+	    "__Host-jwt=; Max-Age=0; Path=/; HttpOnly; SameSite=Strict; Secure");
+	assert_string_equal(fake_answer_header_at(r, "set-cookie", 1),
+	    "jwt=; Max-Age=0; Path=/; HttpOnly; SameSite=Strict; Secure");
+	assert_null(fake_answer_header_at(r, "set-cookie", 2));
+	fake_request_free(r);
+	r = fake_request_new(NULL, "");
+	pl_settings.cookie_name = name;
+	auth_cookie_clear(&r->rq);
+	assert_null(fake_answer_header_at(r, "set-cookie", 1));
+	fake_request_free(r);
+}
+
+#define SESSION_TEST(name_) cmocka_unit_test_setup_teardown(name_, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    SESSION_TEST(answers_once_the_user_counts_as_online),
+	    SESSION_TEST(
+		issues_a_token_that_a_logout_everywhere_of_this_second_does_not_refuse),
+	    SESSION_TEST(is_secure_but_in_development_unless_its_form_demands_it),
+	    SESSION_TEST(a_logout_clears_the_cookie_of_the_old_name_too),
+	};
+
+	pl_oid_new(&user.id);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

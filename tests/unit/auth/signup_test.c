@@ -1,0 +1,196 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "services/auth/handlers.h"
+#include "services/auth/hasher.h"
+#include "services/auth/login_limits.h"
+#include "support/fake/http.h"
+#include "support/fake/store.h"
+#include "support/fake_loop.h"
+
+#define ANN                                                                              \
+	"{\"fullName\":\"Ann\",\"username\":\"ann\",\"password\":\"long enough\","       \
+	"\"confirmPassword\":\"long enough\",\"gender\":\"female\"}"
+
+/* ---- what the test plays ---- */
+
+static struct auth_hash *hash; /* that is under way */
+static bool hasher_is_full;
+
+enum pl_err
+auth_hasher_submit(struct auth_hash *h)
+{
+	if (hasher_is_full)
+		return PL_E_BUSY;
+	hash = h;
+	return PL_OK;
+}
+
+void
+auth_reply_session(struct pl_request *rq, int status, const struct pl_user *user)
+{
+	pl_reply_json(rq, status, pl_str(user->username));
+}
+
+static void
+end_hash(const char *fresh, enum pl_err err)
+{
+	hash->fresh = fresh != NULL ? pl_mem_strdup(fresh) : NULL;
+	hash->done(hash, err);
+}
+
+static int
+setup(void **state)
+{
+	*state = fake_loop_new();
+	fake_store_reset();
+	hash = NULL;
+	hasher_is_full = false;
+	pl_settings = (struct pl_settings){
+	    .limit_login_address = 2, .limit_login_account = 8, .password_min_length = 8};
+	pl_app = (struct pl_app){.loop = *state};
+	auth_limits_start();
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	auth_limits_stop();
+	fake_loop_free(*state);
+	return 0;
+}
+
+static struct fake_request *
+sign_up(const char *body)
+{
+	struct fake_request *r = fake_request_new(NULL, body);
+
+	fake_request_add(r, "x-forwarded-for", "192.0.2.1");
+	auth_signup_post(&r->rq);
+	return r;
+}
+
+static void
+check_err(struct fake_request *r, enum pl_err err)
+{
+	assert_int_equal(r->answer.kind, FAKE_ERR);
+	assert_int_equal(r->answer.err, err);
+	fake_request_free(r);
+}
+
+static void
+begins_a_session_once_the_user_is_stored(void **state)
+{
+	struct fake_request *r = sign_up(ANN);
+	struct pl_store_write_call *call;
+
+	(void)state;
+	assert_false(hash->is_login);
+	assert_int_equal(fake_store_writes(), 0);
+	end_hash("$argon2id$fresh", PL_OK);
+	call = fake_store_next_write(PL_WRITE_USER);
+	assert_string_equal(call->write.u.user->username, "ann");
+	assert_string_equal(call->write.u.user->password_hash, "$argon2id$fresh");
+	assert_int_equal(r->answer.kind, FAKE_UNANSWERED);
+	fake_store_end_write(call, PL_OK);
+	assert_int_equal(r->answer.kind, FAKE_JSON);
+	assert_int_equal(r->answer.status, 201);
+	fake_request_free(r);
+}
+
+static void
+refuses_a_username_that_is_taken(void **state)
+{
+	struct fake_request *r = sign_up(ANN);
+
+	(void)state;
+	end_hash("$argon2id$fresh", PL_OK);
+	fake_store_end_write(fake_store_next_write(PL_WRITE_USER), PL_E_CONFLICT);
+	assert_int_equal(r->answer.problem, PL_PROBLEM_USERNAME_TAKEN);
+	fake_request_free(r);
+}
+
+static void
+refuses_what_is_no_form_without_counting_it(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		struct fake_request *r = sign_up("{}");
+
+		assert_int_equal(r->answer.kind, FAKE_INVALID);
+		fake_request_free(r);
+	}
+	assert_null(hash);
+	fake_request_free(sign_up("no JSON"));
+	hasher_is_full = true;
+	check_err(sign_up(ANN), PL_E_BUSY);
+}
+
+static void
+counts_each_sign_up_and_holds_back_the_address_before_it_hashes(void **state)
+{
+	struct fake_request *r;
+
+	(void)state;
+	hasher_is_full = true;
+	check_err(sign_up(ANN), PL_E_BUSY);
+	check_err(sign_up(ANN), PL_E_BUSY);
+	hasher_is_full = false;
+	r = sign_up(ANN);
+	assert_int_equal(r->answer.kind, FAKE_RETRY);
+	assert_int_equal(r->answer.problem, PL_PROBLEM_TOO_MANY);
+	assert_true(r->answer.wait_ms > 0);
+	fake_request_free(r);
+	assert_null(hash);
+}
+
+static void
+says_what_failed_on_our_side(void **state)
+{
+	struct fake_request *r = sign_up(ANN);
+
+	(void)state;
+	end_hash(NULL, PL_OK); /* there was no memory to hash in */
+	check_err(r, PL_E_UNAVAILABLE);
+	r = sign_up(ANN);
+	end_hash(NULL, PL_E_CANCELLED);
+	check_err(r, PL_E_CANCELLED);
+}
+
+static void
+says_that_the_store_takes_no_more(void **state)
+{
+	struct fake_request *r = sign_up(ANN);
+
+	(void)state;
+	fake_store.is_full = true;
+	end_hash("$argon2id$fresh", PL_OK);
+	check_err(r, PL_E_BUSY);
+	fake_store.is_full = false;
+	r = sign_up(ANN);
+	end_hash("$argon2id$fresh", PL_OK);
+	fake_store_end_write(fake_store_next_write(PL_WRITE_USER), PL_E_FULL);
+	check_err(r, PL_E_FULL);
+}
+
+#define LOOP_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    LOOP_TEST(begins_a_session_once_the_user_is_stored),
+	    LOOP_TEST(refuses_a_username_that_is_taken),
+	    LOOP_TEST(refuses_what_is_no_form_without_counting_it),
+	    LOOP_TEST(counts_each_sign_up_and_holds_back_the_address_before_it_hashes),
+	    LOOP_TEST(says_what_failed_on_our_side),
+	    LOOP_TEST(says_that_the_store_takes_no_more),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
