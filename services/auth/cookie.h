@@ -12,7 +12,8 @@
 #include "http/request.h"
 
 void auth_cookie_set(struct pl_request *rq, struct pl_str token);
-/* Also the one named jwt, where COOKIE_NAME is another: it is read, too. */
+/* Also the one named jwt if COOKIE_NAME is another: it is read, too
+ * (session/credentials.h). */
 void auth_cookie_clear(struct pl_request *rq);
 
 #endif

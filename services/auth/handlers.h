@@ -11,7 +11,8 @@ void auth_logout_post(struct pl_request *rq);
 void auth_logout_all_post(struct pl_request *rq);
 void auth_me_get(struct pl_request *rq);
 
-/* Ends a sign-up or login well: a new session's cookie, and the user, who counts as online. */
+/* The answer to a good sign-up or login: the user, who counts as online from then on, and
+ * the cookie of a new session. */
 void auth_reply_session(struct pl_request *rq, int status, const struct pl_user *user);
 void auth_reply_user(struct pl_request *rq, int status, const struct pl_user *user);
 

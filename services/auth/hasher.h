@@ -1,7 +1,7 @@
 /*
- * hasher: passwords are hashed and checked on threads of their own, as many as the machine
- * has processors: each hash takes tens of milliseconds and 19 MiB. Beyond
- * AUTH_HASHER_QUEUE_MAX waiting ones a request gets 503 at once.  Threads: the loop's.
+ * hasher: passwords are hashed and checked on threads of their own, as many as the
+ * machine has processors, because each hash takes tens of milliseconds and 19 MiB. While
+ * AUTH_HASHER_QUEUE_MAX wait, a further request gets 503 at once.  Threads: the loop's.
  */
 #ifndef AUTH_HASHER_H
 #define AUTH_HASHER_H
@@ -10,9 +10,10 @@
 
 #define AUTH_HASHER_QUEUE_MAX 64
 
-/* The caller's, as a struct pl_job. One of two: with is_login, does password match stored
- * (NULL: no such user)? and if so, and stored is not of today's kind, a new hash; without, a
- * new hash. */
+/* The caller's, as a struct pl_job.
+ *   is_login   Does password match stored (NULL: no such user)? If it does, and stored is
+ *              not of today's kind, fresh is a new hash.
+ *   else       fresh is a new hash of password. */
 struct auth_hash {
 	struct pl_job job;
 	bool is_login;

@@ -1,7 +1,7 @@
 /*
- * POST /api/auth/login: limit, user, hash. A name that does not exist takes the same way as a
- * wrong password, and gets the same answer at the same time: by a timer, at the end of a period
- * that holds the slowest check.
+ * POST /api/auth/login: the limits, the user, the hash. A name that nobody has takes the
+ * same way as a wrong password. Both get the same answer, at the end of a period in which
+ * the slowest check fits (even_time.h).
  */
 #include "even_time.h"
 #include "password.h"
@@ -20,7 +20,7 @@ struct login {
 	struct pl_store_read_call lookup;
 	struct pl_user user;
 	struct auth_hash hash;
-	int64_t began_mono_ms; /* behind the limits */
+	int64_t began_mono_ms; /* when the limits had let it in */
 	struct pl_timer refusal;
 	struct pl_store_write_call rehash;
 };
@@ -54,7 +54,7 @@ on_rehashed(struct pl_store_write_call *call)
 	login_free(l);
 }
 
-/* The user does not wait for this one. */
+/* The user has the answer by now. */
 static void
 store_fresh_hash(struct login *l)
 {
@@ -69,7 +69,8 @@ store_fresh_hash(struct login *l)
 
 /* ---- the verdict ---- */
 
-/* The next login of the address waits until here, or its time would tell. */
+/* The next login of this address starts only now: by its own time it would give away how
+ * long this check took. */
 static void
 refuse(struct pl_timer *t)
 {

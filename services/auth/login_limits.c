@@ -17,7 +17,7 @@ static struct pl_shared_limit *by_account;
 static struct pl_map gates;
 static size_t waiting_count;
 
-/* ---- one after the other ---- */
+/* ---- one login of an address at a time ---- */
 
 static void
 on_account(void *arg, int64_t wait_ms)
@@ -59,7 +59,7 @@ gate_open(const char *address)
 	return g;
 }
 
-/* The one in the gate is done: the next, or none. */
+/* The login in the gate has ended: let the next one in. */
 static void
 gate_pass_on(struct gate *g)
 {
@@ -71,7 +71,7 @@ gate_pass_on(struct gate *g)
 		waiting_count--;
 		if (pl_loop_now_ms(pl_app.loop) - t->begun_mono_ms > AUTH_LIMITS_WAIT_MS)
 			t->on_answer(
-			    t->arg, AUTH_LIMITS_LATE); /* ends it: the next one */
+			    t->arg, AUTH_LIMITS_LATE); /* and its end lets the next in */
 		else
 			ask(t);
 		return;

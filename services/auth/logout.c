@@ -1,10 +1,11 @@
 /*
- * POST /api/auth/logout: the tokens that the request brings are refused from now on, durably, and then
- * everywhere at once by the bus: all of them, or the next would take the place of the first, and
- * whose they are does not matter. Whoever has no good token is logged out already: 200 all the same.
+ * POST /api/auth/logout: every token that the request brings is refused from now on. The
+ * store keeps that, and the bus carries it to all processes. It is every token, whoever's
+ * it is, because the second would count once the first is refused. A client without a
+ * good token is logged out already, and gets the same 200.
  *
- * POST /api/auth/logout-all: so are all tokens of the user that were issued until now: those of
- * other browsers, and those that somebody stole.
+ * POST /api/auth/logout-all: every token of the user that was issued until now is
+ * refused, also those of other browsers and those that somebody stole.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -23,8 +24,8 @@ struct revoking {
 
 struct logout {
 	struct pl_request *rq;
-	enum pl_err err; /* the last that was none */
-	size_t waits;    /* for so many of them */
+	enum pl_err err; /* of the last that failed, or PL_OK */
+	size_t waits;    /* how many are not stored yet */
 	struct revoking of[];
 };
 
@@ -81,7 +82,7 @@ revoke(struct pl_request *rq, const struct pl_revocation *revocations, size_t co
 		call->write.u.revoke = revocations[i];
 		call->done = on_revoked;
 		err = pl_store_async_write(pl_app.store, call);
-		if (err != PL_OK) { /* else the call is the store thread's by now */
+		if (err != PL_OK) { /* else the call belongs to a thread of the store */
 			call->write.err = err;
 			on_revoked(call);
 		}
@@ -116,7 +117,7 @@ auth_logout_all_post(struct pl_request *rq)
 
 	if (!pl_request_is_no_form(rq))
 		return;
-	/* The caller's own may be a second ahead (session.c). */
+	/* The caller's own token may be from the next second (session.c). */
 	if (rq->claims.issued_unix_s > last)
 		last = rq->claims.issued_unix_s;
 	pl_revocation_of_all(&revocation, &rq->claims.user, last + 1);

@@ -1,4 +1,4 @@
-/* auth: who somebody is: sign-up, login, logout. */
+/* auth: who a user is: sign-up, login, logout. */
 #include "handlers.h"
 #include "hasher.h"
 #include "login_limits.h"

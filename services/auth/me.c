@@ -43,7 +43,7 @@ auth_me_get(struct pl_request *rq)
 	m->call.run = me_run;
 	m->call.done = me_done;
 	err = pl_store_async_read(pl_app.store, &m->call);
-	if (err != PL_OK) { /* else the call is a store thread's by now */
+	if (err != PL_OK) { /* else the call belongs to a thread of the store */
 		m->call.err = err;
 		me_done(&m->call);
 	}

@@ -9,18 +9,18 @@
 
 #define MEMORY_BYTES    ((size_t)PASSWORD_MEMORY_KIB * 1024)
 #define BCRYPT_LEN      60 /* "$2b$10$", 22 characters of salt, 31 of hash */
-#define BCRYPT_COST_MAX 14 /* about a second; a row that asks for more is not believed */
+#define BCRYPT_COST_MAX 14 /* about a second; a hash of a higher cost matches nothing */
 
-/* The period holds ten bcrypt hashes at a cost of 10: two at a cost of 12, as a password that is
- * not NFC takes, and a quarter more. */
+/* The slowest check is of a bcrypt hash at a cost of 12 and a password that is not NFC:
+ * two hashes, each of which takes as long as four at a cost of 10. A period is ten. */
 #define BCRYPT_TIMED      "$2b$10$abcdefghijklmnopqrstuu"
 #define BCRYPT_PER_PERIOD 10
 #define ARGON2_PER_PERIOD 5
 
-static char dummy_hash[crypto_pwhash_STRBYTES]; /* checked where there is no such user */
+static char dummy_hash[crypto_pwhash_STRBYTES]; /* checked if there is no such user */
 static int64_t period_ms;
 
-/* Processor time of this thread: others do not count. */
+/* Processor time of this thread, so that others on the machine do not count. */
 static int64_t
 used_ns(void)
 {
@@ -79,7 +79,7 @@ bcrypt_matches(const char *password, const char *hash)
 	return ok;
 }
 
-/* MERN hashed what the browser sent, which need not have been NFC. */
+/* MERN hashed what the browser sent, NFC or not. */
 static bool
 bcrypt_verify(struct pl_str password, const char *nfc, const char *hash)
 {

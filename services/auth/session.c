@@ -43,7 +43,8 @@ on_known(void *arg)
 	pl_mem_free(a);
 }
 
-/* Now, or a second later: who logs in right after a logout everywhere is not refused by it. */
+/* Now, or the next second, so that a login right after a logout everywhere is not refused
+ * by it. */
 static int64_t
 issue_time(const struct pl_oid *user)
 {

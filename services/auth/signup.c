@@ -1,6 +1,6 @@
 /*
- * POST /api/auth/signup: rules, limit, hash, insert; the cookie is set once the user is
- * stored, and not before.
+ * POST /api/auth/signup: the form, the limit, the hash, the store. The cookie is set once
+ * the user is stored.
  */
 #include "base/clock.h"
 #include "base/log.h"

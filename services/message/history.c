@@ -5,8 +5,8 @@
 #include "http/long_read.h"
 #include "http/reply.h"
 
-/* A page, or the whole conversation: read and written out on a store thread, in pieces where it
- * is heavy, so that what many slow readers wait for does not fill the memory. */
+/* A page, or the whole conversation. A thread of the store reads it and writes its JSON;
+ * a heavy one goes out in pieces, so that many slow readers do not fill the memory. */
 struct history {
 	struct pl_long_read read;
 	struct pl_oid me;
@@ -15,9 +15,9 @@ struct history {
 	bool has_limit;
 	bool has_cursor;
 	struct pl_oid cursor; /* before or after this message */
-	size_t limit;         /* of this reading */
-	/* of the page, known with its first piece */
-	bool has_more; /* on its far side */
+	size_t limit;         /* of what is read at once */
+	/* the page, known with its first piece */
+	bool has_more; /* messages follow on the side that is away from the cursor */
 	struct pl_message_pos first, end;
 	size_t left; /* messages not written yet */
 	/* of the piece */
@@ -45,7 +45,7 @@ pos_of(const struct pl_message *m)
 	return (struct pl_message_pos){m->created_unix_ms, m->id};
 }
 
-/* What belongs to the page: one message more than the limit only tells of more. */
+/* One message more than the limit was read: it only shows that more follow. */
 static void
 find_page(struct history *h, const struct pl_message_list *list, size_t *from, size_t *to)
 {
@@ -59,7 +59,7 @@ find_page(struct history *h, const struct pl_message_list *list, size_t *from, s
 	h->end = pos_of(&list->items[*to - 1]);
 }
 
-/* A piece ends where it is heavy. Of a whole conversation each reading is a page of its own. */
+/* A piece ends once it is heavy. Each reading of a whole conversation is a page. */
 static void
 write_piece_of(
     struct history *h, const struct pl_message_list *list, struct pl_json_out *piece)
@@ -126,7 +126,7 @@ add_link(struct pl_buf *link, const struct history *h, const char *cursor,
 	    link->len > 0 ? ", " : "", other, h->limit, cursor, at, rel);
 }
 
-/* RFC 8288. On the side that the page was asked from there is the cursor itself, at least. */
+/* RFC 8288. On the cursor's side there is always a message, the cursor itself. */
 static void
 reply_links(const struct history *h)
 {
@@ -172,7 +172,7 @@ begin(struct pl_long_read *r, enum pl_err err)
 	return true;
 }
 
-/* A query parameter: absent (true, empty), or its value in out; false for a broken one. */
+/* A query parameter's value, in out; absent: empty. False: it is broken. */
 static bool
 query_value(struct pl_request *rq, const char *name, char out[64], struct pl_str *value)
 {

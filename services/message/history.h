@@ -2,12 +2,12 @@
  * history: GET /api/messages/:id, the conversation of the caller with :id, oldest first.
  *
  *   ?limit=1..200             the last ones
- *   ?limit=..&before=<_id>    the last ones ahead of that message
- *   ?limit=..&after=<_id>     the first ones behind it
+ *   ?limit=..&before=<_id>    the last ones before that message
+ *   ?limit=..&after=<_id>     the first ones after it
  *   (no limit)                all of them, written out page by page
  *
- * With a limit, Link names the neighbouring pages that exist: rel="prev" the older, rel="next"
- * the newer one.  Threads: the loop's.
+ * With a limit, Link names the neighbouring pages that exist: rel="prev" the older,
+ * rel="next" the newer one.  Threads: the loop's.
  */
 #ifndef MESSAGE_HISTORY_H
 #define MESSAGE_HISTORY_H

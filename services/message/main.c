@@ -6,7 +6,7 @@
 #include "http/service.h"
 
 static const struct pl_route routes[] = {
-    /* A send does not count as being there: who may send is the question it asks. */
+    /* A send does not make its user online: it asks whether they are. */
     {"POST", "/api/messages/send/:id", PL_ROUTE_AUTH, message_send_post, PL_M_MESSAGES},
     {"GET", "/api/messages/:id", PL_ROUTE_AUTH | PL_ROUTE_SEEN, message_history_get,
 	PL_M_NONE},

@@ -8,7 +8,7 @@
 #define SWEEP_MS  1000
 #define BATCH_MAX 128
 
-/* The reply to one of found. */
+/* The reply to one message of sweep.found. */
 struct reply {
 	struct pl_store_write_call call;
 	const struct pl_overdue *to;
@@ -21,8 +21,8 @@ static struct {
 	struct pl_store_read_call read;
 	struct pl_overdue_list found;
 	struct reply replies[BATCH_MAX];
-	size_t storing; /* of the replies */
-	bool all_ended; /* each is stored, by whomever */
+	size_t storing; /* how many replies are not stored yet */
+	bool all_ended; /* each message of the batch has its reply */
 } sweep;
 
 static void read_found(void);
@@ -51,7 +51,8 @@ publish(const struct pl_overdue *to, struct pl_write_reply *reply)
 	pl_message_fini(&reply->message);
 }
 
-/* PL_E_CONFLICT: somebody was quicker after all, and may have died before he could tell. */
+/* PL_E_CONFLICT: another process stored a reply first, and may have died before it
+ * published it. */
 static void
 on_stored(struct pl_store_write_call *call)
 {
@@ -90,7 +91,7 @@ store_found(void)
 	for (size_t i = 0; i < sweep.found.count; i++)
 		if (store(&sweep.replies[i], &sweep.found.items[i]))
 			sweep.storing++;
-	/* Else the store has more than enough to do. */
+	/* If not, the store takes no more, and the next batch waits for a second. */
 	sweep.all_ended = sweep.storing == sweep.found.count;
 	if (sweep.storing == 0)
 		end_batch();

@@ -4,12 +4,12 @@
  *
  *   IDLE --a second--> READING --none--> IDLE
  *                        |  ^
- *                   some |  | each stored and told, or has its reply by now; and there is more
+ *                   some |  | each has its reply now, and the batch was full
  *                        v  |
  *                      STORING --that was all, or the store is away--> IDLE
  *
- * Past the deadline nobody's lease is waited for, and none is taken: the store keeps one reply a
- * message, whoever comes second. So several processes may do this at once.
+ * Past the deadline no lease counts, and none is taken: the store keeps the first reply
+ * to a message and refuses a second. So several processes may do this at once.
  * Threads: the loop's.
  */
 #ifndef MESSAGE_OVERDUE_H

@@ -1,7 +1,8 @@
 /*
- * The way of a message: rate, rules, is the sender online, one insert (which is message and
- * reply job in one), publish, 201. A failed publish never changes the 201: the store is the
- * truth, and gaps are closed from it.
+ * The way of a message: the request's form, the sender's rate, who is online, one insert
+ * (the message, and the job of its reply if the receiver is BUSY), the bus, 201. Once the
+ * message is stored the answer is 201, whatever becomes of the bus: presence reads a gap
+ * from the store.
  */
 #include "send.h"
 
@@ -16,10 +17,10 @@
 struct sending {
 	struct pl_timer patience; /* started while the bus is waited for */
 	struct pl_gap_waiter gap;
-	bool is_in_gap; /* waits for that */
+	bool is_in_gap; /* it waits there */
 	struct pl_store_write_call call;
 	struct pl_request *rq; /* holds the bytes of the Idempotency-Key */
-	/* Where only a replay is asked for, and there is none; else 0, which is no refusal. */
+	/* only_replay: the answer if the key is not known; else 0, no refusal. */
 	enum pl_problem refusal;
 };
 
@@ -49,7 +50,7 @@ reply_sent(struct pl_request *rq, const struct pl_write_send *sent)
 	pl_buf_fini(&body);
 }
 
-/* The answer is out; what is left waits for the bus. */
+/* s may still wait for the bus. */
 static void
 answer(struct sending *s)
 {
@@ -67,9 +68,9 @@ answer_and_end(void *arg)
 	sending_end(s);
 }
 
-/* Presence reads from the store what is in the gap. Whoever asks it to says so before the answer
- * that lets the sender go on: what he sends next shall not overtake this message. Where the bus
- * has been away for a while, all know already. */
+/* Presence reads a gap from the store. It hears of the gap before the sender has the
+ * answer and sends the next message, which would overtake this one. If the bus has been
+ * away for a while, presence knows by itself. */
 static void
 answer_after_gap(struct sending *s)
 {
@@ -91,7 +92,7 @@ on_patience_over(struct pl_timer *t)
 
 	answer(s);
 	if (!s->is_in_gap)
-		return; /* on_published() ends it */
+		return; /* on_published() ends s */
 	pl_gap_unwait(&s->gap);
 	sending_end(s);
 }
@@ -128,8 +129,8 @@ log_sent(const struct sending *s, const char *what)
 	    PL_L_CSTR("status", pl_status_name(sent->status)));
 }
 
-/* The 201 waits until the bus has the message: the sender's next one may go by another process,
- * and would overtake this one on its way. */
+/* The 201 waits until the bus has the message: the sender's next message may go by
+ * another process, and would overtake this one. */
 static void
 publish(struct sending *s)
 {
@@ -143,8 +144,8 @@ publish(struct sending *s)
 		pl_wake_send(pl_app.redis, &sent->message.id);
 }
 
-/* The process that stored it may have died before it could tell. Sockets that have the message
- * do not get it again. */
+/* The process that stored the message may have died before it published it. Sockets that
+ * have it do not get it again. */
 static void
 note_gap_again(struct sending *s)
 {
@@ -161,8 +162,8 @@ note_gap_again(struct sending *s)
 	answer_after_gap(s);
 }
 
-/* MongoDB may have stored it, and lost the answer (store.h): presence shall look, whether or not
- * the sender tries again. */
+/* MongoDB may have stored the message although its answer was lost (store.h). Presence
+ * looks, whether the sender tries again or not. */
 static void
 note_unsure(const struct pl_write_send *sent)
 {
@@ -188,7 +189,7 @@ on_written(struct pl_store_write_call *call)
 			publish(s);
 		return;
 	case PL_E_NOT_FOUND:
-		/* Who may not send at all hears so first. */
+		/* That the sender is offline comes first. */
 		pl_reply_problem(s->rq,
 		    s->refusal == PL_PROBLEM_OFFLINE ? s->refusal : PL_PROBLEM_NO_USER);
 		break;
@@ -219,8 +220,8 @@ write_it(struct sending *s)
 
 /* ---- the online rule ----------------------------------------------------------------- */
 
-/* A send that was stored before and comes again under its key gets its first answer, whoever
- * is offline by now; others get problem. */
+/* A send that comes again under its key gets its first answer, even if a user is offline
+ * by now. Any other gets problem. */
 static void
 refuse(struct sending *s, enum pl_problem problem)
 {
@@ -269,7 +270,7 @@ idem_key_is_good(struct pl_str key)
 	return true;
 }
 
-/* The receiver, the text and the key, or an answer that says what is wrong with them. */
+/* False: the id, the text or the key is wrong, and the answer says so. */
 static bool
 read_request(struct pl_request *rq, struct pl_oid *receiver, struct pl_str *text,
     struct pl_str *idem_key)
@@ -333,7 +334,7 @@ send_start(void)
 {
 	int64_t burst = pl_settings.limit_messages_burst;
 
-	/* Either setting at 0 lifts the limit. */
+	/* 0 in either setting lifts the limit. */
 	rates = pl_bucket_table_new(
 	    pl_bucket_rule(
 		burst > 0 ? pl_settings.limit_messages_per_second : 0, 1000, burst),
