@@ -3,14 +3,14 @@
 #include "mark.h"
 #include "transcript.h"
 
-#define ZERO_WIDTH_NON_JOINER 0x200C /* Persian and others are misspelt without */
-#define ZERO_WIDTH_JOINER     0x200D /* one emoji of several */
-#define REPLACEMENT           0xFFFD /* for what was no character */
+#define ZERO_WIDTH_NON_JOINER 0x200C /* Persian and others need it to be spelt right */
+#define ZERO_WIDTH_JOINER     0x200D /* makes one emoji of several */
+#define REPLACEMENT           0xFFFD /* stands for bytes that were no character */
 #define ELLIPSIS              "\xE2\x80\xA6"
 
-/* ---- thoughts that are told in words ---- */
+/* ---- thoughts without a mark ---- */
 
-/* Letters of either case. */
+/* In either case. */
 static bool
 starts_nocase(struct pl_str text, const char *word)
 {
@@ -21,7 +21,7 @@ starts_nocase(struct pl_str text, const char *word)
 }
 
 static struct pl_str
-behind(struct pl_str text, size_t count)
+after(struct pl_str text, size_t count)
 {
 	return pl_str_n(text.ptr + count, text.len - count);
 }
@@ -30,20 +30,20 @@ static struct pl_str
 skip_any(struct pl_str text, const char *chars)
 {
 	while (text.len > 0 && *text.ptr != '\0' && strchr(chars, *text.ptr) != NULL)
-		text = behind(text, 1);
+		text = after(text, 1);
 	return text;
 }
 
-/* What is behind the word's first place; nothing where there is none. */
+/* What comes after the first such word; nothing if there is none. */
 static struct pl_str
-behind_word(struct pl_str text, const char *word)
+after_word(struct pl_str text, const char *word)
 {
 	while (text.len > 0 && !starts_nocase(text, word))
-		text = behind(text, 1);
-	return text.len > 0 ? behind(text, strlen(word)) : text;
+		text = after(text, 1);
+	return text.len > 0 ? after(text, strlen(word)) : text;
 }
 
-/* Harmony whose tokens a server has dropped: "analysisHm.assistantfinalYes." */
+/* Harmony, if the server has dropped its tokens: "analysisHm.assistantfinalYes." */
 static struct pl_str
 skip_channels(struct pl_str text)
 {
@@ -52,7 +52,7 @@ skip_channels(struct pl_str text)
 	static const char *const channels[] = {"analysis", "commentary"};
 
 	if (at != NULL)
-		return behind(text, (size_t)(at - text.ptr) + sizeof(final) - 1);
+		return after(text, (size_t)(at - text.ptr) + sizeof(final) - 1);
 	for (size_t i = 0; i < 2; i++) {
 		size_t len = strlen(channels[i]);
 
@@ -63,26 +63,27 @@ skip_channels(struct pl_str text)
 	return text;
 }
 
-/* They stand in front, and end with the words that they promise; or all of it is thought. */
+/* Thoughts begin the text with one of these, and end with its partner. Without the
+ * partner all of the text is thought. */
 static struct pl_str
 skip_told_thoughts(struct pl_str text)
 {
 	static const char *const words[][2] = {
 	    {"here is my thought process:", "here is my response:"}, /* Granite's */
 	    {"here's my thought process:", "here's my response:"},
-	    {"thinking...\n", "...done thinking."}, /* Ollama's, of its terminal */
+	    {"thinking...\n", "...done thinking."}, /* what Ollama's terminal shows */
 	    {"thought:", "final answer:"},
-	    {"thought\n", "final answer:"}, /* Gemma's, without their tokens */
+	    {"thought\n", "final answer:"}, /* Gemma's, if their tokens are dropped */
 	};
 	struct pl_str start = skip_any(text, " \t\r\n*#");
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (starts_nocase(start, words[i][0]))
-			return skip_any(behind_word(start, words[i][1]), "* \t\r\n");
+			return skip_any(after_word(start, words[i][1]), "* \t\r\n");
 	if (starts_nocase(start, words[0][1]))
-		return skip_any(behind(start, strlen(words[0][1])), "* \t\r\n");
+		return skip_any(after(start, strlen(words[0][1])), "* \t\r\n");
 	if (pl_str_starts(start, PL_STR("assistant\n"))) /* Llama's header, likewise */
-		return behind(start, 10);
+		return after(start, 10);
 	return skip_channels(text);
 }
 
@@ -106,7 +107,7 @@ is_line_end(uint32_t c)
 	return c == '\n' || c == 0x2028 || c == 0x2029;
 }
 
-/* Without white space at the start; false where the limit cut something off. */
+/* Leaves out white space at the start. False: the limit cut something off. */
 static bool
 copy_chars(struct pl_str text, struct pl_buf *out)
 {
@@ -138,7 +139,7 @@ is_sentence_end(uint32_t c)
 	       c == 0xFF01 || c == 0xFF1F || c == 0x061F || c == 0x0964;
 }
 
-/* A quote or bracket that closes belongs to the sentence. */
+/* A closing quote or bracket belongs to the sentence before it. */
 static bool
 is_closing(uint32_t c)
 {
@@ -146,7 +147,7 @@ is_closing(uint32_t c)
 	       c == 0x2019;
 }
 
-/* How much of text its whole sentences are; a dot within a word or number ends none. */
+/* The length of text's whole sentences; a dot within a word or number ends none. */
 static size_t
 whole_sentences(struct pl_str text)
 {
@@ -179,7 +180,8 @@ whole_words(struct pl_str text)
 	return whole;
 }
 
-/* All of it, or one character less where the ellipsis would be one too many. */
+/* The length of text, or of all but its last character if the ellipsis would be one too
+ * many. */
 static size_t
 with_room_for_one(struct pl_str text)
 {
@@ -207,8 +209,8 @@ end_well(struct pl_buf *text)
 	pl_buf_add_cstr(text, ELLIPSIS);
 }
 
-/* A joiner that joins nothing goes with the white space: it alone would be an empty reply. So
- * does half a character, where an answer was cut off. */
+/* Cuts white space off, and with it a joiner that joins nothing, which alone would be an
+ * empty reply, and the half character that a cut left. */
 static void
 trim_end(struct pl_buf *text)
 {
@@ -224,7 +226,7 @@ trim_end(struct pl_buf *text)
 		text->data[len] = '\0';
 }
 
-/* raw's answer, of which marks and thoughts are gone. False where the end is, too. */
+/* raw's answer, without marks and thoughts. False: its end is missing. */
 static bool
 copy_answer(struct pl_str raw, bool was_cut_off, struct pl_buf *text)
 {
@@ -257,7 +259,7 @@ answer_clean(struct pl_str raw, bool was_cut_off, struct pl_buf *out)
 		end_well(&text);
 		trim_end(&text);
 	}
-	/* What was taken out may have joined what stood around it. */
+	/* What stood around a mark that was taken out may be a mark together. */
 	if (pl_utf8_has_visible(pl_buf_str(&text)) && !mark_is_in(pl_buf_str(&text)))
 		err = pl_buf_add_str(out, pl_buf_str(&text));
 	pl_buf_fini(&text);

@@ -33,7 +33,8 @@ open_for(struct breaker *b, int64_t now_mono_ms, int64_t open_ms)
 	return !was_open;
 }
 
-/* Calls that were on their way when it opened may still fail: they change nothing. */
+/* A call that was on its way when the breaker opened may still fail, and changes
+ * nothing. */
 bool
 breaker_failed(struct breaker *b, int64_t now_mono_ms)
 {

@@ -17,7 +17,7 @@
 
 #define BREAKER_FAILURES   5
 #define BREAKER_OPEN_MS    30000
-#define BREAKER_REFUSED_MS 60000 /* after an answer that trying again does not change */
+#define BREAKER_REFUSED_MS 60000 /* after a refusal, which another call does not change */
 
 enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_PROBING };
 
@@ -29,13 +29,13 @@ struct breaker { /* zeroed: closed */
 
 /* Would breaker_allows() refuse? */
 bool breaker_is_shut(const struct breaker *b, int64_t now_mono_ms);
-/* May a call start now? Yes obliges the caller to report what became of it. */
+/* May a call start now? If so, the caller has to report what becomes of it. */
 bool breaker_allows(struct breaker *b, int64_t now_mono_ms);
-/* It works: also where it answered with nothing that we can use. */
+/* The server works, also if it answered with nothing that we can use. */
 void breaker_succeeded(struct breaker *b);
-/* True where this opened it. */
+/* True: this opened it. */
 bool breaker_failed(struct breaker *b, int64_t now_mono_ms);
-/* The server refuses us as we are: open at once, and for longer. */
+/* The server refuses our set-up: open at once, and for longer. */
 bool breaker_refused(struct breaker *b, int64_t now_mono_ms);
 
 #endif

@@ -8,20 +8,20 @@
 #define REQUEST_BYTES_MAX ((size_t)128 << 10) /* 8 KiB of text, escaped */
 #define PAUSE_MS          300
 #define PAUSE_JITTER_MS   200
-#define ANSWER_MS         2000 /* a second call is not worth it with less left for it */
+#define ANSWER_MS         2000 /* the least that is worth a second call */
 #define RETRY_LEFT_MS     3000
-#define ADAPT_LEFT_MS     1000 /* a refused option costs no waiting */
+#define ADAPT_LEFT_MS     1000 /* less than that: a refused option cost no time */
 #define CALLS_MAX         4
 _Static_assert(RETRY_LEFT_MS >= PAUSE_MS + PAUSE_JITTER_MS + ANSWER_MS,
-    "behind the pause there is time for an answer");
+    "after the pause there is time for an answer");
 
 struct llm {
 	struct pl_loop *loop;
 	struct llm_config config;
-	struct dialect_options options; /* as far as the server is known to take them */
+	struct dialect_options options; /* those that the server is known to take */
 	struct http_client *http;
 	struct breaker breaker;
-	struct pl_list queue; /* struct completion.link, the first come first */
+	struct pl_list queue; /* struct completion.link, in the order they came */
 	unsigned slots_used;
 	struct pl_timer kick; /* fills free slots */
 	struct pl_metrics_source metrics;
@@ -59,13 +59,13 @@ finish(struct completion *c, enum pl_err err, struct pl_str text)
 /* ---- what became of a call ---- */
 
 enum verdict {
-	VERDICT_ANSWERED, /* the server works, whatever it says to this one request */
-	VERDICT_FAILED,   /* the server or the way to it does not */
-	VERDICT_REFUSED,  /* it refuses us as we are: another call gets the same */
+	VERDICT_ANSWERED, /* the server works, whatever it says of this request */
+	VERDICT_FAILED,   /* the server fails, or the way to it */
+	VERDICT_REFUSED,  /* it refuses our set-up: another call gets the same */
 };
 
-/* What the breaker is told. Only what tells of the server: a 400 or 422, or a 200 that is no
- * answer, one conversation may cause, and it must not close the LLM to all. */
+/* For the breaker, which counts what is the server's fault. One conversation may cause a
+ * 400, a 422, or a 200 that is no answer, and must not close the LLM to all. */
 static enum verdict
 judge(const struct http_post *post, const struct dialect_error *error)
 {
@@ -75,8 +75,8 @@ judge(const struct http_post *post, const struct dialect_error *error)
 	case 403:
 		return error->blames_message ? VERDICT_ANSWERED : VERDICT_REFUSED;
 	case 401:
-	case 402: /* nothing left to pay it with */
-	case 404: /* no such model, or not its URL */
+	case 402: /* the account is empty */
+	case 404: /* no such model, or the wrong URL */
 	case 410:
 		return VERDICT_REFUSED;
 	case 405:
@@ -129,7 +129,7 @@ log_failure(const struct completion *c, const struct dialect_error *error, bool 
 		    PL_L_INT("status", post->status), PL_L_CSTR("detail", detail));
 }
 
-/* How long to wait before a second call; -1 where there is to be none. */
+/* How long to wait before a second call; -1: there is to be none. */
 static int64_t
 retry_pause_ms(const struct completion *c, const struct dialect_error *error)
 {
@@ -146,7 +146,7 @@ retry_pause_ms(const struct completion *c, const struct dialect_error *error)
 	return wait_ms + ANSWER_MS <= left_ms ? wait_ms : -1;
 }
 
-/* True where this opened the breaker. */
+/* True: this opened the breaker. */
 static bool
 note_verdict(struct llm *llm, enum verdict verdict)
 {
@@ -168,7 +168,7 @@ call_after(struct completion *c, int64_t pause_ms)
 	pl_timer_start(c->llm->loop, &c->pause, pause_ms);
 }
 
-/* The server refused one of our options, and may take the request without. */
+/* The server refused one of our options, and may take the request without it. */
 static bool
 adapts(struct completion *c)
 {
@@ -211,7 +211,7 @@ on_failure(struct completion *c)
 		    PL_STR_NONE);
 }
 
-/* What it took for an answer, the next call begins with. */
+/* The next call begins with the options that the server took. */
 static void
 remember_options(struct completion *c)
 {
@@ -256,8 +256,8 @@ on_posted(struct http_post *post)
 
 /* ---- calling ---- */
 
-/* Behind the prompt, and for each call anew: another may have found out meanwhile what the
- * server takes. */
+/* The options follow the prompt, and are written for each call: another completion may
+ * have found out what the server takes. */
 static void
 write_options(struct completion *c)
 {
@@ -339,7 +339,7 @@ on_deadline(struct pl_timer *t)
 	struct completion *c = t->arg;
 
 	if (c->state == COMPLETION_CALLING) {
-		/* As libcurl would have told a moment later. */
+		/* What libcurl would say a moment later. */
 		http_post_cancel(&c->post);
 		c->post.err = PL_E_TIMEOUT;
 		c->post.detail = "no answer by the deadline";
@@ -421,7 +421,7 @@ completion_cancel(struct completion *c)
 {
 	if (c->state == COMPLETION_IDLE)
 		return;
-	/* It may have been the probe, and somebody has to say what became of that. */
+	/* It may have been the breaker's probe, whose end has to be reported. */
 	if (c->state == COMPLETION_CALLING)
 		(void)breaker_failed(&c->llm->breaker, pl_loop_now_ms(c->llm->loop));
 	leave(c);

@@ -50,8 +50,8 @@ write_messages(
 	pl_jo_end_array(o);
 }
 
-/* In the text form roles are marked within the text, so that a message could write a mark of
- * its own: the brackets that begin one become round. */
+/* The text form marks roles within the text. So that a message cannot write a mark of its
+ * own, the brackets that would begin one become round. */
 static void
 add_unmarked(struct pl_buf *out, struct pl_str text)
 {
@@ -146,7 +146,7 @@ dialect_write_options(
 	bool is_nested = d->kind != ENDPOINT_CHAT;
 
 	pl_jo_init(&o, out);
-	o.needs_comma = true; /* the prompt stands before */
+	o.needs_comma = true; /* the prompt comes first */
 	if (d->kind != ENDPOINT_TEXT && options->stream != DIALECT_STREAM_UNSAID) {
 		pl_jo_key(&o, "stream");
 		pl_jo_bool(&o, options->stream == DIALECT_STREAM_YES);
@@ -159,8 +159,7 @@ dialect_write_options(
 	if (d->kind == ENDPOINT_TEXT) {
 		pl_jo_key(&o, "return_full_text");
 		pl_jo_bool(&o, false);
-		if (!options
-			 ->is_without_details) { /* or it does not say that it was cut off */
+		if (!options->is_without_details) { /* or no reason is said */
 			pl_jo_key(&o, "details");
 			pl_jo_bool(&o, true);
 		}
@@ -170,7 +169,7 @@ dialect_write_options(
 	pl_jo_end_object(&o);
 }
 
-/* ---- what a server refuses of them ---- */
+/* ---- options that a server refuses ---- */
 
 static bool
 adapt_tokens(const struct dialect *d, const struct refusal *refusal,
@@ -205,7 +204,7 @@ adapt_temperature(const struct refusal *refusal, struct dialect_options *options
 	return true;
 }
 
-/* "This model only supports stream mode", or "stream" is refused as a parameter. */
+/* "This model only supports stream mode", or the parameter "stream" is refused. */
 static bool
 adapt_stream(const struct refusal *refusal, struct dialect_options *options)
 {

@@ -10,18 +10,18 @@
 enum end {
 	END_WHOLE,
 	END_CUT,
-	END_REFUSED, /* also with the call of a tool */
+	END_REFUSED, /* or called a tool */
 	END_FAILED,
 };
 
-/* What the values of a body, one or many, come to. */
+/* What the values of a body, one or many, add up to. */
 struct reading {
 	struct pl_buf text;
 	enum end end;
-	bool has_text;  /* there was a place for it, and be it empty */
-	bool has_parts; /* text comes in pieces, of which one is the last */
+	bool has_text;  /* there was a text, perhaps an empty one */
+	bool has_parts; /* the text comes in pieces, and one is the last */
 	bool is_ended;
-	bool is_broken; /* a text that is none */
+	bool is_broken; /* what should be a text is none */
 };
 
 /* ---- how it ended ---- */
@@ -35,7 +35,7 @@ has_any(struct pl_str word, const char *const *parts)
 	return false;
 }
 
-/* By the parts of the word: the servers' own ones are many, and most are of this kind. */
+/* By parts of the word, because servers have many words of their own. */
 static enum end
 end_of(struct pl_str word)
 {
@@ -62,7 +62,7 @@ note_end(struct reading *r, enum end end)
 		r->end = end;
 }
 
-/* "length", "LENGTH"; null and "" in all pieces but the last. */
+/* "length", "LENGTH"; null or "" in all pieces but the last. */
 static void
 read_reason(struct reading *r, struct pl_str value)
 {
@@ -141,11 +141,11 @@ read_choice(struct reading *r, struct pl_str choice)
 	struct pl_str index = loose_get(choice, "index");
 
 	if (index.len > 0 && !loose_is(index, "0") && loose_is(delta, "{"))
-		return; /* another answer, beside the first */
+		return; /* a second answer to choose from */
 	if (loose_says_something(loose_get(choice, "error")))
 		note_end(r, END_FAILED);
 	if (loose_is(message, "{")) {
-		if (r->has_parts) /* the whole once more, at the end of a stream */
+		if (r->has_parts) /* the whole text once more, at the end of a stream */
 			pl_buf_clear(&r->text);
 		read_message(r, message);
 	} else if (loose_is(delta, "{")) {
@@ -170,7 +170,7 @@ read_ollama(struct reading *r, struct pl_str root)
 	read_reason(r, loose_get(root, "done_reason"));
 }
 
-/* Its stream has a token a piece, and the whole text with the last. */
+/* In a stream each piece has a token, and the last one the whole text, too. */
 static void
 read_generated(struct reading *r, struct pl_str root)
 {
@@ -208,7 +208,7 @@ read_value(struct reading *r, struct pl_str value)
 
 /* ---- event streams ---- */
 
-/* The next line, ended by \n, \r or both. */
+/* The next line, which \n, \r or both end. */
 static bool
 take_line(struct pl_str *rest, struct pl_str *line)
 {
@@ -226,7 +226,7 @@ take_line(struct pl_str *rest, struct pl_str *line)
 	return true;
 }
 
-/* "name: value"; the space is not a part of it. */
+/* "name: value"; the space is not part of the value. */
 static bool
 has_field(struct pl_str line, const char *name, struct pl_str *value)
 {
@@ -253,7 +253,7 @@ is_event_stream(struct pl_str text)
 	return false;
 }
 
-/* An event's data: a value, or several where a server leaves out the empty lines. */
+/* An event's data: a value, or several if a server leaves out the empty lines. */
 static void
 read_event(struct reading *r, struct pl_buf *data)
 {
@@ -264,8 +264,8 @@ read_event(struct reading *r, struct pl_buf *data)
 	pl_buf_clear(data);
 }
 
-/* A last event without its empty line counts as well: servers end so, and it is whole or not
- * by its JSON. */
+/* A last event without its empty line counts, because servers end so. Its JSON shows
+ * whether it is whole. */
 static void
 read_events(struct reading *r, struct pl_str text)
 {
@@ -298,7 +298,7 @@ skip_start(struct pl_str body)
 	return body;
 }
 
-/* One value; a value a line; either with events behind; or events. False for anything else. */
+/* One value, or a value a line, perhaps with events after; or events. False: neither. */
 static bool
 read_body(struct reading *r, struct pl_str body)
 {
@@ -339,7 +339,7 @@ dialect_read_answer(struct pl_str body, struct pl_buf *text)
 
 /* ---- an error ---- */
 
-/* {"error":{"message"}}, {"error"}, {"message"}, {"detail"}: the first that is a string. */
+/* {"error":{"message"}}, {"error"}, {"message"}, {"detail"}: the first string. */
 static void
 find_error(struct pl_str root, struct pl_buf *text)
 {
@@ -368,7 +368,7 @@ copy_whole_chars(char *out, size_t size, struct pl_str text)
 	out[len] = '\0';
 }
 
-/* Before it is shortened: a part of a secret is one, too. */
+/* Before the text is shortened: a part of a secret is secret, too. */
 static struct pl_str
 hide(struct pl_str text, const char *secret)
 {
@@ -378,7 +378,7 @@ hide(struct pl_str text, const char *secret)
 	return shows_it ? PL_STR("(hidden)") : text;
 }
 
-/* OpenRouter's 403 for what its moderation flags; others' say it in the code. */
+/* OpenRouter's 403 for what its moderation flags; others say it in the code. */
 static bool
 is_moderation(struct pl_str root)
 {

@@ -23,7 +23,7 @@ ends_with(struct pl_str s, const char *end)
 	return s.len >= len && memcmp(s.ptr + s.len - len, end, len) == 0;
 }
 
-/* Printable ASCII less what URL parsers disagree about. */
+/* Printable ASCII, except what URL parsers disagree about. */
 static bool
 is_plain(const char *text)
 {
@@ -45,7 +45,7 @@ is_port(struct pl_str s)
 		   port > 0);
 }
 
-/* [user@]host[:port] or [v6][:port]; a user is refused: it would be a second secret. */
+/* [user@]host[:port] or [v6][:port]. A user is refused: it would be a second secret. */
 static bool
 parse_authority(struct pl_str authority, struct pl_str *host)
 {
@@ -95,7 +95,7 @@ parse_url(const char *text, struct url *out)
 	return true;
 }
 
-/* By its form alone: a name that merely resolves to 127.0.0.1 is somebody else's to change. */
+/* By its form alone: who owns a name that resolves to 127.0.0.1 can change that. */
 static bool
 is_this_machine(struct pl_str host)
 {
@@ -132,7 +132,7 @@ choose_kind(const struct url *url, enum pl_llm_dialect dialect)
 	return seen;
 }
 
-/* Is it the whole of a path, and not the base of one? The last is SageMaker's and Databricks'. */
+/* Is it a whole path, not the base of one? The last is SageMaker's and Databricks'. */
 static bool
 is_complete(const struct url *url)
 {
@@ -184,7 +184,7 @@ endpoint_init(struct endpoint *e, const struct endpoint_config *config, const ch
 	if (text == NULL && config->token == NULL)
 		return PL_OK;
 	if (text == NULL && config->dialect == PL_LLM_TEXT) {
-		*why = "LLM_API_URL must be set where LLM_DIALECT is text";
+		*why = "LLM_API_URL must be set if LLM_DIALECT is text";
 		return PL_E_INVALID;
 	}
 	if (!parse_url(text != NULL ? text : ENDPOINT_ROUTER_URL, &url)) {

@@ -9,9 +9,9 @@
  *   .../api/chat                           as given                  OLLAMA
  *   .../models/<name>, .../generate        as given                  TEXT
  *
- * LLM_DIALECT decides instead where it is not auto. Plain http is refused, unless the host is
- * this machine or LLM_ALLOW_HTTP says so: the token and what people write would be readable
- * on the way.  Pure.  Threads: any.
+ * If LLM_DIALECT is not auto, it decides what the server speaks. Plain http is refused,
+ * unless the host is this machine or LLM_ALLOW_HTTP says so: the token and what users
+ * write would be readable on the way.  Pure.  Threads: any.
  */
 #ifndef RESPONDER_ENDPOINT_H
 #define RESPONDER_ENDPOINT_H
@@ -42,10 +42,11 @@ struct endpoint_config {
 
 /* Borrows its texts from the settings. */
 struct endpoint_config endpoint_config_of(const struct pl_settings *s);
-/* PL_E_INVALID: *why is a constant sentence that names the variable. */
+/* PL_E_INVALID: *why is a constant sentence that names the setting. */
 enum pl_err endpoint_init(struct endpoint *e, const struct endpoint_config *config,
     const char **why) PL_MUST_CHECK;
-/* The URL for a log: without its query, which may hold a key; "none" where there is none. */
+/* The URL for a log, without its query, which may hold a key; "none" if there is no
+ * URL. */
 struct pl_str endpoint_shown(const struct endpoint *e);
 void endpoint_fini(struct endpoint *e);
 

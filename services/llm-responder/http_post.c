@@ -36,14 +36,14 @@ err_of(CURLcode code, CURL *easy)
 	case CURLE_OPERATION_TIMEDOUT:
 		(void)curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME, &connected_s);
 		return connected_s > 0 ? PL_E_TIMEOUT : PL_E_UNAVAILABLE;
-	case CURLE_WRITE_ERROR: /* ours: on_body() refuses what is too long */
+	case CURLE_WRITE_ERROR: /* on_body() refused what is too long */
 		return PL_E_TOO_BIG;
 	default:
 		return PL_E_IO;
 	}
 }
 
-/* Its own header goes in front of those that all share, and leaves them there. */
+/* A post's own header goes in front of those that all posts share. */
 static struct curl_slist *
 make_own_header(const struct pl_trace *trace, struct curl_slist *shared)
 {
@@ -309,8 +309,8 @@ set_options(CURL *easy, struct http_post *post, int64_t timeout_ms)
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)post->body.len);
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, post->body.ptr);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "parley");
-	/* Or libcurl sends it up to five times more, and nobody counts: on each kept connection
-	 * that breaks, and where HTTP/2 refuses the stream. */
+	/* Else libcurl would send it up to five times more, uncounted: when a kept
+	 * connection breaks, and when HTTP/2 refuses the stream. */
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
 	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
@@ -319,9 +319,9 @@ set_options(CURL *easy, struct http_post *post, int64_t timeout_ms)
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
 	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* nor one from the environment */
+	curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* not even one from the environment */
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	/* A lookup that hangs is left behind instead of waited for: this is the loop's thread. */
+	/* A lookup that hangs is abandoned: the loop's thread must not wait. */
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(
 	    easy, CURLOPT_CONNECTTIMEOUT_MS, (long)HTTP_POST_CONNECT_TIMEOUT_MS);
@@ -334,7 +334,7 @@ set_options(CURL *easy, struct http_post *post, int64_t timeout_ms)
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, post);
 }
 
-/* libcurl starts from its timer, so done does not come from here. */
+/* libcurl starts by its timer, so done is not called from here. */
 void
 http_post_start(struct http_client *client, struct http_post *post, int64_t timeout_ms)
 {

@@ -1,10 +1,10 @@
 /*
- * http_post: POSTs of JSON to one URL, on the event loop (libcurl's multi interface inside).
- * Each is one request, on a connection of its own.
+ * http_post: POSTs of JSON to one URL, on the event loop (libcurl's multi interface
+ * inside). Each is one request, on a connection of its own.
  *
- * What it never does: follow a redirect, use a proxy or a .netrc, speak another scheme than
- * the URL's, accept a certificate that does not verify, keep more than HTTP_POST_ANSWER_MAX
- * bytes of an answer, or let the token reach another host or a log.
+ * What it never does: follow a redirect, use a proxy or a .netrc, speak another scheme
+ * than the URL's, accept a certificate that does not verify, keep more than
+ * HTTP_POST_ANSWER_MAX bytes of an answer, or let the token reach another host or a log.
  * Threads: the loop's.
  */
 #ifndef RESPONDER_HTTP_POST_H
@@ -25,7 +25,7 @@ struct http_client_config {
 	unsigned connections_max;
 };
 
-/* NULL where libcurl does not start. */
+/* NULL: libcurl did not start. */
 struct http_client *http_client_new(
     struct pl_loop *loop, const struct http_client_config *config);
 void http_client_free(struct http_client *client); /* no post may be on its way */
@@ -33,7 +33,7 @@ void http_client_free(struct http_client *client); /* no post may be on its way 
 /* The caller's; zero it, set body, trace, done and arg. */
 struct http_post {
 	struct pl_str body;           /* borrowed until done */
-	const struct pl_trace *trace; /* its header is sent, unless it is none */
+	const struct pl_trace *trace; /* sent as a header, unless it is none */
 	void (*done)(struct http_post *post);
 	void *arg;
 	/* out */
@@ -52,7 +52,7 @@ struct http_post {
 /* done is called once, from the loop, unless it is cancelled first. */
 void http_post_start(
     struct http_client *client, struct http_post *post, int64_t timeout_ms);
-void http_post_cancel(struct http_post *post); /* not on its way: nothing */
+void http_post_cancel(struct http_post *post); /* or nothing: it is not on its way */
 void http_post_fini(struct http_post *post);   /* cancels, frees the answer */
 
 #endif

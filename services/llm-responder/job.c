@@ -58,7 +58,7 @@ after_storing(struct job *job, enum pl_err outcome, int64_t now_mono_ms)
 	switch (outcome) {
 	case PL_OK:
 		return JOB_PUBLISHING;
-	case PL_E_CONFLICT: /* stored before, perhaps by a process that died before publishing */
+	case PL_E_CONFLICT: /* stored before, by us or by a process that may have died */
 		return end(job, job->may_be_stored);
 	case PL_E_NOT_FOUND:
 	case PL_E_CANCELLED:

@@ -8,29 +8,29 @@
  *     '-- no message --> OVER <-- it has a reply, or is gone           |
  *                         ^--------------------------------------------'
  *
- * Each state asks for something, and job_next(), the one place where the state changes, gets what
- * that came to:
+ * Each state asks for something, and job_next(), the one place where the state changes,
+ * gets what that came to:
  *
- *   state       asks                         well               otherwise
+ *   state       asks                         if well            otherwise
  *   CLAIMING    the store for a message      CHECKING *         OVER
  *   CHECKING    the limits for a place       READING *          STORING the standard text
  *   READING     the store for what was said  COMPOSING *        STORING the standard text
  *   COMPOSING   the LLM for a text           STORING it         STORING the standard text
- *   STORING     the store to keep the reply  PUBLISHING         OVER, or PAUSED for up to 2 minutes
+ *   STORING     the store to keep the reply  PUBLISHING         PAUSED, in the end OVER
  *   PAUSED      the clock for half a second  STORING
  *   PUBLISHING  the bus to carry the reply   OVER               OVER, and owes a gap
  *
  *   * STORING the standard text, if the LLM may not be asked any more
  *
- *   budget   From the message's createdAt the LLM has JOB_BUDGET_MS. It is not asked when less than
- *            JOB_ASK_LEFT_MS of that is left, nor at the third try (JOB_ATTEMPTS_MAX): the two
- *            before may have died of this very message.
- *   lease    For JOB_LEASE_MS nobody else takes the message. That is longer than the budget, so a
- *            process that lives is not overtaken; one that died leaves time for another to store
- *            the standard text.
- *   cancel   Of CLAIMING, READING and STORING it means that the store goes away: the job is OVER,
- *            and a later claim finds the message. Of COMPOSING it means that this process ends:
- *            the standard text is stored.
+ *   budget   From the message's createdAt the LLM has JOB_BUDGET_MS. It is not asked if
+ *            less than JOB_ASK_LEFT_MS of that is left, nor after JOB_ATTEMPTS_MAX claims:
+ *            the processes that made those may have died of this very message.
+ *   lease    For JOB_LEASE_MS nobody else takes the message. That is longer than the
+ *            budget, so a process that lives is not overtaken. It also ends early enough
+ *            for another to store the standard text in time.
+ *   cancel   When CLAIMING, READING or STORING is cancelled, the store goes away: the job
+ *            is OVER, and a later claim finds the message. When COMPOSING is, this process
+ *            ends: the standard text is stored.
  *
  * Pure.  Threads: any.
  */
@@ -81,10 +81,11 @@ struct job {
 
 /* CLAIMING. rules stays borrowed. */
 void job_init(struct job *job, const struct job_rules *rules);
-/* What was claimed, before job_next(): the message is age_ms old, by clocks that may differ. */
+/* What was claimed, before job_next(): the message is age_ms old, by clocks that may
+ * differ. */
 void job_claimed(struct job *job, int64_t attempt, int64_t age_ms, int64_t now_mono_ms);
-/* What the state asked for came to outcome; of CHECKING, PL_OK is a place. Begin what the state
- * that it returns asks for. */
+/* What the state asked for came to outcome; of CHECKING, PL_OK is a place. Begin what the
+ * state that it returns asks for. */
 enum job_state job_next(struct job *job, enum pl_err outcome, int64_t now_mono_ms);
 
 /* Does it hold the process up? A reply that is stored does not. */

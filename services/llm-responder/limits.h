@@ -1,6 +1,7 @@
 /*
- * limits: how many LLM replies one sender gets, and one busy user sends, in any
- * minute. All processes share them, through Redis (limits/shared_limit).  Threads: the loop's.
+ * limits: how many replies by the LLM a sender gets, and a busy user gives, in any
+ * minute. All processes share them, through Redis (limits/shared_limit).
+ * Threads: the loop's.
  */
 #ifndef RESPONDER_LIMITS_H
 #define RESPONDER_LIMITS_H

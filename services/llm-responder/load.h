@@ -2,12 +2,12 @@
  * load: how many jobs a process works at, and which it takes on.
  *
  *   room       any message
- *   no room    none that a wake-up names: others may have room, and a sweep finds it later. Of a
- *              sweep only what is due within LOAD_RESCUE_MS, at any load: it gets the standard
- *              text, in time.
+ *   no room    None that a wake-up names: another process may have room, or a sweep finds
+ *              it later. Of a sweep, only what is due within LOAD_RESCUE_MS, at any load: it
+ *              gets the standard text, in time.
  *
- * Once a message was left and there is room again, a sweep is due at once.  Pure.  Threads: one
- * at a time.
+ * Once a message was left and there is room again, a sweep is due at once.
+ * Pure.  Threads: one at a time.
  */
 #ifndef RESPONDER_LOAD_H
 #define RESPONDER_LOAD_H

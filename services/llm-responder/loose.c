@@ -39,7 +39,8 @@ skip_char(struct pl_str *s, char c)
 	return true;
 }
 
-/* s begins with the opening quote. How long the string is with both; 0: without end. */
+/* s begins with the opening quote. The string's length with both quotes; 0: it has no
+ * end. */
 static size_t
 string_len(struct pl_str s)
 {
@@ -52,7 +53,7 @@ string_len(struct pl_str s)
 	return 0;
 }
 
-/* Both kinds of bracket count as one: what is between them is not looked at here. */
+/* Both kinds of bracket count as one, because what is between them is not looked at. */
 static size_t
 nested_len(struct pl_str s)
 {
@@ -73,7 +74,7 @@ nested_len(struct pl_str s)
 	return 0;
 }
 
-/* A number or a word, whichever it is: 1e999, NaN, -Infinity, undefined. */
+/* A number or a word, whatever it is: 1e999, NaN, -Infinity, undefined. */
 static size_t
 word_len(struct pl_str s)
 {
@@ -236,7 +237,7 @@ take_unit(struct pl_str *s, uint32_t *unit)
 	return true;
 }
 
-/* unit was taken off; its other half, where it has one, goes too. */
+/* unit was taken off. If it is half of a pair, the other half is taken off, too. */
 static uint32_t
 join_surrogates(struct pl_str *s, uint32_t unit)
 {
@@ -251,7 +252,7 @@ join_surrogates(struct pl_str *s, uint32_t unit)
 	return 0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
 }
 
-/* s begins with a backslash and has a character behind it. */
+/* s begins with a backslash and has a character after it. */
 static void
 take_escape(struct pl_str *s, struct pl_buf *out)
 {

@@ -19,8 +19,8 @@
 #include "responder.h"
 
 #define STORE_READERS 2
-#define STOP_MS       1200 /* for the jobs there are */
-#define END_S         1    /* then, for threads and connections */
+#define STOP_MS       1200 /* for the jobs that are under way */
+#define END_S         1    /* after that, for threads and connections */
 
 static struct app {
 	struct pl_loop *loop;
@@ -187,8 +187,8 @@ end_now(int sig)
 	_exit(0);
 }
 
-/* A database that hangs must not keep the process: everything is stored, or will be taken up by
- * another. */
+/* A database that hangs does not keep the process: a reply is stored, or another process
+ * takes its job over. */
 static void
 finish(void)
 {

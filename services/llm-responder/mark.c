@@ -49,7 +49,7 @@ take_bar(struct pl_str *s)
 	return take(s, "|") || take(s, WIDE_BAR);
 }
 
-/* Add what there is of a name, in the lower case. False where it is too long. */
+/* Take a name off *s, in lower case. False: it is too long. */
 static bool
 take_name(struct pl_str *s, struct name *name)
 {
@@ -113,7 +113,7 @@ role_of(const char *name)
 	return MARK_BORDER;
 }
 
-/* A token by what its name says; the first that holds. */
+/* What a token means, by its name; the first row that fits counts. */
 static enum mark_kind
 token_kind(const char *name)
 {
@@ -161,7 +161,7 @@ find_end(struct pl_str s)
 	return memchr(s.ptr, '>', s.len < ELEMENT_MAX_BYTES ? s.len : ELEMENT_MAX_BYTES);
 }
 
-/* A part may stand behind the second bar: <｜DSML｜invoke name="x">, DeepSeek's call. */
+/* A part may follow the second bar: <｜DSML｜invoke name="x">, DeepSeek's call. */
 static struct mark
 token_at(struct pl_str text)
 {
@@ -266,7 +266,8 @@ name_element(const char *name, bool is_end, struct pl_str attributes)
 	return m;
 }
 
-/* <name>, </name>, <name/>, <name attribute="x">, <name=x>; of "a:name" the part behind the colon. */
+/* <name>, </name>, <name/>, <name attribute="x">, <name=x>; of "a:name" the part after
+ * the colon. */
 static struct mark
 element_at(struct pl_str text)
 {
@@ -367,7 +368,7 @@ sys_at(struct pl_str text)
 	if (take(&s, "<<SYS>>"))
 		return (struct mark){.kind = MARK_THEIRS, .len = 7};
 	if (take(&s, "<</SYS>>"))
-		return (struct mark){.kind = MARK_THEIRS, .len = 8}; /* as before it */
+		return (struct mark){.kind = MARK_THEIRS, .len = 8}; /* still */
 	return none;
 }
 
@@ -421,7 +422,7 @@ mark_distance(struct pl_str text)
 
 /* ---- what is left ---- */
 
-/* "<|ab" or "ab|>": no whole token, and no reader's either. */
+/* "<|ab" or "ab|>": half a token, which is not for a reader either. */
 static bool
 is_part_of_token(struct pl_str text)
 {

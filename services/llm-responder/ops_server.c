@@ -19,19 +19,19 @@ struct ops_server {
 	struct ops_server_config config;
 	struct MHD_Daemon *daemon;
 	struct pl_loop_fd watch;
-	struct pl_timer timer; /* for connections that say nothing */
+	struct pl_timer timer; /* ends connections that say nothing */
 	bool is_draining;
 };
 
-/* A request for /readyz, suspended until the database answered; libmicrohttpd asks for the
- * answer again then. */
+/* A request for /readyz, suspended until the database has answered; then libmicrohttpd
+ * asks for the answer again. */
 struct readiness {
 	struct ops_server *server;
 	struct MHD_Connection *connection;
 	int status; /* 0: not known yet */
 	struct pl_buf body;
-	bool is_inside; /* the call that asks */
-	bool is_gone;   /* with its connection; the answer frees it */
+	bool is_inside; /* pl_health_ask() runs */
+	bool is_gone;   /* the connection has ended; on_health() frees r */
 };
 
 /* ---- turning ---- */

@@ -1,7 +1,7 @@
 /*
  * ops_server: what an operator asks the responder over HTTP: GET /healthz, /readyz and
- * /metrics, as the other services answer them (http/ops.h). libmicrohttpd speaks the
- * HTTP, on our loop: its own epoll descriptor is one that we watch.
+ * /metrics, as the other services answer them (http/ops.h). libmicrohttpd speaks HTTP, on
+ * our loop, which watches its epoll descriptor.
  * Threads: the loop's.
  */
 #ifndef RESPONDER_OPS_SERVER_H
@@ -19,11 +19,11 @@ struct ops_server_config {
 	const char *listen; /* host:port, the host a number; [::1]:8080 */
 };
 
-/* NULL where the address cannot be listened on. */
+/* NULL: the address cannot be listened on. */
 struct ops_server *ops_server_new(const struct ops_server_config *config);
 /* From now on /readyz says that the process ends. */
 void ops_server_drain(struct ops_server *s);
-/* After the store was freed, which answers what is open. NULL is fine. */
+/* After the store is freed, which answers what is open. NULL is fine. */
 void ops_server_free(struct ops_server *s);
 
 #endif

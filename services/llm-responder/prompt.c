@@ -50,14 +50,14 @@ cut(struct pl_str text, size_t len_max)
 	return pl_str_n(text.ptr, len_max);
 }
 
-/* A message goes to the turn that stands last, or begins a new one. */
+/* A message joins the last turn, or begins a new one. */
 static void
 add_message(struct prompt *p, bool is_reply, struct pl_str text)
 {
 	struct prompt_turn *last = p->count > 0 ? &p->turns[p->count - 1] : NULL;
 
 	if (last == NULL && is_reply)
-		return; /* a conversation that begins with a reply is refused by many models */
+		return; /* many models refuse a conversation that begins with a reply */
 	if (last == NULL || last->is_reply != is_reply) {
 		last = &p->turns[p->count++];
 		last->is_reply = is_reply;

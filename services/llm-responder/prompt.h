@@ -1,13 +1,14 @@
 /*
- * prompt: what the LLM gets to read: one fixed instruction and the latest messages of this one
- * conversation.
+ * prompt: what the LLM gets to read: one fixed instruction and the latest messages of
+ * this one conversation.
  *
  *   system     the instruction; the busy user's name and note stand in it as JSON strings
  *   turns      the sender's messages (user) and the busy user's (assistant), in turn,
  *              beginning and ending with the sender's
  *
- * What people wrote is never part of the instruction. Together at most PROMPT_BYTES_MAX, and
- * at most messages_max messages; the oldest go first.  Pure.  Threads: any.
+ * What users wrote is never part of the instruction. All is at most PROMPT_BYTES_MAX
+ * long, with at most messages_max messages: the oldest are left out.
+ * Pure.  Threads: any.
  */
 #ifndef RESPONDER_PROMPT_H
 #define RESPONDER_PROMPT_H

@@ -21,7 +21,7 @@ add_line(struct pl_buf *out, struct pl_str string)
 	pl_buf_fini(&one);
 }
 
-/* ["body","max_tokens"]; the first says only where in the request it was. */
+/* ["body","max_tokens"]; the first only says in which part of the request it was. */
 static void
 add_path(struct pl_buf *out, struct pl_str path)
 {
@@ -48,7 +48,7 @@ gather_object(struct refusal *r, struct pl_str object, unsigned depth)
 		value = loose_get(object, fields[i]);
 		if (loose_is(value, "["))
 			add_path(&r->fields, value);
-		else if (strcmp(fields[i], "path") != 0) /* a string is that of the URL */
+		else if (strcmp(fields[i], "path") != 0) /* as a string, the URL's */
 			add_line(&r->fields, value);
 	}
 	for (size_t i = 0; texts[i] != NULL; i++)
@@ -110,7 +110,7 @@ is_quote(char c)
 	return c == '\'' || c == '"' || c == '`';
 }
 
-/* Somewhere where no name goes on at its ends. */
+/* Does the word stand anywhere as a whole, and not within a longer name? */
 static bool
 has_word(struct pl_str text, const char *word, bool is_quoted)
 {

@@ -4,8 +4,8 @@
  *   {"error":{"message":"Unsupported parameter: 'max_tokens'","param":"max_tokens"}}
  *   {"detail":[{"type":"extra_forbidden","loc":["body","temperature"],"msg":"Extra inputs ..."}]}
  *
- * Fields that name a parameter (param, loc and alike) decide where there are any; else the
- * sentences do. What else a server may send back, such as the request, is not looked at.
+ * Fields that name a parameter (param, loc and the like) decide, if there are any; else
+ * the sentences do. Nothing else that a server sends back, such as the request, is read.
  * Pure.  Threads: any.
  */
 #ifndef RESPONDER_REFUSAL_H
@@ -20,14 +20,14 @@ struct refusal {
 
 void refusal_init(struct refusal *r, struct pl_str body);
 void refusal_fini(struct refusal *r);
-/* It is about this parameter. */
+/* Is it about this parameter? */
 bool refusal_names(const struct refusal *r, const char *parameter);
-/* The same, for a name that is also a common word: in a sentence it must be quoted. */
+/* The same of a name that is a common word, too: in a sentence it must be quoted. */
 bool refusal_quotes(const struct refusal *r, const char *parameter);
-/* A sentence has this word, or this part in any case. */
+/* Does a sentence hold this word, or this part, in any case? */
 bool refusal_says(const struct refusal *r, const char *word);
 bool refusal_says_part(const struct refusal *r, const char *part);
-/* The conversation is too long for the model, which is no parameter's fault. */
+/* Is the conversation too long for the model? That is no parameter's fault. */
 bool refusal_is_of_length(const struct refusal *r);
 
 #endif

@@ -9,7 +9,7 @@
 #include "responder.h"
 
 #define SWEEP_MS  500
-#define TYPING_MS 4000 /* said again before a client, after 6 s, believes it ended */
+#define TYPING_MS 4000 /* shown again before a client takes it for over, after 6 s */
 
 _Static_assert(JOB_LEASE_MS + SWEEP_MS + JOB_STORE_AGAIN_MS < PL_REPLY_WITHIN_MS,
     "what a dead process held is swept up, and stored at the second try, in time");
@@ -297,7 +297,8 @@ on_published(void *arg, enum pl_err err, const struct redisReply *reply)
 	went(arg, err);
 }
 
-/* The reply goes to its receiver, and to the busy user's own pages, which show it too. */
+/* To the receiver, and to the sockets of the busy user, who sees what was written in
+ * their name. */
 static void
 publish_reply(struct replying *rp)
 {
@@ -357,7 +358,7 @@ went(struct replying *rp, enum pl_err outcome)
 	case JOB_PUBLISHING:
 		publish_reply(rp);
 		break;
-	case JOB_CLAIMING: /* where it began */
+	case JOB_CLAIMING: /* only at its beginning */
 	case JOB_OVER:
 		end(rp);
 		break;

@@ -1,15 +1,15 @@
 /*
  * responder: answers messages to BUSY users.
  *
- *   claim a message -> check the limits -> read the conversation -> let the LLM write, while the
- *   sender sees "typing" -> store the reply -> publish it to both users
+ *   claim a message -> check the limits -> read the conversation
+ *     -> let the LLM write, while the sender sees "typing" -> store its text -> publish
  *
- * How a reply goes from one to the next, and when the standard text is stored instead, is said in
- * job.h; how many a process works at, in load.h.
+ * job.h says when a reply goes on to the next step, and when the standard text is stored
+ * instead; load.h, how many replies a process works at.
  *
- * Jobs are found by the wake-up of bus/wake and, for those without one, by a sweep twice a
- * second. The store lets a message have one reply only, whoever writes it: PL_E_CONFLICT ends a
- * job well. Everything counts from the message's createdAt.
+ * Jobs are found by the wake-up of bus/wake and, for those without one, by a sweep twice
+ * a second. The store keeps one reply to a message, whoever writes it: PL_E_CONFLICT ends
+ * a job well. Every time counts from the message's createdAt.
  * Threads: the loop's.
  */
 #ifndef RESPONDER_RESPONDER_H
@@ -38,10 +38,10 @@ struct responder_config {
 struct responder *responder_new(const struct responder_config *config);
 /* A message waits for its reply. */
 void responder_wake(struct responder *r, const struct pl_oid *message);
-/* Take no more jobs, and end those there are, with the standard text where the LLM is still
- * writing. on_idle is called once, from the loop, when none is left. */
+/* Take no more jobs, and end those that are under way: with the standard text if the LLM
+ * is still writing. on_idle is called once, from the loop, when none is left. */
 void responder_stop(struct responder *r, void (*on_idle)(void *arg), void *arg);
-/* From now on it asks nothing of the store, the bus and redis, which may go. */
+/* From now on it asks nothing of the store, the bus and redis, which may be freed. */
 void responder_close(struct responder *r);
 /* After responder_stop(), and after the store, the bus and redis were freed. */
 void responder_free(struct responder *r);

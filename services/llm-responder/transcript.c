@@ -3,7 +3,7 @@
 #include "transcript.h"
 
 #define HEADER_BYTES_MAX 256
-#define NAME_BYTES_MAX   64 /* of a role that is not marked as one */
+#define NAME_BYTES_MAX   64 /* of a role without a mark */
 #define TRIES_MAX        16
 
 struct transcript {
@@ -14,8 +14,8 @@ struct transcript {
 	bool is_header;
 	bool is_channel; /* what the header names */
 	bool is_thought;
-	bool is_wrapped; /* in <answer> */
-	bool is_over;    /* out is the answer, unless all turns out to be thoughts */
+	bool is_wrapped; /* within <answer> */
+	bool is_over; /* out is the answer, unless all of it turns out to be thoughts */
 	bool has_call;
 	bool has_channels;
 	bool has_final;
@@ -99,7 +99,7 @@ end_header(struct transcript *t)
 	if (t->header.overflowed || (word[0] == '\0' && says_something(header)))
 		begin_message(t, false);
 	else if (header.len > 0 && memmem(header.ptr, header.len, " to=", 4) != NULL)
-		begin_message(t, false); /* a call, and to be left out */
+		begin_message(t, false); /* a call, which is left out */
 	else if (t->is_channel)
 		begin_channel(t, word);
 	else
@@ -115,7 +115,7 @@ begin_header(struct transcript *t, bool is_channel)
 	t->is_channel = is_channel;
 }
 
-/* The header of which the beginning was in the prompt: what has been read is the name. */
+/* The header began in the prompt: what was read so far is its name. */
 static void
 take_for_header(struct transcript *t)
 {
@@ -343,7 +343,7 @@ is_call_expression(struct pl_str line)
 	return at > 1 && line.ptr[at] == '(';
 }
 
-/* text begins with a bracket; the object that it is may have been cut off. */
+/* text begins with a bracket; its object may have been cut off. */
 static bool
 begins_call(struct pl_str text)
 {

@@ -6,12 +6,13 @@
  *       <|start|>assistant<|channel|>final<|message|>Yes.       ->  Yes.
  *
  * The text is read as a row of messages, whose borders are the marks of mark.h:
- *   - thoughts are left out. An end without a beginning, which the template has put into the
- *     prompt, makes all before it thoughts; a beginning without an end all behind it.
- *   - the first message of the model's that says something is the answer; what it goes on to
- *     write in another's name, or its own, is not.
- *   - where there are channels, only the one called final is.
- *   - an answer in which a tool is called is none: the model means to go on when it has heard.
+ *   - thoughts are left out. If only their end is marked (the template has put the
+ *     beginning into the prompt), all before it is thoughts; if only their beginning is,
+ *     all after it.
+ *   - the answer is the model's first message that says something. What the model goes on
+ *     to write in another's name, or in its own, is not.
+ *   - if there are channels, the answer is the one called final.
+ *   - an answer that calls a tool is none: the model would go on with the tool's result.
  * Pure.  Threads: any.
  */
 #ifndef RESPONDER_TRANSCRIPT_H
@@ -19,10 +20,10 @@
 
 #include "base/buf.h"
 
-/* raw: valid UTF-8. Appends nothing where there is no answer. */
+/* raw: valid UTF-8. Appends nothing if there is no answer. */
 void transcript_answer(struct pl_str raw, bool was_cut_off, struct pl_buf *out);
 
-/* Is it, as a whole or from one of its lines on, the JSON of a call, {"name","arguments"}? */
+/* Is it, whole or from one of its lines on, the JSON of a call, {"name","arguments"}? */
 bool transcript_is_call(struct pl_str text);
 
 #endif
