@@ -194,12 +194,11 @@ leave_equal(struct adopt *a, const bson_t *doc)
 }
 
 /* In the order of their names: only the name before has to be remembered. */
-static enum pl_err
+static void
 compare_names(struct adopt *a, mongoc_cursor_t *cursor)
 {
 	bson_t *last = NULL;
 	bool is_named = false;
-	bson_error_t error;
 	const bson_t *doc;
 
 	while (mongoc_cursor_next(cursor, &doc)) {
@@ -220,8 +219,6 @@ compare_names(struct adopt *a, mongoc_cursor_t *cursor)
 	}
 	if (last != NULL)
 		bson_destroy(last);
-	return mongoc_cursor_error(cursor, &error) ? pl_mongo_err(&a->s, &error, "find")
-						   : PL_OK;
 }
 
 /* If an index keeps usernames unique there are none; else all are read, sorted by the
@@ -246,8 +243,8 @@ name_equal(struct adopt *a)
 	}
 	bson_append_bool(&opts, "allowDiskUse", -1, true); /* MongoDB 4.4 and later */
 	cursor = mongoc_collection_find_with_opts(a->s.users, &filter, &opts, NULL);
-	err = compare_names(a, cursor);
-	mongoc_cursor_destroy(cursor);
+	compare_names(a, cursor);
+	err = pl_mongo_cursor_end(&a->s, cursor, PL_OK, "find");
 	bson_destroy(&opts);
 	bson_destroy(&filter);
 	return err;
@@ -263,7 +260,6 @@ walk(struct pl_mongo *s, mongoc_collection_t *in, enum pl_adopt_of of,
 	bson_t filter = BSON_INITIALIZER, opts = BSON_INITIALIZER;
 	mongoc_cursor_t *cursor;
 	enum pl_err err = PL_OK;
-	bson_error_t error;
 	const bson_t *doc;
 
 	pl_diagnosis_put_filter(&filter, of);
@@ -271,9 +267,7 @@ walk(struct pl_mongo *s, mongoc_collection_t *in, enum pl_adopt_of of,
 	cursor = mongoc_collection_find_with_opts(in, &filter, &opts, NULL);
 	while (err == PL_OK && mongoc_cursor_next(cursor, &doc))
 		err = each(arg, of, doc);
-	if (err == PL_OK && mongoc_cursor_error(cursor, &error))
-		err = pl_mongo_err(s, &error, "find");
-	mongoc_cursor_destroy(cursor);
+	err = pl_mongo_cursor_end(s, cursor, err, "find");
 	bson_destroy(&opts);
 	bson_destroy(&filter);
 	return err;
@@ -403,9 +397,8 @@ name_half_way(struct pl_mongo *s, struct naming *n)
 	mongoc_collection_t *in = mongoc_client_get_collection(
 	    s->client, pl_mongo_database(s->client), PL_MONGO_HALF_WAY);
 	mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(in, &all, &opts, NULL);
-	enum pl_err err = PL_OK;
-	bson_error_t error;
 	const bson_t *doc;
+	enum pl_err err;
 
 	for (; mongoc_cursor_next(cursor, &doc); ++*n->count) {
 		struct pl_buf id;
@@ -416,9 +409,7 @@ name_half_way(struct pl_mongo *s, struct naming *n)
 		    "half-way to a new _id, in " PL_MONGO_HALF_WAY);
 		pl_buf_fini(&id);
 	}
-	if (mongoc_cursor_error(cursor, &error))
-		err = pl_mongo_err(s, &error, "find");
-	mongoc_cursor_destroy(cursor);
+	err = pl_mongo_cursor_end(s, cursor, PL_OK, "find");
 	mongoc_collection_destroy(in);
 	bson_destroy(&opts);
 	bson_destroy(&all);

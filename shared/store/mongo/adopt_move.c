@@ -53,18 +53,15 @@ find_first(struct adopt *a, mongoc_collection_t *in, bson_t *filter, bson_t **fo
 {
 	bson_t opts = BSON_INITIALIZER;
 	mongoc_cursor_t *cursor;
-	enum pl_err err = PL_OK;
-	bson_error_t error;
 	const bson_t *doc;
+	enum pl_err err;
 
 	*found = NULL;
 	bson_append_int64(&opts, "limit", -1, 1);
 	cursor = mongoc_collection_find_with_opts(in, filter, &opts, NULL);
 	if (mongoc_cursor_next(cursor, &doc))
 		*found = bson_copy(doc);
-	else if (mongoc_cursor_error(cursor, &error))
-		err = pl_mongo_err(&a->s, &error, "find");
-	mongoc_cursor_destroy(cursor);
+	err = pl_mongo_cursor_end(&a->s, cursor, PL_OK, "find");
 	bson_destroy(&opts);
 	bson_destroy(filter);
 	return err;

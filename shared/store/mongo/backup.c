@@ -47,7 +47,6 @@ write_documents(struct pl_mongo *s, mongoc_collection_t *from, FILE *file, int64
 	bson_t filter = BSON_INITIALIZER, opts = BSON_INITIALIZER;
 	mongoc_cursor_t *cursor;
 	enum pl_err err = PL_OK;
-	bson_error_t error;
 	const bson_t *doc;
 
 	put_order(&opts, mongoc_collection_get_name(from));
@@ -55,9 +54,7 @@ write_documents(struct pl_mongo *s, mongoc_collection_t *from, FILE *file, int64
 	for (*count = 0; err == PL_OK && mongoc_cursor_next(cursor, &doc); ++*count)
 		if (fwrite(bson_get_data(doc), doc->len, 1, file) != 1)
 			err = err_of_file();
-	if (err == PL_OK && mongoc_cursor_error(cursor, &error))
-		err = pl_mongo_err(s, &error, "find");
-	mongoc_cursor_destroy(cursor);
+	err = pl_mongo_cursor_end(s, cursor, err, "find");
 	bson_destroy(&opts);
 	bson_destroy(&filter);
 	return err;
@@ -154,16 +151,13 @@ list_collections(struct pl_mongo *s, struct pl_backup_list *parts, struct pl_buf
 	mongoc_cursor_t *cursor =
 	    mongoc_database_find_collections_with_opts(database, NULL);
 	enum pl_err err = PL_OK;
-	bson_error_t error;
 	const bson_t *info;
 
 	pl_backup_list_fini(parts);
 	pl_backup_list_add(parts, PL_MONGO_MESSAGES);
 	while (err == PL_OK && mongoc_cursor_next(cursor, &info))
 		err = add_name(info, parts, why);
-	if (err == PL_OK && mongoc_cursor_error(cursor, &error))
-		err = pl_mongo_err(s, &error, "listCollections");
-	mongoc_cursor_destroy(cursor);
+	err = pl_mongo_cursor_end(s, cursor, err, "listCollections");
 	mongoc_database_destroy(database);
 	return err;
 }

@@ -12,9 +12,7 @@ enum pl_err
 pl_indexes_read(struct pl_mongo *s, mongoc_collection_t *of, struct pl_indexes *out)
 {
 	mongoc_cursor_t *cursor;
-	bson_error_t error;
 	const bson_t *doc;
-	enum pl_err err = PL_OK;
 
 	*out = (struct pl_indexes){0};
 	if (!pl_mongo_has_time(s))
@@ -24,10 +22,7 @@ pl_indexes_read(struct pl_mongo *s, mongoc_collection_t *of, struct pl_indexes *
 		out->items = pl_store_grow(out->items, out->count, sizeof(*out->items));
 		out->items[out->count++] = bson_copy(doc);
 	}
-	if (mongoc_cursor_error(cursor, &error))
-		err = pl_mongo_err(s, &error, "listIndexes");
-	mongoc_cursor_destroy(cursor);
-	return err;
+	return pl_mongo_cursor_end(s, cursor, PL_OK, "listIndexes");
 }
 
 void

@@ -169,6 +169,18 @@ pl_find_type(struct pl_find *f, const char *key, int type)
 	bson_append_document_end(&f->filter, &is);
 }
 
+enum pl_err
+pl_mongo_cursor_end(
+    struct pl_mongo *s, mongoc_cursor_t *cursor, enum pl_err err, const char *what)
+{
+	bson_error_t error;
+
+	if (err == PL_OK && mongoc_cursor_error(cursor, &error))
+		err = pl_mongo_err(s, &error, what);
+	mongoc_cursor_destroy(cursor);
+	return err;
+}
+
 bool
 pl_find_row(struct pl_find *f, const bson_t **doc)
 {

@@ -51,6 +51,11 @@ bool pl_find_row(struct pl_find *f, const bson_t **doc);
 /* Frees it; PL_OK: all rows came. */
 enum pl_err pl_find_end(struct pl_find *f) PL_MUST_CHECK;
 
+/* For a cursor of the caller's own: frees it. Returns err, or, if that is PL_OK, how the cursor
+ * ended, logged as a failure of `what`; PL_OK: all rows came. */
+enum pl_err pl_mongo_cursor_end(struct pl_mongo *s, mongoc_cursor_t *cursor,
+    enum pl_err err, const char *what) PL_MUST_CHECK;
+
 /* Insert docs, each regardless of the others. errs: PL_OK; PL_E_CONFLICT: a unique index
  * has it; PL_E_UNAVAILABLE: it may or may not be stored; or why it is not. */
 void pl_mongo_insert(struct pl_mongo *s, mongoc_collection_t *into, bson_t **docs,
