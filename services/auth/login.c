@@ -149,7 +149,6 @@ static void
 on_limit(void *arg, int64_t wait_ms)
 {
 	struct login *l = arg;
-	enum pl_err err;
 
 	if (wait_ms == AUTH_LIMITS_LATE) {
 		fail(l, PL_E_BUSY);
@@ -167,9 +166,7 @@ on_limit(void *arg, int64_t wait_ms)
 	l->began_mono_ms = pl_loop_now_ms(pl_app.loop);
 	l->lookup.run = lookup_run;
 	l->lookup.done = lookup_done;
-	err = pl_store_async_read(pl_app.store, &l->lookup);
-	if (err != PL_OK)
-		fail(l, err);
+	pl_store_async_read_or_done(pl_app.store, &l->lookup);
 }
 
 void

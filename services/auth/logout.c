@@ -75,17 +75,12 @@ revoke(struct pl_request *rq, const struct pl_revocation *revocations, size_t co
 	l->waits = count;
 	for (size_t i = 0; i < count; i++) {
 		struct pl_store_write_call *call = &l->of[i].call;
-		enum pl_err err;
 
 		l->of[i].logout = l;
 		call->write.kind = PL_WRITE_REVOKE;
 		call->write.u.revoke = revocations[i];
 		call->done = on_revoked;
-		err = pl_store_async_write(pl_app.store, call);
-		if (err != PL_OK) { /* else the call belongs to a thread of the store */
-			call->write.err = err;
-			on_revoked(call);
-		}
+		pl_store_async_write_or_done(pl_app.store, call);
 	}
 }
 

@@ -37,14 +37,9 @@ void
 auth_me_get(struct pl_request *rq)
 {
 	struct me *m = pl_mem_zalloc(sizeof(*m));
-	enum pl_err err;
 
 	m->rq = rq;
 	m->call.run = me_run;
 	m->call.done = me_done;
-	err = pl_store_async_read(pl_app.store, &m->call);
-	if (err != PL_OK) { /* else the call belongs to a thread of the store */
-		m->call.err = err;
-		me_done(&m->call);
-	}
+	pl_store_async_read_or_done(pl_app.store, &m->call);
 }

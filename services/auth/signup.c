@@ -55,17 +55,16 @@ on_hashed(struct auth_hash *h, enum pl_err err)
 
 	if (err == PL_OK && h->fresh == NULL)
 		err = PL_E_UNAVAILABLE; /* no memory to hash in */
-	if (err == PL_OK) {
-		pl_user_from_signup(&s->user, &s->form, h->fresh, pl_clock_unix_ms());
-		s->call.write.kind = PL_WRITE_USER;
-		s->call.write.u.user = &s->user;
-		s->call.done = on_written;
-		err = pl_store_async_write(pl_app.store, &s->call);
-	}
 	if (err != PL_OK) {
 		pl_reply_err(s->rq, err);
 		signup_free(s);
+		return;
 	}
+	pl_user_from_signup(&s->user, &s->form, h->fresh, pl_clock_unix_ms());
+	s->call.write.kind = PL_WRITE_USER;
+	s->call.write.u.user = &s->user;
+	s->call.done = on_written;
+	pl_store_async_write_or_done(pl_app.store, &s->call);
 }
 
 static void

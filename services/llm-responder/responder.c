@@ -144,12 +144,8 @@ on_read(struct pl_store_read_call *call)
 static void
 read_conversation(struct replying *rp)
 {
-	enum pl_err err;
-
 	rp->read = (struct pl_store_read_call){.run = read_history, .done = on_read};
-	err = pl_store_async_read(rp->responder->config.store, &rp->read);
-	if (err != PL_OK)
-		went(rp, err);
+	pl_store_async_read_or_done(rp->responder->config.store, &rp->read);
 }
 
 /* ---- the bus ---- */

@@ -210,12 +210,7 @@ on_written(struct pl_store_write_call *call)
 static void
 write_it(struct sending *s)
 {
-	enum pl_err err = pl_store_async_write(pl_app.store, &s->call);
-
-	if (err != PL_OK) {
-		s->call.write.err = err;
-		on_written(&s->call);
-	}
+	pl_store_async_write_or_done(pl_app.store, &s->call);
 }
 
 /* ---- the online rule ----------------------------------------------------------------- */

@@ -54,6 +54,30 @@ enum pl_err pl_store_async_write(
     struct pl_store_async *sa, struct pl_store_write_call *call) PL_MUST_CHECK;
 enum pl_err pl_store_async_read(
     struct pl_store_async *sa, struct pl_store_read_call *call) PL_MUST_CHECK;
+/* The same for a caller whose done answers for all failures: a call that is refused is done at
+ * once, from here. */
+static inline void
+pl_store_async_write_or_done(struct pl_store_async *sa, struct pl_store_write_call *call)
+{
+	enum pl_err err = pl_store_async_write(sa, call);
+
+	if (err == PL_OK)
+		return; /* the call is another thread's by now */
+	call->write.err = err;
+	call->done(call);
+}
+
+static inline void
+pl_store_async_read_or_done(struct pl_store_async *sa, struct pl_store_read_call *call)
+{
+	enum pl_err err = pl_store_async_read(sa, call);
+
+	if (err == PL_OK)
+		return;
+	call->err = err;
+	call->done(call);
+}
+
 /* Did the last call that touched the database reach it? For health and logs. */
 bool pl_store_async_is_up(const struct pl_store_async *sa);
 
