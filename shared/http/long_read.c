@@ -30,12 +30,7 @@ run(struct pl_store_read_call *call, struct pl_store *s)
 static void
 read_piece(struct pl_long_read *r)
 {
-	enum pl_err err = pl_store_async_read(pl_app.store, &r->call);
-
-	if (err != PL_OK) { /* else the call is a store thread's by now */
-		r->call.err = err;
-		r->call.done(&r->call);
-	}
+	pl_store_async_read_or_done(pl_app.store, &r->call);
 }
 
 /* ---- what is one piece --------------------------------------------------------------- */

@@ -64,7 +64,6 @@ presence_user_get(struct pl_request *rq)
 {
 	struct lookup *l;
 	struct pl_oid id;
-	enum pl_err err;
 
 	if (!pl_request_oid(rq, &id))
 		return;
@@ -73,11 +72,7 @@ presence_user_get(struct pl_request *rq)
 	l->id = id;
 	l->call.run = lookup_run;
 	l->call.done = lookup_done;
-	err = pl_store_async_read(pl_app.store, &l->call);
-	if (err != PL_OK) {
-		l->call.err = err;
-		lookup_done(&l->call);
-	}
+	pl_store_async_read_or_done(pl_app.store, &l->call);
 }
 
 /* ---- POST ---------------------------------------------------------------------------- */
@@ -125,7 +120,6 @@ presence_user_status_post(struct pl_request *rq)
 	const struct pl_json *body;
 	struct change *c;
 	struct pl_oid id;
-	enum pl_err err;
 
 	if (!pl_request_oid(rq, &id))
 		return;
@@ -146,9 +140,5 @@ presence_user_status_post(struct pl_request *rq)
 	c->call.write.u.status.user = id;
 	c->call.write.u.status.status = wanted.status;
 	c->call.write.u.status.note = wanted.note;
-	err = pl_store_async_write(pl_app.store, &c->call);
-	if (err != PL_OK) {
-		c->call.write.err = err;
-		change_done(&c->call);
-	}
+	pl_store_async_write_or_done(pl_app.store, &c->call);
 }
