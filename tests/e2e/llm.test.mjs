@@ -57,6 +57,7 @@ describe('a message to a busy user', () => {
       __v: 0, autoReply: { kind: 'llm', inReplyTo: sent._id },
     });
     await waitUntil('newMessage', () => page.all('newMessage').length > 0);
+    await waitUntil('newMessage on his page', () => his.all('newMessage').length > 0);
     assert.deepEqual(page.all('newMessage'), [reply]);
     assert.deepEqual(his.all('newMessage'), [sent]);
     assert.deepEqual(page.all('typing')[0], { from: bob.id, isTyping: true, auto: true });
