@@ -61,8 +61,8 @@ on_stored(struct pl_store_write_call *call)
 
 	if (err == PL_OK)
 		publish(reply->to, &call->write.u.reply);
-	else if (err == PL_E_CONFLICT && publish_gap() != NULL)
-		pl_gap_note(publish_gap(), reply->to->message.created_unix_ms);
+	else if (err == PL_E_CONFLICT && unpublished_gap() != NULL)
+		pl_gap_note(unpublished_gap(), reply->to->message.created_unix_ms);
 	else if (err != PL_E_CONFLICT)
 		sweep.all_ended = false;
 	if (--sweep.storing == 0)

@@ -67,7 +67,7 @@ publish_typing_over(const struct pl_oid *from, const struct pl_oid *to)
 }
 
 struct pl_gap *
-publish_gap(void)
+unpublished_gap(void)
 {
 	return gap;
 }

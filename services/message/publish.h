@@ -17,7 +17,7 @@ void publish_message(const struct pl_message *m, const struct pl_trace *trace,
     struct pl_str not_socket, void (*done)(void *arg, enum pl_err err), void *arg);
 /* For `to` the typing of `from` ends: an llm-responder that died may have shown it. */
 void publish_typing_over(const struct pl_oid *from, const struct pl_oid *to);
-/* The gap that publish_message() notes. NULL after publish_stop(). */
-struct pl_gap *publish_gap(void);
+/* The gap of what could not be published. NULL after publish_stop(). */
+struct pl_gap *unpublished_gap(void);
 
 #endif

@@ -74,7 +74,7 @@ answer_and_end(void *arg)
 static void
 answer_after_gap(struct sending *s)
 {
-	struct pl_gap *gap = publish_gap();
+	struct pl_gap *gap = unpublished_gap();
 
 	if (gap == NULL || pl_gap_age_ms(gap) > SEND_BUS_PATIENCE_MS) {
 		answer_and_end(s);
@@ -147,18 +147,18 @@ publish(struct sending *s)
 /* The process that stored the message may have died before it published it. Sockets that
  * have it do not get it again. */
 static void
-note_gap_again(struct sending *s)
+answer_replay(struct sending *s)
 {
 	int64_t created_unix_ms = s->call.write.u.send.message.created_unix_ms;
 
 	log_sent(s, "message was stored before, under its key");
-	if (publish_gap() == NULL ||
+	if (unpublished_gap() == NULL ||
 	    pl_clock_unix_ms() - created_unix_ms > SEND_RETRY_TELLS_MS) {
 		answer_and_end(s);
 		return;
 	}
 	be_patient(s);
-	pl_gap_note(publish_gap(), created_unix_ms);
+	pl_gap_note(unpublished_gap(), created_unix_ms);
 	answer_after_gap(s);
 }
 
@@ -167,8 +167,8 @@ note_gap_again(struct sending *s)
 static void
 note_unsure(const struct pl_write_send *sent)
 {
-	if (pl_settings.mongo_uri && !sent->only_replay && publish_gap())
-		pl_gap_note(publish_gap(), pl_clock_unix_ms() - SEND_UNSURE_MS);
+	if (pl_settings.mongo_uri && !sent->only_replay && unpublished_gap())
+		pl_gap_note(unpublished_gap(), pl_clock_unix_ms() - SEND_UNSURE_MS);
 }
 
 static void
@@ -184,7 +184,7 @@ on_written(struct pl_store_write_call *call)
 			break;
 		}
 		if (sent->replayed)
-			note_gap_again(s);
+			answer_replay(s);
 		else
 			publish(s);
 		return;

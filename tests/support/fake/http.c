@@ -55,6 +55,15 @@ fake_request_add(struct fake_request *r, const char *name, const char *value)
 	put(r->headers, &r->header_count, name, value);
 }
 
+struct fake_request *
+fake_request_from(const char *address, const char *body)
+{
+	struct fake_request *r = fake_request_new(NULL, body);
+
+	fake_request_add(r, "x-forwarded-for", address);
+	return r;
+}
+
 struct pl_str
 pl_request_header(const struct pl_request *rq, const char *name)
 {

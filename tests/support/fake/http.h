@@ -55,6 +55,8 @@ struct fake_request {
 
 /* param: what stands for ":id", or NULL. Both are copied. */
 struct fake_request *fake_request_new(const char *param, const char *body);
+/* One that the gateway got from this address. */
+struct fake_request *fake_request_from(const char *address, const char *body);
 void fake_request_free(struct fake_request *r);
 void fake_request_add(struct fake_request *r, const char *name, const char *value);
 /* A header of the answer; NULL: it has none. Of several of one name the first, or any. */

@@ -32,11 +32,10 @@ on_answer(void *arg, int64_t wait_ms)
 static enum pl_err
 begin(struct try *t, const char *address, const char *username)
 {
-	struct fake_request *r = fake_request_new(NULL, "");
+	struct fake_request *r = fake_request_from(address, "");
 	enum pl_err err;
 
 	t->outcome = NOT_YET;
-	fake_request_add(r, "x-forwarded-for", address);
 	err = auth_try_begin(&t->try, &r->rq, pl_str(username), on_answer, t);
 	fake_request_free(r);
 	return err;
@@ -202,9 +201,8 @@ sign_up(const char *address)
 {
 	int64_t outcome = NOT_YET;
 	struct pl_limit_ask ask = {.on_answer = on_signup, .arg = &outcome};
-	struct fake_request *r = fake_request_new(NULL, "");
+	struct fake_request *r = fake_request_from(address, "");
 
-	fake_request_add(r, "x-forwarded-for", address);
 	auth_limits_take_signup(&r->rq, &ask);
 	fake_request_free(r);
 	return outcome;

@@ -111,9 +111,8 @@ teardown(void **state)
 static struct fake_request *
 log_in_from(const char *address, const char *body)
 {
-	struct fake_request *r = fake_request_new(NULL, body);
+	struct fake_request *r = fake_request_from(address, body);
 
-	fake_request_add(r, "x-forwarded-for", address);
 	auth_login_post(&r->rq);
 	return r;
 }

@@ -68,9 +68,8 @@ teardown(void **state)
 static struct fake_request *
 sign_up(const char *body)
 {
-	struct fake_request *r = fake_request_new(NULL, body);
+	struct fake_request *r = fake_request_from("192.0.2.1", body);
 
-	fake_request_add(r, "x-forwarded-for", "192.0.2.1");
 	auth_signup_post(&r->rq);
 	return r;
 }

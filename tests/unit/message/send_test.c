@@ -544,7 +544,7 @@ does_not_wait_for_a_bus_that_everybody_knows_to_be_away(void **state)
 	struct fake_request *r;
 
 	begin(PL_ONLINE_OFF, 0, 0);
-	pl_gap_note(publish_gap(), pl_clock_unix_ms());
+	pl_gap_note(unpublished_gap(), pl_clock_unix_ms());
 	fake_loop_advance(w->loop, SEND_BUS_PATIENCE_MS + 1);
 	r = send_hello(w);
 	commit(next_send(), false, 0);
