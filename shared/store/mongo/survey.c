@@ -279,7 +279,6 @@ void
 pl_mongo_survey(const char *uri)
 {
 	static atomic_flag is_begun = ATOMIC_FLAG_INIT;
-
 	char *copy;
 
 	if (atomic_flag_test_and_set(&is_begun))
