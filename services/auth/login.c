@@ -49,7 +49,8 @@ on_rehashed(struct pl_store_write_call *call)
 	struct login *l = PL_CONTAINER(call, struct login, rehash);
 
 	if (call->write.err != PL_OK)
-		pl_log_warn("password was not hashed anew, the next login will try again",
+		pl_log_warn_sampled(
+		    "password was not hashed anew, the next login will try again",
 		    PL_L_OID("user", &l->user.id), PL_L_ERR(call->write.err));
 	login_free(l);
 }
@@ -155,7 +156,7 @@ on_limit(void *arg, int64_t wait_ms)
 		return;
 	}
 	if (wait_ms > 0) {
-		pl_log_warn("login throttled", PL_L_REQUEST(l->rq),
+		pl_log_warn_sampled("login throttled", PL_L_REQUEST(l->rq),
 		    PL_L_STR("address", pl_request_client_address(l->rq)),
 		    PL_L_INT("wait_ms", wait_ms));
 		pl_reply_retry(l->rq, PL_PROBLEM_TOO_MANY, wait_ms);

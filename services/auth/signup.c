@@ -74,7 +74,7 @@ on_limit(void *arg, int64_t wait_ms)
 	enum pl_err err;
 
 	if (wait_ms > 0) {
-		pl_log_warn("sign-up throttled", PL_L_REQUEST(s->rq),
+		pl_log_warn_sampled("sign-up throttled", PL_L_REQUEST(s->rq),
 		    PL_L_STR("address", pl_request_client_address(s->rq)),
 		    PL_L_INT("wait_ms", wait_ms));
 		pl_reply_retry(s->rq, PL_PROBLEM_TOO_MANY, wait_ms);

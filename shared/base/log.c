@@ -153,6 +153,24 @@ write_line(const struct line *line)
 	errno = saved_errno;
 }
 
+bool
+pl_log_sample_take(struct pl_log_sample *sample, int64_t now_mono_ms, int64_t *left_out)
+{
+	int64_t until_mono_ms = sample->until_mono_ms;
+
+	/* Of several threads one begins the next window. */
+	if (now_mono_ms >= until_mono_ms &&
+	    atomic_compare_exchange_strong(
+		&sample->until_mono_ms, &until_mono_ms, now_mono_ms + PL_LOG_SAMPLE_MS))
+		sample->lines = 0;
+	if (atomic_fetch_add(&sample->lines, 1) >= PL_LOG_SAMPLE_LINES) {
+		atomic_fetch_add(&sample->left_out, 1);
+		return false;
+	}
+	*left_out = atomic_exchange(&sample->left_out, 0);
+	return true;
+}
+
 void
 pl_log_write(
     enum pl_log_level level, const char *message, const struct pl_log_field *fields)

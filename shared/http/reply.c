@@ -67,8 +67,9 @@ flush_bus(void)
 static void
 log_failure(const struct pl_request *rq, int status)
 {
-	pl_log_warn("request failed", PL_L_REQUEST(rq), PL_L_STR("method", rq->method),
-	    PL_L_STR("path", rq->path), PL_L_INT("status", status));
+	pl_log_warn_sampled("request failed", PL_L_REQUEST(rq),
+	    PL_L_STR("method", rq->method), PL_L_STR("path", rq->path),
+	    PL_L_INT("status", status));
 }
 
 void

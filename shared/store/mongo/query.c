@@ -82,7 +82,7 @@ pl_mongo_err(struct pl_mongo *s, const bson_error_t *error, const char *what)
 
 	s->is_lost = s->is_lost || err == PL_E_UNAVAILABLE;
 	if (err != PL_E_CONFLICT) /* which would name what somebody typed */
-		pl_log_error("database failed, the call was given up",
+		pl_log_error_sampled("database failed, the call was given up",
 		    PL_L_CSTR("what", what), PL_L_ERR(err),
 		    PL_L_INT("domain", error->domain), PL_L_INT("code", error->code),
 		    PL_L_CSTR("message", error->message));
@@ -96,7 +96,7 @@ pl_mongo_has_time(const struct pl_mongo *s)
 		return false;
 	if (pl_clock_mono_ms() <= s->begin_until_mono_ms)
 		return true;
-	pl_log_warn("database was too slow, the call was given up");
+	pl_log_warn_sampled("database was too slow, the call was given up");
 	return false;
 }
 
@@ -272,7 +272,7 @@ note_refusals(const bson_t *reply, size_t count, enum pl_err *errs)
 		if (!read_refusal(&list, count, &index, &err))
 			continue;
 		if (err != PL_E_CONFLICT)
-			pl_log_error("document was not stored", PL_L_ERR(err));
+			pl_log_error_sampled("document was not stored", PL_L_ERR(err));
 		errs[index] = err;
 		refused++;
 	}

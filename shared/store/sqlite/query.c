@@ -65,7 +65,7 @@ pl_sqlite_err(struct pl_sqlite *s, int rc, const char *what)
 	enum pl_err err = err_of(s, rc);
 
 	if (err != PL_OK)
-		pl_log_error("database failed, the call was given up",
+		pl_log_error_sampled("database failed, the call was given up",
 		    PL_L_CSTR("what", what), PL_L_ERR(err), PL_L_INT("sqlite", rc),
 		    PL_L_CSTR("meaning", sqlite3_errstr(rc)),
 		    PL_L_INT("errno", sqlite3_system_errno(s->db)));

@@ -107,6 +107,55 @@ stays_silent_below_its_level(void **state)
 }
 
 static void
+samples_what_comes_too_often(void **state)
+{
+	struct pl_log_sample sample = {0};
+	int64_t left_out = -1;
+
+	(void)state;
+	for (int i = 0; i < PL_LOG_SAMPLE_LINES; i++) {
+		assert_true(pl_log_sample_take(&sample, 5000, &left_out));
+		assert_int_equal(left_out, 0);
+	}
+	for (int i = 0; i < 1000; i++)
+		assert_false(
+		    pl_log_sample_take(&sample, 5000 + PL_LOG_SAMPLE_MS - 1, &left_out));
+	assert_true(pl_log_sample_take(&sample, 5000 + PL_LOG_SAMPLE_MS, &left_out));
+	assert_int_equal(left_out, 1000);
+	assert_true(pl_log_sample_take(&sample, 5000 + PL_LOG_SAMPLE_MS, &left_out));
+	assert_int_equal(left_out, 0);
+}
+
+static void
+samples_by_the_place_in_the_code(void **state)
+{
+	int lines = 0;
+
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		pl_log_warn_sampled("login throttled", PL_L_INT("try", i));
+		while (recv(reader, line, sizeof(line) - 1, MSG_DONTWAIT) > 0)
+			lines++;
+	}
+	assert_int_equal(lines, PL_LOG_SAMPLE_LINES);
+	pl_log_error_sampled("store was lost");
+	pl_json_free(hear());
+	assert_null(strstr(line, "left_out"));
+}
+
+static void
+says_how_many_were_left_out(void **state)
+{
+	struct pl_json *root;
+
+	(void)state;
+	pl_log_warn("login throttled", PL_L_INT("wait_ms", 1), PL_L_LEFT_OUT(7));
+	root = hear();
+	assert_non_null(strstr(line, "\"wait_ms\":1,\"left_out\":7}"));
+	pl_json_free(root);
+}
+
+static void
 escapes_what_would_break_a_line(void **state)
 {
 	struct pl_str nasty =
@@ -232,6 +281,11 @@ main(void)
 		writes_one_json_object_a_line, listen_in, listen_no_more),
 	    cmocka_unit_test_setup_teardown(
 		stays_silent_below_its_level, listen_in, listen_no_more),
+	    cmocka_unit_test(samples_what_comes_too_often),
+	    cmocka_unit_test_setup_teardown(
+		samples_by_the_place_in_the_code, listen_in, listen_no_more),
+	    cmocka_unit_test_setup_teardown(
+		says_how_many_were_left_out, listen_in, listen_no_more),
 	    cmocka_unit_test_setup_teardown(
 		escapes_what_would_break_a_line, listen_in, listen_no_more),
 	    cmocka_unit_test_setup_teardown(replaces_bad_utf8, listen_in, listen_no_more),
