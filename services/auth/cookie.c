@@ -8,10 +8,11 @@
 static const char *const samesite_names[] = {"Strict", "Lax", "None"};
 enum { SAMESITE_NONE = 2 };
 
+/* In development without https a Secure cookie would be lost; over https it never is. */
 static bool
-is_secure(const char *name)
+is_secure(const struct pl_request *rq, const char *name)
 {
-	return !pl_settings_is_development() ||
+	return !pl_settings_is_development() || pl_request_is_https(rq) ||
 	       pl_settings.cookie_samesite == SAMESITE_NONE ||
 	       pl_str_starts(pl_str(name), PL_STR("__Host-")) ||
 	       pl_str_starts(pl_str(name), PL_STR("__Secure-"));
@@ -27,7 +28,7 @@ write_cookie(struct pl_request *rq, const char *name, struct pl_str token, int m
 	pl_buf_add_str(&value, token);
 	pl_buf_printf(&value, "; Max-Age=%d; Path=/; HttpOnly; SameSite=%s%s", max_age_s,
 	    samesite_names[pl_settings.cookie_samesite],
-	    is_secure(name) ? "; Secure" : "");
+	    is_secure(rq, name) ? "; Secure" : "");
 	pl_reply_header(rq, "set-cookie", value.data);
 	pl_buf_fini(&value);
 }

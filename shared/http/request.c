@@ -61,6 +61,13 @@ pl_request_client_address(const struct pl_request *rq)
 	return last.len > 0 ? last : peer_address(pl_exchange_of(rq));
 }
 
+bool
+pl_request_is_https(const struct pl_request *rq)
+{
+	return pl_str_eq_nocase(
+	    pl_request_header(rq, "x-forwarded-proto"), PL_STR("https"));
+}
+
 struct pl_str
 pl_request_id(const struct pl_request *rq)
 {

@@ -35,6 +35,8 @@ bool pl_request_header_repeats(const struct pl_request *rq, const char *name);
 /* The address of the client as the gateway saw it: X-Forwarded-For, which the gateway
  * always sets anew. */
 struct pl_str pl_request_client_address(const struct pl_request *rq);
+/* Did the client speak https? X-Forwarded-Proto, which the gateway always sets anew. */
+bool pl_request_is_https(const struct pl_request *rq);
 /* The tokens it brings that may count, without those known to be revoked. The caller
  * finis them. */
 void pl_request_credentials(const struct pl_request *rq, struct pl_credentials *out);
