@@ -8,6 +8,8 @@
 -- when), and for a while that one is the last to be tried. Who drains gets only what belongs to
 -- its sessions.
 local balancer = require "ngx.balancer"
+local bodies = require "bodies"
+local lines = require "lines"
 
 local FILE = ngx.config.prefix() .. "run/members"
 local LOOK_AGAIN_S = 0.1
@@ -146,15 +148,18 @@ local function drop_repeated_trace(headers)
 end
 
 -- name: of the process that has the session; nil for any. is_brief: the answer begins at once,
--- unless the process hangs. read_s: how long it may be silent.
+-- unless the process hangs. read_s: how long it may be silent. The body is read first: who serves
+-- may be another by the time it is there.
 local function choose(service, name, is_brief, read_s)
 	local headers = ngx.req.get_headers(0)
 	local list
 
+	lines.choose()
 	if has_repeated_header(headers) or has_empty_key() then
 		return ngx.exit(400)
 	end
 	drop_repeated_trace(headers)
+	bodies.read()
 	look()
 	list = candidates(service, name)
 	if #list == 0 then

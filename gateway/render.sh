@@ -142,7 +142,8 @@ proxies() {
 }
 
 # ---- the folder ------------------------------------------------------------------------
-mkdir -p "$prefix/conf/routes" "$prefix/run" "$prefix/logs" "$prefix/tmp"
+mkdir -p "$prefix/conf/routes" "$prefix/run" "$prefix/logs"
+: >"$prefix/run/no_spill" # limits.conf
 printf '%s\n' "$checked" >"$prefix/settings"
 user=
 [ "$(id -u)" != 0 ] || user="user root; # the one who owns PREFIX"
@@ -150,10 +151,14 @@ status=
 [ -z "$GATEWAY_STATUS_LISTEN" ] ||
 	status="server { listen $GATEWAY_STATUS_LISTEN; access_log off; \
 location = /healthz { return 200 '{\"status\":\"ok\"}'; } \
-location = /stub_status { stub_status; } location / { return 404; } }"
+location = /stub_status { stub_status; } \
+location = /metrics { content_by_lua_block { require('counts').show() } } location / { return 404; } }"
 rate=$GATEWAY_REQUESTS_PER_SECOND
 requests_key='""'
 [ "$rate" = 0 ] || requests_key='$address_group'
+at_once=$GATEWAY_REQUESTS_AT_ONCE
+at_once_key='""'
+[ "$at_once" = 0 ] || at_once_key='$address_group'
 sockets=$GATEWAY_SOCKETS_PER_ADDRESS
 sockets_key='""'
 [ "$sockets" = 0 ] || sockets_key='$address_group'
@@ -171,6 +176,15 @@ for file in *.conf routes/*.conf; do
 		-e "s|@REQUESTS_KEY@|$requests_key|" \
 		-e "s|@REQUESTS_RATE@|$((rate > 0 ? rate : 1))|" \
 		-e "s|@REQUESTS_BURST@|$((rate > 0 ? rate * 2 : 1))|" \
+		-e "s|@AT_ONCE_KEY@|$at_once_key|" \
+		-e "s|@AT_ONCE_MAX@|$((at_once > 0 ? at_once : 1))|" \
+		-e "s|@BODY_BUFFER@|$((2 * BODY_BYTES_MAX))|" \
+		-e "s|@PACKET_BUFFER@|$((2 * PACKET_BYTES_MAX))|" \
+		-e "s|@BODIES_OF_ADDRESS@|$GATEWAY_BODY_BYTES_PER_ADDRESS|" \
+		-e "s|@BODIES_OF_ALL@|$GATEWAY_BODY_BYTES_IN_ALL|" \
+		-e "s|@BODY_SECONDS@|$GATEWAY_BODY_SECONDS|" \
+		-e "s|@LOG_LINES@|$GATEWAY_LOG_LINES_PER_SECOND|" \
+		-e "s|@LOG_BYTES_MAX@|$LOG_BYTES_MAX|" \
 		-e "s|@SOCKETS_KEY@|$sockets_key|" \
 		-e "s|@SOCKETS_MAX@|$((sockets > 0 ? sockets : 1))|" \
 		-e "s|@STATUS_SERVER@|$status|" \

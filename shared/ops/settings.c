@@ -47,7 +47,7 @@ struct pl_settings pl_settings;
 const struct pl_setting pl_settings_table[] = {
 	/* process */
 	TEXT("NODE_ENV", "production", ALL | LOCAL, node_env,
-	    "`development` drops Secure from the cookie, for plain http; all else is production.")
+	    "`development` drops Secure from the cookie if it is asked for by plain http; all else is production.")
 	TEXT("LISTEN", "127.0.0.1:8080", ALL, listen,
 	    "Address and port the service listens on, for the gateway and for /metrics.")
 	TEXT("INSTANCE", NULL, ALL, instance,
@@ -158,12 +158,28 @@ const struct pl_setting pl_settings_table[] = {
 	    "Port of the gateway: where the web page and the API are.")
 	TEXT("GATEWAY_BIND", "127.0.0.1 [::1]", LOCAL | GATEWAY, gateway_bind,
 	    "Addresses that the gateway listens on; `0.0.0.0` for other machines.")
-	INT("GATEWAY_SOCKETS_PER_ADDRESS", "0", 0, 65535, "sockets", LOCAL | GATEWAY,
+	INT("GATEWAY_SOCKETS_PER_ADDRESS", "2000", 0, 65535, "sockets", LOCAL | GATEWAY,
 	    gateway_sockets_per_address,
 	    "Sockets and waiting polls of one address; beyond it 429; 0: no limit.")
-	INT("GATEWAY_REQUESTS_PER_SECOND", "0", 0, 1000000, "a second", LOCAL | GATEWAY,
+	INT("GATEWAY_REQUESTS_PER_SECOND", "2000", 0, 1000000, "a second", LOCAL | GATEWAY,
 	    gateway_requests_per_second,
 	    "API requests of one address, twice as many at once; beyond it 429; 0: no limit.")
+	INT("GATEWAY_REQUESTS_AT_ONCE", "1000", 0, 65535, "requests", LOCAL | GATEWAY,
+	    gateway_requests_at_once,
+	    "Requests of one address under way, but for sockets; beyond it 429; 0: no limit.")
+	INT("GATEWAY_BODY_BYTES_PER_ADDRESS", "16777216", 0, 999999999, "bytes",
+	    LOCAL | GATEWAY, gateway_body_bytes_per_address,
+	    "Request bodies of one address under way; beyond it 429; 0: no limit.")
+	INT("GATEWAY_BODY_BYTES_IN_ALL", "67108864", 0, 999999999, "bytes", LOCAL | GATEWAY,
+	    gateway_body_bytes_in_all,
+	    "Request bodies of all addresses under way, in memory; beyond it 503; 0: no limit.")
+	INT("GATEWAY_BODY_SECONDS", "30", 1, 600, "s", LOCAL | GATEWAY, gateway_body_s,
+	    "Time for a request's body to be there; then its connection is closed.")
+	INT("GATEWAY_LOG_LINES_PER_SECOND", "200", 0, 1000000, "a second", LOCAL | GATEWAY,
+	    gateway_log_lines_per_second,
+	    "Lines of one address in the access log, five times as many of all; the rest is counted in the next line; 0: all lines.")
+	INT("LOG_BYTES_MAX", "67108864", 65536, 999999999, "bytes", LOCAL | GATEWAY,
+	    log_bytes_max, "A log file beyond it is begun anew; the one before is kept.")
 	TEXT("GATEWAY_TLS_CERT", NULL, LOCAL | GATEWAY, gateway_tls_cert,
 	    "PEM file of a certificate and its chain: the gateway then speaks https, HTTP/2 too.")
 	TEXT("GATEWAY_TLS_KEY", NULL, LOCAL | GATEWAY, gateway_tls_key,

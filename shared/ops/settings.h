@@ -83,6 +83,12 @@ struct pl_settings {
 	char *gateway_bind;
 	int64_t gateway_sockets_per_address;
 	int64_t gateway_requests_per_second;
+	int64_t gateway_requests_at_once;
+	int64_t gateway_body_bytes_per_address;
+	int64_t gateway_body_bytes_in_all;
+	int64_t gateway_body_s;
+	int64_t gateway_log_lines_per_second;
+	int64_t log_bytes_max;
 	char *gateway_tls_cert;
 	char *gateway_tls_key;
 	int64_t gateway_http_port;

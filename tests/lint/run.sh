@@ -36,4 +36,5 @@ check "public functions in use" tests/lint/unused.sh
 check "clang -Werror" with_clang
 check "README and env.example" tests/lint/current.sh
 check "settings are judged in one place" tests/lint/settings.sh
+check "limits and their tests" tests/lint/limits.sh
 exit "$fail"
