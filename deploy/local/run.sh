@@ -29,6 +29,7 @@ services=()           # names, in the order they are started
 kinds=(auth message presence responder) # of which there may be several
 . "$root/deploy/local/supervise.sh"
 . "$root/deploy/local/orders.sh"
+. "$root/deploy/local/logs.sh"
 
 # ---- settings --------------------------------------------------------------------------
 absolute() { # path
@@ -294,7 +295,11 @@ become() { # name
 
 # ---- readiness and warnings ------------------------------------------------------------
 answers() { # url, status
-	[ "$(curl -sk -o /dev/null -m 1 -w '%{http_code}' "$1")" = "$2" ]
+	local host hosts=${ALLOWED_HOSTS:-}
+
+	read -r host _ <<<"${hosts//,/ }" # it may know no other
+
+	[ "$(curl -sk ${host:+-H "Host: $host"} -o /dev/null -m 1 -w '%{http_code}' "$1")" = "$2" ]
 }
 
 redis_answers() {

@@ -8,6 +8,7 @@
 #               is_answering NAME   whether it is ready
 #               is_waiting NAME     whether it only waits for another's server, named in $waits_for
 #               announce            says that all are ready
+#               turn_full_logs      keeps the log files small
 #               look_for_orders     looks whether more or fewer are wanted: may add to $services, start
 #                                   and retire
 #               successor           the process on trial; if it dies, upgrade_failed WHY is called
@@ -250,6 +251,7 @@ supervise() {
 	missing=all
 	while [ -z "$stop_asked" ]; do
 		nap
+		turn_full_logs
 		for name in "${services[@]}"; do
 			if [ -n "${leaving[$name]:-}" ]; then
 				look_after_leaving "$name"

@@ -1,6 +1,6 @@
 // What one address, and all together, may take of the gateway: its memory, its disk, its log.
 import assert from 'node:assert/strict';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { appendFile, readdir, readFile, stat } from 'node:fs/promises';
 import http from 'node:http';
 import net from 'node:net';
 import path from 'node:path';
@@ -272,7 +272,7 @@ describe('logs', () => {
     assert.ok(last.left_out + first >= 60, JSON.stringify(last));
   });
 
-  test('the gateway\'s files that are full are turned', async () => {
+  test('files that are full are turned: the gateway\'s and the services\'', async () => {
     const begun = performance.now();
     for (let i = 0; performance.now() - begun < 20000; i++) {
       await Promise.all(Array.from({ length: 90 }, (_, n) => ask(`203.0.${113 + i % 100}.${n}`, '/api/nothing')));
@@ -282,5 +282,8 @@ describe('logs', () => {
     assert.ok(size > 131072 && size < 2 * MiB, `${size} bytes`);
     await ask('203.0.113.200', '/api/users', { 'x-request-id': 'after-the-turn' });
     await lineOf('after-the-turn');
+    const file = path.join(hold.stack.dir, 'data/run/logs/message1.log');
+    await appendFile(file, `${'x'.repeat(140000)}\n`);
+    await waitUntil('its turn', async () => (await stat(`${file}.previous`).catch(() => null))?.size > 140000 && (await stat(file)).size < 140000);
   });
 });
