@@ -7,6 +7,7 @@ local HELP = {
 	{"bodies_late", "Requests ended (408): their body did not come in its time."},
 	{"requests_refused", "Requests refused (429): their address asks too often."},
 	{"connections_refused", "Requests refused (429): their address has too many sockets or requests at once."},
+	{"hosts_refused", "Requests refused (421): for a host that is not in ALLOWED_HOSTS."},
 	{"log_lines_left_out", "Requests not written to the access log: it had enough of their address, or of all."},
 	{"log_files_turned", "Log files that were full, and begun anew."},
 }

@@ -105,6 +105,12 @@ redirect() {
 	shown_port=:$PORT
 	[ "$PORT" != 443 ] || shown_port=
 	cat <<-END
+		set_by_lua_block \$is_other_host {
+			return require("hosts").is_other()
+		}
+		if (\$is_other_host) {
+			return 421 '{"error":"This host is not served here","code":"UNKNOWN_HOST"}';
+		}
 		if (\$is_page_asked_for) {
 			return 301 https://\$host$shown_port\$request_uri;
 		}
@@ -185,6 +191,7 @@ for file in *.conf routes/*.conf; do
 		-e "s|@BODY_SECONDS@|$GATEWAY_BODY_SECONDS|" \
 		-e "s|@LOG_LINES@|$GATEWAY_LOG_LINES_PER_SECOND|" \
 		-e "s|@LOG_BYTES_MAX@|$LOG_BYTES_MAX|" \
+		-e "s|@ALLOWED_HOSTS@|$ALLOWED_HOSTS|" \
 		-e "s|@SOCKETS_KEY@|$sockets_key|" \
 		-e "s|@SOCKETS_MAX@|$((sockets > 0 ? sockets : 1))|" \
 		-e "s|@STATUS_SERVER@|$status|" \

@@ -180,6 +180,8 @@ const struct pl_setting pl_settings_table[] = {
 	    "Lines of one address in the access log, five times as many of all; the rest is counted in the next line; 0: all lines.")
 	INT("LOG_BYTES_MAX", "67108864", 65536, 999999999, "bytes", LOCAL | GATEWAY,
 	    log_bytes_max, "A log file beyond it is begun anew; the one before is kept.")
+	TEXT("ALLOWED_HOSTS", NULL, LOCAL | GATEWAY, allowed_hosts,
+	    "Hosts that are served, comma-separated, each with or without a port; others get 421; any if unset.")
 	TEXT("GATEWAY_TLS_CERT", NULL, LOCAL | GATEWAY, gateway_tls_cert,
 	    "PEM file of a certificate and its chain: the gateway then speaks https, HTTP/2 too.")
 	TEXT("GATEWAY_TLS_KEY", NULL, LOCAL | GATEWAY, gateway_tls_key,

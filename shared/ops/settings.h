@@ -89,6 +89,7 @@ struct pl_settings {
 	int64_t gateway_body_s;
 	int64_t gateway_log_lines_per_second;
 	int64_t log_bytes_max;
+	char *allowed_hosts;
 	char *gateway_tls_cert;
 	char *gateway_tls_key;
 	int64_t gateway_http_port;

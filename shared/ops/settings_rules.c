@@ -67,6 +67,13 @@ are_addresses(const char *text)
 }
 
 static bool
+are_hosts(const char *text)
+{
+	return text[0] != ',' && text[0] != ' ' &&
+	       is_made_of(text, LETTERS_AND_DIGITS "].:,_[ -");
+}
+
+static bool
 are_networks(const char *text)
 {
 	return is_made_of(text, "ABCDEFabcdef0123456789.:/ ");
@@ -126,6 +133,8 @@ add_bad_forms(const struct pl_settings *s, struct pl_buf *why)
 		"must be a number from 0 to 2, as 0.5, or empty"},
 	    {"GATEWAY_BIND", s->gateway_bind, are_addresses,
 		"must be addresses with spaces between"},
+	    {"ALLOWED_HOSTS", s->allowed_hosts, are_hosts,
+		"must be hosts with commas between"},
 	    {"GATEWAY_TRUSTED_PROXIES", s->gateway_trusted_proxies, are_networks,
 		"must be networks with spaces between"},
 	    {"GATEWAY_TLS_CERT", s->gateway_tls_cert, is_quotable_path, PEM_PATH},

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import http from 'node:http';
 import http2 from 'node:http2';
 import https from 'node:https';
 import { tmpdir } from 'node:os';
@@ -27,7 +28,8 @@ before(async () => {
   await makeCertificate();
   httpPort = await freePort();
   stack = await Stack.spawn({ NODE_ENV: 'production', GATEWAY_TLS_CERT: file('cert.pem'), GATEWAY_TLS_KEY: file('key.pem'), GATEWAY_HTTP_PORT: String(httpPort),
-    COOKIE_NAME: 'parley.jwt', GATEWAY_BIND: '127.0.0.1 [::1]', GATEWAY_TRUSTED_PROXIES: '10.0.0.0/8 fd00::/8' });
+    COOKIE_NAME: 'parley.jwt', GATEWAY_BIND: '127.0.0.1 [::1]', GATEWAY_TRUSTED_PROXIES: '10.0.0.0/8 fd00::/8',
+    ALLOWED_HOSTS: 'localhost,127.0.0.1,[::1]', GATEWAY_BODY_SECONDS: '2' });
   stack.url = url = `https://localhost:${stack.port}`;
   await stack.ready();
 }, { timeout: 60000 });
@@ -98,6 +100,42 @@ test('over HTTP/2, too, a header that means something once may not come twice', 
   assert.match(once.text, /username/);
   assert.equal(twice.status, 400);
   assert.match(twice.text, /BAD_REQUEST/);
+});
+
+test('over HTTP/2, too, a body has its time; one that nobody asked for is not waited for', async () => {
+  const client = http2.connect(url, { ca });
+  const begin = (headers) => {
+    const stream = client.request(headers, { endStream: false });
+    const answer = { begun: performance.now(), text: '' };
+    stream.setEncoding('utf8').on('response', (got) => { answer.status = got[':status']; }).on('data', (data) => { answer.text += data; }).on('error', () => {});
+    return Object.assign(answer, { stream, closed: new Promise((resolve) => stream.on('close', resolve)) });
+  };
+  try {
+    const late = begin({ ':method': 'POST', ':path': '/api/auth/login', 'content-type': 'application/json' });
+    const drip = setInterval(() => late.stream.write(' '), 300);
+    await withDeadline('its end', late.closed, 6000).finally(() => clearInterval(drip));
+    assert.ok(performance.now() - late.begun > 1900);
+    assert.ok([undefined, 408].includes(late.status), `${late.status}`);
+    const odd = begin({ ':path': '/api/users' });
+    odd.stream.write('nobody asked');
+    await waitUntil('its answer', () => odd.status);
+    assert.equal(odd.status, 401);
+    odd.stream.destroy();
+  } finally {
+    client.destroy();
+  }
+});
+
+test('over HTTP/2, too, and on the port of plain http, another host is not served', async () => {
+  const [own, other] = await askHttp2({ ':path': '/api/users' }, { ':path': '/api/users', ':authority': 'evil.example' });
+  assert.deepEqual([own.status, other.status], [401, 421]);
+  assert.match(other.text, /UNKNOWN_HOST/);
+  for (const port of [httpPort, stack.port]) {
+    const answer = await withDeadline('an answer', new Promise((resolve, reject) => {
+      http.get({ port, host: '127.0.0.1', path: '/', headers: { host: 'evil.example' } }, (got) => resolve(got.resume())).on('error', reject);
+    }));
+    assert.equal(answer.statusCode, 421, `${port}`);
+  }
 });
 
 test('a page of its own may act, one of another scheme may not', async () => {
