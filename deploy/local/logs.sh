@@ -2,10 +2,10 @@
 # one before, so together they take little more than twice LOG_BYTES_MAX: a few lines that come meanwhile may
 # be lost. The gateway turns its own (gateway/log_files.lua).
 #
-# From run.sh:  $run   folder; its logs/*.log are what the services write to
+# From run.sh:  $run             folder; its logs/*.log are what the services write to
+#               $LOG_BYTES_MAX   as parley-settings gave it
 
 LOOK_EVERY_MS=2000
-log_bytes_max=${LOG_BYTES_MAX:-67108864}
 looked_ms=0
 
 turn_full_logs() {
@@ -15,7 +15,7 @@ turn_full_logs() {
 	((REPLY - looked_ms >= LOOK_EVERY_MS)) || return 0
 	looked_ms=$REPLY
 	# Who writes appends: after this, at the beginning.
-	find "$run/logs" -maxdepth 1 -type f -name '*.log' -size +"$log_bytes_max"c |
+	find "$run/logs" -maxdepth 1 -type f -name '*.log' -size +"$LOG_BYTES_MAX"c |
 		while IFS= read -r file; do
 			cp "$file" "$file.previous"
 			: >"$file"

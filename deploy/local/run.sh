@@ -295,7 +295,7 @@ become() { # name
 
 # ---- readiness and warnings ------------------------------------------------------------
 answers() { # url, status
-	local host hosts=${ALLOWED_HOSTS:-}
+	local host hosts=$ALLOWED_HOSTS
 
 	read -r host _ <<<"${hosts//,/ }" # it may know no other
 	[ "$(curl -sk ${host:+-H "Host: $host"} -o /dev/null -m 1 -w '%{http_code}' "$1")" = "$2" ]

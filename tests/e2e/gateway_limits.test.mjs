@@ -50,7 +50,7 @@ async function spilled(stack) {
     }
   };
   await walk(top);
-  return found.filter((name) => !/^(?:conf\/|logs\/(?:access|error)\.log(?:\.previous)?$|run\/(?:nginx\.pid|members|no_spill)$)/.test(name));
+  return found.filter((name) => !/^(?:settings$|conf\/|logs\/(?:access|error)\.log(?:\.previous)?$|run\/(?:nginx\.pid|members|no_spill)$)/.test(name));
 }
 
 /** As long as `isDone` does not hold: no file, memory within `most` bytes of `before`, and quick answers to others. */
