@@ -58,13 +58,14 @@ void pl_log_init(const char *service, enum pl_log_level least);
 void pl_log_write(
     enum pl_log_level level, const char *message, const struct pl_log_field *fields);
 
+/* pl_log_info(message, field...); there may be no fields, and PL_LOG_END ends them. */
 #define PL_LOG_(level_, message_, ...)                                                   \
-	pl_log_write(level_, message_,                                                   \
-	    (const struct pl_log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}})
-#define pl_log_debug(...) PL_LOG_(PL_LOG_DEBUG, __VA_ARGS__)
-#define pl_log_info(...)  PL_LOG_(PL_LOG_INFO, __VA_ARGS__)
-#define pl_log_warn(...)  PL_LOG_(PL_LOG_WARN, __VA_ARGS__)
-#define pl_log_error(...) PL_LOG_(PL_LOG_ERROR, __VA_ARGS__)
+	pl_log_write(level_, message_, (const struct pl_log_field[]){__VA_ARGS__})
+#define PL_LOG_END        ((struct pl_log_field){0})
+#define pl_log_debug(...) PL_LOG_(PL_LOG_DEBUG, __VA_ARGS__, PL_LOG_END)
+#define pl_log_info(...)  PL_LOG_(PL_LOG_INFO, __VA_ARGS__, PL_LOG_END)
+#define pl_log_warn(...)  PL_LOG_(PL_LOG_WARN, __VA_ARGS__, PL_LOG_END)
+#define pl_log_error(...) PL_LOG_(PL_LOG_ERROR, __VA_ARGS__, PL_LOG_END)
 
 #define PL_LOG_SAMPLED_(level_, message_, ...)                                           \
 	do {                                                                             \

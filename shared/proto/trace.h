@@ -53,8 +53,9 @@ pl_trace_id(const struct pl_trace *t)
 #define PL_L_TRACE(trace_) PL_L_STR("trace", pl_trace_id(trace_))
 
 /* One step of a request's way: pl_log_traced(trace, "message was stored", fields...). */
-#define pl_log_traced(trace_, message_, ...)                                             \
+#define pl_log_traced(trace_, ...) PL_LOG_TRACED_(trace_, __VA_ARGS__, PL_LOG_END)
+#define PL_LOG_TRACED_(trace_, message_, ...)                                            \
 	PL_LOG_(pl_trace_is_sampled(trace_) ? PL_LOG_INFO : PL_LOG_DEBUG, message_,      \
-	    PL_L_TRACE(trace_) __VA_OPT__(, ) __VA_ARGS__)
+	    PL_L_TRACE(trace_), __VA_ARGS__)
 
 #endif
