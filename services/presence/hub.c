@@ -1,5 +1,7 @@
 #include "presence/hub.h"
 
+#include <assert.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -413,6 +415,7 @@ hub_take_turns(struct hub *hub, struct pl_oid *users, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		struct pl_list *turn = pl_list_pop(&hub->turns);
 
+		assert(turn != NULL); /* every user stands in the line */
 		users[i] = PL_CONTAINER(turn, struct hub_user, turn)->id;
 		pl_list_push(&hub->turns, turn);
 	}

@@ -35,7 +35,9 @@ pl_timer_start(struct pl_loop *loop, struct pl_timer *t, int64_t delay_ms)
 
 	pl_timer_heap_set(
 	    &loop->timers, t, loop->ops->start_ms(loop) + (delay_ms > 0 ? delay_ms : 0));
-	if (pl_timer_heap_first(&loop->timers)->due_mono_ms < first_due)
+	first = pl_timer_heap_first(&loop->timers);
+	assert(first != NULL); /* t, or one before it */
+	if (first->due_mono_ms < first_due)
 		loop->ops->timers_changed(loop);
 }
 

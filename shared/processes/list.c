@@ -1,5 +1,6 @@
 #include "processes/list.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/map.h"
@@ -44,6 +45,7 @@ add(struct pl_process_list *list, struct pl_str text, size_t key_len)
 {
 	struct entry *e = pl_mem_zalloc(sizeof(*e) + text.len + 1);
 
+	assert(text.ptr != NULL); /* a line that parses is not empty */
 	memcpy(e->text, text.ptr, text.len);
 	e->line = pl_str_n(e->text, text.len);
 	e->key = pl_str_n(e->text, key_len);

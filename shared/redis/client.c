@@ -305,7 +305,8 @@ deliver(struct pl_redis *r, const struct redisReply *reply)
 		lose(r, pl_redis_reply_str(reply));
 		return;
 	}
-	c = PL_CONTAINER(pl_list_pop(&r->sent), struct command, link);
+	c = PL_CONTAINER(r->sent.next, struct command, link);
+	pl_list_unlink(&c->link);
 	r->sent_count--;
 	pl_metrics_observe(
 	    PL_M_REDIS_SECONDS, NULL, pl_clock_mono_us() - c->given_mono_us);

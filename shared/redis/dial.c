@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
@@ -61,6 +62,7 @@ look_up(struct pl_redis_dial *d, int flags)
 		return;
 	for (struct addrinfo *a = all; a != NULL; a = a->ai_next)
 		count++;
+	assert(count > 0); /* who looks up and succeeds gets one at least */
 	chosen = all;
 	for (unsigned i = d->attempt % count; i > 0; i--)
 		chosen = chosen->ai_next;

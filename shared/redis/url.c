@@ -102,7 +102,8 @@ pl_redis_url_parse(const char *text, struct pl_redis_url *out)
 	struct pl_str s = pl_str(text);
 	struct pl_redis_url u = {0};
 
-	if (s.len > URL_BYTES_MAX || !pl_str_starts(s, PL_STR("redis://")))
+	if (text == NULL || s.len > URL_BYTES_MAX ||
+	    !pl_str_starts(s, PL_STR("redis://")))
 		return PL_E_INVALID;
 	if (!parse_rest(pl_str_n(s.ptr + 8, s.len - 8), &u)) {
 		pl_redis_url_fini(&u);
