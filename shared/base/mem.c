@@ -91,6 +91,7 @@ pl_mem_resident_bytes(void)
 		return 0;
 	if (fgets(line, sizeof(line), f) != NULL) {
 		rest = pl_str(line);
+		/* NOLINTNEXTLINE(misc-redundant-expression): the second word is it */
 		if (!pl_str_split(&rest, ' ', &word) ||
 		    !pl_str_split(&rest, ' ', &word) ||
 		    !pl_str_to_u64(word, SIZE_MAX / PAGE_BYTES_MAX, &pages))

@@ -1,4 +1,5 @@
 #include <assert.h>
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,10 +203,10 @@ static void
 print_number(struct pl_buf *out, int64_t value, int64_t unit)
 {
 	if (unit == 1)
-		pl_buf_printf(out, "%lld", (long long)value);
+		pl_buf_printf(out, "%" PRId64, value);
 	else
-		pl_buf_printf(out, "%lld.%06lld", (long long)(value / unit),
-		    (long long)(value % unit * (US_PER_S / unit)));
+		pl_buf_printf(out, "%" PRId64 ".%06" PRId64, value / unit,
+		    value % unit * (US_PER_S / unit));
 }
 
 /* name_suffix{label="value",le="bound"}, as much of it as there is. */

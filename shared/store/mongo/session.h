@@ -66,7 +66,7 @@ struct pl_mongo *pl_mongo_start(struct pl_store *s);
  * whatever the URI says of them; the rest of the URI is the driver's. PL_E_INVALID: it is not
  * a MongoDB URI. */
 enum pl_err pl_mongo_client_new(
-    const char *uri, int32_t answer_ms, mongoc_client_t **out) PL_MUST_CHECK;
+    const char *text, int32_t answer_ms, mongoc_client_t **out) PL_MUST_CHECK;
 /* The database that the URI names; "test" if it names none, as with mongoose. */
 const char *pl_mongo_database(const mongoc_client_t *client);
 
