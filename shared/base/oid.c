@@ -17,12 +17,12 @@ static void
 draw_process_part(void)
 {
 	uint64_t part;
-	unsigned start;
+	unsigned first;
 
 	pl_random_bytes(&part, sizeof(part));
-	pl_random_bytes(&start, sizeof(start));
+	pl_random_bytes(&first, sizeof(first));
 	atomic_store(&process_part, part);
-	atomic_store(&counter, start);
+	atomic_store(&counter, first);
 }
 
 static void
@@ -59,6 +59,7 @@ pl_oid_parse(struct pl_str text, struct pl_oid *out)
 
 	if (!pl_hex_decode(text, oid.bytes, PL_OID_LEN))
 		return false;
+	/* cppcheck-suppress uninitvar ; pl_hex_decode() filled it */
 	*out = oid;
 	return true;
 }

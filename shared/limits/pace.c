@@ -6,7 +6,7 @@ static void
 on_timer(struct pl_timer *timer)
 {
 	struct pl_pace *p = timer->arg;
-	int64_t wait_ms = 0;
+	int64_t wait_ms;
 
 	while (p->waiting > 0) {
 		wait_ms = pl_bucket_take(&p->bucket, &p->rule, pl_loop_now_ms(p->loop));

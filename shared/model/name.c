@@ -55,7 +55,7 @@ has_space_at_end(struct pl_str text)
 static bool
 has_idle_char(struct pl_str text)
 {
-	uint32_t before = 0, c = 0, after = 0;
+	uint32_t before, c = 0, after = 0;
 	bool has_next = pl_utf8_next(&text, &after);
 
 	while (has_next) {

@@ -284,12 +284,12 @@ pl_online_set_renew_soon(struct pl_online_set *set)
 static void
 finish_retire(struct pl_online_set *set)
 {
-	void (*on_retired)(void *arg) = set->on_retired;
+	void (*tell)(void *arg) = set->on_retired;
 
 	pl_timer_stop(set->loop, &set->retire_timer);
 	set->on_retired = NULL;
-	if (on_retired != NULL)
-		on_retired(set->retired_arg);
+	if (tell != NULL)
+		tell(set->retired_arg);
 }
 
 static void

@@ -139,6 +139,7 @@ part_of(struct pl_str bytes)
 {
 	/* sendmsg() only reads; its struct serves recvmsg() too. */
 	union {
+		/* cppcheck-suppress unusedStructMember ; it is initialized below */
 		const char *in;
 		void *out;
 	} base = {.in = bytes.ptr};

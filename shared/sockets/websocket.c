@@ -128,7 +128,7 @@ handshake_of(const struct pl_request *rq)
 	return (struct pl_ws_request){
 	    .method = rq->method,
 	    .http_major = 1,
-	    .http_minor = x->req->flags & HTTP_VERSION_1_0 ? 0 : 1,
+	    .http_minor = (x->req->flags & HTTP_VERSION_1_0) != 0 ? 0 : 1,
 	    .host = pl_request_header(rq, "host"),
 	    .upgrade = pl_request_header(rq, "upgrade"),
 	    .connection = pl_request_header(rq, "connection"),

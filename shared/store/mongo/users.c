@@ -86,6 +86,7 @@ pl_mongo_users_exist(
 		found_count += pl_mongo_get_oid(doc, PL_USER_F_ID, &found[found_count]);
 	err = pl_find_end(&f);
 	for (size_t i = 0; i < count && err == PL_OK; i++)
+		/* cppcheck-suppress uninitvar ; the first found_count are filled */
 		exist[i] = bsearch(&ids[i], found, found_count, sizeof(*found),
 			       compare_ids) != NULL;
 	return err;

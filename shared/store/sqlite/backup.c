@@ -19,7 +19,7 @@ file_open(struct file *f, const char *folder, int flags)
 	pl_buf_init(&path, PL_BUF_UNLIMITED);
 	(void)pl_buf_printf(&path, "%s/" FILE_NAME, folder);
 	f->path = pl_buf_take(&path);
-	err = flags & SQLITE_OPEN_CREATE ? pl_sqlite_make_file(f->path) : PL_OK;
+	err = (flags & SQLITE_OPEN_CREATE) != 0 ? pl_sqlite_make_file(f->path) : PL_OK;
 	if (err != PL_OK)
 		return err;
 	rc = sqlite3_open_v2(

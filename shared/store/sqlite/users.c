@@ -92,6 +92,7 @@ pl_sqlite_users_exist(
 		err = pl_query_end(&q);
 	}
 	if (err == PL_OK)
+		/* cppcheck-suppress uninitvar ; count of them are filled */
 		memcpy(exist, found, count * sizeof(*exist));
 	return err;
 }
