@@ -96,8 +96,8 @@ end_header(struct transcript *t)
 
 	t->is_header = false;
 	first_word(&t->header, word, sizeof(word));
-	/* NOLINTNEXTLINE(bugprone-branch-clone): a call may name a channel, too */
 	if (t->header.overflowed || (word[0] == '\0' && says_something(header)))
+		/* NOLINTNEXTLINE(bugprone-branch-clone): each has its own reason */
 		begin_message(t, false);
 	else if (header.len > 0 && memmem(header.ptr, header.len, " to=", 4) != NULL)
 		begin_message(t, false); /* a call, which is left out */

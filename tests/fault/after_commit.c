@@ -20,6 +20,7 @@ holds(const void *bytes, size_t len, const char *text)
 }
 
 ssize_t
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): glibc has __buf */
 send(int fd, const void *bytes, size_t len, int flags)
 {
 	ssize_t (*next)(int, const void *, size_t, int) =

@@ -35,6 +35,7 @@ begin(void)
 }
 
 int
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): glibc has __tp */
 clock_gettime(clockid_t id, struct timespec *out)
 {
 	int (*next)(clockid_t, struct timespec *) =
