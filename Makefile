@@ -30,13 +30,15 @@ endif
 ifneq ($(SAN),)
 HARDEN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
+# Builds in two folders are equal bytes: tests/lint/same_bytes.sh.
+PREFIX_MAP := -ffile-prefix-map=$(CURDIR)=.
 # What a command tells, asked once, and not before a recipe needs it: on a bare machine the packages
 # that know come first.
 once = $(eval $1 := $2)$($1)
 # The system's headers, whose warnings are not ours.
 SYSTEM_CPPFLAGS = $(call once,SYSTEM_CPPFLAGS,$(subst -I,-isystem ,$(shell pkg-config --cflags libmongoc-1.0)))
 CPPFLAGS  = -Ishared -D_GNU_SOURCE $(SYSTEM_CPPFLAGS)
-CFLAGS   := -std=gnu17 -O2 -g -fPIC $(WARN) $(HARDEN) $(EXTRA_CFLAGS)
+CFLAGS   := -std=gnu17 -O2 -g -fPIC $(PREFIX_MAP) $(WARN) $(HARDEN) $(EXTRA_CFLAGS)
 LDFLAGS  := -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed \
 	$(if $(SAN),-fsanitize=address$(comma)undefined) $(EXTRA_LDFLAGS)
 LIBS     := -ljwt -lseccomp -lhiredis -lsodium -ljansson -lsqlite3 -lmongoc-1.0 -lbson-1.0 -lutf8proc -lcrypto -lcrypt -lpthread
@@ -207,7 +209,7 @@ units: $(UNIT_BIN) build/mongo/ready | needs-units ## build and run the unit and
 # What a network can send to: codecs and tokens. A branch of assert() is no branch to reach.
 COVERED := base proto auth
 coverage: | needs-coverage ## which lines and branches of the codecs and of auth the unit tests reach
-	@$(MAKE) --no-print-directory -s B=build/cov HARDEN= \
+	@$(MAKE) --no-print-directory -s B=build/cov HARDEN= PREFIX_MAP= \
 		EXTRA_CFLAGS="-O0 --coverage -fprofile-abs-path" EXTRA_LDFLAGS=--coverage \
 		$(patsubst %.c,build/cov/%,$(wildcard $(COVERED:%=tests/unit/%/*_test.c)))
 	@find build/cov -name '*.gcda' -delete
