@@ -260,12 +260,13 @@ audit: ## what Parley stands on here, against the least versions that are safe
 	@deploy/audit/audit.sh
 .PHONY: migrate backup restore adopt audit
 
-lint: | needs-lint ## formatting, layers, banned calls, gcc and clang, documentation that is current
+lint: | needs-lint ## formatting, layers, banned calls, compilers and analyzers, documentation that is current
 	@tests/lint/run.sh
 
 check: lint ## lint, and the unit and contract tests under ASan and UBSan
 	@$(MAKE) --no-print-directory SAN=1 units
 
+-include tests/lint/lint.mk
 -include tests/fuzz/fuzz.mk
 
 $B/tests/bench/store_bench.o: CPPFLAGS += -Itests

@@ -45,7 +45,7 @@ need() { # kind
 		;;
 	lint)
 		need build
-		by_program+=" git clang clang-format"
+		by_program+=" git clang clang-format clang-tidy cppcheck"
 		;;
 	fuzz)
 		need build

@@ -133,7 +133,7 @@ describe('a bare machine', () => {
     build: ['gcc', 'kore', 'make', 'libmongoc-dev', 'libutf8proc-dev'],
     run: ['gcc', 'kore', 'nginx', 'redis-server', 'libnginx-mod-http-lua'],
     deb: ['gcc', 'debhelper', 'dpkg-dev'],
-    lint: ['gcc', 'clang', 'clang-format', 'git'],
+    lint: ['gcc', 'clang', 'clang-format', 'clang-tidy', 'cppcheck', 'git'],
     fuzz: ['gcc', 'clang', 'libclang-rt-dev'],
     units: ['gcc', 'libcmocka-dev', 'redis-server'],
     coverage: ['gcc', 'libcmocka-dev', 'gcovr'],

@@ -34,6 +34,9 @@ check "READMEs of the rooms" tests/lint/readmes.sh
 check "gcc -Werror" make -s -j"$(nproc)" all
 check "public functions in use" tests/lint/unused.sh
 check "clang -Werror" with_clang
+check "clang-tidy" make -s -k -j"$(nproc)" lint-tidy
+check "gcc -fanalyzer" make -s -k -j"$(nproc)" lint-analyzer
+check "cppcheck" make -s -k -j"$(nproc)" lint-cppcheck
 check "the same bytes in any folder" tests/lint/same_bytes.sh
 check "README and env.example" tests/lint/current.sh
 check "settings are judged in one place" tests/lint/settings.sh
