@@ -239,6 +239,10 @@ compose-test: $(NODE_MODULES) ## build and run docker-compose.yml, where a Docke
 deb: | needs-deb ## build the Debian package: build/deb/parley_VERSION_amd64.deb
 	@deploy/debian/build.sh
 
+sbom: all | needs-run ## what Parley is made of, as CycloneDX: build/sbom.json
+	@BUILD_DIR=$B deploy/debian/sbom.sh >$B/sbom.json.new && mv $B/sbom.json.new $B/sbom.json
+.PHONY: sbom
+
 # FROM and TO, each a data folder or a mongodb:// URI, reach it by the environment.
 migrate: | needs-run ## copy a store into another: FROM=data TO=mongodb://host/chat, or back
 	@$(MAKE) --no-print-directory -s -j$$(nproc) $B/parley-migrate

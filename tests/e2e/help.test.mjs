@@ -25,6 +25,7 @@ const targets = {
   'chaos-mutants': stack,
   'compose-test': { kinds: ['node'], node: true },
   deb: { kinds: ['deb'] },
+  sbom: { kinds: ['build', 'run'] },
   migrate: { kinds: ['run'] },
   backup: { kinds: ['run'] },
   restore: { kinds: ['run'] },
