@@ -1,6 +1,6 @@
 /*
- * fuzz_bus: what comes over the bus: events, revoked tokens, roster notes and the lines of
- * members. The input is one payload, given to each parser; what a parser takes has to keep its promises.
+ * fuzz_bus: what comes over the bus: events, revoked tokens, notes of who is online and the lines
+ * of processes. The input is one payload, given to each parser; what a parser takes has to keep its promises.
  */
 #include <stdlib.h>
 
@@ -70,7 +70,7 @@ try_note(struct pl_str payload)
 
 	if (!pl_online_note_parse(payload, &note))
 		return;
-	must(pl_online_name_check(note.instance) && is_inside(note.instance, payload));
+	must(pl_online_name_check(note.process) && is_inside(note.process, payload));
 	must(note.number <= PL_ONLINE_NUMBER_MAX && is_inside(note.changes, payload));
 	must(!note.is_retired || note.changes.len == 0);
 	changes = note.changes.len / PL_ONLINE_CHANGE_LEN;
@@ -82,7 +82,7 @@ try_note(struct pl_str payload)
 
 /* The gateway trusts these to be words, with one space between them and no other. */
 static void
-try_member(struct pl_str payload)
+try_process(struct pl_str payload)
 {
 	struct pl_process_line line;
 	size_t spaces = 0;
@@ -108,6 +108,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	try_event(payload);
 	try_revoked(payload);
 	try_note(payload);
-	try_member(payload);
+	try_process(payload);
 	return 0;
 }
