@@ -40,6 +40,7 @@ const targets = {
   help: { kinds: [] },
   clean: { kinds: [] },
   fuzz: { kinds: ['fuzz'] },
+  'fuzz-mutants': { kinds: ['fuzz'] },
   'fuzz-live': stack,
 };
 // Nothing of the make that may have started this test.

@@ -1,7 +1,8 @@
 /*
  * fuzz_redis: what Redis says. The input is a REDIS_URL on the first line, and then replies in its
  * protocol, as many as there are. They answer what a list of processes, the set of who is online and a
- * stream of wakes ask, one after the other; ["message", channel, payload] is heard from the bus.
+ * stream of wakes ask, one after the other; ["message", channel, payload] is heard from the bus, and at
+ * the status "later" time goes by.
  *
  * The client (redis/client.c) is not in it: the calls below stand for it.
  */
@@ -10,8 +11,9 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
-#include "bus/bus.h"
+#include "bus/bus_impl.h"
 #include "bus/wake.h"
+#include "online/note.h"
 #include "online/set.h"
 #include "processes/list.h"
 #include "redis/reply.h"
@@ -20,7 +22,8 @@
 
 #define ELEMENTS_DIGITS_MAX 4 /* hiredis makes room for all elements at once */
 #define REPLIES_MAX         64
-#define A_TURN_MS           700
+#define A_TURN_MS           50 /* after each reply */
+#define LATER_MS            7000
 #define US                  "us"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -121,6 +124,7 @@ struct world {
 	struct pl_online_set *set;
 	struct pl_wake *wake;
 	size_t online;
+	struct pl_buf names; /* that other processes may have, each with a newline */
 };
 
 static void
@@ -165,6 +169,7 @@ begin(struct world *w)
 	pl_list_init(&clients);
 	pl_list_init(&waiting);
 	*w = (struct world){.loop = fake_loop_new()};
+	pl_buf_init(&w->names, PL_BUF_UNLIMITED);
 	w->commands = pl_redis_new(w->loop, &(struct pl_redis_config){.url = url});
 	w->bus = pl_bus_redis_new(w->loop, w->commands, url);
 	w->list = pl_process_list_new(w->loop, w->commands, w->bus, on_list, NULL);
@@ -174,9 +179,28 @@ begin(struct world *w)
 	all_are_up();
 }
 
+/* Where all other processes are gone, nobody is online but who is so by us. */
+static void
+retire_others(struct world *w)
+{
+	struct pl_str rest = pl_buf_str(&w->names), name;
+	struct pl_buf note;
+
+	while (rest.len > 0 && pl_str_split(&rest, '\n', &name)) {
+		pl_buf_init(&note, PL_BUF_UNLIMITED);
+		(void)pl_buf_add_str(&note, name);
+		(void)pl_buf_add_cstr(&note, " 1 .");
+		pl_bus_deliver(w->bus, PL_STR("parley:online"), pl_buf_str(&note));
+		pl_buf_fini(&note);
+	}
+	must(w->online == 1);
+}
+
 static void
 end(struct world *w)
 {
+	retire_others(w);
+	pl_buf_fini(&w->names);
 	pl_wake_free(w->wake);
 	pl_online_set_free(w->set);
 	pl_process_list_free(w->list);
@@ -212,6 +236,22 @@ check(const struct world *w)
 }
 
 /* ---- what it says ---- */
+
+static void
+note_names(struct world *w, const struct redisReply *reply)
+{
+	struct pl_str s = pl_redis_reply_str(reply);
+	struct pl_online_note note;
+
+	if (pl_online_note_parse(s, &note))
+		s = note.process;
+	if (pl_online_name_check(s)) {
+		(void)pl_buf_add_str(&w->names, s);
+		(void)pl_buf_add_char(&w->names, '\n');
+	}
+	for (size_t i = 0; pl_redis_reply_at(reply, i) != NULL; i++)
+		note_names(w, pl_redis_reply_at(reply, i));
+}
 
 static void
 hear(const struct redisReply *reply)
@@ -271,9 +311,12 @@ run(struct pl_str replies)
 	for (int i = 0; i < REPLIES_MAX; i++) {
 		if (redisReaderGetReply(reader, &reply) != REDIS_OK || reply == NULL)
 			break;
+		note_names(&w, reply);
 		if (pl_str_eq(pl_redis_reply_str(pl_redis_reply_at(reply, 0)),
 			PL_STR("message")))
 			hear(reply);
+		else if (pl_str_eq(pl_redis_reply_str(reply), PL_STR("later")))
+			fake_loop_advance(w.loop, LATER_MS);
 		else
 			answer(reply);
 		freeReplyObject(reply);

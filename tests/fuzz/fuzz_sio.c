@@ -118,6 +118,49 @@ run_script(struct pl_str script)
 	pl_buf_fini(&out.body);
 }
 
+/* Each placeholder stands for one of the attachments, by a whole number. */
+static void
+check_placeholders(const struct pl_json *v, unsigned attachments)
+{
+	struct pl_json *member;
+	struct pl_str key;
+	void *it = NULL;
+	double num = -1;
+	bool yes = false;
+
+	if (pl_json_type(v) == PL_JSON_ARRAY)
+		for (size_t i = 0; i < pl_json_length(v); i++)
+			check_placeholders(pl_json_at(v, i), attachments);
+	if (pl_json_type(v) != PL_JSON_OBJECT)
+		return;
+	if (pl_json_bool(pl_json_get(v, "_placeholder"), &yes) && yes) {
+		assert(pl_json_real(pl_json_get(v, "num"), &num));
+		assert(num == 0 || (num >= 1 && (unsigned)num < attachments));
+		assert(num == (unsigned)num);
+		return;
+	}
+	while (pl_json_each(v, &it, &key, &member))
+		check_placeholders(member, attachments);
+}
+
+/* An event's arguments are all of its array but the name. */
+static void
+check_args(const struct pl_sio_packet *p)
+{
+	struct pl_json *args;
+	struct pl_buf text;
+
+	pl_buf_init(&text, PL_BUF_UNLIMITED);
+	(void)pl_buf_add_char(&text, '[');
+	(void)pl_buf_add_str(&text, pl_sio_event_args(p->payload));
+	(void)pl_buf_add_char(&text, ']');
+	if (pl_json_parse_script(pl_buf_str(&text), &args, NULL) != PL_OK)
+		abort();
+	assert(pl_json_length(args) + 1 == pl_json_length(p->json));
+	pl_json_free(args);
+	pl_buf_fini(&text);
+}
+
 /* What decodes, encodes to what decodes to the same. */
 static void
 run_packet(struct pl_str text)
@@ -128,6 +171,14 @@ run_packet(struct pl_str text)
 	if (pl_sio_packet_decode(text, &a, NULL) != PL_OK)
 		return;
 	assert(pl_sio_event_args(a.payload).len <= a.payload.len);
+	assert((a.attachments > 0) ==
+	       (a.type == PL_SIO_BINARY_EVENT || a.type == PL_SIO_BINARY_ACK));
+	assert(
+	    a.attachments <= PL_SIO_ATTACHMENTS_MAX && a.nsp.len <= PL_SIO_NAMESPACE_MAX);
+	if (a.json != NULL && (a.type == PL_SIO_EVENT || a.type == PL_SIO_BINARY_EVENT))
+		check_args(&a);
+	if (a.attachments > 0)
+		check_placeholders(a.json, a.attachments);
 	packet = pl_sio_packet_encode(&a);
 	text = pl_str_n(packet->data + 1, packet->len - 1);
 	if (pl_sio_packet_decode(text, &b, NULL) != PL_OK)

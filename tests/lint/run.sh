@@ -34,6 +34,7 @@ check "READMEs of the rooms" tests/lint/readmes.sh
 check "gcc -Werror" make -s -j"$(nproc)" all
 check "public functions in use" tests/lint/unused.sh
 check "clang -Werror" with_clang
+check "fuzz targets compile" make -s fuzz-compiles
 check "clang-tidy" make -s -k -j"$(nproc)" lint-tidy
 check "gcc -fanalyzer" make -s -k -j"$(nproc)" lint-analyzer
 check "cppcheck" make -s -k -j"$(nproc)" lint-cppcheck
