@@ -65,7 +65,7 @@ skip_ascii(const uint8_t *at, const uint8_t *end)
 bool
 pl_utf8_feed(struct pl_utf8_state *st, const void *data, size_t len)
 {
-	const uint8_t *at = data, *end = at + len;
+	const uint8_t *at = data, *end = len > 0 ? at + len : at; /* not NULL + 0 */
 	struct pl_utf8_state now = *st;
 
 	while (at < end && now.low <= now.high) {
