@@ -2,12 +2,14 @@
 #
 #   build/           the normal build          make
 #   build/san/       ASan and UBSan            make SAN=1
+#   build/thread/    TSan                      make SAN=thread
+#   build/valgrind/  for Valgrind              make SAN=valgrind
 #   libparley.a      shared/ less what needs kore
 #   auth.so ...      one module a kore service; llm-responder is a program
 
 CC      ?= gcc
-comma   := ,
-B       := $(if $(SAN),build/san,build)
+$(if $(filter-out 1 thread valgrind,$(SAN)),$(error SAN is 1, thread or valgrind))
+B       := build$(if $(SAN),/$(patsubst 1,san,$(SAN)))
 SHELL   := /bin/bash
 .DEFAULT_GOAL := all
 MAKEFLAGS += --no-builtin-rules
@@ -27,8 +29,16 @@ ifeq ($(findstring clang,$(CC)),)
 WARN   += -Wbidi-chars=any -Wtrampolines
 HARDEN += -ftrivial-auto-var-init=zero
 endif
+# Valgrind is to see a variable that was never set, which the hardened build sets to 0.
+SANITIZE_1      := -fsanitize=address,undefined -fno-sanitize-recover=all
+SANITIZE_thread := -fsanitize=thread
+SANITIZE        := $(SANITIZE_$(SAN))
 ifneq ($(SAN),)
-HARDEN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+HARDEN := $(SANITIZE) -fno-omit-frame-pointer
+endif
+# gcc warns of what it cannot see through another build's code; the normal one has the warnings.
+ifneq ($(filter thread valgrind,$(SAN)),)
+WARN   := -w
 endif
 # Builds in two folders are equal bytes: tests/lint/same_bytes.sh.
 PREFIX_MAP := -ffile-prefix-map=$(CURDIR)=.
@@ -40,7 +50,7 @@ SYSTEM_CPPFLAGS = $(call once,SYSTEM_CPPFLAGS,$(subst -I,-isystem ,$(shell pkg-c
 CPPFLAGS  = -Ishared -D_GNU_SOURCE $(SYSTEM_CPPFLAGS)
 CFLAGS   := -std=gnu17 -O2 -g -fPIC $(PREFIX_MAP) $(WARN) $(HARDEN) $(EXTRA_CFLAGS)
 LDFLAGS  := -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed \
-	$(if $(SAN),-fsanitize=address$(comma)undefined) $(EXTRA_LDFLAGS)
+	$(SANITIZE) $(EXTRA_LDFLAGS)
 LIBS     := -ljwt -lseccomp -lhiredis -lsodium -ljansson -lsqlite3 -lmongoc-1.0 -lbson-1.0 -lutf8proc -lcrypto -lcrypt -lpthread
 # These flags are part of kore's ABI: they set the size of its structs.
 KORE_CPPFLAGS = $(call once,KORE_CPPFLAGS,-isystem /usr/include/kore $(shell sed 's/-I/-isystem /g' /usr/share/kore/features))
@@ -49,7 +59,7 @@ KORE_CPPFLAGS = $(call once,KORE_CPPFLAGS,-isystem /usr/include/kore $(shell sed
 # Debian's packages, by kind of use: install.sh says what each kind is, and does nothing where all
 # are there. Each rule names, behind a bar, what its own recipe needs, so that any target can be the
 # first that is made in a fresh clone.
-KINDS := build run deb lint fuzz units coverage mongo k8s node stack
+KINDS := build run deb lint fuzz units valgrind coverage mongo k8s node stack
 $(KINDS:%=needs-%): needs-%:
 	@deploy/local/install.sh $*
 .PHONY: $(KINDS:%=needs-%)
@@ -217,6 +227,37 @@ coverage: | needs-coverage ## which lines and branches of the codecs and of auth
 	@for what in "" --branches; do gcovr -r . $(COVERED:%=-f shared/%/) $$what \
 		--exclude-branches-by-pattern '.*assert\(.*' build/cov || exit 1; done
 .PHONY: coverage
+
+# ---- the tests on other builds ----------------------------------------------------------
+# Where threads meet: races that no run has shown yet.
+THREADED := $(addprefix tests/unit/,base/log_test base/oid_test loop/loop_epoll_test loop/offload_test \
+	loop/timer_test ops/metrics_test store/store_async_test)
+tsan: | needs-units ## the unit tests of threads, on the TSan build
+	@$(MAKE) --no-print-directory -s -j$$(nproc) SAN=thread $(THREADED:%=build/thread/%)
+	@tests/support/run_units.sh $(THREADED:%=build/thread/%)
+
+# What valgrind sees and ASan does not is a variable that was never set. Left out: what hashes, or goes
+# through all days of a century; what counts in real time; and what asks for the system's own memory,
+# for under valgrind malloc() and the place of the environment are valgrind's.
+NOT_VALGRIND := auth/even_time auth/password base/clock bus/bus loop/loop_epoll llm-responder/answer \
+	proto/ws_wslay base/config base/mem ops/settings
+VALGRIND  := $(filter-out $(NOT_VALGRIND:%=tests/unit/%_test),$(patsubst %.c,%,$(wildcard tests/unit/*/*_test.c)))
+valgrind: | needs-valgrind ## the unit tests under valgrind
+	@$(MAKE) --no-print-directory -s -j$$(nproc) SAN=valgrind $(VALGRIND:%=build/valgrind/%)
+	@UNIT_UNDER="valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite" \
+		tests/support/run_units.sh $(VALGRIND:%=build/valgrind/%)
+
+# The parts whose processes see most of what a stranger or a user can send. kore itself and Debian's
+# libraries are not built for ASan, so what they keep until the end is no finding.
+ASAN_E2E   := $(addsuffix .test.mjs,auth messages realtime recovery users llm sockets packet_bytes fuzz_live \
+	conformance_engine conformance_socket conformance_ws)
+ASAN_CHAOS := SEEDS=3 SECONDS_EACH=20
+asan: build/mongo/ready $(NODE_MODULES) | needs-stack needs-units ## units, end to end and chaos on the ASan and UBSan build: ASAN_E2E, ASAN_CHAOS
+	@$(MAKE) --no-print-directory -s -j$$(nproc) SAN=1 all
+	@$(MAKE) --no-print-directory -s -j$$(nproc) SAN=1 units
+	@tests/support/asan.sh bash -c 'cd tests && node --test $(ASAN_E2E:%=e2e/%)'
+	@tests/support/asan.sh env $(ASAN_CHAOS) node tests/chaos/main.mjs
+.PHONY: tsan valgrind asan
 
 # A line that holds $(MAKE) is run by make -n, too: so what it is for stands on a line of its own.
 # exec and --pdeathsig: run.sh ends with this make, however that ends.

@@ -7,7 +7,7 @@
 #   run       to build it and run it
 #   deb       to build the Debian package
 #   test      all that make test needs
-#   lint, fuzz, units, coverage, mongo, k8s, node, stack
+#   lint, fuzz, units, valgrind, coverage, mongo, k8s, node, stack
 #             what a part of the tests needs: "mongo" to make the stand-in for MongoDB, "node" to
 #             run JavaScript, "stack" to run Parley and JavaScript that asks it
 #
@@ -58,6 +58,10 @@ need() { # kind
 		by_program+=" redis-server"
 		by_package+=" libcmocka-dev libwslay-dev unicode-data"
 		;;
+	valgrind)
+		need units
+		by_program+=" valgrind"
+		;;
 	coverage)
 		need units
 		by_program+=" gcovr"
@@ -79,7 +83,7 @@ need() { # kind
 		done
 		by_program+=" git sqlite3 caddy promtool:prometheus chromium lintian systemd-analyze:systemd"
 		;;
-	*) die "usage: install.sh build | run | deb | test | lint | fuzz | units | coverage | mongo | k8s | node | stack" ;;
+	*) die "usage: install.sh build | run | deb | test | lint | fuzz | units | valgrind | coverage | mongo | k8s | node | stack" ;;
 	esac
 }
 [ $# = 1 ] || set -- none

@@ -3,7 +3,8 @@
 #
 # One line a program; what a failing one printed follows it whole. The last line sums up the
 # single tests. A program that crashes, hangs or fails outside its tests counts as one
-# failed test more. UNIT_TIMEOUT_S: how long one may take (120).
+# failed test more. UNIT_TIMEOUT_S: how long one may take (120). UNIT_UNDER: a command that each is
+# started by, such as valgrind.
 set -u
 
 timeout_s=${UNIT_TIMEOUT_S:-120}
@@ -26,7 +27,7 @@ run_program() {
 	local program=$1 status passed failed skipped note=
 
 	# In braces, for bash's own "Killed" to go into the output too.
-	{ timeout -k 5 "$timeout_s" "$program"; status=$?; } >"$output" 2>&1
+	{ timeout -k 5 "$timeout_s" ${UNIT_UNDER:-} "$program"; status=$?; } >"$output" 2>&1
 	passed=$(sum_of PASSED)
 	failed=$(sum_of FAILED)
 	skipped=$(sum_of SKIPPED)
