@@ -16,7 +16,7 @@ static enum pl_err
 read_page(struct pl_long_read *r, struct pl_store *s, struct pl_json_out *piece)
 {
 	struct listing *l = PL_CONTAINER(r, struct listing, read);
-	struct pl_user_list page;
+	struct pl_user_list page = {0};
 	enum pl_err err =
 	    pl_store_users_page(s, r->goes_on ? &l->last : NULL, PAGE_USERS, &page);
 
