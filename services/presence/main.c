@@ -175,6 +175,7 @@ start(void)
 	sockets_start(&presence.sockets);
 	tail_start(&presence.tail);
 	gone_start(&presence.gone);
+	users_start();
 }
 
 static void
@@ -205,6 +206,7 @@ has_left(void)
 static void
 stop(void)
 {
+	users_stop();
 	gone_stop(&presence.gone);
 	tail_stop(&presence.tail);
 	sockets_stop(&presence.sockets);

@@ -99,6 +99,16 @@ void
 typing_start(struct typing *t)
 {
 	pl_list_init(&t->pairs);
+	t->begins = pl_bucket_table_new(
+	    pl_bucket_rule(TYPING_BEGINS_PER_SECOND, 1000, TYPING_BEGINS_BURST),
+	    TYPING_USERS_MAX);
+}
+
+static bool
+may_begin(struct typing *t, const struct pl_oid *user)
+{
+	return pl_bucket_table_take(
+		   t->begins, pl_oid_str(user), pl_loop_now_ms(t->app->loop)) == 0;
 }
 
 bool
@@ -122,7 +132,7 @@ typing_said(struct typing *t, struct hub_socket *socket, const struct pl_json *s
 		pl_invalid_set(why, "TOO_MANY_REQUESTS",
 		    "You cannot type to more than %d people at once", TYPING_PAIRS_MAX);
 		return false;
-	} else if (is_typing) {
+	} else if (is_typing && may_begin(t, &socket->user->id)) {
 		begin_pair(t, socket, &to);
 	}
 	return true;
@@ -159,4 +169,6 @@ typing_stop(struct typing *t)
 	{
 		end_pair(PL_CONTAINER(link, struct pair, link));
 	}
+	pl_bucket_table_free(t->begins);
+	t->begins = NULL;
 }

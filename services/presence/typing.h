@@ -1,24 +1,32 @@
 /*
  * typing: "typing {to, isTyping}" of a client becomes "typing {from, isTyping}" at whom it
  * names. The server ends it by itself after TYPING_MS, when the message is sent, and when the
- * typist goes, so that nobody is left seeing somebody write for ever.  Threads: the loop's.
+ * typist goes, so that nobody is left seeing somebody write for ever.
+ *
+ * A user who begins and ends without pause is heard a few times a second; what is said in between is
+ * dropped, for it is about now. Each end that is told had a beginning.  Threads: the loop's.
  */
 #ifndef PRESENCE_TYPING_H
 #define PRESENCE_TYPING_H
 
 #include "base/json.h"
 #include "bus/events.h"
+#include "limits/bucket.h"
 #include "model/invalid.h"
 #include "presence/hub.h"
 
-#define TYPING_MS        PL_TYPING_ENDS_MS
-#define TYPING_PAIRS_MAX 8 /* whom one user may be typing to at once */
+#define TYPING_MS                PL_TYPING_ENDS_MS
+#define TYPING_PAIRS_MAX         8 /* whom one user may be typing to at once */
+#define TYPING_BEGINS_PER_SECOND 2 /* of one user */
+#define TYPING_BEGINS_BURST      10
+#define TYPING_USERS_MAX         100000
 
 /* The caller's; zero it and set the first. */
 struct typing {
 	const struct pl_app *app;
 	/* inside: few people type at any moment, so that the list is short; from the oldest */
 	struct pl_list pairs;
+	struct pl_bucket_table *begins;
 };
 
 void typing_start(struct typing *t);

@@ -97,6 +97,9 @@ const struct pl_setting pl_settings_table[] = {
 	    limit_messages_per_second, "Messages of one user, in each process; 0 lifts it.")
 	INT("LIMIT_MESSAGES_BURST", "60", 0, 1000000, "messages", MESSAGE,
 	    limit_messages_burst, "Messages that one user may send at once; 0 lifts the limit.")
+	INT("LIMIT_STATUS_PER_SECOND", "1", 0, 1000000, "a second", PRESENCE,
+	    limit_status_per_second,
+	    "Changes of one user's status, in each process, ten at once; 0 lifts it.")
 	INT("LIMIT_READS_AT_ONCE", "4", 0, 1000000, "reads", MESSAGE | PRESENCE,
 	    limit_reads_at_once,
 	    "Histories and lists of users that one user reads at once, in each process; others wait for "

@@ -5,6 +5,13 @@
 #include "bus/events.h"
 #include "http/reply.h"
 #include "http/service.h"
+#include "limits/bucket.h"
+
+#define CHANGES_BURST     10
+#define CHANGES_USERS_MAX 100000
+
+/* Each change reaches everybody's sockets. */
+static struct pl_bucket_table *changes;
 
 /* ---- GET ----------------------------------------------------------------------------- */
 
@@ -112,6 +119,18 @@ change_done(struct pl_store_write_call *call)
 	pl_mem_free(c);
 }
 
+/* False: answered with 429. */
+static bool
+may_change(struct pl_request *rq)
+{
+	int64_t wait_ms = pl_bucket_table_take(
+	    changes, pl_oid_str(&rq->claims.user), pl_loop_now_ms(pl_app.loop));
+
+	if (wait_ms > 0)
+		pl_reply_retry(rq, PL_PROBLEM_TOO_MANY, wait_ms);
+	return wait_ms == 0;
+}
+
 void
 presence_user_status_post(struct pl_request *rq)
 {
@@ -133,6 +152,8 @@ presence_user_status_post(struct pl_request *rq)
 		pl_reply_invalid(rq, &why);
 		return;
 	}
+	if (!may_change(rq))
+		return;
 	c = pl_mem_zalloc(sizeof(*c));
 	c->rq = rq;
 	c->call.done = change_done;
@@ -141,4 +162,21 @@ presence_user_status_post(struct pl_request *rq)
 	c->call.write.u.status.status = wanted.status;
 	c->call.write.u.status.note = wanted.note;
 	pl_store_async_write_or_done(pl_app.store, &c->call);
+}
+
+/* ---- life ---------------------------------------------------------------------------- */
+
+void
+users_start(void)
+{
+	changes = pl_bucket_table_new(
+	    pl_bucket_rule(pl_settings.limit_status_per_second, 1000, CHANGES_BURST),
+	    CHANGES_USERS_MAX);
+}
+
+void
+users_stop(void)
+{
+	pl_bucket_table_free(changes);
+	changes = NULL;
 }

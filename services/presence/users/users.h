@@ -4,6 +4,8 @@
 
 #include "http/request.h"
 
+void users_start(void);
+void users_stop(void);
 void presence_users_get(struct pl_request *rq);        /* GET /api/users */
 void presence_user_get(struct pl_request *rq);         /* GET /api/users/:id */
 void presence_user_status_post(struct pl_request *rq); /* POST /api/users/status/:id */

@@ -188,6 +188,30 @@ a_user_types_to_eight_at_once_and_no_more(void **state)
 }
 
 static void
+begins_and_ends_without_pause_are_heard_a_few_times_a_second(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 1000; i++) {
+		/* From two sockets, to two people: it is the user who is counted. */
+		struct hub_socket *socket = i % 2 ? &f->page : &f->phone;
+
+		assert_null(say_to(f, socket, &f->eve, "true"));
+		assert_null(say_to(f, socket, &f->eve, "false"));
+	}
+	assert_string_equal(heard(f),
+	    "+Ann -Ann +Ann -Ann +Ann -Ann +Ann -Ann +Ann -Ann "
+	    "+Ann -Ann +Ann -Ann +Ann -Ann +Ann -Ann +Ann -Ann ");
+	assert_null(say_to(f, &f->bobs, &f->eve, "true"));
+	assert_string_equal(heard(f), "+Bob "); /* does not notice */
+	fake_loop_advance(f->rig.app.loop, 1000 / TYPING_BEGINS_PER_SECOND);
+	assert_null(say_to(f, &f->page, &f->eve, "true"));
+	assert_null(say_to(f, &f->page, &f->eve, "false"));
+	assert_null(say_to(f, &f->page, &f->eve, "true"));
+	assert_string_equal(heard(f), "+Ann -Ann ");
+}
+
+static void
 the_stop_ends_all(void **state)
 {
 	struct fixture *f = *state;
@@ -235,6 +259,7 @@ main(void)
 	    TYPING_TEST(ends_for_one_user_alone_when_that_user_sends),
 	    TYPING_TEST(ends_with_the_socket_that_said_it_last),
 	    TYPING_TEST(a_user_types_to_eight_at_once_and_no_more),
+	    TYPING_TEST(begins_and_ends_without_pause_are_heard_a_few_times_a_second),
 	    TYPING_TEST(the_stop_ends_all),
 	    TYPING_TEST(refuses_what_is_not_its_form),
 	};

@@ -1,0 +1,44 @@
+// A user whose every request reaches the sockets of others: they hear a few a second.
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+import { Person } from '../support/api.mjs';
+import { useStack } from '../support/stack.mjs';
+import { waitUntil } from '../support/wait.mjs';
+
+const hold = useStack({ before, after, afterEach }, { LIMIT_STATUS_PER_SECOND: '1' });
+const pair = () => Promise.all(['ann', 'bob'].map((name) => Person.signUp(hold.stack.url, name)));
+
+test('a status that changes 140 times at once is changed ten times, the others are 429; the next second it may again', async () => {
+  const [ann, bob] = await pair();
+  const his = await bob.connect();
+  const begun = Date.now();
+  const answers = await Promise.all(Array.from({ length: 140 }, (_, i) => ann.setStatus(i % 2 ? 'BUSY' : 'AVAILABLE')));
+  const most = 10 + Math.ceil((Date.now() - begun) / 1000);
+  const done = answers.filter(({ status }) => status === 200).length;
+  assert.ok(done >= 10 && done <= most, `${done} of 140`);
+  for (const { status, json, headers } of answers.filter((answer) => answer.status !== 200)) {
+    assert.deepEqual([status, json.code], [429, 'TOO_MANY_REQUESTS']);
+    assert.ok(Number(headers.get('retry-after')) >= 1);
+  }
+  assert.equal((await bob.setStatus('BUSY')).status, 200, 'another user does not notice');
+  const refused = await ann.post(`/api/users/status/${ann.id}`, { status: 'AWAY' });
+  assert.equal(refused.status, 400, 'what is refused costs nothing');
+  await waitUntil('the next one', async () => (await ann.setStatus('AVAILABLE')).status === 200);
+  assert.ok(his.all('statusChanged').filter(({ userId }) => userId === ann.id).length <= done + 1);
+  bob.close();
+});
+
+test('typing that begins and ends 5,000 times is heard a few times, and ends', async () => {
+  const [ann, bob] = await pair();
+  const [hers, his] = [await ann.connect(), await bob.connect()];
+  const begun = Date.now();
+  for (let i = 0; i < 5000; i++) hers.emit('typing', { to: bob.id, isTyping: i % 2 === 0 });
+  hers.emit('typing', { to: bob.id, isTyping: false });
+  await ann.send(bob, 'there');
+  await waitUntil('the message', () => his.all('newMessage').length > 0, { within: 15000 });
+  const told = his.all('typing');
+  const most = 2 * (10 + 2 * Math.ceil((Date.now() - begun) / 1000));
+  assert.ok(told.length >= 2 && told.length <= most, `${told.length}, at most ${most}`);
+  await waitUntil('the end', () => his.all('typing').at(-1).isTyping === false, { within: 10000 });
+  for (const person of [ann, bob]) person.close();
+});
