@@ -2,6 +2,7 @@
 #include "history.h"
 #include "overdue.h"
 #include "publish.h"
+#include "room.h"
 #include "send.h"
 #include "http/service.h"
 
@@ -16,6 +17,7 @@ static void
 start(void)
 {
 	publish_start();
+	room_start();
 	send_start();
 	overdue_start();
 }
@@ -25,6 +27,7 @@ stop(void)
 {
 	overdue_stop();
 	send_stop();
+	room_stop();
 	publish_stop();
 }
 

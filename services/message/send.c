@@ -1,8 +1,8 @@
 /*
- * The way of a message: the request's form, the sender's rate, who is online, one insert
- * (the message, and the job of its reply if the receiver is BUSY), the bus, 201. Once the
- * message is stored the answer is 201, whatever becomes of the bus: presence reads a gap
- * from the store.
+ * The way of a message: the request's form, room on the disk, the sender's rate and quota,
+ * who is online, one insert (the message, and the job of its reply if the receiver is
+ * BUSY), the bus, 201. Once the message is stored the answer is 201, whatever becomes of
+ * the bus: presence reads a gap from the store.
  */
 #include "send.h"
 
@@ -11,8 +11,11 @@
 #include "bus/wake.h"
 #include "limits/bucket.h"
 #include "publish.h"
+#include "room.h"
 #include "http/reply.h"
 #include "http/service.h"
+
+#define A_DAY_MS 86400000
 
 struct sending {
 	struct pl_timer patience; /* started while the bus is waited for */
@@ -25,6 +28,7 @@ struct sending {
 };
 
 static struct pl_bucket_table *rates;
+static struct pl_bucket_table *quotas; /* of bytes */
 
 static void
 sending_end(struct sending *s)
@@ -293,22 +297,39 @@ read_request(struct pl_request *rq, struct pl_oid *receiver, struct pl_str *text
 	return true;
 }
 
+/* False: answered. */
+static bool
+may_send(struct pl_request *rq, size_t bytes)
+{
+	struct pl_str user = pl_oid_str(&rq->claims.user);
+	int64_t now_ms = pl_loop_now_ms(pl_app.loop);
+	int64_t wait_ms = pl_bucket_table_take(rates, user, now_ms);
+	enum pl_problem problem = PL_PROBLEM_TOO_MANY;
+
+	if (!room_is_left()) {
+		pl_reply_problem(rq, PL_PROBLEM_FULL);
+		return false;
+	}
+	if (wait_ms == 0) {
+		problem = PL_PROBLEM_QUOTA;
+		wait_ms = pl_bucket_table_take_many(quotas, user, (int64_t)bytes, now_ms);
+	}
+	if (wait_ms > 0)
+		pl_reply_retry(rq, problem, wait_ms);
+	return wait_ms == 0;
+}
+
 void
 message_send_post(struct pl_request *rq)
 {
 	struct pl_str text, idem_key;
 	struct pl_oid receiver;
 	struct sending *s;
-	int64_t wait_ms;
 
 	if (!read_request(rq, &receiver, &text, &idem_key))
 		return;
-	wait_ms = pl_bucket_table_take(
-	    rates, pl_oid_str(&rq->claims.user), pl_loop_now_ms(pl_app.loop));
-	if (wait_ms > 0) {
-		pl_reply_retry(rq, PL_PROBLEM_TOO_MANY, wait_ms);
+	if (!may_send(rq, text.len))
 		return;
-	}
 	s = pl_mem_zalloc(sizeof(*s));
 	s->rq = rq;
 	s->call.done = on_written;
@@ -334,6 +355,10 @@ send_start(void)
 	    pl_bucket_rule(
 		burst > 0 ? pl_settings.limit_messages_per_second : 0, 1000, burst),
 	    SEND_USERS_MAX);
+	quotas =
+	    pl_bucket_table_new(pl_bucket_rule(pl_settings.limit_message_bytes_per_day,
+				    A_DAY_MS, pl_settings.limit_message_bytes_per_day),
+		SEND_USERS_MAX);
 }
 
 void
@@ -341,4 +366,6 @@ send_stop(void)
 {
 	pl_bucket_table_free(rates);
 	rates = NULL;
+	pl_bucket_table_free(quotas);
+	quotas = NULL;
 }

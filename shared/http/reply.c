@@ -38,6 +38,8 @@ static const struct {
     [PL_PROBLEM_TOO_BIG] = {413, "TOO_LARGE", "The request body is too large"},
     [PL_PROBLEM_TOO_MANY] = {429, "TOO_MANY_REQUESTS",
 	"Too many requests, try again later"},
+    [PL_PROBLEM_QUOTA] = {429, "QUOTA",
+	"You have sent as much as one user may send in a day"},
     [PL_PROBLEM_IDEMPOTENCY] = {422, "IDEMPOTENCY_KEY_REUSED",
 	"Idempotency-Key was used with another body"},
     [PL_PROBLEM_HEADERS] = {431, "TOO_MANY_HEADERS", "Too many request headers"},

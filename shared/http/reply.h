@@ -28,6 +28,7 @@ enum pl_problem {
 	PL_PROBLEM_METHOD,            /* 405; Allow is set by the router */
 	PL_PROBLEM_TOO_BIG,           /* 413 */
 	PL_PROBLEM_TOO_MANY,          /* 429; give pl_reply_retry() */
+	PL_PROBLEM_QUOTA,             /* 429 QUOTA; give pl_reply_retry() */
 	PL_PROBLEM_IDEMPOTENCY,       /* 422 */
 	PL_PROBLEM_HEADERS,           /* 431 */
 	PL_PROBLEM_BUSY,              /* 503, Retry-After: 1 */

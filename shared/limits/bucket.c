@@ -13,9 +13,9 @@ pl_bucket_rule(int64_t count, int64_t period_ms, int64_t burst)
 	};
 }
 
-int64_t
-pl_bucket_take(
-    struct pl_bucket *b, const struct pl_bucket_rule *rule, int64_t now_mono_ms)
+static int64_t
+take(struct pl_bucket *b, const struct pl_bucket_rule *rule, int64_t count,
+    int64_t now_mono_ms)
 {
 	int64_t now_us = now_mono_ms * 1000;
 	int64_t full_at_us, ahead_us;
@@ -23,12 +23,19 @@ pl_bucket_take(
 	if (rule->interval_us == 0)
 		return 0;
 	full_at_us =
-	    (b->full_at_us > now_us ? b->full_at_us : now_us) + rule->interval_us;
+	    (b->full_at_us > now_us ? b->full_at_us : now_us) + count * rule->interval_us;
 	ahead_us = full_at_us - now_us - rule->burst * rule->interval_us;
 	if (ahead_us > 0)
 		return (ahead_us + 999) / 1000;
 	b->full_at_us = full_at_us;
 	return 0;
+}
+
+int64_t
+pl_bucket_take(
+    struct pl_bucket *b, const struct pl_bucket_rule *rule, int64_t now_mono_ms)
+{
+	return take(b, rule, 1, now_mono_ms);
 }
 
 /* ---- one bucket a key ---- */
@@ -106,7 +113,8 @@ entry_new(struct pl_bucket_table *t, struct pl_str key)
 }
 
 int64_t
-pl_bucket_table_take(struct pl_bucket_table *t, struct pl_str key, int64_t now_mono_ms)
+pl_bucket_table_take_many(
+    struct pl_bucket_table *t, struct pl_str key, int64_t count, int64_t now_mono_ms)
 {
 	struct entry *e;
 
@@ -119,5 +127,11 @@ pl_bucket_table_take(struct pl_bucket_table *t, struct pl_str key, int64_t now_m
 	}
 	pl_list_unlink(&e->link);
 	pl_list_push(&t->by_use, &e->link);
-	return pl_bucket_take(&e->bucket, &t->rule, now_mono_ms);
+	return take(&e->bucket, &t->rule, count, now_mono_ms);
+}
+
+int64_t
+pl_bucket_table_take(struct pl_bucket_table *t, struct pl_str key, int64_t now_mono_ms)
+{
+	return pl_bucket_table_take_many(t, key, 1, now_mono_ms);
 }

@@ -34,5 +34,8 @@ struct pl_bucket_table *pl_bucket_table_new(struct pl_bucket_rule rule, size_t k
 void pl_bucket_table_free(struct pl_bucket_table *t);
 int64_t pl_bucket_table_take(
     struct pl_bucket_table *t, struct pl_str key, int64_t now_mono_ms);
+/* The same of count events, together or none. */
+int64_t pl_bucket_table_take_many(
+    struct pl_bucket_table *t, struct pl_str key, int64_t count, int64_t now_mono_ms);
 
 #endif

@@ -97,6 +97,12 @@ const struct pl_setting pl_settings_table[] = {
 	    limit_messages_per_second, "Messages of one user, in each process; 0 lifts it.")
 	INT("LIMIT_MESSAGES_BURST", "60", 0, 1000000, "messages", MESSAGE,
 	    limit_messages_burst, "Messages that one user may send at once; 0 lifts the limit.")
+	INT("LIMIT_MESSAGE_BYTES_PER_DAY", "100000000", 0, 10000000000, "bytes", MESSAGE,
+	    limit_message_bytes_per_day,
+	    "What one user may send in a day, in each process; beyond it 429; 0 lifts it.")
+	INT("DISK_FREE_BYTES_MIN", "100000000", 0, 1000000000000, "bytes", MESSAGE,
+	    disk_free_bytes_min,
+	    "Room that sends leave on the disk of DATA_DIR; below it 507; 0: all of it may be used.")
 	INT("LIMIT_STATUS_PER_SECOND", "1", 0, 1000000, "a second", PRESENCE,
 	    limit_status_per_second,
 	    "Changes of one user's status, in each process, ten at once; 0 lifts it.")

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { Person } from '../support/api.mjs';
-import { useStack } from '../support/stack.mjs';
+import { Stack, useStack } from '../support/stack.mjs';
 import { waitUntil } from '../support/wait.mjs';
 
 const hold = useStack({ before, after, afterEach }, { LIMIT_STATUS_PER_SECOND: '1' });
@@ -42,3 +42,30 @@ test('typing that begins and ends 5,000 times is heard a few times, and ends', a
   await waitUntil('the end', () => his.all('typing').at(-1).isTyping === false, { within: 10000 });
   for (const person of [ann, bob]) person.close();
 });
+
+for (const [what, settings, expected] of [
+  ['beyond the quota of a day', { LIMIT_MESSAGE_BYTES_PER_DAY: '100000' }, [429, 'QUOTA']],
+  ['without room on the disk', { DISK_FREE_BYTES_MIN: '1000000000000', MONGO_DB_URI: '', TEST_STORE: 'sqlite' }, [507, 'STORAGE_FULL']],
+]) {
+  test(`a message ${what} is ${expected.join(' ')}, is not stored, and all else goes on`, async () => {
+    const stack = await Stack.start(settings);
+    try {
+      const [ann, bob] = await Promise.all(['ann', 'bob'].map((name) => Person.signUp(stack.url, name)));
+      const sent = [];
+      let answer;
+      for (let i = 0; i < 5; i++) {
+        answer = await ann.send(bob, 'x'.repeat(30000));
+        if (answer.status !== 201) break;
+        sent.push(answer.json);
+      }
+      assert.deepEqual([answer.status, answer.json.code], expected);
+      assert.equal(sent.length, expected[0] === 429 ? 3 : 0);
+      assert.deepEqual((await bob.history(ann)).json, sent);
+      if (expected[0] === 429) {
+        assert.ok(Number(answer.headers.get('retry-after')) >= 1);
+        assert.equal((await ann.send(bob, 'a short one fits')).status, 201);
+        assert.equal((await bob.send(ann, 'x'.repeat(30000))).status, 201, 'another user has a quota of their own');
+      }
+    } finally { await stack.stop(); }
+  });
+}

@@ -165,7 +165,8 @@ start_service(struct stack *s, struct process *p, const char *build, const char 
     unsigned nth, uint16_t port)
 {
 	static const char *const fixed[] = {"LOG_LEVEL=info", "DRAIN_SECONDS=0",
-	    "LIMIT_MESSAGES_PER_SECOND=0", "LIMIT_MESSAGES_BURST=0"};
+	    "LIMIT_MESSAGES_PER_SECOND=0", "LIMIT_MESSAGES_BURST=0",
+	    "LIMIT_MESSAGE_BYTES_PER_DAY=0"};
 	char text[ENV_MAX][ENV_TEXT], dir[FOLDER_LEN], *env[ENV_MAX + 1];
 	int64_t deadline = pl_clock_mono_ms() + READY_MS;
 	size_t n = 0;

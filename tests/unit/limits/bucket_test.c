@@ -90,6 +90,23 @@ forgets_the_idle_before_the_busy(void **state)
 	pl_bucket_table_free(t);
 }
 
+static void
+takes_many_together_or_none(void **state)
+{
+	const int64_t day_ms = 86400000;
+	struct pl_bucket_table *t =
+	    pl_bucket_table_new(pl_bucket_rule(1000, day_ms, 1000), 10);
+
+	(void)state;
+	assert_int_equal(pl_bucket_table_take_many(t, PL_STR("a"), 600, 1), 0);
+	assert_int_equal(pl_bucket_table_take_many(t, PL_STR("a"), 500, 1), day_ms / 10);
+	assert_int_equal(pl_bucket_table_take_many(t, PL_STR("a"), 400, 1), 0);
+	assert_int_equal(pl_bucket_table_take_many(t, PL_STR("a"), 1, 1), day_ms / 1000);
+	assert_int_equal(
+	    pl_bucket_table_take_many(t, PL_STR("a"), 100, 1 + day_ms / 10), 0);
+	pl_bucket_table_free(t);
+}
+
 int
 main(void)
 {
@@ -99,6 +116,7 @@ main(void)
 	    cmocka_unit_test(has_no_limit_when_lifted),
 	    cmocka_unit_test(keeps_one_bucket_a_key),
 	    cmocka_unit_test(forgets_the_idle_before_the_busy),
+	    cmocka_unit_test(takes_many_together_or_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
