@@ -92,6 +92,12 @@ pl_request_client_address(const struct pl_request *rq)
 	return pl_request_header(rq, "x-forwarded-for");
 }
 
+bool
+pl_request_is_https(const struct pl_request *rq)
+{
+	return pl_str_eq(pl_request_header(rq, "x-forwarded-proto"), PL_STR("https"));
+}
+
 struct pl_str
 pl_request_id(const struct pl_request *rq)
 {

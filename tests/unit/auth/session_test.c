@@ -144,6 +144,20 @@ is_secure_but_in_development_unless_its_form_demands_it(void **state)
 }
 
 static void
+is_secure_in_development_too_if_it_is_asked_for_by_https(void **state)
+{
+	struct fake_request *r = fake_request_new(NULL, "");
+
+	(void)state;
+	pl_settings.node_env = development;
+	fake_request_add(r, "x-forwarded-proto", "https");
+	auth_cookie_set(&r->rq, PL_STR("T"));
+	assert_string_equal(fake_answer_header(r, "set-cookie"),
+	    "jwt=T; Max-Age=1296000; Path=/; HttpOnly; SameSite=Strict; Secure");
+	fake_request_free(r);
+}
+
+static void
 a_logout_clears_the_cookie_of_the_old_name_too(void **state)
 {
 	struct fake_request *r = fake_request_new(NULL, "");
@@ -174,6 +188,7 @@ main(void)
 	    SESSION_TEST(
 		issues_a_token_that_a_logout_everywhere_of_this_second_does_not_refuse),
 	    SESSION_TEST(is_secure_but_in_development_unless_its_form_demands_it),
+	    SESSION_TEST(is_secure_in_development_too_if_it_is_asked_for_by_https),
 	    SESSION_TEST(a_logout_clears_the_cookie_of_the_old_name_too),
 	};
 
