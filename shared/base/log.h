@@ -67,14 +67,14 @@ void pl_log_write(
 #define pl_log_warn(...)  PL_LOG_(PL_LOG_WARN, __VA_ARGS__, PL_LOG_END)
 #define pl_log_error(...) PL_LOG_(PL_LOG_ERROR, __VA_ARGS__, PL_LOG_END)
 
-#define PL_LOG_SAMPLED_(level_, message_, ...)                                           \
+#define PL_LOG_SAMPLED_(level_, ...)                                                     \
 	do {                                                                             \
 		static struct pl_log_sample sample_;                                     \
 		int64_t left_out_;                                                       \
                                                                                          \
 		if (pl_log_sample_take(&sample_, pl_clock_mono_ms(), &left_out_))        \
-			PL_LOG_(level_, message_ __VA_OPT__(, ) __VA_ARGS__,             \
-			    PL_L_LEFT_OUT(left_out_));                                   \
+			PL_LOG_(                                                         \
+			    level_, __VA_ARGS__, PL_L_LEFT_OUT(left_out_), PL_LOG_END);  \
 	} while (0)
 #define pl_log_warn_sampled(...)  PL_LOG_SAMPLED_(PL_LOG_WARN, __VA_ARGS__)
 #define pl_log_error_sampled(...) PL_LOG_SAMPLED_(PL_LOG_ERROR, __VA_ARGS__)

@@ -1,6 +1,7 @@
 #include "ops/sandbox.h"
 
 #include <errno.h>
+#include <linux/netlink.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdbool.h>
@@ -87,21 +88,30 @@ add(scmp_filter_ctx ctx, uint32_t action, int call)
 	return seccomp_rule_add(ctx, action, call, 0) == 0;
 }
 
+#define WHOLE_INT UINT32_MAX /* of an argument that is an int */
+
+static struct scmp_arg_cmp
+equals(unsigned arg, uint64_t mask, uint64_t value)
+{
+	return (struct scmp_arg_cmp){
+	    .arg = arg, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value};
+}
+
 /* Allow call if (argument & mask) == value. */
 static bool
 allow_if(scmp_filter_ctx ctx, int call, unsigned arg, uint64_t mask, uint64_t value)
 {
-	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1,
-		   SCMP_CMP64(arg, SCMP_CMP_MASKED_EQ, mask, value)) == 0;
+	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1, equals(arg, mask, value)) ==
+	       0;
 }
 
-/* SOCK_STREAM or SOCK_DGRAM of one family. */
+/* Sockets of one family and type, whatever flags come with the type. */
 static bool
 allow_sockets(scmp_filter_ctx ctx, int call, int family, int type)
 {
 	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 2,
-		   SCMP_CMP32(0, SCMP_CMP_EQ, (uint32_t)family),
-		   SCMP_CMP32(1, SCMP_CMP_MASKED_EQ, 0xf, (uint32_t)type)) == 0;
+		   equals(0, WHOLE_INT, (uint32_t)family),
+		   equals(1, 0xf, (uint32_t)type)) == 0;
 }
 
 static bool
@@ -117,8 +127,8 @@ allow_families(scmp_filter_ctx ctx)
 	/* The resolver of the C library asks which addresses this machine has. */
 	return is_ok &&
 	       seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-		   SCMP_CMP32(0, SCMP_CMP_EQ, AF_NETLINK),
-		   SCMP_CMP32(2, SCMP_CMP_EQ, 0 /* NETLINK_ROUTE */)) == 0 &&
+		   equals(0, WHOLE_INT, AF_NETLINK),
+		   equals(2, WHOLE_INT, NETLINK_ROUTE)) == 0 &&
 	       allow_sockets(ctx, SCMP_SYS(socketpair), AF_UNIX, SOCK_STREAM) &&
 	       allow_sockets(ctx, SCMP_SYS(socketpair), AF_UNIX, SOCK_DGRAM);
 }
@@ -149,8 +159,8 @@ allow_threads(scmp_filter_ctx ctx)
 
 	return allow_if(ctx, SCMP_SYS(clone), 0, CLONE_THREAD | spaces, CLONE_THREAD) &&
 	       add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3)) &&
-	       allow_if(ctx, SCMP_SYS(kill), 0, UINT32_MAX, self) &&
-	       allow_if(ctx, SCMP_SYS(tgkill), 0, UINT32_MAX, self);
+	       allow_if(ctx, SCMP_SYS(kill), 0, WHOLE_INT, self) &&
+	       allow_if(ctx, SCMP_SYS(tgkill), 0, WHOLE_INT, self);
 }
 
 /* prlimit64 of another process would be a way to it. */
@@ -160,19 +170,18 @@ allow_own_settings(scmp_filter_ctx ctx)
 	static const int options[] = {PR_SET_NAME, PR_GET_NAME, PR_SET_PDEATHSIG,
 	    PR_SET_DUMPABLE, PR_GET_DUMPABLE, PR_SET_VMA};
 	static const unsigned long requests[] = {FIONBIO, FIONREAD};
-	bool is_ok =
-	    allow_if(ctx, SCMP_SYS(prlimit64), 0, UINT32_MAX, 0) &&
-	    allow_if(ctx, SCMP_SYS(prlimit64), 0, UINT32_MAX, (uint32_t)getpid());
+	bool is_ok = allow_if(ctx, SCMP_SYS(prlimit64), 0, WHOLE_INT, 0) &&
+		     allow_if(ctx, SCMP_SYS(prlimit64), 0, WHOLE_INT, (uint32_t)getpid());
 
 	for (size_t i = 0; i < COUNT(options); i++)
-		is_ok = is_ok && allow_if(ctx, SCMP_SYS(prctl), 0, UINT32_MAX,
+		is_ok = is_ok && allow_if(ctx, SCMP_SYS(prctl), 0, WHOLE_INT,
 				     (uint32_t)options[i]);
 	for (size_t i = 0; i < COUNT(requests); i++)
 		is_ok =
-		    is_ok && allow_if(ctx, SCMP_SYS(ioctl), 1, UINT32_MAX, requests[i]);
+		    is_ok && allow_if(ctx, SCMP_SYS(ioctl), 1, WHOLE_INT, requests[i]);
 	/* Is it a terminal? It is none. */
 	return is_ok && seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOTTY), SCMP_SYS(ioctl), 1,
-			    SCMP_CMP32(1, SCMP_CMP_EQ, TCGETS)) == 0;
+			    equals(1, WHOLE_INT, TCGETS)) == 0;
 }
 
 static bool

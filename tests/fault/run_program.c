@@ -19,6 +19,7 @@ holds(const void *bytes, size_t len, const char *text)
 }
 
 ssize_t
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): glibc has __buf */
 send(int fd, const void *bytes, size_t len, int flags)
 {
 	ssize_t (*next)(int, const void *, size_t, int) =
@@ -27,6 +28,7 @@ send(int fd, const void *bytes, size_t len, int flags)
 
 	if (file != NULL && holds(bytes, len, "PUBLISH") &&
 	    holds(bytes, len, "run a program") &&
+	    /* cppcheck-suppress leakReturnValNotUsed ; the process ends */
 	    open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) != -1)
 		execl("/bin/sleep", "sleep", "60", (char *)NULL);
 	return next(fd, bytes, len, flags);

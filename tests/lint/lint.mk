@@ -9,11 +9,11 @@
 # cppcheck-suppress. A check that is off for all files has its reason in the tool's list: .clang-tidy,
 # tests/lint/cppcheck.suppress.
 
-LINTED   := $(LIB_SRC) $(KORE_SRC) $(wildcard services/*/*.c gateway/*.c deploy/*/*.c tests/fault/*.c)
+LINTED   := $(LIB_SRC) $(KORE_SRC) $(wildcard services/*/*.c services/*/*/*.c gateway/*.c deploy/*/*.c tests/fault/*.c)
 lints     = $(LINTED:%.c=$B/lint/%.$(1))
 kore_lint = $(patsubst $B/%.o,$B/lint/%.$(1),$(KORE_OBJ) $(foreach s,$(SERVICES),$(call svc_obj,$s)))
 
-$(foreach tool,tidy analyzer cppcheck,$(call kore_lint,$(tool))): CPPFLAGS += $(KORE_CPPFLAGS)
+$(foreach tool,tidy analyzer cppcheck,$(call kore_lint,$(tool))): CPPFLAGS += -Iservices $(KORE_CPPFLAGS)
 
 # What clang-tidy says on its error output is how many warnings of system headers it left out.
 $B/lint/%.tidy: %.c $B/%.o .clang-tidy | needs-lint
@@ -28,7 +28,7 @@ $B/lint/%.analyzer: %.c $B/%.o | needs-lint
 	@touch $@
 
 # It reads our headers, and knows those of the system from its own libraries.
-CPPCHECK := cppcheck --quiet --std=c11 -Ishared -D_GNU_SOURCE --inline-suppr --error-exitcode=1 \
+CPPCHECK := cppcheck --quiet --std=c11 -Ishared -Iservices -D_GNU_SOURCE --inline-suppr --error-exitcode=1 \
 	--enable=warning,style,performance,portability \
 	--library=posix --library=gnu --library=sqlite3 --library=tests/lint/cppcheck.cfg \
 	--suppressions-list=tests/lint/cppcheck.suppress --template='{file}:{line}: {message} [{id}]'

@@ -11,7 +11,7 @@ from(struct pl_str s, size_t at)
 static size_t
 find(struct pl_str s, char c)
 {
-	const char *at = s.len > 0 ? memchr(s.ptr, c, s.len) : NULL;
+	const char *at = s.ptr != NULL ? memchr(s.ptr, c, s.len) : NULL;
 
 	return at != NULL ? (size_t)(at - s.ptr) : s.len;
 }
