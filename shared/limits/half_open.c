@@ -45,13 +45,27 @@ pl_half_open_leave(struct pl_half_open_table *t, struct pl_half_open *h)
 	if (!a)
 		return;
 	pl_list_unlink(&h->link);
-	if (h->counts)
+	if (h->counts) {
 		a->counted--;
+		t->counted--;
+	}
 	*h = (struct pl_half_open){0};
 	if (--a->sessions > 0)
 		return;
 	pl_map_del(&t->addresses, pl_str(a->group));
 	pl_mem_free(a);
+}
+
+void
+pl_half_open_count(struct pl_half_open_table *t, struct pl_half_open *h)
+{
+	if (!h->address || h->counts)
+		return;
+	pl_list_unlink(&h->link);
+	h->counts = true;
+	t->counted++;
+	if (++h->address->counted > PL_HALF_OPEN_MAX || t->counted > PL_HALF_OPEN_ALL_MAX)
+		t->on_too_many(h);
 }
 
 /* Those that are old enough count from now on, if there is room. */
@@ -70,10 +84,7 @@ on_timer(struct pl_timer *timer)
 			pl_timer_start(t->loop, timer, left_ms);
 			return;
 		}
-		pl_list_unlink(&h->link);
-		h->counts = true;
-		if (++h->address->counted > PL_HALF_OPEN_MAX)
-			t->on_too_many(h);
+		pl_half_open_count(t, h);
 	}
 }
 

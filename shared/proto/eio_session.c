@@ -95,6 +95,7 @@ pl_eio_session_init(struct pl_eio_session *s, const struct pl_eio_settings *sett
 	    .settings = settings,
 	    .events = events,
 	    .heartbeat_due_ms = now_mono_ms + settings->ping_interval_ms,
+	    .payload_bytes_max = settings->max_payload_bytes,
 	    .has_ws = is_websocket,
 	};
 	memcpy(s->sid, sid, strlen(sid) + 1);
@@ -169,7 +170,7 @@ on_text(struct pl_eio_session *s, struct pl_str text, int64_t now_mono_ms)
 	struct pl_eio_packet packet;
 	struct pl_buf bytes;
 
-	pl_buf_init(&bytes, s->settings->max_payload_bytes);
+	pl_buf_init(&bytes, s->payload_bytes_max);
 	if (pl_eio_packet_decode(text, &bytes, &packet) == PL_OK)
 		on_packet(s, &packet, now_mono_ms);
 	else
@@ -247,9 +248,8 @@ pl_eio_session_post(struct pl_eio_session *s, struct pl_str body, bool is_octet_
 	if (!body.ptr)
 		body = PL_STR("");
 	/* Version 4 has no binary payloads. */
-	err = is_octet_stream
-		  ? PL_E_INVALID
-		  : pl_eio_payload_check(body, s->settings->max_payload_bytes);
+	err = is_octet_stream ? PL_E_INVALID
+			      : pl_eio_payload_check(body, s->payload_bytes_max);
 	if (err == PL_E_INVALID)
 		end(s, is_octet_stream ? PL_EIO_TRANSPORT_ERROR : PL_EIO_PARSE_ERROR);
 	if (err != PL_OK)
@@ -273,6 +273,14 @@ pl_eio_session_ws_open(struct pl_eio_session *s, int64_t now_mono_ms)
 	s->ws_is_blocked = false;
 	enter(s, PL_EIO_PROBING, now_mono_ms + s->settings->upgrade_timeout_ms);
 	return true;
+}
+
+size_t
+pl_eio_session_ws_message_max(const struct pl_eio_session *s)
+{
+	if (s->on_websocket || s->payload_bytes_max < PL_EIO_PROBE_BYTES_MAX)
+		return s->payload_bytes_max;
+	return PL_EIO_PROBE_BYTES_MAX;
 }
 
 static void
@@ -316,7 +324,7 @@ void
 pl_eio_session_ws_text(struct pl_eio_session *s, struct pl_str text, int64_t now_mono_ms)
 {
 	assert(!s->is_calling_out);
-	if (text.len > s->settings->max_payload_bytes)
+	if (text.len > s->payload_bytes_max)
 		end(s, PL_EIO_PARSE_ERROR);
 	else if (s->state == PL_EIO_PROBING)
 		on_probing_text(s, text, now_mono_ms);
@@ -331,7 +339,7 @@ pl_eio_session_ws_binary(
 	struct pl_eio_packet packet = {PL_EIO_MESSAGE, true, bytes};
 
 	assert(!s->is_calling_out);
-	if (bytes.len > s->settings->max_payload_bytes)
+	if (bytes.len > s->payload_bytes_max)
 		end(s, PL_EIO_PARSE_ERROR);
 	else if (s->state == PL_EIO_PROBING)
 		abandon_probe(s);

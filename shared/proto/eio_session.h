@@ -53,8 +53,10 @@
 #include "proto/eio_packet.h"
 #include "proto/eio_queue.h"
 
-#define PL_EIO_NEVER         INT64_MAX
-#define PL_EIO_NOOP_EVERY_MS 100 /* engine.io looks this often for a GET to end */
+#define PL_EIO_NEVER INT64_MAX
+/* "2probe" and "5" are all that comes while PROBING */
+#define PL_EIO_PROBE_BYTES_MAX 1024
+#define PL_EIO_NOOP_EVERY_MS   100 /* engine.io looks this often for a GET to end */
 
 enum pl_eio_state {
 	PL_EIO_POLLING,
@@ -121,6 +123,7 @@ struct pl_eio_session {
 	int64_t state_due_ms;     /* PROBING: drop the WebSocket; CLOSING: the session */
 	int64_t noop_due_ms;      /* PROBING: end a waiting GET with a noop */
 	int64_t blocked_since_ms; /* while ws_is_blocked */
+	size_t payload_bytes_max;
 	char sid[PL_EIO_SID_MAX + 1];
 	uint8_t state;
 	uint8_t reason;
@@ -147,6 +150,14 @@ void pl_eio_session_init(struct pl_eio_session *s, const struct pl_eio_settings 
     int64_t now_mono_ms);
 void pl_eio_session_fini(struct pl_eio_session *s); /* leaves it zeroed */
 
+/* How long a POST body or a WebSocket message may be from now on; at first it is the
+ * settings' max_payload_bytes. For who stands above the session, and knows who asks. */
+static inline void
+pl_eio_session_set_payload_max(struct pl_eio_session *s, size_t bytes)
+{
+	s->payload_bytes_max = bytes;
+}
+
 /* ---- inputs: HTTP ---- */
 
 /* A GET with this sid came. PL_OK: it waits, next() answers it. Else answer it now, 400:
@@ -171,6 +182,9 @@ enum pl_err pl_eio_session_post(struct pl_eio_session *s, struct pl_str body,
 /* A WebSocket with this sid came. False: the session has one or is over; close this one,
  * it was never part of the session. */
 bool pl_eio_session_ws_open(struct pl_eio_session *s, int64_t now_mono_ms) PL_MUST_CHECK;
+/* How long its next message may be, asked anew after each input: a longer one need not be
+ * read to its end. */
+size_t pl_eio_session_ws_message_max(const struct pl_eio_session *s);
 /* A whole message came on it; text is valid UTF-8. */
 void pl_eio_session_ws_text(
     struct pl_eio_session *s, struct pl_str text, int64_t now_mono_ms);

@@ -25,6 +25,16 @@ static const struct pl_eio_events eio_events = {.on_message = on_message};
 
 /* ---- life ---- */
 
+/* After each change of c->in. */
+static void
+limit_payload(struct pl_sio_conn *c)
+{
+	size_t all = c->settings->eio.max_payload_bytes;
+	size_t stranger = c->settings->stranger_bytes_max;
+
+	pl_eio_session_set_payload_max(&c->eio, c->in || stranger > all ? all : stranger);
+}
+
 void
 pl_sio_conn_init(struct pl_sio_conn *c, const struct pl_sio_settings *settings,
     const struct pl_sio_app *app, const char *sid, bool is_websocket, int64_t now_mono_ms)
@@ -37,6 +47,7 @@ pl_sio_conn_init(struct pl_sio_conn *c, const struct pl_sio_settings *settings,
 	};
 	pl_eio_session_init(
 	    &c->eio, &settings->eio, &eio_events, sid, is_websocket, now_mono_ms);
+	limit_payload(c);
 }
 
 static void
@@ -126,6 +137,7 @@ move(struct pl_sio_conn *c, unsigned ns, enum place to, int64_t now_mono_ms)
 		c->asking |= bit;
 	if (to == IN)
 		c->in |= bit;
+	limit_payload(c);
 	if (c->in)
 		c->connect_due_ms = PL_EIO_NEVER;
 	else if (c->connect_due_ms == PL_EIO_NEVER)

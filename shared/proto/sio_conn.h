@@ -13,11 +13,12 @@
  *   IN      events and acknowledgements pass both ways; a second CONNECT ends the
  *           connection
  *
- * A connection with no namespace IN is closed connect_timeout_ms after it began, or after
- * its last namespace went OUT. A binary packet waits for its attachments, which together
- * with its text may have max_payload_bytes; when none comes for binary_timeout_ms the
- * connection is closed. Each packet that breaks a rule closes the connection as
- * PL_EIO_PARSE_ERROR.
+ * A connection with no namespace IN belongs to a stranger. It may send stranger_bytes_max at
+ * once, in a POST body or a WebSocket message, so nothing longer is ever read or parsed for
+ * it; and it is closed connect_timeout_ms after it began, or after its last namespace went
+ * OUT. A binary packet waits for its attachments, which together with its text may have
+ * max_payload_bytes; when none comes for binary_timeout_ms the connection is closed. Each
+ * packet that breaks a rule closes the connection as PL_EIO_PARSE_ERROR.
  *
  * How to use it. Inputs (GET, POST, WebSocket) go to the session, &conn->eio, by the
  * calls of proto/eio_session.h; but tick(), deadline(), next() and fini() are those
@@ -42,16 +43,22 @@
 struct pl_sio_settings {
 	struct pl_eio_settings eio;
 	int64_t connect_timeout_ms; /* with nothing IN */
-	int64_t binary_timeout_ms;  /* for the next attachment */
+	/* At once with nothing IN; max_payload_bytes if that is less. */
+	size_t stranger_bytes_max;
+	int64_t binary_timeout_ms; /* for the next attachment */
 	/* The namespaces that are served, each "/" or "/name". All calls name a namespace
 	 * by its index here. */
 	const char *namespaces[PL_SIO_NAMESPACES_MAX];
 	unsigned namespace_count;
 };
 
+/* Enough for CONNECT: a token of 4 KiB, what recovery and the application ask for. */
+#define PL_SIO_STRANGER_BYTES_MAX 16384
+
 #define PL_SIO_SETTINGS_DEFAULT                                                          \
 	{                                                                                \
 		.eio = PL_EIO_SETTINGS_DEFAULT, .connect_timeout_ms = 45000,             \
+		.stranger_bytes_max = PL_SIO_STRANGER_BYTES_MAX,                         \
 		.binary_timeout_ms = 10000, .namespaces = {"/"}, .namespace_count = 1    \
 	}
 

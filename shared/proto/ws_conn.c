@@ -186,6 +186,8 @@ begin_data_frame(struct pl_ws_conn *c, const struct pl_ws_header *h)
 
 	if (p->fragments++ == 0)
 		p->opcode = h->opcode;
+	/* check_frame() found that all of this frame fits into the limit of now. */
+	p->message.limit = c->conf->message_limit_bytes;
 }
 
 static enum pl_ws_verdict
@@ -271,7 +273,8 @@ check_frame(struct pl_ws_conn *c, const struct pl_ws_header *h, int64_t now_mono
 		return check_control_rate(c, now_mono_ms);
 	if ((h->opcode == PL_WS_CONTINUATION) != in_message(c)) /* §5.4 */
 		return PL_WS_BAD_ORDER;
-	if (h->len > c->conf->message_limit_bytes - held)
+	if (held > c->conf->message_limit_bytes ||
+	    h->len > c->conf->message_limit_bytes - held)
 		return PL_WS_BAD_SIZE;
 	if (fragments >= c->conf->fragments_limit)
 		return PL_WS_BAD_FRAGMENTS;

@@ -44,7 +44,7 @@
 /* Shared by all connections of a kind, and borrowed as long as any lives. */
 struct pl_ws_conf {
 	enum pl_ws_role role;
-	size_t message_limit_bytes; /* beyond it: 1009 */
+	size_t message_limit_bytes; /* beyond it: 1009; may change between two feeds */
 	unsigned fragments_limit;   /* frames in one message; beyond it: 1008 */
 	unsigned controls_per_s;    /* pings, pongs; beyond it: 1008 */
 	/* Queue one frame's bytes, head then payload (which may be empty), both borrowed
@@ -105,6 +105,13 @@ bool pl_ws_conn_next(struct pl_ws_conn *c, struct pl_ws_input *in, int64_t now_m
 /* Start the closing handshake; nothing happens unless OPEN. code: one that may be sent,
  * or PL_WS_CODE_NONE for an empty Close. */
 void pl_ws_conn_close(struct pl_ws_conn *c, uint16_t code, struct pl_str reason);
+
+/* Has a message or frame begun to come that is not whole yet? */
+static inline bool
+pl_ws_conn_is_within(const struct pl_ws_conn *c)
+{
+	return c->head_len > 0 || c->pending != NULL;
+}
 
 /* While this is true, the owner may send whole messages, by pl_ws_header_encode(). */
 static inline bool

@@ -291,6 +291,8 @@ pump(struct pl_sio_client *c)
 	}
 	if (c->half_open.address && pl_sio_conn_is_connected(&c->conn))
 		pl_half_open_leave(&c->server->half_open, &c->half_open);
+	if (c->ws)
+		pl_websocket_limit(c->ws, pl_eio_session_ws_message_max(&c->conn.eio));
 	arm_timer(c);
 }
 
@@ -306,6 +308,14 @@ ws_on_message(void *arg, struct pl_str data, bool is_binary, int64_t now)
 	else
 		pl_eio_session_ws_text(&c->conn.eio, data, now);
 	pump(c);
+}
+
+static void
+ws_on_part(void *arg)
+{
+	struct pl_sio_client *c = arg;
+
+	pl_half_open_count(&c->server->half_open, &c->half_open);
 }
 
 static void
@@ -329,6 +339,7 @@ ws_on_gone(void *arg)
 
 static const struct pl_websocket_ops ws_ops = {
     .on_message = ws_on_message,
+    .on_part = ws_on_part,
     .on_writable = ws_on_writable,
     .on_gone = ws_on_gone,
 };
@@ -485,11 +496,11 @@ poll_post(struct pl_sio_client *c, struct pl_request *rq)
 /* A WebSocket for a session that has one, or is over. The reference lets it in and closes
  * it, and for some clients a WebSocket that is refused is an error. */
 static void
-turn_away(struct pl_sio_server *s, struct pl_request *rq)
+turn_away(struct pl_request *rq)
 {
 	static const struct pl_websocket_ops deaf;
 	struct pl_websocket *ws =
-	    pl_websocket_take(rq, &deaf, s->config.settings->eio.max_payload_bytes, NULL);
+	    pl_websocket_take(rq, &deaf, PL_EIO_PROBE_BYTES_MAX, NULL);
 
 	if (ws)
 		pl_websocket_close(ws, PL_WS_CODE_POLICY);
@@ -501,11 +512,11 @@ upgrade(struct pl_sio_server *s, struct pl_sio_client *c, struct pl_request *rq)
 	if (!c) {
 		c = client_new(s, rq, true);
 	} else if (!pl_eio_session_ws_open(&c->conn.eio, pl_loop_now_ms(s->loop))) {
-		turn_away(s, rq);
+		turn_away(rq);
 		return;
 	}
-	c->ws =
-	    pl_websocket_take(rq, &ws_ops, s->config.settings->eio.max_payload_bytes, c);
+	c->ws = pl_websocket_take(
+	    rq, &ws_ops, pl_eio_session_ws_message_max(&c->conn.eio), c);
 	if (!c->ws)
 		pl_eio_session_ws_gone(&c->conn.eio);
 	pump(c);

@@ -14,6 +14,7 @@
 #define READ_BYTES      65536
 #define READS_MAX       16                    /* then the others get their turn */
 #define SEND_BUFFER     (256 * 1024)          /* the kernel's share of a slow reader */
+#define RECV_BUFFER     (64 * 1024)           /* and of one that is not read */
 #define QUEUE_BYTES_MAX ((size_t)1024 * 1024) /* if SEND_QUEUE_BYTES_MAX is not read */
 
 enum socket_state {
@@ -337,7 +338,7 @@ struct pl_tcp *
 pl_tcp_take(struct pl_request *rq, const struct pl_tcp_ops *ops, void *arg)
 {
 	struct connection *c = pl_exchange_connection(rq);
-	int buffer = SEND_BUFFER;
+	int send_buffer = SEND_BUFFER, recv_buffer = RECV_BUFFER;
 	struct pl_tcp *s;
 
 	if (c == NULL) {
@@ -354,7 +355,8 @@ pl_tcp_take(struct pl_request *rq, const struct pl_tcp_ops *ops, void *arg)
 	pl_list_init(&s->task.link);
 	detach_from_http(c);
 	c->hdlr_extra = s;
-	setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
+	setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof(send_buffer));
+	setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &recv_buffer, sizeof(recv_buffer));
 	pl_exchange_of(rq)->req->status = HTTP_STATUS_SWITCHING_PROTOCOLS;
 	pl_exchange_end(rq);
 	/* kore has announced already what came early: look for it. */

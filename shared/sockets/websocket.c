@@ -76,6 +76,8 @@ on_data(void *arg, char *data, size_t len)
 
 	while (pl_ws_conn_next(&w->ws, &in, now, &ev))
 		on_event(w, &ev, now);
+	if (w->is_attached && w->ops->on_part && pl_ws_conn_is_within(&w->ws))
+		w->ops->on_part(w->arg);
 }
 
 static void
@@ -197,6 +199,12 @@ pl_websocket_take(struct pl_request *rq, const struct pl_websocket_ops *ops,
 }
 
 /* ---- the owner's ----------------------------------------------------------------------- */
+
+void
+pl_websocket_limit(struct pl_websocket *w, size_t message_bytes_max)
+{
+	w->conf.message_limit_bytes = message_bytes_max;
+}
 
 /* Make the frames of messages, in two parts each; their headers go to heads. */
 static void

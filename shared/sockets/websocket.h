@@ -26,6 +26,8 @@ struct pl_websocket_ops {
 	/* A whole message; text is valid UTF-8. Borrowed until the return. */
 	void (*on_message)(
 	    void *arg, struct pl_str data, bool is_binary, int64_t now_mono_ms);
+	/* What came ends within a message, and its beginning is kept. May be NULL. */
+	void (*on_part)(void *arg);
 	/* All that was sent has gone to the kernel again. May be NULL. */
 	void (*on_writable)(void *arg);
 	/* The peer closed it, broke a rule, or is gone: once, the last call. Not after
@@ -43,6 +45,8 @@ void pl_websocket_refuse(struct pl_request *rq, enum pl_ws_handshake verdict);
  * before the current one has returned. */
 struct pl_websocket *pl_websocket_take(struct pl_request *rq,
     const struct pl_websocket_ops *ops, size_t message_bytes_max, void *arg);
+/* A longer message is a fault from now on. */
+void pl_websocket_limit(struct pl_websocket *w, size_t message_bytes_max);
 /* At most PL_WEBSOCKET_SEND_MAX messages, together. False: they have not all gone to the kernel;
  * on_writable follows. Until then each may have an owner more. */
 struct pl_websocket_message {

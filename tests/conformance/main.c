@@ -35,6 +35,7 @@ static struct pl_sio_settings settings = {
 	.stall_timeout_ms = 10000,
 	.max_payload_bytes = PAYLOAD_BYTES_MAX,
 	.queue_max_bytes = (size_t)4 * 1024 * 1024},
+    .stranger_bytes_max = PL_SIO_STRANGER_BYTES_MAX,
     .binary_timeout_ms = 10000,
     .namespaces = {"/", "/custom"},
     .namespace_count = 2,

@@ -37,6 +37,7 @@ static const struct pl_sio_settings settings = {
 	.max_payload_bytes = MESSAGE_BYTES,
 	.queue_max_bytes = MESSAGE_BYTES},
     .connect_timeout_ms = 1000,
+    .stranger_bytes_max = PL_SIO_STRANGER_BYTES_MAX,
     .binary_timeout_ms = 1000,
     .namespaces = {"/", "/custom"},
     .namespace_count = 2,

@@ -197,7 +197,7 @@ describe('a pid', () => {
     const good = await connectRaw(bob, {});
     const offset = good.events.at(-1)[2];
     await sendAll(ann, bob, ['missed']);
-    const long = 'a'.repeat(900000);
+    const long = 'a'.repeat(15000); // more is refused before it is read: strangers.test.mjs
     for (const payload of [
       { pid: good.pid }, { offset }, { pid: 1, offset }, { pid: [good.pid], offset }, { pid: '../..', offset },
       { pid: `${good.pid}/`, offset }, { pid: bob.id, offset }, { pid: `${bob.id}.`, offset }, { pid: long, offset },

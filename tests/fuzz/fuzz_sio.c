@@ -21,6 +21,7 @@ static const struct pl_sio_settings settings = {
 	.max_payload_bytes = 4096,
 	.queue_max_bytes = 16384},
     .connect_timeout_ms = 900,
+    .stranger_bytes_max = PL_SIO_STRANGER_BYTES_MAX,
     .binary_timeout_ms = 300,
     .namespaces = {"/", "/a", "/later"},
     .namespace_count = 3,

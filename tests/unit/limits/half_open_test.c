@@ -10,7 +10,7 @@
 
 static struct pl_loop *loop;
 static struct pl_half_open_table table;
-static struct pl_half_open sessions[200];
+static struct pl_half_open sessions[PL_HALF_OPEN_ALL_MAX + 10];
 static unsigned given_up;
 
 static void
@@ -26,6 +26,7 @@ setup(void **state)
 	(void)state;
 	loop = fake_loop_new();
 	given_up = 0;
+	memset(sessions, 0, sizeof(sessions));
 	pl_half_open_table_init(&table, loop, on_too_many);
 	return 0;
 }
@@ -37,6 +38,7 @@ teardown(void **state)
 	for (size_t i = 0; i < sizeof(sessions) / sizeof(*sessions); i++)
 		pl_half_open_leave(&table, &sessions[i]);
 	assert_int_equal(table.addresses.count, 0);
+	assert_int_equal(table.counted, 0);
 	pl_half_open_table_fini(&table);
 	fake_loop_free(loop);
 	return 0;
@@ -60,6 +62,45 @@ an_address_keeps_fifty_that_are_older_than_five_seconds(void **state)
 	fake_loop_advance(loop, 1);
 	assert_int_equal(given_up, 70);
 	assert_int_equal(table.addresses.count, 2);
+}
+
+static void
+one_that_holds_bytes_counts_at_once(void **state)
+{
+	(void)state;
+	enter(0, 120, "192.0.2.1");
+	for (size_t i = 0; i < 50; i++)
+		pl_half_open_count(&table, &sessions[i]);
+	pl_half_open_count(&table, &sessions[0]);
+	assert_int_equal(given_up, 0);
+	pl_half_open_count(&table, &sessions[50]);
+	assert_int_equal(given_up, 1);
+	pl_half_open_leave(&table, &sessions[0]);
+	pl_half_open_count(&table, &sessions[51]);
+	assert_int_equal(given_up, 1);
+	pl_half_open_count(&table, &sessions[PL_HALF_OPEN_ALL_MAX]); /* never in */
+	fake_loop_advance(loop, PL_HALF_OPEN_AFTER_MS);
+	assert_int_equal(given_up, 1 + 68);
+}
+
+static void
+many_addresses_together_keep_two_thousand(void **state)
+{
+	size_t count = PL_HALF_OPEN_ALL_MAX + 10;
+
+	(void)state;
+	for (size_t i = 0; i < count; i++) {
+		char address[40];
+
+		snprintf(address, sizeof(address), "192.0.%zu.%zu", i / 100, i % 100);
+		enter(i, 1, address);
+		pl_half_open_count(&table, &sessions[i]);
+	}
+	assert_int_equal(given_up, 10);
+	pl_half_open_leave(&table, &sessions[0]);
+	enter(count - 1, 1, "192.0.2.1");
+	fake_loop_advance(loop, PL_HALF_OPEN_AFTER_MS);
+	assert_int_equal(given_up, 10);
 }
 
 static void
@@ -154,6 +195,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(an_address_keeps_fifty_that_are_older_than_five_seconds),
+	    TEST(one_that_holds_bytes_counts_at_once),
+	    TEST(many_addresses_together_keep_two_thousand),
 	    TEST(those_that_connect_in_time_do_not_count),
 	    TEST(who_leaves_makes_room),
 	    TEST(each_has_its_own_five_seconds),

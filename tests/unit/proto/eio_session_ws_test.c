@@ -146,9 +146,13 @@ a_probe_is_answered_and_the_waiting_get_gets_a_noop(void **state)
 	poll_waits(&r);
 	assert_true(pl_eio_session_ws_open(&r.session, r.now));
 	check_trace(&r, "");
+	assert_int_equal(pl_eio_session_ws_message_max(&r.session), 1000);
+	pl_eio_session_set_payload_max(&r.session, 9999);
+	assert_int_equal(pl_eio_session_ws_message_max(&r.session), 1024);
 	ws_text(&r, "2probe");
 	check_trace(&r, "poll<6> ws<3probe>");
 	ws_text(&r, "5");
+	assert_int_equal(pl_eio_session_ws_message_max(&r.session), 9999);
 	send_text(&r, "4by websocket");
 	check_trace(&r, "ws<4by websocket>");
 	ws_text(&r, "4hello");

@@ -115,6 +115,7 @@ static const struct pl_sio_app app = {
 static const struct pl_sio_settings settings = {
     .eio = PL_EIO_SETTINGS_DEFAULT,
     .connect_timeout_ms = 20000, /* before the first ping */
+    .stranger_bytes_max = PL_SIO_STRANGER_BYTES_MAX,
     .binary_timeout_ms = 10000,
     .namespaces = {"/", "/room"},
     .namespace_count = 2,
@@ -179,6 +180,98 @@ advance_to_deadline(struct rig *r, int64_t ms)
 	check_trace(r, "");
 	r->now++;
 	pl_sio_conn_tick(&r->conn, r->now);
+}
+
+/* ---- strangers ---- */
+
+/* A CONNECT of len bytes, with the packet's digits. */
+static struct pl_str
+long_connect(size_t len)
+{
+	static char packet[20000];
+
+	memset(packet, 'x', len);
+	memcpy(packet, "40{\"a\":\"", 8);
+	memcpy(packet + len - 2, "\"}", 2);
+	return pl_str_n(packet, len);
+}
+
+static void
+says(struct rig *r, size_t len, const char *expected)
+{
+	pl_eio_session_ws_text(&r->conn.eio, long_connect(len), r->now);
+	check_trace(r, expected);
+}
+
+static void
+a_stranger_may_say_16_kib_at_once(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	start(&r);
+	assert_int_equal(pl_eio_session_ws_message_max(&r.conn.eio), 16384);
+	says(&r, 16384, "connect<0> ws<40{\"sid\":\"id\"}>");
+	assert_int_equal(pl_eio_session_ws_message_max(&r.conn.eio), 1000000);
+	stop(&r);
+	start(&r);
+	says(&r, 16385, CLOSED_AS_PARSE_ERROR);
+	stop(&r);
+}
+
+static void
+who_was_let_in_may_say_all_until_it_leaves(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	start_in(&r);
+	text(&r, "40/room,");
+	text(&r, "41");
+	check_trace(&r, "connect<1> disconnect<0> ws<40/room,{\"sid\":\"id\"}>");
+	assert_int_equal(pl_eio_session_ws_message_max(&r.conn.eio), 1000000);
+	text(&r, "41/room,");
+	check_trace(&r, "disconnect<1>");
+	assert_int_equal(pl_eio_session_ws_message_max(&r.conn.eio), 16384);
+	stop(&r);
+}
+
+static void
+who_still_asks_is_a_stranger(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	start(&r);
+	r.decides_later = true;
+	text(&r, "40");
+	check_trace(&r, "connect<0>");
+	assert_int_equal(pl_eio_session_ws_message_max(&r.conn.eio), 16384);
+	assert_true(pl_sio_conn_accept(&r.conn, MAIN, "id", NULL, r.now));
+	assert_int_equal(pl_eio_session_ws_message_max(&r.conn.eio), 1000000);
+	stop(&r);
+}
+
+static void
+a_stranger_may_post_16_kib_at_once(void **state)
+{
+	struct pl_str packet = long_connect(16385);
+	struct rig r = {.now = T0};
+
+	(void)state;
+	eio_trace_init(&r.trace);
+	pl_sio_conn_init(&r.conn, &settings, &app, "s1", false, r.now);
+	assert_int_equal(pl_eio_session_post_begin(&r.conn.eio), PL_OK);
+	assert_int_equal(
+	    pl_eio_session_post(&r.conn.eio, packet, false, r.now), PL_E_TOO_BIG);
+	check_trace(&r, "");
+	assert_int_equal(pl_eio_session_post_begin(&r.conn.eio), PL_OK);
+	assert_int_equal(
+	    pl_eio_session_post(&r.conn.eio, PL_STR("40"), false, r.now), PL_OK);
+	assert_int_equal(pl_eio_session_post_begin(&r.conn.eio), PL_OK);
+	assert_int_equal(pl_eio_session_post(&r.conn.eio, packet, false, r.now),
+	    PL_E_INVALID); /* taken, and a second CONNECT */
+	stop(&r);
 }
 
 /* ---- § Connection to a namespace ---- */
@@ -931,6 +1024,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_stranger_may_say_16_kib_at_once),
+	    cmocka_unit_test(who_was_let_in_may_say_all_until_it_leaves),
+	    cmocka_unit_test(who_still_asks_is_a_stranger),
+	    cmocka_unit_test(a_stranger_may_post_16_kib_at_once),
 	    cmocka_unit_test(a_client_connects_to_the_main_namespace),
 	    cmocka_unit_test(a_client_connects_to_several_namespaces),
 	    cmocka_unit_test(an_unknown_namespace_is_refused_and_the_connection_stays),

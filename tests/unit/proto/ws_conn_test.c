@@ -402,6 +402,50 @@ takes_a_message_of_the_limit_and_refuses_one_byte_more(void **state) /* W4: 1009
 	}
 }
 
+/* It is the frame that begins next that the limit of now holds for. */
+static void
+a_limit_may_change_between_two_feeds(void **state)
+{
+	struct pl_ws_conf conf = ws_trace_conf;
+	struct ws_trace t;
+
+	(void)state;
+	conf.message_limit_bytes = 10;
+	ws_trace_init(&t, &conf);
+	feed_frame(&t, PL_WS_BINARY, false, 10, 3);
+	conf.message_limit_bytes = 1000;
+	feed_frame(&t, PL_WS_CONTINUATION, true, 990, 3);
+	assert_string_not_equal(t.events.data, "");
+	assert_int_equal(t.sent.len, 0);
+	feed_frame(&t, PL_WS_BINARY, false, 500, 3);
+	pl_buf_clear(&t.events);
+	conf.message_limit_bytes = 10;
+	feed_frame(&t, PL_WS_CONTINUATION, true, 1, 3);
+	assert_string_equal(t.events.data, "fault(1009,message too big)");
+	ws_trace_fini(&t);
+}
+
+static void
+knows_whether_it_is_within_a_message(void **state)
+{
+	struct ws_trace t;
+
+	(void)state;
+	ws_trace_init(&t, &ws_trace_conf);
+	assert_false(pl_ws_conn_is_within(&t.conn));
+	ws_trace_feed(&t, "\x81", 1, 1);
+	assert_true(pl_ws_conn_is_within(&t.conn));
+	ws_trace_feed(&t, "\x81\0\0\0\0", 5, 5);
+	assert_true(pl_ws_conn_is_within(&t.conn));
+	ws_trace_feed(&t, "x", 1, 1);
+	assert_false(pl_ws_conn_is_within(&t.conn));
+	feed_frame(&t, PL_WS_TEXT, false, 3, 9);
+	assert_true(pl_ws_conn_is_within(&t.conn));
+	feed_frame(&t, PL_WS_CONTINUATION, true, 3, 9);
+	assert_false(pl_ws_conn_is_within(&t.conn));
+	ws_trace_fini(&t);
+}
+
 static void
 cve_2016_10542_a_large_announced_length_is_refused_by_its_header(void **state)
 {
@@ -614,6 +658,8 @@ main(void)
 	    cmocka_unit_test(
 		a_message_gathered_from_pieces_outlives_a_close_until_the_next_pull),
 	    cmocka_unit_test(takes_a_message_of_the_limit_and_refuses_one_byte_more),
+	    cmocka_unit_test(a_limit_may_change_between_two_feeds),
+	    cmocka_unit_test(knows_whether_it_is_within_a_message),
 	    cmocka_unit_test(
 		cve_2016_10542_a_large_announced_length_is_refused_by_its_header),
 	    cmocka_unit_test(an_announced_length_reserves_no_memory),
