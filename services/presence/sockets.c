@@ -177,6 +177,20 @@ collect(void *arg)
 	pl_metrics_set(PL_M_USERS_HERE, NULL, (int64_t)hub_user_count(s->hub));
 }
 
+/* At once each is worth some of the longest packets, whatever their length is set to. */
+static struct pl_budget_rule
+socket_budget(void)
+{
+	int64_t bytes = pl_settings.limit_socket_bytes_per_second;
+	int64_t cpu_us = pl_settings.limit_socket_cpu_ms * 1000;
+	int64_t packet = pl_settings.packet_bytes_max;
+
+	return (struct pl_budget_rule){
+	    .bytes = {bytes, 4 * (bytes > packet ? bytes : packet)},
+	    .cpu_us = {cpu_us, 20 * cpu_us + packet / 20},
+	};
+}
+
 void
 sockets_start(struct sockets *s)
 {
@@ -189,6 +203,8 @@ sockets_start(struct sockets *s)
 	    .app_data = s,
 	    .clients_max = (size_t)(pl_settings.connections_max * 7 / 8),
 	    .handshakes_per_second = pl_settings.limit_handshakes_per_second,
+	    .stranger_budget = PL_SIO_STRANGER_BUDGET,
+	    .budget = socket_budget(),
 	    .on_open = on_open,
 	    .may_use = may_use,
 	    .on_end = on_end,

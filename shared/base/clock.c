@@ -29,13 +29,25 @@ pl_clock_mono_ms(void)
 	return read_ms(CLOCK_MONOTONIC);
 }
 
-int64_t
-pl_clock_mono_us(void)
+static int64_t
+read_us(clockid_t id)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(id, &now);
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t
+pl_clock_mono_us(void)
+{
+	return read_us(CLOCK_MONOTONIC);
+}
+
+int64_t
+pl_clock_thread_us(void)
+{
+	return read_us(CLOCK_THREAD_CPUTIME_ID);
 }
 
 /* The Gregorian date of a day counted from 1970-01-01. Years are counted from March, so

@@ -12,6 +12,8 @@
 int64_t pl_clock_unix_ms(void);
 int64_t pl_clock_mono_ms(void);
 int64_t pl_clock_mono_us(void);
+/* Time that the calling thread has spent on a processor. */
+int64_t pl_clock_thread_us(void);
 /* Years 0000 to 9999; out holds PL_CLOCK_ISO_LEN characters and a NUL. */
 void pl_clock_format_iso(int64_t unix_ms, char out[PL_CLOCK_ISO_LEN + 1]);
 

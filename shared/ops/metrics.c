@@ -9,7 +9,7 @@
 #include "ops/process.h"
 #include "ops/settings.h"
 
-#define VALUES_MAX  8
+#define VALUES_MAX  9
 #define BUCKETS_MAX 16
 #define US_PER_S    1000000
 
@@ -94,7 +94,7 @@ static const struct row table[PL_METRICS_COUNT] = {
 	COUNT(SOCKETS_ENDED, "parley_sockets_ended_total", PRESENCE,
 	    "Engine.IO sessions that ended.",
 	    LABEL("reason", "client_close", "transport_close", "transport_error",
-	        "ping_timeout", "parse_error", "slow", "forced_close", "shutdown"))
+	        "ping_timeout", "parse_error", "slow", "over_budget", "forced_close", "shutdown"))
 	LEVEL(USERS_HERE, "parley_users_here", PRESENCE,
 	    "Users with a socket at this process, or whose last one just broke.", NO_LABEL)
 	TIMES(DELIVERY_SECONDS, "parley_delivery_seconds", PRESENCE,

@@ -125,6 +125,12 @@ const struct pl_setting pl_settings_table[] = {
 	INT("LIMIT_HANDSHAKES_PER_SECOND", "500", 0, 1000000, "a second", PRESENCE,
 	    limit_handshakes_per_second,
 	    "Sessions of sockets that begin in a process; more wait for their turn, polling ones for 3 s, WebSockets for 15 s, or get 503; 0 lifts it.")
+	INT("LIMIT_SOCKET_BYTES_PER_SECOND", "2000000", 0, 1000000000, "bytes a second",
+	    PRESENCE, limit_socket_bytes_per_second,
+	    "What one socket may send; beyond it, four seconds' worth at once, it is not read for a while, and closed after 30 s of that; 0 lifts it.")
+	INT("LIMIT_SOCKET_CPU_MS", "10", 0, 1000, "ms a second", PRESENCE,
+	    limit_socket_cpu_ms,
+	    "Processor time that goes into what one socket sends; beyond it, twenty seconds' worth at once, the same; 0 lifts it.")
 	INT("PING_INTERVAL_MS", "25000", 100, 300000, "ms", PRESENCE, ping_interval_ms,
 	    "Time between two Engine.IO pings.")
 	INT("PING_TIMEOUT_MS", "20000", 100, 300000, "ms", PRESENCE, ping_timeout_ms,

@@ -62,6 +62,8 @@ struct pl_settings {
 	int64_t send_queue_bytes_max;
 	int64_t connections_max;
 	int64_t limit_handshakes_per_second;
+	int64_t limit_socket_bytes_per_second;
+	int64_t limit_socket_cpu_ms;
 	int64_t ping_interval_ms;
 	int64_t ping_timeout_ms;
 	int64_t presence_grace_ms;

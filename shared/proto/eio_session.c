@@ -234,6 +234,15 @@ pl_eio_session_post_begin(struct pl_eio_session *s)
 	return err;
 }
 
+void
+pl_eio_session_post_gone(struct pl_eio_session *s)
+{
+	if (!s->post_is_under_way)
+		return;
+	s->post_is_under_way = false;
+	end_polling(s);
+}
+
 enum pl_err
 pl_eio_session_post(struct pl_eio_session *s, struct pl_str body, bool is_octet_stream,
     int64_t now_mono_ms)
@@ -534,6 +543,7 @@ close_code(enum pl_eio_reason reason)
 		return 1002; /* protocol error */
 	case PL_EIO_PING_TIMEOUT:
 	case PL_EIO_SLOW:
+	case PL_EIO_OVER_BUDGET:
 		return 1008; /* policy */
 	default:
 		return 1000;
@@ -579,6 +589,7 @@ pl_eio_reason_name(enum pl_eio_reason reason)
 	    [PL_EIO_PING_TIMEOUT] = "ping_timeout",
 	    [PL_EIO_PARSE_ERROR] = "parse_error",
 	    [PL_EIO_SLOW] = "slow",
+	    [PL_EIO_OVER_BUDGET] = "over_budget",
 	    [PL_EIO_FORCED_CLOSE] = "forced_close",
 	    [PL_EIO_SHUTDOWN] = "shutdown",
 	};

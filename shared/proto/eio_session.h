@@ -75,6 +75,7 @@ enum pl_eio_reason {
 	PL_EIO_PING_TIMEOUT,    /* no pong in time */
 	PL_EIO_PARSE_ERROR,     /* bytes that break the protocol */
 	PL_EIO_SLOW,            /* it takes our bytes too slowly */
+	PL_EIO_OVER_BUDGET,     /* what it sends costs too much, for too long */
 	PL_EIO_FORCED_CLOSE,    /* the application closed it */
 	PL_EIO_SHUTDOWN,        /* this server goes away, the client may come again */
 };
@@ -158,6 +159,12 @@ pl_eio_session_set_payload_max(struct pl_eio_session *s, size_t bytes)
 	s->payload_bytes_max = bytes;
 }
 
+static inline size_t
+pl_eio_session_payload_max(const struct pl_eio_session *s)
+{
+	return s->payload_bytes_max;
+}
+
 /* ---- inputs: HTTP ---- */
 
 /* A GET with this sid came. PL_OK: it waits, next() answers it. Else answer it now, 400:
@@ -170,6 +177,8 @@ void pl_eio_session_poll_gone(struct pl_eio_session *s);
 
 /* A POST with this sid began (its head is there). Results as for a GET. */
 enum pl_err pl_eio_session_post_begin(struct pl_eio_session *s) PL_MUST_CHECK;
+/* Its connection broke, and nothing of it was taken: the session is over. */
+void pl_eio_session_post_gone(struct pl_eio_session *s);
 /* Its body is whole. on_message is called for each message in it.
  *   PL_OK         answer 200, text/html, "ok"
  *   PL_E_TOO_BIG  413; the session stays

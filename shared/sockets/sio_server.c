@@ -1,5 +1,6 @@
 #include "sockets/sio_server.h"
 
+#include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "proto/eio_query.h"
@@ -21,7 +22,7 @@ struct pl_sio_server {
 };
 
 static void pump(struct pl_sio_client *c);
-static void say_goodbye(struct pl_sio_client *c);
+static void drop_post(struct pl_sio_client *c);
 
 /* ---- the two layers ------------------------------------------------------------------ */
 
@@ -74,6 +75,31 @@ session_next(struct pl_sio_client *c, struct pl_eio_out *out)
 {
 	return is_bare(c) ? pl_eio_session_next(&c->conn.eio, out)
 			  : pl_sio_conn_next(&c->conn, out);
+}
+
+/* ---- budgets ------------------------------------------------------------------------- */
+
+static const struct pl_budget_rule *
+budget_rule(const struct pl_sio_client *c)
+{
+	const struct pl_sio_server_config *config = &c->server->config;
+
+	return is_bare(c) || pl_sio_conn_is_connected(&c->conn)
+		   ? &config->budget
+		   : &config->stranger_budget;
+}
+
+/* It has cost so much: how long it has to wait. Somebody pumps it after this. */
+static int64_t
+spend(struct pl_sio_client *c, size_t bytes, int64_t cpu_us)
+{
+	const struct pl_budget_rule *rule = budget_rule(c);
+	int64_t now = pl_loop_now_ms(c->server->loop);
+
+	pl_budget_spend(&c->budget, rule, (int64_t)bytes, cpu_us, now);
+	if (pl_budget_is_used_up(&c->budget, rule, now))
+		pl_eio_session_close(&c->conn.eio, PL_EIO_OVER_BUDGET, now);
+	return pl_budget_wait_ms(&c->budget, rule, now);
 }
 
 /* ---- letting out --------------------------------------------------------------------- */
@@ -231,7 +257,7 @@ client_free(struct pl_sio_client *c)
 	pl_half_open_leave(&c->server->half_open, &c->half_open);
 	pl_list_unlink(&c->dirty);
 	pl_timer_stop(c->server->loop, &c->timer);
-	say_goodbye(c);
+	drop_post(c);
 	session_fini(c);
 	pl_mem_free(c);
 }
@@ -289,8 +315,10 @@ pump(struct pl_sio_client *c)
 		client_free(c);
 		return;
 	}
-	if (c->half_open.address && pl_sio_conn_is_connected(&c->conn))
+	if (c->half_open.address && pl_sio_conn_is_connected(&c->conn)) {
 		pl_half_open_leave(&c->server->half_open, &c->half_open);
+		c->budget = (struct pl_budget){0};
+	}
 	if (c->ws)
 		pl_websocket_limit(c->ws, pl_eio_session_ws_message_max(&c->conn.eio));
 	arm_timer(c);
@@ -318,6 +346,17 @@ ws_on_part(void *arg)
 	pl_half_open_count(&c->server->half_open, &c->half_open);
 }
 
+static int64_t
+ws_on_spent(void *arg, size_t bytes, int64_t cpu_us)
+{
+	struct pl_sio_client *c = arg;
+	int64_t wait_ms = spend(c, bytes, cpu_us);
+
+	if (!pl_eio_session_is_open(&c->conn.eio))
+		pump(c);
+	return wait_ms;
+}
+
 static void
 ws_on_writable(void *arg)
 {
@@ -340,6 +379,7 @@ ws_on_gone(void *arg)
 static const struct pl_websocket_ops ws_ops = {
     .on_message = ws_on_message,
     .on_part = ws_on_part,
+    .on_spent = ws_on_spent,
     .on_writable = ws_on_writable,
     .on_gone = ws_on_gone,
 };
@@ -386,83 +426,107 @@ poll_gone(struct pl_request *rq)
 	pump(c);
 }
 
-/* ---- a POST that closes ---- */
+/* ---- POST ---- */
 
 /* A client that closes sends "1" while a GET of it waits, and often both at once, on two
  * connections: the POST may come first. So the POST waits for a moment, and the GET gets the
  * end of the session instead of an unknown session. */
 #define GOODBYE_MS 20
 
-struct pl_sio_goodbye {
+/* One that has begun, and is taken later: a goodbye, or one of a client in debt. */
+struct pl_sio_post {
 	struct pl_timer timer;
 	struct pl_sio_client *client;
 	struct pl_request *rq;
+	bool is_goodbye;
 };
 
+/* Take one that has begun. */
 static void
 take_post(struct pl_sio_client *c, struct pl_request *rq)
 {
-	struct pl_eio_session *eio = &c->conn.eio;
 	bool is_octets = pl_str_starts(
 	    pl_request_header(rq, "content-type"), PL_STR("application/octet-stream"));
-	enum pl_err err = pl_eio_session_post_begin(eio);
+	int64_t begun_cpu_us = pl_clock_thread_us();
+	size_t max = pl_eio_session_payload_max(&c->conn.eio);
+	size_t bytes =
+	    rq->body.len < max ? rq->body.len : max; /* more is not looked at */
+	enum pl_err err = pl_eio_session_post(
+	    &c->conn.eio, rq->body, is_octets, pl_loop_now_ms(c->server->loop));
 
-	if (err == PL_OK)
-		err = pl_eio_session_post(
-		    eio, rq->body, is_octets, pl_loop_now_ms(c->server->loop));
 	if (err == PL_OK) {
 		cors_headers(c->server, rq);
 		pl_reply_bytes(rq, 200, "text/html", PL_STR("ok"));
 	} else {
 		refuse(c, rq, err);
 	}
+	(void)spend(c, bytes, pl_clock_thread_us() - begun_cpu_us);
+}
+
+/* What was put off is put off no longer. */
+static struct pl_request *
+post_free(struct pl_sio_client *c)
+{
+	struct pl_sio_post *p = c->post;
+	struct pl_request *rq = p->rq;
+
+	c->post = NULL;
+	pl_timer_stop(c->server->loop, &p->timer);
+	rq->on_gone = NULL;
+	pl_mem_free(p);
+	return rq;
 }
 
 static void
 say_goodbye(struct pl_sio_client *c)
 {
-	struct pl_sio_goodbye *g = c->goodbye;
+	if (c->post && c->post->is_goodbye)
+		take_post(c, post_free(c));
+}
 
-	if (!g)
-		return;
-	c->goodbye = NULL;
-	pl_timer_stop(c->server->loop, &g->timer);
-	g->rq->on_gone = NULL;
-	take_post(c, g->rq);
-	pl_mem_free(g);
+/* Its session is over, or it is itself: nothing of it is taken. */
+static void
+drop_post(struct pl_sio_client *c)
+{
+	if (c->post)
+		refuse(c, post_free(c), PL_E_NOT_FOUND);
 }
 
 static void
-on_goodbye_timer(struct pl_timer *t)
+on_post_timer(struct pl_timer *t)
 {
-	struct pl_sio_client *c = ((struct pl_sio_goodbye *)t->arg)->client;
+	struct pl_sio_client *c = ((struct pl_sio_post *)t->arg)->client;
 
-	say_goodbye(c);
+	take_post(c, post_free(c));
 	pump(c);
 }
 
 static void
-goodbye_gone(struct pl_request *rq)
+post_gone(struct pl_request *rq)
 {
 	struct pl_sio_client *c = rq->arg;
 
 	say_goodbye(c);
+	if (c->post)
+		pl_eio_session_post_gone(&c->conn.eio);
+	drop_post(c); /* to nobody: ends the request */
 	pump(c);
 }
 
 static void
-put_goodbye_off(struct pl_sio_client *c, struct pl_request *rq)
+put_off(struct pl_sio_client *c, struct pl_request *rq, bool is_goodbye, int64_t wait_ms)
 {
-	struct pl_sio_goodbye *g = pl_mem_zalloc(sizeof(*g));
+	struct pl_sio_post *p = pl_mem_zalloc(sizeof(*p));
 
-	g->client = c;
-	g->rq = rq;
-	g->timer.on_fire = on_goodbye_timer;
-	g->timer.arg = g;
-	c->goodbye = g;
+	p->client = c;
+	p->rq = rq;
+	p->is_goodbye = is_goodbye;
+	p->timer.on_fire = on_post_timer;
+	p->timer.arg = p;
+	c->post = p;
 	rq->arg = c;
-	rq->on_gone = goodbye_gone;
-	pl_timer_start(c->server->loop, &g->timer, GOODBYE_MS);
+	rq->on_gone = post_gone;
+	pl_timer_start(c->server->loop, &p->timer, wait_ms);
 }
 
 static void
@@ -484,12 +548,20 @@ poll_get(struct pl_sio_client *c, struct pl_request *rq)
 static void
 poll_post(struct pl_sio_client *c, struct pl_request *rq)
 {
+	int64_t wait_ms = pl_budget_wait_ms(
+	    &c->budget, budget_rule(c), pl_loop_now_ms(c->server->loop));
+	enum pl_err err;
+
 	say_goodbye(c);
-	if (!c->poll && !c->ws && pl_str_eq(rq->body, PL_STR("1"))) {
-		put_goodbye_off(c, rq);
-		return;
-	}
-	take_post(c, rq);
+	err = pl_eio_session_post_begin(&c->conn.eio);
+	if (err != PL_OK)
+		refuse(c, rq, err);
+	else if (!c->poll && !c->ws && pl_str_eq(rq->body, PL_STR("1")))
+		put_off(c, rq, true, GOODBYE_MS);
+	else if (wait_ms > 0 && rq->body.len <= pl_eio_session_payload_max(&c->conn.eio))
+		put_off(c, rq, false, wait_ms);
+	else
+		take_post(c, rq);
 	pump(c);
 }
 

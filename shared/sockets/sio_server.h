@@ -12,6 +12,10 @@
  * All that is sent goes out after the current callback, to at most PL_SIO_FLUSH_MAX
  * clients a turn of the loop, so that telling everybody never holds up the rest.
  *
+ * What a client sends is paid from its budget (limits/budget), by one rule before it is let
+ * in and by another after. In debt its WebSocket is not read, and its next POST waits; if it
+ * is in debt for too long, it is put out as PL_EIO_OVER_BUDGET.
+ *
  * A client that closes by POST gets 20 ms for the GET that should wait for the end, and
  * that may come later, on its own connection. A WebSocket for a session that has one is
  * let in and closed.
@@ -22,14 +26,22 @@
 
 #include "loop/loop.h"
 #include "proto/sio_conn.h"
+#include "limits/budget.h"
 #include "limits/half_open.h"
 #include "http/request.h"
 
 #define PL_SIO_FLUSH_MAX 500
 
+/* Of one that no namespace let in: a CONNECT has 16 KiB at most, and costs 2 ms at the worst. */
+#define PL_SIO_STRANGER_BUDGET                                                           \
+	{                                                                                \
+		.bytes = {.per_second = 16384, .at_once = 4 * 16384},                    \
+		.cpu_us = {.per_second = 5000, .at_once = 50000},                        \
+	}
+
 struct pl_sio_server;
 struct pl_websocket;
-struct pl_sio_goodbye;
+struct pl_sio_post;
 
 struct pl_sio_client {
 	struct pl_sio_conn conn; /* for bare Engine.IO only conn.eio */
@@ -38,11 +50,12 @@ struct pl_sio_client {
 	struct pl_sio_server *server;
 	struct pl_request *poll;
 	struct pl_websocket *ws;
-	struct pl_sio_goodbye *goodbye; /* a POST of "1" that waits for a GET, or NULL */
+	struct pl_sio_post *post; /* one that was put off, or NULL */
 	struct pl_timer timer;
 	struct pl_list dirty;
 	struct pl_half_open half_open; /* until its first CONNECT was accepted */
-	bool has_ended;                /* on_end was called */
+	struct pl_budget budget;
+	bool has_ended; /* on_end was called */
 };
 
 struct pl_sio_server_config {
@@ -55,7 +68,9 @@ struct pl_sio_server_config {
 	size_t clients_max;     /* beyond it: 503 */
 	/* More wait for their turn, or get 503; 0: no limit. */
 	int64_t handshakes_per_second;
-	void *app_data; /* of each client at first */
+	void *app_data;                        /* of each client at first */
+	struct pl_budget_rule stranger_budget; /* of a client that no namespace let in */
+	struct pl_budget_rule budget; /* and of one that is in; all 0: no limit */
 	/* A handshake came: copy what is wanted of rq. May be NULL. */
 	void (*on_open)(struct pl_sio_client *c, struct pl_request *rq);
 	/* May this request use this session, which has not ended? NULL: yes. */

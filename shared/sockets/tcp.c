@@ -35,6 +35,8 @@ struct pl_tcp {
 	size_t sent; /* bytes sent of the queue's first */
 	struct pl_timer timer; /* no progress; LINGERING: the peer's close */
 	struct pl_task task;   /* read on, or close */
+	struct pl_timer pause; /* started: nothing is read */
+	bool is_ending;        /* the peer closed: what it sent before is still read */
 };
 
 static void on_event(void *arg, int error);
@@ -49,6 +51,7 @@ on_disconnect(struct connection *c)
 
 	c->hdlr_extra = NULL; /* kore would free it */
 	pl_timer_stop(pl_app.loop, &s->timer);
+	pl_timer_stop(pl_app.loop, &s->pause);
 	pl_loop_unpost(pl_app.loop, &s->task);
 	pl_eio_queue_clear(&s->queue);
 	s->ops->on_closed(s->arg);
@@ -92,11 +95,39 @@ linger(struct pl_tcp *s)
 	pl_timer_start(pl_app.loop, &s->timer, PL_TCP_LINGER_MS);
 }
 
+static bool
+is_paused(const struct pl_tcp *s)
+{
+	return s->state == OPEN && pl_timer_is_started(&s->pause);
+}
+
+static void
+read_on(struct pl_tcp *s)
+{
+	pl_loop_unpost(pl_app.loop, &s->task);
+	pl_loop_post(pl_app.loop, &s->task);
+}
+
+static void
+on_pause_over(struct pl_timer *t)
+{
+	read_on(t->arg);
+}
+
+void
+pl_tcp_pause(struct pl_tcp *s, int64_t ms)
+{
+	if (s->state == OPEN)
+		pl_timer_start(pl_app.loop, &s->pause, ms);
+}
+
 void
 pl_tcp_finish(struct pl_tcp *s)
 {
 	if (s->state != OPEN)
 		return;
+	if (is_paused(s))
+		read_on(s);
 	s->state = FINISHING;
 	if (pl_tcp_queued(s) == 0)
 		linger(s);
@@ -260,11 +291,11 @@ flush(struct pl_tcp *s)
 /* Read until there is no more; false once the peer has closed or the connection is broken.
  * kore tells once of new bytes (edge-triggered), so none may be left. */
 static bool
-read_all(struct pl_tcp *s, bool is_ending)
+read_all(struct pl_tcp *s)
 {
 	static char data[READ_BYTES];
 
-	for (int i = 0; i < READS_MAX && s->state != CLOSING; i++) {
+	for (int i = 0; i < READS_MAX && s->state != CLOSING && !is_paused(s); i++) {
 		ssize_t n = recv(s->c->fd, data, sizeof(data), 0);
 
 		if (n < 0 && errno == EINTR)
@@ -277,15 +308,13 @@ read_all(struct pl_tcp *s, bool is_ending)
 			return false;
 		if (s->state == OPEN)
 			s->ops->on_data(s->arg, data, (size_t)n);
-		if ((size_t)n < sizeof(data) && !is_ending) {
+		if ((size_t)n < sizeof(data) && !s->is_ending && !is_paused(s)) {
 			s->c->evt.flags &= ~KORE_EVENT_READ;
 			return true;
 		}
 	}
-	if (s->state != CLOSING) {
-		pl_loop_unpost(pl_app.loop, &s->task);
-		pl_loop_post(pl_app.loop, &s->task);
-	}
+	if (s->state != CLOSING && !is_paused(s))
+		read_on(s);
 	return true;
 }
 
@@ -299,8 +328,9 @@ on_event(void *arg, int error)
 	if (c->state == CONN_STATE_DISCONNECTING || s == NULL || s->state == CLOSING)
 		return;
 	/* Deliver bytes before the end: a last message comes together with it. */
+	s->is_ending |= error != 0;
 	if (c->evt.flags & KORE_EVENT_READ)
-		is_alive = read_all(s, error != 0);
+		is_alive = read_all(s);
 	if (s->state == CLOSING)
 		return;
 	if (is_alive && (c->evt.flags & KORE_EVENT_WRITE))
@@ -351,6 +381,8 @@ pl_tcp_take(struct pl_request *rq, const struct pl_tcp_ops *ops, void *arg)
 	s->arg = arg;
 	s->timer.on_fire = on_timer;
 	s->timer.arg = s;
+	s->pause.on_fire = on_pause_over;
+	s->pause.arg = s;
 	s->task.run = on_task;
 	pl_list_init(&s->task.link);
 	detach_from_http(c);

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "proto/ws_handshake.h"
 #include "http/exchange.h"
@@ -64,6 +65,18 @@ on_event(struct pl_websocket *w, const struct pl_ws_event *ev, int64_t now)
 	}
 }
 
+static void
+account(struct pl_websocket *w, size_t bytes, int64_t begun_cpu_us)
+{
+	int64_t pause_ms = 0;
+
+	if (w->is_attached && w->ops->on_spent)
+		pause_ms =
+		    w->ops->on_spent(w->arg, bytes, pl_clock_thread_us() - begun_cpu_us);
+	if (pause_ms > 0)
+		pl_tcp_pause(w->socket, pause_ms);
+}
+
 /* Nothing that is called from here frees w: the end of a socket comes later, by
  * itself. */
 static void
@@ -73,11 +86,13 @@ on_data(void *arg, char *data, size_t len)
 	struct pl_ws_input in = {(uint8_t *)data, len};
 	struct pl_ws_event ev;
 	int64_t now = pl_loop_now_ms(pl_app.loop);
+	int64_t begun_cpu_us = pl_clock_thread_us();
 
 	while (pl_ws_conn_next(&w->ws, &in, now, &ev))
 		on_event(w, &ev, now);
 	if (w->is_attached && w->ops->on_part && pl_ws_conn_is_within(&w->ws))
 		w->ops->on_part(w->arg);
+	account(w, len, begun_cpu_us);
 }
 
 static void

@@ -28,6 +28,9 @@ struct pl_websocket_ops {
 	    void *arg, struct pl_str data, bool is_binary, int64_t now_mono_ms);
 	/* What came ends within a message, and its beginning is kept. May be NULL. */
 	void (*on_part)(void *arg);
+	/* So many bytes came, and so much time of the processor went into all that followed from
+	 * them. For how long should nothing more be read? 0: for none. May be NULL. */
+	int64_t (*on_spent)(void *arg, size_t bytes, int64_t cpu_us);
 	/* All that was sent has gone to the kernel again. May be NULL. */
 	void (*on_writable)(void *arg);
 	/* The peer closed it, broke a rule, or is gone: once, the last call. Not after

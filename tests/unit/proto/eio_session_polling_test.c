@@ -98,6 +98,21 @@ a_second_post_is_refused_and_ends_the_session(void **state)
 }
 
 static void
+a_post_that_breaks_off_untaken_ends_the_session(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	start_polling(&r);
+	pl_eio_session_post_gone(&r.session); /* none is under way */
+	check_trace(&r, "");
+	assert_int_equal(pl_eio_session_post_begin(&r.session), PL_OK);
+	pl_eio_session_post_gone(&r.session);
+	check_trace(&r, "ended<transport_error> free");
+	stop(&r);
+}
+
+static void
 a_get_that_breaks_off_ends_the_session(void **state)
 {
 	struct rig r;
@@ -218,6 +233,7 @@ main(void)
 	    cmocka_unit_test(an_echo_of_a_post_answers_the_waiting_get),
 	    cmocka_unit_test(a_second_get_is_refused_and_ends_the_session),
 	    cmocka_unit_test(a_second_post_is_refused_and_ends_the_session),
+	    cmocka_unit_test(a_post_that_breaks_off_untaken_ends_the_session),
 	    cmocka_unit_test(a_get_that_breaks_off_ends_the_session),
 	    cmocka_unit_test(a_post_above_max_payload_is_refused_and_the_session_stays),
 	    cmocka_unit_test(an_octet_stream_ends_the_session),
