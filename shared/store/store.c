@@ -101,6 +101,20 @@ pl_store_messages_to(struct pl_store *s, const struct pl_oid *receiver,
 }
 
 enum pl_err
+pl_store_positions_to(struct pl_store *s, const struct pl_oid *receiver,
+    const struct pl_message_pos *pos, size_t limit, struct pl_pos_list *out)
+{
+	return s->backend->positions_to(s, receiver, pos, limit, out);
+}
+
+enum pl_err
+pl_store_messages_of(struct pl_store *s, const struct pl_oid *ids, size_t count,
+    size_t text_bytes_max, struct pl_message_list *out)
+{
+	return s->backend->messages_of(s, ids, count, text_bytes_max, out);
+}
+
+enum pl_err
 pl_store_overdue(
     struct pl_store *s, int64_t due_unix_ms, size_t limit, struct pl_overdue_list *out)
 {
@@ -112,6 +126,15 @@ pl_store_revocations_since(
     struct pl_store *s, int64_t since_unix_ms, struct pl_revocation_list *out)
 {
 	return s->backend->revocations_since(s, since_unix_ms, out);
+}
+
+void
+pl_pos_list_fini(struct pl_pos_list *list)
+{
+	if (list == NULL)
+		return;
+	pl_mem_free(list->items);
+	*list = (struct pl_pos_list){0};
 }
 
 void

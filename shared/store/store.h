@@ -105,6 +105,22 @@ enum pl_err pl_store_messages_to(struct pl_store *s, const struct pl_oid *receiv
     const struct pl_message_pos *pos, size_t limit,
     struct pl_message_list *out) PL_MUST_CHECK;
 
+struct pl_pos_list {
+	struct pl_message_pos *items;
+	size_t count;
+};
+void pl_pos_list_fini(struct pl_pos_list *list);
+/* The places of the messages to a receiver after pos, oldest first, at most limit. They are read
+ * from an index alone, so the length of the texts costs nothing. With MongoDB the places of
+ * documents that are no messages are among them. */
+enum pl_err pl_store_positions_to(struct pl_store *s, const struct pl_oid *receiver,
+    const struct pl_message_pos *pos, size_t limit,
+    struct pl_pos_list *out) PL_MUST_CHECK;
+/* The messages of these ids, in this order, without those that are not there. PL_E_TOO_BIG: their
+ * texts take more than text_bytes_max; only some of them were read then. */
+enum pl_err pl_store_messages_of(struct pl_store *s, const struct pl_oid *ids,
+    size_t count, size_t text_bytes_max, struct pl_message_list *out) PL_MUST_CHECK;
+
 /* A message whose automatic reply was due, and is not stored. */
 struct pl_overdue {
 	struct pl_message_pos message;

@@ -31,6 +31,10 @@ struct pl_store_backend {
 	    const struct pl_message_pos *pos, size_t limit, struct pl_message_list *out);
 	enum pl_err (*messages_to)(struct pl_store *s, const struct pl_oid *receiver,
 	    const struct pl_message_pos *pos, size_t limit, struct pl_message_list *out);
+	enum pl_err (*positions_to)(struct pl_store *s, const struct pl_oid *receiver,
+	    const struct pl_message_pos *pos, size_t limit, struct pl_pos_list *out);
+	enum pl_err (*messages_of)(struct pl_store *s, const struct pl_oid *ids,
+	    size_t count, size_t text_bytes_max, struct pl_message_list *out);
 	enum pl_err (*overdue)(struct pl_store *s, int64_t due_unix_ms, size_t limit,
 	    struct pl_overdue_list *out);
 	enum pl_err (*revocations_since)(

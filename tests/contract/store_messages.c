@@ -212,6 +212,81 @@ gives_what_a_receiver_or_anybody_got_behind_a_place(void **state)
 	pl_message_list_fini(&list);
 }
 
+static void
+gives_the_places_of_what_a_receiver_got_after_a_place(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ann = store_add_user(f->store, "ann"),
+		      bob = store_add_user(f->store, "bob");
+	struct pl_message_pos first = store_send(f->store, &ann, &bob, "1");
+	struct pl_message_pos back = store_send(f->store, &bob, &ann, "2");
+	struct pl_message_pos third = store_send(f->store, &ann, &bob, "3");
+	struct pl_pos_list list;
+
+	(void)back;
+	assert_int_equal(pl_store_positions_to(f->store, &bob, NULL, 9, &list), PL_OK);
+	assert_int_equal(list.count, 2);
+	assert_int_equal(store_pos_compare(&list.items[0], &first), 0);
+	assert_int_equal(store_pos_compare(&list.items[1], &third), 0);
+	pl_pos_list_fini(&list);
+	assert_int_equal(pl_store_positions_to(f->store, &bob, NULL, 1, &list), PL_OK);
+	assert_int_equal(list.count, 1);
+	assert_int_equal(store_pos_compare(&list.items[0], &first), 0);
+	pl_pos_list_fini(&list);
+	assert_int_equal(pl_store_positions_to(f->store, &bob, &first, 9, &list), PL_OK);
+	assert_int_equal(list.count, 1);
+	assert_int_equal(store_pos_compare(&list.items[0], &third), 0);
+	pl_pos_list_fini(&list);
+	assert_int_equal(pl_store_positions_to(f->store, &bob, &third, 9, &list), PL_OK);
+	assert_int_equal(list.count, 0);
+	pl_pos_list_fini(&list);
+}
+
+static void
+gives_messages_by_their_ids_in_that_order(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ann = store_add_user(f->store, "ann"),
+		      bob = store_add_user(f->store, "bob"), ids[40];
+	struct pl_message_list list;
+	char text[8];
+
+	for (int i = 0; i < 40; i++) {
+		snprintf(text, sizeof(text), "m%02d", i);
+		ids[39 - i] = store_send(f->store, &ann, &bob, text).id;
+	}
+	assert_int_equal(pl_store_messages_of(f->store, ids, 40, 120, &list), PL_OK);
+	assert_int_equal(list.count, 40);
+	assert_string_equal(list.items[0].text, "m39");
+	assert_string_equal(list.items[39].text, "m00");
+	assert_true(pl_oid_eq(&list.items[39].receiver, &bob));
+	pl_message_list_fini(&list);
+	pl_oid_new(&ids[1]);
+	assert_int_equal(pl_store_messages_of(f->store, ids, 3, 120, &list), PL_OK);
+	assert_int_equal(list.count, 2);
+	assert_string_equal(list.items[1].text, "m37");
+	pl_message_list_fini(&list);
+	assert_int_equal(pl_store_messages_of(f->store, ids, 0, 120, &list), PL_OK);
+	assert_int_equal(list.count, 0);
+	pl_message_list_fini(&list);
+}
+
+static void
+refuses_to_give_more_text_than_was_asked_for(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ann = store_add_user(f->store, "ann"), ids[2];
+	struct pl_message_list list = {.count = 77};
+
+	ids[0] = store_send(f->store, &ann, &ann, "12345").id;
+	ids[1] = store_send(f->store, &ann, &ann, "67890").id;
+	assert_int_equal(pl_store_messages_of(f->store, ids, 2, 9, &list), PL_E_TOO_BIG);
+	assert_int_equal(list.count, 77);
+	assert_int_equal(pl_store_messages_of(f->store, ids, 2, 10, &list), PL_OK);
+	assert_int_equal(list.count, 2);
+	pl_message_list_fini(&list);
+}
+
 /* ---- the order ---- */
 
 static void
@@ -314,6 +389,9 @@ store_messages_suite(void)
 	    STORE_TEST(gives_what_one_wrote_to_oneself_once),
 	    STORE_TEST(tells_where_a_message_stands_in_its_own_conversation_only),
 	    STORE_TEST(gives_what_a_receiver_or_anybody_got_behind_a_place),
+	    STORE_TEST(gives_the_places_of_what_a_receiver_got_after_a_place),
+	    STORE_TEST(gives_messages_by_their_ids_in_that_order),
+	    STORE_TEST(refuses_to_give_more_text_than_was_asked_for),
 	    STORE_TEST(orders_a_batch_as_it_was_handed_over),
 	    STORE_TEST(never_commits_a_message_behind_one_that_was_read),
 	};

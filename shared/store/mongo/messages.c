@@ -6,6 +6,7 @@ static const char *const by_pair[] = {PL_MESSAGE_F_SENDER, PL_MESSAGE_F_RECEIVER
     PL_MESSAGE_F_CREATED_AT, PL_MESSAGE_F_ID, NULL};
 static const char *const by_receiver[] = {
     PL_MESSAGE_F_RECEIVER, PL_MESSAGE_F_CREATED_AT, PL_MESSAGE_F_ID, NULL};
+static const char *const by_id[] = {PL_MESSAGE_F_ID, NULL};
 static const char *const by_time[] = {PL_MESSAGE_F_CREATED_AT, PL_MESSAGE_F_ID, NULL};
 
 /* Before, and after, every message that can be. */
@@ -168,6 +169,106 @@ pl_mongo_messages_to(struct pl_store *store, const struct pl_oid *receiver,
 	pl_find_by_index(&f, receiver ? by_receiver : by_time, 2, 1);
 	pl_find_limit(&f, limit);
 	return read_list(&f, out);
+}
+
+/* The index has all that the filter and the answer need. */
+enum pl_err
+pl_mongo_positions_to(struct pl_store *store, const struct pl_oid *receiver,
+    const struct pl_message_pos *pos, size_t limit, struct pl_pos_list *out)
+{
+	static const char *const place[] = {
+	    PL_MESSAGE_F_CREATED_AT, PL_MESSAGE_F_ID, NULL};
+	struct pl_mongo *s = pl_mongo_start(store);
+	struct pl_pos_list list = {0};
+	struct pl_find f;
+	const bson_t *doc;
+	enum pl_err err;
+
+	pl_find_start(&f, s, s->messages);
+	pl_mongo_put_oid(&f.filter, PL_MESSAGE_F_RECEIVER, receiver);
+	put_place(&f.filter, true, pos ? pos : &before_all);
+	pl_find_type(&f, PL_MESSAGE_F_ID, PL_MONGO_T_OID);
+	pl_find_only(&f, place);
+	pl_find_by_index(&f, by_receiver, 2, 1);
+	pl_find_limit(&f, limit);
+	while (pl_find_row(&f, &doc)) {
+		struct pl_message_pos at;
+
+		if (!pl_mongo_get_oid(doc, PL_MESSAGE_F_ID, &at.id) ||
+		    !pl_mongo_get_time(doc, PL_MESSAGE_F_CREATED_AT, &at.created_unix_ms))
+			continue;
+		list.items = pl_store_grow(list.items, list.count, sizeof(*list.items));
+		list.items[list.count++] = at;
+	}
+	err = pl_find_end(&f);
+	if (err == PL_OK)
+		*out = list;
+	else
+		pl_pos_list_fini(&list);
+	return err;
+}
+
+/* Read so many at once: if they are too much, the next ones are not read. */
+#define OF_AT_ONCE 16
+
+static enum pl_err
+read_some(struct pl_mongo *s, const struct pl_oid *ids, size_t count,
+    struct pl_message_list *out)
+{
+	struct pl_find f;
+
+	pl_find_start(&f, s, s->messages);
+	pl_mongo_put_in(&f.filter, PL_MESSAGE_F_ID, ids, count);
+	pl_find_by_index(&f, by_id, 1, 1);
+	pl_find_limit(&f, count);
+	return read_list(&f, out);
+}
+
+/* Move the messages of some to the end of list, in the order of ids; gives the bytes of their texts. */
+static size_t
+take_in_order(struct pl_message_list *list, struct pl_message_list *some,
+    const struct pl_oid *ids, size_t count)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; k < some->count; k++) {
+			struct pl_message *m = &some->items[k];
+
+			if (m->text == NULL || !pl_oid_eq(&m->id, &ids[i]))
+				continue;
+			bytes += m->text_len;
+			list->items[list->count++] = *m;
+			*m = (struct pl_message){0};
+		}
+	return bytes;
+}
+
+enum pl_err
+pl_mongo_messages_of(struct pl_store *store, const struct pl_oid *ids, size_t count,
+    size_t text_bytes_max, struct pl_message_list *out)
+{
+	struct pl_mongo *s = pl_mongo_start(store);
+	struct pl_message_list list = {
+	    .items = pl_mem_alloc((count + 1) * sizeof(*list.items))};
+	enum pl_err err = PL_OK;
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < count && err == PL_OK; i += OF_AT_ONCE) {
+		size_t some_count = count - i < OF_AT_ONCE ? count - i : OF_AT_ONCE;
+		struct pl_message_list some = {0};
+
+		err = read_some(s, ids + i, some_count, &some);
+		bytes += take_in_order(&list, &some, ids + i, some_count);
+		pl_message_list_fini(&some);
+		if (err == PL_OK && bytes > text_bytes_max)
+			err = PL_E_TOO_BIG;
+	}
+	if (err == PL_OK)
+		*out = list;
+	else
+		pl_message_list_fini(&list);
+	return err;
 }
 
 enum pl_err

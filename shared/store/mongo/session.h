@@ -103,6 +103,10 @@ enum pl_err pl_mongo_messages_page(struct pl_store *s, const struct pl_oid *a,
     size_t limit, struct pl_message_list *out);
 enum pl_err pl_mongo_messages_to(struct pl_store *s, const struct pl_oid *receiver,
     const struct pl_message_pos *pos, size_t limit, struct pl_message_list *out);
+enum pl_err pl_mongo_positions_to(struct pl_store *s, const struct pl_oid *receiver,
+    const struct pl_message_pos *pos, size_t limit, struct pl_pos_list *out);
+enum pl_err pl_mongo_messages_of(struct pl_store *s, const struct pl_oid *ids,
+    size_t count, size_t text_bytes_max, struct pl_message_list *out);
 enum pl_err pl_mongo_overdue(struct pl_store *store, int64_t due_unix_ms, size_t limit,
     struct pl_overdue_list *out);
 enum pl_err pl_mongo_revocations_since(

@@ -23,6 +23,10 @@ static const char to_receiver[] =
 		   "ORDER BY m.created, m.id LIMIT ?";
 static const char to_anybody[] =
     SELECT_MESSAGE "WHERE (m.created, m.id) > (?, ?) ORDER BY m.created, m.id LIMIT ?";
+/* Both columns are in the index messages_receiver. */
+static const char positions_to_receiver[] =
+    "SELECT created, id FROM messages WHERE (created, id) > (?, ?) AND receiver = ? "
+    "ORDER BY created, id LIMIT ?";
 static const char by_id[] = SELECT_MESSAGE "WHERE m.id = ?";
 static const char newest[] =
     "SELECT created, id FROM messages ORDER BY created DESC, id DESC LIMIT 1";
@@ -128,6 +132,62 @@ pl_sqlite_messages_to(struct pl_store *s, const struct pl_oid *receiver,
 		pl_query_oid(&q, receiver);
 	pl_query_int(&q, (int64_t)limit);
 	return read_list(&q, out);
+}
+
+enum pl_err
+pl_sqlite_positions_to(struct pl_store *s, const struct pl_oid *receiver,
+    const struct pl_message_pos *pos, size_t limit, struct pl_pos_list *out)
+{
+	struct pl_query q = pl_query_start(pl_sqlite_of(s), positions_to_receiver);
+	struct pl_pos_list list = {0};
+	enum pl_err err;
+
+	if (pos == NULL)
+		pos = &before_all;
+	pl_query_int(&q, pos->created_unix_ms);
+	pl_query_oid(&q, &pos->id);
+	pl_query_oid(&q, receiver);
+	pl_query_int(&q, (int64_t)limit);
+	while (pl_query_row(&q)) {
+		list.items = pl_store_grow(list.items, list.count, sizeof(*list.items));
+		list.items[list.count].created_unix_ms = pl_query_get_int(&q, 0);
+		pl_query_get_oid(&q, 1, &list.items[list.count++].id);
+	}
+	err = pl_query_end(&q);
+	if (err == PL_OK)
+		*out = list;
+	else
+		pl_pos_list_fini(&list);
+	return err;
+}
+
+enum pl_err
+pl_sqlite_messages_of(struct pl_store *s, const struct pl_oid *ids, size_t count,
+    size_t text_bytes_max, struct pl_message_list *out)
+{
+	struct pl_message_list list = {
+	    .items = pl_mem_alloc((count + 1) * sizeof(*list.items))};
+	enum pl_err err = PL_OK;
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < count && err == PL_OK; i++) {
+		struct pl_message *m = &list.items[list.count];
+
+		err = pl_sqlite_message_by_id(pl_sqlite_of(s), &ids[i], m);
+		if (err == PL_OK) {
+			list.count++;
+			bytes += m->text_len;
+		}
+		if (err == PL_E_NOT_FOUND)
+			err = PL_OK;
+		if (err == PL_OK && bytes > text_bytes_max)
+			err = PL_E_TOO_BIG;
+	}
+	if (err == PL_OK)
+		*out = list;
+	else
+		pl_message_list_fini(&list);
+	return err;
 }
 
 enum pl_err
