@@ -114,33 +114,38 @@ await_list(struct admission *a, enum admit_state state)
 /* The packets of what was missed, as many as it gives; what socket has seen from now on. */
 static unsigned
 encode_missed(struct hub_socket *socket, const struct seen_offset *has,
-    const struct pl_message_list *found, struct pl_ref **packets)
+    const struct recovery_found *found, struct pl_ref **packets)
 {
 	unsigned count = 0;
 
 	seen_start(&socket->seen, &has->floor);
-	for (int is_missed = 0; is_missed <= 1; is_missed++)
-		for (size_t i = 0; i < found->count; i++) {
-			const struct pl_message *msg = &found->items[i];
+	for (size_t i = 0; i < found->behind.count; i++)
+		if (seen_offset_has(has, &found->behind.items[i].id))
+			(void)seen_add(&socket->seen, &found->behind.items[i]);
+	for (size_t i = 0; i < found->missed.count; i++) {
+		const struct pl_message *msg = &found->missed.items[i];
 
-			if (seen_offset_has(has, &msg->id) == is_missed ||
-			    !seen_add(&socket->seen,
-				&(struct pl_message_pos){msg->created_unix_ms, msg->id}))
-				continue;
-			if (is_missed)
-				packets[count++] = hub_message_packet(&socket->seen, msg);
-		}
+		if (seen_add(&socket->seen,
+			&(struct pl_message_pos){msg->created_unix_ms, msg->id}))
+			packets[count++] = hub_message_packet(&socket->seen, msg);
+	}
 	return count;
+}
+
+static size_t
+missed_bytes_max(void)
+{
+	return (size_t)pl_settings.send_queue_bytes_max / 2;
 }
 
 /* Let in with the old ids, and all that was missed. No offset comes with the list, for the client
  * goes on from that of its last message. False, and nothing sent, if it is more than a socket
  * takes. */
 static bool
-welcome_back(struct admission *a, const struct pl_message_list *found)
+welcome_back(struct admission *a, const struct recovery_found *found)
 {
 	struct pl_ref *packets[RECOVERY_MESSAGES_MAX];
-	size_t bytes = 0, limit = (size_t)pl_settings.send_queue_bytes_max / 2;
+	size_t bytes = 0, limit = missed_bytes_max();
 	unsigned count = encode_missed(&a->socket, &a->ask->has, found, packets);
 
 	for (unsigned i = 0; i < count; i++)
@@ -159,7 +164,7 @@ welcome_back(struct admission *a, const struct pl_message_list *found)
 
 /* found: NULL if it cannot be recovered. */
 static void
-on_found(void *arg, const struct pl_message_list *found)
+on_found(void *arg, const struct recovery_found *found)
 {
 	struct admission *a = arg;
 	bool is_back = found && welcome_back(a, found);
@@ -180,7 +185,8 @@ on_parting(void *arg, int64_t ago_ms)
 		return;
 	}
 	enter(a, ADMIT_READING);
-	recovery_read(a->admit->recovery, &a->reading, &a->socket, &a->ask->has);
+	recovery_read(a->admit->recovery, &a->reading, &a->socket, &a->ask->has,
+	    missed_bytes_max());
 }
 
 /* From here on nothing that is published passes by. */

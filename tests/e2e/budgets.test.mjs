@@ -150,3 +150,55 @@ describe('two sockets that send what takes longest to parse', () => {
     });
   }
 });
+
+describe('a user who comes back again and again, with 430 messages of 64 KiB behind the offset', () => {
+  const hold = useStack({ before, after, afterEach }, { LIMIT_MESSAGES_PER_SECOND: '0', LIMIT_MESSAGES_BURST: '0' });
+  const zero = '0'.repeat(24);
+  let ann;
+  let bob;
+  let times;
+  before(async () => {
+    [ann, bob] = [await Person.signUp(hold.stack.url, 'ann'), await Person.signUp(hold.stack.url, 'bob')];
+    times = [];
+    for (let i = 0; i < 430; i += 10) {
+      const sent = await Promise.all(Array.from({ length: 10 }, () => ann.send(bob, 'x'.repeat(65536))));
+      times.push(...sent.map(({ status, json }) => { assert.equal(status, 201); return Date.parse(json.createdAt); }));
+    }
+    times.sort((a, b) => a - b);
+  });
+
+  /** CONNECT with the offset that stands before `missed` messages; whether it recovered, and what came. */
+  const comeBack = async (from) => {
+    const socket = new Socket(`${hold.stack.url}${socketIo}`, { headers: { cookie: bob.cookie } });
+    await socket.take();
+    const pid = `${bob.id}.abcdefghijklmnopqrstuv`;
+    socket.send(`40${JSON.stringify({ pid, offset: `${from.toString(16)}-${zero}` })}`);
+    const recovered = JSON.parse((await socket.take()).slice(2)).pid === pid;
+    let events = 0;
+    while (!(await socket.take()).includes('"getOnlineUsers"')) events++;
+    socket.close();
+    return { recovered, events };
+  };
+
+  test('is told that it is a new session, at the cost of ids: less than 5 ms of a processor each', async (t) => {
+    const worker = await workerOf(await hold.stack.pidOf('presence1'));
+    await comeBack(times[0]);
+    const used = await usedMs(worker);
+    const begin = performance.now();
+    for (let i = 0; i < 106; i += 2) {
+      for (const back of await Promise.all([comeBack(times[0]), comeBack(times[0])])) assert.deepEqual(back, { recovered: false, events: 0 });
+    }
+    const each = (await usedMs(worker) - used) / 106;
+    t.diagnostic(`${each.toFixed(1)} ms of a processor each, ${(106 / (performance.now() - begin) * 1000).toFixed(0)} a second`);
+    assert.ok(each < 5, `${each} ms`);
+  });
+
+  test('recovers what fits into half of SEND_QUEUE_BYTES_MAX, and is a new session for more', async () => {
+    const last = (count) => times[times.length - count];
+    // Several may stand in one millisecond.
+    const few = await comeBack(last(3));
+    assert.equal(few.recovered, true);
+    assert.ok(few.events >= 3 && few.events < 8, `${few.events} messages`);
+    assert.deepEqual(await comeBack(last(20)), { recovered: false, events: 0 });
+  });
+});

@@ -10,14 +10,16 @@ _Static_assert(RECOVERY_PID_MAX <= PARTING_PID_MAX, "a whole pid is noted");
 #define READ_MAX (SEEN_OFFSET_MAX + RECOVERY_MESSAGES_MAX + 1)
 
 struct recovery_reading {
-	struct pl_list link; /* while it waits */
+	struct pl_fair_job turn;
 	struct recovery *recovery;
 	struct recovery_call *owner; /* NULL: cancelled */
 	struct pl_store_read_call call;
 	struct hub_socket *socket;
 	struct pl_oid user;
 	struct seen_offset has;
-	struct pl_message_list found;
+	size_t text_bytes_max;
+	struct recovery_found found;
+	unsigned again; /* how often it began anew */
 };
 
 /* ---- asking -------------------------------------------------------------------------- */
@@ -82,9 +84,16 @@ recovery_asked(const struct pl_json *auth)
 /* ---- reading ------------------------------------------------------------------------- */
 
 static void
+found_fini(struct recovery_found *found)
+{
+	pl_pos_list_fini(&found->behind);
+	pl_message_list_fini(&found->missed);
+}
+
+static void
 reading_free(struct recovery_reading *r)
 {
-	pl_message_list_fini(&r->found);
+	found_fini(&r->found);
 	pl_mem_free(r);
 }
 
@@ -93,71 +102,82 @@ reading_end(struct recovery_reading *r, bool is_whole)
 {
 	struct recovery_call *owner = r->owner;
 
-	r->recovery->count--;
 	if (owner) {
 		owner->reading = NULL;
 		owner->on_found(owner->arg, is_whole ? &r->found : NULL);
 	}
+	pl_fair_done(&r->recovery->turns, &r->turn);
 	reading_free(r);
 }
 
+/* The ids of what the client does not have; false if they are too many. */
+static bool
+find_missed(const struct recovery_reading *r, struct pl_oid *ids, size_t *count)
+{
+	*count = 0;
+	for (size_t i = 0; i < r->found.behind.count; i++) {
+		const struct pl_oid *id = &r->found.behind.items[i].id;
+
+		if (seen_offset_has(&r->has, id))
+			continue;
+		if (*count == RECOVERY_MESSAGES_MAX)
+			return false;
+		ids[(*count)++] = *id;
+	}
+	return true;
+}
+
+/* On a thread of the store's. */
 static enum pl_err
 run(struct pl_store_read_call *call, struct pl_store *s)
 {
 	struct recovery_reading *r = PL_CONTAINER(call, struct recovery_reading, call);
+	struct pl_oid missed[RECOVERY_MESSAGES_MAX];
+	size_t count;
+	enum pl_err err =
+	    pl_store_positions_to(s, &r->user, &r->has.floor, READ_MAX, &r->found.behind);
 
-	return pl_store_messages_to(s, &r->user, &r->has.floor, READ_MAX, &r->found);
-}
-
-static size_t
-count_missed(const struct recovery_reading *r)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < r->found.count; i++)
-		count += !seen_offset_has(&r->has, &r->found.items[i].id);
-	return count;
+	if (err != PL_OK)
+		return err;
+	if (!find_missed(r, missed, &count))
+		return PL_E_TOO_BIG;
+	return pl_store_messages_of(
+	    s, missed, count, r->text_bytes_max, &r->found.missed);
 }
 
 static void
 read_it(struct recovery_reading *r)
 {
 	r->socket->has_missed = false;
-	pl_message_list_fini(&r->found);
+	found_fini(&r->found);
 	if (pl_store_async_read(r->recovery->app->store, &r->call) != PL_OK)
 		reading_end(r, false);
 }
 
 static void
-start_next(struct recovery *recovery)
+on_turn(struct pl_fair_job *turn)
 {
-	struct pl_list *link;
-
-	while (recovery->count < RECOVERY_READS_MAX &&
-	       (link = pl_list_pop(&recovery->waiting))) {
-		recovery->count++;
-		read_it(PL_CONTAINER(link, struct recovery_reading, link));
-	}
+	read_it(PL_CONTAINER(turn, struct recovery_reading, turn));
 }
 
 static void
 on_read(struct pl_store_read_call *call)
 {
 	struct recovery_reading *r = PL_CONTAINER(call, struct recovery_reading, call);
-	struct recovery *recovery = r->recovery;
 
-	if (!r->owner || call->err != PL_OK || count_missed(r) > RECOVERY_MESSAGES_MAX)
+	if (!r->owner || call->err != PL_OK)
 		reading_end(r, false);
-	else if (r->socket->has_missed)
+	else if (!r->socket->has_missed)
+		reading_end(r, true);
+	else if (r->again++ < RECOVERY_READS_AGAIN_MAX)
 		read_it(r); /* one more was written while this was read */
 	else
-		reading_end(r, true);
-	start_next(recovery);
+		reading_end(r, false);
 }
 
 void
 recovery_read(struct recovery *recovery, struct recovery_call *call,
-    struct hub_socket *socket, const struct seen_offset *has)
+    struct hub_socket *socket, const struct seen_offset *has, size_t text_bytes_max)
 {
 	struct recovery_reading *r = pl_mem_zalloc(sizeof(*r));
 
@@ -166,11 +186,11 @@ recovery_read(struct recovery *recovery, struct recovery_call *call,
 	r->socket = socket;
 	r->user = socket->user->id;
 	r->has = *has;
+	r->text_bytes_max = text_bytes_max;
 	r->call.run = run;
 	r->call.done = on_read;
 	call->reading = r;
-	pl_list_push(&recovery->waiting, &r->link);
-	start_next(recovery);
+	pl_fair_add(&recovery->turns, &r->turn, pl_str_n(r->user.bytes, PL_OID_LEN));
 }
 
 /* One that waits is freed now; one that is under way, once it was read. */
@@ -183,14 +203,12 @@ recovery_cancel(struct recovery_call *call)
 	if (!r)
 		return;
 	r->owner = NULL;
-	if (pl_list_is_empty(&r->link))
-		return;
-	pl_list_unlink(&r->link);
-	reading_free(r);
+	if (pl_fair_cancel(&r->recovery->turns, &r->turn))
+		reading_free(r);
 }
 
 void
 recovery_start(struct recovery *r)
 {
-	pl_list_init(&r->waiting);
+	pl_fair_init(&r->turns, RECOVERY_READS_MAX, RECOVERY_READS_OF_USER_MAX, on_turn);
 }

@@ -10,27 +10,34 @@
  * An offset tells which messages the client has (delivery/seen), so any process can replay the
  * others from the store. A pid only names: who comes with it must be its user by their own token,
  * and gets nothing but their own messages. If too much was missed, it is a new session, and the
- * history has everything. At most RECOVERY_READS_MAX read at once, the others wait.
+ * history has everything.
+ *
+ * A client that comes back costs little before it is known that it gets something: the ids of what
+ * it missed are read first, and texts only if they are few enough, up to what a socket takes. At
+ * most RECOVERY_READS_MAX read at once, RECOVERY_READS_OF_USER_MAX of them for one user; the others
+ * wait, and users take turns.
  * Threads: the loop's.
  */
 #ifndef PRESENCE_DELIVERY_RECOVERY_H
 #define PRESENCE_DELIVERY_RECOVERY_H
 
 #include "base/json.h"
+#include "limits/fair.h"
 #include "presence/delivery/parting.h"
 #include "presence/hub.h"
 
-#define RECOVERY_MESSAGES_MAX 300
-#define RECOVERY_AWAY_MAX_MS  120000
-#define RECOVERY_READS_MAX    64
-#define RECOVERY_PID_MAX      (PL_OID_HEX_LEN + 1 + HUB_SOCKET_ID_LEN)
+#define RECOVERY_MESSAGES_MAX      300
+#define RECOVERY_AWAY_MAX_MS       120000
+#define RECOVERY_READS_MAX         64
+#define RECOVERY_READS_OF_USER_MAX 2
+/* A message that comes during a read begins it anew, but no more often than this. */
+#define RECOVERY_READS_AGAIN_MAX 8
+#define RECOVERY_PID_MAX         (PL_OID_HEX_LEN + 1 + HUB_SOCKET_ID_LEN)
 
 /* The caller's; zero it and set the first. */
 struct recovery {
 	const struct pl_app *app;
-	/* inside */
-	unsigned count; /* reads under way */
-	struct pl_list waiting;
+	struct pl_fair turns; /* inside */
 };
 
 struct recovery_ask {
@@ -53,18 +60,22 @@ recovery_is_in_time(int64_t ago_ms)
 {
 	return ago_ms == PARTING_UNKNOWN_AGO || ago_ms <= RECOVERY_AWAY_MAX_MS;
 }
+struct recovery_found {
+	struct pl_pos_list behind;     /* all after the floor of the offset */
+	struct pl_message_list missed; /* those of them that the client does not have */
+};
 /* One read. The caller's: zero it and set the first two. */
 struct recovery_call {
 	/* found is borrowed, and NULL if the socket cannot be recovered. */
-	void (*on_found)(void *arg, const struct pl_message_list *found);
+	void (*on_found)(void *arg, const struct recovery_found *found);
 	void *arg;
 	struct recovery_reading *reading; /* inside; NULL while idle */
 };
 /* Read what the store has for socket, which has joined, after the floor of has: what its client
- * has had, and at most RECOVERY_MESSAGES_MAX others. on_found is called once, possibly before this
- * returns. */
+ * has had, and at most RECOVERY_MESSAGES_MAX others, whose texts have at most text_bytes_max
+ * together. on_found is called once, possibly before this returns. */
 void recovery_read(struct recovery *r, struct recovery_call *call,
-    struct hub_socket *socket, const struct seen_offset *has);
+    struct hub_socket *socket, const struct seen_offset *has, size_t text_bytes_max);
 /* Nothing comes any more, and socket is not looked at: so before it is freed. Twice is fine. */
 void recovery_cancel(struct recovery_call *call);
 

@@ -652,7 +652,7 @@ a_session_may_end_in_any_state(void **state)
 		end_client(&ann, PL_EIO_CLIENT_CLOSE);
 		bus_local_stall(f->rig.app.bus, false);
 		assert_int_equal(hub_user_count(&f->hub), 1);
-		RIG_UNTIL(&f->rig, f->recovery.count == 0);
+		RIG_UNTIL(&f->rig, f->recovery.turns.under_way == 0);
 		fake_loop_advance(f->rig.app.loop, 5000);
 		end_client(&bob, PL_EIO_CLIENT_CLOSE);
 		fake_loop_advance(f->rig.app.loop, 5000); /* for the next round */
@@ -682,7 +682,7 @@ a_newer_socket_puts_the_oldest_out_in_any_state(void **state)
 		assert_non_null(strstr(sent, "ended<forced_close>"));
 		bus_local_stall(f->rig.app.bus, false);
 		await_in(f, &newer);
-		RIG_UNTIL(&f->rig, f->recovery.count == 0);
+		RIG_UNTIL(&f->rig, f->recovery.turns.under_way == 0);
 		fake_loop_advance(f->rig.app.loop, 5000);
 		assert_int_equal(state_of(&ann), ADMIT_PUT_OUT);
 		end_client(&ann, PL_EIO_FORCED_CLOSE);
@@ -701,15 +701,94 @@ a_read_that_waits_for_its_turn_is_given_up_at_once(void **state)
 	struct client ann, bob;
 
 	come_in(f, &bob, &f->bob_token);
-	f->recovery.count = RECOVERY_READS_MAX; /* so many others are under way */
+	f->recovery.turns.under_way = RECOVERY_READS_MAX; /* as if by others */
 	bring_to(f, &ann, ADMIT_READING);
 	fake_loop_advance(f->rig.app.loop, 5000);
 	assert_int_equal(state_of(&ann), ADMIT_READING);
 	end_client(&ann, PL_EIO_TRANSPORT_CLOSE);
-	assert_true(pl_list_is_empty(&f->recovery.waiting));
-	assert_int_equal(f->recovery.count, RECOVERY_READS_MAX);
-	f->recovery.count = 0;
+	assert_int_equal(f->recovery.turns.groups.count, 0);
+	assert_int_equal(f->recovery.turns.under_way, RECOVERY_READS_MAX);
+	f->recovery.turns.under_way = 0;
 	end_client(&bob, PL_EIO_CLIENT_CLOSE);
+}
+
+static void
+a_user_has_two_reads_at_once_and_the_third_waits(void **state)
+{
+	struct fixture *f = *state;
+	char pid[RECOVERY_PID_MAX + 1], offset[PL_MESSAGE_POS_LEN + 1];
+	struct client all[3];
+
+	offset_before_all(offset);
+	recovery_pid(&f->ann, "AAAAAAAAAAAAAAAAAAAAAA", pid);
+	bus_local_stall(f->rig.app.bus, true);
+	for (int i = 0; i < 3; i++) {
+		open_client(f, &all[i], NULL);
+		connect_as(f, &all[i], &f->ann_token, pid, offset);
+		RIG_UNTIL(&f->rig, state_of(&all[i]) == ADMIT_LISTENING);
+	}
+	for (int i = 0; i < 3; i++)
+		admit_on_ready(&((struct admission *)all[i].c.app_data)->socket);
+	assert_int_equal(f->recovery.turns.under_way, RECOVERY_READS_OF_USER_MAX);
+	for (int i = 0; i < 3; i++)
+		await_in(f, &all[i]);
+	assert_int_equal(f->recovery.turns.groups.count, 0);
+	bus_local_stall(f->rig.app.bus, false);
+	for (int i = 0; i < 3; i++)
+		end_client(&all[i], PL_EIO_CLIENT_CLOSE);
+}
+
+/* Messages that come, by the bus, while the store is read. */
+struct rush {
+	struct pl_task task;
+	struct fixture *f;
+	struct admission *a;
+	int left; /* turns of the loop that bring one; negative: all */
+	int64_t end_mono_ms;
+};
+
+static void
+on_rush(struct pl_task *task)
+{
+	struct rush *r = PL_CONTAINER(task, struct rush, task);
+
+	if (r->a->state != ADMIT_READING || r->left-- == 0 ||
+	    pl_clock_mono_ms() > r->end_mono_ms)
+		return;
+	r->a->socket.has_missed = true;
+	pl_loop_post(r->f->rig.app.loop, task);
+}
+
+/* Does Ann get the ids of her last socket again, while messages come for so many turns? */
+static bool
+comes_back_in_a_rush(struct fixture *f, int turns)
+{
+	char pid[RECOVERY_PID_MAX + 1], now[RECOVERY_PID_MAX + 1];
+	struct client ann;
+	struct rush rush = {.task.run = on_rush,
+	    .f = f,
+	    .left = turns,
+	    .end_mono_ms = pl_clock_mono_ms() + RIG_LIMIT_MS};
+
+	recovery_pid(&f->ann, "AAAAAAAAAAAAAAAAAAAAAA", pid);
+	bring_to(f, &ann, ADMIT_READING);
+	rush.a = ann.c.app_data;
+	pl_list_init(&rush.task.link);
+	pl_loop_post(f->rig.app.loop, &rush.task);
+	bus_local_stall(f->rig.app.bus, false);
+	await_in(f, &ann);
+	pid_of(&ann, now);
+	end_client(&ann, PL_EIO_CLIENT_CLOSE);
+	return strcmp(now, pid) == 0;
+}
+
+static void
+a_read_begins_anew_for_what_comes_meanwhile_but_not_for_ever(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_true(comes_back_in_a_rush(f, 1));
+	assert_false(comes_back_in_a_rush(f, -1));
 }
 
 /* ---- Redis, which knows when a connection broke ----------------------------------------- */
@@ -806,7 +885,7 @@ a_session_may_end_while_redis_is_asked(void **state)
 	assert_int_equal(state_of(&ann), ADMIT_PUT_OUT);
 	end_client(&ann, PL_EIO_FORCED_CLOSE);
 	end_client(&newer, PL_EIO_CLIENT_CLOSE);
-	RIG_UNTIL(&f->rig, f->recovery.count == 0);
+	RIG_UNTIL(&f->rig, f->recovery.turns.under_way == 0);
 	redis_end(f, &server);
 }
 
@@ -870,6 +949,8 @@ main(void)
 	    ADMIT_TEST(a_session_may_end_in_any_state),
 	    ADMIT_TEST(a_newer_socket_puts_the_oldest_out_in_any_state),
 	    ADMIT_TEST(a_read_that_waits_for_its_turn_is_given_up_at_once),
+	    ADMIT_TEST(a_user_has_two_reads_at_once_and_the_third_waits),
+	    ADMIT_TEST(a_read_begins_anew_for_what_comes_meanwhile_but_not_for_ever),
 	    ADMIT_TEST(who_said_goodbye_or_was_away_for_long_begins_anew),
 	    ADMIT_TEST(a_session_may_end_while_redis_is_asked),
 	    ADMIT_TEST(a_session_is_its_users_alone),
