@@ -224,6 +224,7 @@ let_in(struct admission *a, const struct pl_jwt_claims *claims)
 {
 	if (a->ask && !pl_oid_eq(&a->ask->user, &claims->user))
 		forget_ask(a);
+	pl_sio_client_pays_as(a->socket.client, pl_str_n(claims->user.bytes, PL_OID_LEN));
 	hub_join(a->admit->hub, &a->socket, claims);
 	enter(a, ADMIT_LISTENING);
 	if (hub_is_ready(&a->socket))

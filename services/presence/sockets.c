@@ -6,6 +6,8 @@
 
 /* For a client to fetch the word that its session ends; one that polls no more never does. */
 #define GOODBYE_MS 500
+/* All sockets of a user together may cost so many times what one may. */
+#define USER_BUDGET_TIMES 2
 
 static int64_t
 now_ms(const struct sockets *s)
@@ -179,15 +181,15 @@ collect(void *arg)
 
 /* At once each is worth some of the longest packets, whatever their length is set to. */
 static struct pl_budget_rule
-socket_budget(void)
+socket_budget(int64_t times)
 {
 	int64_t bytes = pl_settings.limit_socket_bytes_per_second;
 	int64_t cpu_us = pl_settings.limit_socket_cpu_ms * 1000;
 	int64_t packet = pl_settings.packet_bytes_max;
 
 	return (struct pl_budget_rule){
-	    .bytes = {bytes, 4 * (bytes > packet ? bytes : packet)},
-	    .cpu_us = {cpu_us, 20 * cpu_us + packet / 20},
+	    .bytes = {times * bytes, times * 4 * (bytes > packet ? bytes : packet)},
+	    .cpu_us = {times * cpu_us, times * (20 * cpu_us + packet / 20)},
 	};
 }
 
@@ -204,7 +206,8 @@ sockets_start(struct sockets *s)
 	    .clients_max = (size_t)(pl_settings.connections_max * 7 / 8),
 	    .handshakes_per_second = pl_settings.limit_handshakes_per_second,
 	    .stranger_budget = PL_SIO_STRANGER_BUDGET,
-	    .budget = socket_budget(),
+	    .budget = socket_budget(1),
+	    .payer_budget = socket_budget(USER_BUDGET_TIMES),
 	    .on_open = on_open,
 	    .may_use = may_use,
 	    .on_end = on_end,

@@ -19,6 +19,7 @@ struct pl_sio_server {
 	bool flush_is_posted;
 	bool is_behind; /* not all of dirty fitted into the last turn */
 	struct pl_half_open_table half_open;
+	struct pl_payers payers;
 };
 
 static void pump(struct pl_sio_client *c);
@@ -89,17 +90,44 @@ budget_rule(const struct pl_sio_client *c)
 		   : &config->stranger_budget;
 }
 
+/* How long it has to wait for its own debt and its user's. */
+static int64_t
+debt_ms(const struct pl_sio_client *c, int64_t now)
+{
+	int64_t own_ms = pl_budget_wait_ms(&c->budget, budget_rule(c), now), all_ms = 0;
+
+	if (c->payer)
+		all_ms = pl_budget_wait_ms(
+		    &c->payer->budget, &c->server->config.payer_budget, now);
+	return own_ms > all_ms ? own_ms : all_ms;
+}
+
+void
+pl_sio_client_pays_as(struct pl_sio_client *c, struct pl_str key)
+{
+	struct pl_payers *payers = &c->server->payers;
+	int64_t now = pl_loop_now_ms(c->server->loop);
+	struct pl_payer *before = c->payer;
+
+	c->payer = pl_payers_join(payers, key, now);
+	pl_payers_leave(payers, before, now);
+}
+
 /* It has cost so much: how long it has to wait. Somebody pumps it after this. */
 static int64_t
 spend(struct pl_sio_client *c, size_t bytes, int64_t cpu_us)
 {
 	const struct pl_budget_rule *rule = budget_rule(c);
+	const struct pl_budget_rule *all = &c->server->config.payer_budget;
 	int64_t now = pl_loop_now_ms(c->server->loop);
 
 	pl_budget_spend(&c->budget, rule, (int64_t)bytes, cpu_us, now);
-	if (pl_budget_is_used_up(&c->budget, rule, now))
+	if (c->payer)
+		pl_budget_spend(&c->payer->budget, all, (int64_t)bytes, cpu_us, now);
+	if (pl_budget_is_used_up(&c->budget, rule, now) ||
+	    (c->payer && pl_budget_is_used_up(&c->payer->budget, all, now)))
 		pl_eio_session_close(&c->conn.eio, PL_EIO_OVER_BUDGET, now);
-	return pl_budget_wait_ms(&c->budget, rule, now);
+	return debt_ms(c, now);
 }
 
 /* ---- letting out --------------------------------------------------------------------- */
@@ -258,6 +286,7 @@ client_free(struct pl_sio_client *c)
 	pl_list_unlink(&c->dirty);
 	pl_timer_stop(c->server->loop, &c->timer);
 	drop_post(c);
+	pl_payers_leave(&c->server->payers, c->payer, pl_loop_now_ms(c->server->loop));
 	session_fini(c);
 	pl_mem_free(c);
 }
@@ -548,8 +577,7 @@ poll_get(struct pl_sio_client *c, struct pl_request *rq)
 static void
 poll_post(struct pl_sio_client *c, struct pl_request *rq)
 {
-	int64_t wait_ms = pl_budget_wait_ms(
-	    &c->budget, budget_rule(c), pl_loop_now_ms(c->server->loop));
+	int64_t wait_ms = debt_ms(c, pl_loop_now_ms(c->server->loop));
 	enum pl_err err;
 
 	say_goodbye(c);
@@ -674,6 +702,7 @@ pl_sio_server_new(struct pl_loop *loop, const struct pl_sio_server_config *confi
 	pl_handshakes_init(
 	    &s->handshakes, loop, config->handshakes_per_second, begin_session, s);
 	pl_half_open_table_init(&s->half_open, loop, on_too_many);
+	pl_payers_init(&s->payers);
 	return s;
 }
 
@@ -695,6 +724,7 @@ pl_sio_server_free(struct pl_sio_server *s)
 		client_drop(c, PL_EIO_SHUTDOWN, PL_WS_CODE_GOING_AWAY);
 	pl_loop_unpost(s->loop, &s->flush);
 	pl_half_open_table_fini(&s->half_open);
+	pl_payers_fini(&s->payers);
 	pl_map_fini(&s->clients);
 	pl_mem_free(s);
 }

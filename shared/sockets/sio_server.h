@@ -13,8 +13,9 @@
  * clients a turn of the loop, so that telling everybody never holds up the rest.
  *
  * What a client sends is paid from its budget (limits/budget), by one rule before it is let
- * in and by another after. In debt its WebSocket is not read, and its next POST waits; if it
- * is in debt for too long, it is put out as PL_EIO_OVER_BUDGET.
+ * in and by another after, and from one that all clients of its user share (limits/payers).
+ * While either is in debt, its WebSocket is not read, and its next POST waits; if that lasts
+ * for too long, it is put out as PL_EIO_OVER_BUDGET.
  *
  * A client that closes by POST gets 20 ms for the GET that should wait for the end, and
  * that may come later, on its own connection. A WebSocket for a session that has one is
@@ -28,6 +29,7 @@
 #include "proto/sio_conn.h"
 #include "limits/budget.h"
 #include "limits/half_open.h"
+#include "limits/payers.h"
 #include "http/request.h"
 
 #define PL_SIO_FLUSH_MAX 500
@@ -55,7 +57,8 @@ struct pl_sio_client {
 	struct pl_list dirty;
 	struct pl_half_open half_open; /* until its first CONNECT was accepted */
 	struct pl_budget budget;
-	bool has_ended; /* on_end was called */
+	struct pl_payer *payer; /* NULL until pl_sio_client_pays_as() */
+	bool has_ended;         /* on_end was called */
 };
 
 struct pl_sio_server_config {
@@ -70,7 +73,8 @@ struct pl_sio_server_config {
 	int64_t handshakes_per_second;
 	void *app_data;                        /* of each client at first */
 	struct pl_budget_rule stranger_budget; /* of a client that no namespace let in */
-	struct pl_budget_rule budget; /* and of one that is in; all 0: no limit */
+	struct pl_budget_rule budget;       /* and of one that is in; all 0: no limit */
+	struct pl_budget_rule payer_budget; /* and of all of one user */
 	/* A handshake came: copy what is wanted of rq. May be NULL. */
 	void (*on_open)(struct pl_sio_client *c, struct pl_request *rq);
 	/* May this request use this session, which has not ended? NULL: yes. */
@@ -101,6 +105,9 @@ pl_sio_client_of(struct pl_sio_conn *conn)
 	return PL_CONTAINER(conn, struct pl_sio_client, conn);
 }
 
+/* c is now known to be of key, a user's id, which is copied: it pays from that user's
+ * budget, too. */
+void pl_sio_client_pays_as(struct pl_sio_client *c, struct pl_str key);
 /* Call it after something was queued on, or done to, this client's conn outside its own
  * callbacks: it is then sent. (Inside them that happens by itself.) */
 void pl_sio_client_touch(struct pl_sio_client *c);

@@ -338,6 +338,7 @@ lets_in_who_has_a_good_token_with_the_list_first(void **state)
 	assert_int_equal(hub_user_count(&f->hub), 0);
 	await_in(f, &ann);
 	assert_int_equal(hub_user_count(&f->hub), 1);
+	assert_true(pl_oid_eq(&f->rig.payer, &f->ann));
 	sent = sent_to(f, &ann);
 	pid_of(&ann, pid);
 	pl_oid_format(&f->ann, hex);
@@ -572,6 +573,7 @@ who_says_goodbye_may_connect_again(void **state)
 	connect_as(f, &ann, &f->bob_token, NULL, NULL);
 	await_in(f, &ann);
 	assert_true(pl_oid_eq(&admission(&ann)->socket.user->id, &f->bob));
+	assert_true(pl_oid_eq(&f->rig.payer, &f->bob));
 	end_client(&ann, PL_EIO_CLIENT_CLOSE);
 }
 

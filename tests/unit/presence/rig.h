@@ -44,7 +44,8 @@ struct rig {
 	/* Stored by rig_send(), in their order. */
 	struct pl_oid sent[1024];
 	size_t sent_count;
-	size_t touched; /* calls of pl_sio_client_touch() */
+	size_t touched;      /* calls of pl_sio_client_touch() */
+	struct pl_oid payer; /* of the last pl_sio_client_pays_as() */
 };
 
 void rig_init(struct rig *r);
