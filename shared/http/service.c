@@ -16,6 +16,7 @@
 #include "proto/http_origin.h"
 #include "http/dispatch.h"
 #include "http/exchange.h"
+#include "http/heads.h"
 #include "session/sessions.h"
 
 #include <hooks.h>
@@ -352,6 +353,7 @@ kore_worker_configure(void)
 	pl_app.loop = pl_loop_kore_new();
 	room.on_fire = check_room;
 	pl_timer_start(pl_app.loop, &room, ROOM_CHECK_MS);
+	pl_heads_start(pl_app.loop);
 	give_back.on_fire = on_give_back;
 	pl_timer_start(pl_app.loop, &give_back, GIVE_BACK_MS);
 	if (!pl_service.is_bare)
@@ -431,6 +433,7 @@ kore_worker_teardown(void)
 		    PL_L_INT("in_flight", pl_exchange_in_flight()));
 		_exit(EXIT_SUCCESS);
 	}
+	pl_heads_stop(pl_app.loop);
 	pl_timer_stop(pl_app.loop, &room);
 	pl_timer_stop(pl_app.loop, &give_back);
 	if (worker->has_lock && is_accepting)

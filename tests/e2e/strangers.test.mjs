@@ -134,6 +134,20 @@ describe('who has not been let in', () => {
   });
 });
 
+test('of 300 connections with half a head, past the gateway, 50 are kept, and none for longer than 10 s', async (t) => {
+  const { hostname: host, port } = new URL(await hold.stack.addressOf('presence'));
+  const ann = await Person.signUp(hold.stack.url, 'ann');
+  const wires = await Promise.all(Array.from({ length: 300 }, () => Wire.open({ host, port: Number(port) })));
+  const begin = Date.now();
+  for (const wire of wires) wire.write('GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nX-Half:');
+  const open = () => wires.filter(({ isEnded }) => !isEnded).length;
+  await waitUntil('no more than 50 to be open', () => open() <= 50, { within: 5000 });
+  assert.equal(open(), 50);
+  assert.equal((await ann.get('/api/users')).status, 200);
+  await waitUntil('none to be open', () => open() === 0, { within: 15000 });
+  t.diagnostic(`none after ${Date.now() - begin} ms`);
+});
+
 test('a WebSocket that is to take over from polling may say no more than a probe', async () => {
   const ann = await Person.signUp(hold.stack.url, 'ann');
   const { sid } = JSON.parse((await ann.get(polling())).text.slice(1));
