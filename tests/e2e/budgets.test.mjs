@@ -13,6 +13,10 @@ const text = { 'content-type': 'text/plain' };
 /** An event of nearly a million bytes, which is answered under `id`. */
 const longEvent = (id) => `42${id}["x","${'y'.repeat(990000)}"]`;
 
+/** An argument of 990 kB that takes longest to parse. */
+const slowest = `{"a":[${'{},'.repeat(329990)}{}]}`;
+const slowestEvent = (id) => `42${id}["x",${slowest}]`;
+
 const letIn = async (stack, person) => {
   const socket = new Socket(`${stack.url}${socketIo}`, { headers: { cookie: person.cookie } });
   assert.match(await socket.take(), /^0\{/);
@@ -88,10 +92,33 @@ describe('a socket that is over its budget for too long', () => {
   });
 });
 
+describe('a user whose packets take too long to parse', () => {
+  const hold = useStack({ before, after, afterEach }, { LIMIT_SOCKET_CPU_MS: '1' });
+
+  test('is put out, then with 1008 on new connections, too; others are not', async () => {
+    const [ann, bob] = [await Person.signUp(hold.stack.url, 'ann'), await Person.signUp(hold.stack.url, 'bob')];
+    const witness = await letIn(hold.stack, bob);
+    // A socket has 70 ms at once, a user 140 ms, and an event costs some 120. Who still writes when it
+    // is closed may find the connection reset, so the ends are counted where they are decided.
+    const sockets = await Promise.all(Array.from({ length: 5 }, () => letIn(hold.stack, ann)));
+    for (const socket of sockets) for (let id = 1; id <= 3; id++) socket.send(slowestEvent(id));
+    await waitUntil('three to be put out', async () => await endedAs(hold.stack, 'over_budget') >= 3, { within: 45000 });
+    const another = new Socket(`${hold.stack.url}${socketIo}`, { headers: { cookie: ann.cookie } });
+    await another.take();
+    another.send('40');
+    await Promise.race([another.take(), another.end()]);
+    if (!another.isClosed) another.send('421["x"]');
+    assert.equal(await another.end(), 1008, 'what the user has spent is remembered');
+    witness.send('421["x"]');
+    await answerOf(witness, 1);
+    for (const socket of [witness, ...sockets]) socket.close();
+  });
+});
+
 describe('two sockets that send what takes longest to parse', () => {
   const hold = useStack({ before, after, afterEach });
-  /** `{"a":[{},{},…]}` of 990 kB, as a frame; `head` is what it is an argument of. */
-  const bomb = (head, tail = '') => frame(opcode.text, `${head}{"a":[${'{},'.repeat(329990)}{}]}${tail}`);
+  /** A frame; `head` is what the slowest one is an argument of. */
+  const bomb = (head, tail = '') => frame(opcode.text, `${head}${slowest}${tail}`);
   const spin = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
   /** How long another's request takes, for so long: sorted, in ms. */
