@@ -1,8 +1,8 @@
 #include "hasher.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
+#include "hash_threads.h"
 #include "password.h"
 #include "base/log.h"
 #include "ops/metrics.h"
@@ -36,10 +36,10 @@ done(struct pl_job *job, enum pl_err err)
 void
 auth_hasher_start(void)
 {
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	struct hash_room room = hash_room_here();
 	struct pl_offload_config config = {
 	    .name = "hasher",
-	    .threads = cores > 0 ? (unsigned)cores : 1,
+	    .threads = hash_threads(&room),
 	    .queue_max = AUTH_HASHER_QUEUE_MAX,
 	};
 
@@ -48,7 +48,8 @@ auth_hasher_start(void)
 		abort();
 	}
 	pl_log_info("password hashes were timed, failed logins wait",
-	    PL_L_INT("period_ms", password_period_ms()));
+	    PL_L_INT("period_ms", password_period_ms()),
+	    PL_L_INT("threads", config.threads));
 	pool = pl_offload_new(pl_app.loop, &config);
 }
 

@@ -1,7 +1,8 @@
 /*
- * hasher: passwords are hashed and checked on threads of their own, as many as the
- * machine has processors, because each hash takes tens of milliseconds and 19 MiB. While
- * AUTH_HASHER_QUEUE_MAX wait, a further request gets 503 at once.  Threads: the loop's.
+ * hasher: passwords are hashed and checked on threads of their own, as many as processors
+ * and memory allow (hash_threads.h), because each hash takes tens of milliseconds and
+ * 19 MiB. While AUTH_HASHER_QUEUE_MAX wait, a further request gets 503 at once.
+ * Threads: the loop's.
  */
 #ifndef AUTH_HASHER_H
 #define AUTH_HASHER_H
