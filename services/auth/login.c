@@ -37,7 +37,7 @@ static void
 fail(struct login *l, enum pl_err err)
 {
 	pl_reply_err(l->rq, err);
-	auth_try_end(&l->try, false);
+	auth_try_end(&l->try, AUTH_TRY_NEITHER);
 	login_free(l);
 }
 
@@ -80,7 +80,7 @@ refuse(struct pl_timer *t)
 	pl_log_info("login failed", PL_L_REQUEST(l->rq),
 	    PL_L_STR("address", pl_request_client_address(l->rq)));
 	pl_reply_problem(l->rq, PL_PROBLEM_BAD_LOGIN);
-	auth_try_end(&l->try, true);
+	auth_try_end(&l->try, AUTH_TRY_WRONG);
 	login_free(l);
 }
 
@@ -110,7 +110,7 @@ on_checked(struct auth_hash *h, enum pl_err err)
 	}
 	pl_log_info("user logged in", PL_L_REQUEST(l->rq), PL_L_OID("user", &l->user.id));
 	auth_reply_session(l->rq, 200, &l->user);
-	auth_try_end(&l->try, false);
+	auth_try_end(&l->try, AUTH_TRY_RIGHT);
 	if (h->fresh != NULL)
 		store_fresh_hash(l);
 	else
@@ -160,7 +160,7 @@ on_limit(void *arg, int64_t wait_ms)
 		    PL_L_STR("address", pl_request_client_address(l->rq)),
 		    PL_L_INT("wait_ms", wait_ms));
 		pl_reply_retry(l->rq, PL_PROBLEM_TOO_MANY, wait_ms);
-		auth_try_end(&l->try, false);
+		auth_try_end(&l->try, AUTH_TRY_NEITHER);
 		login_free(l);
 		return;
 	}

@@ -6,7 +6,7 @@
 
 #define PERIOD_MS (15 * 60 * 1000)
 
-/* An address with a login under way. */
+/* An address with a try under way. */
 struct gate {
 	char address[PL_ADDRESS_GROUP_MAX];
 	struct pl_list waiting; /* struct auth_try */
@@ -14,17 +14,32 @@ struct gate {
 
 static struct pl_shared_limit *by_address;
 static struct pl_shared_limit *by_account;
+static struct pl_shared_limit *by_right;
+static struct pl_shared_limit *by_signups;
 static struct pl_map gates;
 static size_t waiting_count;
 
 /* ---- one login of an address at a time ---- */
 
 static void
-on_account(void *arg, int64_t wait_ms)
+on_last(void *arg, int64_t wait_ms)
 {
 	struct auth_try *t = arg;
 
 	t->on_answer(t->arg, wait_ms);
+}
+
+static void
+on_account(void *arg, int64_t wait_ms)
+{
+	struct auth_try *t = arg;
+
+	if (wait_ms > 0) {
+		t->on_answer(t->arg, wait_ms);
+		return;
+	}
+	t->ask.on_answer = on_last;
+	pl_shared_limit_look(by_right, pl_buf_str(&t->account), &t->ask);
 }
 
 static void
@@ -34,6 +49,9 @@ on_address(void *arg, int64_t wait_ms)
 
 	if (wait_ms > 0) {
 		t->on_answer(t->arg, wait_ms);
+	} else if (t->account.len == 0) {
+		t->ask.on_answer = on_last;
+		pl_shared_limit_take(by_signups, PL_STR("all"), &t->ask);
 	} else {
 		t->ask.on_answer = on_account;
 		pl_shared_limit_look(by_account, pl_buf_str(&t->account), &t->ask);
@@ -45,7 +63,10 @@ ask(struct auth_try *t)
 {
 	t->ask.on_answer = on_address;
 	t->ask.arg = t;
-	pl_shared_limit_look(by_address, pl_str(t->address), &t->ask);
+	if (t->account.len == 0)
+		pl_shared_limit_take(by_address, pl_str(t->address), &t->ask);
+	else
+		pl_shared_limit_look(by_address, pl_str(t->address), &t->ask);
 }
 
 static struct gate *
@@ -80,7 +101,7 @@ gate_pass_on(struct gate *g)
 	pl_mem_free(g);
 }
 
-/* ---- logins ---- */
+/* ---- tries ---- */
 
 static void
 write_account(struct pl_buf *out, const char *address, struct pl_str username)
@@ -105,7 +126,8 @@ auth_try_begin(struct auth_try *t, struct pl_request *rq, struct pl_str username
 	t->gate = is_lifted ? NULL : pl_map_get(&gates, pl_str(t->address));
 	if (t->gate != NULL && waiting_count >= AUTH_LIMITS_WAITING_MAX)
 		return PL_E_BUSY;
-	write_account(&t->account, t->address, username);
+	if (username.len > 0)
+		write_account(&t->account, t->address, username);
 	if (t->gate != NULL) {
 		waiting_count++;
 		pl_list_push(&t->gate->waiting, &t->link);
@@ -118,28 +140,19 @@ auth_try_begin(struct auth_try *t, struct pl_request *rq, struct pl_str username
 }
 
 void
-auth_try_end(struct auth_try *t, bool has_failed)
+auth_try_end(struct auth_try *t, enum auth_outcome outcome)
 {
 	struct gate *gate = t->gate;
 
-	if (has_failed) {
+	if (outcome == AUTH_TRY_RIGHT)
+		pl_shared_limit_take(by_right, pl_buf_str(&t->account), NULL);
+	if (outcome == AUTH_TRY_WRONG) {
 		pl_shared_limit_take(by_address, pl_str(t->address), NULL);
 		pl_shared_limit_take(by_account, pl_buf_str(&t->account), NULL);
 	}
 	pl_buf_fini(&t->account);
 	if (gate != NULL)
 		gate_pass_on(gate);
-}
-
-/* ---- sign-ups ---- */
-
-void
-auth_limits_take_signup(struct pl_request *rq, struct pl_limit_ask *ask)
-{
-	char address[PL_ADDRESS_GROUP_MAX];
-
-	pl_address_group(pl_request_client_address(rq), address);
-	pl_shared_limit_take(by_address, pl_str(address), ask);
 }
 
 /* ---- life ---- */
@@ -150,6 +163,13 @@ at_least_one(int64_t n)
 	return n > 1 ? n : 1;
 }
 
+static struct pl_shared_limit *
+new_limit(const char *name, int64_t count, int64_t burst)
+{
+	return pl_shared_limit_new(
+	    pl_app.loop, pl_app.redis, name, pl_bucket_rule(count, PERIOD_MS, burst));
+}
+
 void
 auth_limits_start(void)
 {
@@ -157,10 +177,12 @@ auth_limits_start(void)
 	int64_t account = pl_settings.limit_login_account;
 
 	pl_map_init(&gates);
-	by_address = pl_shared_limit_new(pl_app.loop, pl_app.redis, "login-address",
-	    pl_bucket_rule(address, PERIOD_MS, at_least_one(address)));
-	by_account = pl_shared_limit_new(pl_app.loop, pl_app.redis, "login-account",
-	    pl_bucket_rule(account, PERIOD_MS, at_least_one(account / 2)));
+	by_address = new_limit("login-address", address, at_least_one(address));
+	by_account = new_limit("login-account", account, at_least_one(account / 2));
+	by_right = new_limit("login-right", account * AUTH_LIMITS_RIGHT,
+	    at_least_one(account * AUTH_LIMITS_RIGHT));
+	by_signups = new_limit("signups", address * AUTH_LIMITS_SIGNUPS,
+	    at_least_one(address * AUTH_LIMITS_SIGNUPS));
 }
 
 void
@@ -168,5 +190,7 @@ auth_limits_stop(void)
 {
 	pl_shared_limit_free(by_address);
 	pl_shared_limit_free(by_account);
+	pl_shared_limit_free(by_right);
+	pl_shared_limit_free(by_signups);
 	pl_map_fini(&gates); /* no request is in flight, so it is empty */
 }

@@ -14,7 +14,7 @@
 struct signup {
 	struct pl_request *rq; /* holds the bytes of form */
 	struct pl_signup form;
-	struct pl_limit_ask ask;
+	struct auth_try try;
 	struct auth_hash hash;
 	struct pl_user user;
 	struct pl_store_write_call call;
@@ -25,6 +25,14 @@ signup_free(struct signup *s)
 {
 	pl_user_fini(&s->user);
 	pl_mem_free(s);
+}
+
+static void
+fail(struct signup *s, enum pl_err err)
+{
+	pl_reply_err(s->rq, err);
+	auth_try_end(&s->try, AUTH_TRY_NEITHER);
+	signup_free(s);
 }
 
 static void
@@ -45,6 +53,7 @@ on_written(struct pl_store_write_call *call)
 		pl_reply_err(s->rq, call->write.err);
 		break;
 	}
+	auth_try_end(&s->try, AUTH_TRY_NEITHER);
 	signup_free(s);
 }
 
@@ -56,8 +65,7 @@ on_hashed(struct auth_hash *h, enum pl_err err)
 	if (err == PL_OK && h->fresh == NULL)
 		err = PL_E_UNAVAILABLE; /* no memory to hash in */
 	if (err != PL_OK) {
-		pl_reply_err(s->rq, err);
-		signup_free(s);
+		fail(s, err);
 		return;
 	}
 	pl_user_from_signup(&s->user, &s->form, h->fresh, pl_clock_unix_ms());
@@ -73,21 +81,24 @@ on_limit(void *arg, int64_t wait_ms)
 	struct signup *s = arg;
 	enum pl_err err;
 
+	if (wait_ms == AUTH_LIMITS_LATE) {
+		fail(s, PL_E_BUSY);
+		return;
+	}
 	if (wait_ms > 0) {
 		pl_log_warn_sampled("sign-up throttled", PL_L_REQUEST(s->rq),
 		    PL_L_STR("address", pl_request_client_address(s->rq)),
 		    PL_L_INT("wait_ms", wait_ms));
 		pl_reply_retry(s->rq, PL_PROBLEM_TOO_MANY, wait_ms);
+		auth_try_end(&s->try, AUTH_TRY_NEITHER);
 		signup_free(s);
 		return;
 	}
 	s->hash.password = s->form.password;
 	s->hash.done = on_hashed;
 	err = auth_hasher_submit(&s->hash);
-	if (err != PL_OK) {
-		pl_reply_err(s->rq, err);
-		signup_free(s);
-	}
+	if (err != PL_OK)
+		fail(s, err);
 }
 
 void
@@ -108,6 +119,8 @@ auth_signup_post(struct pl_request *rq)
 	s = pl_mem_zalloc(sizeof(*s));
 	s->rq = rq;
 	s->form = form;
-	s->ask = (struct pl_limit_ask){.on_answer = on_limit, .arg = s};
-	auth_limits_take_signup(rq, &s->ask);
+	if (auth_try_begin(&s->try, rq, PL_STR_NONE, on_limit, s) != PL_OK) {
+		pl_reply_problem(rq, PL_PROBLEM_BUSY);
+		signup_free(s);
+	}
 }

@@ -90,9 +90,9 @@ const struct pl_setting pl_settings_table[] = {
 	    "What a busy user's correspondent reads if no LLM answers in time.")
 	/* rates */
 	INT("LIMIT_LOGIN_ADDRESS", "60", 0, 1000000, "in 15 min", AUTH, limit_login_address,
-	    "Failed logins and sign-ups from one address (IPv6: one /64); 0 lifts it.")
+	    "Failed logins and sign-ups from one address (IPv6: one /64), and of sign-ups from everywhere a hundred times as many; 0 lifts both.")
 	INT("LIMIT_LOGIN_ACCOUNT", "10", 0, 1000000, "in 15 min", AUTH, limit_login_account,
-	    "Failed logins from one address to one account; 0 lifts it.")
+	    "Failed logins from one address to one account, and of right ones ten times as many; 0 lifts both.")
 	INT("LIMIT_MESSAGES_PER_SECOND", "20", 0, 1000000, "a second", MESSAGE,
 	    limit_messages_per_second, "Messages of one user, in each process; 0 lifts it.")
 	INT("LIMIT_MESSAGES_BURST", "60", 0, 1000000, "messages", MESSAGE,

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 
 #include "base/mem.h"
 #include "services/auth/login_limits.h"
@@ -26,7 +27,7 @@ on_answer(void *arg, int64_t wait_ms)
 	assert_true(t->outcome == NOT_YET);
 	t->outcome = wait_ms;
 	if (wait_ms == AUTH_LIMITS_LATE)
-		auth_try_end(&t->try, false);
+		auth_try_end(&t->try, AUTH_TRY_NEITHER);
 }
 
 static enum pl_err
@@ -72,7 +73,7 @@ check_one(const char *address, const char *username, bool is_allowed)
 
 	assert_int_equal(begin(&t, address, username), PL_OK);
 	assert_true(is_allowed ? t.outcome == 0 : t.outcome > 0);
-	auth_try_end(&t.try, true);
+	auth_try_end(&t.try, AUTH_TRY_WRONG);
 }
 
 static void
@@ -90,9 +91,9 @@ logins_of_one_address_pass_one_after_the_other_in_order(void **state)
 		assert_int_equal(tries[i].outcome, 0);
 		if (i < 2)
 			assert_true(tries[i + 1].outcome == NOT_YET);
-		auth_try_end(&tries[i].try, i == 0);
+		auth_try_end(&tries[i].try, i == 0 ? AUTH_TRY_WRONG : AUTH_TRY_NEITHER);
 	}
-	auth_try_end(&other.try, false);
+	auth_try_end(&other.try, AUTH_TRY_NEITHER);
 }
 
 static void
@@ -106,10 +107,10 @@ who_has_waited_too_long_is_told_so_and_the_next_one_passes(void **state)
 	fake_loop_advance(*state, 1);
 	assert_int_equal(begin(&next, "192.0.2.1", "ann"), PL_OK);
 	fake_loop_advance(*state, AUTH_LIMITS_WAIT_MS);
-	auth_try_end(&first.try, false);
+	auth_try_end(&first.try, AUTH_TRY_NEITHER);
 	assert_int_equal(late.outcome, AUTH_LIMITS_LATE);
 	assert_int_equal(next.outcome, 0);
-	auth_try_end(&next.try, false);
+	auth_try_end(&next.try, AUTH_TRY_NEITHER);
 }
 
 static void
@@ -128,12 +129,12 @@ at_most_64_wait_over_all_addresses(void **state)
 	assert_int_equal(begin(&more, "192.0.2.1", "ann"), PL_E_BUSY);
 	/* one who need not wait passes */
 	check_one("192.0.2.3", "ann", true);
-	auth_try_end(&first[0].try, false);
+	auth_try_end(&first[0].try, AUTH_TRY_NEITHER);
 	assert_int_equal(begin(&more, "192.0.2.2", "ann"), PL_OK);
-	auth_try_end(&first[1].try, false);
+	auth_try_end(&first[1].try, AUTH_TRY_NEITHER);
 	for (int i = 0; i < AUTH_LIMITS_WAITING_MAX; i++)
-		auth_try_end(&waiting[i].try, false);
-	auth_try_end(&more.try, false);
+		auth_try_end(&waiting[i].try, AUTH_TRY_NEITHER);
+	auth_try_end(&more.try, AUTH_TRY_NEITHER);
 }
 
 static void
@@ -158,7 +159,7 @@ a_refused_login_does_not_make_the_wait_longer(void **state)
 	assert_int_equal(begin(&t, "192.0.2.1", "ann"), PL_OK);
 	wait_ms = t.outcome;
 	assert_in_range(wait_ms, 1, 15 * 60 * 1000);
-	auth_try_end(&t.try, false);
+	auth_try_end(&t.try, AUTH_TRY_NEITHER);
 	fake_loop_advance(*state, wait_ms - 1);
 	check_one("192.0.2.1", "ann", false);
 	fake_loop_advance(*state, 15 * 60 * 1000);
@@ -177,7 +178,7 @@ nothing_waits_once_both_limits_are_lifted(void **state)
 		assert_int_equal(tries[i].outcome, 0);
 	}
 	for (int i = 0; i < 3; i++)
-		auth_try_end(&tries[i].try, true);
+		auth_try_end(&tries[i].try, AUTH_TRY_WRONG);
 }
 
 static void
@@ -190,22 +191,15 @@ a_limit_of_one_lets_one_by(void **state)
 	check_one("192.0.2.1", "bob", true);
 }
 
-static void
-on_signup(void *arg, int64_t wait_ms)
-{
-	*(int64_t *)arg = wait_ms;
-}
-
+/* A whole sign-up, which names no account; its wait. */
 static int64_t
 sign_up(const char *address)
 {
-	int64_t outcome = NOT_YET;
-	struct pl_limit_ask ask = {.on_answer = on_signup, .arg = &outcome};
-	struct fake_request *r = fake_request_from(address, "");
+	struct try t;
 
-	auth_limits_take_signup(&r->rq, &ask);
-	fake_request_free(r);
-	return outcome;
+	assert_int_equal(begin(&t, address, ""), PL_OK);
+	auth_try_end(&t.try, AUTH_TRY_NEITHER);
+	return t.outcome;
 }
 
 static void
@@ -219,6 +213,57 @@ signups_and_failed_logins_of_an_address_count_together(void **state)
 	assert_true(sign_up("192.0.2.1") > 0);
 	check_one("192.0.2.1", "bob", false);
 	assert_int_equal(sign_up("192.0.2.2"), 0);
+}
+
+static void
+a_signup_waits_for_the_login_before_it_and_the_next_login_for_it(void **state)
+{
+	struct try login, signup, next;
+
+	(void)state;
+	start(100, 100);
+	assert_int_equal(begin(&login, "192.0.2.1", "ann"), PL_OK);
+	assert_int_equal(begin(&signup, "192.0.2.1", ""), PL_OK);
+	assert_int_equal(begin(&next, "192.0.2.1", "ann"), PL_OK);
+	assert_true(signup.outcome == NOT_YET);
+	auth_try_end(&login.try, AUTH_TRY_WRONG);
+	assert_int_equal(signup.outcome, 0);
+	assert_true(next.outcome == NOT_YET);
+	auth_try_end(&signup.try, AUTH_TRY_NEITHER);
+	assert_int_equal(next.outcome, 0);
+	auth_try_end(&next.try, AUTH_TRY_NEITHER);
+}
+
+static void
+signups_of_all_addresses_have_a_limit_that_logins_do_not_count_in(void **state)
+{
+	char address[32];
+
+	(void)state;
+	start(1, 100);
+	for (int i = 0; i < AUTH_LIMITS_SIGNUPS; i++) {
+		(void)snprintf(address, sizeof(address), "198.51.100.%d", i);
+		assert_int_equal(sign_up(address), 0);
+	}
+	assert_true(sign_up("192.0.2.1") > 0);
+	check_one("192.0.2.2", "ann", true);
+}
+
+static void
+right_logins_of_an_address_to_an_account_have_a_limit_of_their_own(void **state)
+{
+	struct try t;
+
+	(void)state;
+	start(2, 2);
+	for (int i = 0; i < 2 * AUTH_LIMITS_RIGHT; i++) {
+		assert_int_equal(begin(&t, "192.0.2.1", "ann"), PL_OK);
+		assert_int_equal(t.outcome, 0);
+		auth_try_end(&t.try, AUTH_TRY_RIGHT);
+	}
+	check_one("192.0.2.1", "ann", false);
+	check_one("192.0.2.2", "ann", true);
+	check_one("192.0.2.1", "bob", true);
 }
 
 #define LOOP_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -235,6 +280,9 @@ main(void)
 	    LOOP_TEST(nothing_waits_once_both_limits_are_lifted),
 	    LOOP_TEST(a_limit_of_one_lets_one_by),
 	    LOOP_TEST(signups_and_failed_logins_of_an_address_count_together),
+	    LOOP_TEST(a_signup_waits_for_the_login_before_it_and_the_next_login_for_it),
+	    LOOP_TEST(signups_of_all_addresses_have_a_limit_that_logins_do_not_count_in),
+	    LOOP_TEST(right_logins_of_an_address_to_an_account_have_a_limit_of_their_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -353,9 +353,8 @@ holds_back_an_address_whatever_names_it_tries(void **state)
 }
 
 static void
-counts_neither_what_is_well_nor_what_failed_on_our_side(void **state)
+counts_neither_right_logins_as_failures_nor_what_failed_on_our_side(void **state)
 {
-	(void)state;
 	for (int i = 0; i < 2 * MAX_TRIES; i++) {
 		struct fake_request *r = check_password(ANN);
 
@@ -365,6 +364,30 @@ counts_neither_what_is_well_nor_what_failed_on_our_side(void **state)
 		fake_store_end_read(PL_E_TIMEOUT);
 		check_err(r, PL_E_TIMEOUT);
 	}
+	fail_to_log_in(*state, ANN);
+}
+
+static void
+holds_back_who_logs_in_to_one_account_in_masses(void **state)
+{
+	struct fake_request *r;
+
+	for (int i = 0; i < 8 * AUTH_LIMITS_RIGHT; i++) {
+		r = check_password(ANN);
+		end_check(true, NULL);
+		check_logged_in(r);
+	}
+	check_throttled(log_in(ANN));
+	assert_int_equal(fake_store_reads(), 0);
+	/* neither another name nor another address */
+	fail_to_log_in(*state, "{\"username\":\"bob\",\"password\":\"guess\"}");
+	r = log_in_from("192.0.2.2", ANN);
+	fake_store_end_read(PL_OK);
+	end_check(true, NULL);
+	check_logged_in(r);
+	/* one of 80 in 15 minutes comes back after so long */
+	fake_loop_advance(*state, 15 * 60 * 1000 / 80 + 1);
+	fail_to_log_in(*state, ANN);
 }
 
 static void
@@ -407,7 +430,9 @@ main(void)
 	    LOOP_TEST(says_at_once_what_failed_on_our_side),
 	    LOOP_TEST(holds_back_an_account_after_half_its_tries_at_once),
 	    LOOP_TEST(holds_back_an_address_whatever_names_it_tries),
-	    LOOP_TEST(counts_neither_what_is_well_nor_what_failed_on_our_side),
+	    LOOP_TEST(
+		counts_neither_right_logins_as_failures_nor_what_failed_on_our_side),
+	    LOOP_TEST(holds_back_who_logs_in_to_one_account_in_masses),
 	    LOOP_TEST(lets_the_next_one_of_an_address_in_when_a_failure_has_counted),
 	};
 

@@ -149,6 +149,46 @@ counts_each_sign_up_and_holds_back_the_address_before_it_hashes(void **state)
 }
 
 static void
+hashes_those_of_one_address_one_after_the_other(void **state)
+{
+	struct fake_request *first = sign_up(ANN), *second, *third;
+	struct auth_hash *before = hash;
+
+	(void)state;
+	second = sign_up(ANN);
+	third = sign_up(ANN);
+	assert_ptr_equal(hash, before);
+	end_hash("$argon2id$fresh", PL_OK);
+	assert_ptr_equal(hash, before); /* the store has not answered yet */
+	fake_store_end_write(fake_store_next_write(PL_WRITE_USER), PL_OK);
+	assert_int_equal(first->answer.status, 201);
+	assert_ptr_not_equal(hash, before);
+	end_hash(NULL, PL_E_CANCELLED);
+	check_err(second, PL_E_CANCELLED);
+	assert_int_equal(third->answer.problem, PL_PROBLEM_TOO_MANY);
+	fake_request_free(third);
+	fake_request_free(first);
+}
+
+static void
+gives_up_who_has_waited_too_long_and_refuses_when_too_many_wait(void **state)
+{
+	struct fake_request *first = sign_up(ANN), *waiting[AUTH_LIMITS_WAITING_MAX];
+	struct fake_request *more;
+
+	for (int i = 0; i < AUTH_LIMITS_WAITING_MAX; i++)
+		waiting[i] = sign_up(ANN);
+	more = sign_up(ANN);
+	assert_int_equal(more->answer.problem, PL_PROBLEM_BUSY);
+	fake_request_free(more);
+	fake_loop_advance(*state, AUTH_LIMITS_WAIT_MS + 1);
+	end_hash(NULL, PL_E_CANCELLED);
+	check_err(first, PL_E_CANCELLED);
+	for (int i = 0; i < AUTH_LIMITS_WAITING_MAX; i++)
+		check_err(waiting[i], PL_E_BUSY);
+}
+
+static void
 says_what_failed_on_our_side(void **state)
 {
 	struct fake_request *r = sign_up(ANN);
@@ -187,6 +227,8 @@ main(void)
 	    LOOP_TEST(refuses_a_username_that_is_taken),
 	    LOOP_TEST(refuses_what_is_no_form_without_counting_it),
 	    LOOP_TEST(counts_each_sign_up_and_holds_back_the_address_before_it_hashes),
+	    LOOP_TEST(hashes_those_of_one_address_one_after_the_other),
+	    LOOP_TEST(gives_up_who_has_waited_too_long_and_refuses_when_too_many_wait),
 	    LOOP_TEST(says_what_failed_on_our_side),
 	    LOOP_TEST(says_that_the_store_takes_no_more),
 	};
