@@ -42,6 +42,12 @@ jwt_secret_fault(const struct pl_settings *s)
 }
 
 static const char *
+jwt_previous_fault(const struct pl_settings *s)
+{
+	return pl_jwt_secret_previous_fault(s->jwt_secret_previous);
+}
+
+static const char *
 redis_fault(const struct pl_settings *s)
 {
 	return pl_redis_url_fault(s->redis_url);
@@ -82,7 +88,8 @@ static enum pl_err
 load(unsigned judged, struct pl_buf *why)
 {
 	static const char *(*const rules[])(const struct pl_settings *s) = {
-	    jwt_secret_fault, redis_fault, mongo_fault, origins_fault, llm_fault};
+	    jwt_secret_fault, jwt_previous_fault, redis_fault, mongo_fault, origins_fault,
+	    llm_fault};
 	enum pl_err err = pl_settings_load(judged, why);
 
 	if (err != PL_OK)

@@ -10,13 +10,12 @@
 #include "base/random.h"
 
 #define ISSUED_AHEAD_S 60
-#define KEY_ID_LEN     8
 #define MAC_LEN        crypto_auth_hmacsha256_BYTES
 
 struct key {
 	unsigned char *secret; /* NULL: not set */
 	size_t len;
-	char id[KEY_ID_LEN + 1]; /* the first hex digits of SHA-256(secret) */
+	char id[PL_JWT_KEY_ID_LEN + 1]; /* the first hex digits of SHA-256(secret) */
 };
 
 static struct key current, previous;
@@ -32,7 +31,7 @@ key_set(struct key *key, const char *secret)
 	key->secret = pl_mem_alloc(key->len);
 	memcpy(key->secret, secret, key->len);
 	crypto_hash_sha256(hash, key->secret, key->len);
-	sodium_bin2hex(key->id, sizeof(key->id), hash, KEY_ID_LEN / 2);
+	sodium_bin2hex(key->id, sizeof(key->id), hash, PL_JWT_KEY_ID_LEN / 2);
 }
 
 static void
@@ -47,6 +46,8 @@ pl_jwt_init(const char *secret, const char *previous_secret, const char **why)
 {
 	const char *fault = pl_jwt_secret_fault(secret);
 
+	if (fault == NULL)
+		fault = pl_jwt_secret_previous_fault(previous_secret);
 	if (fault == NULL && sodium_init() < 0)
 		fault = "the random number generator does not start";
 	if (fault != NULL) {
@@ -65,6 +66,18 @@ pl_jwt_fini(void)
 {
 	key_wipe(&current);
 	key_wipe(&previous);
+}
+
+const char *
+pl_jwt_key_id(void)
+{
+	return current.id;
+}
+
+const char *
+pl_jwt_previous_key_id(void)
+{
+	return strcmp(previous.id, current.id) != 0 ? previous.id : "";
 }
 
 static void
@@ -208,16 +221,18 @@ check_header(const struct pl_json *header, struct pl_str *key_id)
 	       (kid == NULL || pl_json_str(kid, key_id));
 }
 
-/* A kid that names one of our keys decides; any other kid is somebody else's, and is
- * ignored. */
-static bool
-is_signed_by_us(const char *token, struct pl_str key_id)
+/* The key of ours that signed it, or NULL. A kid that names one of our keys decides; any
+ * other kid is somebody else's, and is ignored. */
+static const struct key *
+find_signer(const char *token, struct pl_str key_id)
 {
 	if (pl_str_eq(key_id, pl_str(current.id)))
-		return mac_is_right(token, &current);
+		return mac_is_right(token, &current) ? &current : NULL;
 	if (previous.secret != NULL && pl_str_eq(key_id, pl_str(previous.id)))
-		return mac_is_right(token, &previous);
-	return mac_is_right(token, &current) || mac_is_right(token, &previous);
+		return mac_is_right(token, &previous) ? &previous : NULL;
+	if (mac_is_right(token, &current))
+		return &current;
+	return mac_is_right(token, &previous) ? &previous : NULL;
 }
 
 static bool
@@ -270,6 +285,13 @@ pl_jwt_has_form(struct pl_str token)
 }
 
 bool
+pl_jwt_is_from_before(const struct pl_jwt_claims *claims, int64_t switch_unix_s)
+{
+	return claims->issued_unix_s <= switch_unix_s &&
+	       claims->expires_unix_s - PL_JWT_PREVIOUS_LIFE_S <= switch_unix_s;
+}
+
+bool
 pl_jwt_is_over(const struct pl_jwt_claims *claims, int64_t now_unix_s)
 {
 	return claims->expires_unix_s <= now_unix_s - PL_JWT_LEEWAY_S;
@@ -279,7 +301,8 @@ enum pl_err
 pl_jwt_verify(struct pl_str token, int64_t now_unix_s, struct pl_jwt_claims *claims)
 {
 	struct pl_json *header = NULL, *payload = NULL;
-	struct pl_jwt_claims found;
+	struct pl_jwt_claims found = {0};
+	const struct key *signer;
 	char copy[PL_JWT_BYTES_MAX + 1];
 	struct parts parts;
 	struct pl_str key_id;
@@ -293,8 +316,10 @@ pl_jwt_verify(struct pl_str token, int64_t now_unix_s, struct pl_jwt_claims *cla
 		goto done;
 	memcpy(copy, token.ptr, token.len);
 	copy[token.len] = '\0';
-	if (!is_signed_by_us(copy, key_id))
+	signer = find_signer(copy, key_id);
+	if (signer == NULL)
 		goto done;
+	found.is_of_previous = signer == &previous;
 	err = read_claims(payload, parts.signed_part, now_unix_s, &found);
 	if (err == PL_OK)
 		*claims = found;

@@ -3,7 +3,10 @@
 #include <assert.h>
 #include <string.h>
 
-#define TIME_LEN 4
+#define TIME_LEN     4
+#define KEY_MARK     "parleyke"
+#define KEY_MARK_LEN (sizeof(KEY_MARK) - 1)
+static_assert(KEY_MARK_LEN + PL_JWT_KEY_ID_LEN == PL_JWT_ID_LEN, "so does a secret");
 static_assert(PL_OID_LEN + TIME_LEN == PL_JWT_ID_LEN, "a user and a time make an id");
 
 void
@@ -27,6 +30,20 @@ pl_revocation_of_all(
 	memcpy(r->token_id, user->bytes, PL_OID_LEN);
 	for (int i = 0; i < TIME_LEN; i++)
 		time[i] = (uint8_t)(issued_before_unix_s >> (8 * (TIME_LEN - 1 - i)));
+}
+
+void
+pl_revocation_of_key(struct pl_revocation *r, const char *key_id)
+{
+	*r = (struct pl_revocation){.expires_unix_s = PL_REVOCATION_KEY_EXPIRES_UNIX_S};
+	memcpy(r->token_id, KEY_MARK, KEY_MARK_LEN);
+	memcpy(r->token_id + KEY_MARK_LEN, key_id, strnlen(key_id, PL_JWT_KEY_ID_LEN));
+}
+
+bool
+pl_revocation_is_of_key(const struct pl_revocation *r)
+{
+	return memcmp(r->token_id, KEY_MARK, KEY_MARK_LEN) == 0;
 }
 
 bool

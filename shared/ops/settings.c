@@ -64,8 +64,9 @@ const struct pl_setting pl_settings_table[] = {
 	/* identity */
 	SECRET("JWT_SECRET", NULL, NULL, KORE | LOCAL, jwt_secret,
 	    "Signs the session tokens; required, at least 32 bytes, the same for all services.")
-	SECRET("JWT_SECRET_PREVIOUS", NULL, NULL, KORE, jwt_secret_previous,
-	    "The secret before the last change; its tokens stay good until they expire.")
+	SECRET("JWT_SECRET_PREVIOUS", NULL, NULL, KORE | LOCAL, jwt_secret_previous,
+	    "The secret before the last change; its tokens from before stay good until they "
+	    "expire, for 400 days at most.")
 	TEXT("COOKIE_NAME", "jwt", KORE | GATEWAY, cookie_name,
 	    "Name of the session cookie; `__Host-jwt` is always Secure, and the cure if others share "
 	    "the domain.")
@@ -90,9 +91,11 @@ const struct pl_setting pl_settings_table[] = {
 	    "What a busy user's correspondent reads if no LLM answers in time.")
 	/* rates */
 	INT("LIMIT_LOGIN_ADDRESS", "60", 0, 1000000, "in 15 min", AUTH, limit_login_address,
-	    "Failed logins and sign-ups from one address (IPv6: one /64), and of sign-ups from everywhere a hundred times as many; 0 lifts both.")
+	    "Failed logins and sign-ups from one address (IPv6: one /64), and of sign-ups from "
+	    "everywhere a hundred times as many; 0 lifts both.")
 	INT("LIMIT_LOGIN_ACCOUNT", "10", 0, 1000000, "in 15 min", AUTH, limit_login_account,
-	    "Failed logins from one address to one account, and of right ones ten times as many; 0 lifts both.")
+	    "Failed logins from one address to one account, and of right ones ten times as many; "
+	    "0 lifts both.")
 	INT("LIMIT_MESSAGES_PER_SECOND", "20", 0, 1000000, "a second", MESSAGE,
 	    limit_messages_per_second, "Messages of one user, in each process; 0 lifts it.")
 	INT("LIMIT_MESSAGES_BURST", "60", 0, 1000000, "messages", MESSAGE,

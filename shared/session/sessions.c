@@ -1,7 +1,7 @@
 #include "session/sessions.h"
 
 #include <assert.h>
-#include <time.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -54,6 +54,12 @@ struct reading {
 	    is_behind_bus; /* begun after the bus was ready: nothing lies between the two */
 };
 
+/* A call that asks the store when the secrets were switched. It outlives its pl_sessions. */
+struct switching {
+	struct pl_store_write_call call;
+	struct pl_sessions *ss; /* NULL: gone */
+};
+
 struct pl_sessions {
 	struct pl_loop *loop;
 	struct pl_store_async *store;
@@ -63,6 +69,9 @@ struct pl_sessions {
 	struct pl_revoked revoked;
 	struct pl_map users;
 	struct reading reading;
+	struct switching *switching; /* NULL: none under way */
+	bool switch_is_known;
+	int64_t switched_unix_s;
 	int64_t read_to_unix_ms;    /* 0: never yet */
 	int64_t current_at_mono_ms; /* as of when all revocations were known */
 	bool bus_is_ready;
@@ -82,6 +91,8 @@ unix_now_s(void)
 static void
 remember_revoked(struct pl_sessions *ss, const struct pl_revocation *r)
 {
+	if (pl_revocation_is_of_key(r))
+		return; /* of no token in particular */
 	if (pl_revoked_add(&ss->revoked, r) && ss->on_revoked != NULL)
 		ss->on_revoked(ss->on_revoked_arg, r);
 }
@@ -132,6 +143,60 @@ start_reading(struct pl_sessions *ss)
 	r->is_behind_bus = ss->bus_is_ready;
 	/* If the queue is full, the tick tries again. */
 	r->is_under_way = pl_store_async_read(ss->store, &r->call) == PL_OK;
+}
+
+/* ---- the switch of secrets ---- */
+
+static void
+switching_done(struct pl_store_write_call *call)
+{
+	struct switching *sw = PL_CONTAINER(call, struct switching, call);
+	struct pl_sessions *ss = sw->ss;
+
+	if (ss != NULL) {
+		ss->switching = NULL;
+		ss->switch_is_known = call->write.err == PL_OK;
+		ss->switched_unix_s = call->write.u.key.switched_unix_ms / 1000;
+	}
+	pl_mem_free(sw);
+}
+
+/* Until the store has answered once. */
+static void
+ask_for_switch(struct pl_sessions *ss)
+{
+	struct switching *sw;
+	struct pl_write *w;
+
+	if (ss->switch_is_known || ss->switching != NULL)
+		return;
+	sw = pl_mem_zalloc(sizeof(*sw));
+	sw->ss = ss;
+	sw->call.done = switching_done;
+	w = &sw->call.write;
+	w->kind = PL_WRITE_SWITCH;
+	snprintf(w->u.key.current, sizeof(w->u.key.current), "%s", pl_jwt_key_id());
+	snprintf(
+	    w->u.key.previous, sizeof(w->u.key.previous), "%s", pl_jwt_previous_key_id());
+	ss->switching = sw;
+	if (pl_store_async_write(ss->store, &sw->call) == PL_OK)
+		return;
+	ss->switching = NULL; /* its queue is full: the tick tries again */
+	pl_mem_free(sw);
+}
+
+static bool
+is_refused(const struct pl_sessions *ss, const struct pl_jwt_claims *claims)
+{
+	return pl_revoked_has(&ss->revoked, claims) ||
+	       (claims->is_of_previous && ss->switch_is_known &&
+		   !pl_jwt_is_from_before(claims, ss->switched_unix_s));
+}
+
+static bool
+needs_switch(const struct pl_sessions *ss)
+{
+	return !ss->switch_is_known && pl_jwt_previous_key_id()[0] != '\0';
 }
 
 static bool
@@ -192,6 +257,7 @@ on_tick(struct pl_timer *t)
 		ss->current_at_mono_ms = pl_loop_now_ms(ss->loop);
 	else
 		start_reading(ss);
+	ask_for_switch(ss);
 	forget_users(ss);
 	pl_revoked_forget(&ss->revoked, unix_now_s() - LEEWAY_S);
 	pl_timer_start(ss->loop, t, TICK_MS);
@@ -234,7 +300,7 @@ lookup_run(struct pl_store_read_call *call, struct pl_store *s)
 static enum pl_session_verdict
 verdict_of(const struct pl_sessions *ss, const struct check *check, enum pl_err err)
 {
-	if (err == PL_E_NOT_FOUND || pl_revoked_has(&ss->revoked, &check->claims))
+	if (err == PL_E_NOT_FOUND || is_refused(ss, &check->claims))
 		return PL_SESSION_BAD_TOKEN;
 	return err == PL_OK ? PL_SESSION_OK : PL_SESSION_UNKNOWN;
 }
@@ -331,11 +397,12 @@ check_claims(struct pl_sessions *ss, const struct pl_jwt_claims *claims,
 	struct known_user *u;
 	struct check *check;
 
-	if (pl_revoked_has(&ss->revoked, claims)) {
+	if (is_refused(ss, claims)) {
 		on_verdict(arg, PL_SESSION_BAD_TOKEN, NULL);
 		return;
 	}
-	if (!revocations_are_current(ss)) {
+	if (!revocations_are_current(ss) ||
+	    (claims->is_of_previous && needs_switch(ss))) {
 		on_verdict(arg, PL_SESSION_UNKNOWN, NULL);
 		return;
 	}
@@ -425,7 +492,7 @@ choice_go_on(struct choice *ch)
 	while (ch->next < ch->count) {
 		const struct pl_credential *it = &ch->items[ch->next++];
 
-		if (!matters(ch, it) || pl_revoked_has(&ch->ss->revoked, &it->claims))
+		if (!matters(ch, it) || is_refused(ch->ss, &it->claims))
 			continue;
 		if (!pl_jwt_is_over(&it->claims, unix_now_s())) {
 			check_claims(ch->ss, &it->claims, on_looked_at, ch);
@@ -462,15 +529,15 @@ pl_sessions_choose(struct pl_sessions *ss, const struct pl_credentials *c,
 }
 
 static bool
-is_revoked(const void *set, const struct pl_jwt_claims *claims)
+is_refused_by(const void *ss, const struct pl_jwt_claims *claims)
 {
-	return pl_revoked_has(set, claims);
+	return is_refused(ss, claims);
 }
 
 void
 pl_sessions_drop_revoked(const struct pl_sessions *ss, struct pl_credentials *c)
 {
-	pl_credentials_drop(c, is_revoked, &ss->revoked);
+	pl_credentials_drop(c, is_refused_by, ss);
 }
 
 int64_t
@@ -482,7 +549,7 @@ pl_sessions_valid_after(const struct pl_sessions *ss, const struct pl_oid *user)
 bool
 pl_sessions_are_current(const struct pl_sessions *ss)
 {
-	return revocations_are_current(ss);
+	return revocations_are_current(ss) && !needs_switch(ss);
 }
 
 /* ---- life ---- */
@@ -515,6 +582,8 @@ pl_sessions_free(struct pl_sessions *ss)
 	if (ss == NULL)
 		return;
 	assert(!ss->reading.is_under_way);
+	if (ss->switching != NULL)
+		ss->switching->ss = NULL;
 	pl_bus_unsubscribe(ss->bus, &ss->listener);
 	pl_timer_stop(ss->loop, &ss->tick);
 	pl_revoked_fini(&ss->revoked);

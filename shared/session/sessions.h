@@ -3,7 +3,8 @@
  * revoked ones (all unexpired revocations are held in memory: read from the store at
  * start, then told by the bus, and read again after every gap and, while the bus is down,
  * every second), then its user must exist (asked of the store, remembered for a few
- * seconds). Threads: the loop's.
+ * seconds). Of tokens under JWT_SECRET_PREVIOUS only those from before the switch are
+ * good; the store keeps its time. Threads: the loop's.
  */
 #ifndef PL_SESSION_SESSIONS_H
 #define PL_SESSION_SESSIONS_H
@@ -28,8 +29,8 @@ struct pl_sessions *pl_sessions_new(
     struct pl_loop *loop, struct pl_store_async *store, struct pl_bus *bus);
 /* Call it after the store was freed: no call to the store may be under way any more. */
 void pl_sessions_free(struct pl_sessions *ss);
-/* Are all revocations known? They are not before the first read, nor long after the last
- * one while the bus is away; then no token passes. For /readyz. */
+/* Are all revocations known, and the time of the switch? They are not before the first read,
+ * nor long after the last one while the bus is away; then no token passes. For /readyz. */
 bool pl_sessions_are_current(const struct pl_sessions *ss);
 
 /* Check a token. on_verdict is called once, possibly before this returns; claims are NULL

@@ -154,6 +154,7 @@ enum pl_write_kind {
 	PL_WRITE_PASSWORD, /* replace the hash; PL_E_CONFLICT: the old one is another */
 	PL_WRITE_SEND,   /* store a message, with its reply job if the receiver is BUSY */
 	PL_WRITE_REVOKE, /* refuse tokens from now on; may be repeated */
+	PL_WRITE_SWITCH, /* note which secret signs, and which one did before */
 	PL_WRITE_REPLY_CLAIM, /* take a reply job under a lease */
 	PL_WRITE_REPLY, /* store the one automatic reply to a message, end its job */
 };
@@ -200,6 +201,15 @@ struct pl_write_reply {
 	struct pl_message message; /* out: the stored reply; the caller finis it */
 };
 
+/* The secrets by their names (pl_jwt_key_id()). The first process to note that previous (empty:
+ * none) signs no more sets the time of the switch, for all processes and restarts; a secret
+ * that signs again has none. */
+struct pl_write_switch {
+	char current[PL_JWT_KEY_ID_LEN + 1];
+	char previous[PL_JWT_KEY_ID_LEN + 1];
+	int64_t switched_unix_ms; /* out: of previous */
+};
+
 struct pl_write {
 	enum pl_write_kind kind;
 	enum pl_err err; /* out */
@@ -217,6 +227,7 @@ struct pl_write {
 		} password;
 		struct pl_write_send send;
 		struct pl_revocation revoke; /* created_unix_ms is set by the store */
+		struct pl_write_switch key;
 		struct pl_write_claim claim;
 		struct pl_write_reply reply;
 	} u;

@@ -79,6 +79,50 @@ leaves_out_tokens_that_expired(void **state)
 	pl_revocation_list_fini(&list);
 }
 
+/* ---- secrets ---- */
+
+static int64_t
+switched(struct pl_store *s, const char *current, const char *previous)
+{
+	struct pl_write w = {.kind = PL_WRITE_SWITCH};
+
+	strcpy(w.u.key.current, current);
+	strcpy(w.u.key.previous, previous);
+	assert_int_equal(store_write_one(s, &w), PL_OK);
+	return w.u.key.switched_unix_ms;
+}
+
+static void
+keeps_the_time_at_which_a_secret_was_left(void **state)
+{
+	struct fixture *f = *state;
+	int64_t begin = pl_clock_unix_ms(), first;
+	struct pl_store *other = store_open_patiently(&f->config);
+
+	assert_int_equal(switched(f->store, "aaaaaaaa", ""), 0);
+	first = switched(f->store, "bbbbbbbb", "aaaaaaaa");
+	assert_in_range(first, begin, pl_clock_unix_ms());
+	while (pl_clock_unix_ms() == first)
+		continue;
+	assert_int_equal(switched(f->store, "bbbbbbbb", "aaaaaaaa"), first);
+	assert_int_equal(switched(other, "bbbbbbbb", "aaaaaaaa"), first);
+	assert_int_equal(switched(other, "cccccccc", "aaaaaaaa"), first);
+	assert_true(switched(f->store, "cccccccc", "bbbbbbbb") > first);
+	pl_store_close(other);
+}
+
+static void
+forgets_it_when_the_secret_signs_again(void **state)
+{
+	struct fixture *f = *state;
+	int64_t first = switched(f->store, "bbbbbbbb", "aaaaaaaa");
+
+	while (pl_clock_unix_ms() == first)
+		continue;
+	assert_true(switched(f->store, "aaaaaaaa", "bbbbbbbb") > first);
+	assert_true(switched(f->store, "bbbbbbbb", "aaaaaaaa") > first);
+}
+
 int
 store_revocations_suite(void)
 {
@@ -86,6 +130,8 @@ store_revocations_suite(void)
 	    STORE_TEST(gives_the_revocations_since_a_time),
 	    STORE_TEST(takes_the_same_token_twice),
 	    STORE_TEST(leaves_out_tokens_that_expired),
+	    STORE_TEST(keeps_the_time_at_which_a_secret_was_left),
+	    STORE_TEST(forgets_it_when_the_secret_signs_again),
 	};
 
 	return cmocka_run_group_tests_name("store: revocations", tests, NULL, NULL);

@@ -81,14 +81,14 @@ describe('a bad setting', () => {
 
   test('so are those whose rules a service has', async (t) => {
     const stack = await Stack.spawn({
-      JWT_SECRET: 'hushhush', ALLOWED_ORIGINS: '*', LLM_API_URL: 'ftp://localhost', REDIS_URL: 'rediss://:hushhush@localhost',
+      JWT_SECRET: 'hushhush', JWT_SECRET_PREVIOUS: 'hushhush', ALLOWED_ORIGINS: '*', LLM_API_URL: 'ftp://localhost', REDIS_URL: 'rediss://:hushhush@localhost',
       MONGO_DB_URI: 'mongodb://user:hush@hush@localhost', DATA_DIR: '/no/such/place',
     });
     t.after(() => stack.stop());
     const { code } = await withDeadline('the end', stack.ended, 20000);
     assert.equal(code, 78, stack.output);
     assert.deepEqual(stack.output.trim().split('\n').map((line) => /^parley: ([A-Z_]+) /.exec(line)?.[1]).sort(),
-      ['ALLOWED_ORIGINS', 'JWT_SECRET', 'LLM_API_URL', 'MONGO_DB_URI', 'REDIS_URL'], stack.output);
+      ['ALLOWED_ORIGINS', 'JWT_SECRET', 'JWT_SECRET_PREVIOUS', 'LLM_API_URL', 'MONGO_DB_URI', 'REDIS_URL'], stack.output);
     assert.ok(!stack.output.includes('hush'), stack.output);
   });
 
@@ -272,8 +272,9 @@ describe('settings', () => {
       const [pair, ...attributes] = answer.cookies[0].split('; ');
       assert.match(pair, /^__Host-jwt=/);
       assert.deepEqual(attributes.map((a) => a.toLowerCase()).sort(), ['httponly', 'max-age=1296000', 'path=/', 'samesite=none', 'secure']);
+      const minuteAgo = (claims) => ({ ...claims, iat: claims.iat - 60 }); // before the switch, which is this start
       for (const [key, status] of [[secret, 200], ['short', 200], ['other', 401]]) {
-        const token = signJwt(mernClaims(answer.json._id), key);
+        const token = signJwt(minuteAgo(mernClaims(answer.json._id)), key);
         const me = await call(stack.url, 'GET', '/api/auth/me', undefined, { cookie: `__Host-jwt=${token}` });
         assert.equal(me.status, status, key);
       }

@@ -380,3 +380,15 @@ pl_mongo_unset_all(struct pl_mongo *s, mongoc_collection_t *in, const bson_t *se
 	bson_destroy(&update);
 	return err;
 }
+
+enum pl_err
+pl_mongo_delete_many(struct pl_mongo *s, mongoc_collection_t *in, const bson_t *selector)
+{
+	bson_error_t error = {0};
+
+	if (!pl_mongo_has_time(s))
+		return PL_E_UNAVAILABLE;
+	return mongoc_collection_delete_many(in, selector, NULL, NULL, &error)
+		   ? PL_OK
+		   : pl_mongo_err(s, &error, "delete");
+}

@@ -66,5 +66,8 @@ enum pl_err pl_mongo_update_one(struct pl_mongo *s, mongoc_collection_t *in,
 /* Take these fields (NULL ends them) off all documents that selector finds. */
 enum pl_err pl_mongo_unset_all(struct pl_mongo *s, mongoc_collection_t *in,
     const bson_t *selector, const char *const *fields) PL_MUST_CHECK;
+/* Delete all that selector finds. */
+enum pl_err pl_mongo_delete_many(
+    struct pl_mongo *s, mongoc_collection_t *in, const bson_t *selector) PL_MUST_CHECK;
 
 #endif

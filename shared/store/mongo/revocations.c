@@ -57,3 +57,63 @@ pl_mongo_revokes(struct pl_mongo *s, struct pl_write *const *writes, size_t coun
 	pl_mem_free(errs);
 	pl_mem_free(docs);
 }
+
+/* ---- secrets ---- */
+
+static void
+put_id(bson_t *doc, const struct pl_revocation *r)
+{
+	bson_append_binary(
+	    doc, PL_MESSAGE_F_ID, -1, BSON_SUBTYPE_BINARY, r->token_id, PL_JWT_ID_LEN);
+}
+
+static enum pl_err
+forget_switch(struct pl_mongo *s, const char *key_id)
+{
+	bson_t selector = BSON_INITIALIZER;
+	struct pl_revocation r;
+	enum pl_err err;
+
+	pl_revocation_of_key(&r, key_id);
+	put_id(&selector, &r);
+	err = pl_mongo_delete_many(s, s->revocations, &selector);
+	bson_destroy(&selector);
+	return err;
+}
+
+static enum pl_err
+read_created(struct pl_mongo *s, const struct pl_revocation *r, int64_t *out)
+{
+	enum pl_err err = PL_E_UNAVAILABLE; /* another process' secret signs again */
+	struct pl_revocation found;
+	struct pl_find f;
+	const bson_t *doc;
+
+	pl_find_start(&f, s, s->revocations);
+	put_id(&f.filter, r);
+	pl_find_limit(&f, 1);
+	while (pl_find_row(&f, &doc))
+		if (pl_mongo_revocation_read(doc, &found))
+			err = PL_OK;
+	if (pl_find_end(&f) != PL_OK)
+		return PL_E_UNAVAILABLE;
+	if (err == PL_OK)
+		*out = found.created_unix_ms;
+	return err;
+}
+
+enum pl_err
+pl_mongo_switch(struct pl_mongo *s, struct pl_write_switch *key)
+{
+	struct pl_write write = {.kind = PL_WRITE_REVOKE};
+	struct pl_write *one = &write;
+	enum pl_err err = forget_switch(s, key->current);
+
+	if (err != PL_OK || key->previous[0] == '\0')
+		return err;
+	pl_revocation_of_key(&write.u.revoke, key->previous);
+	pl_mongo_revokes(s, &one, 1);
+	return write.err == PL_OK
+		   ? read_created(s, &write.u.revoke, &key->switched_unix_ms)
+		   : write.err;
+}

@@ -127,6 +127,7 @@ enum pl_err pl_mongo_user_set_status(struct pl_mongo *s, const struct pl_oid *id
     enum pl_status status, struct pl_str note);
 enum pl_err pl_mongo_user_set_password(struct pl_mongo *s, const struct pl_oid *id,
     const char *old_hash, const char *new_hash);
+enum pl_err pl_mongo_switch(struct pl_mongo *s, struct pl_write_switch *key);
 enum pl_err pl_mongo_reply_claim(struct pl_mongo *s, struct pl_write_claim *claim);
 
 /* Drop at most limit expired Idempotency-Keys; *dropped counts them. */

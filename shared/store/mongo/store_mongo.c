@@ -132,6 +132,8 @@ write_one(struct pl_mongo *s, struct pl_write *w)
 	if (w->kind == PL_WRITE_PASSWORD)
 		return pl_mongo_user_set_password(s, &w->u.password.user,
 		    w->u.password.old_hash, w->u.password.new_hash);
+	if (w->kind == PL_WRITE_SWITCH)
+		return pl_mongo_switch(s, &w->u.key);
 	return pl_mongo_reply_claim(s, &w->u.claim);
 }
 
@@ -153,6 +155,7 @@ write_run(struct pl_mongo *s, struct pl_write *const *writes, size_t count)
 		break;
 	case PL_WRITE_STATUS:
 	case PL_WRITE_PASSWORD:
+	case PL_WRITE_SWITCH:
 	case PL_WRITE_REPLY_CLAIM:
 		for (size_t i = 0; i < count; i++)
 			writes[i]->err = write_one(s, writes[i]);

@@ -8,6 +8,8 @@ static const char latest[] =
 static const char insert[] =
     "INSERT INTO revocations (token_id, user, expires, created) VALUES (?, ?, ?, ?) "
     "ON CONFLICT DO NOTHING";
+static const char drop[] = "DELETE FROM revocations WHERE token_id = ?";
+static const char created_of[] = "SELECT created FROM revocations WHERE token_id = ?";
 static const char purge[] =
     "DELETE FROM revocations WHERE token_id IN (SELECT token_id FROM revocations "
     "WHERE expires <= ? ORDER BY expires LIMIT ?)";
@@ -78,6 +80,45 @@ pl_sqlite_revoke(struct pl_sqlite *s, struct pl_revocation *revocation)
 	pl_query_int(&q, revocation->expires_unix_s);
 	pl_query_int(&q, revocation->created_unix_ms);
 	return pl_query_run(&q, NULL);
+}
+
+/* ---- secrets ---- */
+
+static enum pl_err
+forget_switch(struct pl_sqlite *s, const char *key_id)
+{
+	struct pl_query q = pl_query_start(s, drop);
+	struct pl_revocation r;
+
+	pl_revocation_of_key(&r, key_id);
+	pl_query_blob(&q, r.token_id, PL_JWT_ID_LEN);
+	return pl_query_run(&q, NULL);
+}
+
+static enum pl_err
+read_created(struct pl_sqlite *s, const struct pl_revocation *r, int64_t *out)
+{
+	struct pl_query q = pl_query_start(s, created_of);
+
+	pl_query_blob(&q, r->token_id, PL_JWT_ID_LEN);
+	if (pl_query_row(&q))
+		*out = pl_query_get_int(&q, 0);
+	return pl_query_end(&q);
+}
+
+enum pl_err
+pl_sqlite_switch(struct pl_sqlite *s, struct pl_write_switch *key)
+{
+	enum pl_err err = forget_switch(s, key->current);
+	struct pl_revocation r;
+
+	if (err != PL_OK || key->previous[0] == '\0')
+		return err;
+	pl_revocation_of_key(&r, key->previous);
+	err = pl_sqlite_revoke(s, &r);
+	if (err == PL_OK)
+		err = read_created(s, &r, &key->switched_unix_ms);
+	return err;
 }
 
 enum pl_err

@@ -109,6 +109,7 @@ enum pl_err pl_sqlite_reply_claim(struct pl_sqlite *s, struct pl_write_claim *cl
 enum pl_err pl_sqlite_reply(struct pl_sqlite *s, struct pl_write_reply *reply);
 
 enum pl_err pl_sqlite_revoke(struct pl_sqlite *s, struct pl_revocation *revocation);
+enum pl_err pl_sqlite_switch(struct pl_sqlite *s, struct pl_write_switch *key);
 
 /* Drop at most limit expired records; *dropped counts them. */
 enum pl_err pl_sqlite_idem_purge(struct pl_sqlite *s, int limit, int *dropped);

@@ -218,6 +218,8 @@ write_one(struct pl_sqlite *s, struct pl_write *w)
 		return pl_sqlite_send(s, &w->u.send);
 	case PL_WRITE_REVOKE:
 		return pl_sqlite_revoke(s, &w->u.revoke);
+	case PL_WRITE_SWITCH:
+		return pl_sqlite_switch(s, &w->u.key);
 	case PL_WRITE_REPLY_CLAIM:
 		return pl_sqlite_reply_claim(s, &w->u.claim);
 	case PL_WRITE_REPLY:

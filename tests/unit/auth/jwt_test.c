@@ -445,6 +445,67 @@ refuses_weak_secrets(void **state)
 	}
 }
 
+/* Whoever knows it can make tokens of the past, so it must not be one that people guess. */
+static void
+refuses_a_weak_previous_secret(void **state)
+{
+	static const char *const weak[] = {"secret", "SECRET", "Secret ", "secret\n",
+	    "changeme", "change-me", "my_secret", "JWT_SECRET", "your-secret-key",
+	    "secret123", "password1", "123456", "0", "aaaaaa", "abcabcabc", "shhhhh",
+	    "your-256-bit-secret", "a-string-secret-at-least-256-bits-long",
+	    "changemechangemechangemechangeme", "0123456789abcdef0123456789abcdef"};
+	static const char *const good[] = {NULL, "", "short", "abca", "Tr0ub4dor&3",
+	    "secretary of state", OLD, "12345678901234567890123456789012x"};
+	const char *why;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(weak) / sizeof(weak[0]); i++) {
+		why = NULL;
+		assert_int_equal(pl_jwt_init(SECRET, weak[i], &why), PL_E_INVALID);
+		assert_ptr_equal(strstr(why, "JWT_SECRET_PREVIOUS "), why);
+	}
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		use_keys(SECRET, good[i]);
+}
+
+static void
+says_which_secret_a_token_is_of(void **state)
+{
+	struct pl_jwt_claims claims;
+
+	(void)state;
+	assert_int_equal(pl_jwt_verify(PL_STR(MERN_TOKEN), NOW, &claims), PL_OK);
+	assert_true(claims.is_of_previous);
+	assert_int_equal(pl_jwt_verify(forge(HEADER, PAYLOAD), NOW, &claims), PL_OK);
+	assert_false(claims.is_of_previous);
+	assert_string_not_equal(pl_jwt_key_id(), pl_jwt_previous_key_id());
+	assert_int_equal(strlen(pl_jwt_previous_key_id()), PL_JWT_KEY_ID_LEN);
+	use_keys(OLD, OLD); /* the same twice is one that signs */
+	assert_int_equal(pl_jwt_verify(PL_STR(MERN_TOKEN), NOW, &claims), PL_OK);
+	assert_false(claims.is_of_previous);
+	assert_string_equal(pl_jwt_previous_key_id(), "");
+	use_keys(SECRET, NULL);
+	assert_string_equal(pl_jwt_previous_key_id(), "");
+}
+
+static void
+tells_a_token_from_before_a_switch(void **state)
+{
+	const int64_t day = 86400;
+	struct pl_jwt_claims c = {.issued_unix_s = NOW, .expires_unix_s = NOW + day};
+
+	(void)state;
+	assert_true(pl_jwt_is_from_before(&c, NOW));
+	assert_true(pl_jwt_is_from_before(&c, NOW + 500 * day));
+	assert_false(pl_jwt_is_from_before(&c, NOW - 1));
+	c.expires_unix_s = NOW + 400 * day;
+	assert_true(pl_jwt_is_from_before(&c, NOW));
+	c.expires_unix_s = NOW + 400 * day + 1;
+	assert_false(pl_jwt_is_from_before(&c, NOW));
+	c.expires_unix_s = INT64_MAX;
+	assert_false(pl_jwt_is_from_before(&c, NOW));
+}
+
 int
 main(void)
 {
@@ -471,6 +532,9 @@ main(void)
 	    TEST(refuses_other_shapes),
 	    TEST(refuses_tokens_over_4_kib),
 	    TEST(refuses_weak_secrets),
+	    TEST(refuses_a_weak_previous_secret),
+	    TEST(says_which_secret_a_token_is_of),
+	    TEST(tells_a_token_from_before_a_switch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

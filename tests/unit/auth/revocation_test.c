@@ -69,6 +69,25 @@ of_all_gives_its_time_back(void **state)
 	}
 }
 
+static void
+of_a_secret_is_of_no_token_and_no_user(void **state)
+{
+	struct pl_jwt_claims claims = {.issued_unix_s = NOW, .expires_unix_s = NOW};
+	struct pl_revocation r, other;
+	int64_t before;
+
+	(void)state;
+	pl_revocation_of_key(&r, "0123abcd");
+	assert_true(pl_revocation_is_of_key(&r));
+	assert_memory_equal(r.token_id, "parleyke0123abcd", PL_JWT_ID_LEN);
+	assert_false(pl_revocation_is_of_all(&r, &before));
+	assert_false(pl_revocation_names(&r, &claims));
+	pl_revocation_of_key(&other, "0123abce");
+	assert_memory_not_equal(r.token_id, other.token_id, PL_JWT_ID_LEN);
+	pl_revocation_of_token(&other, &claims);
+	assert_false(pl_revocation_is_of_key(&other));
+}
+
 int
 main(void)
 {
@@ -76,6 +95,7 @@ main(void)
 	    cmocka_unit_test(of_a_token_names_that_one_alone),
 	    cmocka_unit_test(of_all_names_those_from_before_of_that_user),
 	    cmocka_unit_test(of_all_gives_its_time_back),
+	    cmocka_unit_test(of_a_secret_is_of_no_token_and_no_user),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

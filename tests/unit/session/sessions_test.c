@@ -139,6 +139,24 @@ is_current(void *arg)
 	return pl_sessions_are_current(f->ss);
 }
 
+/* There is one reader: once it has looked for nobody, what it read before is done, too. */
+static void
+settle(struct fixture *f)
+{
+	struct pl_revocation e;
+	struct pl_buf token;
+	struct pl_oid nobody;
+
+	for (int i = 0; i < 2; i++) {
+		pl_oid_new(&nobody);
+		sign(&nobody, 0, &token, &e);
+		assert_true(fake_loop_until(f->loop, is_current, f));
+		fake_loop_run(f->loop);
+		check(f, pl_buf_str(&token));
+		pl_buf_fini(&token);
+	}
+}
+
 static int
 setup(void **state)
 {
@@ -307,6 +325,7 @@ knows_after_a_start_what_was_revoked_before(void **state)
 
 	sign(&f->user, 0, &token, &e);
 	store_revocation(f, &e);
+	settle(f);
 	pl_sessions_free(f->ss);
 	f->ss = pl_sessions_new(f->loop, f->store, f->bus);
 	assert_int_equal(check(f, pl_buf_str(&token)), PL_SESSION_UNKNOWN); /* not yet */
@@ -332,6 +351,7 @@ refuses_all_of_a_user_that_are_from_before_a_time(void **state)
 	assert_int_equal(pl_sessions_valid_after(f->ss, &f->user), now_s - 5);
 	assert_int_equal(check(f, pl_buf_str(&old)), PL_SESSION_BAD_TOKEN);
 	assert_int_equal(check(f, pl_buf_str(&fresh)), PL_SESSION_OK);
+	settle(f);
 	pl_sessions_free(f->ss); /* and after a start */
 	f->ss = pl_sessions_new(f->loop, f->store, f->bus);
 	assert_true(fake_loop_until(f->loop, is_current, f));
@@ -492,12 +512,58 @@ does_not_choose_while_revocations_are_unknown(void **state)
 	pl_credentials_init(&c);
 	add_token(&c, PL_CREDENTIAL_COOKIE, &f->user, 0);
 	assert_int_equal(choose(f, &c, &f->user), PL_SESSION_OK);
+	settle(f);
 	pl_sessions_free(f->ss);
 	f->ss = pl_sessions_new(f->loop, f->store, f->bus);
 	assert_int_equal(choose(f, &c, NULL), PL_SESSION_UNKNOWN);
 	assert_true(fake_loop_until(f->loop, is_current, f));
 	assert_int_equal(choose(f, &c, &f->user), PL_SESSION_OK);
 	pl_credentials_fini(&c);
+}
+
+/* ---- the switch of secrets ---- */
+
+#define NEXT_SECRET "sessions_test has a second secret of its own"
+
+static void
+start_anew(struct fixture *f, const char *secret, const char *previous)
+{
+	const char *why;
+
+	settle(f);
+	pl_sessions_free(f->ss);
+	assert_int_equal(pl_jwt_init(secret, previous, &why), PL_OK);
+	f->ss = pl_sessions_new(f->loop, f->store, f->bus);
+}
+
+static void
+takes_of_the_previous_secret_what_is_from_before_the_switch(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_buf old, forged, mine;
+	struct pl_revocation e;
+
+	sign(&f->user, 60, &old, &e);
+	sign(&f->user, -30, &forged, &e); /* the clock of these tests stands */
+	start_anew(f, NEXT_SECRET, SECRET);
+	sign(&f->user, 0, &mine, &e);
+	assert_int_equal(check(f, pl_buf_str(&old)), PL_SESSION_UNKNOWN); /* not yet */
+	for (int start = 0; start < 2; start++) {
+		assert_true(fake_loop_until(f->loop, is_current, f));
+		assert_int_equal(check(f, pl_buf_str(&old)), PL_SESSION_OK);
+		assert_int_equal(check(f, pl_buf_str(&forged)), PL_SESSION_BAD_TOKEN);
+		assert_int_equal(check(f, pl_buf_str(&mine)), PL_SESSION_OK);
+		start_anew(f, NEXT_SECRET, SECRET);
+	}
+	start_anew(f, NEXT_SECRET, NULL);
+	assert_true(fake_loop_until(f->loop, is_current, f));
+	assert_int_equal(check(f, pl_buf_str(&old)), PL_SESSION_BAD_TOKEN);
+	start_anew(f, SECRET, NEXT_SECRET); /* back: what was forged is one of ours */
+	assert_true(fake_loop_until(f->loop, is_current, f));
+	assert_int_equal(check(f, pl_buf_str(&forged)), PL_SESSION_OK);
+	pl_buf_fini(&old);
+	pl_buf_fini(&forged);
+	pl_buf_fini(&mine);
 }
 
 int
@@ -519,6 +585,7 @@ main(void)
 	    TEST(goes_on_to_the_next_place_where_nobody_of_one_is_left),
 	    TEST(looks_again_at_what_expired_since),
 	    TEST(does_not_choose_while_revocations_are_unknown),
+	    TEST(takes_of_the_previous_secret_what_is_from_before_the_switch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
