@@ -67,6 +67,8 @@ id_of(const struct pl_record *r)
 		return &r->u.idem.message;
 	case PL_RECORD_JOB:
 		return &r->u.job.message;
+	case PL_RECORD_SESSIONS:
+		return &r->u.sessions->user;
 	default:
 		return &r->u.revocation.user;
 	}
@@ -89,6 +91,7 @@ name_one(const struct pl_record *r)
 		"it is owed otherwise, or the message is not there"},
 	    [PL_RECORD_REVOCATION] = {"revoked token of user",
 		"it is another user's there"},
+	    [PL_RECORD_SESSIONS] = {"sessions of user", "others are listed there"},
 	};
 	char id[PL_OID_HEX_LEN + 1];
 

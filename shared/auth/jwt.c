@@ -106,36 +106,68 @@ fill_token(jwt_t *jwt, const struct pl_jwt_claims *claims, const char *jti)
 	       jwt_add_grant(jwt, "jti", jti) == 0;
 }
 
-enum pl_err
-pl_jwt_sign(const struct pl_oid *user, int64_t now_unix_s, struct pl_buf *out,
-    struct pl_jwt_claims *claims)
+/* made, under the name jti. */
+static enum pl_err
+sign(struct pl_jwt_claims *made, const char *jti, struct pl_buf *out)
 {
-	struct pl_jwt_claims made = {
-	    .user = *user,
-	    .issued_unix_s = now_unix_s,
-	    .expires_unix_s = now_unix_s + PL_JWT_LIFETIME_S,
-	};
-	unsigned char random[PL_JWT_ID_LEN];
-	char jti[2 * PL_JWT_ID_LEN + 1];
+	enum pl_err err = PL_E_IO;
 	char *token = NULL;
 	jwt_t *jwt = NULL;
-	enum pl_err err = PL_E_IO;
 
-	pl_random_bytes(random, sizeof(random));
-	sodium_bin2hex(jti, sizeof(jti), random, sizeof(random));
-	token_id_of(pl_str(jti), made.token_id);
+	made->expires_unix_s = made->issued_unix_s + PL_JWT_LIFETIME_S;
 	if (current.secret == NULL || jwt_new(&jwt) != 0)
 		goto done;
-	if (fill_token(jwt, &made, jti))
+	if (fill_token(jwt, made, jti))
 		token = jwt_encode_str(jwt);
 	if (token == NULL)
 		goto done;
 	err = pl_buf_add_cstr(out, token);
-	if (err == PL_OK)
-		*claims = made;
 done:
 	free(token); /* not pl_mem_free(): libjwt allocated it */
 	jwt_free(jwt);
+	return err;
+}
+
+void
+pl_jwt_draw_name(struct pl_jwt_name *name)
+{
+	unsigned char random[PL_JWT_LISTED_BYTES];
+
+	pl_random_bytes(random, sizeof(random));
+	sodium_bin2hex(name->jti, sizeof(name->jti), random, sizeof(random));
+	token_id_of(pl_str(name->jti), name->token_id);
+}
+
+enum pl_err
+pl_jwt_sign_listed(const struct pl_oid *user, const struct pl_jwt_name *name,
+    int64_t issued_unix_s, struct pl_buf *out, struct pl_jwt_claims *claims)
+{
+	struct pl_jwt_claims made = {
+	    .user = *user, .issued_unix_s = issued_unix_s, .is_listed = true};
+	enum pl_err err;
+
+	memcpy(made.token_id, name->token_id, PL_JWT_ID_LEN);
+	err = sign(&made, name->jti, out);
+	if (err == PL_OK)
+		*claims = made;
+	return err;
+}
+
+enum pl_err
+pl_jwt_sign(const struct pl_oid *user, int64_t now_unix_s, struct pl_buf *out,
+    struct pl_jwt_claims *claims)
+{
+	struct pl_jwt_claims made = {.user = *user, .issued_unix_s = now_unix_s};
+	unsigned char random[PL_JWT_ID_LEN];
+	char jti[2 * PL_JWT_ID_LEN + 1];
+	enum pl_err err;
+
+	pl_random_bytes(random, sizeof(random));
+	sodium_bin2hex(jti, sizeof(jti), random, sizeof(random));
+	token_id_of(pl_str(jti), made.token_id);
+	err = sign(&made, jti, out);
+	if (err == PL_OK)
+		*claims = made;
 	return err;
 }
 
@@ -237,14 +269,15 @@ find_signer(const char *token, struct pl_str key_id)
 
 static bool
 read_token_id(
-    const struct pl_json *payload, struct pl_str signed_part, uint8_t out[PL_JWT_ID_LEN])
+    const struct pl_json *payload, struct pl_str signed_part, struct pl_jwt_claims *out)
 {
 	const struct pl_json *member = pl_json_get(payload, "jti");
 	struct pl_str jti = PL_STR_NONE;
 
 	if (member != NULL && (!pl_json_str(member, &jti) || jti.len == 0))
 		return false;
-	token_id_of(member != NULL ? jti : signed_part, out);
+	token_id_of(member != NULL ? jti : signed_part, out->token_id);
+	out->is_listed = jti.len == 2 * (size_t)PL_JWT_LISTED_BYTES;
 	return true;
 }
 
@@ -261,7 +294,7 @@ read_claims(const struct pl_json *payload, struct pl_str signed_part, int64_t no
 	    !pl_json_int(pl_json_get(payload, "iat"), &out->issued_unix_s) ||
 	    !pl_json_int(pl_json_get(payload, "exp"), &out->expires_unix_s) ||
 	    (nbf != NULL && !pl_json_int(nbf, &not_before)) ||
-	    !read_token_id(payload, signed_part, out->token_id))
+	    !read_token_id(payload, signed_part, out))
 		return PL_E_INVALID;
 	if (out->issued_unix_s > now_unix_s + ISSUED_AHEAD_S ||
 	    not_before > now_unix_s + PL_JWT_LEEWAY_S)

@@ -26,7 +26,10 @@
 #define PL_JWT_SECRET_MIN 32
 #define PL_JWT_LIFETIME_S 1296000 /* 15 days */
 #define PL_JWT_LEEWAY_S   30      /* how far the clocks of two machines may differ */
-#define PL_JWT_KEY_ID_LEN 8       /* hex digits of a secret's name, "kid" */
+/* A jti of so many random bytes, in hex, says that its session is listed. Ours were shorter
+ * before there were lists, and still are if the store could not list one. */
+#define PL_JWT_LISTED_BYTES 18
+#define PL_JWT_KEY_ID_LEN   8 /* hex digits of a secret's name, "kid" */
 /* No token from before a switch is good for longer after it, because no browser keeps a cookie
  * for longer. */
 #define PL_JWT_PREVIOUS_LIFE_S (400 * 86400)
@@ -39,6 +42,13 @@ struct pl_jwt_claims {
 	 * of SHA-256 of jti, or, if there is none, of the signed part of the token. */
 	uint8_t token_id[PL_JWT_ID_LEN];
 	bool is_of_previous; /* signed with JWT_SECRET_PREVIOUS */
+	bool is_listed;      /* the store listed its session first (session_list.h) */
+};
+
+/* What names a session before it has a token: a jti, NUL-terminated, and what follows of it. */
+struct pl_jwt_name {
+	char jti[2 * PL_JWT_LISTED_BYTES + 1];
+	uint8_t token_id[PL_JWT_ID_LEN];
 };
 
 /* PL_E_INVALID for a weak secret (too short, well known, a short pattern repeated); *why
@@ -51,7 +61,12 @@ void pl_jwt_fini(void); /* wipes the keys */
 const char *pl_jwt_key_id(void);
 const char *pl_jwt_previous_key_id(void);
 
-/* A token for user, into out; fills *claims with what it says. */
+void pl_jwt_draw_name(struct pl_jwt_name *name);
+/* The token of a session that is listed under that name, into out; fills *claims with what it says. */
+enum pl_err pl_jwt_sign_listed(const struct pl_oid *user, const struct pl_jwt_name *name,
+    int64_t issued_unix_s, struct pl_buf *out,
+    struct pl_jwt_claims *claims) PL_MUST_CHECK;
+/* The same of one that is in no list. */
 enum pl_err pl_jwt_sign(const struct pl_oid *user, int64_t now_unix_s, struct pl_buf *out,
     struct pl_jwt_claims *claims) PL_MUST_CHECK;
 

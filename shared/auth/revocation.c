@@ -12,8 +12,9 @@ static_assert(PL_OID_LEN + TIME_LEN == PL_JWT_ID_LEN, "a user and a time make an
 void
 pl_revocation_of_token(struct pl_revocation *r, const struct pl_jwt_claims *claims)
 {
-	*r = (struct pl_revocation){
-	    .user = claims->user, .expires_unix_s = claims->expires_unix_s};
+	*r = (struct pl_revocation){.user = claims->user,
+	    .issued_unix_s = claims->is_listed ? claims->issued_unix_s : 0,
+	    .expires_unix_s = claims->expires_unix_s};
 	memcpy(r->token_id, claims->token_id, PL_JWT_ID_LEN);
 }
 

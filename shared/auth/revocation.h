@@ -26,6 +26,8 @@ struct pl_revocation {
 	uint8_t token_id[PL_JWT_ID_LEN];
 	struct pl_oid user;
 	int64_t
+	    issued_unix_s; /* its token's, if that is listed, else 0; not on the bus */
+	int64_t
 	    expires_unix_s; /* no token that it names lives longer; then the record may be dropped */
 	int64_t created_unix_ms; /* set by the store; the bus does not carry it */
 };

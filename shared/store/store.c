@@ -174,6 +174,7 @@ pl_revocation_list_fini(struct pl_revocation_list *list)
 	if (list == NULL)
 		return;
 	pl_mem_free(list->items);
+	pl_mem_free(list->lists);
 	*list = (struct pl_revocation_list){0};
 }
 
@@ -191,6 +192,7 @@ pl_store_grow(void *items, size_t count, size_t item_size)
 static void
 clear_outputs(struct pl_write *w)
 {
+	w->is_new = false;
 	if (w->kind == PL_WRITE_SEND) {
 		w->u.send.replayed = false;
 		w->u.send.busy = false;
@@ -198,6 +200,8 @@ clear_outputs(struct pl_write *w)
 		w->u.claim.message = (struct pl_message){0};
 		w->u.claim.busy_user = (struct pl_user){0};
 		w->u.claim.trace = (struct pl_trace){0};
+	} else if (w->kind == PL_WRITE_SESSION) {
+		w->u.session.has_ended = false;
 	} else if (w->kind == PL_WRITE_REPLY) {
 		w->u.reply.message = (struct pl_message){0};
 	}

@@ -26,7 +26,7 @@
 #ifndef PL_STORE_STORE_H
 #define PL_STORE_STORE_H
 
-#include "auth/revocation.h"
+#include "auth/session_list.h"
 #include "model/message.h"
 #include "model/user.h"
 #include "proto/trace.h"
@@ -140,8 +140,11 @@ enum pl_err pl_store_overdue(struct pl_store *s, int64_t due_unix_ms, size_t lim
 struct pl_revocation_list {
 	struct pl_revocation *items;
 	size_t count;
+	struct pl_session_list *lists; /* of users whose mark was set since */
+	size_t list_count;
 };
-/* All revocations made at since_unix_ms or later whose tokens have not expired. */
+/* All revocations made at since_unix_ms or later whose tokens have not expired; and the lists whose
+ * marks were set since then, and all that is left of revocations of their users: some twice. */
 enum pl_err pl_store_revocations_since(struct pl_store *s, int64_t since_unix_ms,
     struct pl_revocation_list *out) PL_MUST_CHECK;
 void pl_revocation_list_fini(struct pl_revocation_list *list);
@@ -154,7 +157,8 @@ enum pl_write_kind {
 	PL_WRITE_PASSWORD, /* replace the hash; PL_E_CONFLICT: the old one is another */
 	PL_WRITE_SEND,   /* store a message, with its reply job if the receiver is BUSY */
 	PL_WRITE_REVOKE, /* refuse tokens from now on; may be repeated */
-	PL_WRITE_SWITCH, /* note which secret signs, and which one did before */
+	PL_WRITE_SESSION,     /* list a session whose token is about to be issued */
+	PL_WRITE_SWITCH,      /* note which secret signs, and which one did before */
 	PL_WRITE_REPLY_CLAIM, /* take a reply job under a lease */
 	PL_WRITE_REPLY, /* store the one automatic reply to a message, end its job */
 };
@@ -201,6 +205,15 @@ struct pl_write_reply {
 	struct pl_message message; /* out: the stored reply; the caller finis it */
 };
 
+/* A session of user, known by name until its token is there. */
+struct pl_write_session {
+	struct pl_oid user;
+	uint8_t token_id[PL_JWT_ID_LEN];
+	int64_t issued_unix_s; /* in: the earliest; out: what the token must say */
+	bool has_ended;        /* out: there were too many, and the oldest was revoked */
+	struct pl_revocation ended;
+};
+
 /* The secrets by their names (pl_jwt_key_id()). The first process to note that previous (empty:
  * none) signs no more sets the time of the switch, for all processes and restarts; a secret
  * that signs again has none. */
@@ -213,6 +226,7 @@ struct pl_write_switch {
 struct pl_write {
 	enum pl_write_kind kind;
 	enum pl_err err; /* out */
+	bool is_new;     /* out, of PL_WRITE_REVOKE: it was not revoked already */
 	union {
 		struct pl_user *user; /* borrowed */
 		struct {
@@ -227,6 +241,7 @@ struct pl_write {
 		} password;
 		struct pl_write_send send;
 		struct pl_revocation revoke; /* created_unix_ms is set by the store */
+		struct pl_write_session session;
 		struct pl_write_switch key;
 		struct pl_write_claim claim;
 		struct pl_write_reply reply;

@@ -11,6 +11,7 @@ pl_record_kind_name(enum pl_record_kind kind)
 	    [PL_RECORD_IDEM] = "idempotency keys",
 	    [PL_RECORD_JOB] = "replies owed",
 	    [PL_RECORD_REVOCATION] = "revoked tokens",
+	    [PL_RECORD_SESSIONS] = "session lists",
 	};
 
 	return names[kind];
@@ -93,6 +94,9 @@ record_fini(struct pl_record *r)
 	case PL_RECORD_IDEM:
 		pl_mem_free(r->u.idem.key);
 		break;
+	case PL_RECORD_SESSIONS:
+		pl_mem_free(r->u.sessions);
+		break;
 	default:
 		break;
 	}
@@ -140,6 +144,14 @@ is_same_message(const struct pl_message *a, const struct pl_message *b)
 		   pl_oid_eq(&a->in_reply_to, &b->in_reply_to));
 }
 
+static bool
+is_same_list(const struct pl_session_list *a, const struct pl_session_list *b)
+{
+	return pl_oid_eq(&a->user, &b->user) && a->before_unix_s == b->before_unix_s &&
+	       a->count == b->count &&
+	       memcmp(a->items, b->items, a->count * sizeof(a->items[0])) == 0;
+}
+
 bool
 pl_record_is_same(const struct pl_record *old, const struct pl_record *fresh)
 {
@@ -159,6 +171,8 @@ pl_record_is_same(const struct pl_record *old, const struct pl_record *fresh)
 		return memcmp(old->u.revocation.token_id, fresh->u.revocation.token_id,
 			   PL_JWT_ID_LEN) == 0 &&
 		       pl_oid_eq(&old->u.revocation.user, &fresh->u.revocation.user);
+	case PL_RECORD_SESSIONS:
+		return is_same_list(old->u.sessions, fresh->u.sessions);
 	case PL_RECORD_KINDS:
 		break;
 	}

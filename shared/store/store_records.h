@@ -10,6 +10,7 @@
  *   idem         sender, key
  *   job          message
  *   revocation   token id
+ *   sessions     user
  *
  * A message's idem and job can only come after it. See store.h for failures and threads.
  */
@@ -24,6 +25,7 @@ enum pl_record_kind { /* in the order to copy them */
 	PL_RECORD_IDEM,
 	PL_RECORD_JOB,
 	PL_RECORD_REVOCATION,
+	PL_RECORD_SESSIONS,
 	PL_RECORD_KINDS,
 };
 
@@ -60,6 +62,7 @@ struct pl_record {
 		struct pl_record_idem idem;
 		struct pl_record_job job;
 		struct pl_revocation revocation;
+		struct pl_session_list *sessions; /* owned */
 	} u;
 };
 

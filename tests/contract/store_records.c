@@ -52,7 +52,7 @@ drop_database(struct fixture *f)
 }
 
 /* One of everything: ann wrote to bob under a key, and bob, BUSY, owes a reply; to another
- * message he gave one; ann has logged out. */
+ * message he gave one; ann has logged out, and is logged in at two places. */
 struct scene {
 	struct pl_oid ann, bob, owed, answered;
 };
@@ -72,6 +72,16 @@ send_keyed(struct pl_store *s, const struct pl_oid *from, const struct pl_oid *t
 	return id;
 }
 
+static void
+open_session(struct pl_store *s, const struct pl_oid *user, uint8_t name)
+{
+	struct pl_write w = {.kind = PL_WRITE_SESSION, .u.session = {.user = *user}};
+
+	memset(w.u.session.token_id, name, PL_JWT_ID_LEN);
+	w.u.session.issued_unix_s = pl_clock_unix_ms() / 1000;
+	assert_int_equal(store_write_one(s, &w), PL_OK);
+}
+
 static struct scene
 play(struct pl_store *s)
 {
@@ -85,6 +95,8 @@ play(struct pl_store *s)
 	};
 
 	assert_int_equal(store_write_one(s, &w), PL_OK);
+	open_session(s, &scene.ann, 17);
+	open_session(s, &scene.ann, 18);
 	w = (struct pl_write){.kind = PL_WRITE_STATUS,
 	    .u.status = {scene.bob, PL_STATUS_BUSY, PL_STR("until three")}};
 	assert_int_equal(store_write_one(s, &w), PL_OK);
@@ -117,6 +129,7 @@ copies_everything(void **state)
 	    [PL_RECORD_IDEM] = 1,
 	    [PL_RECORD_JOB] = 1,
 	    [PL_RECORD_REVOCATION] = 1,
+	    [PL_RECORD_SESSIONS] = 1,
 	};
 	struct fixture *f = *state, *other = other_database();
 
@@ -133,6 +146,8 @@ copies_everything(void **state)
 			assert_true(pl_record_is_same(&a.items[i], &b.items[i]));
 		if (kind == PL_RECORD_JOB)
 			assert_string_equal(b.items[0].u.job.trace.text, TRACE);
+		if (kind == PL_RECORD_SESSIONS)
+			assert_int_equal(b.items[0].u.sessions->count, 2);
 		pl_record_list_fini(&a);
 		pl_record_list_fini(&b);
 	}
@@ -351,6 +366,7 @@ pages_through_each_kind(void **state)
 {
 	struct fixture *f = *state;
 	struct scene scene = play(f->store);
+	struct pl_oid extra;
 	char key[] = "k-a";
 
 	for (int i = 0; i < 6; i++) {
@@ -363,7 +379,8 @@ pages_through_each_kind(void **state)
 
 		assert_int_equal(store_write_one(f->store, &w), PL_OK);
 		key[2] = (char)('a' + i);
-		store_add_user(f->store, key);
+		extra = store_add_user(f->store, key);
+		open_session(f->store, &extra, (uint8_t)i);
 		send_keyed(f->store, &scene.ann, &scene.bob, "more", key);
 	}
 	for (size_t limit = 1; limit < 12; limit += 2) {
@@ -372,6 +389,7 @@ pages_through_each_kind(void **state)
 		assert_int_equal(walk(f->store, PL_RECORD_IDEM, limit), 7);
 		assert_int_equal(walk(f->store, PL_RECORD_JOB, limit), 7);
 		assert_int_equal(walk(f->store, PL_RECORD_REVOCATION, limit), 7);
+		assert_int_equal(walk(f->store, PL_RECORD_SESSIONS, limit), 7);
 	}
 }
 

@@ -75,6 +75,11 @@ leaves_a_newer_database_alone(void **state)
 	assert_int_equal(sqlite_files_number(&f->config, "PRAGMA user_version"), 99);
 }
 
+/* What a version brought is taken away again. */
+#define WITHOUT_THIRD                                                                    \
+	"DROP TABLE sessions; DROP INDEX revocations_user; "                             \
+	"ALTER TABLE revocations DROP COLUMN issued;"
+
 /* Version 1 had no trace. */
 static void
 upgrades_a_database_of_the_first_version(void **state)
@@ -86,16 +91,38 @@ upgrades_a_database_of_the_first_version(void **state)
 	store_set_status(f->store, &ann, PL_STATUS_BUSY);
 	store_send(f->store, &ann, &ann, "hi");
 	pl_store_close(f->store);
-	sqlite_files_run(&f->config,
+	sqlite_files_run(&f->config, WITHOUT_THIRD
 	    "ALTER TABLE reply_jobs DROP COLUMN trace; PRAGMA user_version = 1");
 	assert_int_equal(pl_store_open(&f->config, &f->store), PL_OK);
-	assert_int_equal(sqlite_files_number(&f->config, "PRAGMA user_version"), 2);
+	assert_int_equal(sqlite_files_number(&f->config, "PRAGMA user_version"), 3);
 	claim = store_claim(f->store, NULL, INT64_MAX, 1000);
 	assert_int_equal(claim.err, PL_OK);
 	assert_string_equal(claim.u.claim.message.text, "hi");
 	assert_true(pl_trace_is_none(&claim.u.claim.trace));
 	store_claim_fini(&claim);
 	store_send(f->store, &ann, &ann, "and again");
+	sqlite_files_assert_sound(&f->config);
+}
+
+/* Version 2 had no sessions; what was revoked then still is. */
+static void
+upgrades_a_database_of_the_second_version(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_revocation_list list;
+	struct pl_write w = {.kind = PL_WRITE_REVOKE,
+	    .u.revoke = {
+		.token_id = {1, 2}, .expires_unix_s = pl_clock_unix_ms() / 1000 + 60}};
+
+	assert_int_equal(store_write_one(f->store, &w), PL_OK);
+	pl_store_close(f->store);
+	sqlite_files_run(&f->config, WITHOUT_THIRD "PRAGMA user_version = 2");
+	assert_int_equal(pl_store_open(&f->config, &f->store), PL_OK);
+	assert_int_equal(sqlite_files_number(&f->config, "PRAGMA user_version"), 3);
+	assert_int_equal(pl_store_revocations_since(f->store, 0, &list), PL_OK);
+	assert_int_equal(list.count, 1);
+	assert_int_equal(list.items[0].issued_unix_s, 0);
+	pl_revocation_list_fini(&list);
 	sqlite_files_assert_sound(&f->config);
 }
 
@@ -263,6 +290,20 @@ drops_revocations_of_expired_tokens(void **state)
 /* ---- cost ---- */
 
 static void
+log_in_and_out(struct fixture *f, const struct pl_oid *user, uint8_t number)
+{
+	struct pl_write in = {.kind = PL_WRITE_SESSION, .u.session = {.user = *user}};
+	struct pl_write out = {.kind = PL_WRITE_REVOKE, .u.revoke = {.user = *user}};
+
+	in.u.session.token_id[0] = out.u.revoke.token_id[0] = number;
+	in.u.session.issued_unix_s = pl_clock_unix_ms() / 1000 - 1000 + number;
+	assert_int_equal(store_write_one(f->store, &in), PL_OK);
+	out.u.revoke.issued_unix_s = in.u.session.issued_unix_s;
+	out.u.revoke.expires_unix_s = in.u.session.issued_unix_s + PL_JWT_LIFETIME_S;
+	assert_int_equal(store_write_one(f->store, &out), PL_OK);
+}
+
+static void
 use_every_statement(struct fixture *f)
 {
 	struct pl_oid ann = store_add_user(f->store, "ann"),
@@ -306,8 +347,19 @@ use_every_statement(struct fixture *f)
 	    pl_store_users_exist(f->store, (struct pl_oid[]){ann, bob}, 2, exist), PL_OK);
 	assert_int_equal(pl_store_users_page(f->store, &ann, 10, &users), PL_OK);
 	pl_user_list_fini(&users);
-	assert_int_equal(pl_store_revocations_since(f->store, 0, &revoked), PL_OK);
-	pl_revocation_list_fini(&revoked);
+	for (int i = 0; i <= PL_REVOCATIONS_MAX; i++)
+		log_in_and_out(f, &ann, (uint8_t)i);
+	w = (struct pl_write){.kind = PL_WRITE_REVOKE};
+	pl_revocation_of_all(&w.u.revoke, &bob, 1);
+	assert_int_equal(store_write_one(f->store, &w), PL_OK);
+	w = (struct pl_write){.kind = PL_WRITE_SWITCH, .u.key = {"aaaaaaaa", "bbbbbbbb"}};
+	assert_int_equal(store_write_one(f->store, &w), PL_OK);
+	for (int64_t since = 0; since < 2; since++) {
+		assert_int_equal(
+		    pl_store_revocations_since(f->store, since, &revoked), PL_OK);
+		assert_int_equal(revoked.list_count, 1);
+		pl_revocation_list_fini(&revoked);
+	}
 }
 
 /* No line of the plan may sort, nor read a table or index from one end to the other. */
@@ -421,6 +473,7 @@ main(void)
 	    STORE_TEST(refuses_a_folder_that_cannot_be),
 	    STORE_TEST(leaves_a_newer_database_alone),
 	    STORE_TEST(upgrades_a_database_of_the_first_version),
+	    STORE_TEST(upgrades_a_database_of_the_second_version),
 	    STORE_TEST(lets_a_process_of_the_first_version_go_on),
 	    STORE_TEST(answers_within_its_time_while_another_holds_the_lock),
 	    STORE_TEST(keeps_the_order_where_the_wall_clock_stepped_back),

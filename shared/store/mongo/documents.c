@@ -315,7 +315,7 @@ bool
 pl_mongo_revocation_read(const bson_t *doc, struct pl_revocation *out)
 {
 	struct pl_revocation r = {0};
-	int64_t expires_unix_ms;
+	int64_t expires_unix_ms, issued_unix_ms;
 	bson_subtype_t subtype;
 	const uint8_t *id;
 	uint32_t len;
@@ -331,6 +331,8 @@ pl_mongo_revocation_read(const bson_t *doc, struct pl_revocation *out)
 		return false;
 	memcpy(r.token_id, id, len);
 	r.expires_unix_s = expires_unix_ms / 1000;
+	if (pl_mongo_get_time(doc, PL_MONGO_F_ISSUED_AT, &issued_unix_ms))
+		r.issued_unix_s = issued_unix_ms / 1000;
 	*out = r;
 	return true;
 }
@@ -344,4 +346,57 @@ pl_mongo_revocation_write(bson_t *doc, const struct pl_revocation *r)
 	pl_mongo_put_time(doc, PL_USER_F_CREATED_AT, r->created_unix_ms);
 	pl_mongo_put_time(doc, PL_MONGO_F_EXPIRES_AT,
 	    r->expires_unix_s < INT64_MAX / 1000 ? r->expires_unix_s * 1000 : INT64_MAX);
+	if (r->issued_unix_s > 0)
+		pl_mongo_put_time(doc, PL_MONGO_F_ISSUED_AT, r->issued_unix_s * 1000);
+}
+
+/* ---- lists of sessions ---- */
+
+static bool
+read_live(const bson_t *doc, struct pl_session_list *out)
+{
+	bson_subtype_t subtype;
+	const uint8_t *bytes;
+	uint32_t len;
+	bson_iter_t it;
+
+	if (!bson_iter_init_find(&it, doc, PL_MONGO_F_LIVE) ||
+	    !BSON_ITER_HOLDS_BINARY(&it))
+		return false;
+	bson_iter_binary(&it, &subtype, &len, &bytes);
+	return pl_session_list_unpack(out, pl_str_n(bytes, len));
+}
+
+bool
+pl_mongo_list_read(const bson_t *doc, struct pl_session_list *out)
+{
+	int64_t mark_unix_ms;
+	struct pl_oid user;
+
+	if (!pl_mongo_get_oid(doc, PL_USER_F_ID, &user) ||
+	    !pl_mongo_get_time(doc, PL_MONGO_F_MARK, &mark_unix_ms))
+		return false;
+	pl_session_list_init(out, &user);
+	if (!read_live(doc, out))
+		return false;
+	out->before_unix_s = mark_unix_ms / 1000;
+	(void)pl_mongo_get_time(doc, PL_MONGO_F_CHANGED_AT, &out->changed_unix_ms);
+	return true;
+}
+
+void
+pl_mongo_list_write(bson_t *doc, const struct pl_session_list *l, int64_t version)
+{
+	struct pl_buf live;
+
+	pl_buf_init(&live, PL_SESSIONS_MAX * PL_SESSION_BYTES);
+	pl_session_list_pack(l, &live);
+	pl_mongo_put_time(doc, PL_MONGO_F_MARK, l->before_unix_s * 1000);
+	pl_mongo_put_time(doc, PL_MONGO_F_EXPIRES_AT, pl_session_list_expires(l) * 1000);
+	bson_append_binary(doc, PL_MONGO_F_LIVE, -1, BSON_SUBTYPE_BINARY,
+	    (const uint8_t *)(live.data != NULL ? live.data : ""), (uint32_t)live.len);
+	bson_append_int64(doc, PL_MONGO_F_LIST_VERSION, -1, version);
+	if (l->changed_unix_ms > 0)
+		pl_mongo_put_time(doc, PL_MONGO_F_CHANGED_AT, l->changed_unix_ms);
+	pl_buf_fini(&live);
 }

@@ -1,5 +1,5 @@
 /*
- * documents: the documents of the three collections, as mongoose has them, and what we
+ * documents: the documents of the collections, as mongoose has them, and what we
  * add to them. Names of fields are the model's (PL_USER_F_*, PL_MESSAGE_F_*) and these.
  *
  *   users        {_id, fullName, username, password, gender, profilePic, status, createdAt,
@@ -8,7 +8,8 @@
  *                 [, autoReply: {kind, inReplyTo}]
  *                 [, idemKey: "<senderId>:<key>", idemUntil]
  *                 [, replyJob: {deadline, leaseUntil, attempt [, trace]}]   until it is done}
- *   revocations  {_id: <token id>, userId, createdAt, expiresAt}
+ *   revocations  {_id: <token id>, userId, createdAt, expiresAt [, issuedAt]}
+ *   parley_sessions  {_id: <user id>, mark, expiresAt, live: <bytes>, version [, changedAt]}
  *
  * Reading takes what any program may have stored: unknown fields are passed over, missing
  * optional ones get a default, and a document without a required one is refused. Every
@@ -25,16 +26,22 @@
 #define PL_MONGO_USERS       "users"
 #define PL_MONGO_MESSAGES    "messages"
 #define PL_MONGO_REVOCATIONS "revocations"
+#define PL_MONGO_SESSIONS    "parley_sessions" /* "sessions" is connect-mongo's */
 
-#define PL_MONGO_F_IDEM_KEY    "idemKey"
-#define PL_MONGO_F_IDEM_UNTIL  "idemUntil"
-#define PL_MONGO_F_JOB         "replyJob"
-#define PL_MONGO_F_DEADLINE    "deadline"
-#define PL_MONGO_F_LEASE_UNTIL "leaseUntil"
-#define PL_MONGO_F_ATTEMPT     "attempt"
-#define PL_MONGO_F_TRACE       "trace"
-#define PL_MONGO_F_USER        "userId"
-#define PL_MONGO_F_EXPIRES_AT  "expiresAt"
+#define PL_MONGO_F_IDEM_KEY     "idemKey"
+#define PL_MONGO_F_IDEM_UNTIL   "idemUntil"
+#define PL_MONGO_F_JOB          "replyJob"
+#define PL_MONGO_F_DEADLINE     "deadline"
+#define PL_MONGO_F_LEASE_UNTIL  "leaseUntil"
+#define PL_MONGO_F_ATTEMPT      "attempt"
+#define PL_MONGO_F_TRACE        "trace"
+#define PL_MONGO_F_USER         "userId"
+#define PL_MONGO_F_EXPIRES_AT   "expiresAt"
+#define PL_MONGO_F_ISSUED_AT    "issuedAt"
+#define PL_MONGO_F_CHANGED_AT   "changedAt"
+#define PL_MONGO_F_MARK         "mark"
+#define PL_MONGO_F_LIVE         "live"
+#define PL_MONGO_F_LIST_VERSION "version"
 /* Paths into subdocuments. */
 #define PL_MONGO_P_IN_REPLY_TO PL_MESSAGE_F_AUTO_REPLY "." PL_MESSAGE_F_IN_REPLY_TO
 #define PL_MONGO_P_DEADLINE    PL_MONGO_F_JOB "." PL_MONGO_F_DEADLINE
@@ -87,5 +94,10 @@ bool pl_mongo_job_read(const bson_t *doc, int64_t *deadline_unix_ms, int64_t *at
 
 bool pl_mongo_revocation_read(const bson_t *doc, struct pl_revocation *out);
 void pl_mongo_revocation_write(bson_t *doc, const struct pl_revocation *r);
+
+/* False: it is none of ours. */
+bool pl_mongo_list_read(const bson_t *doc, struct pl_session_list *out);
+/* Without _id. */
+void pl_mongo_list_write(bson_t *doc, const struct pl_session_list *l, int64_t version);
 
 #endif

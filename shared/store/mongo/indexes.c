@@ -73,6 +73,12 @@ static const struct index messages[] = {
 static const struct index revocations[] = {
     {.keys = {PL_USER_F_CREATED_AT}},
     {.keys = {PL_MONGO_F_EXPIRES_AT}, .expires_after_s = PL_STORE_REVOKED_SLACK_S},
+    {.keys = {PL_MONGO_F_USER}},
+    {.keys = {NULL}},
+};
+static const struct index sessions[] = {
+    {.keys = {PL_MONGO_F_CHANGED_AT}, .is_sparse = true},
+    {.keys = {PL_MONGO_F_EXPIRES_AT}, .expires_after_s = PL_STORE_REVOKED_SLACK_S},
     {.keys = {NULL}},
 };
 
@@ -428,6 +434,8 @@ pl_mongo_indexes_make(struct pl_mongo *s)
 		err = pl_mongo_indexes_make_messages(s);
 	if (err == PL_OK)
 		err = make(s, s->revocations, revocations);
+	if (err == PL_OK)
+		err = make(s, s->sessions, sessions);
 	return err;
 }
 

@@ -16,6 +16,8 @@ home_of(struct pl_mongo *s, enum pl_record_kind kind)
 		return s->users;
 	case PL_RECORD_REVOCATION:
 		return s->revocations;
+	case PL_RECORD_SESSIONS:
+		return s->sessions;
 	default:
 		return s->messages;
 	}
@@ -54,6 +56,18 @@ read_idem(const bson_t *doc, struct pl_record_idem *out)
 	return true;
 }
 
+static bool
+read_sessions(const bson_t *doc, struct pl_record *out)
+{
+	struct pl_session_list list;
+
+	if (!pl_mongo_list_read(doc, &list))
+		return false;
+	out->u.sessions = pl_mem_alloc(sizeof(list));
+	*out->u.sessions = list;
+	return true;
+}
+
 /* False: the document holds no record of this kind. */
 static bool
 read_record(const bson_t *doc, enum pl_record_kind kind, struct pl_record *out)
@@ -70,6 +84,8 @@ read_record(const bson_t *doc, enum pl_record_kind kind, struct pl_record *out)
 		return pl_mongo_get_oid(doc, PL_MESSAGE_F_ID, &out->u.job.message) &&
 		       pl_mongo_job_read(doc, &out->u.job.deadline_unix_ms,
 			   &out->u.job.attempt, &out->u.job.trace);
+	case PL_RECORD_SESSIONS:
+		return read_sessions(doc, out);
 	default:
 		return pl_mongo_revocation_read(doc, &out->u.revocation);
 	}
@@ -155,6 +171,23 @@ put_revocations_behind(struct pl_find *f, const struct pl_record *after)
 	put_key(&f->opts, "hint", PL_MESSAGE_F_ID);
 }
 
+static void
+put_sessions_behind(struct pl_find *f, const struct pl_record *after)
+{
+	bson_t bound;
+
+	bson_append_document_begin(&f->filter, PL_MESSAGE_F_ID, -1, &bound);
+	if (after != NULL)
+		pl_mongo_put_oid(&bound, "$gt", &after->u.sessions->user);
+	else
+		pl_mongo_put_int(&bound, "$type", PL_MONGO_T_OID);
+	bson_append_document_end(&f->filter, &bound);
+	pl_mongo_put_bound(&f->filter, PL_MONGO_F_EXPIRES_AT, "$gt",
+	    pl_clock_unix_ms() - PL_STORE_REVOKED_SLACK_S * INT64_C(1000));
+	put_key(&f->opts, "sort", PL_MESSAGE_F_ID);
+	put_key(&f->opts, "hint", PL_MESSAGE_F_ID);
+}
+
 enum pl_err
 pl_mongo_export(struct pl_store *store, enum pl_record_kind kind,
     const struct pl_record *after, size_t limit, struct pl_record_list *out)
@@ -167,6 +200,8 @@ pl_mongo_export(struct pl_store *store, enum pl_record_kind kind,
 		put_keys_behind(&f, after);
 	else if (kind == PL_RECORD_JOB)
 		put_jobs_behind(&f, after);
+	else if (kind == PL_RECORD_SESSIONS)
+		put_sessions_behind(&f, after);
 	else
 		put_revocations_behind(&f, after);
 	pl_find_limit(&f, limit);
@@ -190,6 +225,9 @@ put_id(bson_t *doc, const struct pl_record *r)
 		break;
 	case PL_RECORD_JOB:
 		pl_mongo_put_oid(doc, PL_MESSAGE_F_ID, &r->u.job.message);
+		break;
+	case PL_RECORD_SESSIONS:
+		pl_mongo_put_oid(doc, PL_MESSAGE_F_ID, &r->u.sessions->user);
 		break;
 	default:
 		bson_append_binary(doc, PL_MESSAGE_F_ID, -1, BSON_SUBTYPE_BINARY,
@@ -221,14 +259,23 @@ compare(struct pl_mongo *s, struct pl_record *r)
 }
 
 static void
+write_sessions(bson_t *doc, const struct pl_session_list *l)
+{
+	pl_mongo_put_oid(doc, PL_MESSAGE_F_ID, &l->user);
+	pl_mongo_list_write(doc, l, 1);
+}
+
+static void
 write_record(bson_t *doc, const struct pl_record *r)
 {
 	if (r->kind == PL_RECORD_USER)
 		pl_mongo_user_write(doc, &r->u.user);
 	else if (r->kind == PL_RECORD_MESSAGE)
 		pl_mongo_message_write(doc, &r->u.message);
-	else
+	else if (r->kind == PL_RECORD_REVOCATION)
 		pl_mongo_revocation_write(doc, &r->u.revocation);
+	else
+		write_sessions(doc, r->u.sessions);
 }
 
 /* Records that are documents. */

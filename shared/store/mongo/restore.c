@@ -114,7 +114,7 @@ store_documents(
 	return err;
 }
 
-/* The server drops expired revocations; the others must be there. */
+/* The server drops expired revocations and lists; the others must be there. */
 static enum pl_err
 check_count(struct pl_mongo *s, mongoc_collection_t *in,
     const struct pl_backup_part *part, struct pl_buf *why)
@@ -127,7 +127,8 @@ check_count(struct pl_mongo *s, mongoc_collection_t *in,
 	bson_destroy(&all);
 	if (there < 0)
 		return pl_mongo_err(s, &error, "count");
-	if (there == part->count || strcmp(part->name, PL_MONGO_REVOCATIONS) == 0)
+	if (there == part->count || strcmp(part->name, PL_MONGO_REVOCATIONS) == 0 ||
+	    strcmp(part->name, PL_MONGO_SESSIONS) == 0)
 		return PL_OK;
 	(void)pl_buf_printf(why, "%s: %lld documents are there, %lld are in the backup",
 	    part->name, (long long)there, (long long)part->count);
@@ -264,7 +265,7 @@ check_empty(struct pl_mongo *s, const struct pl_backup_list *parts, const char *
     struct pl_buf *why)
 {
 	static const char *const own[] = {
-	    PL_MONGO_USERS, PL_MONGO_MESSAGES, PL_MONGO_REVOCATIONS};
+	    PL_MONGO_USERS, PL_MONGO_MESSAGES, PL_MONGO_REVOCATIONS, PL_MONGO_SESSIONS};
 	bool found, is_ours, has = false;
 	enum pl_err err = find_mark(s, id, &found, &is_ours);
 

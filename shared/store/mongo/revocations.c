@@ -1,34 +1,104 @@
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "store/mongo/query.h"
 
 static const char *const by_time[] = {PL_USER_F_CREATED_AT, NULL};
+
+/* All that f gives; ends it. */
+static enum pl_err
+read_all(struct pl_find *f, struct pl_revocation_list *list)
+{
+	const bson_t *doc;
+
+	while (pl_find_row(f, &doc)) {
+		list->items =
+		    pl_store_grow(list->items, list->count, sizeof(*list->items));
+		list->count += pl_mongo_revocation_read(doc, &list->items[list->count]);
+	}
+	return pl_find_end(f);
+}
+
+static int64_t
+oldest_use_ms(void)
+{
+	return pl_clock_unix_ms() - PL_STORE_REVOKED_SLACK_S * INT64_C(1000);
+}
+
+enum pl_err
+pl_mongo_revocations_of(struct pl_mongo *s, const struct pl_oid *user, bool only_listed,
+    struct pl_revocation_list *out)
+{
+	struct pl_find f;
+
+	pl_find_start(&f, s, s->revocations);
+	pl_mongo_put_oid(&f.filter, PL_MONGO_F_USER, user);
+	pl_mongo_put_bound(&f.filter, PL_MONGO_F_EXPIRES_AT, "$gt", oldest_use_ms());
+	if (only_listed)
+		pl_mongo_put_bound(&f.filter, PL_MONGO_F_ISSUED_AT, "$gt", 0);
+	return read_all(&f, out);
+}
 
 enum pl_err
 pl_mongo_revocations_since(
     struct pl_store *store, int64_t since_unix_ms, struct pl_revocation_list *out)
 {
 	struct pl_mongo *s = pl_mongo_start(store);
-	int64_t oldest_ms = pl_clock_unix_ms() - PL_STORE_REVOKED_SLACK_S * INT64_C(1000);
 	struct pl_revocation_list list = {0};
 	struct pl_find f;
-	const bson_t *doc;
 	enum pl_err err;
 
 	pl_find_start(&f, s, s->revocations);
 	pl_mongo_put_bound(&f.filter, PL_USER_F_CREATED_AT, "$gte", since_unix_ms);
-	pl_mongo_put_bound(&f.filter, PL_MONGO_F_EXPIRES_AT, "$gt", oldest_ms);
+	pl_mongo_put_bound(&f.filter, PL_MONGO_F_EXPIRES_AT, "$gt", oldest_use_ms());
 	pl_find_by_index(&f, by_time, 1, 1);
-	while (pl_find_row(&f, &doc)) {
-		list.items = pl_store_grow(list.items, list.count, sizeof(*list.items));
-		list.count += pl_mongo_revocation_read(doc, &list.items[list.count]);
-	}
-	err = pl_find_end(&f);
+	err = read_all(&f, &list);
+	if (err == PL_OK)
+		err = pl_mongo_lists_since(s, since_unix_ms, &list);
 	if (err == PL_OK)
 		*out = list;
 	else
 		pl_revocation_list_fini(&list);
 	return err;
+}
+
+/* Of one user's "all before a time" the last one says it all. Their ids are in the order of
+ * their times. */
+static enum pl_err
+drop_earlier(struct pl_mongo *s, const struct pl_revocation *r)
+{
+	bson_t selector = BSON_INITIALIZER, bounds;
+	struct pl_revocation first;
+	enum pl_err err;
+	int64_t time;
+
+	if (!pl_revocation_is_of_all(r, &time)) {
+		bson_destroy(&selector);
+		return PL_OK;
+	}
+	pl_revocation_of_all(&first, &r->user, 0);
+	bson_append_document_begin(&selector, PL_MESSAGE_F_ID, -1, &bounds);
+	bson_append_binary(
+	    &bounds, "$gte", -1, BSON_SUBTYPE_BINARY, first.token_id, PL_JWT_ID_LEN);
+	bson_append_binary(
+	    &bounds, "$lt", -1, BSON_SUBTYPE_BINARY, r->token_id, PL_JWT_ID_LEN);
+	bson_append_document_end(&selector, &bounds);
+	pl_mongo_put_oid(&selector, PL_MONGO_F_USER, &r->user);
+	err = pl_mongo_delete_many(s, s->revocations, &selector);
+	bson_destroy(&selector);
+	return err;
+}
+
+/* What follows from a revocation that is stored. If it fails that costs room, until the next
+ * revocation of the user does it; the revocation itself holds. */
+static void
+follow_up(struct pl_mongo *s, const struct pl_revocation *r)
+{
+	if (pl_revocation_is_of_key(r))
+		return;
+	if (drop_earlier(s, r) != PL_OK || pl_mongo_sessions_end(s, r) != PL_OK)
+		pl_log_warn("list of sessions was not brought up to date",
+		    PL_L_OID("user", &r->user));
 }
 
 /* The token's id is the document's, so that storing the same again is a conflict, and
@@ -51,8 +121,11 @@ pl_mongo_revokes(struct pl_mongo *s, struct pl_write *const *writes, size_t coun
 	pl_mongo_insert(s, s->revocations, docs, count, errs);
 	pl_mongo_order_unlock();
 	for (size_t i = 0; i < count; i++) {
+		writes[i]->is_new = errs[i] == PL_OK;
 		writes[i]->err = errs[i] == PL_E_CONFLICT ? PL_OK : errs[i];
 		bson_destroy(docs[i]);
+		if (writes[i]->err == PL_OK)
+			follow_up(s, &writes[i]->u.revoke);
 	}
 	pl_mem_free(errs);
 	pl_mem_free(docs);

@@ -9,8 +9,8 @@
  *   messages.c     reading messages       send.c         storing messages
  *   idem.c         Idempotency-Keys       order.c        places in the order
  *   replies.c      reply jobs             revocations.c  refused tokens
- *   records.c      copying it all         backup.c       a backup
- *   restore.c      filling a store from it
+ *   sessions.c     lists of sessions      records.c      copying it all
+ *   backup.c       a backup               restore.c      filling a store from it
  *
  * A session has a client of its own rather than one of a pool: a store thread uses one
  * client all its life, so that there are as many connections as threads either way, and
@@ -51,6 +51,7 @@ struct pl_mongo {
 	mongoc_collection_t *users;
 	mongoc_collection_t *messages;
 	mongoc_collection_t *revocations;
+	mongoc_collection_t *sessions;
 	int64_t begin_until_mono_ms; /* of the call that runs */
 	bool is_lost;                /* a command of the call did not reach the server */
 	int64_t now_unix_ms;         /* of the batch that runs */
@@ -127,6 +128,15 @@ enum pl_err pl_mongo_user_set_status(struct pl_mongo *s, const struct pl_oid *id
     enum pl_status status, struct pl_str note);
 enum pl_err pl_mongo_user_set_password(struct pl_mongo *s, const struct pl_oid *id,
     const char *old_hash, const char *new_hash);
+enum pl_err pl_mongo_session_add(struct pl_mongo *s, struct pl_write_session *session);
+/* r was just stored: its sessions have ended, and its user may have too many revocations. */
+enum pl_err pl_mongo_sessions_end(struct pl_mongo *s, const struct pl_revocation *r);
+/* Adds what pl_store_revocations_since() says of lists. */
+enum pl_err pl_mongo_lists_since(
+    struct pl_mongo *s, int64_t since_unix_ms, struct pl_revocation_list *out);
+/* Appends all revocations of user; with only_listed those of listed tokens. */
+enum pl_err pl_mongo_revocations_of(struct pl_mongo *s, const struct pl_oid *user,
+    bool only_listed, struct pl_revocation_list *out);
 enum pl_err pl_mongo_switch(struct pl_mongo *s, struct pl_write_switch *key);
 enum pl_err pl_mongo_reply_claim(struct pl_mongo *s, struct pl_write_claim *claim);
 

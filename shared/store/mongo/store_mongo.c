@@ -28,6 +28,7 @@ close_session(struct pl_store *store)
 	mongoc_collection_destroy(s->users);
 	mongoc_collection_destroy(s->messages);
 	mongoc_collection_destroy(s->revocations);
+	mongoc_collection_destroy(s->sessions);
 	mongoc_client_destroy(s->client);
 	pl_mem_free(s);
 }
@@ -67,6 +68,8 @@ connect_to(const char *uri, int32_t answer_ms, struct pl_mongo **out)
 	    mongoc_client_get_collection(s->client, database, PL_MONGO_MESSAGES);
 	s->revocations =
 	    mongoc_client_get_collection(s->client, database, PL_MONGO_REVOCATIONS);
+	s->sessions =
+	    mongoc_client_get_collection(s->client, database, PL_MONGO_SESSIONS);
 	(void)pl_mongo_start(&s->store);
 	*out = s;
 	return PL_OK;
@@ -132,6 +135,8 @@ write_one(struct pl_mongo *s, struct pl_write *w)
 	if (w->kind == PL_WRITE_PASSWORD)
 		return pl_mongo_user_set_password(s, &w->u.password.user,
 		    w->u.password.old_hash, w->u.password.new_hash);
+	if (w->kind == PL_WRITE_SESSION)
+		return pl_mongo_session_add(s, &w->u.session);
 	if (w->kind == PL_WRITE_SWITCH)
 		return pl_mongo_switch(s, &w->u.key);
 	return pl_mongo_reply_claim(s, &w->u.claim);
@@ -155,6 +160,7 @@ write_run(struct pl_mongo *s, struct pl_write *const *writes, size_t count)
 		break;
 	case PL_WRITE_STATUS:
 	case PL_WRITE_PASSWORD:
+	case PL_WRITE_SESSION:
 	case PL_WRITE_SWITCH:
 	case PL_WRITE_REPLY_CLAIM:
 		for (size_t i = 0; i < count; i++)

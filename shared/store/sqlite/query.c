@@ -166,6 +166,14 @@ pl_query_get_text(struct pl_query *q, int column)
 	return pl_str_n(text, text ? (size_t)sqlite3_column_bytes(q->stmt, column) : 0);
 }
 
+struct pl_str
+pl_query_get_bytes(struct pl_query *q, int column)
+{
+	const void *data = sqlite3_column_blob(q->stmt, column);
+
+	return pl_str_n(data, data ? (size_t)sqlite3_column_bytes(q->stmt, column) : 0);
+}
+
 char *
 pl_query_get_string(struct pl_query *q, int column)
 {

@@ -56,6 +56,7 @@ bool pl_query_is_null(struct pl_query *q, int column);
 int64_t pl_query_get_int(struct pl_query *q, int column);
 /* Borrowed until the next row or the end. */
 struct pl_str pl_query_get_text(struct pl_query *q, int column);
+struct pl_str pl_query_get_bytes(struct pl_query *q, int column); /* of a blob */
 char *pl_query_get_string(struct pl_query *q, int column); /* owned; NULL for NULL */
 /* Exactly len bytes; anything else fails the query. */
 void pl_query_get_blob(struct pl_query *q, int column, void *out, size_t len);

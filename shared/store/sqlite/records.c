@@ -2,9 +2,11 @@
 #include "base/mem.h"
 #include "store/sqlite/query.h"
 
-#define SELECT_IDEM       "SELECT sender, message, idem_key, created FROM idem_keys "
-#define SELECT_JOB        "SELECT message, deadline, attempt, trace FROM reply_jobs "
-#define SELECT_REVOCATION "SELECT token_id, user, expires, created FROM revocations "
+#define SELECT_IDEM "SELECT sender, message, idem_key, created FROM idem_keys "
+#define SELECT_JOB  "SELECT message, deadline, attempt, trace FROM reply_jobs "
+#define SELECT_REVOCATION                                                                \
+	"SELECT token_id, user, expires, created, issued FROM revocations "
+#define SELECT_SESSIONS "SELECT user, mark, changed, live FROM sessions "
 
 /* An expired record counts as none. */
 static const char idem_page[] =
@@ -14,9 +16,13 @@ static const char job_page[] = SELECT_JOB "WHERE message > ? ORDER BY message LI
 static const char revocation_page[] =
     SELECT_REVOCATION "WHERE expires > ? AND token_id > ? ORDER BY token_id LIMIT ?";
 
+static const char sessions_page[] =
+    SELECT_SESSIONS "WHERE expires > ? AND user > ? ORDER BY user LIMIT ?";
+
 static const char idem_find[] = SELECT_IDEM "WHERE sender = ? AND idem_key = ?";
 static const char job_find[] = SELECT_JOB "WHERE message = ?";
 static const char revocation_find[] = SELECT_REVOCATION "WHERE token_id = ?";
+static const char sessions_find[] = SELECT_SESSIONS "WHERE user = ?";
 
 /* An expired key makes room. */
 static const char idem_put[] =
@@ -29,8 +35,8 @@ static const char job_put[] =
     "SELECT ?1, ?2, 0, ?3, ?4 WHERE EXISTS (SELECT 1 FROM messages WHERE id = ?1) "
     "ON CONFLICT DO NOTHING";
 static const char revocation_put[] =
-    "INSERT INTO revocations (token_id, user, expires, created) VALUES (?, ?, ?, ?) "
-    "ON CONFLICT DO NOTHING";
+    "INSERT INTO revocations (token_id, user, expires, created, issued) "
+    "VALUES (?, ?, ?, ?, nullif(?, 0)) ON CONFLICT DO NOTHING";
 
 static int64_t
 idem_alive_since(void)
@@ -43,7 +49,7 @@ bind_alive_since(struct pl_query *q, enum pl_record_kind kind)
 {
 	if (kind == PL_RECORD_IDEM)
 		pl_query_int(q, idem_alive_since());
-	else if (kind == PL_RECORD_REVOCATION)
+	else if (kind == PL_RECORD_REVOCATION || kind == PL_RECORD_SESSIONS)
 		pl_query_int(q, pl_clock_unix_ms() / 1000 - PL_STORE_REVOKED_SLACK_S);
 }
 
@@ -65,11 +71,16 @@ read_row(struct pl_query *q, struct pl_record *r)
 		r->u.job.attempt = pl_query_get_int(q, 2);
 		pl_query_get_trace(q, 3, &r->u.job.trace);
 		break;
+	case PL_RECORD_SESSIONS:
+		r->u.sessions = pl_mem_alloc(sizeof(*r->u.sessions));
+		pl_sqlite_list_read(q, r->u.sessions);
+		break;
 	default:
 		pl_query_get_blob(q, 0, r->u.revocation.token_id, PL_JWT_ID_LEN);
 		pl_query_get_oid(q, 1, &r->u.revocation.user);
 		r->u.revocation.expires_unix_s = pl_query_get_int(q, 2);
 		r->u.revocation.created_unix_ms = pl_query_get_int(q, 3);
+		r->u.revocation.issued_unix_s = pl_query_get_int(q, 4);
 		break;
 	}
 }
@@ -108,6 +119,8 @@ bind_after(struct pl_query *q, enum pl_record_kind kind, const struct pl_record 
 		pl_query_text(q, pl_str(after->u.idem.key));
 	} else if (kind == PL_RECORD_JOB) {
 		pl_query_oid(q, &after->u.job.message);
+	} else if (kind == PL_RECORD_SESSIONS) {
+		pl_query_oid(q, &after->u.sessions->user);
 	} else {
 		pl_query_blob(q, after->u.revocation.token_id, PL_JWT_ID_LEN);
 	}
@@ -121,6 +134,7 @@ pl_sqlite_export(struct pl_store *store, enum pl_record_kind kind,
 	    [PL_RECORD_IDEM] = idem_page,
 	    [PL_RECORD_JOB] = job_page,
 	    [PL_RECORD_REVOCATION] = revocation_page,
+	    [PL_RECORD_SESSIONS] = sessions_page,
 	};
 	struct pl_query q = pl_query_start(pl_sqlite_of(store), pages[kind]);
 
@@ -175,6 +189,7 @@ put_revocation(struct pl_sqlite *s, const struct pl_revocation *r)
 	pl_query_oid(&q, &r->user);
 	pl_query_int(&q, r->expires_unix_s);
 	pl_query_int(&q, r->created_unix_ms);
+	pl_query_int(&q, r->issued_unix_s);
 	return run_put(&q);
 }
 
@@ -191,6 +206,8 @@ put(struct pl_sqlite *s, const struct pl_record *r)
 		return put_idem(s, &r->u.idem);
 	case PL_RECORD_JOB:
 		return put_job(s, &r->u.job);
+	case PL_RECORD_SESSIONS:
+		return pl_sqlite_list_write(s, r->u.sessions, true);
 	default:
 		return put_revocation(s, &r->u.revocation);
 	}
@@ -211,6 +228,10 @@ find(struct pl_sqlite *s, const struct pl_record *r, struct pl_record_list *out)
 	case PL_RECORD_JOB:
 		q = pl_query_start(s, job_find);
 		pl_query_oid(&q, &r->u.job.message);
+		break;
+	case PL_RECORD_SESSIONS:
+		q = pl_query_start(s, sessions_find);
+		pl_query_oid(&q, &r->u.sessions->user);
 		break;
 	default:
 		q = pl_query_start(s, revocation_find);

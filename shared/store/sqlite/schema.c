@@ -68,7 +68,25 @@ static const char first[] =
 static const char second[] = "ALTER TABLE reply_jobs ADD COLUMN trace TEXT;"
 			     "PRAGMA user_version = 2;";
 
-static const char *const steps[] = {first, second};
+/*
+ * Live sessions (auth/session_list.h): live holds them as bytes, mark is in seconds, and changed says
+ * when it was set, 0: never. issued: of a listed token, else NULL.
+ */
+static const char third[] =
+    "ALTER TABLE revocations ADD COLUMN issued INTEGER;"
+    "CREATE INDEX revocations_user ON revocations (user, issued);"
+    "CREATE TABLE sessions ("
+    "  user BLOB NOT NULL PRIMARY KEY,"
+    "  mark INTEGER NOT NULL,"
+    "  changed INTEGER NOT NULL,"
+    "  expires INTEGER NOT NULL,"
+    "  live BLOB NOT NULL"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX sessions_changed ON sessions (changed) WHERE changed > 0;"
+    "CREATE INDEX sessions_expires ON sessions (expires);"
+    "PRAGMA user_version = 3;";
+
+static const char *const steps[] = {first, second, third};
 enum { VERSION = sizeof(steps) / sizeof(steps[0]) };
 
 static enum pl_err

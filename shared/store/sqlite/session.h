@@ -4,8 +4,9 @@
  *   store_sqlite.c   open, batches       schema.c    tables and indexes
  *   users.c          users               messages.c  messages, their order
  *   replies.c        reply jobs          idem.c      Idempotency-Keys
- *   revocations.c    refused tokens      query.c     statements
+ *   revocations.c    refused tokens      sessions.c  lists of sessions
  *   records.c        copying it all      backup.c    backup and restore
+ *   query.c          statements
  *
  * Several processes share the file: WAL lets all read while one writes. Every write runs inside
  * a batch, under the database's one write lock; a write that refuses has changed nothing, so
@@ -19,7 +20,7 @@
 #include "base/list.h"
 #include "store/store_backend.h"
 
-#define PL_SQLITE_STATEMENTS_MAX 48
+#define PL_SQLITE_STATEMENTS_MAX 64
 /* How long a call waits for another process's lock: less than the 3 s within which a send
  * is always answered. */
 #define PL_SQLITE_BUSY_MS 2000
@@ -108,7 +109,27 @@ enum pl_err pl_sqlite_reply_job_add(struct pl_sqlite *s, const struct pl_oid *me
 enum pl_err pl_sqlite_reply_claim(struct pl_sqlite *s, struct pl_write_claim *claim);
 enum pl_err pl_sqlite_reply(struct pl_sqlite *s, struct pl_write_reply *reply);
 
-enum pl_err pl_sqlite_revoke(struct pl_sqlite *s, struct pl_revocation *revocation);
+/* *is_new (may be NULL): it was not there. */
+enum pl_err pl_sqlite_revoke(
+    struct pl_sqlite *s, struct pl_revocation *revocation, bool *is_new);
+enum pl_err pl_sqlite_session_add(struct pl_sqlite *s, struct pl_write_session *session);
+/* r was just stored: its sessions have ended, and its user may have too many revocations. */
+enum pl_err pl_sqlite_sessions_end(struct pl_sqlite *s, const struct pl_revocation *r);
+/* Adds what pl_store_revocations_since() says of lists. */
+enum pl_err pl_sqlite_lists_since(
+    struct pl_sqlite *s, int64_t since_unix_ms, struct pl_revocation_list *out);
+/* Appends all revocations of user; with only_listed those of listed tokens. */
+enum pl_err pl_sqlite_revocations_of(struct pl_sqlite *s, const struct pl_oid *user,
+    bool only_listed, struct pl_revocation_list *out);
+enum pl_err pl_sqlite_revocation_drop(
+    struct pl_sqlite *s, const uint8_t token_id[PL_JWT_ID_LEN]);
+/* As it is in a row: user, mark, changed, live. */
+struct pl_query;
+void pl_sqlite_list_read(struct pl_query *q, struct pl_session_list *out);
+/* PL_E_CONFLICT: the user has one, and must_be_new. */
+enum pl_err pl_sqlite_list_write(
+    struct pl_sqlite *s, const struct pl_session_list *l, bool must_be_new);
+enum pl_err pl_sqlite_sessions_purge(struct pl_sqlite *s, int limit, int *dropped);
 enum pl_err pl_sqlite_switch(struct pl_sqlite *s, struct pl_write_switch *key);
 
 /* Drop at most limit expired records; *dropped counts them. */
@@ -121,7 +142,6 @@ enum pl_err pl_sqlite_export(struct pl_store *s, enum pl_record_kind kind,
 enum pl_err pl_sqlite_import(struct pl_store *s, struct pl_record *records, size_t count);
 
 /* ---- rows that several nouns read ---- */
-struct pl_query;
 #define PL_SQLITE_USER_COLUMNS                                                           \
 	"u.id, u.username, u.full_name, u.password_hash, u.profile_pic, u.note, "        \
 	"u.gender, u.status, u.created, u.updated"

@@ -217,7 +217,9 @@ write_one(struct pl_sqlite *s, struct pl_write *w)
 	case PL_WRITE_SEND:
 		return pl_sqlite_send(s, &w->u.send);
 	case PL_WRITE_REVOKE:
-		return pl_sqlite_revoke(s, &w->u.revoke);
+		return pl_sqlite_revoke(s, &w->u.revoke, &w->is_new);
+	case PL_WRITE_SESSION:
+		return pl_sqlite_session_add(s, &w->u.session);
 	case PL_WRITE_SWITCH:
 		return pl_sqlite_switch(s, &w->u.key);
 	case PL_WRITE_REPLY_CLAIM:
@@ -251,7 +253,7 @@ static enum pl_err
 purge(struct pl_sqlite *s)
 {
 	int64_t now = pl_clock_mono_ms();
-	int keys = 0, tokens = 0;
+	int keys = 0, tokens = 0, lists = 0;
 	enum pl_err err;
 
 	if (now < s->purge_mono_ms)
@@ -259,7 +261,9 @@ purge(struct pl_sqlite *s)
 	err = pl_sqlite_idem_purge(s, PURGE_ROWS, &keys);
 	if (err == PL_OK)
 		err = pl_sqlite_revocations_purge(s, PURGE_ROWS, &tokens);
-	if (keys < PURGE_ROWS && tokens < PURGE_ROWS)
+	if (err == PL_OK)
+		err = pl_sqlite_sessions_purge(s, PURGE_ROWS, &lists);
+	if (keys < PURGE_ROWS && tokens < PURGE_ROWS && lists < PURGE_ROWS)
 		s->purge_mono_ms = now + PURGE_INTERVAL_MS;
 	return err;
 }
