@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "cookie.h"
 #include "handlers.h"
@@ -26,12 +27,21 @@ auth_reply_user(struct pl_request *rq, int status, const struct pl_user *user)
 	pl_buf_fini(&body);
 }
 
-/* An answer that waits until its user counts as online everywhere. */
+/* An answer that waits until its session is listed, and its user counts as online everywhere. */
 struct arrival {
 	struct pl_request *rq;
 	int status;
 	struct pl_buf body;
+	struct pl_jwt_name name;
+	struct pl_store_write_call call;
 };
+
+static void
+arrival_free(struct arrival *a)
+{
+	pl_buf_fini(&a->body);
+	pl_mem_free(a);
+}
 
 static void
 on_known(void *arg)
@@ -39,8 +49,7 @@ on_known(void *arg)
 	struct arrival *a = arg;
 
 	pl_reply_json(a->rq, a->status, pl_buf_str(&a->body));
-	pl_buf_fini(&a->body);
-	pl_mem_free(a);
+	arrival_free(a);
 }
 
 /* Now, or the next second, so that a login right after a logout everywhere is not refused
@@ -54,23 +63,56 @@ issue_time(const struct pl_oid *user)
 	return valid_after > now ? valid_after : now;
 }
 
+/* If the store cannot list it now it is as good a session as any, but no merging knows of it. */
+static enum pl_err
+sign(const struct arrival *a, struct pl_buf *token, struct pl_jwt_claims *claims)
+{
+	const struct pl_write_session *s = &a->call.write.u.session;
+
+	return a->call.write.err == PL_OK
+		   ? pl_jwt_sign_listed(
+			 &s->user, &a->name, s->issued_unix_s, token, claims)
+		   : pl_jwt_sign(&s->user, issue_time(&s->user), token, claims);
+}
+
+static void
+on_listed(struct pl_store_write_call *call)
+{
+	struct arrival *a = PL_CONTAINER(call, struct arrival, call);
+	const struct pl_write_session *s = &call->write.u.session;
+	struct pl_jwt_claims claims;
+	struct pl_buf token;
+
+	if (call->write.err != PL_OK)
+		pl_log_warn_sampled("session was not listed, it begins all the same",
+		    PL_L_REQUEST(a->rq), PL_L_ERR(call->write.err));
+	else if (s->has_ended)
+		pl_sessions_revoked(pl_app.sessions, &s->ended);
+	pl_buf_init(&token, PL_JWT_BYTES_MAX);
+	if (sign(a, &token, &claims) == PL_OK) {
+		auth_cookie_set(a->rq, pl_buf_str(&token));
+		pl_online_arrived(pl_app.online, &s->user, on_known, a);
+	} else {
+		pl_reply_problem(a->rq, PL_PROBLEM_INTERNAL);
+		arrival_free(a);
+	}
+	pl_mem_wipe_free(token.data, token.cap);
+}
+
 void
 auth_reply_session(struct pl_request *rq, int status, const struct pl_user *user)
 {
-	struct pl_jwt_claims claims;
-	struct pl_buf token;
-	struct arrival *a;
+	struct arrival *a = pl_mem_zalloc(sizeof(*a));
+	struct pl_write_session *s = &a->call.write.u.session;
 
-	pl_buf_init(&token, PL_JWT_BYTES_MAX);
-	if (pl_jwt_sign(&user->id, issue_time(&user->id), &token, &claims) == PL_OK) {
-		auth_cookie_set(rq, pl_buf_str(&token));
-		a = pl_mem_zalloc(sizeof(*a));
-		a->rq = rq;
-		a->status = status;
-		write_user(&a->body, user);
-		pl_online_arrived(pl_app.online, &user->id, on_known, a);
-	} else {
-		pl_reply_problem(rq, PL_PROBLEM_INTERNAL);
-	}
-	pl_mem_wipe_free(token.data, token.cap);
+	a->rq = rq;
+	a->status = status;
+	write_user(&a->body, user);
+	pl_jwt_draw_name(&a->name);
+	a->call.write.kind = PL_WRITE_SESSION;
+	s->user = user->id;
+	memcpy(s->token_id, a->name.token_id, PL_JWT_ID_LEN);
+	s->issued_unix_s = issue_time(&user->id);
+	a->call.done = on_listed;
+	pl_store_async_write_or_done(pl_app.store, &a->call);
 }

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "bus/events.h"
 #include "proto/sio_packet.h"
+#include "session/sessions.h"
 
 static int64_t
 now_ms(const struct hub *hub)
@@ -375,7 +376,7 @@ hub_leave(struct hub_socket *socket, bool with_grace)
 		user_free(user);
 }
 
-/* Those of user's sockets that r names; NULL names all. */
+/* Those of user's sockets whose tokens are refused since r; NULL ends all. */
 static void
 end_sockets(struct hub *hub, const struct pl_oid *id, const struct pl_revocation *r)
 {
@@ -387,7 +388,7 @@ end_sockets(struct hub *hub, const struct pl_oid *id, const struct pl_revocation
 	{
 		struct hub_socket *socket = PL_CONTAINER(link, struct hub_socket, link);
 
-		if (!r || pl_revocation_names(r, &socket->claims))
+		if (!r || pl_sessions_refuse(hub->app->sessions, &socket->claims))
 			end_socket(socket);
 	}
 	/* A user in the grace has logged out in the meantime. */

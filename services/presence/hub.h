@@ -107,7 +107,7 @@ int64_t hub_grace_left_ms(const struct hub *hub);
 enum hub_audience { HUB_ALL, HUB_LIST, HUB_DELTA };
 void hub_broadcast(struct hub *hub, struct pl_ref *packet, enum hub_audience to);
 bool hub_has(const struct hub *hub, enum hub_audience whom); /* any socket of these */
-/* End all sockets that came in by a token that r names. */
+/* End all sockets of r's user whose tokens are refused now. */
 void hub_end_revoked(struct hub *hub, const struct pl_revocation *r);
 /* End all sockets of user, and the grace after one. */
 void hub_end_user(struct hub *hub, const struct pl_oid *user);

@@ -30,17 +30,12 @@ pl_session_list_expire(struct pl_session_list *l, int64_t now_unix_s)
 
 /* ---- beginning and end of a session ---- */
 
-int64_t
-pl_session_list_issue_time(const struct pl_session_list *l, int64_t wanted_unix_s)
-{
-	return l->before_unix_s > wanted_unix_s ? l->before_unix_s : wanted_unix_s;
-}
-
 void
 pl_session_list_open(const struct pl_session_list *l,
     const uint8_t token_id[PL_JWT_ID_LEN], int64_t *issued_unix_s, struct pl_session *out)
 {
-	*issued_unix_s = pl_session_list_issue_time(l, *issued_unix_s);
+	if (*issued_unix_s < l->before_unix_s)
+		*issued_unix_s = l->before_unix_s;
 	*out = (struct pl_session){.issued_unix_s = *issued_unix_s,
 	    .expires_unix_s = *issued_unix_s + PL_JWT_LIFETIME_S,
 	    .seen_unix_s = *issued_unix_s};
@@ -89,8 +84,8 @@ find(const struct pl_session_list *l, const uint8_t token_id[PL_JWT_ID_LEN], siz
 	return false;
 }
 
-bool
-pl_session_list_take(struct pl_session_list *l, const uint8_t token_id[PL_JWT_ID_LEN])
+static bool
+take(struct pl_session_list *l, const uint8_t token_id[PL_JWT_ID_LEN])
 {
 	size_t at;
 
@@ -100,6 +95,16 @@ pl_session_list_take(struct pl_session_list *l, const uint8_t token_id[PL_JWT_ID
 	return true;
 }
 
+static bool
+is_named(const struct pl_session_list *l, size_t i, const struct pl_revocation *r)
+{
+	struct pl_jwt_claims claims = {
+	    .user = l->user, .issued_unix_s = l->items[i].issued_unix_s};
+
+	memcpy(claims.token_id, l->items[i].token_id, PL_JWT_ID_LEN);
+	return pl_revocation_names(r, &claims);
+}
+
 bool
 pl_session_list_end(struct pl_session_list *l, const struct pl_revocation *r)
 {
@@ -107,13 +112,11 @@ pl_session_list_end(struct pl_session_list *l, const struct pl_revocation *r)
 	bool is_later;
 	int64_t time;
 
-	if (!pl_revocation_is_of_all(r, &time))
-		return pl_session_list_take(l, r->token_id);
-	for (size_t i = 0; i < l->count; i++)
-		if (l->items[i].issued_unix_s >= time)
+	for (size_t i = 0; i < count; i++)
+		if (!is_named(l, i, r))
 			l->items[kept++] = l->items[i];
 	l->count = kept;
-	is_later = time > l->before_unix_s;
+	is_later = pl_revocation_is_of_all(r, &time) && time > l->before_unix_s;
 	if (is_later)
 		l->before_unix_s = time;
 	return is_later || kept < count;
@@ -145,7 +148,7 @@ pl_session_list_merge(struct pl_session_list *l, struct pl_revocation *revocatio
 		mark = now_unix_s + 1;
 	while (merged < count && revocations[merged].issued_unix_s < mark) {
 		/* It is still listed if a process died between two writes. */
-		(void)pl_session_list_take(l, revocations[merged].token_id);
+		(void)take(l, revocations[merged].token_id);
 		merged++;
 	}
 	if (merged > 0 && mark > l->before_unix_s)

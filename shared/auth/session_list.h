@@ -11,8 +11,8 @@
  * So a live session is never refused by it, whatever its age, and what was merged still is.
  *
  * It holds for tokens that were listed when they were issued (claims.is_listed). A token that is
- * issued after the mark was set is never from before it: pl_session_list_issue_time() moves it on,
- * in the same write that lists it. The list has an end, too: of more than PL_SESSIONS_MAX live
+ * issued after the mark was set is never from before it: pl_session_list_open() moves it on, in the
+ * same write that lists it. The list has an end, too: of more than PL_SESSIONS_MAX live
  * sessions the oldest is ended.  Pure.  Threads: any.
  */
 #ifndef PL_AUTH_SESSION_LIST_H
@@ -44,9 +44,6 @@ void pl_session_list_init(struct pl_session_list *l, const struct pl_oid *user);
 /* Drop what has expired by itself. */
 void pl_session_list_expire(struct pl_session_list *l, int64_t now_unix_s);
 
-/* The first second from wanted on in which a token may be issued. */
-int64_t pl_session_list_issue_time(
-    const struct pl_session_list *l, int64_t wanted_unix_s);
 /* A new session. *issued_unix_s is moved on to the second in which its token may be issued. */
 void pl_session_list_open(const struct pl_session_list *l,
     const uint8_t token_id[PL_JWT_ID_LEN], int64_t *issued_unix_s,
@@ -57,9 +54,6 @@ bool pl_session_list_add(struct pl_session_list *l, const struct pl_session *ses
 /* The revocation that refuses a session of the list. */
 void pl_session_list_revocation(const struct pl_session_list *l,
     const struct pl_session *session, struct pl_revocation *out);
-/* False: it was not there. */
-bool pl_session_list_take(
-    struct pl_session_list *l, const uint8_t token_id[PL_JWT_ID_LEN]);
 /* What the revocation names has ended; one of all sets the mark, too, so that it spares
  * whoever logs in within the same second. False: it tells nothing new. */
 bool pl_session_list_end(struct pl_session_list *l, const struct pl_revocation *r);

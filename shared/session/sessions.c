@@ -48,6 +48,7 @@ struct reading {
 	int64_t since_unix_ms;
 	int64_t begun_unix_ms;
 	int64_t begun_mono_ms;
+	uint64_t begun_clock; /* of revoked */
 	bool is_under_way;
 	bool is_wanted; /* again, once this one is done */
 	bool
@@ -88,6 +89,8 @@ unix_now_s(void)
 
 /* ---- the revoked ---- */
 
+static void start_reading(struct pl_sessions *ss);
+
 static void
 remember_revoked(struct pl_sessions *ss, const struct pl_revocation *r)
 {
@@ -95,6 +98,28 @@ remember_revoked(struct pl_sessions *ss, const struct pl_revocation *r)
 		return; /* of no token in particular */
 	if (pl_revoked_add(&ss->revoked, r) && ss->on_revoked != NULL)
 		ss->on_revoked(ss->on_revoked_arg, r);
+	if (pl_revoked_is_crowded(&ss->revoked))
+		start_reading(ss); /* the store has merged some of them */
+}
+
+static void
+remember_read(struct pl_sessions *ss, const struct reading *r)
+{
+	bool *is_new = pl_mem_alloc((r->list.list_count + 1) * sizeof(*is_new));
+
+	for (size_t i = 0; i < r->list.list_count; i++)
+		is_new[i] =
+		    pl_revoked_merge(&ss->revoked, &r->list.lists[i], r->begun_clock);
+	for (size_t i = 0; i < r->list.count; i++)
+		remember_revoked(ss, &r->list.items[i]);
+	for (size_t i = 0; i < r->list.list_count; i++) {
+		struct pl_revocation some = {.user = r->list.lists[i].user};
+
+		pl_revoked_settle(&ss->revoked, &some.user);
+		if (is_new[i] && ss->on_revoked != NULL)
+			ss->on_revoked(ss->on_revoked_arg, &some);
+	}
+	pl_mem_free(is_new);
 }
 
 static enum pl_err
@@ -105,8 +130,6 @@ reading_run(struct pl_store_read_call *call, struct pl_store *s)
 	return pl_store_revocations_since(s, r->since_unix_ms, &r->list);
 }
 
-static void start_reading(struct pl_sessions *ss);
-
 static void
 reading_done(struct pl_store_read_call *call)
 {
@@ -115,8 +138,7 @@ reading_done(struct pl_store_read_call *call)
 
 	r->is_under_way = false;
 	if (call->err == PL_OK) {
-		for (size_t i = 0; i < r->list.count; i++)
-			remember_revoked(ss, &r->list.items[i]);
+		remember_read(ss, r);
 		pl_revocation_list_fini(&r->list);
 		ss->read_to_unix_ms = r->begun_unix_ms;
 		ss->current_at_mono_ms = r->begun_mono_ms;
@@ -140,6 +162,7 @@ start_reading(struct pl_sessions *ss)
 	r->since_unix_ms = ss->read_to_unix_ms > 0 ? ss->read_to_unix_ms - OVERLAP_MS : 0;
 	r->begun_unix_ms = pl_clock_unix_ms();
 	r->begun_mono_ms = pl_loop_now_ms(ss->loop);
+	r->begun_clock = ss->revoked.clock;
 	r->is_behind_bus = ss->bus_is_ready;
 	/* If the queue is full, the tick tries again. */
 	r->is_under_way = pl_store_async_read(ss->store, &r->call) == PL_OK;
@@ -538,6 +561,12 @@ void
 pl_sessions_drop_revoked(const struct pl_sessions *ss, struct pl_credentials *c)
 {
 	pl_credentials_drop(c, is_refused_by, ss);
+}
+
+bool
+pl_sessions_refuse(const struct pl_sessions *ss, const struct pl_jwt_claims *claims)
+{
+	return is_refused(ss, claims);
 }
 
 int64_t

@@ -55,8 +55,11 @@ int64_t pl_sessions_valid_after(const struct pl_sessions *ss, const struct pl_oi
 void pl_sessions_user_is_gone(struct pl_sessions *ss, const struct pl_oid *user);
 /* This process just revoked tokens (the store has it): refuse them here and tell the others. */
 void pl_sessions_revoked(struct pl_sessions *ss, const struct pl_revocation *r);
-/* For presence: be told of every revocation, to end the sockets that it names. One
- * listener. */
+/* Is it known that a good token does not count any more? */
+bool pl_sessions_refuse(const struct pl_sessions *ss, const struct pl_jwt_claims *claims);
+/* For presence: be told of every revocation, to end the sockets that it refuses. Of those that
+ * this process learns of after they were merged r names the user alone, and
+ * pl_sessions_refuse() tells which. One listener. */
 void pl_sessions_on_revoked(struct pl_sessions *ss,
     void (*on_revoked)(void *arg, const struct pl_revocation *r), void *arg);
 

@@ -50,6 +50,13 @@ export async function storedHash(stack, person) {
     : query(stack, `SELECT password_hash FROM users WHERE id = x'${person.id}'`);
 }
 
+/** How many revocations of a user are stored. */
+export async function revocationsOf(stack, person) {
+  return stack.mongoUri
+    ? onMongo(stack, (db) => db.collection('revocations').countDocuments({ userId: idOf(person) }))
+    : Number(query(stack, `SELECT count(*) FROM revocations WHERE user = x'${person.id}'`));
+}
+
 /** How many automatic replies are owed. */
 export async function repliesOwed(stack) {
   return stack.mongoUri

@@ -182,7 +182,6 @@ try_to_end(struct pl_mongo *s, const struct pl_revocation *r,
 {
 	struct versioned v;
 	enum pl_err err = load(s, &r->user, &v);
-	int64_t mark = v.list.before_unix_s;
 	bool has_ended;
 
 	if (err != PL_OK)
@@ -192,7 +191,7 @@ try_to_end(struct pl_mongo *s, const struct pl_revocation *r,
 	    pl_session_list_merge(&v.list, all->items, all->count, s->now_unix_ms / 1000);
 	if (!has_ended && *merged == 0)
 		return PL_OK;
-	if (*merged > 0 || v.list.before_unix_s != mark)
+	if (*merged > 0) /* a mark by a log-out everywhere is known by that */
 		v.list.changed_unix_ms = r->created_unix_ms;
 	return store(s, &v);
 }

@@ -146,7 +146,6 @@ pl_sqlite_sessions_end(struct pl_sqlite *s, const struct pl_revocation *r)
 {
 	struct pl_session_list list;
 	enum pl_err err = load(s, &r->user, &list);
-	int64_t mark = list.before_unix_s;
 	size_t merged = 0;
 	bool has_ended;
 
@@ -157,7 +156,7 @@ pl_sqlite_sessions_end(struct pl_sqlite *s, const struct pl_revocation *r)
 		err = merge(s, &list, &merged);
 	if (err != PL_OK || (!has_ended && merged == 0))
 		return err;
-	if (merged > 0 || list.before_unix_s != mark)
+	if (merged > 0) /* a mark by a log-out everywhere is known by that */
 		list.changed_unix_ms = r->created_unix_ms;
 	return pl_sqlite_list_write(s, &list, false);
 }

@@ -76,7 +76,10 @@ log_out(void)
 static void
 end_revocation(enum pl_err err)
 {
-	fake_store_end_write(fake_store_next_write(PL_WRITE_REVOKE), err);
+	struct pl_store_write_call *call = fake_store_next_write(PL_WRITE_REVOKE);
+
+	call->write.is_new = err == PL_OK;
+	fake_store_end_write(call, err);
 }
 
 static void
@@ -103,6 +106,22 @@ revokes_every_token_that_the_request_brings_before_it_answers(void **state)
 	assert_int_equal(revoked_count, 2);
 	assert_int_equal(offline_count, 2);
 	assert_int_not_equal(revoked[0].token_id[0], revoked[1].token_id[0]);
+}
+
+/* Another process did it, and may have died before it told. */
+static void
+a_token_that_has_logged_out_is_told_again_and_leaves_its_user_online(void **state)
+{
+	struct fake_request *r;
+
+	(void)state;
+	token_count = 2;
+	r = log_out();
+	fake_store_end_write(fake_store_next_write(PL_WRITE_REVOKE), PL_OK);
+	end_revocation(PL_OK);
+	check_logged_out(r);
+	assert_int_equal(revoked_count, 2);
+	assert_int_equal(offline_count, 1);
 }
 
 static void
@@ -172,6 +191,9 @@ main(void)
 	    cmocka_unit_test_setup(is_well_without_a_token, setup),
 	    cmocka_unit_test_setup(
 		revokes_every_token_that_the_request_brings_before_it_answers, setup),
+	    cmocka_unit_test_setup(
+		a_token_that_has_logged_out_is_told_again_and_leaves_its_user_online,
+		setup),
 	    cmocka_unit_test_setup(
 		fails_when_one_token_could_not_be_revoked_and_leaves_the_cookie, setup),
 	    cmocka_unit_test_setup(refuses_a_form, setup),

@@ -59,11 +59,24 @@ add(struct pl_session_list *l, unsigned number, int64_t issued)
 	assert_false(pl_session_list_add(l, &s, &ended));
 }
 
+/* Of a token that is wanted now. */
+static int64_t
+issue_time(const struct pl_session_list *l, int64_t now)
+{
+	struct pl_session s;
+
+	pl_session_list_open(l, (uint8_t[PL_JWT_ID_LEN]){0}, &now, &s);
+	assert_int_equal(s.issued_unix_s, now);
+	assert_int_equal(s.expires_unix_s, now + PL_JWT_LIFETIME_S);
+	return now;
+}
+
 static void
 keeps_sessions_by_their_time(void **state)
 {
 	struct pl_session_list l;
 	struct pl_session three = session(3, NOW + 3);
+	struct pl_revocation r;
 
 	(void)state;
 	pl_session_list_init(&l, &ann);
@@ -73,8 +86,9 @@ keeps_sessions_by_their_time(void **state)
 	assert_int_equal(l.count, 3);
 	for (size_t i = 0; i < 3; i++)
 		assert_int_equal(l.items[i].issued_unix_s, NOW + 1 + (int64_t)i);
-	assert_true(pl_session_list_take(&l, three.token_id));
-	assert_false(pl_session_list_take(&l, three.token_id));
+	r = revocation_of(&three);
+	assert_true(pl_session_list_end(&l, &r));
+	assert_false(pl_session_list_end(&l, &r));
 	assert_int_equal(l.count, 2);
 }
 
@@ -129,7 +143,7 @@ ends_what_a_revocation_names(void **state)
 	assert_false(pl_session_list_end(&l, &r));
 	assert_int_equal(l.count, 2);
 	assert_int_equal(l.items[0].issued_unix_s, NOW + 3);
-	assert_int_equal(pl_session_list_issue_time(&l, NOW), NOW + 3);
+	assert_int_equal(issue_time(&l, NOW), NOW + 3);
 }
 
 /* Sessions from..from+count-1, a second apart, each revoked; issued step seconds apart. */
@@ -178,6 +192,7 @@ spares_a_live_session_of_the_same_second(void **state)
 	struct pl_revocation all[PL_REVOCATIONS_MAX + 1];
 	struct pl_session_list l;
 	struct pl_session next, ended;
+	struct pl_revocation r;
 
 	(void)state;
 	pl_session_list_init(&l, &ann);
@@ -188,12 +203,13 @@ spares_a_live_session_of_the_same_second(void **state)
 	assert_int_equal(l.before_unix_s, NOW + 1);
 	assert_false(refuses(&l, &l.items[0]));
 	/* And whoever logs in within that second, too. */
-	assert_int_equal(pl_session_list_issue_time(&l, NOW), NOW + 1);
-	assert_int_equal(pl_session_list_issue_time(&l, NOW + 5), NOW + 5);
-	next = session(6000, pl_session_list_issue_time(&l, NOW));
+	assert_int_equal(issue_time(&l, NOW), NOW + 1);
+	assert_int_equal(issue_time(&l, NOW + 5), NOW + 5);
+	next = session(6000, issue_time(&l, NOW));
 	assert_false(pl_session_list_add(&l, &next, &ended));
 	assert_false(refuses(&l, &next));
-	assert_true(pl_session_list_take(&l, next.token_id));
+	r = revocation_of(&next);
+	assert_true(pl_session_list_end(&l, &r));
 	assert_false(refuses(&l, &next)); /* that is what its revocation is for */
 }
 

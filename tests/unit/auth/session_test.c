@@ -11,6 +11,7 @@
 #include "services/auth/handlers.h"
 #include "session/sessions.h"
 #include "support/fake/http.h"
+#include "support/fake/store.h"
 
 static char name[] = "jwt", host_name[] = "__Host-jwt", development[] = "development",
 	    production[] = "production", ann[] = "ann";
@@ -22,12 +23,22 @@ static struct pl_user user = {
 static int64_t valid_after_unix_s;
 static void (*on_known)(void *arg);
 static void *on_known_arg;
+static struct pl_revocation revoked; /* as the other processes hear of it */
+static size_t revoked_count;
 
 int64_t
 pl_sessions_valid_after(const struct pl_sessions *s, const struct pl_oid *id)
 {
 	(void)s, (void)id;
 	return valid_after_unix_s;
+}
+
+void
+pl_sessions_revoked(struct pl_sessions *s, const struct pl_revocation *r)
+{
+	(void)s;
+	revoked = *r;
+	revoked_count++;
 }
 
 void
@@ -49,6 +60,8 @@ setup(void **state)
 	    .cookie_name = name, .node_env = production, .cookie_samesite = 0};
 	valid_after_unix_s = 0;
 	on_known = NULL;
+	revoked_count = 0;
+	fake_store_reset();
 	return pl_jwt_init("0123456789abcdefghijklmnopqrstuvwxyz", NULL, &why) == PL_OK
 		   ? 0
 		   : -1;
@@ -77,40 +90,125 @@ check_token(const struct fake_request *r)
 	return claims;
 }
 
-static void
-answers_once_the_user_counts_as_online(void **state)
+static struct fake_request *
+begin(int status)
 {
 	struct fake_request *r = fake_request_new(NULL, "");
+
+	auth_reply_session(&r->rq, status, &user);
+	return r;
+}
+
+static void
+answers_once_the_session_is_listed_and_the_user_counts_as_online(void **state)
+{
+	struct fake_request *r = begin(201);
+	int64_t now = pl_clock_unix_ms() / 1000;
+	struct pl_store_write_call *call = fake_store_next_write(PL_WRITE_SESSION);
 	struct pl_jwt_claims claims;
 
 	(void)state;
-	auth_reply_session(&r->rq, 201, &user);
+	assert_true(pl_oid_eq(&call->write.u.session.user, &user.id));
+	assert_in_range(call->write.u.session.issued_unix_s, now - 5, now);
+	assert_null(fake_answer_header(r, "set-cookie"));
+	assert_null(on_known);
+	fake_store_end_write(call, PL_OK);
 	assert_int_equal(r->answer.kind, FAKE_UNANSWERED);
 	on_known(on_known_arg);
 	assert_int_equal(r->answer.status, 201);
 	assert_null(memmem(r->answer.body.data, r->answer.body.len, "password", 8));
 	claims = check_token(r);
 	assert_true(pl_oid_eq(&claims.user, &user.id));
+	assert_true(claims.is_listed);
+	assert_int_equal(revoked_count, 0);
+	fake_request_free(r);
+}
+
+static void
+issues_the_token_that_was_listed_in_the_second_that_the_list_gives(void **state)
+{
+	struct fake_request *r = begin(200);
+	struct pl_store_write_call *call = fake_store_next_write(PL_WRITE_SESSION);
+	int64_t now = pl_clock_unix_ms() / 1000;
+	uint8_t token_id[PL_JWT_ID_LEN];
+	struct pl_jwt_claims claims;
+
+	(void)state;
+	memcpy(token_id, call->write.u.session.token_id, PL_JWT_ID_LEN);
+	call->write.u.session.issued_unix_s = now + 2;
+	fake_store_end_write(call, PL_OK);
+	on_known(on_known_arg);
+	claims = check_token(r);
+	assert_int_equal(claims.issued_unix_s, now + 2);
+	assert_memory_equal(claims.token_id, token_id, PL_JWT_ID_LEN);
 	fake_request_free(r);
 }
 
 static void
 issues_a_token_that_a_logout_everywhere_of_this_second_does_not_refuse(void **state)
 {
-	struct fake_request *r = fake_request_new(NULL, "");
 	int64_t now = pl_clock_unix_ms() / 1000;
+	struct pl_store_write_call *call;
+	struct fake_request *r;
 
 	(void)state;
-	valid_after_unix_s = now + 1;
-	auth_reply_session(&r->rq, 200, &user);
+	for (int is_listed = 0; is_listed < 2; is_listed++) {
+		valid_after_unix_s = now + 1;
+		r = begin(200);
+		call = fake_store_next_write(PL_WRITE_SESSION);
+		assert_int_equal(call->write.u.session.issued_unix_s, now + 1);
+		fake_store_end_write(call, is_listed ? PL_OK : PL_E_UNAVAILABLE);
+		on_known(on_known_arg);
+		assert_int_equal(check_token(r).issued_unix_s, now + 1);
+		fake_request_free(r);
+		valid_after_unix_s = now - 100;
+		r = begin(200);
+		call = fake_store_next_write(PL_WRITE_SESSION);
+		fake_store_end_write(call, is_listed ? PL_OK : PL_E_UNAVAILABLE);
+		on_known(on_known_arg);
+		assert_in_range(check_token(r).issued_unix_s, now, now + 5);
+		fake_request_free(r);
+	}
+}
+
+static void
+begins_a_session_of_no_list_if_the_store_cannot_list_it(void **state)
+{
+	struct fake_request *r = begin(200);
+	struct pl_jwt_claims claims;
+
+	(void)state;
+	fake_store_end_write(fake_store_next_write(PL_WRITE_SESSION), PL_E_UNAVAILABLE);
 	on_known(on_known_arg);
-	assert_int_equal(check_token(r).issued_unix_s, now + 1);
+	assert_int_equal(r->answer.status, 200);
+	claims = check_token(r);
+	assert_true(pl_oid_eq(&claims.user, &user.id));
+	assert_false(claims.is_listed);
 	fake_request_free(r);
-	r = fake_request_new(NULL, "");
-	valid_after_unix_s = now - 100;
-	auth_reply_session(&r->rq, 200, &user);
+	on_known = NULL;
+	fake_store.is_full = true;
+	r = begin(200);
+	assert_non_null(on_known);
 	on_known(on_known_arg);
-	assert_in_range(check_token(r).issued_unix_s, now, now + 5);
+	assert_false(check_token(r).is_listed);
+	fake_request_free(r);
+}
+
+static void
+tells_the_others_that_the_oldest_session_has_ended_for_it(void **state)
+{
+	struct fake_request *r = begin(200);
+	struct pl_store_write_call *call = fake_store_next_write(PL_WRITE_SESSION);
+
+	(void)state;
+	call->write.u.session.has_ended = true;
+	call->write.u.session.ended.user = user.id;
+	call->write.u.session.ended.token_id[0] = 7;
+	fake_store_end_write(call, PL_OK);
+	assert_int_equal(revoked_count, 1);
+	assert_int_equal(revoked.token_id[0], 7);
+	on_known(on_known_arg);
+	assert_int_equal(r->answer.status, 200);
 	fake_request_free(r);
 }
 
@@ -184,7 +282,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    SESSION_TEST(answers_once_the_user_counts_as_online),
+	    SESSION_TEST(
+		answers_once_the_session_is_listed_and_the_user_counts_as_online),
+	    SESSION_TEST(
+		issues_the_token_that_was_listed_in_the_second_that_the_list_gives),
+	    SESSION_TEST(begins_a_session_of_no_list_if_the_store_cannot_list_it),
+	    SESSION_TEST(tells_the_others_that_the_oldest_session_has_ended_for_it),
 	    SESSION_TEST(
 		issues_a_token_that_a_logout_everywhere_of_this_second_does_not_refuse),
 	    SESSION_TEST(is_secure_but_in_development_unless_its_form_demands_it),

@@ -1,0 +1,110 @@
+// Sessions without end: what logs in and out costs no more with each round, and a dead token does nothing (issue 15, points 8 and 11).
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { Person, call } from '../support/api.mjs';
+import { revocationsOf } from '../support/database.mjs';
+import { mernClaims, signJwt } from '../support/jwt.mjs';
+import { Stack, useStack } from '../support/stack.mjs';
+import { waitUntil } from '../support/wait.mjs';
+
+const secret = 'a secret of the tests, long enough for HS256';
+const cookieOf = (answer) => answer.cookies[0].split(';')[0];
+const services = ['/api/auth/me', '/api/users', `/api/messages/${'0'.repeat(24)}`];
+
+/** Is the cookie good at none of the services, or at all of them? */
+const isRefused = async (url, cookie) => {
+  const refused = await Promise.all(services.map(async (path) => (await call(url, 'GET', path, undefined, { cookie })).status === 401));
+  assert.ok(new Set(refused).size === 1, 'the services agree');
+  return refused[0];
+};
+
+describe('a token that was logged out', () => {
+  const hold = useStack({ before, after, afterEach }, { AUTH_INSTANCES: '2', JWT_SECRET: secret });
+
+  test('logs nobody out: the cookie is cleared, the user stays online and may send', async () => {
+    const { url } = hold.stack;
+    const [ann, bob] = [await Person.signUp(url, 'ann'), await Person.signUp(url, 'bob')];
+    const dead = [ann.cookie, `jwt=${signJwt(mernClaims(ann.id), secret)}`];
+    for (const cookie of dead) assert.equal((await ann.post('/api/auth/logout', undefined, { cookie })).status, 200);
+    ann.cookie = cookieOf(await ann.logIn());
+    for (let i = 0; i < 10; i++) {
+      const answer = await ann.post('/api/auth/logout', undefined, { cookie: dead[i % 2] });
+      assert.deepEqual([answer.status, answer.json], [200, { message: 'Logged out successfully' }]);
+      assert.match(answer.cookies[0], /^jwt=;.*max-age=0/i);
+      assert.equal((await ann.send(bob, `hello ${i}`)).status, 201);
+    }
+  });
+
+  test('ends no socket, while one that is good ends its own', async () => {
+    const { url } = hold.stack;
+    const ann = await Person.signUp(url, 'ann');
+    const dead = ann.cookie;
+    await ann.post('/api/auth/logout');
+    ann.cookie = cookieOf(await ann.logIn());
+    const socket = await ann.connect({ reconnection: false });
+    await ann.post('/api/auth/logout', undefined, { cookie: dead });
+    await ann.post('/api/auth/logout', undefined, { cookie: dead });
+    assert.equal((await ann.get('/api/auth/me')).status, 200);
+    assert.ok(socket.connected);
+    await ann.post('/api/auth/logout');
+    await waitUntil('the end', () => !socket.connected, { within: 1000 });
+  });
+});
+
+describe('a user who logs in and out all the time', () => {
+  test('has 100 revocations at most; who is in stays in, who is out is out, also after a start', async () => {
+    let stack = await Stack.start({ JWT_SECRET: secret });
+    try {
+      const ann = await Person.signUp(stack.url, 'ann');
+      const bob = await Person.signUp(stack.url, 'bob');
+      const phone = ann.cookie;
+      const mern = `jwt=${signJwt(mernClaims(ann.id), secret)}`;
+      const ended = [];
+      let middle;
+      for (let i = 0; i < 160; i++) {
+        const cookie = cookieOf(await ann.logIn());
+        if (i === 80) {
+          middle = cookie;
+        } else {
+          assert.equal((await ann.post('/api/auth/logout', undefined, { cookie })).status, 200);
+          ended.push(cookie);
+        }
+      }
+      const last = cookieOf(await ann.logIn());
+      const samples = [...ended.slice(0, 5), ...ended.slice(60, 65), ...ended.slice(-5)];
+      const count = await revocationsOf(stack, ann);
+      assert.ok(count <= 100 && count > 0, `${count} are stored`);
+      for (let start = 0; start < 2; start++) {
+        for (const cookie of [phone, mern, middle, last, bob.cookie]) assert.equal(await isRefused(stack.url, cookie), false);
+        for (const cookie of samples) assert.equal(await isRefused(stack.url, cookie), true);
+        await stack.stop({ keep: true });
+        stack = await Stack.start({ JWT_SECRET: secret }, { dir: stack.dir, port: stack.port });
+      }
+      assert.equal((await ann.post('/api/auth/logout', undefined, { cookie: phone })).status, 200);
+      await waitUntil('it to be refused', () => isRefused(stack.url, phone), { within: 1000 });
+    } catch (error) {
+      await stack.printLogs();
+      throw error;
+    } finally {
+      await stack.stop();
+    }
+  });
+
+  test('and never out has 100 sessions at most: the oldest ends', async () => {
+    const stack = await Stack.start({});
+    try {
+      const ann = await Person.signUp(stack.url, 'ann');
+      const socket = await ann.connect({ reconnection: false });
+      const second = cookieOf(await ann.logIn());
+      let last;
+      for (let i = 0; i < 98; i++) last = cookieOf(await ann.logIn());
+      assert.equal(await isRefused(stack.url, ann.cookie), false);
+      last = cookieOf(await ann.logIn());
+      await waitUntil('the oldest to end', () => isRefused(stack.url, ann.cookie), { within: 1000 });
+      await waitUntil('its socket to end', () => !socket.connected, { within: 1000 });
+      for (const cookie of [second, last]) assert.equal(await isRefused(stack.url, cookie), false);
+    } finally {
+      await stack.stop();
+    }
+  });
+});
