@@ -10,6 +10,8 @@ void auth_login_post(struct pl_request *rq);
 void auth_logout_post(struct pl_request *rq);
 void auth_logout_all_post(struct pl_request *rq);
 void auth_me_get(struct pl_request *rq);
+void auth_sessions_get(struct pl_request *rq);
+void auth_session_delete(struct pl_request *rq);
 
 /* The answer to a good sign-up or login: the user, who counts as online from then on, and
  * the cookie of a new session. */

@@ -9,6 +9,10 @@ static const struct pl_route routes[] = {
     {"POST", "/api/auth/login", 0, auth_login_post, PL_M_LOGINS},
     {"POST", "/api/auth/logout", 0, auth_logout_post, PL_M_NONE},
     {"POST", "/api/auth/logout-all", PL_ROUTE_AUTH, auth_logout_all_post, PL_M_NONE},
+    {"GET", "/api/auth/sessions", PL_ROUTE_AUTH | PL_ROUTE_SEEN, auth_sessions_get,
+	PL_M_NONE},
+    {"DELETE", "/api/auth/sessions/:id", PL_ROUTE_AUTH | PL_ROUTE_SEEN,
+	auth_session_delete, PL_M_NONE},
     {"GET", "/api/auth/me", PL_ROUTE_AUTH | PL_ROUTE_SEEN, auth_me_get, PL_M_NONE},
 };
 

@@ -22,6 +22,7 @@ static const struct {
     [PL_PROBLEM_USERNAME_TAKEN] = {400, "USERNAME_TAKEN", "Username already exists"},
     [PL_PROBLEM_NO_USER] = {404, "USER_NOT_FOUND", "User not found"},
     [PL_PROBLEM_NO_ROUTE] = {404, "NOT_FOUND", "Not found"},
+    [PL_PROBLEM_NO_SESSION] = {404, "NO_SESSION", "You have no such session"},
     [PL_PROBLEM_NOT_YOURS] = {403, "FORBIDDEN", "You can only change your own status"},
     [PL_PROBLEM_ORIGIN] = {403, "BAD_ORIGIN", "This origin may not use the API"},
     [PL_PROBLEM_OFFLINE] = {403, "OFFLINE",

@@ -15,6 +15,7 @@ enum pl_problem {
 	PL_PROBLEM_BAD_LOGIN,         /* 400 Invalid username or password */
 	PL_PROBLEM_USERNAME_TAKEN,    /* 400 Username already exists */
 	PL_PROBLEM_NO_USER,           /* 404 User not found */
+	PL_PROBLEM_NO_SESSION,        /* 404 NO_SESSION */
 	PL_PROBLEM_NO_ROUTE,          /* 404 */
 	PL_PROBLEM_NOT_YOURS,         /* 403 */
 	PL_PROBLEM_ORIGIN,            /* 403 */

@@ -1,6 +1,7 @@
 #include <assert.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "store/store_backend.h"
 
@@ -126,6 +127,17 @@ pl_store_revocations_since(
     struct pl_store *s, int64_t since_unix_ms, struct pl_revocation_list *out)
 {
 	return s->backend->revocations_since(s, since_unix_ms, out);
+}
+
+enum pl_err
+pl_store_sessions_of(
+    struct pl_store *s, const struct pl_oid *user, struct pl_session_list *out)
+{
+	enum pl_err err = s->backend->sessions_of(s, user, out);
+
+	if (err == PL_OK)
+		pl_session_list_expire(out, pl_clock_unix_ms() / 1000);
+	return err;
 }
 
 void

@@ -192,6 +192,7 @@ keeps_a_hundred_revocations_of_a_user_at_most(void **state)
 	struct pl_jwt_claims live, ended[ROUNDS];
 	struct pl_oid ann = {.bytes = {0xaa, 0xaa}};
 	struct pl_revocation_list all, part;
+	struct pl_session_list list;
 	int64_t begin = now_s() - 2 * ROUNDS, last = 0;
 
 	live = open_session(f->store, &ann, 9001, begin);
@@ -200,6 +201,9 @@ keeps_a_hundred_revocations_of_a_user_at_most(void **state)
 		assert_int_equal(ended[i].issued_unix_s, begin + i);
 		last = end_session(f->store, &ended[i]);
 	}
+	assert_int_equal(pl_store_sessions_of(f->store, &ann, &list), PL_OK);
+	assert_int_equal(list.count, 1);
+	assert_memory_equal(list.items[0].token_id, live.token_id, PL_JWT_ID_LEN);
 	all = since(f->store, 0);
 	part = since(f->store, last);
 	assert_in_range(all.count, PL_REVOCATIONS_LEFT, PL_REVOCATIONS_MAX);

@@ -11,12 +11,12 @@ const secret = 'a secret of the tests, long enough for HS256';
 const cookieOf = (answer) => answer.cookies[0].split(';')[0];
 const services = ['/api/auth/me', '/api/users', `/api/messages/${'0'.repeat(24)}`];
 
-/** Is the cookie good at none of the services, or at all of them? */
-const isRefused = async (url, cookie) => {
-  const refused = await Promise.all(services.map(async (path) => (await call(url, 'GET', path, undefined, { cookie })).status === 401));
-  assert.ok(new Set(refused).size === 1, 'the services agree');
-  return refused[0];
+/** At how many of the three services the cookie is refused. */
+const refusals = async (url, cookie) => {
+  const answers = await Promise.all(services.map((path) => call(url, 'GET', path, undefined, { cookie })));
+  return answers.filter(({ status }) => status === 401).length;
 };
+const isRefused = async (url, cookie) => await refusals(url, cookie) === 3;
 
 describe('a token that was logged out', () => {
   const hold = useStack({ before, after, afterEach }, { AUTH_INSTANCES: '2', JWT_SECRET: secret });
@@ -75,8 +75,8 @@ describe('a user who logs in and out all the time', () => {
       const count = await revocationsOf(stack, ann);
       assert.ok(count <= 100 && count > 0, `${count} are stored`);
       for (let start = 0; start < 2; start++) {
-        for (const cookie of [phone, mern, middle, last, bob.cookie]) assert.equal(await isRefused(stack.url, cookie), false);
-        for (const cookie of samples) assert.equal(await isRefused(stack.url, cookie), true);
+        for (const cookie of [phone, mern, middle, last, bob.cookie]) assert.equal(await refusals(stack.url, cookie), 0);
+        for (const cookie of samples) assert.equal(await refusals(stack.url, cookie), 3);
         await stack.stop({ keep: true });
         stack = await Stack.start({ JWT_SECRET: secret }, { dir: stack.dir, port: stack.port });
       }
@@ -98,13 +98,64 @@ describe('a user who logs in and out all the time', () => {
       const second = cookieOf(await ann.logIn());
       let last;
       for (let i = 0; i < 98; i++) last = cookieOf(await ann.logIn());
-      assert.equal(await isRefused(stack.url, ann.cookie), false);
+      assert.equal(await refusals(stack.url, ann.cookie), 0);
       last = cookieOf(await ann.logIn());
       await waitUntil('the oldest to end', () => isRefused(stack.url, ann.cookie), { within: 1000 });
       await waitUntil('its socket to end', () => !socket.connected, { within: 1000 });
-      for (const cookie of [second, last]) assert.equal(await isRefused(stack.url, cookie), false);
+      for (const cookie of [second, last]) assert.equal(await refusals(stack.url, cookie), 0);
     } finally {
       await stack.stop();
     }
+  });
+});
+
+describe('the sessions of a user', () => {
+  const hold = useStack({ before, after, afterEach }, { JWT_SECRET: secret });
+  const sessionsOf = (person, cookie = person.cookie) => person.get('/api/auth/sessions', { cookie });
+  const end = (person, id, cookie = person.cookie) => call(person.base, 'DELETE', `/api/auth/sessions/${id}`, undefined, { cookie });
+
+  test('are listed, the latest first, and one that is ended is refused while the user stays online', async () => {
+    const { url } = hold.stack;
+    const [ann, bob] = [await Person.signUp(url, 'ann'), await Person.signUp(url, 'bob')];
+    const other = cookieOf(await ann.logIn());
+    const { status, json } = await sessionsOf(ann);
+    assert.equal(status, 200);
+    assert.deepEqual(json.map(({ current }) => current), [false, true]);
+    for (const { _id, createdAt, expiresAt, ...rest } of json) {
+      assert.match(_id, /^[0-9a-f]{32}$/);
+      assert.equal(new Date(expiresAt) - new Date(createdAt), 15 * 86400 * 1000);
+      assert.deepEqual(Object.keys(rest), ['current']);
+    }
+    assert.deepEqual((await sessionsOf(ann, other)).json.map(({ current }) => current), [true, false]);
+
+    for (const id of [json[0]._id, json[1]._id]) assert.equal((await end(bob, id)).status, 404, 'they are none of his');
+    const socket = await ann.connect({ reconnection: false, extraHeaders: { cookie: other } });
+    assert.deepEqual((await end(ann, json[0]._id)).json, { success: true });
+    await waitUntil('it to be refused', () => isRefused(url, other), { within: 1000 });
+    await waitUntil('its socket to end', () => !socket.connected, { within: 1000 });
+    assert.equal((await ann.send(bob, 'still here')).status, 201);
+    assert.deepEqual((await sessionsOf(ann)).json.map(({ _id }) => _id), [json[1]._id]);
+    assert.equal((await end(ann, json[0]._id)).status, 404, 'it has ended');
+    assert.equal((await sessionsOf(bob)).json.length, 1);
+  });
+
+  test('may end their own, and that of a MERN token; what is no id is not found', async () => {
+    const { url } = hold.stack;
+    const ann = await Person.signUp(url, 'ann');
+    const mern = `jwt=${signJwt(mernClaims(ann.id), secret)}`;
+    const { json } = await sessionsOf(ann, mern);
+    assert.deepEqual(json.map(({ current }) => current), [true, false]);
+    for (const id of ['x', '0'.repeat(32), `${json[0]._id}0`]) {
+      const answer = await end(ann, id);
+      assert.deepEqual([answer.status, answer.json.code], [404, 'NO_SESSION'], id);
+    }
+    for (const [id, cookie] of [[json[0]._id, mern], [json[1]._id, ann.cookie]]) {
+      const answer = await end(ann, id, cookie);
+      assert.equal(answer.status, 200);
+      assert.match(answer.cookies[0], /^jwt=;/);
+      await waitUntil('it to be refused', () => isRefused(url, cookie), { within: 1000 });
+    }
+    assert.equal((await call(url, 'GET', '/api/auth/sessions')).status, 401);
+    assert.equal((await call(url, 'DELETE', `/api/auth/sessions/${json[0]._id}`)).status, 401);
   });
 });

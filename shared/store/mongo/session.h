@@ -112,6 +112,8 @@ enum pl_err pl_mongo_overdue(struct pl_store *store, int64_t due_unix_ms, size_t
     struct pl_overdue_list *out);
 enum pl_err pl_mongo_revocations_since(
     struct pl_store *s, int64_t since_unix_ms, struct pl_revocation_list *out);
+enum pl_err pl_mongo_sessions_of(
+    struct pl_store *s, const struct pl_oid *user, struct pl_session_list *out);
 
 /* ---- records: as in store_records.h ---- */
 enum pl_err pl_mongo_export(struct pl_store *s, enum pl_record_kind kind,

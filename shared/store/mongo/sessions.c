@@ -73,6 +73,18 @@ store(struct pl_mongo *s, const struct versioned *v)
 	return err == PL_OK && matched == 0 ? PL_E_CONFLICT : err;
 }
 
+enum pl_err
+pl_mongo_sessions_of(
+    struct pl_store *s, const struct pl_oid *user, struct pl_session_list *out)
+{
+	struct versioned v;
+	enum pl_err err = load(pl_mongo_start(s), user, &v);
+
+	if (err == PL_OK)
+		*out = v.list;
+	return err;
+}
+
 /* ---- what was set since ---- */
 
 enum pl_err

@@ -219,6 +219,7 @@ static const struct pl_store_backend backend = {
     .messages_of = pl_mongo_messages_of,
     .overdue = pl_mongo_overdue,
     .revocations_since = pl_mongo_revocations_since,
+    .sessions_of = pl_mongo_sessions_of,
     .write = write_batch,
     .export_page = pl_mongo_export,
     .import = pl_mongo_import,

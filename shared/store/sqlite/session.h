@@ -79,6 +79,8 @@ enum pl_err pl_sqlite_overdue(struct pl_store *store, int64_t due_unix_ms, size_
     struct pl_overdue_list *out);
 enum pl_err pl_sqlite_revocations_since(
     struct pl_store *s, int64_t since_unix_ms, struct pl_revocation_list *out);
+enum pl_err pl_sqlite_sessions_of(
+    struct pl_store *s, const struct pl_oid *user, struct pl_session_list *out);
 
 /* ---- writes: inside a batch ---- */
 enum pl_err pl_sqlite_user_insert(struct pl_sqlite *s, const struct pl_user *user);

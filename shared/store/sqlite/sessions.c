@@ -72,6 +72,13 @@ load(struct pl_sqlite *s, const struct pl_oid *user, struct pl_session_list *out
 	return pl_query_end(&q);
 }
 
+enum pl_err
+pl_sqlite_sessions_of(
+    struct pl_store *s, const struct pl_oid *user, struct pl_session_list *out)
+{
+	return load(pl_sqlite_of(s), user, out);
+}
+
 /* ---- what was set since ---- */
 
 enum pl_err

@@ -321,6 +321,7 @@ static const struct pl_store_backend backend = {
     .messages_of = pl_sqlite_messages_of,
     .overdue = pl_sqlite_overdue,
     .revocations_since = pl_sqlite_revocations_since,
+    .sessions_of = pl_sqlite_sessions_of,
     .write = write_batch,
     .export_page = pl_sqlite_export,
     .import = pl_sqlite_import,
