@@ -207,6 +207,18 @@ pl_session_list_pack(const struct pl_session_list *l, struct pl_buf *out)
 	}
 }
 
+static bool
+are_times(const char *bytes)
+{
+	for (size_t i = 0; i < 3; i++) {
+		int64_t time = unpack_number(bytes + 8 * i);
+
+		if (time < 0 || time > PL_SESSION_TIME_MAX)
+			return false;
+	}
+	return true;
+}
+
 bool
 pl_session_list_unpack(struct pl_session_list *l, struct pl_str bytes)
 {
@@ -214,6 +226,9 @@ pl_session_list_unpack(struct pl_session_list *l, struct pl_str bytes)
 
 	if (bytes.len % PL_SESSION_BYTES != 0 || count > PL_SESSIONS_MAX)
 		return false;
+	for (size_t i = 0; i < count; i++)
+		if (!are_times(bytes.ptr + i * PL_SESSION_BYTES + PL_JWT_ID_LEN))
+			return false;
 	for (size_t i = 0; i < count; i++) {
 		const char *at = bytes.ptr + i * PL_SESSION_BYTES;
 		struct pl_session *s = &l->items[i];

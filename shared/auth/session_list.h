@@ -25,6 +25,9 @@
 #define PL_REVOCATIONS_LEFT 50  /* the newest, which stay: so not every log-out merges */
 #define PL_SESSION_BYTES    (PL_JWT_ID_LEN + 3 * 8)
 
+/* Seconds: a stored time beyond that is none of ours, and sums with it would overflow. */
+#define PL_SESSION_TIME_MAX ((int64_t)1 << 40)
+
 struct pl_session {
 	uint8_t token_id[PL_JWT_ID_LEN];
 	int64_t issued_unix_s;

@@ -1,6 +1,6 @@
 /*
  * fuzz_bson: documents of the database, which any program may have written. The input is one
- * BSON document, read as a user, a message, a reply job and a revocation; what is taken has to
+ * BSON document, read as a user, a message, a reply job, a revocation and a list of sessions; what is taken has to
  * keep its promises, and reads the same once we have written it.
  */
 #include <stdlib.h>
@@ -122,6 +122,24 @@ try_revocation(const bson_t *doc)
 	bson_destroy(&written);
 }
 
+static void
+try_list(const bson_t *doc)
+{
+	bson_t written = BSON_INITIALIZER;
+	struct pl_session_list list, again;
+
+	if (pl_mongo_list_read(doc, &list)) {
+		pl_mongo_put_oid(&written, PL_USER_F_ID, &list.user);
+		pl_mongo_list_write(&written, &list, 1);
+		must(pl_mongo_list_read(&written, &again));
+		must(again.count == list.count);
+		must(memcmp(again.items, list.items,
+			 list.count * sizeof(list.items[0])) == 0);
+		must(again.before_unix_s == list.before_unix_s);
+	}
+	bson_destroy(&written);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -137,6 +155,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		try_message(&doc);
 		try_job(&doc);
 		try_revocation(&doc);
+		try_list(&doc);
 	}
 	pl_mem_free(copy);
 	return 0;

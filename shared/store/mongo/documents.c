@@ -376,6 +376,8 @@ pl_mongo_list_read(const bson_t *doc, struct pl_session_list *out)
 	if (!pl_mongo_get_oid(doc, PL_USER_F_ID, &user) ||
 	    !pl_mongo_get_time(doc, PL_MONGO_F_MARK, &mark_unix_ms))
 		return false;
+	if (mark_unix_ms < 0 || mark_unix_ms / 1000 > PL_SESSION_TIME_MAX)
+		return false;
 	pl_session_list_init(out, &user);
 	if (!read_live(doc, out))
 		return false;

@@ -34,7 +34,8 @@ pl_sqlite_list_read(struct pl_query *q, struct pl_session_list *out)
 	pl_session_list_init(out, &user);
 	out->before_unix_s = pl_query_get_int(q, 1);
 	out->changed_unix_ms = pl_query_get_int(q, 2);
-	if (!pl_session_list_unpack(out, pl_query_get_bytes(q, 3)))
+	if (out->before_unix_s < 0 || out->before_unix_s > PL_SESSION_TIME_MAX ||
+	    !pl_session_list_unpack(out, pl_query_get_bytes(q, 3)))
 		pl_query_spoil(q);
 }
 

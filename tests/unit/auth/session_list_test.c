@@ -302,6 +302,12 @@ goes_into_bytes_and_back(void **state)
 	assert_memory_equal(
 	    bytes.data + PL_JWT_ID_LEN, "\0\0\0\0\x65\x53\xf1\x00", 8); /* NOW */
 	assert_false(pl_session_list_unpack(&back, pl_str_n(bytes.data, 39)));
+	for (size_t at = PL_JWT_ID_LEN; at < PL_SESSION_BYTES; at += 8) {
+		bytes.data[at] ^= 0x7f; /* a time that is none */
+		assert_false(pl_session_list_unpack(
+		    &back, pl_str_n(bytes.data, PL_SESSION_BYTES)));
+		bytes.data[at] ^= 0x7f;
+	}
 	pl_buf_add(&bytes, bytes.data, PL_SESSION_BYTES);
 	assert_false(pl_session_list_unpack(&back, pl_buf_str(&bytes)));
 	assert_int_equal(back.count, PL_SESSIONS_MAX);
