@@ -80,6 +80,7 @@ on_listed(struct pl_store_write_call *call)
 {
 	struct arrival *a = PL_CONTAINER(call, struct arrival, call);
 	const struct pl_write_session *s = &call->write.u.session;
+	struct pl_oid user = s->user; /* a may be gone before it was told of */
 	struct pl_jwt_claims claims;
 	struct pl_buf token;
 
@@ -91,7 +92,7 @@ on_listed(struct pl_store_write_call *call)
 	pl_buf_init(&token, PL_JWT_BYTES_MAX);
 	if (sign(a, &token, &claims) == PL_OK) {
 		auth_cookie_set(a->rq, pl_buf_str(&token));
-		pl_online_arrived(pl_app.online, &s->user, on_known, a);
+		pl_online_arrived(pl_app.online, &user, on_known, a);
 	} else {
 		pl_reply_problem(a->rq, PL_PROBLEM_INTERNAL);
 		arrival_free(a);

@@ -17,7 +17,8 @@
 #include "http/service.h"
 #include "session/sessions.h"
 
-#define ID_HEX (2 * PL_JWT_ID_LEN)
+#define ID_HEX        (2 * PL_JWT_ID_LEN)
+#define LATEST_UNIX_S INT64_C(253402300799) /* the end of the year 9999 */
 
 struct sessions {
 	struct pl_request *rq;
@@ -59,6 +60,15 @@ start(struct pl_request *rq, void (*done)(struct pl_store_read_call *call))
 
 /* ---- GET ---- */
 
+/* Another program that has the secret may have given its token any. */
+static void
+write_time(struct pl_json_out *o, int64_t unix_s)
+{
+	if (unix_s < 0)
+		unix_s = 0;
+	pl_jo_time(o, (unix_s < LATEST_UNIX_S ? unix_s : LATEST_UNIX_S) * 1000);
+}
+
 static void
 write_session(struct pl_json_out *o, const struct sessions *s,
     const uint8_t token_id[PL_JWT_ID_LEN], int64_t issued_unix_s, int64_t expires_unix_s)
@@ -70,9 +80,9 @@ write_session(struct pl_json_out *o, const struct sessions *s,
 	pl_jo_key(o, PL_USER_F_ID);
 	pl_jo_str(o, pl_str_n(id, ID_HEX));
 	pl_jo_key(o, PL_USER_F_CREATED_AT);
-	pl_jo_time(o, issued_unix_s * 1000);
+	write_time(o, issued_unix_s);
 	pl_jo_key(o, "expiresAt");
-	pl_jo_time(o, expires_unix_s * 1000);
+	write_time(o, expires_unix_s);
 	pl_jo_key(o, "current");
 	pl_jo_bool(o, is_current(s, token_id));
 	pl_jo_end_object(o);

@@ -136,15 +136,15 @@ reading_done(struct pl_store_read_call *call)
 	struct reading *r = PL_CONTAINER(call, struct reading, call);
 	struct pl_sessions *ss = PL_CONTAINER(r, struct pl_sessions, reading);
 
-	r->is_under_way = false;
 	if (call->err == PL_OK) {
-		remember_read(ss, r);
+		remember_read(ss, r); /* one that is wanted meanwhile waits for its end */
 		pl_revocation_list_fini(&r->list);
 		ss->read_to_unix_ms = r->begun_unix_ms;
 		ss->current_at_mono_ms = r->begun_mono_ms;
 		if (r->is_behind_bus && ss->bus_is_ready)
 			ss->bus_tells_all = true;
 	}
+	r->is_under_way = false;
 	if (r->is_wanted)
 		start_reading(ss);
 }

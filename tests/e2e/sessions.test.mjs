@@ -155,6 +155,10 @@ describe('the sessions of a user', () => {
       assert.match(answer.cookies[0], /^jwt=;/);
       await waitUntil('it to be refused', () => isRefused(url, cookie), { within: 1000 });
     }
+    const eve = await Person.signUp(url, 'eve');
+    const endless = `jwt=${signJwt(`{"userId":"${eve.id}","iat":-9223372036854775808,"exp":9223372036854775807}`, secret)}`;
+    const [own] = (await sessionsOf(eve, endless)).json;
+    assert.deepEqual([own.createdAt, own.expiresAt], ['1970-01-01T00:00:00.000Z', '9999-12-31T23:59:59.000Z']);
     assert.equal((await call(url, 'GET', '/api/auth/sessions')).status, 401);
     assert.equal((await call(url, 'DELETE', `/api/auth/sessions/${json[0]._id}`)).status, 401);
   });

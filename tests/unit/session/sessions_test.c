@@ -521,6 +521,76 @@ does_not_choose_while_revocations_are_unknown(void **state)
 	pl_credentials_fini(&c);
 }
 
+/* What older versions left: more than would be merged, of tokens of no list. */
+static void
+reads_any_number_of_a_user(void **state)
+{
+	enum { COUNT = 3 * PL_REVOCATIONS_MAX };
+	struct fixture *f = *state;
+	struct pl_buf tokens[COUNT];
+	struct pl_revocation e;
+
+	for (int i = 0; i < COUNT; i++) {
+		sign(&f->user, 0, &tokens[i], &e);
+		store_revocation(f, &e);
+	}
+	settle(f);
+	pl_sessions_free(f->ss);
+	f->ss = pl_sessions_new(f->loop, f->store, f->bus);
+	settle(f);
+	settle(f);
+	for (int i = 0; i < COUNT; i++) {
+		assert_int_equal(check(f, pl_buf_str(&tokens[i])), PL_SESSION_BAD_TOKEN);
+		pl_buf_fini(&tokens[i]);
+	}
+}
+
+/* Told by the bus of one after the other, it asks the store, which has merged them. */
+static void
+forgets_what_the_store_has_merged(void **state)
+{
+	enum { COUNT = 2 * PL_REVOCATIONS_MAX };
+	struct fixture *f = *state;
+	int64_t begin = pl_clock_unix_ms() / 1000 - COUNT;
+	struct pl_buf tokens[COUNT + 1];
+	struct pl_jwt_claims claims;
+	struct pl_revocation e;
+
+	for (int i = 0; i <= COUNT; i++) {
+		struct writing w = {.call.write.kind = PL_WRITE_SESSION,
+		    .call.write.u.session = {
+			.user = f->user, .issued_unix_s = begin + i}};
+		struct pl_jwt_name name;
+
+		pl_jwt_draw_name(&name);
+		memcpy(w.call.write.u.session.token_id, name.token_id, PL_JWT_ID_LEN);
+		write_now(f, &w);
+		pl_buf_init(&tokens[i], PL_JWT_BYTES_MAX);
+		assert_int_equal(
+		    pl_jwt_sign_listed(&f->user, &name, begin + i, &tokens[i], &claims),
+		    PL_OK);
+		if (i == 0)
+			continue; /* this one stays */
+		pl_revocation_of_token(&e, &claims);
+		store_revocation(f, &e);
+		pl_sessions_revoked(f->ss, &e);
+		fake_loop_run(f->loop);
+	}
+	settle(f);
+	assert_int_equal(check(f, pl_buf_str(&tokens[0])), PL_SESSION_OK);
+	for (int i = 1; i <= COUNT; i++)
+		assert_int_equal(check(f, pl_buf_str(&tokens[i])), PL_SESSION_BAD_TOKEN);
+	settle(f);
+	pl_sessions_free(f->ss);
+	f->ss = pl_sessions_new(f->loop, f->store, f->bus);
+	settle(f);
+	assert_int_equal(check(f, pl_buf_str(&tokens[0])), PL_SESSION_OK);
+	for (int i = 1; i <= COUNT; i++)
+		assert_int_equal(check(f, pl_buf_str(&tokens[i])), PL_SESSION_BAD_TOKEN);
+	for (int i = 0; i <= COUNT; i++)
+		pl_buf_fini(&tokens[i]);
+}
+
 /* ---- the switch of secrets ---- */
 
 #define NEXT_SECRET "sessions_test has a second secret of its own"
@@ -585,6 +655,8 @@ main(void)
 	    TEST(goes_on_to_the_next_place_where_nobody_of_one_is_left),
 	    TEST(looks_again_at_what_expired_since),
 	    TEST(does_not_choose_while_revocations_are_unknown),
+	    TEST(reads_any_number_of_a_user),
+	    TEST(forgets_what_the_store_has_merged),
 	    TEST(takes_of_the_previous_secret_what_is_from_before_the_switch),
 	};
 
