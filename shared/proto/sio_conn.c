@@ -347,6 +347,24 @@ on_text(struct pl_sio_conn *c, struct pl_str text, int64_t now_mono_ms)
 	pl_sio_packet_fini(&p);
 }
 
+void
+pl_sio_conn_hear_out(struct pl_sio_conn *c, struct pl_str text, int64_t now_mono_ms)
+{
+	struct pl_sio_packet p;
+	unsigned ns;
+
+	if (!pl_str_starts(text, PL_STR("4")))
+		return; /* no message of Engine.IO's */
+	if (pl_sio_packet_decode(pl_str_n(text.ptr + 1, text.len - 1), &p, NULL) != PL_OK)
+		return;
+	if (p.type == PL_SIO_DISCONNECT && find_namespace(c, p.nsp, &ns) &&
+	    where(c, ns) == IN) {
+		move(c, ns, OUT, now_mono_ms);
+		c->app->on_disconnect(c, ns, now_mono_ms);
+	}
+	pl_sio_packet_fini(&p);
+}
+
 /* All attachments are there. Our side may have left the namespace meanwhile. */
 static void
 finish_binary(struct pl_sio_conn *c, int64_t now_mono_ms)

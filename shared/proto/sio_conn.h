@@ -130,6 +130,9 @@ bool pl_sio_conn_accept(struct pl_sio_conn *c, unsigned ns, const char *sid,
 /* Turn it away: 44{"message":"..."[,"data":...]}; data is JSON text, len 0 for none. */
 bool pl_sio_conn_refuse(struct pl_sio_conn *c, unsigned ns, const char *message,
     struct pl_str data, int64_t now_mono_ms);
+/* A text that came when the session had ended on our side already. If the client says
+ * goodbye in it, on_disconnect is called; all else is dropped. */
+void pl_sio_conn_hear_out(struct pl_sio_conn *c, struct pl_str text, int64_t now_mono_ms);
 /* End it with packet 41: a stock client does not come back by itself. */
 void pl_sio_conn_disconnect(struct pl_sio_conn *c, unsigned ns, int64_t now_mono_ms);
 

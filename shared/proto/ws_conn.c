@@ -8,7 +8,8 @@
 
 struct pl_ws_pending {
 	/* The message under way, while fragments > 0. */
-	struct pl_buf message;     /* its payload so far; nothing once we are CLOSING */
+	struct pl_buf
+	    message; /* its payload so far; nothing in CLOSING, unless it is heard out */
 	struct pl_utf8_state utf8; /* of a text */
 	unsigned fragments;        /* frames begun */
 	uint8_t opcode;            /* TEXT or BINARY */
@@ -46,6 +47,12 @@ in_message(const struct pl_ws_conn *c)
 	return c->pending && c->pending->fragments > 0;
 }
 
+static bool
+takes_messages(const struct pl_ws_conn *c)
+{
+	return c->state == PL_WS_OPEN || (c->state == PL_WS_CLOSING && c->hears_out);
+}
+
 /* Free what the last event pointed at, and what no more bytes will be added to. */
 static void
 release(struct pl_ws_conn *c)
@@ -54,7 +61,7 @@ release(struct pl_ws_conn *c)
 		return;
 	if (c->state == PL_WS_CLOSED || !(c->pending->in_frame || in_message(c)))
 		pending_free(c);
-	else if (c->state == PL_WS_CLOSING)
+	else if (!takes_messages(c))
 		pl_buf_fini(&c->pending->message);
 }
 
@@ -113,6 +120,13 @@ pl_ws_conn_close(struct pl_ws_conn *c, uint16_t code, struct pl_str reason)
 	send_close(c, code, reason);
 }
 
+void
+pl_ws_conn_close_heard_out(struct pl_ws_conn *c, uint16_t code, struct pl_str reason)
+{
+	c->hears_out = true;
+	pl_ws_conn_close(c, code, reason);
+}
+
 /* ---- the events -------------------------------------------------------------------- */
 
 /* RFC 6455 §7.1.7. Always true: there is an event. */
@@ -169,7 +183,7 @@ static bool
 give_message(
     struct pl_ws_conn *c, uint8_t opcode, struct pl_str payload, struct pl_ws_event *ev)
 {
-	if (c->state != PL_WS_OPEN)
+	if (!takes_messages(c))
 		return false;
 	*ev = (struct pl_ws_event){
 	    .kind = opcode == PL_WS_TEXT ? PL_WS_EV_TEXT : PL_WS_EV_BINARY,
@@ -195,7 +209,7 @@ add_to_message(struct pl_ws_conn *c, const uint8_t *data, size_t len)
 {
 	struct pl_ws_pending *p = c->pending;
 
-	if (c->state != PL_WS_OPEN || len == 0)
+	if (!takes_messages(c) || len == 0)
 		return PL_WS_FINE;
 	if (p->opcode == PL_WS_TEXT && !pl_utf8_feed(&p->utf8, data, len))
 		return PL_WS_BAD_UTF8;
@@ -210,7 +224,7 @@ end_data_frame(struct pl_ws_conn *c, bool fin, struct pl_ws_event *ev)
 	if (!fin)
 		return false;
 	p->fragments = 0; /* release() frees it at the next pull */
-	if (c->state == PL_WS_OPEN && !pl_utf8_is_complete(&p->utf8))
+	if (takes_messages(c) && !pl_utf8_is_complete(&p->utf8))
 		return fail(c, PL_WS_BAD_UTF8, ev);
 	return give_message(c, p->opcode, pl_buf_str(&p->message), ev);
 }
@@ -295,7 +309,7 @@ take_whole_frame(struct pl_ws_conn *c, const struct pl_ws_header *h,
 	if (pl_ws_opcode_is_control(h->opcode))
 		return take_control(c, h->opcode, pl_str_n(data, len), ev);
 	if (h->fin && h->opcode != PL_WS_CONTINUATION) {
-		if (c->state == PL_WS_OPEN && h->opcode == PL_WS_TEXT &&
+		if (takes_messages(c) && h->opcode == PL_WS_TEXT &&
 		    !pl_utf8_is_valid(pl_str_n(data, len)))
 			return fail(c, PL_WS_BAD_UTF8, ev);
 		return give_message(c, h->opcode, pl_str_n(data, len), ev);

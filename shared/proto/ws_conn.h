@@ -20,7 +20,7 @@
  * Pings are answered and a Close is echoed here, through conf->send. Each connection
  * sends at most one Close, and no frame after it. A fault (RFC 6455 §7.1.7) sends a Close
  * with its code and text, and ends in CLOSED. In CLOSING the peer's messages and pings
- * are dropped, and not held.
+ * are dropped, and not held; but if it is heard out, messages come until its Close.
  *
  * Memory: an idle connection holds nothing on the heap. A frame that is whole in the fed
  * bytes is unmasked there and never copied. Otherwise a message grows in one buffer with
@@ -64,6 +64,7 @@ struct pl_ws_conn {
 	int64_t controls_since_mono_ms;
 	uint32_t controls;
 	uint8_t state;
+	bool hears_out;
 	uint8_t head_len; /* bytes of a header that came in pieces */
 	uint8_t head[PL_WS_HEADER_MAX];
 };
@@ -105,6 +106,10 @@ bool pl_ws_conn_next(struct pl_ws_conn *c, struct pl_ws_input *in, int64_t now_m
 /* Start the closing handshake; nothing happens unless OPEN. code: one that may be sent,
  * or PL_WS_CODE_NONE for an empty Close. */
 void pl_ws_conn_close(struct pl_ws_conn *c, uint16_t code, struct pl_str reason);
+/* The same, and what the peer sends before its Close still comes: it may have been under way
+ * when ours left. */
+void pl_ws_conn_close_heard_out(
+    struct pl_ws_conn *c, uint16_t code, struct pl_str reason);
 
 /* Has a message or frame begun to come that is not whole yet? */
 static inline bool

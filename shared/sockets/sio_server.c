@@ -244,6 +244,19 @@ ws_close(struct pl_sio_client *c, uint16_t code)
 	c->ws = NULL;
 }
 
+/* The session is over. Its client is heard out only if the process ends. */
+static void
+ws_end(struct pl_sio_client *c, uint16_t code)
+{
+	if (code != PL_WS_CODE_GOING_AWAY || is_bare(c) || c->has_ended ||
+	    !c->conn.eio.on_websocket) {
+		ws_close(c, code);
+		return;
+	}
+	c->is_leaving = true;
+	pl_websocket_close_heard_out(c->ws, code);
+}
+
 static void
 tell_end(struct pl_sio_client *c, enum pl_eio_reason reason)
 {
@@ -323,16 +336,18 @@ pump(struct pl_sio_client *c)
 			ws_write(c, &batch, &out);
 			break;
 		case PL_EIO_WS_CLOSE:
-			ws_close(c, out.ws_code);
+			ws_end(c, out.ws_code);
 			break;
 		case PL_EIO_POLL_ANSWER:
 			answer_poll(c, pl_buf_str(&out.body));
 			break;
 		case PL_EIO_ENDED:
-			tell_end(c, out.reason);
+			if (!c->is_leaving)
+				tell_end(c, out.reason);
 			break;
 		case PL_EIO_FREE:
-			is_busy = is_alive = false;
+			is_busy = false;
+			is_alive = c->is_leaving;
 			break;
 		case PL_EIO_WAIT:
 			is_busy = false;
@@ -360,6 +375,11 @@ ws_on_message(void *arg, struct pl_str data, bool is_binary, int64_t now)
 {
 	struct pl_sio_client *c = arg;
 
+	if (c->is_leaving) {
+		if (!is_binary)
+			pl_sio_conn_hear_out(&c->conn, data, now);
+		return;
+	}
 	if (is_binary)
 		pl_eio_session_ws_binary(&c->conn.eio, data, now);
 	else
@@ -401,6 +421,11 @@ ws_on_gone(void *arg)
 	struct pl_sio_client *c = arg;
 
 	c->ws = NULL;
+	if (c->is_leaving) {
+		tell_end(c, PL_EIO_SHUTDOWN);
+		client_free(c);
+		return;
+	}
 	pl_eio_session_ws_gone(&c->conn.eio);
 	pump(c);
 }

@@ -59,6 +59,9 @@ struct pl_sio_client {
 	struct pl_budget budget;
 	struct pl_payer *payer; /* NULL until pl_sio_client_pays_as() */
 	bool has_ended;         /* on_end was called */
+	/* The session is over because this process ends, and its client is heard out: it may have
+	 * said goodbye before it knew. on_end waits for that. */
+	bool is_leaving;
 };
 
 struct pl_sio_server_config {

@@ -264,3 +264,10 @@ pl_websocket_close(struct pl_websocket *w, uint16_t code)
 	if (code == PL_WS_CODE_PROTOCOL_ERROR || code == PL_WS_CODE_POLICY)
 		pl_tcp_finish(w->socket);
 }
+
+void
+pl_websocket_close_heard_out(struct pl_websocket *w, uint16_t code)
+{
+	pl_ws_conn_close_heard_out(&w->ws, code, PL_STR_NONE);
+	pl_timer_start(pl_app.loop, &w->close_timer, PL_WEBSOCKET_CLOSE_WAIT_MS);
+}

@@ -4,6 +4,7 @@
  *
  *   state      what is true in it                                 what ends it
  *   attached   messages go both ways; the owner has a pointer     on_gone, close()
+ *   leaving    our Close is out, messages still come              on_gone, close()
  *   on its own no owner; says goodbye, at most CLOSE_WAIT_MS      the peer's Close, time;
  *              for a fault of the peer's it ends once our Close
  *              has gone out
@@ -60,5 +61,8 @@ bool pl_websocket_send(
     struct pl_websocket *w, const struct pl_websocket_message *messages, size_t count);
 /* Start the closing handshake and give the WebSocket up: no callback comes any more. */
 void pl_websocket_close(struct pl_websocket *w, uint16_t code);
+/* Start the closing handshake and hear the peer out: what it sends before its Close still
+ * comes, and then on_gone, at most CLOSE_WAIT_MS later. */
+void pl_websocket_close_heard_out(struct pl_websocket *w, uint16_t code);
 
 #endif

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Person } from '../support/api.mjs';
+import { Wire, closeFrame, frame, handshake, opcode } from '../support/conformance.mjs';
 import { useStack } from '../support/stack.mjs';
 import { waitUntil } from '../support/wait.mjs';
 
@@ -80,3 +81,35 @@ test('who says goodbye while it ends is offline at once', async () => {
   await waitUntil('the list to say so', () => !isOnline(witness.socket, leaver), { within: 3000 });
   await another('presence1', pid);
 });
+
+/** A WebSocket of that person, byte by byte, to that process. */
+const wireTo = (process, person) => waitUntil(`a socket at ${process}`, async () => {
+  const { hostname, port } = new URL(hold.stack.url);
+  const wire = await Wire.open({ host: hostname, port: Number(port) });
+  wire.write(handshake('/socket.io/?EIO=4&transport=websocket', { Host: `${hostname}:${port}`, Cookie: person.cookie }));
+  await wire.head();
+  if (JSON.parse((await wire.frame()).data.toString().slice(1)).sid.startsWith(`${process}.`)) return wire;
+  wire.end();
+  return false;
+}, { within: 20000 });
+
+// Whoever says goodbye while our Close is under way to them: however the two cross, it counts.
+for (const [what, goodbye, waits] of [['says goodbye after our Close', true, [0, 2500]], ['does not', false, [GRACE_MS - 500, GRACE_MS + 2500]]]) {
+  test(`who ${what} is offline ${goodbye ? 'at once' : 'after the grace'}`, async () => {
+    const witness = await on('p2', 'witness', { transports: ['websocket'] });
+    const leaver = await signUp('leaver');
+    const wire = await wireTo('p1', leaver);
+    wire.write(frame(opcode.text, '40'));
+    await waitUntil('both to be known', () => isOnline(witness.socket, leaver));
+    const pid = await end('presence1');
+    for (let f; (f = await wire.frame())?.op !== opcode.close;) assert.ok(f, 'no Close came');
+    const begin = Date.now();
+    if (goodbye) wire.write(frame(opcode.text, '41'));
+    wire.write(closeFrame(1001));
+    await waitUntil('the list to say so', () => !isOnline(witness.socket, leaver), { within: 10000 });
+    const took = lists(witness.socket).at(-1).at - begin;
+    assert.ok(took >= waits[0] && took <= waits[1], `${took} ms`);
+    await another('presence1', pid);
+    wire.end();
+  });
+}

@@ -775,6 +775,27 @@ a_close_for_shutdown_sends_1001_and_never_41(void **state)
 	stop(&r);
 }
 
+static void
+a_client_that_is_heard_out_says_goodbye_once_and_nothing_else(void **state)
+{
+	static const char *const dropped[] = {"", "1", "2", "4", "40", "41/other,",
+	    "42[\"a\"]", "44", "451-[]", "4\xff", "41{}x"};
+	struct rig r;
+
+	(void)state;
+	start_in(&r);
+	pl_sio_conn_close(&r.conn, PL_EIO_SHUTDOWN, r.now);
+	check_trace(&r, "close<1001> ended<shutdown> free");
+	for (size_t i = 0; i < sizeof(dropped) / sizeof(dropped[0]); i++)
+		pl_sio_conn_hear_out(&r.conn, pl_str(dropped[i]), r.now);
+	check_trace(&r, "free");
+	pl_sio_conn_hear_out(&r.conn, PL_STR("41"), r.now);
+	check_trace(&r, "disconnect<0> free");
+	pl_sio_conn_hear_out(&r.conn, PL_STR("41"), r.now);
+	check_trace(&r, "free");
+	stop(&r);
+}
+
 /* ---- binary ---- */
 
 static void
@@ -1057,6 +1078,8 @@ main(void)
 	    cmocka_unit_test(a_client_in_no_namespace_any_more_has_the_timeout_again),
 	    cmocka_unit_test(the_application_puts_a_client_out_with_41),
 	    cmocka_unit_test(a_close_for_shutdown_sends_1001_and_never_41),
+	    cmocka_unit_test(
+		a_client_that_is_heard_out_says_goodbye_once_and_nothing_else),
 	    cmocka_unit_test(a_binary_event_waits_for_all_its_attachments),
 	    cmocka_unit_test(attachments_may_be_empty_and_come_in_base64),
 	    cmocka_unit_test(text_while_binary_is_pending_ends_the_connection),

@@ -297,6 +297,37 @@ our_close_awaits_theirs_and_drops_the_rest(void **state) /* §1.4, §7.1 */
 }
 
 static void
+our_close_hears_them_out_if_it_is_to(void **state) /* §5.5.1: they may have sent before */
+{
+	static const char bytes[] = "lo" HELLO "\x89\x80" KEY "\x01\x81" KEY "x"
+				    "\x80\x81" KEY "y"
+				    "\x88\x82" KEY "\x03\xe9" HELLO;
+	struct ws_trace t;
+
+	(void)state;
+	for (size_t piece = 1; piece < sizeof(bytes); piece++) {
+		ws_trace_init(&t, &ws_trace_conf);
+		ws_trace_feed(&t, LIT("\x81\x84" KEY "he"), 99);
+		pl_ws_conn_close_heard_out(
+		    &t.conn, PL_WS_CODE_GOING_AWAY, PL_STR("restart"));
+		assert_false(pl_ws_conn_is_open(&t.conn));
+		ws_trace_feed(&t, bytes, sizeof(bytes) - 1, piece);
+		assert_string_equal(
+		    t.events.data, "text(helo) text(Hello) text(xy) close(1001,)");
+		assert_int_equal(t.sent.len, 11); /* our Close, and no pong after it */
+		assert_null(t.conn.pending);
+		ws_trace_fini(&t);
+	}
+	/* its rules hold, and nothing comes after its Close */
+	ws_trace_init(&t, &ws_trace_conf);
+	pl_ws_conn_close_heard_out(&t.conn, PL_WS_CODE_NONE, PL_STR_NONE);
+	ws_trace_feed(&t, LIT("\x81\x81" KEY "\xff" HELLO), 1);
+	assert_string_equal(t.events.data, "fault(1007,text is not UTF-8)");
+	assert_int_equal(t.sent.len, 2);
+	ws_trace_fini(&t);
+}
+
+static void
 a_fault_while_closing_sends_no_second_close(void **state) /* §5.5.1 */
 {
 	struct ws_trace t;
@@ -653,6 +684,7 @@ main(void)
 	    cmocka_unit_test(fails_at_the_first_byte_that_cannot_be_text),
 	    cmocka_unit_test(three_frames_cut_at_every_two_places_give_one_result),
 	    cmocka_unit_test(our_close_awaits_theirs_and_drops_the_rest),
+	    cmocka_unit_test(our_close_hears_them_out_if_it_is_to),
 	    cmocka_unit_test(a_fault_while_closing_sends_no_second_close),
 	    cmocka_unit_test(an_event_may_close_and_free_the_connection),
 	    cmocka_unit_test(
