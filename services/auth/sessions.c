@@ -46,16 +46,11 @@ static void
 start(struct pl_request *rq, void (*done)(struct pl_store_read_call *call))
 {
 	struct sessions *s = pl_mem_zalloc(sizeof(*s));
-	enum pl_err err;
 
 	s->rq = rq;
 	s->read.run = read_run;
 	s->read.done = done;
-	err = pl_store_async_read(pl_app.store, &s->read);
-	if (err != PL_OK) { /* else the call is a store thread's by now */
-		s->read.err = err;
-		done(&s->read);
-	}
+	pl_store_async_read_or_done(pl_app.store, &s->read);
 }
 
 /* ---- GET ---- */
