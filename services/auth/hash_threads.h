@@ -1,5 +1,5 @@
 /*
- * hash_threads: how many passwords may be hashed at once, as each takes PASSWORD_MEMORY_KIB.
+ * hash_threads: how many passwords may be hashed at once. Each takes PASSWORD_MEMORY_KIB.
  *
  *   the least of    the processors that this process may run on (sched_getaffinity)
  *                   the processor time that its control group leaves, rounded up

@@ -12,7 +12,7 @@
 
 /* ---- files ---- */
 
-/* Fills *out with all of root + path, at most its limit; false where it cannot be read. */
+/* Fills *out with all of root + path, at most its limit; false if it cannot be read. */
 static bool
 read_file(const char *root, const char *path, struct pl_buf *out)
 {
@@ -120,7 +120,7 @@ read_cpu(const char *root, struct pl_str dir, struct pl_cgroup_limits *out)
 		lower_cpu(&out->cpu_milli, quota, period);
 }
 
-/* From the group up to the mount, whose path begins dir. */
+/* From the group up to the mount; dir begins with the path of the mount. */
 static void
 walk_up(const char *root, struct pl_str dir, size_t mount_len, bool has_memory,
     bool has_cpu, struct pl_cgroup_limits *out)
@@ -158,7 +158,7 @@ find_path(struct pl_str groups, struct pl_str controller, struct pl_str *path)
 	return false;
 }
 
-/* A path of mountinfo, where a blank is \040. */
+/* A path of mountinfo: it has \040 for a blank. */
 static void
 add_unescaped(struct pl_buf *out, struct pl_str text)
 {
@@ -202,7 +202,7 @@ read_mount(struct pl_str line, struct mount *out)
 	       pl_str_split(&line, ' ', &out->options);
 }
 
-/* The path below the part that is mounted; empty where it lies elsewhere. */
+/* The path below the part that is mounted; empty if it lies elsewhere. */
 static struct pl_str
 path_below(struct pl_str path, struct pl_str mount_root)
 {

@@ -82,7 +82,7 @@ add_all(struct pl_revoked *set, const struct pl_revocation *r)
 {
 	struct revoked_user *u = user_get(set, &r->user);
 
-	/* A time that is no later tells nothing new; it stands last in the id. */
+	/* A time that is no later tells nothing new; it comes last in the id. */
 	if (u->all.expires_unix_s > 0 &&
 	    memcmp(r->token_id, u->all.token_id, PL_JWT_ID_LEN) <= 0)
 		return false;
@@ -162,7 +162,7 @@ pl_revoked_valid_after(const struct pl_revoked *set, const struct pl_oid *user)
 
 /* ---- merging ---- */
 
-/* Of the sessions those that the mark would refuse; there is no room for more behind them. */
+/* Of the sessions those that the mark would refuse; there is no room for more after them. */
 static void
 keep_list(struct revoked_user *u, const struct pl_session_list *list)
 {

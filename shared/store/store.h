@@ -148,7 +148,7 @@ struct pl_revocation_list {
 enum pl_err pl_store_revocations_since(struct pl_store *s, int64_t since_unix_ms,
     struct pl_revocation_list *out) PL_MUST_CHECK;
 void pl_revocation_list_fini(struct pl_revocation_list *list);
-/* The live sessions of a user; none where there is no list. */
+/* The live sessions of a user; none if there is no list. */
 enum pl_err pl_store_sessions_of(struct pl_store *s, const struct pl_oid *user,
     struct pl_session_list *out) PL_MUST_CHECK;
 
