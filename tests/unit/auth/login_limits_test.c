@@ -234,18 +234,22 @@ a_signup_waits_for_the_login_before_it_and_the_next_login_for_it(void **state)
 	auth_try_end(&next.try, AUTH_TRY_NEITHER);
 }
 
+/* Two addresses may share a bucket, so some that sign up a fourth time are refused before. */
 static void
 signups_of_all_addresses_have_a_limit_that_logins_do_not_count_in(void **state)
 {
+	const int all = 10 * AUTH_LIMITS_SIGNUPS;
 	char address[32];
+	int count = 0;
 
 	(void)state;
-	start(1, 100);
-	for (int i = 0; i < AUTH_LIMITS_SIGNUPS; i++) {
-		(void)snprintf(address, sizeof(address), "198.51.100.%d", i);
-		assert_int_equal(sign_up(address), 0);
+	start(10, 100);
+	for (int i = 0; i < all + 100 && count < all; i++) {
+		(void)snprintf(address, sizeof(address), "198.51.100.%d", i % 250);
+		count += sign_up(address) == 0;
 	}
-	assert_true(sign_up("192.0.2.1") > 0);
+	assert_int_equal(count, all);
+	assert_in_range(sign_up("192.0.2.1"), 1, 15 * 60 * 1000 / all);
 	check_one("192.0.2.2", "ann", true);
 }
 
