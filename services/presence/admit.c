@@ -313,8 +313,8 @@ admit_connect(struct pl_sio_client *c, const struct pl_json *auth)
 /* ---- the session ----------------------------------------------------------------------- */
 
 void
-admit_open(
-    struct admit *admit, struct pl_sio_client *c, struct pl_credentials *credentials)
+admit_open(struct admit *admit, struct pl_sio_client *c,
+    const struct pl_credentials *credentials)
 {
 	struct admission *a = pl_mem_zalloc(sizeof(*a));
 

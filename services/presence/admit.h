@@ -84,8 +84,8 @@ struct admission {
 };
 
 /* A handshake came: c->app_data is an admission from now on. Takes *credentials. */
-void admit_open(
-    struct admit *admit, struct pl_sio_client *c, struct pl_credentials *credentials);
+void admit_open(struct admit *admit, struct pl_sio_client *c,
+    const struct pl_credentials *credentials);
 /* May a request with these use the session? */
 bool admit_may_use(const struct pl_sio_client *c, const struct pl_credentials *now);
 /* CONNECT came, DISCONNECT came, the session is over. */

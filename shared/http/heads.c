@@ -7,11 +7,19 @@
 
 static struct pl_timer look;
 
+/* The buffer of a head that came whole stays as it is until its request is answered. */
+static bool
+is_served(const struct connection *c)
+{
+	return !TAILQ_EMPTY(&c->http_requests) || (c->flags & CONN_IS_BUSY) != 0;
+}
+
 static bool
 is_half(const struct connection *c)
 {
 	return c->state == CONN_STATE_ESTABLISHED && c->proto == CONN_PROTO_HTTP &&
-	       c->rnb != NULL && c->rnb->cb == http_header_recv && c->rnb->s_off > 0;
+	       c->rnb != NULL && c->rnb->cb == http_header_recv && c->rnb->s_off > 0 &&
+	       !is_served(c);
 }
 
 /* False the first time, when it gets a shorter deadline, which kore keeps. */

@@ -1,5 +1,7 @@
 #include "limits/payers.h"
 
+#include <assert.h>
+
 #include "base/mem.h"
 
 static struct pl_str
@@ -11,9 +13,10 @@ key_of(const struct pl_payer *payer)
 static void
 forget_first(struct pl_payers *p)
 {
-	struct pl_payer *payer =
-	    PL_CONTAINER(pl_list_pop(&p->gone), struct pl_payer, link);
+	struct pl_list *first = pl_list_pop(&p->gone);
+	struct pl_payer *payer = PL_CONTAINER(first, struct pl_payer, link);
 
+	assert(first != NULL);
 	p->gone_count--;
 	(void)pl_map_del(&p->by_key, key_of(payer));
 	pl_mem_free(payer);

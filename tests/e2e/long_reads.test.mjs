@@ -60,7 +60,7 @@ test('a hundred lists at once: 200 and whole, or 429 in time; memory is flat, an
   const [whole, refused] = [answers.filter(({ status }) => status === 200), answers.filter(({ status }) => status === 429)];
   delays.sort((a, b) => a - b);
   t.diagnostic(`${whole.length} whole, ${refused.length} refused; ${((most - begin) / MiB).toFixed(1)} MiB more; another's request took ${delays[20]} ms, at most ${delays.at(-1)}`);
-  assert.equal(whole.length + refused.length, 100, JSON.stringify(answers.map(({ status }) => status)));
+  assert.equal(whole.length + refused.length, 100, JSON.stringify(answers.filter(({ status }) => ![200, 429].includes(status))));
   for (const { count } of whole) assert.equal(count, many + 1);
   for (const { code, retry } of refused) assert.deepEqual([code, retry], ['TOO_MANY_REQUESTS', '1']);
   assert.ok(whole.length >= 4 && refused.length >= 32 - 4);

@@ -165,14 +165,13 @@ on_read(struct pl_store_read_call *call)
 {
 	struct recovery_reading *r = PL_CONTAINER(call, struct recovery_reading, call);
 
-	if (!r->owner || call->err != PL_OK)
-		reading_end(r, false);
-	else if (!r->socket->has_missed)
-		reading_end(r, true);
-	else if (r->again++ < RECOVERY_READS_AGAIN_MAX)
+	bool is_good = r->owner && call->err == PL_OK;
+	bool is_whole = is_good && !r->socket->has_missed;
+
+	if (is_good && !is_whole && r->again++ < RECOVERY_READS_AGAIN_MAX)
 		read_it(r); /* one more was written while this was read */
 	else
-		reading_end(r, false);
+		reading_end(r, is_whole);
 }
 
 void
