@@ -68,7 +68,7 @@ try {
   const text = 'A message of the usual length, some eighty bytes: see you at the station at eight.';
   await showMemory(stack, 'MiB of memory at the start');
   console.log(`${'us of processor time a request'.padEnd(42)}${[...Object.keys(parts), 'a second'].map((word) => word.padStart(9)).join('')}`);
-  await measure(stack, 'login', requests / 8, (i) => pick(all, i).logIn());
+  await measure(stack, 'login', Math.ceil(requests / 8), (i) => pick(all, i).logIn());
   const isSqlite = !stack.mongoUri;
   const empty = isSqlite && await storedBytes(stack);
   await measure(stack, 'send, the recipient is away', requests, (i) => pick(all, i).send(pick(away, i + 1), text));
