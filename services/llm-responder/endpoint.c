@@ -2,6 +2,7 @@
 
 #include "base/ip.h"
 #include "base/mem.h"
+#include "base/url.h"
 
 #define URL_BYTES_MAX 2048
 #define HOST_LEN_MAX  255
@@ -33,62 +34,23 @@ is_plain(const char *text)
 	return true;
 }
 
-/* ":1" to ":65535", or nothing. */
-static bool
-is_port(struct pl_str s)
-{
-	uint64_t port;
-
-	return s.len == 0 ||
-	       (s.ptr[0] == ':' &&
-		   pl_str_to_u64(pl_str_n(s.ptr + 1, s.len - 1), 65535, &port) &&
-		   port > 0);
-}
-
-/* [user@]host[:port] or [v6][:port]. A user is refused: it would be a second secret. */
-static bool
-parse_authority(struct pl_str authority, struct pl_str *host)
-{
-	const char *end;
-
-	if (authority.len == 0 || memchr(authority.ptr, '@', authority.len) != NULL)
-		return false;
-	if (authority.ptr[0] == '[') {
-		end = memchr(authority.ptr, ']', authority.len);
-		if (end == NULL)
-			return false;
-		*host = pl_str_n(authority.ptr + 1, (size_t)(end - authority.ptr) - 1);
-		end++;
-	} else {
-		end = memchr(authority.ptr, ':', authority.len);
-		if (end == NULL)
-			end = authority.ptr + authority.len;
-		*host = pl_str_n(authority.ptr, (size_t)(end - authority.ptr));
-	}
-	return host->len > 0 && host->len <= HOST_LEN_MAX &&
-	       is_port(pl_str_n(end, authority.len - (size_t)(end - authority.ptr)));
-}
-
+/* A user is refused: it would be a second secret. Port 0 is none to connect to. */
 static bool
 parse_url(const char *text, struct url *out)
 {
-	struct pl_str all = pl_str(text), rest;
-	size_t scheme_len;
+	struct pl_str all = pl_str(text);
+	struct pl_url url;
 
-	if (all.len > URL_BYTES_MAX || !is_plain(text))
+	if (all.len > URL_BYTES_MAX || !is_plain(text) || !pl_url_parse(all, &url))
 		return false;
-	out->is_tls =
-	    all.len > 8 && pl_str_eq_nocase(pl_str_n(text, 8), PL_STR("https://"));
-	if (!out->is_tls &&
-	    !(all.len > 7 && pl_str_eq_nocase(pl_str_n(text, 7), PL_STR("http://"))))
+	out->is_tls = pl_str_eq_nocase(url.scheme, PL_STR("https"));
+	if ((!out->is_tls && !pl_str_eq_nocase(url.scheme, PL_STR("http"))) ||
+	    url.user.ptr != NULL || url.at.host.len > HOST_LEN_MAX ||
+	    (url.at.has_port && url.at.port == 0))
 		return false;
-	scheme_len = out->is_tls ? 8 : 7;
-	rest = pl_str_n(text + scheme_len, all.len - scheme_len);
-	if (!parse_authority(pl_str_n(rest.ptr, strcspn(rest.ptr, "/?")), &out->host))
-		return false;
-	out->path = pl_str(rest.ptr + strcspn(rest.ptr, "/?"));
-	out->path.len = strcspn(out->path.ptr, "?");
-	out->query = pl_str(out->path.ptr + out->path.len);
+	out->host = url.at.host;
+	out->path = url.path;
+	out->query = url.query;
 	while (ends_with(out->path, "/"))
 		out->path.len--;
 	out->base = pl_str_n(text, (size_t)(out->path.ptr + out->path.len - text));
