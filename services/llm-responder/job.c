@@ -100,7 +100,7 @@ after(struct job *job, enum pl_err outcome, int64_t now_mono_ms)
 	case JOB_OVER:
 		break;
 	}
-	assert(!"nothing comes to a job that is over");
+	assert(job->state != JOB_OVER); /* nothing comes to a job that is over */
 	return JOB_OVER;
 }
 
