@@ -302,20 +302,20 @@ static bool
 may_send(struct pl_request *rq, size_t bytes)
 {
 	struct pl_str user = pl_oid_str(&rq->claims.user);
-	int64_t now_ms = pl_loop_now_ms(pl_app.loop);
-	int64_t wait_ms = pl_bucket_table_take(rates, user, now_ms);
-	enum pl_problem problem = PL_PROBLEM_TOO_MANY;
+	int64_t now_ms = pl_loop_now_ms(pl_app.loop), wait_ms;
 
 	if (!room_is_left()) {
 		pl_reply_problem(rq, PL_PROBLEM_FULL);
 		return false;
 	}
-	if (wait_ms == 0) {
-		problem = PL_PROBLEM_QUOTA;
-		wait_ms = pl_bucket_table_take_many(quotas, user, (int64_t)bytes, now_ms);
+	wait_ms = pl_bucket_table_take(rates, user, now_ms);
+	if (wait_ms > 0) {
+		pl_reply_retry(rq, PL_PROBLEM_TOO_MANY, wait_ms);
+		return false;
 	}
+	wait_ms = pl_bucket_table_take_many(quotas, user, (int64_t)bytes, now_ms);
 	if (wait_ms > 0)
-		pl_reply_retry(rq, problem, wait_ms);
+		pl_reply_retry(rq, PL_PROBLEM_QUOTA, wait_ms);
 	return wait_ms == 0;
 }
 

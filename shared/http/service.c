@@ -293,10 +293,10 @@ connect_app(void)
 	struct pl_store_config store = store_config();
 	struct pl_redis_config commands = {
 	    .url = pl_settings.redis_url, .role = "commands"};
+	const int64_t bytes_per_second = pl_settings.limit_read_bytes_per_second;
 	const struct pl_share_rule reads = {
 	    .at_once = pl_settings.limit_reads_at_once,
-	    .cost_per_second = pl_settings.limit_read_bytes_per_second,
-	    .burst = READ_BURST_S * pl_settings.limit_read_bytes_per_second,
+	    .budget.bytes = {bytes_per_second, READ_BURST_S * bytes_per_second},
 	};
 	struct pl_announcement_config announcement = {
 	    .service = pl_service.name,

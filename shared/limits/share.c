@@ -8,8 +8,7 @@ struct pl_share_user {
 	unsigned holding;
 	unsigned waiting;
 	struct pl_list line; /* struct pl_share_turn.link, the first to come first */
-	/* As though what was spent had been spent evenly: paid off at this time. */
-	int64_t paid_at_us;
+	struct pl_budget budget;
 	struct pl_timer paid; /* started while this user does nothing, and owes */
 };
 
@@ -17,12 +16,6 @@ static struct pl_str
 key_of(const struct pl_oid *id)
 {
 	return pl_str_n((const char *)id->bytes, sizeof(id->bytes));
-}
-
-static int64_t
-now_us(const struct pl_share *s)
-{
-	return pl_loop_now_ms(s->loop) * 1000;
 }
 
 /* ---- users --------------------------------------------------------------------------- */
@@ -63,7 +56,7 @@ user_get(struct pl_share *s, const struct pl_oid *id)
 static void
 user_rest(struct pl_share_user *u)
 {
-	int64_t left_us = u->paid_at_us - now_us(u->share);
+	int64_t left_us = u->budget.bytes_paid_us - pl_loop_now_ms(u->share->loop) * 1000;
 
 	if (u->holding > 0 || u->waiting > 0)
 		return;
@@ -137,19 +130,13 @@ pl_share_ask(struct pl_share *s, const struct pl_oid *user, struct pl_share_turn
 }
 
 int64_t
-pl_share_spend(struct pl_share_turn *t, int64_t cost)
+pl_share_spend(struct pl_share_turn *t, int64_t bytes)
 {
-	const struct pl_share_rule *rule = &t->share->rule;
-	struct pl_share_user *u = t->user;
-	int64_t now = now_us(t->share), ahead_us;
+	const struct pl_budget_rule *rule = &t->share->rule.budget;
+	int64_t now_ms = pl_loop_now_ms(t->share->loop);
 
-	if (rule->cost_per_second == 0)
-		return 0;
-	if (u->paid_at_us < now)
-		u->paid_at_us = now;
-	u->paid_at_us += cost * 1000000 / rule->cost_per_second;
-	ahead_us = u->paid_at_us - now - rule->burst * 1000000 / rule->cost_per_second;
-	return ahead_us > 0 ? (ahead_us + 999) / 1000 : 0;
+	pl_budget_spend(&t->user->budget, rule, bytes, 0, now_ms);
+	return pl_budget_wait_ms(&t->user->budget, rule, now_ms);
 }
 
 void

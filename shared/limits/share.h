@@ -15,15 +15,15 @@
 
 #include "base/map.h"
 #include "base/oid.h"
+#include "limits/budget.h"
 #include "loop/loop.h"
 
 #define PL_SHARE_WAITING_MAX 64 /* of one user */
 #define PL_SHARE_WAIT_MS     5000
 
 struct pl_share_rule {
-	int64_t at_once;         /* turns that one user may hold; 0: any number */
-	int64_t cost_per_second; /* of one user; 0: any cost */
-	int64_t burst;           /* cost that may come at once, after a pause */
+	int64_t at_once;              /* turns that one user may hold; 0: any number */
+	struct pl_budget_rule budget; /* of one user; what a piece costs is its bytes */
 };
 
 struct pl_share {
@@ -50,8 +50,8 @@ void pl_share_fini(struct pl_share *s); /* nobody holds or waits any more */
  * not, and t is done with. */
 void pl_share_ask(struct pl_share *s, const struct pl_oid *user, struct pl_share_turn *t,
     void (*on_turn)(struct pl_share_turn *t, bool may));
-/* t, which holds, has cost so much; milliseconds until it may go on, 0 for at once. */
-int64_t pl_share_spend(struct pl_share_turn *t, int64_t cost);
+/* t, which holds, has cost so many bytes; milliseconds until it may go on, 0 for at once. */
+int64_t pl_share_spend(struct pl_share_turn *t, int64_t bytes);
 /* t holds no more, and the next in line does; nothing if it does not hold. */
 void pl_share_end(struct pl_share_turn *t);
 

@@ -11,7 +11,7 @@
 #define CROWD 100
 
 static const struct pl_share_rule rule = {
-    .at_once = 4, .cost_per_second = 1000, .burst = 2000};
+    .at_once = 4, .budget.bytes = {.per_second = 1000, .at_once = 2000}};
 static const struct pl_oid ann = {.bytes = {1}}, bob = {.bytes = {2}};
 static struct pl_loop *loop;
 static struct pl_share share;
