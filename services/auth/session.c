@@ -14,7 +14,7 @@ write_user(struct pl_buf *body, const struct pl_user *user)
 
 	pl_buf_init(body, PL_BUF_UNLIMITED); /* the model bounds a user */
 	pl_jo_init(&o, body);
-	pl_user_write(&o, user, false);
+	pl_user_write(&o, user, 0);
 }
 
 void

@@ -191,7 +191,7 @@ pl_user_from_signup(struct pl_user *out, const struct pl_signup *signup,
 }
 
 void
-pl_user_write(struct pl_json_out *o, const struct pl_user *user, bool with_times)
+pl_user_write(struct pl_json_out *o, const struct pl_user *user, unsigned with)
 {
 	pl_jo_object(o);
 	pl_jo_key(o, PL_USER_F_ID);
@@ -204,7 +204,11 @@ pl_user_write(struct pl_json_out *o, const struct pl_user *user, bool with_times
 	pl_jo_cstr(o, user->profile_pic);
 	pl_jo_key(o, PL_USER_F_STATUS);
 	pl_jo_cstr(o, pl_status_name(user->status));
-	if (with_times) {
+	if ((with & PL_USER_WITH_NOTE) && user->note) {
+		pl_jo_key(o, PL_USER_F_NOTE);
+		pl_jo_cstr(o, user->note);
+	}
+	if (with & PL_USER_WITH_TIMES) {
 		pl_jo_key(o, PL_USER_F_CREATED_AT);
 		pl_jo_time(o, user->created_unix_ms);
 		pl_jo_key(o, PL_USER_F_UPDATED_AT);

@@ -3,9 +3,10 @@
  * stand only here (PL_USER_F_*), for the wire and for the documents in the store alike.
  *
  *   {"_id","fullName","username","profilePic","status"}          pl_user_write()
- *   ... and "createdAt","updatedAt" in GET /api/users             with_times
+ *   ... "statusNote"?                                             PL_USER_WITH_NOTE
+ *   ... "createdAt","updatedAt" in GET /api/users                 PL_USER_WITH_TIMES
  *
- * These never write the password's hash, gender and note.  Threads: any.
+ * These never write the password's hash and gender.  Threads: any.
  */
 #ifndef PL_MODEL_USER_H
 #define PL_MODEL_USER_H
@@ -89,6 +90,12 @@ struct pl_status_change {
 enum pl_err pl_status_change_parse(const struct pl_json *body,
     struct pl_status_change *out, struct pl_invalid *why) PL_MUST_CHECK;
 
-void pl_user_write(struct pl_json_out *o, const struct pl_user *user, bool with_times);
+/* What is written besides the five fields. */
+enum pl_user_with {
+	PL_USER_WITH_TIMES = 1,
+	PL_USER_WITH_NOTE = 2, /* if there is one */
+};
+
+void pl_user_write(struct pl_json_out *o, const struct pl_user *user, unsigned with);
 
 #endif

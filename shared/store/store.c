@@ -258,3 +258,35 @@ pl_store_replay(struct pl_write_send *send, const struct pl_message *first)
 	}
 	return is_same ? PL_OK : PL_E_CONFLICT;
 }
+
+void
+pl_conversation_list_fini(struct pl_conversation_list *list)
+{
+	if (list == NULL)
+		return;
+	for (size_t i = 0; i < list->count; i++)
+		pl_conversation_fini(&list->items[i]);
+	pl_mem_free(list->items);
+	*list = (struct pl_conversation_list){0};
+}
+
+enum pl_err
+pl_store_conversations(struct pl_store *s, const struct pl_oid *user,
+    const struct pl_message_pos *before, size_t limit, struct pl_conversation_list *out)
+{
+	return s->backend->conversations(s, user, before, limit, out);
+}
+
+enum pl_err
+pl_store_conversation(struct pl_store *s, const struct pl_oid *user,
+    const struct pl_oid *other, struct pl_conversation *out)
+{
+	return s->backend->conversation(s, user, other, out);
+}
+
+enum pl_err
+pl_store_people_page(struct pl_store *s, struct pl_str query, const struct pl_oid *after,
+    size_t limit, struct pl_user_list *out)
+{
+	return s->backend->people_page(s, query, after, limit, out);
+}

@@ -27,6 +27,7 @@
 #define PL_STORE_STORE_H
 
 #include "auth/session_list.h"
+#include "model/conversation.h"
 #include "model/message.h"
 #include "model/user.h"
 #include "proto/trace.h"
@@ -82,6 +83,12 @@ void pl_user_list_fini(struct pl_user_list *list);
 enum pl_err pl_store_users_page(struct pl_store *s, const struct pl_oid *after,
     size_t limit, struct pl_user_list *out) PL_MUST_CHECK;
 
+/* The same of the users of whose full name or username some word begins with query, folded
+ * (base/fold), by full name, folded, then id. An empty query matches all. PL_E_NOT_FOUND: there is no
+ * user after. */
+enum pl_err pl_store_people_page(struct pl_store *s, struct pl_str query,
+    const struct pl_oid *after, size_t limit, struct pl_user_list *out) PL_MUST_CHECK;
+
 struct pl_message_list {
 	struct pl_message *items;
 	size_t count;
@@ -120,6 +127,21 @@ enum pl_err pl_store_positions_to(struct pl_store *s, const struct pl_oid *recei
  * texts take more than text_bytes_max; only some of them were read then. */
 enum pl_err pl_store_messages_of(struct pl_store *s, const struct pl_oid *ids,
     size_t count, size_t text_bytes_max, struct pl_message_list *out) PL_MUST_CHECK;
+
+struct pl_conversation_list {
+	struct pl_conversation *items;
+	size_t count;
+};
+void pl_conversation_list_fini(struct pl_conversation_list *list);
+/* The conversations of user, the one with the newest last message first, at most limit, whose last
+ * messages come before pos (NULL: from the newest). Those with somebody who is no user are passed
+ * over. Costs by the number of user's correspondents, and not of their messages. */
+enum pl_err pl_store_conversations(struct pl_store *s, const struct pl_oid *user,
+    const struct pl_message_pos *before, size_t limit,
+    struct pl_conversation_list *out) PL_MUST_CHECK;
+/* The one with other; PL_E_NOT_FOUND: no such user. The caller calls pl_conversation_fini(). */
+enum pl_err pl_store_conversation(struct pl_store *s, const struct pl_oid *user,
+    const struct pl_oid *other, struct pl_conversation *out) PL_MUST_CHECK;
 
 /* A message whose automatic reply was due, and is not stored. */
 struct pl_overdue {
@@ -164,6 +186,7 @@ enum pl_write_kind {
 	PL_WRITE_SWITCH,      /* note which secret signs, and which one did before */
 	PL_WRITE_REPLY_CLAIM, /* take a reply job under a lease */
 	PL_WRITE_REPLY, /* store the one automatic reply to a message, end its job */
+	PL_WRITE_MARK,  /* note how far a user has read a conversation, or got it */
 };
 
 /* A message to store. The store sets id and times at the commit (see the order above).
@@ -208,6 +231,18 @@ struct pl_write_reply {
 	struct pl_message message; /* out: the stored reply; the caller finis it */
 };
 
+/* How far reader has come in the conversation with writer. Marks only move forward; read is
+ * delivered, too. PL_E_NOT_FOUND: up_to is no message between the two. */
+struct pl_write_mark {
+	struct pl_oid reader;
+	struct pl_oid writer;
+	struct pl_oid up_to;
+	bool is_read;              /* else it is only delivered */
+	bool moved;                /* out: the mark that was asked for is a new one */
+	struct pl_message_pos pos; /* out: where that mark is now, perhaps beyond up_to */
+	unsigned unread;           /* out: as in struct pl_conversation */
+};
+
 /* A session of user, known by name until its token is there. */
 struct pl_write_session {
 	struct pl_oid user;
@@ -248,6 +283,7 @@ struct pl_write {
 		struct pl_write_switch key;
 		struct pl_write_claim claim;
 		struct pl_write_reply reply;
+		struct pl_write_mark mark;
 	} u;
 };
 

@@ -35,6 +35,13 @@ struct pl_store_backend {
 	    const struct pl_message_pos *pos, size_t limit, struct pl_pos_list *out);
 	enum pl_err (*messages_of)(struct pl_store *s, const struct pl_oid *ids,
 	    size_t count, size_t text_bytes_max, struct pl_message_list *out);
+	enum pl_err (*conversations)(struct pl_store *s, const struct pl_oid *user,
+	    const struct pl_message_pos *before, size_t limit,
+	    struct pl_conversation_list *out);
+	enum pl_err (*conversation)(struct pl_store *s, const struct pl_oid *user,
+	    const struct pl_oid *other, struct pl_conversation *out);
+	enum pl_err (*people_page)(struct pl_store *s, struct pl_str query,
+	    const struct pl_oid *after, size_t limit, struct pl_user_list *out);
 	enum pl_err (*overdue)(struct pl_store *s, int64_t due_unix_ms, size_t limit,
 	    struct pl_overdue_list *out);
 	enum pl_err (*revocations_since)(

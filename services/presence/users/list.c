@@ -24,7 +24,7 @@ read_page(struct pl_long_read *r, struct pl_store *s, struct pl_json_out *piece)
 		return err;
 	for (size_t i = 0; i < page.count; i++)
 		if (!pl_oid_eq(&page.items[i].id, &l->caller))
-			pl_user_write(piece, &page.items[i], true);
+			pl_user_write(piece, &page.items[i], PL_USER_WITH_TIMES);
 	r->is_last = page.count < PAGE_USERS;
 	if (page.count > 0)
 		l->last = page.items[page.count - 1].id;

@@ -166,6 +166,10 @@ write_run(struct pl_mongo *s, struct pl_write *const *writes, size_t count)
 		for (size_t i = 0; i < count; i++)
 			writes[i]->err = write_one(s, writes[i]);
 		break;
+	case PL_WRITE_MARK:
+		for (size_t i = 0; i < count; i++)
+			writes[i]->err = PL_E_INVALID;
+		break;
 	}
 }
 

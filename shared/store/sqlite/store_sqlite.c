@@ -226,6 +226,8 @@ write_one(struct pl_sqlite *s, struct pl_write *w)
 		return pl_sqlite_reply_claim(s, &w->u.claim);
 	case PL_WRITE_REPLY:
 		return pl_sqlite_reply(s, &w->u.reply);
+	case PL_WRITE_MARK:
+		break;
 	}
 	return PL_E_INVALID;
 }

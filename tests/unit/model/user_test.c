@@ -232,7 +232,7 @@ makes_a_user_of_a_sign_up(void **state)
 	assert_true(pl_oid_parse(PL_STR("65a1b2c3d4e5f60718293a4b"), &user.id));
 	pl_buf_init(&b, 4096);
 	pl_jo_init(&o, &b);
-	pl_user_write(&o, &user, false);
+	pl_user_write(&o, &user, 0);
 	assert_string_equal(b.data,
 	    "{\"_id\":\"65a1b2c3d4e5f60718293a4b\",\"fullName\":\"Ann Lee\","
 	    "\"username\":\"a+n "
@@ -241,7 +241,7 @@ makes_a_user_of_a_sign_up(void **state)
 	pl_buf_clear(&b);
 	pl_jo_init(&o, &b);
 	user.status = PL_STATUS_BUSY;
-	pl_user_write(&o, &user, true);
+	pl_user_write(&o, &user, PL_USER_WITH_TIMES);
 	assert_non_null(strstr(b.data,
 	    "\"status\":\"BUSY\",\"createdAt\":\"2026-01-31T12:34:56.789Z\","
 	    "\"updatedAt\":\"2026-01-31T12:34:56.789Z\"}"));
