@@ -69,6 +69,8 @@ id_of(const struct pl_record *r)
 		return &r->u.job.message;
 	case PL_RECORD_SESSIONS:
 		return &r->u.sessions->user;
+	case PL_RECORD_MARKS:
+		return &r->u.marks.user;
 	default:
 		return &r->u.revocation.user;
 	}
@@ -92,6 +94,8 @@ name_one(const struct pl_record *r)
 	    [PL_RECORD_REVOCATION] = {"revoked token of user",
 		"it is another user's there"},
 	    [PL_RECORD_SESSIONS] = {"sessions of user", "others are listed there"},
+	    [PL_RECORD_MARKS] = {"read marks of user",
+		"they have others there, or the message is not there"},
 	};
 	char id[PL_OID_HEX_LEN + 1];
 

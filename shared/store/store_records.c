@@ -12,6 +12,7 @@ pl_record_kind_name(enum pl_record_kind kind)
 	    [PL_RECORD_JOB] = "replies owed",
 	    [PL_RECORD_REVOCATION] = "revoked tokens",
 	    [PL_RECORD_SESSIONS] = "session lists",
+	    [PL_RECORD_MARKS] = "read marks",
 	};
 
 	return names[kind];
@@ -70,6 +71,10 @@ pl_store_export(struct pl_store *s, enum pl_record_kind kind,
 		return export_users(s, after, limit, out);
 	if (kind == PL_RECORD_MESSAGE)
 		return export_messages(s, after, limit, out);
+	if (kind == PL_RECORD_MARKS) {
+		*out = (struct pl_record_list){0};
+		return PL_OK;
+	}
 	return s->backend->export_page(s, kind, after, limit, out);
 }
 
@@ -152,6 +157,20 @@ is_same_list(const struct pl_session_list *a, const struct pl_session_list *b)
 	       memcmp(a->items, b->items, a->count * sizeof(a->items[0])) == 0;
 }
 
+static bool
+is_same_place(const struct pl_message_pos *a, const struct pl_message_pos *b)
+{
+	return a->created_unix_ms == b->created_unix_ms && pl_oid_eq(&a->id, &b->id);
+}
+
+static bool
+is_same_marks(const struct pl_record_marks *a, const struct pl_record_marks *b)
+{
+	return pl_oid_eq(&a->user, &b->user) && pl_oid_eq(&a->other, &b->other) &&
+	       is_same_place(&a->read, &b->read) &&
+	       is_same_place(&a->delivered, &b->delivered);
+}
+
 bool
 pl_record_is_same(const struct pl_record *old, const struct pl_record *fresh)
 {
@@ -173,6 +192,8 @@ pl_record_is_same(const struct pl_record *old, const struct pl_record *fresh)
 		       pl_oid_eq(&old->u.revocation.user, &fresh->u.revocation.user);
 	case PL_RECORD_SESSIONS:
 		return is_same_list(old->u.sessions, fresh->u.sessions);
+	case PL_RECORD_MARKS:
+		return is_same_marks(&old->u.marks, &fresh->u.marks);
 	case PL_RECORD_KINDS:
 		break;
 	}

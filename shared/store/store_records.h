@@ -11,8 +11,10 @@
  *   job          message
  *   revocation   token id
  *   sessions     user
+ *   marks        user, other
  *
- * A message's idem and job can only come after it. See store.h for failures and threads.
+ * A message's idem and job can only come after it, and so do the marks of its two. What a
+ * message says of who writes to whom is not copied: storing the message tells it anew. See store.h for failures and threads.
  */
 #ifndef PL_STORE_STORE_RECORDS_H
 #define PL_STORE_STORE_RECORDS_H
@@ -26,6 +28,7 @@ enum pl_record_kind { /* in the order to copy them */
 	PL_RECORD_JOB,
 	PL_RECORD_REVOCATION,
 	PL_RECORD_SESSIONS,
+	PL_RECORD_MARKS,
 	PL_RECORD_KINDS,
 };
 
@@ -53,6 +56,15 @@ struct pl_record_job {
 	struct pl_trace trace;
 };
 
+/* How far user has come in the conversation with other; no record if neither mark is set. An
+ * import adds it if the user has no mark there yet. */
+struct pl_record_marks {
+	struct pl_oid user;
+	struct pl_oid other;
+	struct pl_message_pos read; /* created_unix_ms 0: none */
+	struct pl_message_pos delivered;
+};
+
 struct pl_record {
 	enum pl_record_kind kind;
 	enum pl_record_outcome outcome; /* of an import */
@@ -63,6 +75,7 @@ struct pl_record {
 		struct pl_record_job job;
 		struct pl_revocation revocation;
 		struct pl_session_list *sessions; /* owned */
+		struct pl_record_marks marks;
 	} u;
 };
 

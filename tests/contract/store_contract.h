@@ -31,6 +31,7 @@ int store_idem_suite(void);
 int store_replies_suite(void);
 int store_revocations_suite(void);
 int store_records_suite(void);
+int store_conversations_suite(void);
 
 /* ---- a test's own database, and a session on it ---- */
 struct fixture {
