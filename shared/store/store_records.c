@@ -71,10 +71,6 @@ pl_store_export(struct pl_store *s, enum pl_record_kind kind,
 		return export_users(s, after, limit, out);
 	if (kind == PL_RECORD_MESSAGE)
 		return export_messages(s, after, limit, out);
-	if (kind == PL_RECORD_MARKS) {
-		*out = (struct pl_record_list){0};
-		return PL_OK;
-	}
 	return s->backend->export_page(s, kind, after, limit, out);
 }
 

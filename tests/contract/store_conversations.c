@@ -601,6 +601,98 @@ makes_one_conversation_of_first_messages_that_cross(void **state)
 	assert_int_equal(unread_of(f->store, &race.ann, &race.bob), RACERS / 2);
 }
 
+/* ---- copies ---- */
+
+/* The number of records that went over. */
+static size_t
+copy(struct pl_store *from, struct pl_store *to, enum pl_record_kind kind,
+    enum pl_record_outcome expected)
+{
+	struct pl_record_list list;
+	size_t count;
+
+	assert_int_equal(pl_store_export(from, kind, NULL, 1000, &list), PL_OK);
+	assert_int_equal(pl_store_import(to, list.items, list.count), PL_OK);
+	for (size_t i = 0; i < list.count; i++)
+		assert_int_equal(list.items[i].outcome, expected);
+	count = list.count;
+	pl_record_list_fini(&list);
+	return count;
+}
+
+static void
+copies_conversations_with_their_marks(void **state)
+{
+	struct fixture *f = *state, *other;
+	struct pl_oid ann = store_add_user(f->store, "ann"),
+		      bob = store_add_user(f->store, "bob"),
+		      eve = store_add_user(f->store, "eve");
+	struct pl_message_pos pos[3];
+	void *other_state = NULL;
+
+	for (int i = 0; i < 3; i++)
+		pos[i] = store_send(f->store, &bob, &ann, "hi");
+	store_send(f->store, &eve, &ann, "hi");
+	expect_mark(mark(f->store, &ann, &bob, &pos[0], true), true, &pos[0]);
+	expect_mark(mark(f->store, &ann, &bob, &pos[1], false), true, &pos[1]);
+	expect_mark(mark(f->store, &bob, &ann, &pos[2], false), true, &pos[2]);
+	assert_int_equal(store_fixture_setup(&other_state), 0);
+	other = other_state;
+	copy(f->store, other->store, PL_RECORD_USER, PL_RECORD_ADDED);
+	/* before their messages, marks have no place */
+	assert_int_equal(
+	    copy(f->store, other->store, PL_RECORD_MARKS, PL_RECORD_DIFFERS), 2);
+	copy(f->store, other->store, PL_RECORD_MESSAGE, PL_RECORD_ADDED);
+	assert_int_equal(count_of(other->store, &ann), 2);
+	assert_int_equal(
+	    copy(f->store, other->store, PL_RECORD_MARKS, PL_RECORD_ADDED), 2);
+	assert_int_equal(
+	    copy(f->store, other->store, PL_RECORD_MARKS, PL_RECORD_SAME), 2);
+	expect_marks(other->store, &ann, &bob, &pos[0], &pos[1]);
+	expect_marks(other->store, &bob, &ann, &none, &pos[2]);
+	assert_int_equal(unread_of(other->store, &ann, &bob), 2);
+	assert_int_equal(unread_of(other->store, &ann, &eve), 1);
+
+	/* what moved on there stays where it is */
+	expect_mark(mark(other->store, &ann, &bob, &pos[2], true), true, &pos[2]);
+	expect_mark(mark(other->store, &bob, &ann, &pos[2], true), true, &pos[2]);
+	copy(f->store, other->store, PL_RECORD_MARKS, PL_RECORD_DIFFERS);
+	expect_marks(other->store, &ann, &bob, &pos[2], &pos[2]);
+	store_fixture_teardown(&other_state);
+}
+
+static void
+pages_through_marks(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ann = store_add_user(f->store, "ann"), other;
+	struct pl_record_list page;
+	struct pl_record last;
+	char name[16];
+	size_t total = 0, got;
+
+	for (int i = 0; i < 5; i++) {
+		struct pl_message_pos pos;
+
+		snprintf(name, sizeof(name), "talker%d", i);
+		other = store_add_user(f->store, name);
+		pos = store_send(f->store, &other, &ann, "hi");
+		mark(f->store, &ann, &other, &pos, i % 2);
+		mark(f->store, &other, &ann, &pos, i % 2);
+	}
+	do {
+		assert_int_equal(pl_store_export(f->store, PL_RECORD_MARKS,
+				     total > 0 ? &last : NULL, 3, &page),
+		    PL_OK);
+		if (page.count > 0)
+			last = page.items[page.count - 1];
+		got = page.count;
+		total += got;
+		pl_record_list_fini(&page);
+	} while (got == 3);
+	assert_int_equal(total, 10);
+}
+
 int
 store_conversations_suite(void)
 {
@@ -623,6 +715,8 @@ store_conversations_suite(void)
 	    STORE_TEST(takes_marks_and_sends_of_one_batch_in_order),
 	    STORE_TEST(keeps_the_furthest_of_marks_from_many_sessions),
 	    STORE_TEST(makes_one_conversation_of_first_messages_that_cross),
+	    STORE_TEST(copies_conversations_with_their_marks),
+	    STORE_TEST(pages_through_marks),
 	};
 
 	return cmocka_run_group_tests_name("conversations", tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "contract/sqlite_files.h"
 #include "store/sqlite/session.h"
+#include "store/store_records.h"
 
 /* ---- files ---- */
 
@@ -75,8 +76,16 @@ leaves_a_newer_database_alone(void **state)
 	assert_int_equal(sqlite_files_number(&f->config, "PRAGMA user_version"), 99);
 }
 
+#define VERSION 4
+
 /* What a version brought is taken away again. */
+#define WITHOUT_FOURTH                                                                   \
+	"DROP TABLE correspondents; DROP INDEX messages_pair; "                          \
+	"CREATE INDEX messages_pair ON messages (sender, receiver, created, id); "       \
+	"CREATE INDEX messages_receiver ON messages (receiver, created, id); "           \
+	"CREATE INDEX messages_order ON messages (created, id); "
 #define WITHOUT_THIRD                                                                    \
+	WITHOUT_FOURTH                                                                   \
 	"DROP TABLE sessions; DROP INDEX revocations_user; "                             \
 	"ALTER TABLE revocations DROP COLUMN issued;"
 
@@ -94,7 +103,7 @@ upgrades_a_database_of_the_first_version(void **state)
 	sqlite_files_run(&f->config, WITHOUT_THIRD
 	    "ALTER TABLE reply_jobs DROP COLUMN trace; PRAGMA user_version = 1");
 	assert_int_equal(pl_store_open(&f->config, &f->store), PL_OK);
-	assert_int_equal(sqlite_files_number(&f->config, "PRAGMA user_version"), 3);
+	assert_int_equal(sqlite_files_number(&f->config, "PRAGMA user_version"), VERSION);
 	claim = store_claim(f->store, NULL, INT64_MAX, 1000);
 	assert_int_equal(claim.err, PL_OK);
 	assert_string_equal(claim.u.claim.message.text, "hi");
@@ -118,7 +127,7 @@ upgrades_a_database_of_the_second_version(void **state)
 	pl_store_close(f->store);
 	sqlite_files_run(&f->config, WITHOUT_THIRD "PRAGMA user_version = 2");
 	assert_int_equal(pl_store_open(&f->config, &f->store), PL_OK);
-	assert_int_equal(sqlite_files_number(&f->config, "PRAGMA user_version"), 3);
+	assert_int_equal(sqlite_files_number(&f->config, "PRAGMA user_version"), VERSION);
 	assert_int_equal(pl_store_revocations_since(f->store, 0, &list), PL_OK);
 	assert_int_equal(list.count, 1);
 	assert_int_equal(list.items[0].issued_unix_s, 0);
@@ -362,6 +371,33 @@ use_every_statement(struct fixture *f)
 	}
 }
 
+static void
+use_statements_of_conversations(struct fixture *f)
+{
+	struct pl_oid ann = store_add_user(f->store, "ann2"),
+		      bob = store_add_user(f->store, "bob2");
+	struct pl_message_pos pos = store_send(f->store, &ann, &bob, "hi");
+	struct pl_write w = {.kind = PL_WRITE_MARK,
+	    .u.mark = {bob, ann, .up_to = pos.id, .is_read = true}};
+	struct pl_conversation_list list;
+	struct pl_record_list records;
+	struct pl_pos_list places;
+
+	assert_int_equal(store_write_one(f->store, &w), PL_OK);
+	assert_int_equal(pl_store_conversations(f->store, &ann, NULL, 10, &list), PL_OK);
+	assert_int_equal(list.count, 1);
+	pl_conversation_list_fini(&list);
+	assert_int_equal(pl_store_positions_to(f->store, &bob, NULL, 10, &places), PL_OK);
+	assert_int_equal(places.count, 1);
+	pl_pos_list_fini(&places);
+	assert_int_equal(
+	    pl_store_export(f->store, PL_RECORD_MARKS, NULL, 10, &records), PL_OK);
+	assert_int_equal(records.count, 1);
+	assert_int_equal(pl_store_import(f->store, records.items, 1), PL_OK);
+	assert_int_equal(records.items[0].outcome, PL_RECORD_SAME);
+	pl_record_list_fini(&records);
+}
+
 /* No line of the plan may sort, nor read a table or index from one end to the other. */
 static void
 assert_plan_is_cheap(sqlite3 *db, const char *sql)
@@ -397,6 +433,7 @@ reads_by_index_alone_and_never_sorts(void **state)
 	int seen = 0, merged = 0;
 
 	use_every_statement(f);
+	use_statements_of_conversations(f);
 	while ((stmt = sqlite3_next_stmt(db, stmt)) != NULL) {
 		const char *sql = sqlite3_sql(stmt);
 
@@ -408,7 +445,9 @@ reads_by_index_alone_and_never_sorts(void **state)
 		if (!is_one_step(sql))
 			assert_plan_is_cheap(db, sql);
 		assert_int_equal(
-		    sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_FULLSCAN_STEP, 0), 0);
+		    strstr(sql, "sqlite_schema") == NULL &&
+			sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_FULLSCAN_STEP, 0),
+		    0);
 		assert_int_equal(sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_SORT, 0), 0);
 		assert_int_equal(
 		    sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_AUTOINDEX, 0), 0);
@@ -484,7 +523,7 @@ main(void)
 	    STORE_TEST(reads_by_index_alone_and_never_sorts),
 	    STORE_TEST(pages_at_the_same_cost_however_long_the_conversation),
 	};
-	int failed = store_contract_run(&sqlite_factory);
+	int failed = store_contract_run(&sqlite_factory) + store_conversations_suite();
 
 	return failed + cmocka_run_group_tests_name("sqlite", tests, NULL, NULL);
 }

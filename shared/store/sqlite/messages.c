@@ -18,18 +18,18 @@
 
 static const char page_after[] = SELECT_BOTH_WAYS(">", "ASC");
 static const char page_before[] = SELECT_BOTH_WAYS("<", "DESC");
-static const char to_receiver[] =
-    SELECT_MESSAGE "WHERE (m.created, m.id) > (?, ?) AND m.receiver = ? "
-		   "ORDER BY m.created, m.id LIMIT ?";
 static const char to_anybody[] =
     SELECT_MESSAGE "WHERE (m.created, m.id) > (?, ?) ORDER BY m.created, m.id LIMIT ?";
-/* Both columns are in the index messages_receiver. */
-static const char positions_to_receiver[] =
-    "SELECT created, id FROM messages WHERE (created, id) > (?, ?) AND receiver = ? "
-    "ORDER BY created, id LIMIT ?";
+/* The same if rows lie in the order: from a row on, which is searched by halves. */
+static const char from_row[] = SELECT_MESSAGE "WHERE m.seq > ? ORDER BY m.seq LIMIT ?";
+static const char last_row[] = "SELECT seq FROM messages ORDER BY seq DESC LIMIT 1";
+static const char row_up_to[] = "SELECT seq, created, id FROM messages WHERE seq <= ? "
+				"ORDER BY seq DESC LIMIT 1";
 static const char by_id[] = SELECT_MESSAGE "WHERE m.id = ?";
 static const char newest[] =
     "SELECT created, id FROM messages ORDER BY created DESC, id DESC LIMIT 1";
+static const char newest_row[] =
+    "SELECT created, id FROM messages ORDER BY seq DESC LIMIT 1";
 static const char pos_of[] =
     "SELECT created FROM messages WHERE id = ?1 AND "
     "((sender = ?2 AND receiver = ?3) OR (sender = ?3 AND receiver = ?2))";
@@ -117,48 +117,116 @@ pl_sqlite_messages_page(struct pl_store *s, const struct pl_oid *a,
 	return err;
 }
 
-enum pl_err
-pl_sqlite_messages_to(struct pl_store *s, const struct pl_oid *receiver,
-    const struct pl_message_pos *pos, size_t limit, struct pl_message_list *out)
+static enum pl_err
+find_last_row(struct pl_sqlite *s, int64_t *out)
 {
-	struct pl_query q =
-	    pl_query_start(pl_sqlite_of(s), receiver ? to_receiver : to_anybody);
+	struct pl_query q = pl_query_start(s, last_row);
 
-	if (pos == NULL)
-		pos = &before_all;
-	pl_query_int(&q, pos->created_unix_ms);
-	pl_query_oid(&q, &pos->id);
-	if (receiver != NULL)
-		pl_query_oid(&q, receiver);
+	*out = 0;
+	if (pl_query_row(&q))
+		*out = pl_query_get_int(&q, 0);
+	return pl_query_end(&q);
+}
+
+/* The last row up to seq, 0 if there is none; does its place come after pos? */
+static enum pl_err
+look_at_row(struct pl_sqlite *s, int64_t seq, const struct pl_message_pos *pos,
+    int64_t *row, bool *is_after)
+{
+	struct pl_query q = pl_query_start(s, row_up_to);
+	struct pl_message_pos there = {0};
+
+	*row = 0;
+	*is_after = false;
+	pl_query_int(&q, seq);
+	if (pl_query_row(&q)) {
+		*row = pl_query_get_int(&q, 0);
+		there.created_unix_ms = pl_query_get_int(&q, 1);
+		pl_query_get_oid(&q, 2, &there.id);
+		*is_after = pl_message_pos_compare(&there, pos) > 0;
+	}
+	return pl_query_end(&q);
+}
+
+/* All rows after *out come after pos, and no others do. */
+static enum pl_err
+find_row_at(struct pl_sqlite *s, const struct pl_message_pos *pos, int64_t *out)
+{
+	int64_t low = 0, high = 0; /* up to low: not after; beyond high: after */
+	enum pl_err err = find_last_row(s, &high);
+
+	while (err == PL_OK && low < high) {
+		int64_t middle = low + (high - low + 1) / 2, row;
+		bool is_after;
+
+		err = look_at_row(s, middle, pos, &row, &is_after);
+		if (is_after)
+			high = row - 1;
+		else
+			low = middle;
+	}
+	*out = low;
+	return err;
+}
+
+static enum pl_err
+read_from_row(struct pl_sqlite *s, const struct pl_message_pos *pos, size_t limit,
+    struct pl_message_list *out)
+{
+	int64_t row;
+	enum pl_err err = find_row_at(s, pos, &row);
+	struct pl_query q;
+
+	if (err != PL_OK)
+		return err;
+	q = pl_query_start(s, from_row);
+	pl_query_int(&q, row);
 	pl_query_int(&q, (int64_t)limit);
 	return read_list(&q, out);
 }
 
-enum pl_err
-pl_sqlite_positions_to(struct pl_store *s, const struct pl_oid *receiver,
-    const struct pl_message_pos *pos, size_t limit, struct pl_pos_list *out)
+static enum pl_err
+read_to_anybody(struct pl_sqlite *s, const struct pl_message_pos *pos, size_t limit,
+    struct pl_message_list *out)
 {
-	struct pl_query q = pl_query_start(pl_sqlite_of(s), positions_to_receiver);
-	struct pl_pos_list list = {0};
-	enum pl_err err;
+	struct pl_query q;
 
-	if (pos == NULL)
-		pos = &before_all;
+	if (!s->has_order_index)
+		return read_from_row(s, pos, limit, out);
+	q = pl_query_start(s, to_anybody);
 	pl_query_int(&q, pos->created_unix_ms);
 	pl_query_oid(&q, &pos->id);
-	pl_query_oid(&q, receiver);
 	pl_query_int(&q, (int64_t)limit);
-	while (pl_query_row(&q)) {
-		list.items = pl_store_grow(list.items, list.count, sizeof(*list.items));
-		list.items[list.count].created_unix_ms = pl_query_get_int(&q, 0);
-		pl_query_get_oid(&q, 1, &list.items[list.count++].id);
-	}
-	err = pl_query_end(&q);
-	if (err == PL_OK)
-		*out = list;
-	else
-		pl_pos_list_fini(&list);
+	return read_list(&q, out);
+}
+
+static enum pl_err
+read_to_receiver(struct pl_store *s, const struct pl_oid *receiver,
+    const struct pl_message_pos *pos, size_t limit, struct pl_message_list *out)
+{
+	struct pl_pos_list places;
+	struct pl_oid *ids;
+	enum pl_err err = pl_sqlite_positions_to(s, receiver, pos, limit, &places);
+
+	if (err != PL_OK)
+		return err;
+	ids = pl_mem_alloc((places.count + 1) * sizeof(*ids));
+	for (size_t i = 0; i < places.count; i++)
+		ids[i] = places.items[i].id;
+	err = pl_sqlite_messages_of(s, ids, places.count, SIZE_MAX, out);
+	pl_mem_free(ids);
+	pl_pos_list_fini(&places);
 	return err;
+}
+
+enum pl_err
+pl_sqlite_messages_to(struct pl_store *s, const struct pl_oid *receiver,
+    const struct pl_message_pos *pos, size_t limit, struct pl_message_list *out)
+{
+	if (pos == NULL)
+		pos = &before_all;
+	return receiver != NULL ? read_to_receiver(s, receiver, pos, limit, out)
+				: read_to_anybody(pl_sqlite_of(s), pos, limit, out);
 }
 
 enum pl_err
@@ -238,7 +306,7 @@ pl_sqlite_message_by_id(
 static enum pl_err
 read_newest(struct pl_sqlite *s)
 {
-	struct pl_query q = pl_query_start(s, newest);
+	struct pl_query q = pl_query_start(s, s->has_order_index ? newest : newest_row);
 	struct pl_message_pos pos = before_all;
 	enum pl_err err;
 
@@ -302,15 +370,25 @@ insert_at(
 		pl_query_null(&q);
 	}
 	err = pl_query_run(&q, &changed);
-	return err == PL_OK && changed == 0 ? PL_E_CONFLICT : err;
+	if (err == PL_OK && changed == 0)
+		err = PL_E_CONFLICT;
+	return err == PL_OK ? pl_sqlite_pair(s, &m->sender, &m->receiver) : err;
 }
 
 enum pl_err
 pl_sqlite_message_put(struct pl_sqlite *s, const struct pl_message *m)
 {
 	struct pl_message_pos pos = {m->created_unix_ms, m->id};
+	enum pl_err err = s->newest_is_known ? PL_OK : read_newest(s);
 
-	return insert_at(s, m, &pos);
+	if (err == PL_OK)
+		err = insert_at(s, m, &pos);
+	if (err != PL_OK)
+		return err;
+	if (pl_message_pos_compare(&pos, &s->newest) < 0)
+		return pl_sqlite_order_index(s);
+	s->newest = pos;
+	return PL_OK;
 }
 
 enum pl_err

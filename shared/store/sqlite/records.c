@@ -7,6 +7,9 @@
 #define SELECT_REVOCATION                                                                \
 	"SELECT token_id, user, expires, created, issued FROM revocations "
 #define SELECT_SESSIONS "SELECT user, mark, changed, live FROM sessions "
+#define SELECT_MARKS                                                                     \
+	"SELECT user, other, read_at, read_id, delivered_at, delivered_id "              \
+	"FROM correspondents "
 
 /* An expired record counts as none. */
 static const char idem_page[] =
@@ -18,11 +21,17 @@ static const char revocation_page[] =
 
 static const char sessions_page[] =
     SELECT_SESSIONS "WHERE expires > ? AND user > ? ORDER BY user LIMIT ?";
+/* What is read is delivered, so that there is no read mark alone. */
+static const char marks_page[] =
+    SELECT_MARKS "WHERE (user, other) > (?, ?) AND delivered_at IS NOT NULL "
+		 "ORDER BY user, other LIMIT ?";
 
 static const char idem_find[] = SELECT_IDEM "WHERE sender = ? AND idem_key = ?";
 static const char job_find[] = SELECT_JOB "WHERE message = ?";
 static const char revocation_find[] = SELECT_REVOCATION "WHERE token_id = ?";
 static const char sessions_find[] = SELECT_SESSIONS "WHERE user = ?";
+static const char marks_find[] =
+    SELECT_MARKS "WHERE user = ? AND other = ? AND delivered_at IS NOT NULL";
 
 /* An expired key makes room. */
 static const char idem_put[] =
@@ -75,6 +84,11 @@ read_row(struct pl_query *q, struct pl_record *r)
 		r->u.sessions = pl_mem_alloc(sizeof(*r->u.sessions));
 		pl_sqlite_list_read(q, r->u.sessions);
 		break;
+	case PL_RECORD_MARKS:
+		pl_query_get_oid(q, 0, &r->u.marks.user);
+		pl_query_get_oid(q, 1, &r->u.marks.other);
+		pl_sqlite_marks_read(q, 2, &r->u.marks);
+		break;
 	default:
 		pl_query_get_blob(q, 0, r->u.revocation.token_id, PL_JWT_ID_LEN);
 		pl_query_get_oid(q, 1, &r->u.revocation.user);
@@ -114,6 +128,8 @@ bind_after(struct pl_query *q, enum pl_record_kind kind, const struct pl_record 
 		pl_query_blob(q, "", 0);
 		if (kind == PL_RECORD_IDEM)
 			pl_query_text(q, PL_STR(""));
+		if (kind == PL_RECORD_MARKS)
+			pl_query_blob(q, "", 0);
 	} else if (kind == PL_RECORD_IDEM) {
 		pl_query_oid(q, &after->u.idem.sender);
 		pl_query_text(q, pl_str(after->u.idem.key));
@@ -121,6 +137,9 @@ bind_after(struct pl_query *q, enum pl_record_kind kind, const struct pl_record 
 		pl_query_oid(q, &after->u.job.message);
 	} else if (kind == PL_RECORD_SESSIONS) {
 		pl_query_oid(q, &after->u.sessions->user);
+	} else if (kind == PL_RECORD_MARKS) {
+		pl_query_oid(q, &after->u.marks.user);
+		pl_query_oid(q, &after->u.marks.other);
 	} else {
 		pl_query_blob(q, after->u.revocation.token_id, PL_JWT_ID_LEN);
 	}
@@ -135,6 +154,7 @@ pl_sqlite_export(struct pl_store *store, enum pl_record_kind kind,
 	    [PL_RECORD_JOB] = job_page,
 	    [PL_RECORD_REVOCATION] = revocation_page,
 	    [PL_RECORD_SESSIONS] = sessions_page,
+	    [PL_RECORD_MARKS] = marks_page,
 	};
 	struct pl_query q = pl_query_start(pl_sqlite_of(store), pages[kind]);
 
@@ -193,6 +213,41 @@ put_revocation(struct pl_sqlite *s, const struct pl_revocation *r)
 	return run_put(&q);
 }
 
+/* Where both marks stand is a message of the two; read is not beyond delivered. */
+static enum pl_err
+check_marks(struct pl_sqlite *s, const struct pl_record_marks *marks)
+{
+	const struct pl_message_pos *places[] = {&marks->read, &marks->delivered}, *place;
+	enum pl_err err = PL_OK;
+	struct pl_message_pos there;
+
+	for (size_t i = 0; err == PL_OK && i < 2; i++) {
+		place = places[i];
+		if (place->created_unix_ms == 0)
+			continue;
+		err = pl_sqlite_message_pos(
+		    &s->store, &marks->user, &marks->other, &place->id, &there);
+		if (err == PL_OK && pl_message_pos_compare(&there, place) != 0)
+			err = PL_E_NOT_FOUND;
+	}
+	if (err == PL_OK && pl_message_pos_compare(&marks->read, &marks->delivered) > 0)
+		err = PL_E_NOT_FOUND;
+	return err == PL_E_NOT_FOUND ? PL_E_CONFLICT : err;
+}
+
+static enum pl_err
+put_marks(struct pl_sqlite *s, const struct pl_record_marks *marks)
+{
+	struct pl_record_marks old = {.user = marks->user, .other = marks->other};
+	enum pl_err err = pl_sqlite_marks_of(s, &old);
+
+	if (err == PL_OK && old.delivered.created_unix_ms != 0)
+		err = PL_E_CONFLICT;
+	if (err == PL_OK)
+		err = check_marks(s, marks);
+	return err == PL_OK ? pl_sqlite_marks_set(s, marks) : err;
+}
+
 /* PL_E_CONFLICT: its place is taken, nothing changed. */
 static enum pl_err
 put(struct pl_sqlite *s, const struct pl_record *r)
@@ -208,6 +263,8 @@ put(struct pl_sqlite *s, const struct pl_record *r)
 		return put_job(s, &r->u.job);
 	case PL_RECORD_SESSIONS:
 		return pl_sqlite_list_write(s, r->u.sessions, true);
+	case PL_RECORD_MARKS:
+		return put_marks(s, &r->u.marks);
 	default:
 		return put_revocation(s, &r->u.revocation);
 	}
@@ -232,6 +289,11 @@ find(struct pl_sqlite *s, const struct pl_record *r, struct pl_record_list *out)
 	case PL_RECORD_SESSIONS:
 		q = pl_query_start(s, sessions_find);
 		pl_query_oid(&q, &r->u.sessions->user);
+		break;
+	case PL_RECORD_MARKS:
+		q = pl_query_start(s, marks_find);
+		pl_query_oid(&q, &r->u.marks.user);
+		pl_query_oid(&q, &r->u.marks.other);
 		break;
 	default:
 		q = pl_query_start(s, revocation_find);
@@ -289,10 +351,11 @@ pl_sqlite_import(struct pl_store *store, struct pl_record *records, size_t count
 
 	if (err != PL_OK)
 		return err;
+	s->newest_is_known = false;
 	err = import_all(s, records, count);
 	if (err == PL_OK)
 		err = pl_sqlite_exec(s, "COMMIT");
-	if (err != PL_OK && !sqlite3_get_autocommit(s->db))
-		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+	if (err != PL_OK)
+		pl_sqlite_roll_back(s);
 	return err;
 }

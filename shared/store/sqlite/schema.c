@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "base/log.h"
 #include "store/sqlite/query.h"
 
@@ -86,8 +87,35 @@ static const char third[] =
     "CREATE INDEX sessions_expires ON sessions (expires);"
     "PRAGMA user_version = 3;";
 
-static const char *const steps[] = {first, second, third};
-enum { VERSION = sizeof(steps) / sizeof(steps[0]) };
+/*
+ * Correspondents: user has a message to or from other. NULL: no mark.
+ *
+ * Messages are stored in their order, so that the order of rows tells it. Only a copy of older
+ * messages into a store that has newer ones breaks that: then there is messages_order.
+ */
+static const char fourth[] =
+    "CREATE TABLE correspondents ("
+    "  user BLOB NOT NULL,"
+    "  other BLOB NOT NULL,"
+    "  read_at INTEGER,"
+    "  read_id BLOB,"
+    "  delivered_at INTEGER,"
+    "  delivered_id BLOB,"
+    "  PRIMARY KEY (user, other)"
+    ") STRICT, WITHOUT ROWID;"
+    "DROP INDEX IF EXISTS messages_receiver;"
+    "DROP INDEX IF EXISTS messages_pair;"
+    "CREATE INDEX messages_pair ON messages (receiver, sender, created, id);"
+    "INSERT INTO correspondents (user, other)"
+    "  SELECT DISTINCT receiver, sender FROM messages;"
+    "INSERT OR IGNORE INTO correspondents (user, other)"
+    "  SELECT DISTINCT sender, receiver FROM messages;"
+    "PRAGMA user_version = 4;";
+
+static const char *const steps[] = {first, second, third, fourth};
+enum { ORDER_BY_ROWS = 4, VERSION = sizeof(steps) / sizeof(steps[0]) };
+
+#define ORDER_INDEX "messages_order"
 
 static enum pl_err
 read_version(struct pl_sqlite *s, int64_t *out)
@@ -100,15 +128,122 @@ read_version(struct pl_sqlite *s, int64_t *out)
 	return pl_query_end(&q);
 }
 
+/* ---- the order of rows ---- */
+
+static enum pl_err
+read_order_index(struct pl_sqlite *s)
+{
+	static const char sql[] =
+	    "SELECT 1 FROM sqlite_schema WHERE name = '" ORDER_INDEX "'";
+	struct pl_query q = pl_query_start(s, sql);
+	bool is_there = pl_query_row(&q);
+	enum pl_err err = pl_query_end(&q);
+
+	if (err == PL_OK)
+		s->has_order_index = is_there;
+	return err;
+}
+
+enum pl_err
+pl_sqlite_order_index(struct pl_sqlite *s)
+{
+	if (!s->has_order_index)
+		pl_log_info(
+		    "older messages came after newer ones, an index keeps their order");
+	s->has_order_index = true;
+	/* Asked each time: one that was made in this session may have been rolled back. */
+	return pl_sqlite_exec(
+	    s, "CREATE INDEX IF NOT EXISTS " ORDER_INDEX " ON messages (created, id)");
+}
+
+static enum pl_err
+find_whether_rows_lie_in_order(struct pl_sqlite *s, bool *out)
+{
+	static const char sql[] = "SELECT seq FROM messages ORDER BY created, id";
+	struct pl_query q = pl_query_start(s, sql);
+	int64_t before = INT64_MIN;
+
+	*out = true;
+	while (*out && pl_query_row(&q)) {
+		int64_t seq = pl_query_get_int(&q, 0);
+
+		*out = seq > before;
+		before = seq;
+	}
+	return pl_query_end(&q);
+}
+
+static enum pl_err
+drop_order_index(struct pl_sqlite *s, bool is_new)
+{
+	bool is_in_order = true;
+	enum pl_err err =
+	    is_new ? PL_OK : find_whether_rows_lie_in_order(s, &is_in_order);
+
+	if (err == PL_OK && is_in_order)
+		err = pl_sqlite_exec(s, "DROP INDEX IF EXISTS " ORDER_INDEX);
+	return err;
+}
+
+/* ---- upgrade ---- */
+
+static enum pl_err
+take_steps(struct pl_sqlite *s, int64_t from)
+{
+	enum pl_err err = PL_OK;
+
+	for (int64_t version = from; err == PL_OK && version < VERSION; version++)
+		err = pl_sqlite_exec(s, steps[version]);
+	if (err == PL_OK && from < ORDER_BY_ROWS)
+		err = drop_order_index(s, from == 0);
+	return err;
+}
+
+/* How many rows messages has had, which says how long it will take. */
+static enum pl_err
+log_start(struct pl_sqlite *s, int64_t version)
+{
+	static const char sql[] = "SELECT max(seq) FROM messages";
+	struct pl_query q = pl_query_start(s, sql);
+
+	if (pl_query_row(&q))
+		pl_log_info("upgrading the database, which takes some seconds for each "
+			    "million messages",
+		    PL_L_INT("version", version), PL_L_INT("to", (int64_t)VERSION),
+		    PL_L_INT("messages", pl_query_get_int(&q, 0)));
+	return pl_query_end(&q);
+}
+
 /* From the version that is there to ours, inside a transaction. */
 static enum pl_err
 upgrade(struct pl_sqlite *s)
 {
-	int64_t version = 0;
+	int64_t version = 0, start_mono_ms = pl_clock_mono_ms();
 	enum pl_err err = read_version(s, &version);
+	bool is_told = version > 0 && version < VERSION;
 
-	while (err == PL_OK && version < VERSION)
-		err = pl_sqlite_exec(s, steps[version++]);
+	if (err == PL_OK && is_told)
+		err = log_start(s, version);
+	if (err == PL_OK)
+		err = take_steps(s, version);
+	if (err == PL_OK && is_told)
+		pl_log_info("database was upgraded",
+		    PL_L_INT("took_ms", pl_clock_mono_ms() - start_mono_ms));
+	return err;
+}
+
+static enum pl_err
+upgrade_at_once(struct pl_sqlite *s)
+{
+	enum pl_err err = pl_sqlite_exec(s, "BEGIN EXCLUSIVE");
+
+	if (err != PL_OK)
+		return err;
+	err = upgrade(s); /* looks again: another process may have been first */
+	if (err == PL_OK)
+		err = pl_sqlite_exec(s, "COMMIT");
+	if (err != PL_OK)
+		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 	return err;
 }
 
@@ -123,15 +258,7 @@ pl_sqlite_schema(struct pl_sqlite *s)
 		    PL_L_INT("version", version), PL_L_INT("known", (int64_t)VERSION));
 		return PL_E_IO;
 	}
-	if (err != PL_OK || version == VERSION)
-		return err;
-	err = pl_sqlite_exec(s, "BEGIN EXCLUSIVE");
-	if (err != PL_OK)
-		return err;
-	err = upgrade(s); /* looks again: another process may have been first */
-	if (err == PL_OK)
-		err = pl_sqlite_exec(s, "COMMIT");
-	if (err != PL_OK)
-		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
-	return err;
+	if (err == PL_OK && version != VERSION)
+		err = upgrade_at_once(s);
+	return err == PL_OK ? read_order_index(s) : err;
 }

@@ -5,6 +5,9 @@
  *   users.c          users               messages.c  messages, their order
  *   replies.c        reply jobs          idem.c      Idempotency-Keys
  *   revocations.c    refused tokens      sessions.c  lists of sessions
+ *   correspondents.c who wrote with whom, read marks
+ *   conversations.c  what a user sees of it
+ *   positions.c      a receiver's messages in their order
  *   records.c        copying it all      backup.c    backup and restore
  *   query.c          statements
  *
@@ -19,6 +22,7 @@
 
 #include "base/list.h"
 #include "store/store_backend.h"
+#include "store/store_records.h"
 
 #define PL_SQLITE_STATEMENTS_MAX 64
 /* How long a call waits for another process's lock: less than the 3 s within which a send
@@ -26,6 +30,8 @@
 #define PL_SQLITE_BUSY_MS 2000
 _Static_assert(2 * PL_SQLITE_BUSY_MS < PL_STORE_WAIT_MS,
     "who waits in line behind one slow call is still carried out");
+
+struct pl_sqlite_known;
 
 struct pl_sqlite {
 	struct pl_store store;
@@ -41,6 +47,9 @@ struct pl_sqlite {
 	int64_t now_unix_ms;
 	struct pl_message_pos newest;
 	bool newest_is_known;
+	/* The rows of messages do not lie in their order: schema.c. */
+	bool has_order_index;
+	struct pl_sqlite_known *known; /* pairs; NULL: none yet */
 };
 
 static inline struct pl_sqlite *
@@ -50,10 +59,18 @@ pl_sqlite_of(struct pl_store *s)
 }
 
 enum pl_err pl_sqlite_exec(struct pl_sqlite *s, const char *sql) PL_MUST_CHECK;
+/* The transaction of a batch or an import failed. */
+void pl_sqlite_roll_back(struct pl_sqlite *s);
 /* Make an empty file that only its owner can read, if there is none yet. */
 enum pl_err pl_sqlite_make_file(const char *path) PL_MUST_CHECK;
 /* Make or upgrade the tables; any number of processes may do so at once. */
 enum pl_err pl_sqlite_schema(struct pl_sqlite *s) PL_MUST_CHECK;
+
+/* An older message was stored after a newer one: have the index that tells their order. */
+enum pl_err pl_sqlite_order_index(struct pl_sqlite *s) PL_MUST_CHECK;
+/* What several statements read between the two is of one moment. The end gives err, or its own. */
+enum pl_err pl_sqlite_moment_begin(struct pl_sqlite *s) PL_MUST_CHECK;
+enum pl_err pl_sqlite_moment_end(struct pl_sqlite *s, enum pl_err err) PL_MUST_CHECK;
 
 /* ---- reads: as in store.h ---- */
 enum pl_err pl_sqlite_user_by_id(
@@ -75,6 +92,10 @@ enum pl_err pl_sqlite_positions_to(struct pl_store *s, const struct pl_oid *rece
     const struct pl_message_pos *pos, size_t limit, struct pl_pos_list *out);
 enum pl_err pl_sqlite_messages_of(struct pl_store *s, const struct pl_oid *ids,
     size_t count, size_t text_bytes_max, struct pl_message_list *out);
+enum pl_err pl_sqlite_conversations(struct pl_store *s, const struct pl_oid *user,
+    const struct pl_message_pos *before, size_t limit, struct pl_conversation_list *out);
+enum pl_err pl_sqlite_conversation(struct pl_store *s, const struct pl_oid *user,
+    const struct pl_oid *other, struct pl_conversation *out);
 enum pl_err pl_sqlite_overdue(struct pl_store *store, int64_t due_unix_ms, size_t limit,
     struct pl_overdue_list *out);
 enum pl_err pl_sqlite_revocations_since(
@@ -99,6 +120,19 @@ enum pl_err pl_sqlite_message_insert(struct pl_sqlite *s, struct pl_message *m);
 enum pl_err pl_sqlite_message_put(struct pl_sqlite *s, const struct pl_message *m);
 enum pl_err pl_sqlite_message_by_id(
     struct pl_sqlite *s, const struct pl_oid *id, struct pl_message *out);
+
+/* The two have a message: see that the rows of their conversation are there. */
+enum pl_err pl_sqlite_pair(
+    struct pl_sqlite *s, const struct pl_oid *a, const struct pl_oid *b);
+/* What was made is gone. */
+void pl_sqlite_pairs_forget(struct pl_sqlite *s);
+enum pl_err pl_sqlite_mark(struct pl_sqlite *s, struct pl_write_mark *mark);
+/* In: user and other. */
+enum pl_err pl_sqlite_marks_of(struct pl_sqlite *s, struct pl_record_marks *marks);
+enum pl_err pl_sqlite_marks_set(struct pl_sqlite *s, const struct pl_record_marks *marks);
+/* What other wrote to user beyond the read mark. */
+enum pl_err pl_sqlite_unread(
+    struct pl_sqlite *s, const struct pl_record_marks *marks, unsigned *count);
 
 /* The message that was stored under sender's key in the last 24 h; PL_E_NOT_FOUND: none. */
 enum pl_err pl_sqlite_idem_find(struct pl_sqlite *s, const struct pl_oid *sender,
@@ -127,6 +161,7 @@ enum pl_err pl_sqlite_revocation_drop(
     struct pl_sqlite *s, const uint8_t token_id[PL_JWT_ID_LEN]);
 /* As it is in a row: user, mark, changed, live. */
 struct pl_query;
+void pl_sqlite_marks_read(struct pl_query *q, int first, struct pl_record_marks *out);
 void pl_sqlite_list_read(struct pl_query *q, struct pl_session_list *out);
 /* PL_E_CONFLICT: the user has one, and must_be_new. */
 enum pl_err pl_sqlite_list_write(

@@ -187,6 +187,7 @@ close_session(struct pl_store *store)
 	for (size_t i = 0; i < s->statement_count; i++)
 		sqlite3_finalize(s->statements[i].stmt);
 	sqlite3_close(s->db);
+	pl_sqlite_pairs_forget(s);
 	pl_mem_free(s);
 }
 
@@ -227,7 +228,7 @@ write_one(struct pl_sqlite *s, struct pl_write *w)
 	case PL_WRITE_REPLY:
 		return pl_sqlite_reply(s, &w->u.reply);
 	case PL_WRITE_MARK:
-		break;
+		return pl_sqlite_mark(s, &w->u.mark);
 	}
 	return PL_E_INVALID;
 }
@@ -278,6 +279,36 @@ run(struct pl_sqlite *s, const char *sql)
 	return pl_query_run(&q, NULL);
 }
 
+/* Some failures have ended the transaction already. */
+void
+pl_sqlite_roll_back(struct pl_sqlite *s)
+{
+	if (!sqlite3_get_autocommit(s->db))
+		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+	pl_sqlite_pairs_forget(s);
+}
+
+enum pl_err
+pl_sqlite_moment_begin(struct pl_sqlite *s)
+{
+	static const char begin[] = "BEGIN";
+
+	return run(s, begin);
+}
+
+enum pl_err
+pl_sqlite_moment_end(struct pl_sqlite *s, enum pl_err err)
+{
+	static const char commit[] = "COMMIT";
+	enum pl_err ended = PL_OK;
+
+	if (!sqlite3_get_autocommit(s->db))
+		ended = run(s, commit);
+	if (ended != PL_OK && !sqlite3_get_autocommit(s->db))
+		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+	return err != PL_OK ? err : ended;
+}
+
 static enum pl_err
 commit_batch(struct pl_sqlite *s, struct pl_write *const *writes, size_t count)
 {
@@ -293,9 +324,8 @@ commit_batch(struct pl_sqlite *s, struct pl_write *const *writes, size_t count)
 		err = purge(s);
 	if (err == PL_OK)
 		err = run(s, commit);
-	/* Some failures have ended the transaction already. */
-	if (err != PL_OK && !sqlite3_get_autocommit(s->db))
-		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+	if (err != PL_OK)
+		pl_sqlite_roll_back(s);
 	return err;
 }
 
@@ -321,6 +351,8 @@ static const struct pl_store_backend backend = {
     .messages_to = pl_sqlite_messages_to,
     .positions_to = pl_sqlite_positions_to,
     .messages_of = pl_sqlite_messages_of,
+    .conversations = pl_sqlite_conversations,
+    .conversation = pl_sqlite_conversation,
     .overdue = pl_sqlite_overdue,
     .revocations_since = pl_sqlite_revocations_since,
     .sessions_of = pl_sqlite_sessions_of,

@@ -1,0 +1,191 @@
+#include <string.h>
+
+#include "base/mem.h"
+#include "store/sqlite/query.h"
+
+/*
+ * Who has written with whom: the two rows of a pair are made with its first message, in the same
+ * transaction, and never go. A session remembers pairs whose rows are there, so that a message
+ * after the first costs neither a read nor a write.
+ */
+enum { KNOWN_PAIRS = 8192 }; /* 192 KiB, of a session that writes; a power of two */
+
+struct pl_sqlite_known {
+	struct {
+		struct pl_oid low, high;
+	} pairs[KNOWN_PAIRS];
+};
+
+static const char row_is_there[] =
+    "SELECT 1 FROM correspondents WHERE user = ? AND other = ?";
+static const char row_put[] =
+    "INSERT INTO correspondents (user, other) VALUES (?, ?) ON CONFLICT DO NOTHING";
+static const char marks_find[] =
+    "SELECT read_at, read_id, delivered_at, delivered_id FROM correspondents "
+    "WHERE user = ? AND other = ?";
+static const char marks_set[] =
+    "UPDATE correspondents SET read_at = ?, read_id = ?, delivered_at = ?, "
+    "delivered_id = ? WHERE user = ? AND other = ?";
+
+/* ---- pairs ---- */
+
+/* Ids that follow each other go to places that do. Who chooses them badly costs a look-up. */
+static size_t
+place_of(const struct pl_oid *low, const struct pl_oid *high)
+{
+	uint64_t a, b;
+
+	memcpy(&a, low->bytes + PL_OID_LEN - sizeof(a), sizeof(a));
+	memcpy(&b, high->bytes + PL_OID_LEN - sizeof(b), sizeof(b));
+	a = (a ^ (b << 23 | b >> 41)) * UINT64_C(0x9e3779b97f4a7c15);
+	return (size_t)(a >> 51) % KNOWN_PAIRS;
+}
+
+static enum pl_err
+put_row(struct pl_sqlite *s, const struct pl_oid *user, const struct pl_oid *other)
+{
+	struct pl_query q = pl_query_start(s, row_put);
+
+	pl_query_oid(&q, user);
+	pl_query_oid(&q, other);
+	return pl_query_run(&q, NULL);
+}
+
+static enum pl_err
+make_rows(struct pl_sqlite *s, const struct pl_oid *a, const struct pl_oid *b)
+{
+	struct pl_query q = pl_query_start(s, row_is_there);
+	enum pl_err err;
+	bool is_there;
+
+	pl_query_oid(&q, a);
+	pl_query_oid(&q, b);
+	is_there = pl_query_row(&q);
+	err = pl_query_end(&q);
+	if (err != PL_OK || is_there)
+		return err;
+	err = put_row(s, a, b);
+	return err == PL_OK ? put_row(s, b, a) : err;
+}
+
+enum pl_err
+pl_sqlite_pair(struct pl_sqlite *s, const struct pl_oid *a, const struct pl_oid *b)
+{
+	bool is_in_order = pl_oid_compare(a, b) <= 0;
+	const struct pl_oid *low = is_in_order ? a : b, *high = is_in_order ? b : a;
+	size_t at = place_of(low, high);
+	enum pl_err err;
+
+	if (s->known == NULL)
+		s->known = pl_mem_zalloc(sizeof(*s->known));
+	if (pl_oid_eq(&s->known->pairs[at].low, low) &&
+	    pl_oid_eq(&s->known->pairs[at].high, high))
+		return PL_OK;
+	err = make_rows(s, low, high);
+	if (err == PL_OK) {
+		s->known->pairs[at].low = *low;
+		s->known->pairs[at].high = *high;
+	}
+	return err;
+}
+
+void
+pl_sqlite_pairs_forget(struct pl_sqlite *s)
+{
+	pl_mem_free(s->known);
+	s->known = NULL;
+}
+
+/* ---- marks ---- */
+
+static void
+read_mark(struct pl_query *q, int first, struct pl_message_pos *out)
+{
+	*out = (struct pl_message_pos){0};
+	if (pl_query_is_null(q, first))
+		return;
+	out->created_unix_ms = pl_query_get_int(q, first);
+	pl_query_get_oid(q, first + 1, &out->id);
+}
+
+void
+pl_sqlite_marks_read(struct pl_query *q, int first, struct pl_record_marks *out)
+{
+	read_mark(q, first, &out->read);
+	read_mark(q, first + 2, &out->delivered);
+}
+
+enum pl_err
+pl_sqlite_marks_of(struct pl_sqlite *s, struct pl_record_marks *marks)
+{
+	struct pl_query q = pl_query_start(s, marks_find);
+
+	marks->read = marks->delivered = (struct pl_message_pos){0};
+	pl_query_oid(&q, &marks->user);
+	pl_query_oid(&q, &marks->other);
+	if (pl_query_row(&q))
+		pl_sqlite_marks_read(&q, 0, marks);
+	return pl_query_end(&q);
+}
+
+static void
+bind_mark(struct pl_query *q, const struct pl_message_pos *mark)
+{
+	if (mark->created_unix_ms == 0) {
+		pl_query_null(q);
+		pl_query_null(q);
+		return;
+	}
+	pl_query_int(q, mark->created_unix_ms);
+	pl_query_oid(q, &mark->id);
+}
+
+enum pl_err
+pl_sqlite_marks_set(struct pl_sqlite *s, const struct pl_record_marks *marks)
+{
+	enum pl_err err = pl_sqlite_pair(s, &marks->user, &marks->other);
+	struct pl_query q;
+
+	if (err != PL_OK)
+		return err;
+	q = pl_query_start(s, marks_set);
+	bind_mark(&q, &marks->read);
+	bind_mark(&q, &marks->delivered);
+	pl_query_oid(&q, &marks->user);
+	pl_query_oid(&q, &marks->other);
+	return pl_query_run(&q, NULL);
+}
+
+static bool
+move(struct pl_message_pos *mark, const struct pl_message_pos *to)
+{
+	if (pl_message_pos_compare(mark, to) >= 0)
+		return false;
+	*mark = *to;
+	return true;
+}
+
+enum pl_err
+pl_sqlite_mark(struct pl_sqlite *s, struct pl_write_mark *mark)
+{
+	struct pl_record_marks marks = {.user = mark->reader, .other = mark->writer};
+	bool read_moved = false, delivered_moved = false;
+	struct pl_message_pos to;
+	enum pl_err err = pl_sqlite_message_pos(
+	    &s->store, &mark->reader, &mark->writer, &mark->up_to, &to);
+
+	if (err == PL_OK)
+		err = pl_sqlite_marks_of(s, &marks);
+	if (err != PL_OK)
+		return err;
+	delivered_moved = move(&marks.delivered, &to);
+	if (mark->is_read)
+		read_moved = move(&marks.read, &to);
+	if (delivered_moved || read_moved)
+		err = pl_sqlite_marks_set(s, &marks);
+	if (err == PL_OK)
+		err = pl_sqlite_unread(s, &marks, &mark->unread);
+	mark->moved = mark->is_read ? read_moved : delivered_moved;
+	mark->pos = mark->is_read ? marks.read : marks.delivered;
+	return err;
+}
