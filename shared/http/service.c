@@ -71,6 +71,7 @@ store_config(void)
 	    .data_dir = pl_settings.data_dir,
 	    .mongo_uri = pl_settings.mongo_uri,
 	    .names_unservable = pl_service.bit == PL_SVC_AUTH, /* one is enough */
+	    .fills_pairs = pl_service.bit == PL_SVC_MESSAGE,
 	};
 }
 

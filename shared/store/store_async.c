@@ -409,6 +409,7 @@ pl_store_async_new(
 	    .data_dir = sa->data_dir,
 	    .mongo_uri = sa->mongo_uri,
 	    .names_unservable = config->names_unservable,
+	    .fills_pairs = config->fills_pairs,
 	};
 	sa->reap.run = reap;
 	pl_list_init(&sa->reap.link);

@@ -124,6 +124,33 @@ gives_a_reply_once_though_its_first_answer_got_lost(void **state)
 	proxy_close(&b);
 }
 
+/* Whatever becomes of the note of who writes to whom; the next message has it noted. */
+static void
+stores_a_first_message_though_its_pair_could_not_be_noted(void **state)
+{
+	static const enum wire_proxy_way ways[] = {WIRE_PROXY_LOSE, WIRE_PROXY_HOLD};
+	struct fixture *f = *state;
+	struct pl_oid ann = store_add_user(f->store, "ann");
+	struct pl_conversation_list list;
+	struct by_proxy b;
+
+	proxy_open(&b, f);
+	for (size_t i = 0; i < 2; i++) {
+		struct pl_oid bob = store_add_user(f->store, i ? "bob" : "eve");
+
+		wire_proxy_set(&b.proxy, ways[i], "parley_correspondents");
+		store_send(b.store, &ann, &bob, "one");
+		assert_int_equal(wire_proxy_seen(&b.proxy), 1);
+		assert_int_equal(store_count(f->store, &ann, &bob), 1);
+		wire_proxy_set(&b.proxy, WIRE_PROXY_PASS, "parley_correspondents");
+		store_send(b.store, &ann, &bob, "two");
+	}
+	assert_int_equal(pl_store_conversations(f->store, &ann, NULL, 9, &list), PL_OK);
+	assert_int_equal(list.count, 2);
+	pl_conversation_list_fini(&list);
+	proxy_close(&b);
+}
+
 /* ---- the way is cut ---- */
 
 static void
@@ -249,6 +276,7 @@ main(void)
 	    STORE_TEST(is_right_at_the_second_try_where_the_first_answer_got_lost),
 	    STORE_TEST(tells_each_of_a_batch_that_it_may_be_stored),
 	    STORE_TEST(gives_a_reply_once_though_its_first_answer_got_lost),
+	    STORE_TEST(stores_a_first_message_though_its_pair_could_not_be_noted),
 	    STORE_TEST(goes_on_after_its_connections_were_cut),
 	    STORE_TEST(answers_in_time_where_the_server_stands_still),
 	    STORE_TEST(opens_once_the_server_is_there),

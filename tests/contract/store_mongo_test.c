@@ -107,6 +107,10 @@ insert_no_messages(struct fixture *f)
 	    ", \"message\": \"hi\", \"createdAt\": " DATE,
 	    "\"senderId\": " ANN ", \"receiverId\": \"65a000000000000000000002\""
 	    ", \"message\": \"hi\", \"createdAt\": " DATE,
+	    "\"senderId\": [" ANN "], \"receiverId\": " BOB
+	    ", \"message\": \"hi\", \"createdAt\": " DATE,
+	    "\"senderId\": " ANN ", \"receiverId\": " BOB
+	    ", \"message\": [\"hi\"], \"createdAt\": " DATE,
 	    "\"_id\": 5, \"senderId\": " ANN ", \"receiverId\": " BOB
 	    ", \"message\": \"hi\", \"createdAt\": " DATE,
 	};
@@ -594,7 +598,7 @@ main(void)
 	    STORE_TEST(ends_a_job_whose_reply_was_stored_by_one_who_died),
 	    STORE_TEST(passes_over_jobs_of_users_who_are_gone),
 	};
-	int failed = store_contract_run(&mongo_factory);
+	int failed = store_contract_run(&mongo_factory) + store_conversations_suite();
 
 	return failed + cmocka_run_group_tests_name("mongo", tests, NULL, NULL);
 }

@@ -1,5 +1,7 @@
 #include "store/mongo/adopt.h"
 
+#include "store/mongo/correspondents.h"
+#include "store/mongo/fill.h"
 #include "store/mongo/index_there.h"
 
 #define BATCH_DOCUMENTS 200
@@ -328,6 +330,8 @@ open_session(const char *uri, struct pl_mongo *s)
 	s->users = mongoc_client_get_collection(s->client, database, PL_MONGO_USERS);
 	s->messages =
 	    mongoc_client_get_collection(s->client, database, PL_MONGO_MESSAGES);
+	s->correspondents =
+	    mongoc_client_get_collection(s->client, database, PL_MONGO_CORRESPONDENTS);
 	return PL_OK;
 }
 
@@ -336,6 +340,7 @@ close_session(struct pl_mongo *s)
 {
 	mongoc_collection_destroy(s->users);
 	mongoc_collection_destroy(s->messages);
+	mongoc_collection_destroy(s->correspondents);
 	mongoc_client_destroy(s->client);
 }
 
@@ -359,6 +364,11 @@ pl_mongo_adopt(const struct pl_store_config *config, bool is_dry,
 		out->again = behind.half_way;
 		for (enum pl_adopt_of of = 0; of < PL_ADOPT_COLLECTIONS; of++)
 			out->again += behind.mended[of].documents;
+	}
+	/* Also of a run that was broken off before: its messages are as old as they say. */
+	if (err == PL_OK && !is_dry) {
+		(void)pl_mongo_start(&a.s.store);
+		err = pl_mongo_fill_again(&a.s);
 	}
 	mongoc_collection_destroy(a.half_way);
 	close_session(&a.s);

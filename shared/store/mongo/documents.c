@@ -46,6 +46,16 @@ pl_mongo_put_bound(bson_t *doc, const char *key, const char *op, int64_t unix_ms
 }
 
 void
+pl_mongo_put_type(bson_t *doc, const char *key, int type)
+{
+	bson_t is;
+
+	bson_append_document_begin(doc, key, -1, &is);
+	pl_mongo_put_int(&is, "$type", type);
+	bson_append_document_end(doc, &is);
+}
+
+void
 pl_mongo_put_in(bson_t *doc, const char *key, const struct pl_oid *ids, size_t count)
 {
 	bson_t in, list;
@@ -307,6 +317,57 @@ pl_mongo_job_read(const bson_t *doc, int64_t *deadline_unix_ms, int64_t *attempt
 	*deadline_unix_ms = bson_iter_date_time(&found);
 	read_trace(doc, trace);
 	return true;
+}
+
+/*
+ * (createdAt, _id) after pos, or before it. The walk over the index begins at the first
+ * bound; the $or then only passes over the few of the same millisecond. It also leaves
+ * out a createdAt that is no Date: such documents have no place in the order.
+ */
+void
+pl_mongo_put_place(bson_t *filter, bool is_after, const struct pl_message_pos *pos)
+{
+	const char *strict = is_after ? "$gt" : "$lt";
+	bson_t list, either, bound;
+
+	pl_mongo_put_bound(filter, PL_MESSAGE_F_CREATED_AT, is_after ? "$gte" : "$lte",
+	    pos->created_unix_ms);
+	bson_append_array_begin(filter, "$or", -1, &list);
+	bson_append_document_begin(&list, "0", -1, &either);
+	pl_mongo_put_bound(
+	    &either, PL_MESSAGE_F_CREATED_AT, strict, pos->created_unix_ms);
+	bson_append_document_end(&list, &either);
+	bson_append_document_begin(&list, "1", -1, &either);
+	bson_append_document_begin(&either, PL_MESSAGE_F_ID, -1, &bound);
+	pl_mongo_put_oid(&bound, strict, &pos->id);
+	bson_append_document_end(&either, &bound);
+	bson_append_document_end(&list, &either);
+	bson_append_array_end(filter, &list);
+}
+
+/* Documents from which no message can be read are not even sent, so that a page is short
+ * only at the end of the conversation. An array matches if one of its items does: those are told
+ * apart. */
+void
+pl_mongo_put_readable(bson_t *filter)
+{
+	static const char *const fields[] = {PL_MESSAGE_F_SENDER, PL_MESSAGE_F_RECEIVER,
+	    PL_MESSAGE_F_CREATED_AT, PL_MESSAGE_F_TEXT};
+	bson_t none, item;
+
+	bson_append_array_begin(filter, "$nor", -1, &none);
+	for (uint32_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		const char *at;
+		char text[16];
+
+		bson_uint32_to_string(i, &at, text, sizeof(text));
+		bson_append_document_begin(&none, at, -1, &item);
+		pl_mongo_put_type(&item, fields[i], PL_MONGO_T_ARRAY);
+		bson_append_document_end(&none, &item);
+	}
+	bson_append_array_end(filter, &none);
+	pl_mongo_put_type(filter, PL_MESSAGE_F_ID, PL_MONGO_T_OID);
+	pl_mongo_put_type(filter, PL_MESSAGE_F_TEXT, PL_MONGO_T_STRING);
 }
 
 /* ---- revocations ---- */

@@ -50,7 +50,7 @@
 #define PL_MONGO_P_TRACE       PL_MONGO_F_JOB "." PL_MONGO_F_TRACE
 
 /* BSON's numbers of types, for $type. */
-enum { PL_MONGO_T_STRING = 2, PL_MONGO_T_OID = 7 };
+enum { PL_MONGO_T_STRING = 2, PL_MONGO_T_ARRAY = 4, PL_MONGO_T_OID = 7 };
 
 /* ---- values, by their type ---- */
 void pl_mongo_put_oid(bson_t *doc, const char *key, const struct pl_oid *oid);
@@ -59,6 +59,8 @@ void pl_mongo_put_time(bson_t *doc, const char *key, int64_t unix_ms);
 void pl_mongo_put_int(bson_t *doc, const char *key, int32_t value);
 /* {key: {op: time}}; op: "$lte" and the like. */
 void pl_mongo_put_bound(bson_t *doc, const char *key, const char *op, int64_t unix_ms);
+/* {key: {$type: type}} */
+void pl_mongo_put_type(bson_t *doc, const char *key, int type);
 /* {key: {$in: ids}} */
 void pl_mongo_put_in(
     bson_t *doc, const char *key, const struct pl_oid *ids, size_t count);
@@ -91,6 +93,11 @@ void pl_mongo_job_write(
 /* False if it has no job. */
 bool pl_mongo_job_read(const bson_t *doc, int64_t *deadline_unix_ms, int64_t *attempt,
     struct pl_trace *trace);
+
+/* Filters over messages: (createdAt, _id) after pos, or before it; and that a message can be read
+ * from the document. */
+void pl_mongo_put_place(bson_t *filter, bool is_after, const struct pl_message_pos *pos);
+void pl_mongo_put_readable(bson_t *filter);
 
 bool pl_mongo_revocation_read(const bson_t *doc, struct pl_revocation *out);
 void pl_mongo_revocation_write(bson_t *doc, const struct pl_revocation *r);

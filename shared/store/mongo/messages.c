@@ -14,42 +14,7 @@ static const struct pl_message_pos before_all = {.created_unix_ms = INT64_MIN};
 static const struct pl_message_pos after_all = {
     .created_unix_ms = INT64_MAX, .id = {{0xff}}};
 
-/* ---- from a place on ---- */
-
-/*
- * (createdAt, _id) after pos, or before it. The walk over the index begins at the first
- * bound; the $or then only passes over the few of the same millisecond. It also leaves
- * out a createdAt that is no Date: such documents have no place in the order.
- */
-static void
-put_place(bson_t *filter, bool is_after, const struct pl_message_pos *pos)
-{
-	const char *strict = is_after ? "$gt" : "$lt";
-	bson_t list, either, bound;
-
-	pl_mongo_put_bound(filter, PL_MESSAGE_F_CREATED_AT, is_after ? "$gte" : "$lte",
-	    pos->created_unix_ms);
-	bson_append_array_begin(filter, "$or", -1, &list);
-	bson_append_document_begin(&list, "0", -1, &either);
-	pl_mongo_put_bound(
-	    &either, PL_MESSAGE_F_CREATED_AT, strict, pos->created_unix_ms);
-	bson_append_document_end(&list, &either);
-	bson_append_document_begin(&list, "1", -1, &either);
-	bson_append_document_begin(&either, PL_MESSAGE_F_ID, -1, &bound);
-	pl_mongo_put_oid(&bound, strict, &pos->id);
-	bson_append_document_end(&either, &bound);
-	bson_append_document_end(&list, &either);
-	bson_append_array_end(filter, &list);
-}
-
-/* Documents from which no message can be read are not even sent, so that a page is short
- * only at the end of the conversation. */
-static void
-leave_out_unreadable(struct pl_find *f)
-{
-	pl_find_type(f, PL_MESSAGE_F_ID, PL_MONGO_T_OID);
-	pl_find_type(f, PL_MESSAGE_F_TEXT, PL_MONGO_T_STRING);
-}
+/* ---- lists ---- */
 
 /* All messages that f gives; ends it. */
 static enum pl_err
@@ -84,8 +49,8 @@ read_direction(struct pl_mongo *s, const struct pl_oid *from, const struct pl_oi
 	pl_find_start(&f, s, s->messages);
 	pl_mongo_put_oid(&f.filter, PL_MESSAGE_F_SENDER, from);
 	pl_mongo_put_oid(&f.filter, PL_MESSAGE_F_RECEIVER, to);
-	put_place(&f.filter, is_after, pos);
-	leave_out_unreadable(&f);
+	pl_mongo_put_place(&f.filter, is_after, pos);
+	pl_mongo_put_readable(&f.filter);
 	pl_find_by_index(&f, by_pair, 2, is_after ? 1 : -1);
 	pl_find_limit(&f, limit);
 	return read_list(&f, out);
@@ -126,11 +91,10 @@ merge(struct pl_message_list *a, struct pl_message_list *b, bool is_after, size_
 /* A page merges the two directions of a conversation, each read from its own range of one
  * index. Messages to oneself have only one. */
 enum pl_err
-pl_mongo_messages_page(struct pl_store *store, const struct pl_oid *a,
-    const struct pl_oid *b, enum pl_page_way way, const struct pl_message_pos *pos,
-    size_t limit, struct pl_message_list *out)
+pl_mongo_page_read(struct pl_mongo *s, const struct pl_oid *a, const struct pl_oid *b,
+    enum pl_page_way way, const struct pl_message_pos *pos, size_t limit,
+    struct pl_message_list *out)
 {
-	struct pl_mongo *s = pl_mongo_start(store);
 	struct pl_message_list there = {0}, back = {0};
 	bool is_after = way == PL_PAGE_AFTER;
 	enum pl_err err;
@@ -149,6 +113,14 @@ pl_mongo_messages_page(struct pl_store *store, const struct pl_oid *a,
 	return err;
 }
 
+enum pl_err
+pl_mongo_messages_page(struct pl_store *store, const struct pl_oid *a,
+    const struct pl_oid *b, enum pl_page_way way, const struct pl_message_pos *pos,
+    size_t limit, struct pl_message_list *out)
+{
+	return pl_mongo_page_read(pl_mongo_start(store), a, b, way, pos, limit, out);
+}
+
 /* ---- others ---- */
 
 enum pl_err
@@ -164,8 +136,8 @@ pl_mongo_messages_to(struct pl_store *store, const struct pl_oid *receiver,
 	else
 		pl_find_type(&f, PL_MESSAGE_F_RECEIVER, PL_MONGO_T_OID);
 	pl_find_type(&f, PL_MESSAGE_F_SENDER, PL_MONGO_T_OID);
-	put_place(&f.filter, true, pos ? pos : &before_all);
-	leave_out_unreadable(&f);
+	pl_mongo_put_place(&f.filter, true, pos ? pos : &before_all);
+	pl_mongo_put_readable(&f.filter);
 	pl_find_by_index(&f, receiver ? by_receiver : by_time, 2, 1);
 	pl_find_limit(&f, limit);
 	return read_list(&f, out);
@@ -186,7 +158,7 @@ pl_mongo_positions_to(struct pl_store *store, const struct pl_oid *receiver,
 
 	pl_find_start(&f, s, s->messages);
 	pl_mongo_put_oid(&f.filter, PL_MESSAGE_F_RECEIVER, receiver);
-	put_place(&f.filter, true, pos ? pos : &before_all);
+	pl_mongo_put_place(&f.filter, true, pos ? pos : &before_all);
 	pl_find_type(&f, PL_MESSAGE_F_ID, PL_MONGO_T_OID);
 	pl_find_only(&f, place);
 	pl_find_by_index(&f, by_receiver, 2, 1);
@@ -245,10 +217,9 @@ take_in_order(struct pl_message_list *list, struct pl_message_list *some,
 }
 
 enum pl_err
-pl_mongo_messages_of(struct pl_store *store, const struct pl_oid *ids, size_t count,
+pl_mongo_list_of(struct pl_mongo *s, const struct pl_oid *ids, size_t count,
     size_t text_bytes_max, struct pl_message_list *out)
 {
-	struct pl_mongo *s = pl_mongo_start(store);
 	struct pl_message_list list = {
 	    .items = pl_mem_alloc((count + 1) * sizeof(*list.items))};
 	enum pl_err err = PL_OK;
@@ -272,10 +243,16 @@ pl_mongo_messages_of(struct pl_store *store, const struct pl_oid *ids, size_t co
 }
 
 enum pl_err
-pl_mongo_message_pos(struct pl_store *store, const struct pl_oid *a,
-    const struct pl_oid *b, const struct pl_oid *message, struct pl_message_pos *out)
+pl_mongo_messages_of(struct pl_store *store, const struct pl_oid *ids, size_t count,
+    size_t text_bytes_max, struct pl_message_list *out)
 {
-	struct pl_mongo *s = pl_mongo_start(store);
+	return pl_mongo_list_of(pl_mongo_start(store), ids, count, text_bytes_max, out);
+}
+
+enum pl_err
+pl_mongo_pos_of(struct pl_mongo *s, const struct pl_oid *a, const struct pl_oid *b,
+    const struct pl_oid *message, struct pl_message_pos *out)
+{
 	struct pl_message_list list = {0};
 	const struct pl_message *m;
 	enum pl_err err;
@@ -295,4 +272,11 @@ pl_mongo_message_pos(struct pl_store *store, const struct pl_oid *a,
 		err = PL_E_NOT_FOUND;
 	pl_message_list_fini(&list);
 	return err;
+}
+
+enum pl_err
+pl_mongo_message_pos(struct pl_store *store, const struct pl_oid *a,
+    const struct pl_oid *b, const struct pl_oid *message, struct pl_message_pos *out)
+{
+	return pl_mongo_pos_of(pl_mongo_start(store), a, b, message, out);
 }

@@ -162,11 +162,7 @@ pl_find_majority(struct pl_find *f)
 void
 pl_find_type(struct pl_find *f, const char *key, int type)
 {
-	bson_t is;
-
-	bson_append_document_begin(&f->filter, key, -1, &is);
-	pl_mongo_put_int(&is, "$type", type);
-	bson_append_document_end(&f->filter, &is);
+	pl_mongo_put_type(&f->filter, key, type);
 }
 
 enum pl_err

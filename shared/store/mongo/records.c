@@ -1,6 +1,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
-#include "store/mongo/query.h"
+#include "store/mongo/correspondents.h"
 
 /*
  * Keys and jobs are in their messages. They are walked by the sparse indexes over them,
@@ -18,6 +18,8 @@ home_of(struct pl_mongo *s, enum pl_record_kind kind)
 		return s->revocations;
 	case PL_RECORD_SESSIONS:
 		return s->sessions;
+	case PL_RECORD_MARKS:
+		return s->correspondents;
 	default:
 		return s->messages;
 	}
@@ -86,6 +88,9 @@ read_record(const bson_t *doc, enum pl_record_kind kind, struct pl_record *out)
 			   &out->u.job.attempt, &out->u.job.trace);
 	case PL_RECORD_SESSIONS:
 		return read_sessions(doc, out);
+	case PL_RECORD_MARKS:
+		return pl_marks_read(doc, &out->u.marks) &&
+		       out->u.marks.delivered.created_unix_ms != 0;
 	default:
 		return pl_mongo_revocation_read(doc, &out->u.revocation);
 	}
@@ -188,6 +193,35 @@ put_sessions_behind(struct pl_find *f, const struct pl_record *after)
 	put_key(&f->opts, "hint", PL_MESSAGE_F_ID);
 }
 
+/* Only pairs with a mark. */
+static void
+put_marks_behind(struct pl_find *f, const struct pl_record *after)
+{
+	struct pl_pair last;
+	bson_t bound, either, item, is;
+
+	bson_append_document_begin(&f->filter, PL_MESSAGE_F_ID, -1, &bound);
+	if (after != NULL) {
+		last = (struct pl_pair){after->u.marks.user, after->u.marks.other};
+		pl_pair_put(&bound, "$gt", &last);
+	} else {
+		pl_mongo_put_int(&bound, "$type", T_BINARY);
+	}
+	bson_append_document_end(&f->filter, &bound);
+	bson_append_array_begin(&f->filter, "$or", -1, &either);
+	for (int i = 0; i < 2; i++) {
+		bson_append_document_begin(&either, i == 0 ? "0" : "1", -1, &item);
+		bson_append_document_begin(
+		    &item, i == 0 ? PL_MONGO_F_READ : PL_MONGO_F_DELIVERED, -1, &is);
+		bson_append_bool(&is, "$exists", -1, true);
+		bson_append_document_end(&item, &is);
+		bson_append_document_end(&either, &item);
+	}
+	bson_append_array_end(&f->filter, &either);
+	put_key(&f->opts, "sort", PL_MESSAGE_F_ID);
+	put_key(&f->opts, "hint", PL_MESSAGE_F_ID);
+}
+
 enum pl_err
 pl_mongo_export(struct pl_store *store, enum pl_record_kind kind,
     const struct pl_record *after, size_t limit, struct pl_record_list *out)
@@ -195,10 +229,6 @@ pl_mongo_export(struct pl_store *store, enum pl_record_kind kind,
 	struct pl_mongo *s = pl_mongo_start(store);
 	struct pl_find f;
 
-	if (kind == PL_RECORD_MARKS) { /* keeps none yet */
-		*out = (struct pl_record_list){0};
-		return PL_OK;
-	}
 	pl_find_start(&f, s, home_of(s, kind));
 	if (kind == PL_RECORD_IDEM)
 		put_keys_behind(&f, after);
@@ -206,6 +236,8 @@ pl_mongo_export(struct pl_store *store, enum pl_record_kind kind,
 		put_jobs_behind(&f, after);
 	else if (kind == PL_RECORD_SESSIONS)
 		put_sessions_behind(&f, after);
+	else if (kind == PL_RECORD_MARKS)
+		put_marks_behind(&f, after);
 	else
 		put_revocations_behind(&f, after);
 	pl_find_limit(&f, limit);
@@ -217,6 +249,8 @@ pl_mongo_export(struct pl_store *store, enum pl_record_kind kind,
 static void
 put_id(bson_t *doc, const struct pl_record *r)
 {
+	struct pl_pair pair;
+
 	switch (r->kind) {
 	case PL_RECORD_USER:
 		pl_mongo_put_oid(doc, PL_USER_F_ID, &r->u.user.id);
@@ -232,6 +266,10 @@ put_id(bson_t *doc, const struct pl_record *r)
 		break;
 	case PL_RECORD_SESSIONS:
 		pl_mongo_put_oid(doc, PL_MESSAGE_F_ID, &r->u.sessions->user);
+		break;
+	case PL_RECORD_MARKS:
+		pair = (struct pl_pair){r->u.marks.user, r->u.marks.other};
+		pl_pair_put(doc, PL_MESSAGE_F_ID, &pair);
 		break;
 	default:
 		bson_append_binary(doc, PL_MESSAGE_F_ID, -1, BSON_SUBTYPE_BINARY,
@@ -352,6 +390,54 @@ add_to_message(struct pl_mongo *s, struct pl_record *r)
 	return err;
 }
 
+/* Both marks, if the pair is there, by its messages, and has neither. */
+static enum pl_err
+add_marks(struct pl_mongo *s, struct pl_record *r)
+{
+	const struct pl_record_marks *m = &r->u.marks;
+	bson_t selector = BSON_INITIALIZER, update = BSON_INITIALIZER, set;
+	int64_t matched = 0;
+	enum pl_err err;
+
+	(void)pl_mongo_start(&s->store);
+	put_id(&selector, r);
+	bson_append_null(&selector, PL_MONGO_F_READ, -1);
+	bson_append_null(&selector, PL_MONGO_F_DELIVERED, -1);
+	bson_append_document_begin(&update, "$set", -1, &set);
+	if (m->read.created_unix_ms != 0)
+		pl_mark_put(&set, PL_MONGO_F_READ, &m->read);
+	if (m->delivered.created_unix_ms != 0)
+		pl_mark_put(&set, PL_MONGO_F_DELIVERED, &m->delivered);
+	bson_append_document_end(&update, &set);
+	err = pl_mongo_update_one(s, s->correspondents, &selector, &update, &matched);
+	bson_destroy(&selector);
+	bson_destroy(&update);
+	r->outcome = PL_RECORD_ADDED;
+	return err == PL_OK && matched == 0 ? compare(s, r) : err;
+}
+
+/* Who writes with whom, by messages that are about to be stored. */
+static enum pl_err
+note_pairs(struct pl_mongo *s, const struct pl_record *records, size_t count)
+{
+	struct pl_pair *pairs = pl_mem_alloc(count * sizeof(*pairs));
+	enum pl_err err;
+
+	for (size_t i = 0; i < count; i++)
+		pairs[i] = (struct pl_pair){
+		    records[i].u.message.sender, records[i].u.message.receiver};
+	err = pl_pairs_note(s, pairs, count, NULL);
+	pl_mem_free(pairs);
+	return err;
+}
+
+/* A record that is not a document of its own. */
+static enum pl_err
+add_one(struct pl_mongo *s, struct pl_record *r)
+{
+	return r->kind == PL_RECORD_MARKS ? add_marks(s, r) : add_to_message(s, r);
+}
+
 enum pl_err
 pl_mongo_import(struct pl_store *store, struct pl_record *records, size_t count)
 {
@@ -359,9 +445,13 @@ pl_mongo_import(struct pl_store *store, struct pl_record *records, size_t count)
 	enum pl_record_kind kind = records[0].kind;
 	enum pl_err err = PL_OK;
 
-	if (kind != PL_RECORD_IDEM && kind != PL_RECORD_JOB)
+	if (kind == PL_RECORD_MESSAGE)
+		err = note_pairs(s, records, count);
+	if (err != PL_OK)
+		return err;
+	if (kind != PL_RECORD_IDEM && kind != PL_RECORD_JOB && kind != PL_RECORD_MARKS)
 		return insert_all(s, records, count);
 	for (size_t i = 0; err == PL_OK && i < count; i++)
-		err = add_to_message(s, &records[i]);
+		err = add_one(s, &records[i]);
 	return err;
 }

@@ -1,5 +1,5 @@
 #include "base/mem.h"
-#include "store/mongo/query.h"
+#include "store/mongo/correspondents.h"
 
 /*
  * A job is in its message until it is done. The unique index over autoReply.inReplyTo
@@ -316,14 +316,29 @@ store_new(struct batch *b)
 	pl_mem_free(b->errs);
 }
 
+/* They are there already, unless another program stored the message. */
+static void
+note_pairs(struct batch *b)
+{
+	struct pl_pair *pairs = pl_mem_alloc((b->to.count + 1) * sizeof(*pairs));
+
+	for (size_t i = 0; i < b->to.count; i++)
+		pairs[i] =
+		    (struct pl_pair){b->to.items[i].sender, b->to.items[i].receiver};
+	pl_pairs_expect(b->s, pairs, b->to.count);
+	pl_mem_free(pairs);
+}
+
 void
 pl_mongo_replies(struct pl_mongo *s, struct pl_write *const *writes, size_t count)
 {
 	struct batch b = {.s = s, .writes = writes, .count = count};
 	enum pl_err err = read_messages(&b);
 
-	if (err == PL_OK)
+	if (err == PL_OK) {
+		note_pairs(&b);
 		store_new(&b);
+	}
 	for (size_t i = 0; err != PL_OK && i < count; i++)
 		writes[i]->err = err;
 	pl_message_list_fini(&b.to);

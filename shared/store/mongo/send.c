@@ -1,10 +1,11 @@
 #include "base/mem.h"
+#include "store/mongo/correspondents.h"
 #include "store/mongo/idem.h"
 
 /*
  * A batch of sends in three steps, whatever its size: the statuses of all receivers, what is
  * stored under all keys, one insert of what is new. A message, its key and its reply job are
- * one document.
+ * one document. Before the first message of two people comes one insert more.
  */
 struct batch {
 	struct pl_mongo *s;
@@ -98,6 +99,27 @@ read_keys(struct batch *b)
 	for (size_t i = 0; i < b->count; i++)
 		(void)pl_idem_key_of(&b->keys, &b->writes[i]->u.send);
 	return pl_idem_keys_read(&b->keys, b->s);
+}
+
+/* Those whose messages are about to be stored. */
+static void
+note_pairs(struct batch *b)
+{
+	struct pl_pair *pairs = pl_mem_alloc(b->count * sizeof(*pairs));
+	size_t count = 0;
+
+	for (size_t i = 0; i < b->count; i++) {
+		const struct pl_write_send *send = &b->writes[i]->u.send;
+		const struct pl_message *m = &send->message;
+		const struct pl_idem_key *key = pl_idem_key_of(&b->keys, send);
+
+		if (send->only_replay || (key != NULL && key->first.text != NULL) ||
+		    pl_map_get(&b->receivers, pl_oid_str(&m->receiver)) == NULL)
+			continue;
+		pairs[count++] = (struct pl_pair){m->sender, m->receiver};
+	}
+	pl_pairs_expect(b->s, pairs, count);
+	pl_mem_free(pairs);
 }
 
 /* ---- what is new ---- */
@@ -223,8 +245,10 @@ pl_mongo_sends(struct pl_mongo *s, struct pl_write *const *writes, size_t count)
 	err = read_receivers(&b);
 	if (err == PL_OK)
 		err = read_keys(&b);
-	if (err == PL_OK)
+	if (err == PL_OK) {
+		note_pairs(&b);
 		store_new(&b);
+	}
 	for (size_t i = 0; err != PL_OK && i < count; i++)
 		writes[i]->err = err;
 	batch_fini(&b);

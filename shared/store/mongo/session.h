@@ -11,6 +11,9 @@
  *   replies.c      reply jobs             revocations.c  refused tokens
  *   sessions.c     lists of sessions      records.c      copying it all
  *   backup.c       a backup               restore.c      filling a store from it
+ *   correspondents.c  who writes to whom  fill.c         finding that out afterwards
+ *   conversations.c   their list          ranges.c       the ends of many of them
+ *   marks.c        how far one has read
  *
  * A session has a client of its own rather than one of a pool: a store thread uses one
  * client all its life, so that there are as many connections as threads either way, and
@@ -45,6 +48,8 @@ _Static_assert(PL_MONGO_BEGIN_MS + PL_MONGO_SOCKET_MS < PL_STORE_WAIT_MS,
 /* The time for an index before it is asked for again. */
 #define PL_MONGO_BUILD_MS (15 * 60 * 1000)
 
+struct pl_known_pairs;
+
 struct pl_mongo {
 	struct pl_store store;
 	mongoc_client_t *client;
@@ -52,6 +57,8 @@ struct pl_mongo {
 	mongoc_collection_t *messages;
 	mongoc_collection_t *revocations;
 	mongoc_collection_t *sessions;
+	mongoc_collection_t *correspondents;
+	struct pl_known_pairs *known; /* correspondents.c's; NULL until it knows one */
 	int64_t begin_until_mono_ms; /* of the call that runs */
 	bool is_lost;                /* a command of the call did not reach the server */
 	int64_t now_unix_ms;         /* of the batch that runs */
@@ -71,6 +78,9 @@ enum pl_err pl_mongo_client_new(
 /* The database that the URI names; "test" if it names none, as with mongoose. */
 const char *pl_mongo_database(const mongoc_client_t *client);
 
+/* A session, without a look at its indexes. */
+enum pl_err pl_mongo_connect(
+    const char *uri, int32_t answer_ms, struct pl_mongo **out) PL_MUST_CHECK;
 /* Make the indexes that are missing. PL_E_CONFLICT: what is stored already breaks a rule
  * that we need; the log says which. PL_E_UNAVAILABLE also if the server has to work on it
  * for longer: a thread of this process waits for it, and opening succeeds then. */
@@ -115,6 +125,23 @@ enum pl_err pl_mongo_revocations_since(
 enum pl_err pl_mongo_sessions_of(
     struct pl_store *s, const struct pl_oid *user, struct pl_session_list *out);
 
+enum pl_err pl_mongo_conversations(struct pl_store *s, const struct pl_oid *user,
+    const struct pl_message_pos *before, size_t limit, struct pl_conversation_list *out);
+enum pl_err pl_mongo_conversation(struct pl_store *s, const struct pl_oid *user,
+    const struct pl_oid *other, struct pl_conversation *out);
+
+/* ---- the same within a call that began already ---- */
+enum pl_err pl_mongo_user_find(
+    struct pl_mongo *s, const struct pl_oid *id, struct pl_user *out) PL_MUST_CHECK;
+enum pl_err pl_mongo_pos_of(struct pl_mongo *s, const struct pl_oid *a,
+    const struct pl_oid *b, const struct pl_oid *message,
+    struct pl_message_pos *out) PL_MUST_CHECK;
+enum pl_err pl_mongo_page_read(struct pl_mongo *s, const struct pl_oid *a,
+    const struct pl_oid *b, enum pl_page_way way, const struct pl_message_pos *pos,
+    size_t limit, struct pl_message_list *out) PL_MUST_CHECK;
+enum pl_err pl_mongo_list_of(struct pl_mongo *s, const struct pl_oid *ids, size_t count,
+    size_t text_bytes_max, struct pl_message_list *out) PL_MUST_CHECK;
+
 /* ---- records: as in store_records.h ---- */
 enum pl_err pl_mongo_export(struct pl_store *s, enum pl_record_kind kind,
     const struct pl_record *after, size_t limit, struct pl_record_list *out);
@@ -141,6 +168,7 @@ enum pl_err pl_mongo_revocations_of(struct pl_mongo *s, const struct pl_oid *use
     bool only_listed, struct pl_revocation_list *out);
 enum pl_err pl_mongo_switch(struct pl_mongo *s, struct pl_write_switch *key);
 enum pl_err pl_mongo_reply_claim(struct pl_mongo *s, struct pl_write_claim *claim);
+enum pl_err pl_mongo_mark(struct pl_mongo *s, struct pl_write_mark *mark);
 
 /* Drop at most limit expired Idempotency-Keys; *dropped counts them. */
 enum pl_err pl_mongo_idem_purge(struct pl_mongo *s, size_t limit, size_t *dropped);

@@ -1,6 +1,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/mongo/correspondents.h"
+#include "store/mongo/fill.h"
 #include "store/mongo/query.h"
 
 #define PURGE_INTERVAL_MS 60000
@@ -29,6 +31,8 @@ close_session(struct pl_store *store)
 	mongoc_collection_destroy(s->messages);
 	mongoc_collection_destroy(s->revocations);
 	mongoc_collection_destroy(s->sessions);
+	mongoc_collection_destroy(s->correspondents);
+	pl_pairs_forget(s);
 	mongoc_client_destroy(s->client);
 	pl_mem_free(s);
 }
@@ -49,9 +53,8 @@ ping(struct pl_store *store)
 	return is_well ? PL_OK : pl_mongo_err_of(&error);
 }
 
-/* A session without its indexes. */
-static enum pl_err
-connect_to(const char *uri, int32_t answer_ms, struct pl_mongo **out)
+enum pl_err
+pl_mongo_connect(const char *uri, int32_t answer_ms, struct pl_mongo **out)
 {
 	struct pl_mongo *s = pl_mem_zalloc(sizeof(*s));
 	enum pl_err err = pl_mongo_client_new(uri, answer_ms, &s->client);
@@ -70,6 +73,8 @@ connect_to(const char *uri, int32_t answer_ms, struct pl_mongo **out)
 	    mongoc_client_get_collection(s->client, database, PL_MONGO_REVOCATIONS);
 	s->sessions =
 	    mongoc_client_get_collection(s->client, database, PL_MONGO_SESSIONS);
+	s->correspondents =
+	    mongoc_client_get_collection(s->client, database, PL_MONGO_CORRESPONDENTS);
 	(void)pl_mongo_start(&s->store);
 	*out = s;
 	return PL_OK;
@@ -89,13 +94,15 @@ enum pl_err
 pl_store_mongo_open(const struct pl_store_config *config, struct pl_store **out)
 {
 	struct pl_mongo *s;
-	enum pl_err err = connect_to(config->mongo_uri, PL_MONGO_SOCKET_MS, &s);
+	enum pl_err err = pl_mongo_connect(config->mongo_uri, PL_MONGO_SOCKET_MS, &s);
 
 	if (err != PL_OK)
 		return err;
 	err = finish_open(s, pl_mongo_indexes(s, config->mongo_uri), out);
 	if (err == PL_OK && config->names_unservable)
 		pl_mongo_survey(config->mongo_uri);
+	if (err == PL_OK && config->fills_pairs)
+		pl_mongo_fill_start(config->mongo_uri);
 	return err;
 }
 
@@ -103,7 +110,7 @@ enum pl_err
 pl_mongo_open_patient(const char *uri, struct pl_store **out)
 {
 	struct pl_mongo *s;
-	enum pl_err err = connect_to(uri, PL_MONGO_BUILD_MS, &s);
+	enum pl_err err = pl_mongo_connect(uri, PL_MONGO_BUILD_MS, &s);
 
 	if (err != PL_OK)
 		return err;
@@ -115,7 +122,7 @@ enum pl_err
 pl_store_mongo_check(const struct pl_store_config *config)
 {
 	struct pl_mongo *s;
-	enum pl_err err = connect_to(config->mongo_uri, PL_MONGO_SOCKET_MS, &s);
+	enum pl_err err = pl_mongo_connect(config->mongo_uri, PL_MONGO_SOCKET_MS, &s);
 
 	if (err != PL_OK)
 		return err;
@@ -139,6 +146,8 @@ write_one(struct pl_mongo *s, struct pl_write *w)
 		return pl_mongo_session_add(s, &w->u.session);
 	if (w->kind == PL_WRITE_SWITCH)
 		return pl_mongo_switch(s, &w->u.key);
+	if (w->kind == PL_WRITE_MARK)
+		return pl_mongo_mark(s, &w->u.mark);
 	return pl_mongo_reply_claim(s, &w->u.claim);
 }
 
@@ -163,12 +172,9 @@ write_run(struct pl_mongo *s, struct pl_write *const *writes, size_t count)
 	case PL_WRITE_SESSION:
 	case PL_WRITE_SWITCH:
 	case PL_WRITE_REPLY_CLAIM:
-		for (size_t i = 0; i < count; i++)
-			writes[i]->err = write_one(s, writes[i]);
-		break;
 	case PL_WRITE_MARK:
 		for (size_t i = 0; i < count; i++)
-			writes[i]->err = PL_E_INVALID;
+			writes[i]->err = write_one(s, writes[i]);
 		break;
 	}
 }
@@ -221,6 +227,8 @@ static const struct pl_store_backend backend = {
     .messages_to = pl_mongo_messages_to,
     .positions_to = pl_mongo_positions_to,
     .messages_of = pl_mongo_messages_of,
+    .conversations = pl_mongo_conversations,
+    .conversation = pl_mongo_conversation,
     .overdue = pl_mongo_overdue,
     .revocations_since = pl_mongo_revocations_since,
     .sessions_of = pl_mongo_sessions_of,

@@ -30,14 +30,19 @@ read_one(struct pl_find *f, struct pl_user *out)
 }
 
 enum pl_err
-pl_mongo_user_by_id(struct pl_store *store, const struct pl_oid *id, struct pl_user *out)
+pl_mongo_user_find(struct pl_mongo *s, const struct pl_oid *id, struct pl_user *out)
 {
-	struct pl_mongo *s = pl_mongo_start(store);
 	struct pl_find f;
 
 	pl_find_start(&f, s, s->users);
 	pl_mongo_put_oid(&f.filter, PL_USER_F_ID, id);
 	return read_one(&f, out);
+}
+
+enum pl_err
+pl_mongo_user_by_id(struct pl_store *store, const struct pl_oid *id, struct pl_user *out)
+{
+	return pl_mongo_user_find(pl_mongo_start(store), id, out);
 }
 
 enum pl_err

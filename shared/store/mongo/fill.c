@@ -1,0 +1,299 @@
+#include "store/mongo/fill.h"
+
+#include <stdatomic.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "loop/thread.h"
+#include "store/mongo/correspondents.h"
+
+#define PAIRS_AT_ONCE 500
+#define SAVED_EVERY   5000 /* messages, at most */
+#define F_IS_WHOLE    "isWhole"
+#define ID_FILLED     "filled"
+
+struct fill {
+	struct pl_mongo *s;
+	/* as stored */
+	bool is_begun;
+	bool is_whole;
+	int64_t at_unix_ms;
+	/* of this walk */
+	int64_t now_unix_ms;
+	struct pl_pair pairs[PAIRS_AT_ONCE]; /* seen, and not noted yet */
+	size_t pair_count;
+	size_t added; /* documents */
+	int64_t messages;
+};
+
+/* ---- how far it has come ---- */
+
+static enum pl_err
+load(struct fill *f)
+{
+	struct pl_find find;
+	const bson_t *doc;
+	bson_iter_t it;
+
+	f->at_unix_ms = INT64_MIN;
+	pl_find_start(&find, f->s, f->s->correspondents);
+	pl_mongo_put_str(&find.filter, PL_MESSAGE_F_ID, PL_STR(ID_FILLED));
+	pl_find_limit(&find, 1);
+	while (pl_find_row(&find, &doc)) {
+		f->is_begun = pl_mongo_get_time(doc, PL_MONGO_F_AT, &f->at_unix_ms);
+		f->is_whole = f->is_begun && bson_iter_init_find(&it, doc, F_IS_WHOLE) &&
+			      bson_iter_as_bool(&it);
+	}
+	return pl_find_end(&find);
+}
+
+static enum pl_err
+make_document(struct fill *f)
+{
+	bson_t *doc = bson_new();
+	enum pl_err err;
+
+	pl_mongo_put_str(doc, PL_MESSAGE_F_ID, PL_STR(ID_FILLED));
+	pl_mongo_put_time(doc, PL_MONGO_F_AT, f->at_unix_ms);
+	pl_mongo_insert(f->s, f->s->correspondents, &doc, 1, &err);
+	bson_destroy(doc);
+	f->is_begun = err == PL_OK || err == PL_E_CONFLICT;
+	return f->is_begun ? PL_OK : err;
+}
+
+/* Only forward: another process may be further. If somebody has dropped the document meanwhile,
+ * all is to be walked over again, and this changes nothing. */
+static enum pl_err
+save(struct fill *f, bool is_whole)
+{
+	bson_t selector = BSON_INITIALIZER, update = BSON_INITIALIZER, part;
+	enum pl_err err = PL_OK;
+
+	if (!f->is_begun)
+		err = make_document(f);
+	pl_mongo_put_str(&selector, PL_MESSAGE_F_ID, PL_STR(ID_FILLED));
+	bson_append_document_begin(&update, "$max", -1, &part);
+	pl_mongo_put_time(&part, PL_MONGO_F_AT, f->at_unix_ms);
+	bson_append_document_end(&update, &part);
+	if (is_whole) {
+		bson_append_document_begin(&update, "$set", -1, &part);
+		bson_append_bool(&part, F_IS_WHOLE, -1, true);
+		bson_append_document_end(&update, &part);
+	}
+	if (err == PL_OK)
+		err = pl_mongo_update_one(
+		    f->s, f->s->correspondents, &selector, &update, NULL);
+	bson_destroy(&selector);
+	bson_destroy(&update);
+	return err;
+}
+
+/* ---- the walk ---- */
+
+static enum pl_err
+note(struct fill *f)
+{
+	enum pl_err err;
+
+	(void)pl_mongo_start(&f->s->store);
+	err = pl_pairs_note(f->s, f->pairs, f->pair_count, &f->added);
+	f->pair_count = 0;
+	return err;
+}
+
+/* A message from the future must not make us pass over those of today. */
+static enum pl_err
+take(struct fill *f, const bson_t *doc)
+{
+	int64_t created_unix_ms;
+	struct pl_pair pair;
+	enum pl_err err = PL_OK;
+
+	if (pl_mongo_get_time(doc, PL_MESSAGE_F_CREATED_AT, &created_unix_ms))
+		f->at_unix_ms =
+		    created_unix_ms < f->now_unix_ms ? created_unix_ms : f->now_unix_ms;
+	if (pl_mongo_get_oid(doc, PL_MESSAGE_F_SENDER, &pair.user) &&
+	    pl_mongo_get_oid(doc, PL_MESSAGE_F_RECEIVER, &pair.other))
+		f->pairs[f->pair_count++] = pair;
+	if (f->pair_count == PAIRS_AT_ONCE)
+		err = note(f);
+	if (err == PL_OK && ++f->messages % SAVED_EVERY == 0)
+		err = note(f);
+	if (err == PL_OK && f->messages % SAVED_EVERY == 0)
+		err = save(f, false);
+	return err;
+}
+
+static void
+put_order(bson_t *opts, const char *option)
+{
+	bson_t part;
+
+	bson_append_document_begin(opts, option, -1, &part);
+	pl_mongo_put_int(&part, PL_MESSAGE_F_CREATED_AT, 1);
+	pl_mongo_put_int(&part, PL_MESSAGE_F_ID, 1);
+	bson_append_document_end(opts, &part);
+}
+
+static void
+put_fields(bson_t *opts)
+{
+	bson_t part;
+
+	bson_append_document_begin(opts, "projection", -1, &part);
+	pl_mongo_put_int(&part, PL_MESSAGE_F_SENDER, 1);
+	pl_mongo_put_int(&part, PL_MESSAGE_F_RECEIVER, 1);
+	pl_mongo_put_int(&part, PL_MESSAGE_F_CREATED_AT, 1);
+	bson_append_document_end(opts, &part);
+}
+
+/* By one cursor: a server sorts or seeks once. A bound that is a Date finds Dates only. */
+static enum pl_err
+walk(struct fill *f)
+{
+	bson_t filter = BSON_INITIALIZER, opts = BSON_INITIALIZER;
+	int64_t from = f->at_unix_ms;
+	mongoc_cursor_t *cursor;
+	enum pl_err err = PL_OK;
+	const bson_t *doc;
+
+	if (f->is_whole)
+		from -= PL_FILL_OVERLAP_MS;
+	pl_mongo_put_bound(&filter, PL_MESSAGE_F_CREATED_AT, "$gte", from);
+	put_order(&opts, "sort");
+	put_order(&opts, "hint");
+	put_fields(&opts);
+	pl_mongo_put_int(&opts, "batchSize", SAVED_EVERY);
+	cursor = mongoc_collection_find_with_opts(f->s->messages, &filter, &opts, NULL);
+	while (err == PL_OK && mongoc_cursor_next(cursor, &doc))
+		err = take(f, doc);
+	err = pl_mongo_cursor_end(f->s, cursor, err, "fill");
+	bson_destroy(&filter);
+	bson_destroy(&opts);
+	if (err == PL_OK)
+		err = note(f);
+	return err;
+}
+
+static void
+say_end(const struct fill *f)
+{
+	if (!f->is_whole)
+		pl_log_info("conversations of messages that were there are listed",
+		    PL_L_INT("messages", f->messages),
+		    PL_L_INT("correspondents", (int64_t)f->added));
+	else if (f->added > 0)
+		pl_log_info("conversations that another program began were listed",
+		    PL_L_INT("correspondents", (int64_t)f->added));
+}
+
+static enum pl_err
+has_messages(struct pl_mongo *s, bool *has)
+{
+	struct pl_find find;
+	const bson_t *doc;
+
+	*has = false;
+	pl_find_start(&find, s, s->messages);
+	pl_find_limit(&find, 1);
+	while (pl_find_row(&find, &doc))
+		*has = true;
+	return pl_find_end(&find);
+}
+
+/* A database without messages stays as it is. */
+static enum pl_err
+begin(struct fill *f, bool *is_nothing)
+{
+	enum pl_err err = load(f);
+	bool has = true;
+
+	if (err == PL_OK && !f->is_begun)
+		err = has_messages(f->s, &has);
+	*is_nothing = !has;
+	if (err != PL_OK || f->is_whole || !has)
+		return err;
+	/* The collection may have been dropped since. */
+	pl_pairs_forget(f->s);
+	pl_log_info(f->is_begun
+			? "messages are looked through for conversations, from where it "
+			  "ended last time"
+			: "messages are looked through for conversations, which are "
+			  "listed as they are found");
+	return PL_OK;
+}
+
+enum pl_err
+pl_mongo_fill(struct pl_mongo *s)
+{
+	struct fill *f = pl_mem_zalloc(sizeof(*f));
+	bool is_nothing = false;
+	enum pl_err err;
+
+	f->s = pl_mongo_start(&s->store);
+	f->now_unix_ms = pl_clock_unix_ms();
+	err = begin(f, &is_nothing);
+	if (err == PL_OK && !is_nothing) {
+		err = walk(f);
+		if (err == PL_OK)
+			err = save(f, true);
+		if (err == PL_OK)
+			say_end(f);
+	}
+	pl_mem_free(f);
+	return err;
+}
+
+enum pl_err
+pl_mongo_fill_again(struct pl_mongo *s)
+{
+	bson_t selector = BSON_INITIALIZER;
+	enum pl_err err;
+
+	pl_mongo_put_str(&selector, PL_MESSAGE_F_ID, PL_STR(ID_FILLED));
+	err = pl_mongo_delete_many(s, s->correspondents, &selector);
+	bson_destroy(&selector);
+	return err;
+}
+
+/* ---- a thread of its own, once a process ---- */
+
+static void
+pause_ms(long ms)
+{
+	struct timespec wait = {ms / 1000, ms % 1000 * 1000000};
+
+	nanosleep(&wait, NULL);
+}
+
+static void *
+fill_main(void *arg)
+{
+	char *uri = arg;
+	struct pl_mongo *s = NULL;
+	enum pl_err err = pl_mongo_connect(uri, PL_MONGO_PATIENT_MS, &s);
+
+	pl_mem_wipe_free(uri, strlen(uri));
+	while (err == PL_OK) {
+		if (pl_mongo_fill(s) != PL_OK)
+			pl_log_warn_sampled("messages were not looked through for "
+					    "conversations, will try again");
+		pause_ms(PL_FILL_INTERVAL_MS);
+	}
+	return NULL;
+}
+
+void
+pl_mongo_fill_start(const char *uri)
+{
+	static atomic_flag is_begun = ATOMIC_FLAG_INIT;
+	char *copy;
+
+	if (atomic_flag_test_and_set(&is_begun))
+		return;
+	copy = pl_mem_strdup(uri);
+	if (!pl_thread_start_detached("store-fill", fill_main, copy))
+		pl_mem_wipe_free(copy, strlen(copy));
+}

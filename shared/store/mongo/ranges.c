@@ -1,0 +1,288 @@
+#include <stdlib.h>
+
+#include "store/mongo/ranges.h"
+
+/* Before, and after, every message that can be. */
+static const struct pl_message_pos before_all = {.created_unix_ms = INT64_MIN};
+static const struct pl_message_pos after_all = {
+    .created_unix_ms = INT64_MAX, .id = {{0xff}}};
+
+/* ---- what a range is ---- */
+
+static void
+put_direction(bson_t *filter, const struct pl_oid *from, const struct pl_oid *to)
+{
+	pl_mongo_put_oid(filter, PL_MESSAGE_F_SENDER, from);
+	pl_mongo_put_oid(filter, PL_MESSAGE_F_RECEIVER, to);
+	pl_mongo_put_readable(filter);
+}
+
+static void
+put_unread(bson_t *filter, const struct pl_record_marks *marks)
+{
+	bool is_read = marks->read.created_unix_ms != 0;
+
+	put_direction(filter, &marks->other, &marks->user);
+	pl_mongo_put_place(filter, true, is_read ? &marks->read : &before_all);
+}
+
+/* ---- a command of many ranges ---- */
+
+/* A pipeline, stage by stage; *stages counts them. */
+static void
+begin_stage(bson_t *pipeline, uint32_t *stages, bson_t *stage)
+{
+	const char *at;
+	char text[16];
+
+	bson_uint32_to_string((*stages)++, &at, text, sizeof(text));
+	bson_append_document_begin(pipeline, at, -1, stage);
+}
+
+static void
+put_limit(bson_t *pipeline, uint32_t *stages, int32_t limit)
+{
+	bson_t stage;
+
+	begin_stage(pipeline, stages, &stage);
+	pl_mongo_put_int(&stage, "$limit", limit);
+	bson_append_document_end(pipeline, &stage);
+}
+
+/* {name: {first: value, second: value}}; second may be NULL. */
+static void
+put_ints(bson_t *pipeline, uint32_t *stages, const char *name, int32_t value,
+    const char *first, const char *second)
+{
+	bson_t stage, part;
+
+	begin_stage(pipeline, stages, &stage);
+	bson_append_document_begin(&stage, name, -1, &part);
+	pl_mongo_put_int(&part, first, value);
+	if (second != NULL)
+		pl_mongo_put_int(&part, second, value);
+	bson_append_document_end(&stage, &part);
+	bson_append_document_end(pipeline, &stage);
+}
+
+/* What is read of the messages of a range. */
+enum reading {
+	READ_LAST,  /* [{_id, createdAt}] of the last message, or [] */
+	READ_COUNT, /* [{_id} ...] of up to PL_UNREAD_MAX of them */
+};
+
+static void
+put_reading(bson_t *pipeline, enum reading reading)
+{
+	uint32_t stages = 1; /* after $match */
+
+	if (reading == READ_LAST)
+		put_ints(pipeline, &stages, "$sort", -1, PL_MESSAGE_F_CREATED_AT,
+		    PL_MESSAGE_F_ID);
+	put_limit(pipeline, &stages, reading == READ_LAST ? 1 : PL_UNREAD_MAX);
+	put_ints(pipeline, &stages, "$project", 1, PL_MESSAGE_F_ID,
+	    reading == READ_LAST ? PL_MESSAGE_F_CREATED_AT : NULL);
+}
+
+/* The ranges of one command. */
+struct ranges {
+	bson_t pipeline;
+	uint32_t stages;
+	uint32_t count;
+};
+
+/* base: a pair that is there. */
+static void
+ranges_init(struct ranges *r, const struct pl_pair *base)
+{
+	bson_t stage, match;
+
+	*r = (struct ranges){0};
+	bson_init(&r->pipeline);
+	begin_stage(&r->pipeline, &r->stages, &stage);
+	bson_append_document_begin(&stage, "$match", -1, &match);
+	pl_pair_put(&match, PL_MESSAGE_F_ID, base);
+	bson_append_document_end(&stage, &match);
+	bson_append_document_end(&r->pipeline, &stage);
+	put_ints(&r->pipeline, &r->stages, "$project", 1, PL_MESSAGE_F_ID, NULL);
+}
+
+/* Add the range of the messages that match. */
+static void
+add_range(struct ranges *r, const bson_t *match, enum reading reading)
+{
+	bson_t stage, lookup, empty = BSON_INITIALIZER, list, first;
+	char as[16];
+
+	(void)snprintf(as, sizeof(as), "r%u", (unsigned)r->count++);
+	begin_stage(&r->pipeline, &r->stages, &stage);
+	bson_append_document_begin(&stage, "$lookup", -1, &lookup);
+	pl_mongo_put_str(&lookup, "from", PL_STR(PL_MONGO_MESSAGES));
+	bson_append_document(&lookup, "let", -1, &empty);
+	bson_append_array_begin(&lookup, "pipeline", -1, &list);
+	bson_append_document_begin(&list, "0", -1, &first);
+	bson_append_document(&first, "$match", -1, match);
+	bson_append_document_end(&list, &first);
+	put_reading(&list, reading);
+	bson_append_array_end(&lookup, &list);
+	pl_mongo_put_str(&lookup, "as", pl_str(as));
+	bson_append_document_end(&stage, &lookup);
+	bson_append_document_end(&r->pipeline, &stage);
+	bson_destroy(&empty);
+}
+
+typedef void on_row(void *arg, size_t range, const bson_t *row);
+
+static void
+read_range(bson_iter_t *it, on_row *call, void *arg)
+{
+	size_t range = strtoul(bson_iter_key(it) + 1, NULL, 10);
+	bson_iter_t rows;
+
+	if (!bson_iter_recurse(it, &rows))
+		return;
+	while (bson_iter_next(&rows)) {
+		const uint8_t *data;
+		uint32_t len;
+		bson_t row;
+
+		if (!BSON_ITER_HOLDS_DOCUMENT(&rows))
+			continue;
+		bson_iter_document(&rows, &len, &data);
+		if (bson_init_static(&row, data, len))
+			call(arg, range, &row);
+	}
+}
+
+/* Each document of each range is given to call. Ends r. */
+static enum pl_err
+ranges_run(struct ranges *r, struct pl_mongo *s, on_row *call, void *arg)
+{
+	bson_t opts = BSON_INITIALIZER;
+	mongoc_cursor_t *cursor;
+	const bson_t *doc;
+	bson_iter_t it;
+	enum pl_err err = PL_E_UNAVAILABLE;
+
+	pl_mongo_put_int(&opts, "maxTimeMS", PL_MONGO_SERVER_MS);
+	if (pl_mongo_has_time(s)) {
+		cursor = mongoc_collection_aggregate(
+		    s->correspondents, MONGOC_QUERY_NONE, &r->pipeline, &opts, NULL);
+		if (mongoc_cursor_next(cursor, &doc) && bson_iter_init(&it, doc))
+			while (bson_iter_next(&it))
+				if (BSON_ITER_HOLDS_ARRAY(&it))
+					read_range(&it, call, arg);
+		err = pl_mongo_cursor_end(s, cursor, PL_OK, "aggregate");
+	}
+	bson_destroy(&opts);
+	bson_destroy(&r->pipeline);
+	return err;
+}
+
+/* ---- last messages ---- */
+
+/* Two ranges each, one next to the other. */
+static void
+take_last(void *arg, size_t range, const bson_t *row)
+{
+	struct pl_message_pos *last = (struct pl_message_pos *)arg + range / 2, pos;
+
+	if (pl_mongo_get_oid(row, PL_MESSAGE_F_ID, &pos.id) &&
+	    pl_mongo_get_time(row, PL_MESSAGE_F_CREATED_AT, &pos.created_unix_ms) &&
+	    pl_message_pos_compare(&pos, last) > 0)
+		*last = pos;
+}
+
+static void
+add_direction(struct ranges *r, const struct pl_oid *from, const struct pl_oid *to)
+{
+	bson_t match = BSON_INITIALIZER;
+
+	put_direction(&match, from, to);
+	pl_mongo_put_place(&match, false, &after_all);
+	add_range(r, &match, READ_LAST);
+	bson_destroy(&match);
+}
+
+enum pl_err
+pl_ranges_last(struct pl_mongo *s, const struct pl_oid *user, const struct pl_oid *others,
+    size_t count, struct pl_message_pos *lasts)
+{
+	enum pl_err err = PL_OK;
+
+	for (size_t from = 0; err == PL_OK && from < count; from += PL_RANGES_MAX / 2) {
+		struct ranges r;
+
+		ranges_init(&r, &(struct pl_pair){*user, others[from]});
+		for (size_t i = from; i < count && r.count < PL_RANGES_MAX; i++) {
+			lasts[i] = before_all;
+			add_direction(&r, user, &others[i]);
+			add_direction(&r, &others[i], user);
+		}
+		err = ranges_run(&r, s, take_last, lasts + from);
+	}
+	return err;
+}
+
+/* ---- unread ---- */
+
+static void
+count_row(void *arg, size_t range, const bson_t *row)
+{
+	(void)row;
+	((unsigned *)arg)[range]++;
+}
+
+static bool
+is_to_oneself(const struct pl_record_marks *marks)
+{
+	return pl_oid_eq(&marks->user, &marks->other);
+}
+
+enum pl_err
+pl_ranges_unread(struct pl_mongo *s, const struct pl_record_marks *marks, size_t count,
+    unsigned *unread)
+{
+	enum pl_err err = PL_OK;
+
+	for (size_t from = 0; err == PL_OK && from < count; from += PL_RANGES_MAX) {
+		struct ranges r;
+
+		ranges_init(&r, &(struct pl_pair){marks[from].user, marks[from].other});
+		for (size_t i = from; i < count && r.count < PL_RANGES_MAX; i++) {
+			bson_t match = BSON_INITIALIZER;
+
+			unread[i] = 0;
+			put_unread(&match, &marks[i]);
+			add_range(&r, &match, READ_COUNT);
+			bson_destroy(&match);
+		}
+		err = ranges_run(&r, s, count_row, unread + from);
+	}
+	for (size_t i = 0; i < count; i++)
+		if (is_to_oneself(&marks[i]))
+			unread[i] = 0;
+	return err;
+}
+
+enum pl_err
+pl_range_unread(struct pl_mongo *s, const struct pl_record_marks *marks, unsigned *unread)
+{
+	static const char *const by_pair[] = {PL_MESSAGE_F_SENDER, PL_MESSAGE_F_RECEIVER,
+	    PL_MESSAGE_F_CREATED_AT, PL_MESSAGE_F_ID, NULL};
+	static const char *const nothing_more[] = {PL_MESSAGE_F_ID, NULL};
+	const bson_t *doc;
+	struct pl_find f;
+
+	*unread = 0;
+	if (is_to_oneself(marks))
+		return PL_OK;
+	pl_find_start(&f, s, s->messages);
+	put_unread(&f.filter, marks);
+	pl_find_by_index(&f, by_pair, 2, 1);
+	pl_find_only(&f, nothing_more);
+	pl_find_limit(&f, PL_UNREAD_MAX);
+	while (pl_find_row(&f, &doc))
+		++*unread;
+	return pl_find_end(&f);
+}
