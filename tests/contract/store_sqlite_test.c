@@ -79,13 +79,8 @@ leaves_a_newer_database_alone(void **state)
 #define VERSION 4
 
 /* What a version brought is taken away again. */
-#define WITHOUT_FOURTH                                                                   \
-	"DROP TABLE correspondents; DROP INDEX messages_pair; "                          \
-	"CREATE INDEX messages_pair ON messages (sender, receiver, created, id); "       \
-	"CREATE INDEX messages_receiver ON messages (receiver, created, id); "           \
-	"CREATE INDEX messages_order ON messages (created, id); "
 #define WITHOUT_THIRD                                                                    \
-	WITHOUT_FOURTH                                                                   \
+	SQLITE_FILES_WITHOUT_FOURTH                                                      \
 	"DROP TABLE sessions; DROP INDEX revocations_user; "                             \
 	"ALTER TABLE revocations DROP COLUMN issued;"
 
@@ -409,7 +404,9 @@ assert_plan_is_cheap(sqlite3 *db, const char *sql)
 	while (sqlite3_step(stmt) == SQLITE_ROW) {
 		const char *line = (const char *)sqlite3_column_text(stmt, 3);
 
-		if (strstr(line, "TEMP B-TREE") != NULL || strncmp(line, "SCAN", 4) == 0)
+		if (strstr(line, "TEMP B-TREE") != NULL ||
+		    (strncmp(line, "SCAN", 4) == 0 &&
+			strncmp(line, "SCAN (subquery", 14) != 0))
 			fail_msg("%s: %s", sql, line);
 	}
 	sqlite3_finalize(stmt);

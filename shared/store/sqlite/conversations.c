@@ -2,19 +2,29 @@
 #include "store/sqlite/query.h"
 
 /*
- * A list of conversations looks up the last message of each of the user's correspondents, two
- * steps in the index messages_pair, and reads those that are listed.
+ * A list of conversations looks up the last message of each of the user's correspondents, one step
+ * in the index messages_pair for each direction, and reads those that are listed. If rows lie in
+ * the order of messages, one statement gives the row of each.
  */
+#define LAST_ROW(receiver, sender)                                                       \
+	"ifnull((SELECT seq FROM messages WHERE receiver = " receiver                    \
+	" AND sender = " sender " ORDER BY created DESC, id DESC LIMIT 1), 0)"
+
+static const char last_rows[] = "SELECT other, max(" LAST_ROW(
+    "?1", "other") ", " LAST_ROW("other", "?1") ") "
+						"FROM correspondents WHERE user = ?1";
 static const char others_of[] = "SELECT other FROM correspondents WHERE user = ?";
 static const char last_one_way[] =
     "SELECT created, id FROM messages WHERE receiver = ? AND sender = ? "
     "ORDER BY created DESC, id DESC LIMIT 1";
-static const char unread[] = "SELECT 1 FROM messages WHERE receiver = ? AND sender = ? "
-			     "AND (created, id) > (?, ?) LIMIT ?";
+static const char unread[] =
+    "SELECT count(*) FROM (SELECT 1 FROM messages WHERE receiver = ? AND sender = ? "
+    "AND (created, id) > (?, ?) LIMIT ?)";
 
-/* One of a user's correspondents, and the place of their last message. */
+/* One of a user's correspondents, and their last message. */
 struct candidate {
 	struct pl_oid other;
+	int64_t row;                /* 0: it is known by its place */
 	struct pl_message_pos last; /* created_unix_ms 0: none */
 };
 
@@ -24,7 +34,43 @@ struct candidates {
 	size_t count;
 };
 
-/* ---- last messages ---- */
+static struct candidate *
+add(struct candidates *all)
+{
+	all->items = pl_store_grow(all->items, all->count, sizeof(*all->items));
+	all->items[all->count] = (struct candidate){0};
+	return &all->items[all->count++];
+}
+
+/* ---- last messages, by row ---- */
+
+/* At the row of before, or ahead of it. */
+static enum pl_err
+find_by_row(struct pl_sqlite *s, const struct pl_oid *user,
+    const struct pl_message_pos *before, struct candidates *all)
+{
+	int64_t end = INT64_MAX;
+	enum pl_err err = before != NULL ? pl_sqlite_row_at(s, before, &end) : PL_OK;
+	struct pl_query q;
+
+	if (err != PL_OK)
+		return err;
+	q = pl_query_start(s, last_rows);
+	pl_query_oid(&q, user);
+	while (pl_query_row(&q)) {
+		int64_t row = pl_query_get_int(&q, 1);
+		struct candidate *c;
+
+		if (row == 0 || row > end)
+			continue;
+		c = add(all);
+		c->row = row;
+		pl_query_get_oid(&q, 0, &c->other);
+	}
+	return pl_query_end(&q);
+}
+
+/* ---- last messages, by place ---- */
 
 static enum pl_err
 find_last_one_way(struct pl_sqlite *s, const struct pl_oid *receiver,
@@ -62,16 +108,13 @@ find_others(struct pl_sqlite *s, const struct pl_oid *user, struct candidates *a
 	struct pl_query q = pl_query_start(s, others_of);
 
 	pl_query_oid(&q, user);
-	while (pl_query_row(&q)) {
-		all->items = pl_store_grow(all->items, all->count, sizeof(*all->items));
-		pl_query_get_oid(&q, 0, &all->items[all->count++].other);
-	}
+	while (pl_query_row(&q))
+		pl_query_get_oid(&q, 0, &add(all)->other);
 	return pl_query_end(&q);
 }
 
-/* Those whose last messages come before a place. */
 static enum pl_err
-find_candidates(struct pl_sqlite *s, const struct pl_oid *user,
+find_by_place(struct pl_sqlite *s, const struct pl_oid *user,
     const struct pl_message_pos *before, struct candidates *all)
 {
 	enum pl_err err = find_others(s, user, all);
@@ -91,6 +134,13 @@ find_candidates(struct pl_sqlite *s, const struct pl_oid *user,
 
 /* ---- the heap ---- */
 
+static bool
+is_newer(const struct candidate *a, const struct candidate *b)
+{
+	return a->row != b->row ? a->row > b->row
+				: pl_message_pos_compare(&a->last, &b->last) > 0;
+}
+
 static void
 sink(struct candidates *all, size_t at)
 {
@@ -98,8 +148,7 @@ sink(struct candidates *all, size_t at)
 		size_t newest = at;
 
 		for (size_t k = 2 * at + 1; k <= 2 * at + 2 && k < all->count; k++)
-			if (pl_message_pos_compare(
-				&all->items[k].last, &all->items[newest].last) > 0)
+			if (is_newer(&all->items[k], &all->items[newest]))
 				newest = k;
 		if (newest == at)
 			return;
@@ -145,8 +194,8 @@ pl_sqlite_unread(
 	pl_query_int(&q, marks->read.created_unix_ms);
 	pl_query_oid(&q, &marks->read.id);
 	pl_query_int(&q, PL_UNREAD_MAX);
-	while (pl_query_row(&q))
-		(*count)++;
+	if (pl_query_row(&q))
+		*count = (unsigned)pl_query_get_int(&q, 0);
 	return pl_query_end(&q);
 }
 
@@ -167,6 +216,22 @@ read_marks(struct pl_sqlite *s, const struct pl_oid *user, struct pl_conversatio
 	return err;
 }
 
+static enum pl_err
+read_last(struct pl_sqlite *s, const struct candidate *c, struct pl_conversation *out)
+{
+	enum pl_err err = PL_OK;
+
+	if (c->row != 0)
+		err = pl_sqlite_message_by_row(s, c->row, &out->last);
+	else if (c->last.created_unix_ms != 0)
+		err = pl_sqlite_message_by_id(s, &c->last.id, &out->last);
+	else
+		return PL_OK;
+	out->has_last = err == PL_OK;
+	return err == PL_E_NOT_FOUND ? PL_E_IO
+				     : err; /* the index names what is not there */
+}
+
 /* PL_E_NOT_FOUND: the other is no user. */
 static enum pl_err
 read_one(struct pl_sqlite *s, const struct pl_oid *user, const struct candidate *c,
@@ -178,12 +243,8 @@ read_one(struct pl_sqlite *s, const struct pl_oid *user, const struct candidate 
 	if (err != PL_OK)
 		return err;
 	err = read_marks(s, user, &one);
-	if (err == PL_OK && c->last.created_unix_ms != 0) {
-		err = pl_sqlite_message_by_id(s, &c->last.id, &one.last);
-		one.has_last = err == PL_OK;
-		if (err == PL_E_NOT_FOUND)
-			err = PL_E_IO; /* the index names what is not there */
-	}
+	if (err == PL_OK)
+		err = read_last(s, c, &one);
 	if (err == PL_OK)
 		*out = one;
 	else
@@ -193,23 +254,49 @@ read_one(struct pl_sqlite *s, const struct pl_oid *user, const struct candidate 
 
 /* ---- reads ---- */
 
+static bool
+comes_before(const struct pl_conversation *c, const struct pl_message_pos *before)
+{
+	struct pl_message_pos last = {c->last.created_unix_ms, c->last.id};
+
+	return before == NULL || pl_message_pos_compare(&last, before) < 0;
+}
+
+static enum pl_err
+list_newest(struct pl_sqlite *s, const struct pl_oid *user, struct candidates *all,
+    const struct pl_message_pos *before, size_t limit, struct pl_conversation_list *out)
+{
+	enum pl_err err = PL_OK;
+
+	make_heap(all);
+	while (err == PL_OK && all->count > 0 && out->count < limit) {
+		struct candidate c = take_newest(all);
+		struct pl_conversation one;
+
+		err = read_one(s, user, &c, &one);
+		if (err == PL_OK && comes_before(&one, before)) {
+			out->items =
+			    pl_store_grow(out->items, out->count, sizeof(*out->items));
+			out->items[out->count++] = one;
+		} else if (err == PL_OK) {
+			pl_conversation_fini(&one);
+		}
+		if (err == PL_E_NOT_FOUND)
+			err = PL_OK;
+	}
+	return err;
+}
+
 static enum pl_err
 read_list(struct pl_sqlite *s, const struct pl_oid *user,
     const struct pl_message_pos *before, size_t limit, struct pl_conversation_list *out)
 {
 	struct candidates all = {0};
-	enum pl_err err = find_candidates(s, user, before, &all);
+	enum pl_err err = s->has_order_index ? find_by_place(s, user, before, &all)
+					     : find_by_row(s, user, before, &all);
 
-	make_heap(&all);
-	while (err == PL_OK && all.count > 0 && out->count < limit) {
-		struct candidate c = take_newest(&all);
-
-		out->items = pl_store_grow(out->items, out->count, sizeof(*out->items));
-		err = read_one(s, user, &c, &out->items[out->count]);
-		out->count += err == PL_OK;
-		if (err == PL_E_NOT_FOUND)
-			err = PL_OK;
-	}
+	if (err == PL_OK)
+		err = list_newest(s, user, &all, before, limit, out);
 	pl_mem_free(all.items);
 	return err;
 }

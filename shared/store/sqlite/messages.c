@@ -26,6 +26,7 @@ static const char last_row[] = "SELECT seq FROM messages ORDER BY seq DESC LIMIT
 static const char row_up_to[] = "SELECT seq, created, id FROM messages WHERE seq <= ? "
 				"ORDER BY seq DESC LIMIT 1";
 static const char by_id[] = SELECT_MESSAGE "WHERE m.id = ?";
+static const char by_row[] = SELECT_MESSAGE "WHERE m.seq = ?";
 static const char newest[] =
     "SELECT created, id FROM messages ORDER BY created DESC, id DESC LIMIT 1";
 static const char newest_row[] =
@@ -148,9 +149,8 @@ look_at_row(struct pl_sqlite *s, int64_t seq, const struct pl_message_pos *pos,
 	return pl_query_end(&q);
 }
 
-/* All rows after *out come after pos, and no others do. */
-static enum pl_err
-find_row_at(struct pl_sqlite *s, const struct pl_message_pos *pos, int64_t *out)
+enum pl_err
+pl_sqlite_row_at(struct pl_sqlite *s, const struct pl_message_pos *pos, int64_t *out)
 {
 	int64_t low = 0, high = 0; /* up to low: not after; beyond high: after */
 	enum pl_err err = find_last_row(s, &high);
@@ -174,7 +174,7 @@ read_from_row(struct pl_sqlite *s, const struct pl_message_pos *pos, size_t limi
     struct pl_message_list *out)
 {
 	int64_t row;
-	enum pl_err err = find_row_at(s, pos, &row);
+	enum pl_err err = pl_sqlite_row_at(s, pos, &row);
 	struct pl_query q;
 
 	if (err != PL_OK)
@@ -281,16 +281,13 @@ pl_sqlite_message_pos(struct pl_store *s, const struct pl_oid *a, const struct p
 	return err;
 }
 
-enum pl_err
-pl_sqlite_message_by_id(
-    struct pl_sqlite *s, const struct pl_oid *id, struct pl_message *out)
+/* The message that q finds. */
+static enum pl_err
+read_one(struct pl_query *q, struct pl_message *out)
 {
-	struct pl_query q = pl_query_start(s, by_id);
 	struct pl_message_list list = {0};
-	enum pl_err err;
+	enum pl_err err = read_list(q, &list);
 
-	pl_query_oid(&q, id);
-	err = read_list(&q, &list);
 	if (err == PL_OK && list.count == 0)
 		err = PL_E_NOT_FOUND;
 	if (err == PL_OK) {
@@ -299,6 +296,25 @@ pl_sqlite_message_by_id(
 	}
 	pl_message_list_fini(&list);
 	return err;
+}
+
+enum pl_err
+pl_sqlite_message_by_id(
+    struct pl_sqlite *s, const struct pl_oid *id, struct pl_message *out)
+{
+	struct pl_query q = pl_query_start(s, by_id);
+
+	pl_query_oid(&q, id);
+	return read_one(&q, out);
+}
+
+enum pl_err
+pl_sqlite_message_by_row(struct pl_sqlite *s, int64_t row, struct pl_message *out)
+{
+	struct pl_query q = pl_query_start(s, by_row);
+
+	pl_query_int(&q, row);
+	return read_one(&q, out);
 }
 
 /* ---- the order ---- */

@@ -147,6 +147,7 @@ open_file(struct pl_sqlite *s, const char *path)
 	if (err == PL_OK)
 		err = pl_sqlite_exec(s, "PRAGMA synchronous = FULL;"
 					"PRAGMA temp_store = MEMORY;"
+					"PRAGMA mmap_size = 2147418112;"
 					"PRAGMA journal_size_limit = 67108864;");
 	return err != PL_OK ? err : pl_sqlite_schema(s);
 }
