@@ -314,9 +314,10 @@ check: lint ## lint, and the unit and contract tests under ASan and UBSan
 -include tests/lint/lint.mk
 -include tests/fuzz/fuzz.mk
 
-$B/tests/bench/store_bench.o: CPPFLAGS += -Itests
-$B/tests/bench/store_bench: $B/tests/bench/store_bench.o $B/tests/support/mongo_server.o \
-	$B/libparley.a
+STORE_BENCH_OBJ := $(patsubst %.c,$B/%.o,$(wildcard tests/bench/store/*.c)) \
+	$B/tests/support/mongo_server.o
+$(STORE_BENCH_OBJ): CPPFLAGS += -Itests
+$B/tests/bench/store_bench: $(STORE_BENCH_OBJ) $B/libparley.a
 	@echo "  ld $@"
 	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS)
 
@@ -330,8 +331,8 @@ $B/tests/bench/sockets_bench: $(SOCKETS_BENCH_OBJ) $B/libparley.a
 bench-sockets: $B/tests/bench/sockets_bench $B/message.so $B/presence.so | needs-run ## what 10,000 sockets cost, and the kill of a process that has 5,000
 	@$< $B $(or $(SOCKETS),10000) $(SCENARIOS)
 
-bench-store: $B/tests/bench/store_bench build/mongo/ready ## what a send and a page cost as a conversation grows
-	@$<
+bench-store: $B/tests/bench/store_bench build/mongo/ready ## what sends, pages and conversations cost as a store grows: MESSAGES=1000000
+	@MESSAGES=$(MESSAGES) $<
 
 bench-routes: all $(NODE_MODULES) | needs-stack ## what a request costs in each part of the stack: REQUESTS=4000 AT_ONCE=32
 	@node tests/bench/routes.mjs

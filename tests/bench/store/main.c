@@ -1,9 +1,11 @@
 /*
- * store_bench: what a send and a page cost, in a short conversation and in a long one.
+ * store_bench: what a send and a page cost, in a short conversation and in a long one; and what
+ * conversations.h says.
  *
  *   store_bench                SQLite in a temporary folder, then MongoDB's stand-in
  *   store_bench FOLDER         SQLite in an empty folder on the disk to measure
  *   store_bench mongodb://...  the database of that URI, with nothing in it
+ *   MESSAGES=1000000           in the environment: in the store when conversations are measured
  *
  * One line for each size: CPU of this process and wall time, of the last page of 10 (read from
  * a place on), of a send alone in its batch, and of one in a batch of 64; the middle one of
@@ -13,31 +15,16 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <time.h>
 
-#include "base/clock.h"
-#include "base/mem.h"
-#include "store/store.h"
+#include "base/buf.h"
+#include "bench/store/conversations.h"
 #include "support/mongo_server.h"
 
-#define SAMPLES   40 /* of pages and of sends alone */
 #define BATCHES   20
-#define PAUSE_MS  20
 #define PAGE      10
 #define OTHERS    20000
 #define BATCH_MAX 512
-
-struct cost {
-	double cpu_us;
-	double wall_us;
-};
-
-struct samples {
-	double cpu_us[SAMPLES];
-	double wall_us[SAMPLES];
-	size_t count;
-};
+#define MESSAGES  1000000
 
 struct costs {
 	struct cost alone;
@@ -54,58 +41,6 @@ struct bench {
 	struct pl_message_pos last;  /* message that was sent */
 	struct pl_message_pos ahead; /* of the last page */
 };
-
-static double
-cpu_us(void)
-{
-	struct rusage r;
-
-	getrusage(RUSAGE_SELF, &r);
-	return 1e6 * (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) +
-	       (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec);
-}
-
-static struct cost
-start(void)
-{
-	return (struct cost){cpu_us(), (double)pl_clock_mono_us()};
-}
-
-static struct cost
-per_item(struct cost from, size_t items)
-{
-	struct cost to = start();
-
-	return (struct cost){
-	    (to.cpu_us - from.cpu_us) / (double)items,
-	    (to.wall_us - from.wall_us) / (double)items,
-	};
-}
-
-static void
-expect(enum pl_err err, const char *what)
-{
-	if (err == PL_OK)
-		return;
-	fprintf(stderr, "store_bench: %s: %s\n", what, pl_err_name(err));
-	exit(1);
-}
-
-static struct pl_oid
-add_user(struct pl_store *s, const char *name)
-{
-	struct pl_signup signup = {.full_name = pl_str(name), .username = pl_str(name)};
-	struct pl_user user;
-	struct pl_write w = {.kind = PL_WRITE_USER, .u.user = &user}, *batch = &w;
-	struct pl_oid id;
-
-	pl_user_from_signup(&user, &signup, pl_mem_strdup("hash"), pl_clock_unix_ms());
-	pl_store_write(s, &batch, 1);
-	expect(w.err, "user");
-	id = user.id;
-	pl_user_fini(&user);
-	return id;
-}
 
 /* Both write in turn. */
 static void
@@ -125,7 +60,7 @@ send_batch(struct bench *b, size_t count)
 	}
 	pl_store_write(b->store, batch, count);
 	for (size_t i = 0; i < count; i++) {
-		expect(sends[i].err, "send");
+		bench_expect(sends[i].err, "send");
 		b->last = (struct pl_message_pos){
 		    sends[i].u.send.message.created_unix_ms, sends[i].u.send.message.id};
 		pl_message_fini(&sends[i].u.send.message);
@@ -146,46 +81,6 @@ grow_to(struct bench *b, size_t size)
 	send_batch(b, PAGE);
 }
 
-static int
-compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double
-median(double *values, size_t count)
-{
-	qsort(values, count, sizeof(*values), compare);
-	return values[count / 2];
-}
-
-static void
-add_sample(struct samples *s, struct cost from, size_t items)
-{
-	struct cost c = per_item(from, items);
-
-	s->cpu_us[s->count] = c.cpu_us;
-	s->wall_us[s->count++] = c.wall_us;
-}
-
-static struct cost
-middle_of(struct samples *s)
-{
-	return (struct cost){median(s->cpu_us, s->count), median(s->wall_us, s->count)};
-}
-
-/* Before each sample, for the processor's caches to be as cold where the server answers at once
- * as where it takes long. */
-static void
-cool_down(void)
-{
-	const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000};
-
-	nanosleep(&pause, NULL);
-}
-
 static struct cost
 time_sends(struct bench *b, size_t samples_count, size_t batch)
 {
@@ -194,19 +89,19 @@ time_sends(struct bench *b, size_t samples_count, size_t batch)
 	while (samples.count < samples_count) {
 		struct cost from;
 
-		cool_down();
-		from = start();
+		cost_cool_down();
+		from = cost_start();
 		send_batch(b, batch);
-		add_sample(&samples, from, batch);
+		samples_add(&samples, from, batch);
 	}
-	return middle_of(&samples);
+	return samples_middle(&samples);
 }
 
 static void
 reopen(struct bench *b)
 {
 	pl_store_close(b->store);
-	expect(pl_store_open(b->config, &b->store), "open again");
+	bench_expect(pl_store_open(b->config, &b->store), "open again");
 }
 
 static struct cost
@@ -219,8 +114,8 @@ time_pages(struct bench *b)
 		struct cost from;
 		enum pl_err err;
 
-		cool_down();
-		from = start();
+		cost_cool_down();
+		from = cost_start();
 		err = pl_store_messages_page(
 		    b->store, &b->ann, &b->bob, PL_PAGE_AFTER, &b->ahead, PAGE, &list);
 		if (err == PL_E_UNAVAILABLE && tries < 2 * SAMPLES) {
@@ -228,12 +123,12 @@ time_pages(struct bench *b)
 			    b); /* the stand-in was too slow for the store's deadlines */
 			continue;
 		}
-		expect(err, "page");
-		add_sample(&samples, from, 1);
-		expect(list.count == PAGE ? PL_OK : PL_E_IO, "a full page");
+		bench_expect(err, "page");
+		samples_add(&samples, from, 1);
+		bench_expect(list.count == PAGE ? PL_OK : PL_E_IO, "a full page");
 		pl_message_list_fini(&list);
 	}
-	return middle_of(&samples);
+	return samples_middle(&samples);
 }
 
 static struct costs
@@ -270,8 +165,8 @@ warm_up(struct bench *b)
 {
 	struct bench other = {.config = b->config, .store = b->store};
 
-	other.ann = add_user(b->store, "eve");
-	other.bob = add_user(b->store, "dan");
+	other.ann = bench_add_user(b->store, "eve");
+	other.bob = bench_add_user(b->store, "dan");
 	grow_to(&other, OTHERS);
 	(void)time_pages(&other);
 	(void)time_sends(&other, BATCHES, 1);
@@ -284,9 +179,9 @@ run(const char *name, const struct pl_store_config *config)
 	struct bench b = {.config = config};
 	struct costs at_10, at_100000;
 
-	expect(pl_store_open(config, &b.store), "open");
-	b.ann = add_user(b.store, "ann");
-	b.bob = add_user(b.store, "bob");
+	bench_expect(pl_store_open(config, &b.store), "open");
+	b.ann = bench_add_user(b.store, "ann");
+	b.bob = bench_add_user(b.store, "bob");
 	printf("%-14spage of 10        one send          one of 64         (us)\n"
 	       "messages       cpu      wall       cpu      wall       cpu      wall\n",
 	    name);
@@ -295,6 +190,26 @@ run(const char *name, const struct pl_store_config *config)
 	at_100000 = measure(&b, 100000);
 	print_ratio(&at_100000, &at_10);
 	pl_store_close(b.store);
+}
+
+/* Each in a folder of its own: what was left in one would be measured in the other. */
+static void
+run_sqlite(const char *folder, size_t messages)
+{
+	struct pl_store_config config;
+	struct pl_buf path;
+
+	pl_buf_init(&path, PL_BUF_UNLIMITED);
+	(void)pl_buf_printf(&path, "%s/pages", folder);
+	config = (struct pl_store_config){.data_dir = path.data};
+	run("SQLite", &config);
+	pl_buf_fini(&path);
+	pl_buf_init(&path, PL_BUF_UNLIMITED);
+	(void)pl_buf_printf(&path, "%s/conversations", folder);
+	config = (struct pl_store_config){.data_dir = path.data};
+	conversations_bench("SQLite", &config, messages);
+	pl_buf_fini(&path);
+	printf("SQLite's databases are left in %s\n", folder);
 }
 
 static void
@@ -314,18 +229,19 @@ int
 main(int argc, char **argv)
 {
 	char temporary[] = "/tmp/parley-bench-XXXXXX";
-	struct pl_store_config config = {.data_dir = argc > 1 ? argv[1] : NULL};
+	const char *asked = getenv("MESSAGES");
+	size_t messages = asked != NULL ? strtoul(asked, NULL, 10) : 0;
 
+	if (messages == 0)
+		messages = MESSAGES;
 	if (argc > 1 && strncmp(argv[1], "mongodb", 7) == 0) {
-		config.mongo_uri = argv[1];
+		struct pl_store_config config = {.mongo_uri = argv[1]};
+
 		run("MongoDB", &config);
 		return 0;
 	}
-	if (argc == 1)
-		config.data_dir = mkdtemp(temporary);
-	run("SQLite", &config);
+	run_sqlite(argc > 1 ? argv[1] : mkdtemp(temporary), messages);
 	if (argc == 1)
 		run_stand_in();
-	printf("SQLite's database is left in %s\n", config.data_dir);
 	return 0;
 }
