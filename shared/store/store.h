@@ -40,8 +40,8 @@ struct pl_store_config {
 	const char *data_dir;  /* SQLite: the folder of parley.db; made 0700 if missing */
 	const char *mongo_uri; /* MongoDB when set */
 	bool names_unservable; /* once open, logs what it cannot serve: store_adopt.h */
-	/* MongoDB: once open, and from then on, looks for conversations that another program began,
-	 * in a thread of its own, and logs it */
+	/* Once open, and from then on, looks for conversations that another program or an older
+	 * process began, in a thread of its own, and logs it. */
 	bool fills_pairs;
 };
 

@@ -18,7 +18,7 @@ void sqlite_files_assert_sound(const struct pl_store_config *config);
 
 /* Takes away what version 4 brought. */
 #define SQLITE_FILES_WITHOUT_FOURTH                                                      \
-	"DROP TABLE correspondents; DROP INDEX messages_pair; "                          \
+	"DROP TABLE correspondents; DROP TABLE filled; DROP INDEX messages_pair; "       \
 	"CREATE INDEX messages_pair ON messages (sender, receiver, created, id); "       \
 	"CREATE INDEX messages_receiver ON messages (receiver, created, id); "           \
 	"CREATE INDEX messages_order ON messages (created, id); "

@@ -10,10 +10,12 @@
  */
 enum { KNOWN_PAIRS = 8192 }; /* 192 KiB, of a session that writes; a power of two */
 
+struct pair {
+	struct pl_oid low, high;
+};
+
 struct pl_sqlite_known {
-	struct {
-		struct pl_oid low, high;
-	} pairs[KNOWN_PAIRS];
+	struct pair pairs[KNOWN_PAIRS];
 };
 
 static const char row_is_there[] =
@@ -28,6 +30,12 @@ static const char marks_set[] =
     "delivered_id = ? WHERE user = ? AND other = ?";
 
 /* ---- pairs ---- */
+
+static struct pair
+pair_of(const struct pl_oid *a, const struct pl_oid *b)
+{
+	return pl_oid_compare(a, b) <= 0 ? (struct pair){*a, *b} : (struct pair){*b, *a};
+}
 
 /* Ids that follow each other go to places that do. Who chooses them badly costs a look-up. */
 static size_t
@@ -52,39 +60,57 @@ put_row(struct pl_sqlite *s, const struct pl_oid *user, const struct pl_oid *oth
 }
 
 static enum pl_err
-make_rows(struct pl_sqlite *s, const struct pl_oid *a, const struct pl_oid *b)
+find_row(struct pl_sqlite *s, const struct pl_oid *user, const struct pl_oid *other,
+    bool *is_there)
 {
 	struct pl_query q = pl_query_start(s, row_is_there);
-	enum pl_err err;
-	bool is_there;
 
-	pl_query_oid(&q, a);
-	pl_query_oid(&q, b);
-	is_there = pl_query_row(&q);
-	err = pl_query_end(&q);
-	if (err != PL_OK || is_there)
-		return err;
-	err = put_row(s, a, b);
-	return err == PL_OK ? put_row(s, b, a) : err;
+	pl_query_oid(&q, user);
+	pl_query_oid(&q, other);
+	*is_there = pl_query_row(&q);
+	return pl_query_end(&q);
+}
+
+static struct pair *
+known_place(struct pl_sqlite *s, const struct pair *pair)
+{
+	if (s->known == NULL)
+		s->known = pl_mem_zalloc(sizeof(*s->known));
+	return &s->known->pairs[place_of(&pair->low, &pair->high)];
+}
+
+enum pl_err
+pl_sqlite_pair_is_listed(
+    struct pl_sqlite *s, const struct pl_oid *a, const struct pl_oid *b, bool *is_listed)
+{
+	struct pair pair = pair_of(a, b), *known = known_place(s, &pair);
+	enum pl_err err;
+
+	*is_listed =
+	    pl_oid_eq(&known->low, &pair.low) && pl_oid_eq(&known->high, &pair.high);
+	if (*is_listed)
+		return PL_OK;
+	err = find_row(s, &pair.low, &pair.high, is_listed);
+	if (err == PL_OK && *is_listed)
+		*known = pair;
+	return err;
 }
 
 enum pl_err
 pl_sqlite_pair(struct pl_sqlite *s, const struct pl_oid *a, const struct pl_oid *b)
 {
-	bool is_in_order = pl_oid_compare(a, b) <= 0;
-	const struct pl_oid *low = is_in_order ? a : b, *high = is_in_order ? b : a;
-	size_t at = place_of(low, high);
-	enum pl_err err;
+	bool is_listed = false;
+	enum pl_err err = pl_sqlite_pair_is_listed(s, a, b, &is_listed);
 
-	if (s->known == NULL)
-		s->known = pl_mem_zalloc(sizeof(*s->known));
-	if (pl_oid_eq(&s->known->pairs[at].low, low) &&
-	    pl_oid_eq(&s->known->pairs[at].high, high))
-		return PL_OK;
-	err = make_rows(s, low, high);
+	if (err != PL_OK || is_listed)
+		return err;
+	err = put_row(s, a, b);
+	if (err == PL_OK)
+		err = put_row(s, b, a);
 	if (err == PL_OK) {
-		s->known->pairs[at].low = *low;
-		s->known->pairs[at].high = *high;
+		struct pair pair = pair_of(a, b);
+
+		*known_place(s, &pair) = pair;
 	}
 	return err;
 }

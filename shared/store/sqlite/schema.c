@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "store/sqlite/query.h"
 
 /*
@@ -88,7 +89,8 @@ static const char third[] =
     "PRAGMA user_version = 3;";
 
 /*
- * Correspondents: user has a message to or from other. NULL: no mark.
+ * Correspondents: user has a message to or from other. NULL: no mark. filled: they are found for
+ * all rows of messages up to that one (fill.h).
  *
  * Messages are stored in their order, so that the order of rows tells it. Only a copy of older
  * messages into a store that has newer ones breaks that: then there is messages_order.
@@ -110,6 +112,8 @@ static const char fourth[] =
     "  SELECT DISTINCT receiver, sender FROM messages;"
     "INSERT OR IGNORE INTO correspondents (user, other)"
     "  SELECT DISTINCT sender, receiver FROM messages;"
+    "CREATE TABLE filled (id INTEGER PRIMARY KEY, up_to INTEGER NOT NULL) STRICT;"
+    "INSERT INTO filled SELECT 1, ifnull(max(seq), 0) FROM messages;"
     "PRAGMA user_version = 4;";
 
 static const char *const steps[] = {first, second, third, fourth};
@@ -247,6 +251,25 @@ upgrade_at_once(struct pl_sqlite *s)
 	return err;
 }
 
+/* An index of many messages is sorted in files beside the database, not in memory; /tmp may not be
+ * ours to write. */
+static enum pl_err
+upgrade_in_files(struct pl_sqlite *s)
+{
+	const char *path = sqlite3_db_filename(s->db, "main");
+	const char *slash = strrchr(path, '/');
+	char *folder = pl_mem_strndup(path, slash != NULL ? (size_t)(slash - path) : 0);
+	enum pl_err err = pl_sqlite_exec(s, "PRAGMA temp_store = FILE"), ended;
+
+	sqlite3_temp_directory = folder;
+	if (err == PL_OK)
+		err = upgrade_at_once(s);
+	sqlite3_temp_directory = NULL;
+	ended = pl_sqlite_exec(s, "PRAGMA temp_store = MEMORY");
+	pl_mem_free(folder);
+	return err != PL_OK ? err : ended;
+}
+
 enum pl_err
 pl_sqlite_schema(struct pl_sqlite *s)
 {
@@ -259,6 +282,6 @@ pl_sqlite_schema(struct pl_sqlite *s)
 		return PL_E_IO;
 	}
 	if (err == PL_OK && version != VERSION)
-		err = upgrade_at_once(s);
+		err = version == 0 ? upgrade_at_once(s) : upgrade_in_files(s);
 	return err == PL_OK ? read_order_index(s) : err;
 }

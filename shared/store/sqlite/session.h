@@ -7,6 +7,7 @@
  *   revocations.c    refused tokens      sessions.c  lists of sessions
  *   correspondents.c who wrote with whom, read marks
  *   conversations.c  what a user sees of it
+ *   fill.c           correspondents of an older process
  *   positions.c      a receiver's messages in their order
  *   records.c        copying it all      backup.c    backup and restore
  *   query.c          statements
@@ -129,6 +130,9 @@ enum pl_err pl_sqlite_message_by_row(
 /* The two have a message: see that the rows of their conversation are there. */
 enum pl_err pl_sqlite_pair(
     struct pl_sqlite *s, const struct pl_oid *a, const struct pl_oid *b);
+/* In a batch or not. */
+enum pl_err pl_sqlite_pair_is_listed(
+    struct pl_sqlite *s, const struct pl_oid *a, const struct pl_oid *b, bool *is_listed);
 /* What was made is gone. */
 void pl_sqlite_pairs_forget(struct pl_sqlite *s);
 enum pl_err pl_sqlite_mark(struct pl_sqlite *s, struct pl_write_mark *mark);

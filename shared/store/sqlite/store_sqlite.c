@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "store/sqlite/fill.h"
 #include "store/sqlite/query.h"
 
 #define FILE_NAME         "parley.db"
@@ -173,11 +174,14 @@ pl_store_sqlite_open(const struct pl_store_config *config, struct pl_store **out
 	if (lock_fd >= 0)
 		close(lock_fd);
 	pl_buf_fini(&path);
-	if (err == PL_OK)
-		*out = &s->store;
-	else
+	if (err != PL_OK) {
 		backend.close(&s->store);
-	return err;
+		return err;
+	}
+	if (config->fills_pairs)
+		pl_sqlite_fill_start(config->data_dir);
+	*out = &s->store;
+	return PL_OK;
 }
 
 static void
