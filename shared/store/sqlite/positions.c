@@ -7,7 +7,8 @@
  * skipped over, so that it costs by the senders and the places given, never by the messages.
  */
 static const char next_sender[] = "SELECT sender FROM messages WHERE receiver = ? AND "
-				  "sender > ? ORDER BY sender LIMIT 1";
+				  "(sender, created, id) > (?, ?, ?) "
+				  "ORDER BY sender, created, id LIMIT 1";
 static const char places_of_sender[] =
     "SELECT created, id FROM messages WHERE receiver = ? AND sender = ? "
     "AND (created, id) > (?, ?) ORDER BY created, id LIMIT ?";
@@ -50,9 +51,16 @@ read_run(struct merge *m, struct run *run, const struct pl_message_pos *after)
 	return pl_query_end(&q);
 }
 
-/* The first sender after *sender, whose length is 0 at the start. PL_E_NOT_FOUND: no more. */
+/* How far the walk over senders has come. */
+struct walk {
+	struct pl_oid sender;
+	size_t len;                       /* of sender; 0 at the start */
+	const struct pl_message_pos *pos; /* of sender's messages */
+};
+
+/* Who wrote the next message in the index. PL_E_NOT_FOUND: nobody. */
 static enum pl_err
-find_sender(struct merge *m, struct pl_oid *sender, size_t len)
+find_sender(struct merge *m, const struct walk *w, struct pl_oid *out)
 {
 	struct pl_query q = pl_query_start(m->s, next_sender);
 	struct pl_oid found = {0};
@@ -60,7 +68,9 @@ find_sender(struct merge *m, struct pl_oid *sender, size_t len)
 	bool is_found;
 
 	pl_query_oid(&q, m->receiver);
-	pl_query_blob(&q, len > 0 ? (const void *)sender->bytes : "", len);
+	pl_query_blob(&q, w->len > 0 ? (const void *)w->sender.bytes : "", w->len);
+	pl_query_int(&q, w->pos->created_unix_ms);
+	pl_query_oid(&q, &w->pos->id);
 	is_found = pl_query_row(&q);
 	if (is_found)
 		pl_query_get_oid(&q, 0, &found);
@@ -68,27 +78,42 @@ find_sender(struct merge *m, struct pl_oid *sender, size_t len)
 	if (err == PL_OK && !is_found)
 		err = PL_E_NOT_FOUND;
 	if (err == PL_OK)
-		*sender = found;
+		*out = found;
 	return err;
 }
 
-/* Those that have a place after pos. */
+static enum pl_err
+add_run(struct merge *m, const struct pl_oid *sender, const struct pl_message_pos *pos)
+{
+	struct run *run;
+
+	m->runs = pl_store_grow(m->runs, m->count, sizeof(*m->runs));
+	run = &m->runs[m->count++];
+	run->sender = *sender;
+	return read_run(m, run, pos);
+}
+
+/* One step in the index for a sender who wrote nothing after pos: what comes next there is the
+ * next sender's. */
 static enum pl_err
 find_runs(struct merge *m, const struct pl_message_pos *pos)
 {
-	struct pl_oid sender;
-	enum pl_err err = find_sender(m, &sender, 0);
+	static const struct pl_message_pos after_all = {.created_unix_ms = INT64_MAX};
+	struct walk w = {.pos = pos};
+	enum pl_err err = PL_OK;
 
 	while (err == PL_OK) {
-		struct run *run;
+		struct pl_oid found;
 
-		m->runs = pl_store_grow(m->runs, m->count, sizeof(*m->runs));
-		run = &m->runs[m->count];
-		run->sender = sender;
-		err = read_run(m, run, pos);
-		m->count += run->count > 0;
-		if (err == PL_OK)
-			err = find_sender(m, &sender, PL_OID_LEN);
+		err = find_sender(m, &w, &found);
+		if (err != PL_OK)
+			break;
+		if (w.len > 0 && pl_oid_eq(&found, &w.sender)) {
+			err = add_run(m, &found, pos);
+			w.pos = &after_all;
+		} else {
+			w = (struct walk){found, PL_OID_LEN, pos};
+		}
 	}
 	return err == PL_E_NOT_FOUND ? PL_OK : err;
 }
