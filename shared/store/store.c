@@ -73,6 +73,15 @@ pl_store_users_exist(
 }
 
 enum pl_err
+pl_store_users_of(
+    struct pl_store *s, const struct pl_oid *ids, size_t count, struct pl_user_list *out)
+{
+	assert(count <= PL_STORE_IDS_MAX);
+	*out = (struct pl_user_list){0};
+	return count > 0 ? s->backend->users_of(s, ids, count, out) : PL_OK;
+}
+
+enum pl_err
 pl_store_users_page(struct pl_store *s, const struct pl_oid *after, size_t limit,
     struct pl_user_list *out)
 {

@@ -82,6 +82,10 @@ struct pl_user_list {
 	size_t count;
 };
 void pl_user_list_fini(struct pl_user_list *list);
+/* The users of these ids, none of them twice, at most PL_STORE_IDS_MAX: in this order, without
+ * those that are not there. */
+enum pl_err pl_store_users_of(struct pl_store *s, const struct pl_oid *ids, size_t count,
+    struct pl_user_list *out) PL_MUST_CHECK;
 /* The first limit users with an id above after (NULL: from the start), by id. */
 enum pl_err pl_store_users_page(struct pl_store *s, const struct pl_oid *after,
     size_t limit, struct pl_user_list *out) PL_MUST_CHECK;

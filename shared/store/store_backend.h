@@ -21,6 +21,8 @@ struct pl_store_backend {
 	    struct pl_store *s, struct pl_str username, struct pl_user *out);
 	enum pl_err (*users_exist)(
 	    struct pl_store *s, const struct pl_oid *ids, size_t count, bool *exist);
+	enum pl_err (*users_of)(struct pl_store *s, const struct pl_oid *ids,
+	    size_t count, struct pl_user_list *out);
 	enum pl_err (*users_page)(struct pl_store *s, const struct pl_oid *after,
 	    size_t limit, struct pl_user_list *out);
 	enum pl_err (*message_pos)(struct pl_store *s, const struct pl_oid *a,

@@ -85,6 +85,11 @@ passes_over_users_that_are_none(void **state)
 	assert_true(pl_oid_eq(&list.items[0].id, &bob));
 	pl_user_list_fini(&list);
 	assert_int_equal(
+	    pl_store_users_of(f->store, (struct pl_oid[]){ann, bob}, 2, &list), PL_OK);
+	assert_int_equal(list.count, 1);
+	assert_true(pl_oid_eq(&list.items[0].id, &bob));
+	pl_user_list_fini(&list);
+	assert_int_equal(
 	    pl_store_user_by_id(f->store, &ann, &(struct pl_user){0}), PL_E_NOT_FOUND);
 	/* Spoilt is not gone. */
 	assert_int_equal(

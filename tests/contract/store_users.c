@@ -190,6 +190,36 @@ tells_it_of_as_many_as_may_be_asked_for(void **state)
 		assert_int_equal(exist[i], i % 499 == 0);
 }
 
+/* By id in no order, and those of nobody first, last and between. */
+static void
+gives_the_users_of_many_ids_in_their_order(void **state)
+{
+	struct fixture *f = *state;
+	static struct pl_oid ids[PL_STORE_IDS_MAX];
+	static const char *const names[] = {"ann", "bob", "eve"};
+	static const size_t at[] = {700, 1, 400};
+	struct pl_user_list found;
+
+	for (int i = 0; i < PL_STORE_IDS_MAX; i++)
+		pl_oid_new(&ids[i]);
+	for (int i = 0; i < 3; i++)
+		ids[at[i]] = store_add_user(f->store, names[i]);
+	assert_int_equal(
+	    pl_store_users_of(f->store, ids, PL_STORE_IDS_MAX, &found), PL_OK);
+	assert_int_equal(found.count, 3);
+	assert_string_equal(found.items[0].username, "bob");
+	assert_string_equal(found.items[1].username, "eve");
+	assert_string_equal(found.items[2].username, "ann");
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(found.items[i].status, PL_STATUS_AVAILABLE);
+	pl_user_list_fini(&found);
+	assert_int_equal(pl_store_users_of(f->store, ids, 1, &found), PL_OK);
+	assert_int_equal(found.count, 0);
+	pl_user_list_fini(&found);
+	assert_int_equal(pl_store_users_of(f->store, NULL, 0, &found), PL_OK);
+	assert_int_equal(found.count, 0);
+}
+
 static void
 sets_a_status_and_its_note(void **state)
 {
@@ -258,6 +288,7 @@ store_users_suite(void)
 	    STORE_TEST(pages_users_by_id_at_every_boundary),
 	    STORE_TEST(tells_which_of_many_users_exist),
 	    STORE_TEST(tells_it_of_as_many_as_may_be_asked_for),
+	    STORE_TEST(gives_the_users_of_many_ids_in_their_order),
 	    STORE_TEST(sets_a_status_and_its_note),
 	    STORE_TEST(replaces_a_password_only_where_it_is_still_the_old_one),
 	    STORE_TEST(answers_a_ping),

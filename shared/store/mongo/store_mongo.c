@@ -221,6 +221,7 @@ static const struct pl_store_backend backend = {
     .user_by_id = pl_mongo_user_by_id,
     .user_by_username = pl_mongo_user_by_username,
     .users_exist = pl_mongo_users_exist,
+    .users_of = pl_mongo_users_of,
     .users_page = pl_mongo_users_page,
     .message_pos = pl_mongo_message_pos,
     .messages_page = pl_mongo_messages_page,

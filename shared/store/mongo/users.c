@@ -97,6 +97,69 @@ pl_mongo_users_exist(
 	return err;
 }
 
+/* All that f finds and that can be read. */
+static enum pl_err
+read_list(struct pl_find *f, struct pl_user_list *out)
+{
+	struct pl_user_list list = {0};
+	const bson_t *doc;
+	enum pl_err err;
+
+	while (pl_find_row(f, &doc)) {
+		list.items = pl_store_grow(list.items, list.count, sizeof(*list.items));
+		list.count += pl_mongo_user_read(doc, &list.items[list.count]);
+	}
+	err = pl_find_end(f);
+	if (err == PL_OK)
+		*out = list;
+	else
+		pl_user_list_fini(&list);
+	return err;
+}
+
+static int
+compare_id_with_user(const void *id, const void *user)
+{
+	const struct pl_user *u = user;
+
+	return pl_oid_compare(id, &u->id);
+}
+
+/* Move the users of some, which are by id, into *out, in the order of ids. */
+static void
+take_in_order(struct pl_user_list *out, struct pl_user_list *some,
+    const struct pl_oid *ids, size_t count)
+{
+	*out = (struct pl_user_list){.items = pl_mem_alloc(count * sizeof(*out->items))};
+	for (size_t i = 0; i < count && some->count > 0; i++) {
+		const struct pl_user *user = bsearch(&ids[i], some->items, some->count,
+		    sizeof(*some->items), compare_id_with_user);
+
+		if (user != NULL)
+			out->items[out->count++] = *user;
+	}
+	pl_mem_free(some->items); /* their strings have moved */
+}
+
+enum pl_err
+pl_mongo_users_of(struct pl_store *store, const struct pl_oid *ids, size_t count,
+    struct pl_user_list *out)
+{
+	struct pl_mongo *s = pl_mongo_start(store);
+	struct pl_user_list some;
+	struct pl_find f;
+	enum pl_err err;
+
+	pl_find_start(&f, s, s->users);
+	pl_mongo_put_in(&f.filter, PL_USER_F_ID, ids, count);
+	pl_find_by_index(&f, by_id, 1, 1);
+	pl_find_limit(&f, count);
+	err = read_list(&f, &some);
+	if (err == PL_OK)
+		take_in_order(out, &some, ids, count);
+	return err;
+}
+
 /* Only documents that can be read, so that a page is short only at the end. */
 enum pl_err
 pl_mongo_users_page(struct pl_store *store, const struct pl_oid *after, size_t limit,
@@ -104,10 +167,7 @@ pl_mongo_users_page(struct pl_store *store, const struct pl_oid *after, size_t l
 {
 	static const struct pl_oid none;
 	struct pl_mongo *s = pl_mongo_start(store);
-	struct pl_user_list list = {0};
 	struct pl_find f;
-	const bson_t *doc;
-	enum pl_err err;
 	bson_t above;
 
 	pl_find_start(&f, s, s->users);
@@ -117,16 +177,7 @@ pl_mongo_users_page(struct pl_store *store, const struct pl_oid *after, size_t l
 	pl_find_type(&f, PL_USER_F_USERNAME, PL_MONGO_T_STRING);
 	pl_find_by_index(&f, by_id, 1, 1);
 	pl_find_limit(&f, limit);
-	while (pl_find_row(&f, &doc)) {
-		list.items = pl_store_grow(list.items, list.count, sizeof(*list.items));
-		list.count += pl_mongo_user_read(doc, &list.items[list.count]);
-	}
-	err = pl_find_end(&f);
-	if (err == PL_OK)
-		*out = list;
-	else
-		pl_user_list_fini(&list);
-	return err;
+	return read_list(&f, out);
 }
 
 /* ---- writes ---- */

@@ -350,6 +350,7 @@ static const struct pl_store_backend backend = {
     .user_by_id = pl_sqlite_user_by_id,
     .user_by_username = pl_sqlite_user_by_username,
     .users_exist = pl_sqlite_users_exist,
+    .users_of = pl_sqlite_users_of,
     .users_page = pl_sqlite_users_page,
     .message_pos = pl_sqlite_message_pos,
     .messages_page = pl_sqlite_messages_page,

@@ -98,6 +98,26 @@ pl_sqlite_users_exist(
 }
 
 enum pl_err
+pl_sqlite_users_of(
+    struct pl_store *s, const struct pl_oid *ids, size_t count, struct pl_user_list *out)
+{
+	struct pl_user_list list = {.items = pl_mem_alloc(count * sizeof(*list.items))};
+	enum pl_err err = PL_OK;
+
+	for (size_t i = 0; i < count && err == PL_OK; i++) {
+		err = pl_sqlite_user_by_id(s, &ids[i], &list.items[list.count]);
+		list.count += err == PL_OK;
+		if (err == PL_E_NOT_FOUND)
+			err = PL_OK;
+	}
+	if (err == PL_OK)
+		*out = list;
+	else
+		pl_user_list_fini(&list);
+	return err;
+}
+
+enum pl_err
 pl_sqlite_users_page(struct pl_store *s, const struct pl_oid *after, size_t limit,
     struct pl_user_list *out)
 {
