@@ -88,6 +88,29 @@ send_first_list(struct admission *a)
 	pl_ref_drop(packet);
 }
 
+/* An event whose one argument is where the socket can recover from: a stock client takes the last
+ * argument of each event for that, if it is a string. */
+static void
+send_offset(struct admission *a)
+{
+	struct pl_message_pos pos;
+	struct pl_ref *packet;
+	struct pl_buf buf;
+
+	pl_eio_sid_new("", a->socket.id);
+	seen_floor_now(&pos);
+	seen_start(&a->socket.seen, &pos);
+	pl_buf_init(&buf, PL_BUF_UNLIMITED);
+	(void)pl_buf_add_cstr(&buf, "2[\"offset\",\"");
+	seen_write_offset(&a->socket.seen, &buf);
+	(void)pl_buf_add_cstr(&buf, "\"]");
+	packet = pl_eio_packet_encode(PL_EIO_MESSAGE, pl_buf_str(&buf));
+	if (accept_socket(a))
+		send_packet(a, pl_ref(packet));
+	pl_ref_drop(packet);
+	pl_buf_fini(&buf);
+}
+
 static void
 on_list(void *arg)
 {
@@ -107,6 +130,19 @@ await_list(struct admission *a, enum admit_state state)
 {
 	enter(a, state);
 	online_list_await(a->admit->online, &a->list);
+}
+
+/* With new ids. Whoever watches gets no list, and so does not wait for one. */
+static void
+welcome(struct admission *a)
+{
+	if (a->socket.wants != HUB_WATCH) {
+		await_list(a, ADMIT_LISTING);
+		return;
+	}
+	send_offset(a);
+	enter(a, ADMIT_IN);
+	pl_sio_client_touch(a->socket.client);
 }
 
 /* ---- let in again ---------------------------------------------------------------------- */
@@ -155,7 +191,10 @@ welcome_back(struct admission *a, const struct recovery_found *found)
 		if (accept_socket(a))
 			for (unsigned i = 0; i < count; i++)
 				send_packet(a, pl_ref(packets[i]));
-		await_list(a, ADMIT_BACK);
+		if (a->socket.wants == HUB_WATCH)
+			enter(a, ADMIT_IN);
+		else
+			await_list(a, ADMIT_BACK);
 	}
 	for (unsigned i = 0; i < count; i++)
 		pl_ref_drop(packets[i]);
@@ -170,7 +209,7 @@ on_found(void *arg, const struct recovery_found *found)
 	bool is_back = found && welcome_back(a, found);
 
 	if (!is_back)
-		await_list(a, ADMIT_LISTING);
+		welcome(a);
 	pl_metrics_count(PL_M_RECOVERIES, is_back ? "recovered" : "new", 1);
 	pl_sio_client_touch(a->socket.client);
 }
@@ -196,7 +235,7 @@ go_on(struct admission *a)
 	char pid[RECOVERY_PID_MAX + 1];
 
 	if (!a->ask) {
-		await_list(a, ADMIT_LISTING);
+		welcome(a);
 		return;
 	}
 	enter(a, ADMIT_PARTING);
@@ -289,19 +328,31 @@ token_said(const struct pl_json *auth)
 	return token;
 }
 
+/* What auth.presence of CONNECT asks for. */
+static enum hub_audience
+audience_said(const struct pl_json *auth)
+{
+	struct pl_str presence;
+
+	if (!pl_json_str(pl_json_get(auth, "presence"), &presence))
+		return HUB_LIST;
+	if (pl_str_eq(presence, PL_STR("delta")))
+		return HUB_DELTA;
+	return pl_str_eq(presence, PL_STR("watch")) ? HUB_WATCH : HUB_LIST;
+}
+
 void
 admit_connect(struct pl_sio_client *c, const struct pl_json *auth)
 {
 	struct admission *a = c->app_data;
 	struct pl_sessions *sessions = a->admit->app->sessions;
-	struct pl_str token = token_said(auth), presence;
+	struct pl_str token = token_said(auth);
 
 	if (a->admit->app->is_draining) {
 		refuse(a, PL_SESSION_UNKNOWN);
 		return;
 	}
-	a->socket.is_delta = pl_json_str(pl_json_get(auth, "presence"), &presence) &&
-			     pl_str_eq(presence, PL_STR("delta"));
+	a->socket.wants = audience_said(auth);
 	enter(a, ADMIT_CHECKING);
 	a->ask = recovery_asked(auth);
 	if (token.len > 0)

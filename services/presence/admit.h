@@ -30,6 +30,8 @@
  *   LISTING    waits for the list of who is online, whose offset it begins with: who is connected
  *              can recover
  *   BACK       CONNECT is answered with the old ids, and what was missed is sent; the list is due
+ *              (a socket that watches gets no list: it is IN in the place of LISTING and BACK, and its
+ *              first offset comes as an event of its own)
  *   IN         CONNECT is answered, and all is sent
  *   PUT_OUT    the hub has it no more; the session is closing
  *   ENDED      freed, or if it was CHECKING, as soon as that is answered

@@ -23,8 +23,8 @@ user_find(const struct hub *hub, const struct pl_oid *id)
 
 /* ---- events ------------------------------------------------------------------------ */
 
-static void
-send_to(struct hub_socket *socket, struct pl_ref *packet)
+void
+hub_send(struct hub_socket *socket, struct pl_ref *packet)
 {
 	/* False means that it has ended or overflowed: its own pump tells. */
 	(void)pl_sio_conn_send(
@@ -44,7 +44,7 @@ send_to_user(struct hub_user *user, struct pl_ref *packet, struct pl_str not_soc
 
 		if (pl_str_eq(pl_str(socket->id), not_socket))
 			continue;
-		send_to(socket, packet);
+		hub_send(socket, packet);
 		count++;
 	}
 	return count;
@@ -98,7 +98,7 @@ send_message(struct hub_user *user, struct pl_str stem, const struct pl_message_
 		if (!seen_add(&socket->seen, pos))
 			continue;
 		packet = message_packet(&socket->seen, stem);
-		send_to(socket, packet);
+		hub_send(socket, packet);
 		pl_ref_drop(packet);
 		count++;
 	}
@@ -199,6 +199,30 @@ on_user_ready(void *arg, bool is_again)
 	}
 }
 
+/* What is about a user is news for those alone who watch them, and they get it by a way of their own:
+ * a status as presence does, a profile as on_updated does. */
+static void
+tell_all(struct hub *hub, const struct pl_event *event, struct pl_ref *packet)
+{
+	if (!event->has_id)
+		hub_broadcast(hub, packet, HUB_ALL);
+	else if (pl_str_eq(event->name, PL_STR("userUpdated")))
+		hub->events->on_updated(hub->arg, &event->id, packet);
+	else
+		hub_broadcast(hub, packet, HUB_LIST | HUB_DELTA);
+	if (event->has_id && pl_str_eq(event->name, PL_STR("statusChanged")))
+		hub->events->on_status(hub->arg, &event->id);
+}
+
+static void
+on_all_ready(void *arg, bool is_again)
+{
+	struct hub *hub = arg;
+
+	if (is_again)
+		hub->events->on_all_gap(hub->arg);
+}
+
 static void
 on_all_event(void *arg, struct pl_str channel, struct pl_str payload)
 {
@@ -212,45 +236,37 @@ on_all_event(void *arg, struct pl_str channel, struct pl_str payload)
 		return;
 	}
 	packet = pl_eio_packet_encode(PL_EIO_MESSAGE, event.packet);
-	hub_broadcast(hub, packet, HUB_ALL);
+	tell_all(hub, &event, packet);
 	pl_ref_drop(packet);
-	if (event.has_id && pl_str_eq(event.name, PL_STR("statusChanged")))
-		hub->events->on_status(hub->arg, &event.id);
-}
-
-static bool
-is_among(const struct hub_socket *socket, enum hub_audience audience)
-{
-	return audience == HUB_ALL || socket->is_delta == (audience == HUB_DELTA);
 }
 
 void
-hub_broadcast(struct hub *hub, struct pl_ref *packet, enum hub_audience to)
+hub_broadcast(struct hub *hub, struct pl_ref *packet, unsigned audience)
 {
 	struct hub_user *user;
 
+	if (!hub_has(hub, audience))
+		return;
 	for (size_t it = 0; (user = pl_map_next(&hub->users, &it));)
 		pl_list_for_each_safe(link, &user->sockets)
 		{
 			struct hub_socket *socket =
 			    PL_CONTAINER(link, struct hub_socket, link);
 
-			if (is_among(socket, to))
-				send_to(socket, packet);
+			if (socket->wants & audience)
+				hub_send(socket, packet);
 		}
 }
 
 bool
-hub_has(const struct hub *hub, enum hub_audience whom)
+hub_has(const struct hub *hub, unsigned audience)
 {
-	switch (whom) {
-	case HUB_LIST:
-		return hub->socket_count > hub->delta_count;
-	case HUB_DELTA:
-		return hub->delta_count > 0;
-	default:
-		return hub->socket_count > 0;
-	}
+	size_t count = 0;
+
+	for (unsigned one = HUB_LIST; one <= HUB_WATCH; one *= 2)
+		if (audience & one)
+			count += hub->wanting[one];
+	return count > 0;
 }
 
 /* ---- users ------------------------------------------------------------------------- */
@@ -338,8 +354,7 @@ hub_join(struct hub *hub, struct hub_socket *socket, const struct pl_jwt_claims 
 	socket->claims = *claims;
 	pl_list_push(&user->sockets, &socket->link);
 	user->socket_count++;
-	hub->socket_count++;
-	hub->delta_count += socket->is_delta;
+	hub->wanting[socket->wants]++;
 	socket->expiry.on_fire = on_token_expired;
 	socket->expiry.arg = socket;
 	pl_timer_start(hub->app->loop, &socket->expiry, left_ms > 0 ? left_ms : 0);
@@ -363,8 +378,7 @@ hub_leave(struct hub_socket *socket, bool with_grace)
 		return;
 	hub = user->hub;
 	socket->user = NULL;
-	hub->socket_count--;
-	hub->delta_count -= socket->is_delta;
+	hub->wanting[socket->wants]--;
 	pl_timer_stop(hub->app->loop, &socket->expiry);
 	pl_list_unlink(&socket->link);
 	if (--user->socket_count > 0)
@@ -429,6 +443,7 @@ hub_start(struct hub *hub)
 	pl_map_init(&hub->users);
 	pl_list_init(&hub->turns);
 	hub->all.on_message = on_all_event;
+	hub->all.on_ready = on_all_ready;
 	hub->all.arg = hub;
 	pl_bus_subscribe(hub->app->bus, PL_STR(PL_CHANNEL_ALL), &hub->all);
 }

@@ -22,6 +22,15 @@
 #define HUB_SOCKET_ID_LEN PL_EIO_SID_MAX
 
 struct hub;
+struct watcher;
+
+/* Which sockets an event is for, and which of them a socket is; several may be or-ed. */
+enum hub_audience {
+	HUB_LIST = 1,  /* those that are told who is online by the whole list each time */
+	HUB_DELTA = 2, /* by the changes */
+	HUB_WATCH = 4, /* of users whom they name, and of no others */
+	HUB_ALL = HUB_LIST | HUB_DELTA | HUB_WATCH,
+};
 
 struct hub_user {
 	struct hub *hub;
@@ -44,7 +53,8 @@ struct hub_socket {
 	struct seen seen;
 	/* A message came while the socket was not let in yet. */
 	bool has_missed;
-	bool is_delta; /* wants changes of who is online, not the list each time */
+	enum hub_audience wants; /* one of them */
+	struct watcher *watcher; /* online/watch's; NULL: it has named nobody */
 };
 
 /* What the hub tells; all are set. What is given is borrowed until they return. */
@@ -66,6 +76,10 @@ struct hub_events {
 	/* The bus says that user sent a message, or has another status. */
 	void (*on_sent)(void *arg, const struct pl_oid *user);
 	void (*on_status)(void *arg, const struct pl_oid *user);
+	/* The same of user's profile; packet is the event, a whole Engine.IO packet. */
+	void (*on_updated)(void *arg, const struct pl_oid *user, struct pl_ref *packet);
+	/* The bus listens again to what is for all: changes of users may have been missed. */
+	void (*on_all_gap)(void *arg);
 };
 
 /* The caller's; zero it and set the first three. */
@@ -77,8 +91,7 @@ struct hub {
 	struct pl_map users;  /* id -> struct hub_user */
 	struct pl_list turns; /* all of them, hub_user.turn */
 	struct pl_bus_listener all;
-	size_t socket_count;
-	size_t delta_count; /* of them */
+	size_t wanting[HUB_WATCH + 1]; /* the number of sockets of each audience */
 };
 
 void hub_start(struct hub *hub);
@@ -102,11 +115,11 @@ void hub_deliver(struct hub *hub, const struct pl_message *m);
 struct pl_ref *hub_message_packet(const struct seen *seen, const struct pl_message *m);
 /* The longest that any user here, whose sockets all end now, has to come back; 0 for none. */
 int64_t hub_grace_left_ms(const struct hub *hub);
-/* Send an event to every socket of every user here, or to those that are delta sockets, or are
- * not. Adds owners to packet, a whole Engine.IO packet. */
-enum hub_audience { HUB_ALL, HUB_LIST, HUB_DELTA };
-void hub_broadcast(struct hub *hub, struct pl_ref *packet, enum hub_audience to);
-bool hub_has(const struct hub *hub, enum hub_audience whom); /* any socket of these */
+/* Send an event to one socket, or to all of these of every user here. Adds owners to packet, a
+ * whole Engine.IO packet. */
+void hub_send(struct hub_socket *socket, struct pl_ref *packet);
+void hub_broadcast(struct hub *hub, struct pl_ref *packet, unsigned audience);
+bool hub_has(const struct hub *hub, unsigned audience); /* any socket of these */
 /* End all sockets of r's user whose tokens are refused now. */
 void hub_end_revoked(struct hub *hub, const struct pl_revocation *r);
 /* End all sockets of user, and the grace after one. */

@@ -6,6 +6,7 @@
 
 static const struct hub_events hub_events;
 static void deliver(void *arg, const struct pl_message *m);
+static bool is_online(void *arg, const struct pl_oid *user);
 static bool is_behind(void *arg);
 
 /*
@@ -13,13 +14,15 @@ static bool is_behind(void *arg);
  * here; what it has to tell others it tells by a callback, which is passed on below.
  *
  *   hub ◄── typing, recovery, online/changes ◄── online/list ◄── admit ◄── sockets
- *                                                            gone      tail
+ *           online/watched ◄── online/watch                     gone      tail
  */
 static struct presence {
 	struct hub hub;
 	struct typing typing;
 	struct recovery recovery;
 	struct online_list online;
+	struct watched_index watched;
+	struct watches watches;
 	struct tail tail;
 	struct gone gone;
 	struct sockets sockets;
@@ -31,16 +34,25 @@ static struct presence {
 	{
 	    .app = &pl_app,
 	    .hub = &presence.hub,
+	    .watched = &presence.watched,
 	    .is_behind = is_behind,
 	    .arg = &presence,
 	},
+    .watched =
+	{
+	    .app = &pl_app,
+	    .is_online = is_online,
+	    .is_behind = is_behind,
+	    .arg = &presence,
+	},
+    .watches = {.app = &pl_app, .index = &presence.watched},
     .tail = {.app = &pl_app, .deliver = deliver, .arg = &presence},
     .gone = {.app = &pl_app, .hub = &presence.hub, .typing = &presence.typing},
     .sockets =
 	{
 	    .app = &pl_app,
 	    .hub = &presence.hub,
-	    .typing = &presence.typing,
+	    .events = {.typing = &presence.typing, .watches = &presence.watches},
 	    .admit =
 		{
 		    .app = &pl_app,
@@ -79,7 +91,9 @@ on_ready(void *arg, struct hub_socket *socket)
 static void
 on_put_out(void *arg, struct hub_socket *socket)
 {
-	(void)arg;
+	struct presence *p = arg;
+
+	client_event_end(&p->sockets.events, socket);
 	admit_on_put_out(socket);
 }
 
@@ -114,6 +128,23 @@ on_status(void *arg, const struct pl_oid *user)
 	struct presence *p = arg;
 
 	online_list_status_changed(&p->online, user);
+	watched_note(&p->watched, user);
+}
+
+static void
+on_updated(void *arg, const struct pl_oid *user, struct pl_ref *packet)
+{
+	struct presence *p = arg;
+
+	watched_tell(&p->watched, user, packet);
+}
+
+static void
+on_all_gap(void *arg)
+{
+	struct presence *p = arg;
+
+	watched_note_all(&p->watched);
 }
 
 static const struct hub_events hub_events = {
@@ -125,6 +156,8 @@ static const struct hub_events hub_events = {
     .on_gap = on_gap,
     .on_sent = on_sent,
     .on_status = on_status,
+    .on_updated = on_updated,
+    .on_all_gap = on_all_gap,
 };
 
 static void
@@ -133,6 +166,14 @@ deliver(void *arg, const struct pl_message *m)
 	struct presence *p = arg;
 
 	hub_deliver(&p->hub, m);
+}
+
+static bool
+is_online(void *arg, const struct pl_oid *user)
+{
+	const struct presence *p = arg;
+
+	return online_list_has(&p->online, user);
 }
 
 static bool
@@ -171,6 +212,8 @@ start(void)
 	hub_start(&presence.hub);
 	typing_start(&presence.typing);
 	recovery_start(&presence.recovery);
+	watched_start(&presence.watched);
+	watch_start(&presence.watches);
 	online_list_start(&presence.online);
 	sockets_start(&presence.sockets);
 	tail_start(&presence.tail);
@@ -211,6 +254,8 @@ stop(void)
 	tail_stop(&presence.tail);
 	sockets_stop(&presence.sockets);
 	typing_stop(&presence.typing);
+	watch_stop(&presence.watches);
+	watched_stop(&presence.watched);
 	hub_stop(&presence.hub);
 	online_list_stop(&presence.online);
 }

@@ -2,8 +2,6 @@
 
 #include <stdio.h>
 
-#include "presence/client_event.h"
-
 /* For a client to fetch the word that its session ends; one that polls no more never does. */
 #define GOODBYE_MS 500
 /* All sockets of a user together may cost so many times what one may. */
@@ -23,10 +21,10 @@ admission_of(const struct pl_sio_client *c)
 	return c->app_data;
 }
 
-static struct typing *
-typing_of(const struct pl_sio_client *c)
+static const struct client_events *
+events_of(const struct pl_sio_client *c)
 {
-	return PL_CONTAINER(admission_of(c)->admit, struct sockets, admit)->typing;
+	return &PL_CONTAINER(admission_of(c)->admit, struct sockets, admit)->events;
 }
 
 static void
@@ -55,7 +53,7 @@ static void
 on_end(struct pl_sio_client *c, enum pl_eio_reason reason)
 {
 	pl_metrics_count(PL_M_SOCKETS_ENDED, pl_eio_reason_name(reason), 1);
-	typing_end_socket(typing_of(c), &admission_of(c)->socket);
+	client_event_end(events_of(c), &admission_of(c)->socket);
 	admit_end(c, reason);
 }
 
@@ -71,7 +69,8 @@ on_event(struct pl_sio_conn *conn, const struct pl_sio_event *event, int64_t now
 {
 	const struct pl_sio_client *c = pl_sio_client_of(conn);
 
-	client_event(typing_of(c), &admission_of(c)->socket, event, now);
+	(void)now;
+	client_event(events_of(c), &admission_of(c)->socket, event);
 }
 
 static void
@@ -80,7 +79,7 @@ on_disconnect(struct pl_sio_conn *conn, unsigned ns, int64_t now)
 	struct pl_sio_client *c = pl_sio_client_of(conn);
 
 	(void)ns, (void)now;
-	typing_end_socket(typing_of(c), &admission_of(c)->socket);
+	client_event_end(events_of(c), &admission_of(c)->socket);
 	admit_goodbye(c);
 }
 

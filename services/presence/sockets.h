@@ -8,13 +8,13 @@
 #define PRESENCE_SOCKETS_H
 
 #include "presence/admit.h"
-#include "presence/typing.h"
+#include "presence/client_event.h"
 
 /* The caller's; zero it and set the first four. */
 struct sockets {
 	const struct pl_app *app;
 	struct hub *hub;
-	struct typing *typing;
+	struct client_events events;
 	struct admit admit;
 	/* inside */
 	struct pl_sio_settings settings;

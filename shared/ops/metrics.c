@@ -103,6 +103,10 @@ static const struct row table[PL_METRICS_COUNT] = {
 	COUNT(RECOVERIES, "parley_recoveries_total", PRESENCE,
 	    "Clients that came back and told what they had last, by whether they got the rest.",
 	    LABEL("outcome", "recovered", "new"))
+	LEVEL(WATCHES, "parley_watches", PRESENCE,
+	    "Users whom sockets watch; one whom two sockets watch counts twice.", NO_LABEL)
+	COUNT(WATCH_SETS, "parley_watch_sets_total", PRESENCE,
+	    "Sets of users that sockets asked to watch.", OUTCOME)
 	COUNT(REPLIES, "parley_replies_total", RESPONDER,
 	    "Automatic replies stored.", LABEL("kind", "llm", "fallback"))
 	TIMES(REPLY_SECONDS, "parley_reply_seconds", RESPONDER,

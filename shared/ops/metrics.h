@@ -48,6 +48,8 @@ enum pl_metric {
 	PL_M_USERS_HERE,
 	PL_M_DELIVERY_SECONDS,
 	PL_M_RECOVERIES,
+	PL_M_WATCHES,
+	PL_M_WATCH_SETS,
 	/* llm-responder */
 	PL_M_REPLIES,
 	PL_M_REPLY_SECONDS,

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 /* Taken texts live here until the next one. */
-static char taken[4096];
+static char taken[131072];
 
 void
 eio_trace_init(struct eio_trace *t)

@@ -1,10 +1,12 @@
 #include "presence/delivery/seen.h"
 
 #include "base/base64.h"
+#include "base/clock.h"
 #include "base/mem.h"
 
-#define RING_FIRST  8
-#define ID_TEXT_LEN PL_BASE64_LEN(SEEN_ID_BYTES) /* no padding: a multiple of three */
+#define CLOCKS_DIFFER_MS 200
+#define RING_FIRST       8
+#define ID_TEXT_LEN      PL_BASE64_LEN(SEEN_ID_BYTES) /* no padding: a multiple of three */
 
 /* ---- the ring ------------------------------------------------------------------------ */
 
@@ -68,6 +70,13 @@ seen_add(struct seen *s, const struct pl_message_pos *pos)
 	s->ring[(s->first + s->count) & (s->cap - 1)] = *pos;
 	s->count++;
 	return true;
+}
+
+void
+seen_floor_now(struct pl_message_pos *floor)
+{
+	*floor = (struct pl_message_pos){
+	    .created_unix_ms = pl_clock_unix_ms() - CLOCKS_DIFFER_MS};
 }
 
 void

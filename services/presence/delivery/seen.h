@@ -35,6 +35,9 @@ struct seen {
 	struct pl_message_pos floor;
 };
 
+/* The floor of a socket that begins now: a little earlier, for the clock of whoever dates messages
+ * may not be ours. */
+void seen_floor_now(struct pl_message_pos *floor);
 /* Forget all, and begin at floor. */
 void seen_start(struct seen *s, const struct pl_message_pos *floor);
 void seen_fini(struct seen *s);

@@ -1,10 +1,8 @@
 #include "presence/online/list.h"
 
-#include "base/clock.h"
 #include "base/json_out.h"
 
-#define BEHIND_AGAIN_MS  100
-#define CLOCKS_DIFFER_MS 200 /* ours and that of whoever dates messages */
+#define BEHIND_AGAIN_MS 100
 
 static int64_t
 now_ms(const struct online_list *l)
@@ -68,8 +66,7 @@ encode_first(struct online_list *l, int64_t now)
 	struct pl_ref *packet = online_list_packet(l);
 	char offset[PL_MESSAGE_POS_LEN + 1];
 
-	l->first_pos = (struct pl_message_pos){
-	    .created_unix_ms = pl_clock_unix_ms() - CLOCKS_DIFFER_MS};
+	seen_floor_now(&l->first_pos);
 	pl_message_pos_format(&l->first_pos, offset);
 	pl_ref_drop(l->first);
 	l->first = with_offset(packet, offset);
@@ -190,6 +187,7 @@ on_set_change(void *arg, const struct pl_oid *user, bool is_online)
 	forget_packets(l);
 	l->has_changed = true;
 	online_changes_note(&l->changes, user);
+	watched_note(l->watched, user);
 	tell_soon(l);
 }
 
@@ -242,12 +240,16 @@ packet_for_changes(void *arg)
 	return online_list_packet(arg);
 }
 
+bool
+online_list_has(const struct online_list *l, const struct pl_oid *user)
+{
+	return pl_online_set_has(l->set, user);
+}
+
 static bool
 has(void *arg, const struct pl_oid *user)
 {
-	const struct online_list *l = arg;
-
-	return pl_online_set_has(l->set, user);
+	return online_list_has(arg, user);
 }
 
 void

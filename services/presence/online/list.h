@@ -1,6 +1,7 @@
 /*
  * list: who is online, as clients are told: getOnlineUsers, the list of everybody, to most; to
- * delta sockets (online/changes.h beside it) the list once, and then the changes.
+ * delta sockets (online/changes.h beside it) the list once, and then the changes; to sockets that
+ * watch (online/watched.h) changes of those alone whom they name.
  *
  * The list is encoded once for all: for a telling, at most one a second, the first change at
  * once and what follows within the second together; and for those that come in, who share one
@@ -14,6 +15,7 @@
 #include "online/set.h"
 #include "presence/hub.h"
 #include "presence/online/changes.h"
+#include "presence/online/watched.h"
 
 #define ONLINE_LIST_EVERY_MS       1000
 #define ONLINE_LIST_EVERY_FIRST_MS 100
@@ -25,10 +27,11 @@ struct online_list_wait {
 	struct pl_list link; /* inside */
 };
 
-/* The caller's; zero it and set the first four. */
+/* The caller's; zero it and set the first five. */
 struct online_list {
 	const struct pl_app *app;
 	struct hub *hub;
+	struct watched_index *watched; /* started; it is told who came and went */
 	/* Do events wait for their turn to go out? */
 	bool (*is_behind)(void *arg);
 	void *arg;
@@ -58,6 +61,7 @@ void online_list_leave(
 void online_list_retire(struct online_list *l, int64_t keep_ms);
 /* ... and the others have been told, or cannot be. */
 bool online_list_is_retired(const struct online_list *l);
+bool online_list_has(const struct online_list *l, const struct pl_oid *user);
 void online_list_status_changed(struct online_list *l, const struct pl_oid *user);
 void online_list_wait_init(
     struct online_list_wait *w, void (*on_list)(void *arg), void *arg);

@@ -12,6 +12,7 @@ struct fixture {
 	struct rig rig;
 	struct hub hub;
 	struct recovery recovery;
+	struct watched_index watched;
 	struct online_list online;
 	struct admit admit;
 	struct pl_sio_settings settings;
@@ -146,8 +147,11 @@ setup(void **state)
 	RIG_UNTIL(&f->rig, pl_sessions_are_current(f->rig.app.sessions));
 	f->hub = (struct hub){.app = &f->rig.app, .events = &hub_events, .arg = f};
 	f->recovery = (struct recovery){.app = &f->rig.app};
-	f->online = (struct online_list){
-	    .app = &f->rig.app, .hub = &f->hub, .is_behind = is_behind, .arg = f};
+	f->online = (struct online_list){.app = &f->rig.app,
+	    .hub = &f->hub,
+	    .watched = &f->watched,
+	    .is_behind = is_behind,
+	    .arg = f};
 	f->admit = (struct admit){.app = &f->rig.app,
 	    .hub = &f->hub,
 	    .recovery = &f->recovery,
@@ -157,6 +161,7 @@ setup(void **state)
 	eio_trace_init(&f->trace);
 	hub_start(&f->hub);
 	recovery_start(&f->recovery);
+	watched_start(&f->watched);
 	online_list_start(&f->online);
 	*state = f;
 	return 0;
@@ -500,6 +505,56 @@ gives_who_comes_back_the_same_ids_and_what_was_missed(void **state)
 	assert_int_equal(count_of(sent, "missed"), 3);
 	assert_true(strstr(sent, "ws<40") < strstr(sent, "newMessage"));
 	assert_true(strstr(sent, "newMessage") < strstr(sent, "getOnlineUsers"));
+	end_client(&ann, PL_EIO_CLIENT_CLOSE);
+}
+
+/* pid and offset of an earlier socket, or NULL. */
+static void
+come_in_to_watch(
+    struct fixture *f, struct client *ann, const char *pid, const char *offset)
+{
+	struct pl_buf packet;
+
+	pl_buf_init(&packet, PL_BUF_UNLIMITED);
+	(void)pl_buf_printf(
+	    &packet, "40{\"token\":\"%s\",\"presence\":\"watch\"", f->ann_token.data);
+	if (offset)
+		(void)pl_buf_printf(
+		    &packet, ",\"pid\":\"%s\",\"offset\":\"%s\"", pid, offset);
+	(void)pl_buf_add_cstr(&packet, "}");
+	open_client(f, ann, NULL);
+	say(f, ann, (const char *)packet.data);
+	pl_buf_fini(&packet);
+	await_in(f, ann);
+}
+
+static void
+who_watches_gets_an_offset_instead_of_the_list_and_comes_back_by_it(void **state)
+{
+	struct fixture *f = *state;
+	char pid[RECOVERY_PID_MAX + 1], now[RECOVERY_PID_MAX + 1];
+	char offset[PL_MESSAGE_POS_LEN + 1] = "";
+	struct client ann;
+	const char *sent;
+
+	come_in_to_watch(f, &ann, NULL, NULL);
+	pid_of(&ann, pid);
+	sent = sent_to(f, &ann);
+	assert_non_null(strstr(sent, "ws<40{\"sid\":\""));
+	sent = strstr(sent, "> ws<42[\"offset\",\"");
+	assert_non_null(sent);
+	assert_int_equal(sscanf(sent, "> ws<42[\"offset\",\"%[^\"]", offset), 1);
+	assert_string_equal(strchr(sent, ']'), "]>"); /* and nothing else */
+	end_client(&ann, PL_EIO_TRANSPORT_CLOSE);
+	rig_send(&f->rig, &f->bob, &f->ann, "missed", 1);
+	come_in_to_watch(f, &ann, pid, offset);
+	pid_of(&ann, now);
+	assert_string_equal(now, pid);
+	fake_loop_advance(f->rig.app.loop, 5000);
+	sent = sent_to(f, &ann);
+	assert_int_equal(count_of(sent, "newMessage"), 1);
+	assert_null(strstr(sent, "getOnlineUsers"));
+	assert_null(strstr(sent, "\"offset\""));
 	end_client(&ann, PL_EIO_CLIENT_CLOSE);
 }
 
@@ -943,6 +998,8 @@ main(void)
 	    ADMIT_TEST(waits_no_longer_than_its_patience),
 	    ADMIT_TEST(does_not_wait_for_a_bus_that_is_away),
 	    ADMIT_TEST(gives_who_comes_back_the_same_ids_and_what_was_missed),
+	    ADMIT_TEST(
+		who_watches_gets_an_offset_instead_of_the_list_and_comes_back_by_it),
 	    ADMIT_TEST(begins_anew_if_more_was_missed_than_is_sent_again),
 	    ADMIT_TEST(begins_anew_if_it_is_more_than_the_queue_takes),
 	    ADMIT_TEST(begins_anew_with_the_ids_of_another_user),

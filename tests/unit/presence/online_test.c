@@ -14,6 +14,7 @@ struct client {
 struct fixture {
 	struct rig rig;
 	struct hub hub;
+	struct watched_index watched;
 	struct online_list online;
 	struct pl_sio_settings settings;
 	struct eio_trace trace;
@@ -78,7 +79,8 @@ come_in(
 	    .user = *user, .expires_unix_s = pl_clock_unix_ms() / 1000 + 86400};
 	int64_t now = pl_loop_now_ms(f->rig.app.loop);
 
-	*client = (struct client){.socket = {.client = &client->c, .is_delta = is_delta}};
+	*client = (struct client){
+	    .socket = {.client = &client->c, .wants = is_delta ? HUB_DELTA : HUB_LIST}};
 	pl_list_init(&client->socket.link);
 	pl_sio_conn_init(&client->c.conn, &f->settings, &app, "a-sid", true, now);
 	pl_eio_session_ws_text(&client->c.conn.eio, PL_STR("40"), now);
@@ -121,12 +123,16 @@ setup(void **state)
 	f->bob = rig_add_user(&f->rig, "bob");
 	f->eve = rig_add_user(&f->rig, "eve");
 	f->hub = (struct hub){.app = &f->rig.app, .events = &hub_events, .arg = f};
-	f->online = (struct online_list){
-	    .app = &f->rig.app, .hub = &f->hub, .is_behind = is_behind, .arg = f};
+	f->online = (struct online_list){.app = &f->rig.app,
+	    .hub = &f->hub,
+	    .watched = &f->watched,
+	    .is_behind = is_behind,
+	    .arg = f};
 	f->settings = (struct pl_sio_settings)PL_SIO_SETTINGS_DEFAULT;
 	f->settings.eio.queue_max_bytes = 1048576;
 	eio_trace_init(&f->trace);
 	hub_start(&f->hub);
+	watched_start(&f->watched);
 	online_list_start(&f->online);
 	come_in(f, &f->list, &f->ann, false);
 	come_in(f, &f->delta, &f->bob, true);

@@ -102,10 +102,18 @@ rig_add_user(struct rig *r, const char *name)
 void
 rig_set_status(struct rig *r, const struct pl_oid *user, enum pl_status status)
 {
+	rig_set_note(r, user, status, "");
+}
+
+void
+rig_set_note(
+    struct rig *r, const struct pl_oid *user, enum pl_status status, const char *note)
+{
 	struct writing w = {.call.write.kind = PL_WRITE_STATUS};
 
 	w.call.write.u.status.user = *user;
 	w.call.write.u.status.status = status;
+	w.call.write.u.status.note = pl_str(note);
 	begin(r, &w);
 	end(r, &w);
 }

@@ -54,6 +54,8 @@ void rig_init(struct rig *r);
 int rig_fini(struct rig *r, void (*free_parts)(void *arg), void *arg);
 struct pl_oid rig_add_user(struct rig *r, const char *name);
 void rig_set_status(struct rig *r, const struct pl_oid *user, enum pl_status status);
+void rig_set_note(struct rig *r, const struct pl_oid *user, enum pl_status status,
+    const char *note); /* empty: none */
 /* Store count messages, in one batch. */
 void rig_send(struct rig *r, const struct pl_oid *from, const struct pl_oid *to,
     const char *text, size_t count);
