@@ -18,6 +18,7 @@
 #define STEP_MS       100
 #define HEAD_BYTES    2048
 #define CONNECT_BYTES 2048
+#define WATCHED       50
 #define SMALL_MAX     125        /* a frame with a length of one byte */
 #define FIRST_SOURCE  0x7f020000 /* 127.2.0.0 */
 #define MASKED        0x80
@@ -65,9 +66,31 @@ send_connect(struct clients *c, struct client *client)
 	struct pl_buf out;
 
 	pl_buf_init(&out, CONNECT_BYTES);
-	pl_buf_add_cstr(&out, c->wants_delta ? "40{\"presence\":\"delta\"}" : "40");
+	pl_buf_add_cstr(&out, "40");
+	if (c->presence != NULL)
+		pl_buf_printf(&out, "{\"presence\":\"%s\"}", c->presence);
 	if (client->session != NULL)
 		session_write_auth(client->session, &out);
+	send_text(client, pl_str_n((const char *)out.data, out.len));
+	pl_buf_fini(&out);
+}
+
+/* WATCHED of the first c->watched users, drawn by the client's index: always the same ones. */
+static void
+send_watch(struct clients *c, struct client *client)
+{
+	uint64_t drawn = (uint64_t)(client - c->all);
+	char hex[PL_OID_HEX_LEN + 1];
+	struct pl_buf out;
+
+	pl_buf_init(&out, CONNECT_BYTES);
+	pl_buf_add_cstr(&out, "42[\"watch\",{\"users\":[");
+	for (int i = 0; i < WATCHED; i++) {
+		drawn = drawn * 6364136223846793005 + 1442695040888963407;
+		pl_oid_format(&c->stack->users[(drawn >> 33) % c->watched], hex);
+		pl_buf_printf(&out, "%s\"%s\"", i == 0 ? "" : ",", hex);
+	}
+	pl_buf_add_cstr(&out, "]}]");
 	send_text(client, pl_str_n((const char *)out.data, out.len));
 	pl_buf_fini(&out);
 }
@@ -192,6 +215,8 @@ on_packet(struct clients *c, struct client *client)
 	} else if (client->state == CLIENT_JOINING && begins(client, "40{")) {
 		client->state = CLIENT_IN;
 		c->in++;
+		if (c->watched > 0)
+			send_watch(c, client);
 	} else if (begins(client, "44")) {
 		bench_die("a client was refused");
 	}

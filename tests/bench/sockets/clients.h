@@ -56,7 +56,8 @@ struct clients {
 	size_t again;   /* closed by the server, and came or come again */
 	uint64_t pings;
 	uint64_t bytes;
-	bool wants_delta;  /* says so in CONNECT */
+	const char *presence; /* says so in CONNECT: "delta", "watch"; NULL: nothing */
+	size_t watched;    /* with "watch": so many of the first among whom each has 50 */
 	bool recovers;     /* who starts from now on has a session */
 	int64_t looked_ms; /* for whom of those that wait it is time */
 	int epoll;

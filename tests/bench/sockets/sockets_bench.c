@@ -4,7 +4,7 @@
  *   sockets_bench BUILD [SOCKETS] [SCENARIO ...]
  *
  * BUILD holds message.so and presence.so; SOCKETS is 10000 where not given; the scenarios are
- * gentle, storm, joins, delta, slow, stalled, killed: all where none is named. Each begins with a
+ * gentle, storm, joins, delta, watch, slow, stalled, killed: all where none is named. Each begins with a
  * fresh presence process of default settings, and each socket is a user of its own. Memory and
  * CPU are those of presence's worker, as the kernel counts them; the clients are in this process.
  *
@@ -262,21 +262,36 @@ join_and_leave(size_t first)
 	}
 }
 
-/* wants_delta: the clients ask for changes, not for the list each time. */
 static void
-measure_joins(const char *text, bool wants_delta)
+show_watch_memory(size_t sockets)
+{
+	double all;
+
+	clients_run(&bench.clients, REST_MS);
+	all = private_bytes() - bench.empty_bytes;
+	figure_show("grown by, a socket with its 50", all / (double)sockets / KIB, "KiB");
+}
+
+/* presence: what the clients ask for in CONNECT; NULL: the list each time. */
+static void
+measure_joins(const char *text, const char *presence)
 {
 	size_t online = bench.sockets < JOIN_SOCKETS ? bench.sockets : JOIN_SOCKETS;
 	struct clients *c = &bench.clients;
+	bool is_watching = presence != NULL && strcmp(presence, "watch") == 0;
 	unsigned most = 0;
 	uint64_t bytes;
 	int64_t begun;
 	double cpu, seconds;
 
 	begin(text);
-	c->wants_delta = wants_delta;
+	c->presence = presence;
+	if (is_watching)
+		c->watched = online + USERS_MORE;
 	clients_connect(c, 0, online, AT_ONCE_GENTLE);
 	settle();
+	if (is_watching)
+		show_watch_memory(online);
 	for (size_t i = 0; i < online; i++)
 		c->all[i].lists = 0;
 	bytes = c->bytes;
@@ -289,27 +304,37 @@ measure_joins(const char *text, bool wants_delta)
 	for (size_t i = 0; i < online; i++)
 		most = c->all[i].lists > most ? c->all[i].lists : most;
 	/* The first comes at once: n seconds see n + 1 at most. */
-	if (wants_delta)
+	if (presence != NULL)
 		figure_show("changes told to a client", most / seconds, "a second");
 	else
 		figure_judge("lists to a client, the most", ((double)most - 1) / seconds,
 		    1, "a second");
 	figure_show(
 	    "bytes to a client", (double)bytes / seconds / (double)online / KIB, "KiB/s");
-	figure_show("CPU, share of a core", cpu / seconds / 10, "%");
+	if (is_watching)
+		figure_judge("CPU, share of a core", cpu / seconds / 10, 3, "%");
+	else
+		figure_show("CPU, share of a core", cpu / seconds / 10, "%");
 	finish();
 }
 
 static void
 joins(void)
 {
-	measure_joins("Ten a second come and go, where 5,000 are online", false);
+	measure_joins("Ten a second come and go, where 5,000 are online", NULL);
 }
 
 static void
 delta(void)
 {
-	measure_joins("The same, where the clients ask for changes only", true);
+	measure_joins("The same, where the clients ask for changes only", "delta");
+}
+
+static void
+watch(void)
+{
+	measure_joins(
+	    "The same, where each client watches 50 users, drawn among all", "watch");
 }
 
 /* ---- slow readers ------------------------------------------------------------------------ */
@@ -464,6 +489,7 @@ static const struct scenario {
     {"storm", storm},
     {"joins", joins},
     {"delta", delta},
+    {"watch", watch},
     {"slow", slow},
     {"stalled", stalled},
     {"killed", killed},
