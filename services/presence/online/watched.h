@@ -18,7 +18,7 @@
  * twice. If the store does not answer, who came and went is told all the same, with the status that was
  * known; statuses follow when it does.
  *
- * A watch takes 40 bytes, and a user who is watched some 150 and their note.  Threads: the loop's.
+ * A watch takes 40 bytes, and a user who is watched some 150 bytes and their note.  Threads: the loop's.
  */
 #ifndef PRESENCE_ONLINE_WATCHED_H
 #define PRESENCE_ONLINE_WATCHED_H
