@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { Person } from '../support/api.mjs';
+import { Socket } from '../support/conformance.mjs';
 import { usedMs, workerOf } from '../support/process.mjs';
 import { Redis } from '../support/redis.mjs';
 import { useStack } from '../support/stack.mjs';
@@ -34,6 +35,8 @@ const breakOff = async (socket) => {
   socket.io.engine.transport.ws._socket.destroy();
   await back;
 };
+
+const bothWorkers = () => Promise.all(['presence1', 'presence2'].map(async (name) => workerOf(await hold.stack.pidOf(name))));
 
 for (const transports of [['websocket'], ['polling'], ['polling', 'websocket']]) {
   test(`over ${transports.join(', then ')}: an answer, and each change once within a second`, async () => {
@@ -182,6 +185,34 @@ test('a profile that changes is told to those alone who watch it', async () => {
   for (const each of [other, list]) assert.deepEqual(each.all('userUpdated'), []);
 });
 
+test('who says goodbye and connects again on the same connection, or is put out, watches nobody', async () => {
+  const [ann, bob] = await signUpMany(2);
+  const workers = await bothWorkers();
+  const raw = new Socket(`${ann.base}/socket.io/?EIO=4&transport=websocket`, { headers: { cookie: ann.cookie } });
+  const until = async (word) => { for (;;) { const heard = await raw.take(); if (heard.startsWith(word)) return heard; } };
+  await until('0{');
+  raw.send('40{"presence":"watch"}');
+  await until('42["offset",');
+  raw.send(`421["watch",{"users":["${bob.id}"]}]`);
+  assert.equal(await until('431'), `431${JSON.stringify([[is(bob, false)]])}`);
+  raw.send(`422["watch",{"users":["${bob.id}"]}]`); // its answer is not waited for
+  raw.send('41');
+  raw.send('40{"presence":"watch"}');
+  await until('42["offset",');
+  await bob.setStatus('BUSY');
+  await pause(800);
+  raw.send('423["watch",{"users":[]}]');
+  assert.equal(await raw.take(), '433[[]]', 'and nothing before it');
+  raw.send(`424["watch",{"users":["${bob.id}"]}]`);
+  await until('434');
+  for (let i = 0; i < 41; i++) ann.open(watching); // twenty on each process put it out
+  await until('41');
+  await bob.setStatus('AVAILABLE');
+  await pause(800);
+  assert.deepEqual(await bothWorkers(), workers, 'both live');
+  raw.close();
+});
+
 test('twenty sockets of a user ask to watch 500 each, a thousand times a second: bounded, and others do not notice', async (t) => {
   const [eve, ann, bob, ...others] = await signUpMany(60);
   const unknown = Array.from({ length: 440 }, (_, i) => i.toString(16).padStart(24, 'a'));
@@ -190,7 +221,7 @@ test('twenty sockets of a user ask to watch 500 each, a thousand times a second:
   await watch(witness, [bob]);
   const sockets = [];
   for (let i = 0; i < 20; i++) sockets.push(await eve.connect(watching));
-  const workers = await Promise.all(['presence1', 'presence2'].map(async (name) => workerOf(await hold.stack.pidOf(name))));
+  const workers = await bothWorkers();
   const before = await Promise.all(workers.map(usedMs));
   const answers = { ok: 0, TOO_MANY_REQUESTS: 0 };
   let asked = 0;
