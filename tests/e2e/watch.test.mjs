@@ -213,6 +213,19 @@ test('who says goodbye and connects again on the same connection, or is put out,
   raw.close();
 });
 
+test('a status that was set while Redis was away is told when it is back', async () => {
+  const [ann, bob, eve] = await signUpMany(3);
+  const socket = await ann.connect(watching);
+  await watch(socket, [bob, eve]);
+  process.kill(await hold.stack.pidOf('redis'), 'SIGKILL');
+  assert.equal((await bob.setStatus('BUSY', 'meanwhile')).status, 200);
+  await waitUntil('bob', () => told(socket).length > 0, { within: 20000 });
+  assert.deepEqual(told(socket), [is(bob, false, 'BUSY', 'meanwhile')]);
+  await waitUntil('a message to pass again', async () => (await ann.send(bob, 'there')).status === 201, { within: 20000 });
+  await pause(1200);
+  assert.equal(told(socket).length, 1, 'and nothing else, twice or of others');
+});
+
 test('twenty sockets of a user ask to watch 500 each, a thousand times a second: bounded, and others do not notice', async (t) => {
   const [eve, ann, bob, ...others] = await signUpMany(60);
   const unknown = Array.from({ length: 440 }, (_, i) => i.toString(16).padStart(24, 'a'));

@@ -86,6 +86,14 @@ refuse(struct watch_ask *ask, const char *code, const char *text)
 	pl_metrics_count(PL_M_WATCH_SETS, "failed", 1);
 }
 
+/* Would the answer end the socket, because its queue does not take so much? */
+static bool
+is_too_large(const struct watch_ask *ask, const struct pl_buf *args)
+{
+	return ask->ack.id != PL_SIO_NO_ACK &&
+	       args->len > (size_t)pl_settings.send_queue_bytes_max / 2;
+}
+
 static void
 answer(struct watch_ask *ask)
 {
@@ -100,11 +108,15 @@ answer(struct watch_ask *ask)
 	watch_set_begin(ask->set, &ask->found, ask->number, &o);
 	pl_jo_end_array(&o);
 	pl_jo_end_array(&o);
-	watch_set_free(watcher->set);
-	watcher->set = ask->set;
-	ack_send(watcher->socket, &ask->ack, pl_buf_str(&args));
+	if (is_too_large(ask, &args)) {
+		refuse(ask, "TOO_LARGE", "The answer is too large, name fewer users");
+	} else {
+		watch_set_free(watcher->set);
+		watcher->set = ask->set;
+		ack_send(watcher->socket, &ask->ack, pl_buf_str(&args));
+		pl_metrics_count(PL_M_WATCH_SETS, "ok", 1);
+	}
 	pl_buf_fini(&args);
-	pl_metrics_count(PL_M_WATCH_SETS, "ok", 1);
 }
 
 static void

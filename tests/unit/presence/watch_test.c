@@ -159,6 +159,7 @@ setup(void **state)
 	pl_settings.instance = process;
 	pl_settings.sockets_per_user_max = 20;
 	pl_settings.connections_max = 1000;
+	pl_settings.send_queue_bytes_max = 1048576;
 	rig_init(&f->rig);
 	f->ann = rig_add_user(&f->rig, "ann");
 	f->bob = rig_add_user(&f->rig, "bob");
@@ -692,13 +693,17 @@ lists_and_status_changes_are_for_the_others(void **state)
 	go(&list);
 }
 
-/* A round of many users, each watched by many, is spread over turns of the loop. */
+/* More than one read takes, and more than one turn of the loop sends: the first 500 are watched by
+ * many. */
 static void
-tells_more_than_one_read_takes(void **state)
+many_users_of_many_watchers_are_told_by_reads_and_turns(void **state)
 {
-	enum { MANY = 2 * WATCHED_READ_MAX + 1 };
+	enum {
+		MANY = WATCHED_READ_MAX + 1,
+		WATCHERS = WATCHED_SENDS_MAX / WATCH_USERS_MAX + 2
+	};
 	struct fixture *f = *state;
-	static struct client watchers[3];
+	static struct client watchers[WATCHERS], last;
 	static struct pl_oid ids[MANY];
 	char name[16];
 
@@ -706,12 +711,13 @@ tells_more_than_one_read_takes(void **state)
 		snprintf(name, sizeof(name), "u%d", i);
 		ids[i] = rig_add_user(&f->rig, name);
 	}
-	for (int i = 0; i < 3; i++) {
-		size_t first = (size_t)i * WATCH_USERS_MAX, left = MANY - first;
-
+	pl_settings.sockets_per_user_max = WATCHERS + 1;
+	come_in(f, &last, &f->eve, HUB_WATCH);
+	watch(&last, &ids[MANY - 1], 1);
+	(void)sent_to(f, &last);
+	for (int i = 0; i < WATCHERS; i++) {
 		come_in(f, &watchers[i], &f->eve, HUB_WATCH);
-		watch(&watchers[i], &ids[first],
-		    left < WATCH_USERS_MAX ? left : WATCH_USERS_MAX);
+		watch(&watchers[i], ids, WATCH_USERS_MAX);
 		(void)sent_to(f, &watchers[i]);
 	}
 	for (int i = 0; i < MANY; i++)
@@ -720,11 +726,13 @@ tells_more_than_one_read_takes(void **state)
 	fake_loop_run(f->rig.app.loop);
 	RIG_UNTIL(&f->rig,
 	    f->watched.state == WATCHED_IDLE && pl_list_is_empty(&f->watched.noted));
-	assert_int_equal(count_of(sent_to(f, &watchers[0]), "presence"), WATCH_USERS_MAX);
-	assert_int_equal(count_of(sent_to(f, &watchers[1]), "presence"), WATCH_USERS_MAX);
-	assert_int_equal(count_of(sent_to(f, &watchers[2]), "presence"), 1);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < WATCHERS; i++) {
+		assert_int_equal(
+		    count_of(sent_to(f, &watchers[i]), "presence"), WATCH_USERS_MAX);
 		go(&watchers[i]);
+	}
+	assert_int_equal(count_of(sent_to(f, &last), "presence"), 1);
+	go(&last);
 }
 
 /* ---- when things fail ------------------------------------------------------------------ */
@@ -848,6 +856,23 @@ all_sockets_together_have_a_bound(void **state)
 	(void)sent_to(f, &f->one);
 }
 
+static void
+an_answer_that_the_queue_does_not_take_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	rig_set_note(&f->rig, &f->bob, PL_STATUS_BUSY, "till three");
+	watch(&f->one, &f->eve, 1);
+	(void)sent_to(f, &f->one);
+	pl_settings.send_queue_bytes_max = 180; /* half of it takes Eve, and not Bob */
+	watch(&f->one, &f->bob, 1);
+	expect_refusal(&f->one, "TOO_LARGE");
+	assert_int_equal(f->watched.watch_count, 1);
+	set_status(f, &f->eve, PL_STATUS_BUSY, "");
+	settle_all(f);
+	expect_event(&f->one, shown(&f->eve, false, "BUSY", NULL));
+}
+
 #define WATCH_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -871,13 +896,14 @@ main(void)
 	    WATCH_TEST(after_a_gap_what_was_missed_is_told_and_nothing_else),
 	    WATCH_TEST(tells_a_profile_to_those_who_watch_and_no_others),
 	    WATCH_TEST(lists_and_status_changes_are_for_the_others),
-	    WATCH_TEST(tells_more_than_one_read_takes),
+	    WATCH_TEST(many_users_of_many_watchers_are_told_by_reads_and_turns),
 	    WATCH_TEST(if_the_store_does_not_answer_the_set_stays_and_who_comes_is_told),
 	    WATCH_TEST(a_socket_may_go_while_its_set_waits_or_is_read),
 	    WATCH_TEST(answers_in_order_and_the_last_set_holds),
 	    WATCH_TEST(a_socket_has_few_that_are_not_answered),
 	    WATCH_TEST(a_user_is_carried_out_some_at_once_and_then_a_few_a_second),
 	    WATCH_TEST(all_sockets_together_have_a_bound),
+	    WATCH_TEST(an_answer_that_the_queue_does_not_take_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
