@@ -82,8 +82,21 @@ on_pause_over(struct pl_timer *t)
 {
 	struct pl_long_read *r = t->arg;
 
-	if (r->rq->is_gone)
+	if (!r->rq->is_gone) {
+		read_piece(r);
+	} else if (r->goes_on) {
 		end(r);
+	} else { /* nobody reads it */
+		pl_reply_err(r->rq, PL_E_CANCELLED);
+		finish(r);
+	}
+}
+
+static void
+read_after(struct pl_long_read *r, int64_t pause_ms)
+{
+	if (pause_ms > 0)
+		pl_timer_start(pl_app.loop, &r->pause, pause_ms);
 	else
 		read_piece(r);
 }
@@ -93,7 +106,6 @@ static void
 on_more(struct pl_request *rq)
 {
 	struct pl_long_read *r = rq->arg;
-	int64_t pause_ms;
 
 	if (!r->goes_on) {
 		write_piece(r);
@@ -103,11 +115,7 @@ on_more(struct pl_request *rq)
 		end(r);
 		return;
 	}
-	pause_ms = pl_share_spend(&r->turn, (int64_t)r->body.len);
-	if (pause_ms > 0)
-		pl_timer_start(pl_app.loop, &r->pause, pause_ms);
-	else
-		read_piece(r);
+	read_after(r, pl_share_spend(&r->turn, (int64_t)r->body.len));
 }
 
 static void
@@ -131,6 +139,31 @@ on_next_piece(struct pl_long_read *r, enum pl_err err)
 	finish(r);
 }
 
+static int64_t
+cost_of_whole(const struct pl_long_read *r)
+{
+	int64_t bytes = (int64_t)r->body.len;
+
+	return bytes > r->least_bytes ? bytes : r->least_bytes;
+}
+
+static void
+on_first_piece(struct pl_long_read *r, enum pl_err err)
+{
+	if (err != PL_OK || r->is_last)
+		(void)pl_share_spend(&r->turn, cost_of_whole(r));
+	if (r->begin != NULL && !r->begin(r, err)) {
+		finish(r);
+	} else if (err != PL_OK) {
+		pl_reply_err(r->rq, err);
+		finish(r);
+	} else if (r->is_last) {
+		reply_whole(r);
+	} else {
+		start_stream(r);
+	}
+}
+
 static void
 on_read(struct pl_store_read_call *call)
 {
@@ -138,16 +171,11 @@ on_read(struct pl_store_read_call *call)
 
 	if (r->goes_on) {
 		on_next_piece(r, call->err);
-	} else if (r->begin != NULL && !r->begin(r, call->err)) {
-		finish(r);
-	} else if (call->err != PL_OK) {
-		pl_reply_err(r->rq, call->err);
-		finish(r);
-	} else if (r->is_last) {
-		(void)pl_share_spend(&r->turn, (int64_t)r->body.len);
-		reply_whole(r);
+	} else if (call->err == PL_OK && r->is_ahead) {
+		r->is_ahead = false;
+		read_after(r, pl_share_spend(&r->turn, (int64_t)r->body.len));
 	} else {
-		start_stream(r);
+		on_first_piece(r, call->err);
 	}
 }
 
@@ -156,8 +184,8 @@ on_turn(struct pl_share_turn *turn, bool may)
 {
 	struct pl_long_read *r = PL_CONTAINER(turn, struct pl_long_read, turn);
 
-	if (may) {
-		read_piece(r);
+	if (may) { /* what was owed before is paid first */
+		read_after(r, pl_share_spend(&r->turn, 0));
 		return;
 	}
 	pl_reply_retry(r->rq, PL_PROBLEM_TOO_MANY, RETRY_MS);

@@ -3,9 +3,9 @@
  * written out on a store thread piece by piece, so that it never sits in memory whole, and its user
  * has no more than their share (limits/share): LIMIT_READS_AT_ONCE, LIMIT_READ_BYTES_PER_SECOND.
  *
- *   waits ──turn──► reads ──► begin() ──last──► answered whole
- *     │                         │
- *     └──refused──► 429         └──► piece ──taken──► (pause) ──► reads ──► piece ... ──► end
+ *   waits ──turn──► (pause) ──► reads ──► begin() ──last──► answered whole
+ *     │                                     │
+ *     └──refused──► 429                     └──► piece ──taken──► (pause) ──► reads ──► piece ... ──► end
  *
  * Threads: the loop's, but for read().
  */
@@ -27,8 +27,12 @@ struct pl_long_read {
 	 * itself: false. May be NULL. */
 	bool (*begin)(struct pl_long_read *r, enum pl_err err);
 	void (*free)(struct pl_long_read *r); /* rq has been answered, or is */
+	int64_t
+	    least_bytes; /* what a whole answer counts as at least, if it costs more to find */
 	/* Between the two. */
 	bool is_last;
+	bool
+	    is_ahead; /* set by read: what it wrote is paid but not sent, begin comes later */
 	bool goes_on; /* the first piece has been written */
 	/* Ours. */
 	struct pl_buf body; /* a piece: elements with commas between them */
