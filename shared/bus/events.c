@@ -169,6 +169,59 @@ pl_event_typing(
 	end_packet(&o);
 }
 
+/* Whoever has come so far, and when that was said. */
+static void
+write_come_to(struct pl_buf *out, const char *name, const struct pl_oid *reader,
+    const struct pl_oid *up_to, int64_t at_unix_ms)
+{
+	struct pl_json_out o;
+
+	write_head(out, name, NULL, PL_STR_NONE, NULL, NULL);
+	start_packet(out, &o, name);
+	pl_jo_object(&o);
+	pl_jo_key(&o, "userId");
+	pl_jo_oid(&o, reader);
+	pl_jo_key(&o, "upTo");
+	pl_jo_oid(&o, up_to);
+	pl_jo_key(&o, "at");
+	pl_jo_time(&o, at_unix_ms);
+	pl_jo_end_object(&o);
+	end_packet(&o);
+}
+
+void
+pl_event_messages_read(struct pl_buf *out, const struct pl_oid *reader,
+    const struct pl_oid *up_to, int64_t at_unix_ms)
+{
+	write_come_to(out, "messagesRead", reader, up_to, at_unix_ms);
+}
+
+void
+pl_event_messages_delivered(struct pl_buf *out, const struct pl_oid *reader,
+    const struct pl_oid *up_to, int64_t at_unix_ms)
+{
+	write_come_to(out, "messagesDelivered", reader, up_to, at_unix_ms);
+}
+
+void
+pl_event_conversation_read(struct pl_buf *out, const struct pl_oid *other,
+    const struct pl_oid *up_to, unsigned unread, struct pl_str not_socket)
+{
+	struct pl_json_out o;
+
+	write_head(out, "conversationRead", NULL, not_socket, NULL, NULL);
+	start_packet(out, &o, "conversationRead");
+	pl_jo_object(&o);
+	pl_jo_key(&o, "userId");
+	pl_jo_oid(&o, other);
+	pl_jo_key(&o, "upTo");
+	pl_jo_oid(&o, up_to);
+	pl_jo_key(&o, "unread");
+	pl_jo_int(&o, unread);
+	pl_jo_end_object(&o);
+	end_packet(&o);
+}
+
 /* ---- reading: what the writers above write, and those of later versions ---- */
 
 /* Take word off the front of *s. */

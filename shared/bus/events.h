@@ -71,6 +71,18 @@ void pl_event_status_changed(struct pl_buf *out, const struct pl_oid *user,
 /* typing, to one user. */
 void pl_event_typing(
     struct pl_buf *out, const struct pl_oid *from, bool is_typing, bool is_auto);
+/* How far a user has come in a conversation. Each is told when the mark has moved; of two that
+ * moved at the same moment a client keeps the one whose message is the later one.
+ *
+ * messagesRead, messagesDelivered {userId: reader, upTo, at}, to who wrote to the reader. */
+void pl_event_messages_read(struct pl_buf *out, const struct pl_oid *reader,
+    const struct pl_oid *up_to, int64_t at_unix_ms);
+void pl_event_messages_delivered(struct pl_buf *out, const struct pl_oid *reader,
+    const struct pl_oid *up_to, int64_t at_unix_ms);
+/* conversationRead {userId: other, upTo, unread}, to the reader's other sockets. not_socket:
+ * X-Socket-Id, or empty. */
+void pl_event_conversation_read(struct pl_buf *out, const struct pl_oid *other,
+    const struct pl_oid *up_to, unsigned unread, struct pl_str not_socket);
 /* The Socket.IO packet of newMessage alone, for replay, up to the offset: its stem. */
 void pl_event_new_message_stem(struct pl_buf *out, const struct pl_message *m);
 

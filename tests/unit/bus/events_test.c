@@ -261,6 +261,37 @@ status_and_typing_are_these_bytes(void **state)
 }
 
 static void
+marks_are_these_bytes(void **state)
+{
+	struct pl_oid ann = oid(ID_A), last = oid(ID_M);
+	struct pl_event e;
+	struct pl_buf out;
+
+	(void)state;
+	pl_buf_init(&out, 1000);
+	pl_event_messages_read(&out, &ann, &last, INT64_C(1769862896789));
+	assert_string_equal(out.data,
+	    "{\"name\":\"messagesRead\"}\n2[\"messagesRead\",{\"userId\":\"" ID_A
+	    "\",\"upTo\":\"" ID_M "\",\"at\":\"2026-01-31T12:34:56.789Z\"}]");
+	parse_exactly(&out, &e);
+	pl_buf_clear(&out);
+	pl_event_messages_delivered(&out, &ann, &last, INT64_C(1769862896789));
+	assert_string_equal(out.data,
+	    "{\"name\":\"messagesDelivered\"}\n2[\"messagesDelivered\",{\"userId\":"
+	    "\"" ID_A "\",\"upTo\":\"" ID_M "\",\"at\":\"2026-01-31T12:34:56.789Z\"}]");
+	parse_exactly(&out, &e);
+	pl_buf_clear(&out);
+	pl_event_conversation_read(&out, &ann, &last, 3, PL_STR("kzS-9_aB0"));
+	assert_string_equal(out.data,
+	    "{\"name\":\"conversationRead\",\"not\":\"kzS-9_aB0\"}"
+	    "\n2[\"conversationRead\",{\"userId\":\"" ID_A "\",\"upTo\":\"" ID_M
+	    "\",\"unread\":3}]");
+	parse_exactly(&out, &e);
+	assert_true(pl_str_eq(e.not_socket, PL_STR("kzS-9_aB0")));
+	pl_buf_fini(&out);
+}
+
+static void
 refuses_what_it_would_not_write(void **state)
 {
 #define P "\n2[\"a\",1]"
@@ -453,6 +484,7 @@ main(void)
 	    cmocka_unit_test(a_trace_stands_in_the_first_line_alone),
 	    cmocka_unit_test(passes_over_what_a_later_version_may_say),
 	    cmocka_unit_test(status_and_typing_are_these_bytes),
+	    cmocka_unit_test(marks_are_these_bytes),
 	    cmocka_unit_test(refuses_what_it_would_not_write),
 	    cmocka_unit_test(refuses_events_past_its_limits),
 	    cmocka_unit_test(the_longest_message_fits),
