@@ -1,7 +1,7 @@
 #include "history.h"
 
 #include "base/mem.h"
-#include "proto/http_query.h"
+#include "query.h"
 #include "http/long_read.h"
 #include "http/reply.h"
 
@@ -150,10 +150,7 @@ reply_links(const struct history *h)
 static bool
 refuse(struct pl_request *rq, const char *text)
 {
-	struct pl_invalid why;
-
-	pl_invalid_set(&why, "INVALID_FIELD", "%s", text);
-	pl_reply_invalid(rq, &why);
+	query_refuse(rq, text);
 	return false;
 }
 
@@ -172,27 +169,15 @@ begin(struct pl_long_read *r, enum pl_err err)
 	return true;
 }
 
-/* A query parameter's value, in out; absent: empty. False: it is broken. */
-static bool
-query_value(struct pl_request *rq, const char *name, char out[64], struct pl_str *value)
-{
-	enum pl_err err = pl_http_query_get(rq->query, pl_str(name), out, 64, value);
-
-	if (err == PL_E_NOT_FOUND)
-		*value = PL_STR_NONE;
-	return err == PL_OK || err == PL_E_NOT_FOUND;
-}
-
 static bool
 read_query(struct pl_request *rq, struct history *h)
 {
-	char limit_text[64], before_text[64], after_text[64];
-	struct pl_str limit, before, after;
-	uint64_t count = HISTORY_PAGE_COUNT;
+	char before_text[QUERY_VALUE_MAX], after_text[QUERY_VALUE_MAX];
+	struct pl_str before, after;
+	bool has_limit;
 
-	if (!query_value(rq, "limit", limit_text, &limit) ||
-	    (limit.ptr &&
-		(!pl_str_to_u64(limit, HISTORY_LIMIT_MAX, &count) || count == 0)))
+	h->limit = HISTORY_PAGE_COUNT;
+	if (!query_limit(rq, HISTORY_LIMIT_MAX, &h->limit, &has_limit))
 		return refuse(rq, "limit must be a whole number from 1 to 200");
 	if (!query_value(rq, "before", before_text, &before) ||
 	    (before.ptr && !pl_oid_parse(before, &h->cursor)))
@@ -204,8 +189,7 @@ read_query(struct pl_request *rq, struct history *h)
 		return refuse(rq, "before and after exclude each other");
 	h->has_cursor = before.ptr || after.ptr;
 	/* With a cursor alone, pages of the greatest size. */
-	h->has_limit = limit.ptr || h->has_cursor;
-	h->limit = count;
+	h->has_limit = has_limit || h->has_cursor;
 	h->way = after.ptr || !h->has_limit ? PL_PAGE_AFTER : PL_PAGE_BEFORE;
 	return true;
 }

@@ -1,7 +1,9 @@
-/* message: sending, and the history of conversations. */
+/* message: sending, the history of conversations, and how far each has been read. */
+#include "conversations.h"
 #include "history.h"
 #include "overdue.h"
 #include "publish.h"
+#include "read_mark.h"
 #include "room.h"
 #include "send.h"
 #include "http/service.h"
@@ -11,6 +13,12 @@ static const struct pl_route routes[] = {
     {"POST", "/api/messages/send/:id", PL_ROUTE_AUTH, message_send_post, PL_M_MESSAGES},
     {"GET", "/api/messages/:id", PL_ROUTE_AUTH | PL_ROUTE_SEEN, message_history_get,
 	PL_M_NONE},
+    {"POST", "/api/messages/read/:id", PL_ROUTE_AUTH | PL_ROUTE_SEEN, message_read_post,
+	PL_M_READ_MARKS},
+    {"GET", "/api/conversations", PL_ROUTE_AUTH | PL_ROUTE_SEEN,
+	message_conversations_get, PL_M_NONE},
+    {"GET", "/api/conversations/:id", PL_ROUTE_AUTH | PL_ROUTE_SEEN,
+	message_conversation_get, PL_M_NONE},
 };
 
 static void
@@ -19,6 +27,7 @@ start(void)
 	publish_start();
 	room_start();
 	send_start();
+	read_mark_start();
 	overdue_start();
 }
 
@@ -26,6 +35,7 @@ static void
 stop(void)
 {
 	overdue_stop();
+	read_mark_stop();
 	send_stop();
 	room_stop();
 	publish_stop();

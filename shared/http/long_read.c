@@ -41,9 +41,11 @@ reply_whole(struct pl_long_read *r)
 	struct pl_buf body;
 
 	pl_buf_init(&body, PL_BUF_UNLIMITED); /* one piece */
-	(void)pl_buf_add_char(&body, '[');
+	if (!r->is_single)
+		(void)pl_buf_add_char(&body, '[');
 	(void)pl_buf_add_str(&body, pl_buf_str(&r->body));
-	(void)pl_buf_add_char(&body, ']');
+	if (!r->is_single)
+		(void)pl_buf_add_char(&body, ']');
 	pl_reply_json(r->rq, 200, pl_buf_str(&body));
 	pl_buf_fini(&body);
 	finish(r);

@@ -29,6 +29,8 @@ struct pl_long_read {
 	void (*free)(struct pl_long_read *r); /* rq has been answered, or is */
 	int64_t
 	    least_bytes; /* what a whole answer counts as at least, if it costs more to find */
+	bool
+	    is_single; /* the answer is no array: the first piece is the last, and all of it */
 	/* Between the two. */
 	bool is_last;
 	bool

@@ -30,6 +30,8 @@ static const struct {
     [PL_PROBLEM_RECIPIENT_OFFLINE] = {409, "RECIPIENT_OFFLINE",
 	"The recipient is offline"},
     [PL_PROBLEM_BAD_ID] = {400, "BAD_ID", "id must be 24 hexadecimal digits"},
+    [PL_PROBLEM_BAD_MESSAGE] = {400, "BAD_MESSAGE",
+	"upTo must be the _id of a message of this conversation"},
     [PL_PROBLEM_BAD_JSON] = {400, "BAD_JSON", "The body must be one valid JSON object"},
     [PL_PROBLEM_BAD_REQUEST] = {400, "BAD_REQUEST", "Bad request"},
     [PL_PROBLEM_NOT_JSON] = {415, "NOT_JSON", "Content-Type must be application/json"},

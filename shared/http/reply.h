@@ -22,6 +22,7 @@ enum pl_problem {
 	PL_PROBLEM_OFFLINE,           /* 403 OFFLINE */
 	PL_PROBLEM_RECIPIENT_OFFLINE, /* 409 */
 	PL_PROBLEM_BAD_ID,            /* 400 */
+	PL_PROBLEM_BAD_MESSAGE,       /* 400 BAD_MESSAGE */
 	PL_PROBLEM_BAD_JSON,          /* 400 */
 	PL_PROBLEM_BAD_REQUEST,       /* 400 */
 	PL_PROBLEM_NOT_JSON,          /* 415 */

@@ -37,3 +37,15 @@ pl_conversation_write(struct pl_json_out *o, const struct pl_conversation *c)
 	write_mark(o, PL_CONVERSATION_F_THEIR_DELIVERED, &c->their_delivered);
 	pl_jo_end_object(o);
 }
+
+bool
+pl_mark_parse(const struct pl_json *body, struct pl_oid *up_to, struct pl_invalid *why)
+{
+	struct pl_str text;
+
+	if (pl_json_str(pl_json_get(body, PL_MARK_F_UP_TO), &text) &&
+	    pl_oid_parse(text, up_to))
+		return true;
+	pl_invalid_set(why, "BAD_MESSAGE", "upTo must be the _id of a message");
+	return false;
+}

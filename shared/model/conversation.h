@@ -10,6 +10,8 @@
 #ifndef PL_MODEL_CONVERSATION_H
 #define PL_MODEL_CONVERSATION_H
 
+#include "base/json.h"
+#include "model/invalid.h"
 #include "model/message.h"
 #include "model/user.h"
 
@@ -19,6 +21,8 @@
 #define PL_CONVERSATION_F_READ            "readUpTo"
 #define PL_CONVERSATION_F_THEIR_READ      "theirReadUpTo"
 #define PL_CONVERSATION_F_THEIR_DELIVERED "theirDeliveredUpTo"
+
+#define PL_MARK_F_UP_TO "upTo"
 
 #define PL_UNREAD_MAX 100 /* as many or more */
 
@@ -32,6 +36,10 @@ struct pl_conversation {
 	struct pl_message_pos their_read;      /* how far the other has */
 	struct pl_message_pos their_delivered; /* what reached a client of the other's */
 };
+
+/* {"upTo": "<_id>"}, of a mark; body may be anything. False, and why, if it is something else. */
+bool pl_mark_parse(const struct pl_json *body, struct pl_oid *up_to,
+    struct pl_invalid *why) PL_MUST_CHECK;
 
 void pl_conversation_fini(struct pl_conversation *c);
 void pl_conversation_write(struct pl_json_out *o, const struct pl_conversation *c);

@@ -88,6 +88,11 @@ static const struct row table[PL_METRICS_COUNT] = {
 	LEVEL(HASHES_WAITING, "parley_hashes_waiting", AUTH,
 	    "Passwords that wait for a thread to hash them, or are being hashed.", NO_LABEL)
 	COUNT(MESSAGES, "parley_messages_total", MESSAGE, "Messages that came in.", OUTCOME)
+	COUNT(READ_MARKS, "parley_read_marks_total", MESSAGE,
+	    "Requests that said how far a conversation was read.", OUTCOME)
+	COUNT(MARK_EVENTS, "parley_mark_events_total", MESSAGE | PRESENCE,
+	    "Events that told of a mark that moved.",
+	    LABEL("event", "messagesRead", "conversationRead", "messagesDelivered"))
 	LEVEL(SOCKETS, "parley_sockets", PRESENCE, "Open Engine.IO sessions.", NO_LABEL)
 	LEVEL(HANDSHAKES_WAITING, "parley_handshakes_waiting", PRESENCE,
 	    "Sessions of sockets that wait for their turn to begin.", NO_LABEL)
@@ -107,6 +112,11 @@ static const struct row table[PL_METRICS_COUNT] = {
 	    "Users whom sockets watch; one whom two sockets watch counts twice.", NO_LABEL)
 	COUNT(WATCH_SETS, "parley_watch_sets_total", PRESENCE,
 	    "Sets of users that sockets asked to watch.", OUTCOME)
+	COUNT(DELIVERED_MARKS, "parley_delivered_marks_total", PRESENCE,
+	    "What clients said that they got, once stored: whether the mark moved.",
+	    LABEL("outcome", "moved", "known", "refused", "failed"))
+	LEVEL(DELIVERED_WAITING, "parley_delivered_waiting", PRESENCE,
+	    "Pairs of users of whose deliveries the last second or a write is not over.", NO_LABEL)
 	COUNT(REPLIES, "parley_replies_total", RESPONDER,
 	    "Automatic replies stored.", LABEL("kind", "llm", "fallback"))
 	TIMES(REPLY_SECONDS, "parley_reply_seconds", RESPONDER,

@@ -41,6 +41,9 @@ enum pl_metric {
 	PL_M_HASHES_WAITING,
 	/* message */
 	PL_M_MESSAGES,
+	PL_M_READ_MARKS,
+	/* message, presence */
+	PL_M_MARK_EVENTS,
 	/* presence */
 	PL_M_SOCKETS,
 	PL_M_HANDSHAKES_WAITING,
@@ -50,6 +53,8 @@ enum pl_metric {
 	PL_M_RECOVERIES,
 	PL_M_WATCHES,
 	PL_M_WATCH_SETS,
+	PL_M_DELIVERED_MARKS,
+	PL_M_DELIVERED_WAITING,
 	/* llm-responder */
 	PL_M_REPLIES,
 	PL_M_REPLY_SECONDS,

@@ -103,6 +103,9 @@ const struct pl_setting pl_settings_table[] = {
 	INT("LIMIT_MESSAGE_BYTES_PER_DAY", "100000000", 0, 10000000000, "bytes", MESSAGE,
 	    limit_message_bytes_per_day,
 	    "What one user may send in a day, in each process; beyond it 429; 0 lifts it.")
+	INT("LIMIT_MARKS_PER_SECOND", "20", 0, 1000000, "a second", MESSAGE | PRESENCE,
+	    limit_marks_per_second,
+	    "How often one user may say what they have read, and what their clients got, in each process, fifteen seconds' worth at once; 0 lifts it.")
 	INT("DISK_FREE_BYTES_MIN", "100000000", 0, 1000000000000, "bytes", MESSAGE,
 	    disk_free_bytes_min,
 	    "Room that sends leave on the disk of DATA_DIR; below it 507; 0: all of it may be used.")
@@ -111,7 +114,7 @@ const struct pl_setting pl_settings_table[] = {
 	    "Changes of one user's status, in each process, ten at once; 0 lifts it.")
 	INT("LIMIT_READS_AT_ONCE", "4", 0, 1000000, "reads", MESSAGE | PRESENCE,
 	    limit_reads_at_once,
-	    "Histories and lists of users that one user reads at once, in each process; others wait for "
+	    "Histories, conversations and lists of users that one user reads at once, in each process; others wait for "
 	    "up to 5 s; 0 lifts it.")
 	INT("LIMIT_READ_BYTES_PER_SECOND", "16000000", 0, 1000000000, "bytes a second",
 	    MESSAGE | PRESENCE, limit_read_bytes_per_second,
