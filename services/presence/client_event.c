@@ -15,6 +15,14 @@ typing(const struct client_events *by, struct hub_socket *socket,
 }
 
 static enum outcome
+delivered(const struct client_events *by, struct hub_socket *socket,
+    const struct pl_json *said, const struct ack *ack, struct pl_invalid *why)
+{
+	(void)ack;
+	return delivered_said(by->delivered, socket, said, why) ? DONE : REFUSED;
+}
+
+static enum outcome
 watch(const struct client_events *by, struct hub_socket *socket,
     const struct pl_json *said, const struct ack *ack, struct pl_invalid *why)
 {
@@ -28,6 +36,7 @@ static const struct {
 	    const struct pl_json *said, const struct ack *ack, struct pl_invalid *why);
 } events[] = {
     {"typing", typing},
+    {"delivered", delivered},
     {"watch", watch},
 };
 

@@ -8,12 +8,14 @@
 #ifndef PRESENCE_CLIENT_EVENT_H
 #define PRESENCE_CLIENT_EVENT_H
 
+#include "presence/delivered.h"
 #include "presence/online/watch.h"
 #include "presence/typing.h"
 
 /* Who carries events out. The caller's. */
 struct client_events {
 	struct typing *typing;
+	struct delivered *delivered;
 	struct watches *watches;
 };
 

@@ -13,12 +13,13 @@ static bool is_behind(void *arg);
  * What the service is made of. A part includes only parts to its left, and gets pointers to them
  * here; what it has to tell others it tells by a callback, which is passed on below.
  *
- *   hub ◄── typing, recovery, online/changes ◄── online/list ◄── admit ◄── sockets
- *           online/watched ◄── online/watch                     gone      tail
+ *   hub ◄── typing, delivered, recovery, online/changes ◄── online/list ◄── admit ◄── sockets
+ *           online/watched ◄── online/watch                                gone      tail
  */
 static struct presence {
 	struct hub hub;
 	struct typing typing;
+	struct delivered delivered;
 	struct recovery recovery;
 	struct online_list online;
 	struct watched_index watched;
@@ -29,6 +30,7 @@ static struct presence {
 } presence = {
     .hub = {.app = &pl_app, .events = &hub_events, .arg = &presence},
     .typing = {.app = &pl_app},
+    .delivered = {.app = &pl_app},
     .recovery = {.app = &pl_app},
     .online =
 	{
@@ -52,7 +54,9 @@ static struct presence {
 	{
 	    .app = &pl_app,
 	    .hub = &presence.hub,
-	    .events = {.typing = &presence.typing, .watches = &presence.watches},
+	    .events = {.typing = &presence.typing,
+		.delivered = &presence.delivered,
+		.watches = &presence.watches},
 	    .admit =
 		{
 		    .app = &pl_app,
@@ -211,6 +215,7 @@ start(void)
 {
 	hub_start(&presence.hub);
 	typing_start(&presence.typing);
+	delivered_start(&presence.delivered);
 	recovery_start(&presence.recovery);
 	watched_start(&presence.watched);
 	watch_start(&presence.watches);
@@ -238,12 +243,14 @@ static void
 leave(void)
 {
 	online_list_retire(&presence.online, hub_grace_left_ms(&presence.hub));
+	delivered_leave(&presence.delivered);
 }
 
 static bool
 has_left(void)
 {
-	return online_list_is_retired(&presence.online);
+	return online_list_is_retired(&presence.online) &&
+	       delivered_has_left(&presence.delivered);
 }
 
 static void
@@ -254,6 +261,7 @@ stop(void)
 	tail_stop(&presence.tail);
 	sockets_stop(&presence.sockets);
 	typing_stop(&presence.typing);
+	delivered_stop(&presence.delivered);
 	watch_stop(&presence.watches);
 	watched_stop(&presence.watched);
 	hub_stop(&presence.hub);

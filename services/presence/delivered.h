@@ -1,0 +1,55 @@
+/*
+ * delivered: "delivered {from, upTo}" of a client says that it has all that from wrote, up to that
+ * message. It is stored, and the writer's sockets get messagesDelivered if the mark moved.
+ *
+ *            said                   stored or refused
+ *   (none) --------> WRITING ------------------------------> RESTING
+ *      ^                ^  ^ said: kept, the newest             |  ^ said: the same
+ *      |                |                                       |
+ *      |                '------- after a second, with one kept -+
+ *      '------------------------ after a second, with none -----'
+ *
+ * So a pair of users costs one write a second at most, whatever their clients say. What the store did
+ * not take is tried again, for some time. What is kept when the process is killed is lost: the mark
+ * is behind then, until the next one. A drain writes it before the process ends.
+ *
+ * Which of two messages is the newer one their _ids say, and if they do not (two processes made them
+ * in one second) the order in which they were said. Whether upTo is a message of the two the store
+ * says, after the acknowledgement: one that is not has no effect.  Threads: the loop's.
+ */
+#ifndef PRESENCE_DELIVERED_H
+#define PRESENCE_DELIVERED_H
+
+#include "base/json.h"
+#include "limits/bucket.h"
+#include "model/invalid.h"
+#include "presence/hub.h"
+
+#define DELIVERED_REST_MS   1000
+#define DELIVERED_TRIES     10 /* to write one; a second lies between two */
+#define DELIVERED_BURST_S   15 /* so many seconds' worth of writes at once */
+#define DELIVERED_PAIRS_MAX 50000
+#define DELIVERED_USERS_MAX 100000 /* whose rate is remembered at once */
+
+/* The caller's; zero it and set the first. */
+struct delivered {
+	const struct pl_app *app;
+	/* inside */
+	struct pl_map pairs; /* who got it, who wrote it -> struct pair */
+	size_t writing;      /* of them */
+	struct pl_bucket_table *rates;
+	struct pl_metrics_source metrics;
+	bool is_leaving; /* what is kept is written at once */
+};
+
+void delivered_start(struct delivered *d);
+/* said may be anything. False, and nothing is done, if it is not {"from": id, "upTo": id}, or one too
+ * many: *why says so. */
+bool delivered_said(struct delivered *d, struct hub_socket *socket,
+    const struct pl_json *said, struct pl_invalid *why);
+/* Write what is kept; no more is said. */
+void delivered_leave(struct delivered *d);
+bool delivered_has_left(const struct delivered *d);
+void delivered_stop(struct delivered *d); /* after the store */
+
+#endif
