@@ -249,7 +249,7 @@ valgrind: | needs-valgrind ## the unit tests under valgrind
 
 # The parts whose processes see most of what a stranger or a user can send. kore itself and Debian's
 # libraries are not built for ASan, so what they keep until the end is no finding.
-ASAN_E2E   := $(addsuffix .test.mjs,auth messages realtime recovery users llm sockets packet_bytes fuzz_live \
+ASAN_E2E   := $(addsuffix .test.mjs,auth messages conversations realtime recovery users llm sockets packet_bytes fuzz_live \
 	conformance_engine conformance_socket conformance_ws)
 ASAN_CHAOS := SEEDS=3 SECONDS_EACH=20
 asan: build/mongo/ready $(NODE_MODULES) | needs-stack needs-units ## units, end to end and chaos on the ASan and UBSan build: ASAN_E2E, ASAN_CHAOS

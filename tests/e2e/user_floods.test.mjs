@@ -5,7 +5,7 @@ import { Person } from '../support/api.mjs';
 import { Stack, useStack } from '../support/stack.mjs';
 import { waitUntil } from '../support/wait.mjs';
 
-const hold = useStack({ before, after, afterEach }, { LIMIT_STATUS_PER_SECOND: '1' });
+const hold = useStack({ before, after, afterEach }, { LIMIT_STATUS_PER_SECOND: '1', LIMIT_MARKS_PER_SECOND: '20' });
 const pair = () => Promise.all(['ann', 'bob'].map((name) => Person.signUp(hold.stack.url, name)));
 
 test('a status that changes 140 times at once is changed ten times, the others are 429; the next second it may again', async () => {
@@ -40,6 +40,48 @@ test('typing that begins and ends 5,000 times is heard a few times, and ends', a
   const most = 2 * (10 + 2 * Math.ceil((Date.now() - begun) / 1000));
   assert.ok(told.length >= 2 && told.length <= most, `${told.length}, at most ${most}`);
   await waitUntil('the end', () => his.all('typing').at(-1).isTyping === false, { within: 10000 });
+  for (const person of [ann, bob]) person.close();
+});
+
+test('1,500 read marks at once are 300 and some, the others are 429; another user does not notice', async () => {
+  const [ann, bob] = await pair();
+  const message = (await bob.send(ann, 'hello')).json;
+  const his = await bob.connect();
+  const mark = () => ann.post(`/api/messages/read/${bob.id}`, { upTo: message._id });
+  const begun = Date.now();
+  const answers = [];
+  for (let i = 0; i < 30; i++) answers.push(...await Promise.all(Array.from({ length: 50 }, mark)));
+  const most = 300 + 20 * Math.ceil((Date.now() - begun) / 1000);
+  const done = answers.filter(({ status }) => status === 200).length;
+  assert.ok(done >= 300 && done <= most, `${done}, at most ${most}`);
+  for (const { status, json, headers } of answers.filter((answer) => answer.status !== 200)) {
+    assert.deepEqual([status, json.code], [429, 'TOO_MANY_REQUESTS']);
+    assert.ok(Number(headers.get('retry-after')) >= 1);
+  }
+  assert.equal((await bob.post(`/api/messages/read/${ann.id}`, { upTo: message._id })).status, 200);
+  await waitUntil('the next one', async () => (await mark()).status === 200);
+  assert.equal(his.all('messagesRead').length, 1, 'it moved once');
+  bob.close();
+});
+
+test('delivered of 3,000 who never wrote is taken 300 times and some, and forgotten; of one it is written once a second', async () => {
+  const [ann, bob] = await pair();
+  const [hers, his] = [await ann.connect({ transports: ['websocket'] }), await bob.connect()];
+  const message = (await bob.send(ann, 'hello')).json;
+  const waiting = async () => Number((await (await fetch(`${await hold.stack.addressOf('presence')}/metrics`)).text()).match(/^parley_delivered_waiting (\d+)$/m)[1]);
+  const say = (from) => new Promise((resolve) => { hers.emit('delivered', { from, upTo: message._id }, resolve); });
+  const begun = Date.now();
+  const answers = await Promise.all(Array.from({ length: 3000 }, (_, i) => say(`${'c'.repeat(20)}${i.toString(16).padStart(4, '0')}`)));
+  const most = 300 + 20 * Math.ceil((Date.now() - begun) / 1000);
+  const taken = answers.filter((answer) => answer === undefined).length;
+  assert.ok(taken >= 300 && taken <= most, `${taken}, at most ${most}`);
+  assert.ok(answers.every((answer) => answer === undefined || answer.code === 'TOO_MANY_REQUESTS'));
+  assert.ok(await waiting() <= most);
+  await waitUntil('all to be forgotten', async () => await waiting() === 0, { within: 10000 });
+  for (let i = 0; i < 3000; i++) hers.emit('delivered', { from: bob.id, upTo: message._id });
+  await waitUntil('the event', () => his.all('messagesDelivered').length > 0, { within: 10000 });
+  await waitUntil('the end', async () => await waiting() === 0, { within: 10000 });
+  assert.equal(his.all('messagesDelivered').length, 1);
   for (const person of [ann, bob]) person.close();
 });
 
