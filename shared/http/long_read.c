@@ -1,5 +1,6 @@
 #include "http/long_read.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "http/reply.h"
 #include "http/stream.h"
@@ -20,11 +21,21 @@ static enum pl_err
 run(struct pl_store_read_call *call, struct pl_store *s)
 {
 	struct pl_long_read *r = PL_CONTAINER(call, struct pl_long_read, call);
+	int64_t begun_us = pl_clock_thread_us();
 	struct pl_json_out o;
+	enum pl_err err;
 
 	pl_buf_clear(&r->body);
 	pl_jo_init(&o, &r->body);
-	return r->read(r, s, &o);
+	err = r->read(r, s, &o);
+	r->cpu_us = pl_clock_thread_us() - begun_us;
+	return err;
+}
+
+static int64_t
+spend(struct pl_long_read *r)
+{
+	return pl_share_spend(&r->turn, (int64_t)r->body.len, r->cpu_us);
 }
 
 static void
@@ -117,7 +128,7 @@ on_more(struct pl_request *rq)
 		end(r);
 		return;
 	}
-	read_after(r, pl_share_spend(&r->turn, (int64_t)r->body.len));
+	read_after(r, spend(r));
 }
 
 static void
@@ -153,7 +164,7 @@ static void
 on_first_piece(struct pl_long_read *r, enum pl_err err)
 {
 	if (err != PL_OK || r->is_last)
-		(void)pl_share_spend(&r->turn, cost_of_whole(r));
+		(void)pl_share_spend(&r->turn, cost_of_whole(r), r->cpu_us);
 	if (r->begin != NULL && !r->begin(r, err)) {
 		finish(r);
 	} else if (err != PL_OK) {
@@ -175,7 +186,7 @@ on_read(struct pl_store_read_call *call)
 		on_next_piece(r, call->err);
 	} else if (call->err == PL_OK && r->is_ahead) {
 		r->is_ahead = false;
-		read_after(r, pl_share_spend(&r->turn, (int64_t)r->body.len));
+		read_after(r, spend(r));
 	} else {
 		on_first_piece(r, call->err);
 	}
@@ -187,7 +198,7 @@ on_turn(struct pl_share_turn *turn, bool may)
 	struct pl_long_read *r = PL_CONTAINER(turn, struct pl_long_read, turn);
 
 	if (may) { /* what was owed before is paid first */
-		read_after(r, pl_share_spend(&r->turn, 0));
+		read_after(r, pl_share_spend(&r->turn, 0, 0));
 		return;
 	}
 	pl_reply_retry(r->rq, PL_PROBLEM_TOO_MANY, RETRY_MS);

@@ -1,7 +1,8 @@
 /*
  * long_read: an answer that is a JSON array of what the store has, of any length. It is read and
  * written out on a store thread piece by piece, so that it never sits in memory whole, and its user
- * has no more than their share (limits/share): LIMIT_READS_AT_ONCE, LIMIT_READ_BYTES_PER_SECOND.
+ * has no more than their share (limits/share): LIMIT_READS_AT_ONCE, LIMIT_READ_BYTES_PER_SECOND,
+ * LIMIT_READ_CPU_MS. Who owes of the last one waits before the next.
  *
  *   waits ──turn──► (pause) ──► reads ──► begin() ──last──► answered whole
  *     │                                     │
@@ -38,6 +39,7 @@ struct pl_long_read {
 	bool goes_on; /* the first piece has been written */
 	/* Ours. */
 	struct pl_buf body; /* a piece: elements with commas between them */
+	int64_t cpu_us;     /* that it took */
 	struct pl_share_turn turn;
 	struct pl_store_read_call call;
 	struct pl_timer pause;

@@ -295,9 +295,11 @@ connect_app(void)
 	struct pl_redis_config commands = {
 	    .url = pl_settings.redis_url, .role = "commands"};
 	const int64_t bytes_per_second = pl_settings.limit_read_bytes_per_second;
+	const int64_t cpu_us_per_second = pl_settings.limit_read_cpu_ms * 1000;
 	const struct pl_share_rule reads = {
 	    .at_once = pl_settings.limit_reads_at_once,
 	    .budget.bytes = {bytes_per_second, READ_BURST_S * bytes_per_second},
+	    .budget.cpu_us = {cpu_us_per_second, READ_BURST_S * cpu_us_per_second},
 	};
 	struct pl_announcement_config announcement = {
 	    .service = pl_service.name,

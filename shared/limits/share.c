@@ -56,7 +56,10 @@ user_get(struct pl_share *s, const struct pl_oid *id)
 static void
 user_rest(struct pl_share_user *u)
 {
-	int64_t left_us = u->budget.bytes_paid_us - pl_loop_now_ms(u->share->loop) * 1000;
+	int64_t paid_us = u->budget.bytes_paid_us > u->budget.cpu_paid_us
+			      ? u->budget.bytes_paid_us
+			      : u->budget.cpu_paid_us;
+	int64_t left_us = paid_us - pl_loop_now_ms(u->share->loop) * 1000;
 
 	if (u->holding > 0 || u->waiting > 0)
 		return;
@@ -130,12 +133,12 @@ pl_share_ask(struct pl_share *s, const struct pl_oid *user, struct pl_share_turn
 }
 
 int64_t
-pl_share_spend(struct pl_share_turn *t, int64_t bytes)
+pl_share_spend(struct pl_share_turn *t, int64_t bytes, int64_t cpu_us)
 {
 	const struct pl_budget_rule *rule = &t->share->rule.budget;
 	int64_t now_ms = pl_loop_now_ms(t->share->loop);
 
-	pl_budget_spend(&t->user->budget, rule, bytes, 0, now_ms);
+	pl_budget_spend(&t->user->budget, rule, bytes, cpu_us, now_ms);
 	return pl_budget_wait_ms(&t->user->budget, rule, now_ms);
 }
 

@@ -23,7 +23,7 @@
 
 struct pl_share_rule {
 	int64_t at_once;              /* turns that one user may hold; 0: any number */
-	struct pl_budget_rule budget; /* of one user; what a piece costs is its bytes */
+	struct pl_budget_rule budget; /* of one user */
 };
 
 struct pl_share {
@@ -50,8 +50,9 @@ void pl_share_fini(struct pl_share *s); /* nobody holds or waits any more */
  * not, and t is done with. */
 void pl_share_ask(struct pl_share *s, const struct pl_oid *user, struct pl_share_turn *t,
     void (*on_turn)(struct pl_share_turn *t, bool may));
-/* t, which holds, has cost so many bytes; milliseconds until it may go on, 0 for at once. */
-int64_t pl_share_spend(struct pl_share_turn *t, int64_t bytes);
+/* t, which holds, has cost so much; milliseconds until it may go on, 0 for at once. With nothing
+ * spent: until a new turn may begin. */
+int64_t pl_share_spend(struct pl_share_turn *t, int64_t bytes, int64_t cpu_us);
 /* t holds no more, and the next in line does; nothing if it does not hold. */
 void pl_share_end(struct pl_share_turn *t);
 

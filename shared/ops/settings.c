@@ -119,6 +119,9 @@ const struct pl_setting pl_settings_table[] = {
 	INT("LIMIT_READ_BYTES_PER_SECOND", "16000000", 0, 1000000000, "bytes a second",
 	    MESSAGE | PRESENCE, limit_read_bytes_per_second,
 	    "What one user reads of them, in each process, four times as much at once; 0 lifts it.")
+	INT("LIMIT_READ_CPU_MS", "250", 0, 10000, "ms a second", MESSAGE | PRESENCE,
+	    limit_read_cpu_ms,
+	    "Processor time that goes into them, of one user, in each process, four times as much at once; 0 lifts it.")
 	/* sockets */
 	INT("SOCKETS_PER_USER_MAX", "20", 1, 10000, "sockets", PRESENCE,
 	    sockets_per_user_max, "Sockets of one user in a process; beyond it the oldest is closed.")

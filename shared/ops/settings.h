@@ -57,6 +57,7 @@ struct pl_settings {
 	int64_t limit_status_per_second;
 	int64_t limit_reads_at_once;
 	int64_t limit_read_bytes_per_second;
+	int64_t limit_read_cpu_ms;
 	/* sockets */
 	int64_t sockets_per_user_max;
 	int64_t packet_bytes_max;

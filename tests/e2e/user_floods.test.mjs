@@ -85,6 +85,30 @@ test('delivered of 3,000 who never wrote is taken 300 times and some, and forgot
   for (const person of [ann, bob]) person.close();
 });
 
+test('who asks for conversations without end pays for the time that it takes, and another user does not wait', async () => {
+  const stack = await Stack.start({ LIMIT_READ_CPU_MS: '1', LIMIT_READS_AT_ONCE: '4' });
+  try {
+    const [ann, bob, ...others] = await Promise.all(['ann', 'bob', ...Array(20).fill('other')].map((name) => Person.signUp(stack.url, name)));
+    for (const other of others) await other.send(ann, 'x'.repeat(4000));
+    const asked = Date.now();
+    let isOver = false, count = 0;
+    const flood = Promise.all(Array.from({ length: 8 }, async () => {
+      while (!isOver) if ((await ann.get('/api/conversations?limit=100')).status === 200) count++;
+    }));
+    const waits = [];
+    while (Date.now() - asked < 4000) {
+      const at = Date.now();
+      assert.equal((await bob.get('/api/conversations')).status, 200);
+      waits.push(Date.now() - at);
+      await new Promise((resolve) => { setTimeout(resolve, 100); });
+    }
+    isOver = true;
+    await flood;
+    assert.ok(count > 0 && count < 200, `${count} in 4 s`);
+    assert.ok(waits.sort((a, b) => a - b)[Math.floor(waits.length / 2)] < 250, String(waits));
+  } finally { await stack.stop(); }
+});
+
 for (const [what, settings, expected] of [
   ['beyond the quota of a day', { LIMIT_MESSAGE_BYTES_PER_DAY: '100000' }, [429, 'QUOTA']],
   ['without room on the disk', { DISK_FREE_BYTES_MIN: '1000000000000', MONGO_DB_URI: '', TEST_STORE: 'sqlite' }, [507, 'STORAGE_FULL']],

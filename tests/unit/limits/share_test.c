@@ -10,8 +10,9 @@
 
 #define CROWD 100
 
-static const struct pl_share_rule rule = {
-    .at_once = 4, .budget.bytes = {.per_second = 1000, .at_once = 2000}};
+static const struct pl_share_rule rule = {.at_once = 4,
+    .budget.bytes = {.per_second = 1000, .at_once = 2000},
+    .budget.cpu_us = {.per_second = 250000, .at_once = 1000000}};
 static const struct pl_oid ann = {.bytes = {1}}, bob = {.bytes = {2}};
 static struct pl_loop *loop;
 static struct pl_share share;
@@ -98,11 +99,12 @@ what_is_spent_beyond_the_burst_is_waited_for(void **state)
 {
 	(void)state;
 	ask(2);
-	assert_int_equal(pl_share_spend(&turns[0], 1500), 0);
-	assert_int_equal(pl_share_spend(&turns[1], 1000), 500); /* one budget for both */
+	assert_int_equal(pl_share_spend(&turns[0], 1500, 0), 0);
+	assert_int_equal(
+	    pl_share_spend(&turns[1], 1000, 0), 500); /* one budget for both */
 	fake_loop_advance(loop, 500);
-	assert_int_equal(pl_share_spend(&turns[0], 0), 0);
-	assert_int_equal(pl_share_spend(&turns[0], 1), 1);
+	assert_int_equal(pl_share_spend(&turns[0], 0, 0), 0);
+	assert_int_equal(pl_share_spend(&turns[0], 1, 0), 1);
 	pl_share_end(&turns[0]);
 	pl_share_end(&turns[1]);
 }
@@ -112,14 +114,31 @@ what_is_owed_outlives_the_turn_and_then_is_forgotten(void **state)
 {
 	(void)state;
 	ask(1);
-	assert_int_equal(pl_share_spend(&turns[0], 3000), 1000);
+	assert_int_equal(pl_share_spend(&turns[0], 3000, 0), 1000);
 	pl_share_end(&turns[0]);
 	fake_loop_advance(loop, 200);
 	ask(1);
-	assert_int_equal(pl_share_spend(&turns[0], 0), 800);
+	assert_int_equal(pl_share_spend(&turns[0], 0, 0), 800);
 	pl_share_end(&turns[0]);
 	assert_int_equal(share.users.count, 1);
 	fake_loop_advance(loop, 2801);
+	assert_int_equal(share.users.count, 0);
+}
+
+static void
+time_of_the_processor_is_waited_for_too_and_remembered(void **state)
+{
+	(void)state;
+	ask(1);
+	assert_int_equal(pl_share_spend(&turns[0], 1, 1000000), 0);
+	assert_int_equal(pl_share_spend(&turns[0], 1, 50000), 200);
+	pl_share_end(&turns[0]);
+	assert_int_equal(share.users.count, 1);
+	fake_loop_advance(loop, 100);
+	ask(1);
+	assert_int_equal(pl_share_spend(&turns[0], 0, 0), 100);
+	pl_share_end(&turns[0]);
+	fake_loop_advance(loop, 4101);
 	assert_int_equal(share.users.count, 0);
 }
 
@@ -131,7 +150,7 @@ without_a_rule_nobody_waits(void **state)
 	pl_share_init(&share, loop, &(struct pl_share_rule){0});
 	ask(CROWD);
 	assert_int_equal(begun, CROWD);
-	assert_int_equal(pl_share_spend(&turns[0], INT32_MAX), 0);
+	assert_int_equal(pl_share_spend(&turns[0], INT32_MAX, 0), 0);
 	for (unsigned i = 0; i < CROWD; i++)
 		pl_share_end(&turns[i]);
 }
@@ -148,6 +167,8 @@ main(void)
 		what_is_spent_beyond_the_burst_is_waited_for, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		what_is_owed_outlives_the_turn_and_then_is_forgotten, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		time_of_the_processor_is_waited_for_too_and_remembered, setup, teardown),
 	    cmocka_unit_test_setup_teardown(without_a_rule_nobody_waits, setup, teardown),
 	};
 
