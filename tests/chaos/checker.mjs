@@ -8,15 +8,18 @@
 //   late      (d) a message to a busy user without its reply; (e) a reply after more than 12 s,
 //             not counting time in which the store took nothing from anybody
 //   disorder  (f) live delivery, the order of sending and the history do not agree
+//   backward  a mark that goes back (marks.mjs, which says more of marks)
 //   phantom   an event of a message that the history has not; a reply nobody asked for; two readers of
 //             one conversation who see different ones; a refusal that nothing explains
+import { checkMarks } from './marks.mjs';
+
 export const REPLY_WITHIN_MS = 12000;
 /* A pause in what is stored that counts as the store being away, where it refused a send meanwhile. */
 const OUTAGE_MS = 1500;
 /* What comes to a session that ends unrecovered may still be under way at its end. */
 const UNDER_WAY_MS = 10000;
 
-const rules = { lost: 0, doubled: 0, late: 0, disorder: 0, phantom: 0 };
+const rules = { lost: 0, doubled: 0, late: 0, disorder: 0, backward: 0, phantom: 0 };
 
 class Violations {
   constructor() { this.list = []; }
@@ -194,8 +197,9 @@ function checkLiveOrder(sends, sockets, stored, found) {
  * sockets: [{name, user, connections: [{recovered, from, to, messages: [{_id, at}]}]}]
  * history: [{lane, bySender: [message], byReceiver: [message]}]
  * busy:    ids of those who are busy, all the time
+ * and marks, deliveries, conversations as marks.mjs has them
  */
-export function check({ sends, sockets, history, busy }) {
+export function check({ sends, sockets, history, busy, ...marks }) {
   const found = new Violations();
   const stored = index(history);
   checkHistory(history, found);
@@ -204,10 +208,11 @@ export function check({ sends, sockets, history, busy }) {
   checkDelivery(sockets, stored, found);
   checkConnections(sockets, stored, found);
   checkLiveOrder(sends, sockets, stored, found);
-  return { violations: found.list, counts: found.counts(), summary: summarize(sends, sockets, stored) };
+  checkMarks({ ...marks, sockets, history }, found);
+  return { violations: found.list, counts: found.counts(), summary: summarize(sends, sockets, stored, marks) };
 }
 
-function summarize(sends, sockets, stored) {
+function summarize(sends, sockets, stored, { marks = [] }) {
   const connections = sockets.flatMap((socket) => socket.connections);
   const perSession = sockets.flatMap(sessionsOf).map((s) => s.connections.flatMap(({ messages }) => messages.map(({ _id }) => _id)));
   return {
@@ -217,6 +222,8 @@ function summarize(sends, sockets, stored) {
     replied: [...stored.values()].filter(({ autoReply }) => autoReply).length,
     reconnections: connections.length - sockets.length,
     recovered: connections.filter(({ recovered }) => recovered).length,
+    marked: marks.filter(({ status }) => status === 200).length,
+    markEvents: connections.reduce((sum, connection) => sum + (connection.marks?.length ?? 0), 0),
     repeated: perSession.reduce((sum, ids) => sum + ids.length - new Set(ids).size, 0),
   };
 }

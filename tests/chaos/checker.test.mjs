@@ -33,7 +33,85 @@ function history(change = () => {}) {
 test('a good history has no violation, and is counted', () => {
   const { violations, summary } = check(history());
   assert.deepEqual(violations, []);
-  assert.deepEqual(summary, { sent: 2, acknowledged: 2, delivered: 2, replied: 0, reconnections: 1, recovered: 1, repeated: 0 });
+  assert.deepEqual(summary, { sent: 2, acknowledged: 2, delivered: 2, replied: 0, marked: 0, markEvents: 0, reconnections: 1, recovered: 1, repeated: 0 });
+});
+
+/** Bob read m1 and then m2, and asked for m1 again; `change` spoils it. */
+function marked(change = () => {}) {
+  const h = history();
+  const [m1, m2] = h.history[0].bySender;
+  Object.assign(h.history[0], { from: ann, to: bob });
+  const mark = (upTo, ms, got = upTo) => ({
+    reader: bob, writer: ann, upTo, at: +time(ms), until: +time(ms + 10), status: 200, answer: { success: true, upTo: got, unread: 0 },
+  });
+  const entry = (user, fields) => ({ user: { _id: user }, lastMessage: m2, unread: 0, readUpTo: null, theirReadUpTo: null, theirDeliveredUpTo: null, ...fields });
+  h.marks = [mark('m1', 200), mark('m2', 6000), mark('m1', 7000, 'm2')];
+  h.deliveries = [m1, m2].map(({ _id }, i) => ({ reader: bob, writer: ann, upTo: _id, at: +time(110 + 5000 * i) }));
+  h.conversations = [
+    { user: bob, entries: [entry(ann, { readUpTo: 'm2' })] },
+    { user: ann, entries: [entry(bob, { theirReadUpTo: 'm2', theirDeliveredUpTo: 'm2' })] },
+  ];
+  const event = (name, userId, upTo, ms) => ({ name, userId, upTo, at: +time(ms) });
+  h.sockets[1].connections[0].marks = [
+    event('messagesDelivered', bob, 'm1', 120), event('messagesRead', bob, 'm1', 205), event('messagesDelivered', bob, 'm2', 5120),
+    event('messagesRead', bob, 'm2', 6005),
+  ];
+  h.sockets[0].connections[1].marks = [event('conversationRead', ann, 'm2', 6005)];
+  change(h, event);
+  return h;
+}
+
+test('good marks have no violation, and are counted', () => {
+  const { violations, summary } = check(marked());
+  assert.deepEqual(violations, []);
+  assert.deepEqual([summary.marked, summary.markEvents], [3, 5]);
+});
+
+describe('of marks, allowed', () => {
+  for (const [what, change] of [
+    ['is one without an answer that is stored', (h) => { Object.assign(h.marks[1], { status: undefined, answer: undefined, error: 'ECONNRESET' }); }],
+    ['is one without an answer that is not', (h) => {
+      h.marks = h.marks.slice(0, 2);
+      Object.assign(h.marks[1], { status: 503, answer: undefined });
+      h.conversations[0].entries[0].readUpTo = h.conversations[1].entries[0].theirReadUpTo = 'm1';
+      Object.assign(h.conversations[0].entries[0], { unread: 1 });
+      h.sockets[0].connections[1].marks = [];
+      h.sockets[1].connections[0].marks.pop();
+    }],
+    ['is an event that was lost', (h) => { h.sockets[1].connections[0].marks.shift(); }],
+    ['are two that were said at once, told the other way round', (h) => {
+      h.marks[1].at = h.marks[0].at;
+      h.sockets[1].connections[0].marks.splice(0, 4, ...[3, 1].map((i) => marked().sockets[1].connections[0].marks[i]));
+      h.marks.pop();
+    }],
+  ]) test(what, () => assert.deepEqual(check(marked(change)).violations, []));
+});
+
+describe('of marks, found', () => {
+  for (const [what, rule, change] of [
+    ['is an answer behind an acknowledged one', 'backward', (h) => { h.marks[2].answer.upTo = 'm1'; }],
+    ['is an answer behind what was asked', 'backward', (h) => { h.marks[1].answer.upTo = 'm1'; }],
+    ['is an event that goes back', 'backward', (h, event) => h.sockets[1].connections[0].marks.push(event('messagesRead', bob, 'm1', 7005))],
+    ['is an end behind an acknowledged one', 'lost', (h) => {
+      h.conversations[0].entries[0].readUpTo = h.conversations[1].entries[0].theirReadUpTo = 'm1';
+      h.conversations[0].entries[0].unread = 1;
+    }],
+    ['is a delivery that is not there in the end', 'lost', (h) => { h.conversations[1].entries[0].theirDeliveredUpTo = 'm1'; }],
+    ['is a conversation that is not listed', 'lost', (h) => { h.conversations.forEach((c) => { c.entries = []; }); }],
+    ['are two who see different marks', 'phantom', (h) => { h.conversations[1].entries[0].theirReadUpTo = 'm1'; }],
+    ['is a mark that nobody said', 'phantom', (h) => { h.marks = []; h.sockets.forEach((s) => s.connections.forEach((c) => { c.marks = []; })); }],
+    ['is a mark of no message', 'phantom', (h) => { h.conversations[0].entries[0].readUpTo = h.conversations[1].entries[0].theirReadUpTo = 'm9'; }],
+    ['is an event that nobody said', 'phantom', (h) => { h.sockets[1].connections[0].marks[0].userId = 'c'.repeat(24); }],
+    ['is a wrong count', 'phantom', (h) => { h.conversations[0].entries[0].unread = 1; }],
+    ['is another last message', 'phantom', (h) => { [h.conversations[0].entries[0].lastMessage] = h.history[0].bySender; }],
+    ['is a refusal', 'phantom', (h) => h.marks.push({ ...h.marks[0], at: +time(9000), status: 400, answer: undefined, error: 'BAD_MESSAGE' })],
+  ]) {
+    test(what, () => {
+      const found = check(marked(change)).violations;
+      assert.ok(found.length > 0);
+      assert.deepEqual([...new Set(found.map((v) => v.rule))], [rule], JSON.stringify(found));
+    });
+  }
 });
 
 describe('allowed', () => {

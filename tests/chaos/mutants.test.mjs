@@ -1,4 +1,4 @@
-// Would the checker notice? Three broken builds, each without one of the things that the guarantees stand
+// Would the checker notice? Four broken builds, each without one of the things that the guarantees stand
 // on, must fail under faults that need that thing.
 //
 // A mutant is a copy of the tree with some text replaced, built on top of what is built here. Text that is
@@ -67,6 +67,10 @@ write_it(struct sending *s)
   {
     name: 'no gap closing', rule: 'lost', only: ['kill redis', 'cut service-redis', 'stop redis'],
     edits: [['services/presence/delivery/tail.c', 'doubt_since(struct tail *t, int64_t unix_ms)\n{\n', 'doubt_since(struct tail *t, int64_t unix_ms)\n{\n	if (unix_ms != 0)\n		return;\n']],
+  },
+  {
+    name: 'a read mark that goes back', rule: 'backward', only: ['cut client-gateway'],
+    edits: [['shared/store/sqlite/correspondents.c', 'if (pl_message_pos_compare(mark, to) >= 0)', 'if (pl_message_pos_compare(mark, to) == 0)']],
   },
   {
     name: 'no unique index on replies', rule: 'doubled', only: ['stop responder1', 'stop responder2'],

@@ -12,17 +12,23 @@ const ways = [
 /**
  * A socket's record: its connections, oldest first. A connection that was recovered goes on with the
  * session of the one before; `messages` are the newMessage events in the order they came.
- *   {recovered, from, to, reason, messages: [{_id, at}]}
+ *   {recovered, from, to, reason, messages: [{_id, at}], marks: [{name, userId, upTo, at}]}
  */
-function record(person, number) {
+function record(person, number, onMessage) {
   const socket = person.open({ ...ways[number % ways.length], reconnectionDelay: 200, reconnectionDelayMax: 1000 });
   const log = { name: `${person.name}'s socket ${number}`, user: person.id, connections: [], errors: [], socket };
   socket.on('connect', () => {
-    log.connections.push({ recovered: socket.recovered, from: Date.now(), to: null, reason: null, messages: [] });
+    log.connections.push({ recovered: socket.recovered, from: Date.now(), to: null, reason: null, messages: [], marks: [] });
   });
   socket.on('disconnect', (reason) => Object.assign(log.connections.at(-1), { to: Date.now(), reason }));
   socket.on('connect_error', (error) => log.errors.push({ at: Date.now(), text: error.message }));
-  socket.on('newMessage', ({ _id }) => log.connections.at(-1).messages.push({ _id, at: Date.now() }));
+  socket.on('newMessage', (message) => {
+    log.connections.at(-1).messages.push({ _id: message._id, at: Date.now() });
+    onMessage(log, message);
+  });
+  for (const name of ['messagesRead', 'messagesDelivered', 'conversationRead']) {
+    socket.on(name, ({ userId, upTo }) => log.connections.at(-1).marks.push({ name, userId, upTo, at: Date.now() }));
+  }
   return log;
 }
 
@@ -30,10 +36,10 @@ export class People {
   /** Sign up everybody, set who is busy, open two sockets each and wait until all are in. */
   static async gather(url, random, { senders = 8, receivers = 4, busy = 2, sockets = 2 } = {}) {
     const people = new People();
-    Object.assign(people, { random, sends: [], sockets: [] });
+    Object.assign(people, { random, sends: [], sockets: [], marks: [], deliveries: [], reading: new Map() });
     const join = async (name, number) => {
       const person = Object.assign(await Person.signUp(url, name), { name });
-      for (let i = 0; i < sockets; i++) people.sockets.push(record(person, number + i));
+      for (let i = 0; i < sockets; i++) people.sockets.push(record(person, number + i, (log, message) => people.#take(person, i, log, message)));
       return person;
     };
     const all = (count, name) => Promise.all(Array.from({ length: count }, (_, i) => join(`${name}${i + 1}`, i)));
@@ -87,6 +93,68 @@ export class People {
   /** Wait until no send is under way any more. */
   async finishSends() {
     while (this.lanes.some((lane) => lane.pending)) await Promise.all(this.lanes.map((lane) => lane.pending));
+  }
+
+  /** Each socket says what it got; the first one of a person reads now and then. */
+  #take(person, number, log, message) {
+    this.#deliver(log, message);
+    if (number === 0 && !this.isOver) this.#read(person, message.senderId, message._id);
+  }
+
+  /** The latest by its place: two that were sent at once may come the other way round. */
+  #deliver(log, { _id, senderId, createdAt }) {
+    log.got ??= new Map();
+    const place = `${createdAt} ${_id}`;
+    if (place <= (log.got.get(senderId)?.place ?? '')) return;
+    log.got.set(senderId, { place, upTo: _id });
+    this.deliveries.push({ reader: log.user, writer: senderId, upTo: _id, at: Date.now() });
+    log.socket.emit('delivered', { from: senderId, upTo: _id });
+  }
+
+  /** Every third message is read; every other one of those marks comes late: an older one after a newer one. */
+  #read(person, writer, upTo) {
+    const key = `${person.id} ${writer}`;
+    const state = this.reading.get(key) ?? { count: 0 };
+    this.reading.set(key, state);
+    if (++state.count % 3 !== 0 || state.pending) return;
+    const isLate = state.last && state.count % 6 === 0;
+    const mark = { reader: person.id, writer, upTo: isLate ? state.last : upTo, at: Date.now() };
+    state.last ??= upTo;
+    this.marks.push(mark);
+    state.pending = this.#carryMark(person, mark).finally(() => { state.pending = undefined; });
+  }
+
+  async #carryMark(person, mark) {
+    try {
+      const answer = await person.post(`/api/messages/read/${mark.writer}`, { upTo: mark.upTo });
+      Object.assign(mark, { status: answer.status, answer: answer.json, ...(answer.status !== 200 && { error: answer.text.slice(0, 100) }) });
+    } catch (error) {
+      mark.error = error.cause?.code ?? error.name;
+    }
+    mark.until = Date.now();
+  }
+
+  async finishMarks() { await Promise.all([...this.reading.values()].map(({ pending }) => pending)); }
+
+  /** What was said while a process died is said again with the next message: here there is none, so it is said now. */
+  tellDeliveries() {
+    for (const { socket, got } of this.sockets.filter(({ socket: { connected } }) => connected)) {
+      for (const [from, { upTo }] of got ?? []) socket.emit('delivered', { from, upTo });
+    }
+  }
+
+  /** [{user, entries}], all pages of each. */
+  readConversations() {
+    return Promise.all([...this.senders, ...this.receivers].map(async (person) => {
+      const entries = [];
+      for (let path = '/api/conversations?limit=5'; path;) {
+        const answer = await person.get(path);
+        if (answer.status !== 200) throw new Error(`conversations of ${person.name}: ${answer.status} ${answer.text}`);
+        entries.push(...answer.json);
+        path = answer.headers.get('link')?.match(/^<([^>]+)>/)?.[1];
+      }
+      return { user: person.id, entries };
+    }));
   }
 
   /** The whole history as each side reads it: [{lane, bySender, byReceiver}]. */

@@ -28,9 +28,12 @@ async function chat(people, injector, faults, { seconds, rate }) {
 
 const observe = async (people) => ({
   sends: people.sends,
-  sockets: people.sockets.map(({ socket, ...record }) => record),
+  sockets: people.sockets.map(({ socket, got, ...record }) => record),
   history: await people.readHistory(),
   busy: people.busy.map(({ id }) => id),
+  marks: people.marks.filter(({ until }) => until),
+  deliveries: people.deliveries,
+  conversations: await people.readConversations(),
 });
 
 /** The first account of the world without a violation, or the last one when the time is over. */
@@ -38,6 +41,8 @@ async function settle(people) {
   const end = Date.now() + HEAL_MS;
   await people.finishSends();
   for (;;) {
+    await people.finishMarks();
+    people.tellDeliveries();
     const isLast = Date.now() > (people.areConnected() ? end : end + BUSY_MS);
     const seen = await observe(people).catch((error) => { if (isLast) throw error; });
     const result = seen && check(seen);
@@ -69,10 +74,10 @@ export async function runSeed(seed, { seconds = 60, rate = 50, store = 'sqlite',
     await injector.heal();
     const result = { seed, start, faults: injector.done, ...await settle(people) };
     const ok = result.violations.length === 0;
-    const { sent, acknowledged, delivered, replied, reconnections, recovered, repeated } = result.summary;
+    const { sent, acknowledged, delivered, replied, marked, markEvents, reconnections, recovered, repeated } = result.summary;
     const counts = Object.entries(result.counts).map(([rule, count]) => `${rule} ${count}`).join(', ');
     const lines = [
-      `seed ${seed}, ${store}: ${ok ? 'ok' : 'FAILED'}: sent ${sent}, acknowledged ${acknowledged}, delivered ${delivered}, replied ${replied}, ${counts}`,
+      `seed ${seed}, ${store}: ${ok ? 'ok' : 'FAILED'}: sent ${sent}, acknowledged ${acknowledged}, delivered ${delivered}, replied ${replied}, marked ${marked}, events of marks ${markEvents}, ${counts}`,
       `  ${recovered} of ${reconnections} reconnections recovered, ${repeated} messages came again with one`,
       `  faults: ${faults.map(({ name }) => name).join(', ')}`,
     ];
