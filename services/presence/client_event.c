@@ -3,7 +3,7 @@
 enum outcome {
 	REFUSED, /* *why says so */
 	DONE,
-	LATER, /* it will be acknowledged */
+	LATER, /* it is acknowledged by whom it was given to */
 };
 
 static enum outcome
@@ -18,8 +18,7 @@ static enum outcome
 delivered(const struct client_events *by, struct hub_socket *socket,
     const struct pl_json *said, const struct ack *ack, struct pl_invalid *why)
 {
-	(void)ack;
-	return delivered_said(by->delivered, socket, said, why) ? DONE : REFUSED;
+	return delivered_said(by->delivered, socket, said, ack, why) ? LATER : REFUSED;
 }
 
 static enum outcome
@@ -71,5 +70,6 @@ void
 client_event_end(const struct client_events *by, struct hub_socket *socket)
 {
 	typing_end_socket(by->typing, socket);
+	delivered_end_socket(by->delivered, socket);
 	watch_end_socket(by->watches, socket);
 }

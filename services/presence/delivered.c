@@ -12,6 +12,9 @@ struct pair {
 		struct pl_oid writer;
 	} key;
 	struct pl_store_write_call call;
+	struct hub_socket *asker; /* waits for ack while WRITING; NULL: nobody does */
+	struct ack ack;
+	struct pl_list link;  /* with an asker */
 	struct pl_timer rest; /* started while RESTING */
 	bool has_next;        /* one is kept */
 	struct pl_oid next;
@@ -31,6 +34,59 @@ pair_free(struct pair *p)
 	pl_timer_stop(p->delivered->app->loop, &p->rest);
 	(void)pl_map_del(&p->delivered->pairs, key_of(p));
 	pl_mem_free(p);
+}
+
+/* ---- who waits ----------------------------------------------------------------------- */
+
+static void
+ask(struct pair *p, struct hub_socket *socket, const struct ack *ack)
+{
+	if (ack->id == PL_SIO_NO_ACK)
+		return;
+	p->asker = socket;
+	p->ack = *ack;
+	pl_list_push(&p->delivered->asking, &p->link);
+}
+
+static struct hub_socket *
+take_asker(struct pair *p)
+{
+	struct hub_socket *asker = p->asker;
+
+	if (asker != NULL)
+		pl_list_unlink(&p->link);
+	p->asker = NULL;
+	return asker;
+}
+
+/* What failed is tried again, and nobody waits for that. */
+static void
+answer(struct pair *p)
+{
+	struct hub_socket *asker = take_asker(p);
+	struct pl_invalid why;
+
+	if (asker == NULL)
+		return;
+	if (p->call.write.err != PL_E_NOT_FOUND) {
+		ack_send(asker, &p->ack, PL_STR("[]"));
+		return;
+	}
+	pl_invalid_set(&why, "BAD_MESSAGE",
+	    "upTo must be the _id of a message of this conversation");
+	ack_refuse(asker, &p->ack, &why);
+}
+
+void
+delivered_end_socket(struct delivered *d, const struct hub_socket *socket)
+{
+	pl_list_for_each_safe(link, &d->asking)
+	{
+		struct pair *p = PL_CONTAINER(link, struct pair, link);
+
+		if (p->asker == socket)
+			(void)take_asker(p);
+	}
 }
 
 /* ---- what is kept -------------------------------------------------------------------- */
@@ -155,6 +211,7 @@ on_written(struct pl_store_write_call *call)
 	struct delivered *d = p->delivered;
 
 	d->writing--;
+	answer(p);
 	pl_metrics_count(PL_M_DELIVERED_MARKS, take_outcome(p), 1);
 	if (!d->is_leaving)
 		rest(p, DELIVERED_REST_MS);
@@ -202,7 +259,7 @@ pair_new(struct delivered *d, const struct pl_oid *reader, const struct pl_oid *
 
 bool
 delivered_said(struct delivered *d, struct hub_socket *socket, const struct pl_json *said,
-    struct pl_invalid *why)
+    const struct ack *ack, struct pl_invalid *why)
 {
 	const struct pl_oid *reader = &socket->user->id;
 	struct pl_oid writer, up_to;
@@ -213,6 +270,7 @@ delivered_said(struct delivered *d, struct hub_socket *socket, const struct pl_j
 	p = pair_find(d, reader, &writer);
 	if (p != NULL) {
 		keep(p, &up_to);
+		ack_send(socket, ack, PL_STR("[]"));
 		return true;
 	}
 	if (d->pairs.count >= DELIVERED_PAIRS_MAX || wait_ms(d, reader) > 0) {
@@ -222,6 +280,7 @@ delivered_said(struct delivered *d, struct hub_socket *socket, const struct pl_j
 	}
 	p = pair_new(d, reader, &writer);
 	keep(p, &up_to);
+	ask(p, socket, ack);
 	write_next(p);
 	return true;
 }
@@ -242,6 +301,7 @@ delivered_start(struct delivered *d)
 	int64_t per_second = pl_settings.limit_marks_per_second;
 
 	pl_map_init(&d->pairs);
+	pl_list_init(&d->asking);
 	d->rates = pl_bucket_table_new(
 	    pl_bucket_rule(per_second, 1000, DELIVERED_BURST_S * per_second),
 	    DELIVERED_USERS_MAX);

@@ -15,15 +15,16 @@
  *
  * Which of two messages is the newer one their _ids say, and if they do not (two processes made them
  * in one second) the order in which they were said. Whether upTo is a message of the two the store
- * says, after the acknowledgement: one that is not has no effect.  Threads: the loop's.
+ * says: whoever began to write is acknowledged by what it says, and whoever said it in the second
+ * after that at once, so that a client that waits for each answer is not held back.
+ * Threads: the loop's.
  */
 #ifndef PRESENCE_DELIVERED_H
 #define PRESENCE_DELIVERED_H
 
 #include "base/json.h"
 #include "limits/bucket.h"
-#include "model/invalid.h"
-#include "presence/hub.h"
+#include "presence/ack.h"
 
 #define DELIVERED_REST_MS   1000
 #define DELIVERED_TRIES     10 /* to write one; a second lies between two */
@@ -35,18 +36,21 @@
 struct delivered {
 	const struct pl_app *app;
 	/* inside */
-	struct pl_map pairs; /* who got it, who wrote it -> struct pair */
-	size_t writing;      /* of them */
+	struct pl_map pairs;   /* who got it, who wrote it -> struct pair */
+	struct pl_list asking; /* of them, those whose write somebody waits for */
+	size_t writing;        /* of them */
 	struct pl_bucket_table *rates;
 	struct pl_metrics_source metrics;
 	bool is_leaving; /* what is kept is written at once */
 };
 
 void delivered_start(struct delivered *d);
-/* said may be anything. False, and nothing is done, if it is not {"from": id, "upTo": id}, or one too
- * many: *why says so. */
+/* said may be anything. True: ack is answered, now or from the loop. False, and nothing is done, if it
+ * is not {"from": id, "upTo": id}, or one too many: *why says so. */
 bool delivered_said(struct delivered *d, struct hub_socket *socket,
-    const struct pl_json *said, struct pl_invalid *why);
+    const struct pl_json *said, const struct ack *ack, struct pl_invalid *why);
+/* socket gets no answer any more; what it said is written all the same. */
+void delivered_end_socket(struct delivered *d, const struct hub_socket *socket);
 /* Write what is kept; no more is said. */
 void delivered_leave(struct delivered *d);
 bool delivered_has_left(const struct delivered *d);

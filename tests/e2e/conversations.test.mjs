@@ -338,11 +338,12 @@ describe('what got there', () => {
     const [his, hers] = [await bob.connect(), await ann.connect()];
     const others = await sent(bob, eve, 'to eve');
     const message = await sent(bob, ann, 'hello');
+    const refused = { error: 'upTo must be the _id of a message of this conversation', code: 'BAD_MESSAGE' };
     for (const upTo of [nobody, others._id]) {
-      await deliver(hers, bob, upTo);
+      assert.deepEqual(await deliver(hers, bob, upTo), [refused]);
       await tick(1200);
     }
-    await deliver(hers, nobody, message._id);
+    assert.deepEqual(await deliver(hers, nobody, message._id), [refused]);
     await tick(300);
     assert.deepEqual(his.all('messagesDelivered'), []);
     assert.equal((await one(bob, ann)).json.theirDeliveredUpTo, null);

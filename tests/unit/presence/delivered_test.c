@@ -6,9 +6,11 @@
 struct fixture {
 	struct rig rig;
 	struct delivered delivered;
+	struct hub hub;
 	struct hub_user bob;
 	struct hub_socket page, phone; /* Bob's */
 	struct pl_oid ann;             /* who wrote */
+	struct ack ack;                /* of what is said */
 	struct pl_bus_listener listener;
 	struct pl_oid heard[8]; /* up to which message, by Ann's sockets */
 	size_t heard_count;
@@ -39,8 +41,11 @@ setup(void **state)
 	rig_init(&f->rig);
 	f->ann = rig_add_user(&f->rig, "ann");
 	f->bob.id = rig_add_user(&f->rig, "bob");
+	f->hub.app = &f->rig.app;
+	f->bob.hub = &f->hub;
 	f->page.user = f->phone.user = &f->bob;
 	pl_settings.limit_marks_per_second = 2;
+	f->ack.id = PL_SIO_NO_ACK;
 	f->delivered = (struct delivered){.app = &f->rig.app};
 	delivered_start(&f->delivered);
 	f->listener = (struct pl_bus_listener){.on_message = on_event, .arg = f};
@@ -79,7 +84,7 @@ say(struct fixture *f, struct hub_socket *socket, const char *text)
 	bool is_done;
 
 	assert_int_equal(pl_json_parse(pl_str(text), &said, NULL), PL_OK);
-	is_done = delivered_said(&f->delivered, socket, said, &why);
+	is_done = delivered_said(&f->delivered, socket, said, &f->ack, &why);
 	pl_json_free(said);
 	return is_done ? NULL : why.code;
 }
@@ -257,6 +262,23 @@ a_drain_writes_what_is_kept(void **state)
 	assert_int_equal(f->delivered.pairs.count, 0);
 }
 
+/* It has no client by then. */
+static void
+a_socket_that_goes_gets_no_answer_and_what_it_said_is_written(void **state)
+{
+	struct fixture *f = *state;
+
+	f->ack.id = 7;
+	assert_null(say_got(f, &f->page, 2));
+	assert_int_equal(pl_list_is_empty(&f->delivered.asking), false);
+	delivered_end_socket(&f->delivered, &f->phone);
+	assert_int_equal(pl_list_is_empty(&f->delivered.asking), false);
+	delivered_end_socket(&f->delivered, &f->page);
+	assert_int_equal(pl_list_is_empty(&f->delivered.asking), true);
+	until_written(f);
+	check_heard(f, 2);
+}
+
 static void
 an_end_in_the_middle_of_a_write_leaves_nothing(void **state)
 {
@@ -278,6 +300,7 @@ main(void)
 	    TEST(refuses_what_it_does_not_understand),
 	    TEST(a_user_who_names_everybody_is_refused_after_some),
 	    TEST(a_drain_writes_what_is_kept),
+	    TEST(a_socket_that_goes_gets_no_answer_and_what_it_said_is_written),
 	    TEST(an_end_in_the_middle_of_a_write_leaves_nothing),
 	};
 
