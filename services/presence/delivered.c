@@ -111,7 +111,7 @@ keep(struct pair *p, const struct pl_oid *up_to)
 	p->next = *up_to;
 }
 
-/* What was not written goes behind what was said meanwhile. */
+/* What was said meanwhile is the newer one, unless the _ids say otherwise. */
 static void
 keep_for_another_try(struct pair *p)
 {
