@@ -325,12 +325,18 @@ pl_sqlite_conversation(struct pl_store *store, const struct pl_oid *user,
 {
 	struct pl_sqlite *s = pl_sqlite_of(store);
 	struct candidate c = {.other = *other};
+	struct pl_conversation one = {0};
 	enum pl_err err = pl_sqlite_moment_begin(s);
 
 	if (err != PL_OK)
 		return err;
 	err = find_last(s, user, &c);
 	if (err == PL_OK)
-		err = read_one(s, user, &c, out);
-	return pl_sqlite_moment_end(s, err);
+		err = read_one(s, user, &c, &one);
+	err = pl_sqlite_moment_end(s, err);
+	if (err == PL_OK)
+		*out = one;
+	else
+		pl_conversation_fini(&one);
+	return err;
 }

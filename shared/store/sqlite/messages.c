@@ -186,13 +186,30 @@ read_from_row(struct pl_sqlite *s, const struct pl_message_pos *pos, size_t limi
 }
 
 static enum pl_err
+read_by_rows(struct pl_sqlite *s, const struct pl_message_pos *pos, size_t limit,
+    struct pl_message_list *out)
+{
+	struct pl_message_list list = {0};
+	enum pl_err err = pl_sqlite_moment_begin(s);
+
+	if (err != PL_OK)
+		return err;
+	err = pl_sqlite_moment_end(s, read_from_row(s, pos, limit, &list));
+	if (err == PL_OK)
+		*out = list;
+	else
+		pl_message_list_fini(&list);
+	return err;
+}
+
+static enum pl_err
 read_to_anybody(struct pl_sqlite *s, const struct pl_message_pos *pos, size_t limit,
     struct pl_message_list *out)
 {
 	struct pl_query q;
 
 	if (!s->has_order_index)
-		return read_from_row(s, pos, limit, out);
+		return read_by_rows(s, pos, limit, out);
 	q = pl_query_start(s, to_anybody);
 	pl_query_int(&q, pos->created_unix_ms);
 	pl_query_oid(&q, &pos->id);
