@@ -143,7 +143,7 @@ tell_soon(struct watched_index *x)
 }
 
 static void
-note(struct watched_index *x, struct watched *user)
+note_user(struct watched_index *x, struct watched *user)
 {
 	if (pl_list_is_empty(&user->noted))
 		pl_list_push(&x->noted, &user->noted);
@@ -156,7 +156,7 @@ watched_note(struct watched_index *x, const struct pl_oid *id)
 	struct watched *user = user_find(x, id);
 
 	if (user)
-		note(x, user);
+		note_user(x, user);
 }
 
 void
@@ -165,7 +165,7 @@ watched_note_all(struct watched_index *x)
 	struct watched *user;
 
 	for (size_t it = 0; (user = pl_map_next(&x->users, &it));)
-		note(x, user);
+		note_user(x, user);
 }
 
 /* ---- telling --------------------------------------------------------------------------- */
@@ -280,7 +280,7 @@ tell_what_is_known(struct watched_index *x)
 			continue;
 		user->version += take_online(x, user);
 		(void)tell_user(user);
-		note(x, user);
+		note_user(x, user);
 	}
 	end_round(x, FAILED_AGAIN_MS);
 }
@@ -395,7 +395,7 @@ begin(struct watch *w, struct pl_user *found, uint64_t number, struct pl_json_ou
 	bool is_alone = w->link.next == w->link.prev;
 
 	if (learn(x, w->user, found, number) && !is_alone)
-		note(x, w->user);
+		note_user(x, w->user);
 	w->told = w->user->version;
 	write_user(o, w->user);
 }

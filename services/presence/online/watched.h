@@ -59,12 +59,12 @@ struct watched_index {
 
 void watched_start(struct watched_index *x);
 void watched_stop(struct watched_index *x); /* after the store, and all sets */
-/* user changed in some way; all may have. */
-void watched_note(struct watched_index *x, const struct pl_oid *user);
+/* The user of this id changed in some way; all may have. */
+void watched_note(struct watched_index *x, const struct pl_oid *id);
 void watched_note_all(struct watched_index *x);
-/* Send packet to all who watch user. */
+/* Send packet to all who watch that user. */
 void watched_tell(
-    struct watched_index *x, const struct pl_oid *user, struct pl_ref *packet);
+    struct watched_index *x, const struct pl_oid *id, struct pl_ref *packet);
 
 /* ---- a socket's set, in order of life ---- */
 
