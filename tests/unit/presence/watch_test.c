@@ -624,6 +624,34 @@ a_change_while_the_set_is_read_is_not_lost(void **state)
 	}
 }
 
+/* The store was read before a change, and is answered for after a round has told of it. */
+static void
+a_set_hears_nothing_before_its_answer_and_no_old_news_in_it(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ids[] = {f->bob};
+	size_t count = 1;
+	struct watch_set *set = watch_set_new(&f->watched, &f->one.socket, ids, &count);
+	uint64_t number = watched_read_begins(&f->watched);
+	struct pl_user old = {.id = f->bob, .status = PL_STATUS_AVAILABLE};
+	struct pl_user_list found = {.items = &old, .count = 1};
+	struct pl_json_out o;
+	struct pl_buf text;
+
+	set_status(f, &f->bob, PL_STATUS_BUSY, "news");
+	settle_all(f);
+	assert_string_equal(sent_to(f, &f->one), "");
+	pl_buf_init(&text, PL_BUF_UNLIMITED);
+	pl_jo_init(&o, &text);
+	watch_set_begin(set, &found, number, &o);
+	assert_string_equal(
+	    (const char *)text.data, shown(&f->bob, false, "BUSY", "news"));
+	pl_buf_fini(&text);
+	settle_all(f);
+	assert_string_equal(sent_to(f, &f->one), "");
+	watch_set_free(set);
+}
+
 static void
 who_watches_already_hears_what_the_answer_to_another_found(void **state)
 {
@@ -892,6 +920,7 @@ main(void)
 	    WATCH_TEST(many_changes_are_told_by_rounds),
 	    WATCH_TEST(waits_while_the_sockets_are_behind),
 	    WATCH_TEST(a_change_while_the_set_is_read_is_not_lost),
+	    WATCH_TEST(a_set_hears_nothing_before_its_answer_and_no_old_news_in_it),
 	    WATCH_TEST(who_watches_already_hears_what_the_answer_to_another_found),
 	    WATCH_TEST(after_a_gap_what_was_missed_is_told_and_nothing_else),
 	    WATCH_TEST(tells_a_profile_to_those_who_watch_and_no_others),
