@@ -199,8 +199,8 @@ on_user_ready(void *arg, bool is_again)
 	}
 }
 
-/* What is about a user is news for those alone who watch them, and they get it by a way of their own:
- * a status as presence does, a profile as on_updated does. */
+/* What is about a user goes to sockets that watch by the index of online/watched alone: on_status
+ * and on_updated lead there. A profile goes to no others. */
 static void
 tell_all(struct hub *hub, const struct pl_event *event, struct pl_ref *packet)
 {

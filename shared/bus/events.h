@@ -19,14 +19,15 @@
  *   {"name":"newMessage","id":"<id>","not":"<socket id>","pos":"<pos>","trace":"<trace>"}\n
  *   2["newMessage",{...},"<pos>"]
  *
- * id (of the message, or of the user whose status changed), not, pos and trace are there
- * if they apply; pos is the message's place in the order (model/message.h). The first
- * line ends with the bus: no client sees it. The pos at the packet's end does not reach a
- * client either: each socket gets its own recovery offset in its place. It is written for
- * processes of the version before, which know no "pos" in the first line, and read in
- * events of theirs. A later version may leave it out. Strings after id and not that a
- * reader does not know are passed over, so that processes of two versions understand each
- * other.  Threads: any.
+ * id (of the message, or of the user whose status or profile changed), not, pos and
+ * trace are there if they apply; pos is the message's place in the order
+ * (model/message.h). The first line ends with the bus: no client sees it. The pos at
+ * the packet's end does not reach a client either: each socket gets its own recovery
+ * offset in its place. It is written for processes of the version before, which know no
+ * "pos" in the first line, and read in events of theirs. A later version may leave it
+ * out. Strings after id and not that a reader does not know are passed over, so that
+ * processes of two versions understand each other. userUpdated, on parley:all, goes to
+ * those sockets alone that watch its user.  Threads: any.
  */
 #ifndef PL_BUS_EVENTS_H
 #define PL_BUS_EVENTS_H
