@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "contract/mongo_databases.h"
+#include "store/mongo/correspondents.h"
 #include "store/mongo/fill.h"
 #include "store/store_adopt.h"
 #include "support/capture.h"
@@ -351,6 +352,53 @@ adds_one_command_to_the_first_message_of_two_and_none_to_others(void **state)
 	}
 }
 
+#define IN_A_ROW 30
+
+/* Pairs of ids with equal ends have one place in a session's memory. Who makes such ids, or more
+ * pairs than it has places, makes their messages cost a command more each, no more. */
+static void
+remembers_no_more_pairs_than_it_has_places_for(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_mongo *s = pl_mongo_start(f->store);
+	struct pl_pair pairs[] = {{ann, bob}, {ann, bob}};
+	size_t added = 0;
+
+	pairs[1].user.bytes[0] ^= 1;
+	count_commands_of(f->store);
+	commands = 0;
+	for (unsigned i = 0; i < 6; i++) {
+		assert_int_equal(pl_pairs_note(s, &pairs[i % 2], 1, &added), PL_OK);
+		assert_int_equal(commands, i + 1);
+	}
+	assert_int_equal(added, 4);
+	assert_int_equal(pl_pairs_note(s, &pairs[1], 1, &added), PL_OK);
+	assert_int_equal(commands, 6);
+}
+
+/* Ids that are given one after the other have places of their own. */
+static void
+remembers_pairs_of_ids_that_were_given_in_a_row(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_mongo *s = pl_mongo_start(f->store);
+	struct pl_pair pairs[IN_A_ROW * IN_A_ROW];
+	size_t count = 0;
+
+	for (uint8_t i = 0; i < IN_A_ROW; i++)
+		for (uint8_t k = 0; k < IN_A_ROW; k++) {
+			pairs[count] = (struct pl_pair){ann, ann};
+			pairs[count].user.bytes[PL_OID_LEN - 1] = (uint8_t)(2 * i);
+			pairs[count++].other.bytes[PL_OID_LEN - 1] = (uint8_t)(2 * k + 1);
+		}
+	assert_int_equal(pl_pairs_note(s, pairs, count, NULL), PL_OK);
+	count_commands_of(f->store);
+	commands = 0;
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(pl_pairs_note(s, &pairs[i], 1, NULL), PL_OK);
+	assert_in_range(commands, 0, count / 20);
+}
+
 #define MANY 300
 
 /* More than one command takes, and more than are looked at at once. */
@@ -400,6 +448,8 @@ main(void)
 	    STORE_TEST(passes_over_users_that_are_none),
 	    STORE_TEST(marks_what_another_program_stored_before_it_is_listed),
 	    STORE_TEST(adds_one_command_to_the_first_message_of_two_and_none_to_others),
+	    STORE_TEST(remembers_no_more_pairs_than_it_has_places_for),
+	    STORE_TEST(remembers_pairs_of_ids_that_were_given_in_a_row),
 	    STORE_TEST(lists_many_correspondents_by_few_commands),
 	};
 

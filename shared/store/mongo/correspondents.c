@@ -1,7 +1,7 @@
 #include "base/mem.h"
 #include "store/mongo/correspondents.h"
 
-#define KNOWN_PAIRS 65536 /* 1.5 MiB, of a session that stores messages; a power of two */
+#define KNOWN_PAIRS 65536 /* 1.5 MiB, of a session that stores messages; 2^16 */
 
 /* Each pair has one place, which the next one with the same place takes. */
 struct pl_known_pairs {
@@ -17,15 +17,17 @@ pl_pair_put(bson_t *doc, const char *key, const struct pl_pair *pair)
 	    (const uint8_t *)(const void *)pair, sizeof(*pair));
 }
 
-bool
-pl_pair_get(const bson_t *doc, const char *key, struct pl_pair *out)
+/* False: the document is of no pair. */
+static bool
+get_pair(const bson_t *doc, struct pl_pair *out)
 {
 	bson_subtype_t subtype;
 	const uint8_t *bytes;
 	bson_iter_t it;
 	uint32_t len;
 
-	if (!bson_iter_init_find(&it, doc, key) || !BSON_ITER_HOLDS_BINARY(&it))
+	if (!bson_iter_init_find(&it, doc, PL_MESSAGE_F_ID) ||
+	    !BSON_ITER_HOLDS_BINARY(&it))
 		return false;
 	bson_iter_binary(&it, &subtype, &len, &bytes);
 	if (len != sizeof(*out))
@@ -44,8 +46,8 @@ in_order(const struct pl_pair *pair)
 	return (struct pl_pair){pair->other, pair->user};
 }
 
-/* Ids are given by counting, and these bytes differ most. Who makes them fall together makes
- * messages cost a write more, no more. */
+/* Ids are given by counting: their last bytes, which differ most, are the highest here, and so have
+ * to be in the outcome. Who makes pairs fall together makes messages cost a write more, no more. */
 static size_t
 place_of(const struct pl_pair *ordered)
 {
@@ -54,7 +56,7 @@ place_of(const struct pl_pair *ordered)
 	memcpy(&a, ordered->user.bytes + PL_OID_LEN - sizeof(a), sizeof(a));
 	memcpy(&b, ordered->other.bytes + PL_OID_LEN - sizeof(b), sizeof(b));
 	a = (a ^ (b << 23 | b >> 41)) * UINT64_C(0x9e3779b97f4a7c15);
-	return (size_t)(a >> 40) % KNOWN_PAIRS;
+	return (size_t)(a >> 48) % KNOWN_PAIRS;
 }
 
 static bool
@@ -185,7 +187,7 @@ pl_pairs_others(struct pl_mongo *s, const struct pl_oid *user, const struct pl_o
 	pl_find_by_index(&f, by_id, 1, 1);
 	pl_find_limit(&f, limit);
 	while (*count < limit && pl_find_row(&f, &doc))
-		if (pl_pair_get(doc, PL_MESSAGE_F_ID, &pair))
+		if (get_pair(doc, &pair))
 			others[(*count)++] = pair.other;
 	return pl_find_end(&f);
 }
@@ -227,7 +229,7 @@ pl_marks_read(const bson_t *doc, struct pl_record_marks *out)
 {
 	struct pl_pair pair;
 
-	if (!pl_pair_get(doc, PL_MESSAGE_F_ID, &pair))
+	if (!get_pair(doc, &pair))
 		return false;
 	out->user = pair.user;
 	out->other = pair.other;

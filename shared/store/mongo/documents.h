@@ -10,6 +10,7 @@
  *                 [, replyJob: {deadline, leaseUntil, attempt [, trace]}]   until it is done}
  *   revocations  {_id: <token id>, userId, createdAt, expiresAt [, issuedAt]}
  *   parley_sessions  {_id: <user id>, mark, expiresAt, live: <bytes>, version [, changedAt]}
+ *   parley_correspondents  correspondents.h
  *
  * Reading takes what any program may have stored: unknown fields are passed over, missing
  * optional ones get a default, and a document without a required one is refused. Every

@@ -11,7 +11,7 @@
  *   replies.c      reply jobs             revocations.c  refused tokens
  *   sessions.c     lists of sessions      records.c      copying it all
  *   backup.c       a backup               restore.c      filling a store from it
- *   correspondents.c  who writes to whom  fill.c         finding that out afterwards
+ *   correspondents.c  who writes to whom  fill.c         finding that out, fill_thread.c
  *   conversations.c   their list          ranges.c       the ends of many of them
  *   marks.c        how far one has read
  *
