@@ -63,6 +63,21 @@ describe('a database that the Express app filled', () => {
     assert.match((await stored('dave')).password, /^\$2/, 'others wait for their own login');
   });
 
+  test('finds who wrote with whom, in the background, and says so in the log', async () => {
+    const ours = app.User.db.collection('parley_correspondents');
+    const pairs = () => ours.find({ _id: { $ne: 'filled' } }).toArray();
+    const pair = (a, b) => Buffer.concat([people[a]._id.id, people[b]._id.id]).toString('hex');
+    const kept = async () => (await pairs()).map((doc) => doc._id.toString('hex')).sort();
+    const wanted = [['ann', 'bob'], ['bob', 'ann'], ['bob', 'carol'], ['carol', 'bob']].map(([a, b]) => pair(a, b));
+    await waitUntil('the pairs', async () => (await pairs()).length >= 4);
+    assert.deepEqual(await kept(), wanted.sort());
+    await waitUntil('the end in the log', async () => /messages that were there are listed/.test(await hold.stack.logs()));
+    assert.match(await hold.stack.logs(), /"messages are looked through for conversations/);
+    // and what the app goes on writing
+    await app.Message.create({ senderId: people.dave._id, receiverId: people.erin._id, message: 'by the old app' });
+    await waitUntil('the pair of the old app', async () => (await kept()).includes(pair('erin', 'dave')), { within: 40000 });
+  });
+
   // A check costs some 60 ms; on the loop the question would wait for all that came before it.
   test('checks them off the loop: others are answered meanwhile', async () => {
     const ann = await enter('ann');
