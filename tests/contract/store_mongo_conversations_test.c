@@ -310,6 +310,33 @@ marks_what_another_program_stored_before_it_is_listed(void **state)
 	pl_conversation_fini(&c);
 }
 
+/* Several of a millisecond, as a program that brings many at once stores them. */
+static void
+counts_from_the_mark_on_within_its_millisecond(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_write w = {.kind = PL_WRITE_MARK,
+	    .u.mark = {.reader = ann, .writer = eve, .is_read = true}};
+	struct pl_conversation_list list;
+	char doc[256];
+
+	insert_people(f);
+	for (int i = 1; i <= 5; i++) {
+		snprintf(doc, sizeof(doc),
+		    "{\"_id\": {\"$oid\": \"65a00000000000000000000%d\"}, " OF_EVE
+		    ", \"message\": \"hi\", \"createdAt\": " DATE "}",
+		    i);
+		mongo_databases_insert(&f->config, "messages", doc);
+	}
+	assert_true(pl_oid_parse(PL_STR("65a000000000000000000002"), &w.u.mark.up_to));
+	assert_int_equal(store_write_one(f->store, &w), PL_OK);
+	assert_int_equal(w.u.mark.unread, 3);
+	assert_int_equal(pl_store_conversations(f->store, &ann, NULL, 9, &list), PL_OK);
+	assert_int_equal(list.items[0].unread, 3);
+	assert_int_equal(list.items[0].last.id.bytes[PL_OID_LEN - 1], 5);
+	pl_conversation_list_fini(&list);
+}
+
 /* ---- how much it costs ---- */
 
 static unsigned commands;
@@ -447,6 +474,7 @@ main(void)
 	    STORE_TEST(passes_over_what_is_no_message),
 	    STORE_TEST(passes_over_users_that_are_none),
 	    STORE_TEST(marks_what_another_program_stored_before_it_is_listed),
+	    STORE_TEST(counts_from_the_mark_on_within_its_millisecond),
 	    STORE_TEST(adds_one_command_to_the_first_message_of_two_and_none_to_others),
 	    STORE_TEST(remembers_no_more_pairs_than_it_has_places_for),
 	    STORE_TEST(remembers_pairs_of_ids_that_were_given_in_a_row),

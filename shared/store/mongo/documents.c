@@ -319,32 +319,6 @@ pl_mongo_job_read(const bson_t *doc, int64_t *deadline_unix_ms, int64_t *attempt
 	return true;
 }
 
-/*
- * (createdAt, _id) after pos, or before it. The walk over the index begins at the first
- * bound; the $or then only passes over the few of the same millisecond. It also leaves
- * out a createdAt that is no Date: such documents have no place in the order.
- */
-void
-pl_mongo_put_place(bson_t *filter, bool is_after, const struct pl_message_pos *pos)
-{
-	const char *strict = is_after ? "$gt" : "$lt";
-	bson_t list, either, bound;
-
-	pl_mongo_put_bound(filter, PL_MESSAGE_F_CREATED_AT, is_after ? "$gte" : "$lte",
-	    pos->created_unix_ms);
-	bson_append_array_begin(filter, "$or", -1, &list);
-	bson_append_document_begin(&list, "0", -1, &either);
-	pl_mongo_put_bound(
-	    &either, PL_MESSAGE_F_CREATED_AT, strict, pos->created_unix_ms);
-	bson_append_document_end(&list, &either);
-	bson_append_document_begin(&list, "1", -1, &either);
-	bson_append_document_begin(&either, PL_MESSAGE_F_ID, -1, &bound);
-	pl_mongo_put_oid(&bound, strict, &pos->id);
-	bson_append_document_end(&either, &bound);
-	bson_append_document_end(&list, &either);
-	bson_append_array_end(filter, &list);
-}
-
 /* Documents from which no message can be read are not even sent, so that a page is short
  * only at the end of the conversation. An array matches if one of its items does: those are told
  * apart. */

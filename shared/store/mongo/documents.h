@@ -95,9 +95,7 @@ void pl_mongo_job_write(
 bool pl_mongo_job_read(const bson_t *doc, int64_t *deadline_unix_ms, int64_t *attempt,
     struct pl_trace *trace);
 
-/* Filters over messages: (createdAt, _id) after pos, or before it; and that a message can be read
- * from the document. */
-void pl_mongo_put_place(bson_t *filter, bool is_after, const struct pl_message_pos *pos);
+/* A filter, as $nor and by type: only documents from which a message can be read. */
 void pl_mongo_put_readable(bson_t *filter);
 
 bool pl_mongo_revocation_read(const bson_t *doc, struct pl_revocation *out);

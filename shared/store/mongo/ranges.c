@@ -2,11 +2,6 @@
 
 #include "store/mongo/ranges.h"
 
-/* Before, and after, every message that can be. */
-static const struct pl_message_pos before_all = {.created_unix_ms = INT64_MIN};
-static const struct pl_message_pos after_all = {
-    .created_unix_ms = INT64_MAX, .id = {{0xff}}};
-
 /* ---- what a range is ---- */
 
 static void
@@ -17,13 +12,46 @@ put_direction(bson_t *filter, const struct pl_oid *from, const struct pl_oid *to
 	pl_mongo_put_readable(filter);
 }
 
+/* A bound that is a Date finds Dates only. */
+static void
+put_all(bson_t *filter, const struct pl_oid *from, const struct pl_oid *to)
+{
+	put_direction(filter, from, to);
+	pl_mongo_put_bound(filter, PL_MESSAGE_F_CREATED_AT, "$lte", INT64_MAX);
+}
+
+/* {$and: [{$nor: [{createdAt, _id: {$lte: id}}]}]}: not those of the mark's own millisecond that
+ * come up to it. An $or, as pages have it, would offer the server ways by other indexes, and here it
+ * cannot be told which to take. */
+static void
+put_beyond(bson_t *filter, const struct pl_message_pos *mark)
+{
+	bson_t all, item, none, part, bound;
+
+	bson_append_array_begin(filter, "$and", -1, &all);
+	bson_append_document_begin(&all, "0", -1, &item);
+	bson_append_array_begin(&item, "$nor", -1, &none);
+	bson_append_document_begin(&none, "0", -1, &part);
+	pl_mongo_put_time(&part, PL_MESSAGE_F_CREATED_AT, mark->created_unix_ms);
+	bson_append_document_begin(&part, PL_MESSAGE_F_ID, -1, &bound);
+	pl_mongo_put_oid(&bound, "$lte", &mark->id);
+	bson_append_document_end(&part, &bound);
+	bson_append_document_end(&none, &part);
+	bson_append_array_end(&item, &none);
+	bson_append_document_end(&all, &item);
+	bson_append_array_end(filter, &all);
+}
+
 static void
 put_unread(bson_t *filter, const struct pl_record_marks *marks)
 {
 	bool is_read = marks->read.created_unix_ms != 0;
 
 	put_direction(filter, &marks->other, &marks->user);
-	pl_mongo_put_place(filter, true, is_read ? &marks->read : &before_all);
+	pl_mongo_put_bound(filter, PL_MESSAGE_F_CREATED_AT, "$gte",
+	    is_read ? marks->read.created_unix_ms : INT64_MIN);
+	if (is_read)
+		put_beyond(filter, &marks->read);
 }
 
 /* ---- a command of many ranges ---- */
@@ -198,8 +226,7 @@ add_direction(struct ranges *r, const struct pl_oid *from, const struct pl_oid *
 {
 	bson_t match = BSON_INITIALIZER;
 
-	put_direction(&match, from, to);
-	pl_mongo_put_place(&match, false, &after_all);
+	put_all(&match, from, to);
 	add_range(r, &match, READ_LAST);
 	bson_destroy(&match);
 }
@@ -215,7 +242,7 @@ pl_ranges_last(struct pl_mongo *s, const struct pl_oid *user, const struct pl_oi
 
 		ranges_init(&r, &(struct pl_pair){*user, others[from]});
 		for (size_t i = from; i < count && r.count < PL_RANGES_MAX; i++) {
-			lasts[i] = before_all;
+			lasts[i] = (struct pl_message_pos){.created_unix_ms = INT64_MIN};
 			add_direction(&r, user, &others[i]);
 			add_direction(&r, &others[i], user);
 		}
