@@ -9,7 +9,7 @@
  * the rest. 32 bytes are kept of each correspondent meanwhile; how many there may be is limited by
  * the time of a call.
  */
-#define OTHERS_AT_ONCE 250
+#define OTHERS_AT_ONCE 200
 
 /* ---- whose last message comes before the cursor ---- */
 
