@@ -126,6 +126,22 @@ leaves_a_database_without_messages_empty(void **state)
 	    mongo_databases_count(&f->config, "parley_correspondents", "{}"), 0);
 }
 
+/* They have no place in the order; what comes later is found all the same. */
+static void
+looks_on_after_messages_that_have_no_time(void **state)
+{
+	struct fixture *f = *state;
+
+	insert_people(f);
+	mongo_databases_insert(&f->config, "messages",
+	    "{\"senderId\": " EVE ", \"receiverId\": " ANN ", \"message\": \"hi\"}");
+	expect_log(fill(f), starts, "\"messages\":0");
+	expect_log(fill(f), NULL, NULL);
+	insert_message(f, EVE, ANN, pl_clock_unix_ms());
+	expect_log(fill(f), "another program began", NULL);
+	assert_int_equal(count_of(f, &ann), 1);
+}
+
 static void
 lists_what_another_program_writes_meanwhile(void **state)
 {
@@ -467,6 +483,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    STORE_TEST(lists_conversations_that_another_program_had),
 	    STORE_TEST(leaves_a_database_without_messages_empty),
+	    STORE_TEST(looks_on_after_messages_that_have_no_time),
 	    STORE_TEST(lists_what_another_program_writes_meanwhile),
 	    STORE_TEST(goes_on_where_a_walk_was_broken_off),
 	    STORE_TEST(fills_with_several_processes_at_once),

@@ -155,7 +155,8 @@ walk(struct fill *f)
 	enum pl_err err = PL_OK;
 	const bson_t *doc;
 
-	if (f->is_whole)
+	/* There is no time yet if no message had one. */
+	if (f->is_whole && from > INT64_MIN + PL_FILL_OVERLAP_MS)
 		from -= PL_FILL_OVERLAP_MS;
 	pl_mongo_put_bound(&filter, PL_MESSAGE_F_CREATED_AT, "$gte", from);
 	put_order(&opts, "sort");

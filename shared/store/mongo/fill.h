@@ -19,7 +19,8 @@
 #include "store/mongo/session.h"
 
 #define PL_FILL_INTERVAL_MS 15000
-#define PL_FILL_OVERLAP_MS  15000
+#define PL_FILL_OVERLAP_MS                                                               \
+	60000 /* mongoose sets createdAt, then waits up to 30 s for a server */
 
 /* Once a process: start the thread. It logs the first walk, at its start and its end, and whom it
  * finds later. */

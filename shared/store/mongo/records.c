@@ -193,12 +193,26 @@ put_sessions_behind(struct pl_find *f, const struct pl_record *after)
 	put_key(&f->opts, "hint", PL_MESSAGE_F_ID);
 }
 
+/* {path: {$type: Date, $ne: 0}}: a mark that is one, so that a page is short only at the end. */
+static void
+put_is_set(bson_t *list, const char *at, const char *path)
+{
+	bson_t item, is;
+
+	bson_append_document_begin(list, at, -1, &item);
+	bson_append_document_begin(&item, path, -1, &is);
+	pl_mongo_put_int(&is, "$type", T_DATE);
+	pl_mongo_put_time(&is, "$ne", 0);
+	bson_append_document_end(&item, &is);
+	bson_append_document_end(list, &item);
+}
+
 /* Only pairs with a mark. */
 static void
 put_marks_behind(struct pl_find *f, const struct pl_record *after)
 {
 	struct pl_pair last;
-	bson_t bound, either, item, is;
+	bson_t bound, either;
 
 	bson_append_document_begin(&f->filter, PL_MESSAGE_F_ID, -1, &bound);
 	if (after != NULL) {
@@ -209,14 +223,8 @@ put_marks_behind(struct pl_find *f, const struct pl_record *after)
 	}
 	bson_append_document_end(&f->filter, &bound);
 	bson_append_array_begin(&f->filter, "$or", -1, &either);
-	for (int i = 0; i < 2; i++) {
-		bson_append_document_begin(&either, i == 0 ? "0" : "1", -1, &item);
-		bson_append_document_begin(
-		    &item, i == 0 ? PL_MONGO_F_READ : PL_MONGO_F_DELIVERED, -1, &is);
-		bson_append_bool(&is, "$exists", -1, true);
-		bson_append_document_end(&item, &is);
-		bson_append_document_end(&either, &item);
-	}
+	put_is_set(&either, "0", PL_MONGO_F_READ "." PL_MONGO_F_AT);
+	put_is_set(&either, "1", PL_MONGO_F_DELIVERED "." PL_MONGO_F_AT);
 	bson_append_array_end(&f->filter, &either);
 	put_key(&f->opts, "sort", PL_MESSAGE_F_ID);
 	put_key(&f->opts, "hint", PL_MESSAGE_F_ID);
