@@ -328,6 +328,16 @@ $B/tests/bench/sockets_bench: $(SOCKETS_BENCH_OBJ) $B/libparley.a
 	@echo "  ld $@"
 	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS)
 
+LOAD_OBJ := $(patsubst %.c,$B/%.o,$(wildcard tests/bench/load/*.c) \
+	$(addprefix tests/bench/sockets/,clients.c figure.c process.c session.c))
+$(LOAD_OBJ): CPPFLAGS += -Itests
+$B/tests/bench/load/load: $(LOAD_OBJ) $B/libparley.a
+	@echo "  ld $@"
+	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS)
+
+soak: all $B/tests/bench/load/load $(NODE_MODULES) | needs-stack ## steady load on the whole stack: does anything grow? MINUTES=60 RATE=1000
+	@node tests/bench/soak.mjs
+
 bench-sockets: $B/tests/bench/sockets_bench $B/message.so $B/presence.so | needs-run ## what 10,000 sockets cost, and the kill of a process that has 5,000
 	@$< $B $(or $(SOCKETS),10000) $(SCENARIOS)
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "clients.h"
+#include "process.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -106,7 +107,7 @@ send_upgrade(struct clients *c, struct client *client)
 			      "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
 			      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 			      "Cookie: jwt=");
-	stack_token(c->stack, (size_t)(client - c->all), &out);
+	c->of.write_token(c->of.arg, (size_t)(client - c->all), &out);
 	pl_buf_add_cstr(&out, "\r\n\r\n");
 	send_bytes(client, out.data, out.len);
 	pl_buf_fini(&out);
@@ -144,7 +145,7 @@ clients_start(struct clients *c, size_t index, int receive_bytes)
 {
 	struct client *client = &c->all[index];
 	struct sockaddr_in to = {.sin_family = AF_INET,
-	    .sin_port = htons(c->port),
+	    .sin_port = htons(c->of.port),
 	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 
 	*client = (struct client){.state = CLIENT_CONNECTING, .session = client->session};
@@ -206,6 +207,9 @@ on_packet(struct clients *c, struct client *client)
 		send_packet(client, "3");
 	} else if (begins(client, "42[\"newMessage\"")) {
 		client->messages++;
+		if (c->of.on_message != NULL)
+			c->of.on_message(c->of.arg, (size_t)(client - c->all),
+			    pl_str_n(client->seen, client->seen_len));
 	} else if (begins(client, "42[\"getOnlineUsers\"") ||
 		   begins(client, "42[\"presence\"")) {
 		client->lists++;
@@ -275,7 +279,7 @@ on_frames(struct clients *c, struct client *client, const uint8_t *data, size_t 
 		size_t seen = lesser(have, CLIENT_SEEN_MAX - client->seen_len);
 
 		memcpy(client->seen + client->seen_len, data, seen);
-		client->seen_len = (uint8_t)(client->seen_len + seen);
+		client->seen_len = (uint16_t)(client->seen_len + seen);
 		client->left -= have;
 		if (client->session != NULL)
 			session_take(client->session, data, have, client->left);
@@ -367,10 +371,9 @@ on_connected(struct clients *c, struct client *client)
 /* ---- all --------------------------------------------------------------------------------- */
 
 void
-clients_init(struct clients *c, const struct stack *stack, size_t count)
+clients_init(struct clients *c, const struct clients_of *of, size_t count)
 {
-	*c = (struct clients){
-	    .stack = stack, .count = count, .port = stack->presence_port};
+	*c = (struct clients){.of = *of, .count = count};
 	c->all = pl_mem_zalloc(count * sizeof(c->all[0]));
 	c->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (c->epoll == -1)

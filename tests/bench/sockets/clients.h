@@ -17,9 +17,9 @@
 #define BENCH_CLIENTS_H
 
 #include "session.h"
-#include "stack.h"
 
-#define CLIENT_SEEN_MAX 24 /* of a packet: enough to tell what it is */
+/* Kept of a packet: what it is, and of a message's event its text, if that is short. */
+#define CLIENT_SEEN_MAX 480
 
 enum client_state {
 	CLIENT_CLOSED,
@@ -40,17 +40,27 @@ struct client {
 	struct session *session; /* NULL: it recovers nothing */
 	/* the frame that is coming in */
 	uint8_t head_len;
-	uint8_t seen_len;
+	uint16_t seen_len;
 	uint8_t head[10];
 	char seen[CLIENT_SEEN_MAX];
 	uint64_t left; /* payload bytes still to come */
 };
 
+/* Whom the clients reach, and what is told of them. */
+struct clients_of {
+	uint16_t port;
+	/* Appends the session token of the nth client's user. */
+	void (*write_token)(const void *arg, size_t index, struct pl_buf *out);
+	/* A newMessage came; the first CLIENT_SEEN_MAX bytes of its packet. NULL: it is only
+	 * counted. */
+	void (*on_message)(const void *arg, size_t index, struct pl_str packet);
+	const void *arg;
+};
+
 struct clients {
-	const struct stack *stack;
-	struct client *all; /* the nth is the stack's nth user */
+	struct clients_of of; /* its port may be changed */
+	struct client *all;
 	size_t count;
-	uint16_t port;  /* presence's; may be changed */
 	size_t in;      /* in state IN */
 	size_t waiting; /* in state WAITING */
 	size_t again;   /* closed by the server, and came or come again */
@@ -63,7 +73,7 @@ struct clients {
 	int epoll;
 };
 
-void clients_init(struct clients *c, const struct stack *stack, size_t count);
+void clients_init(struct clients *c, const struct clients_of *of, size_t count);
 void clients_fini(struct clients *c);
 /* Connect those from first on, at most at_once of them on their way at any time, and wait until
  * all are IN. */

@@ -106,6 +106,8 @@ talk(void *arg)
 static void
 talk_start(struct talk *t, const struct stack *stack, size_t sockets)
 {
+	struct clients_of of = stack_clients(stack);
+
 	*t = (struct talk){.stack = stack};
 	t->listeners = sockets < TALKED_TO ? sockets : TALKED_TO;
 	t->stride = sockets / t->listeners;
@@ -113,7 +115,7 @@ talk_start(struct talk *t, const struct stack *stack, size_t sockets)
 		t->samples[i].sent_ms = pl_mem_zalloc(SAMPLES_MAX * sizeof(double));
 		t->samples[i].arrived_ms = pl_mem_zalloc(SAMPLES_MAX * sizeof(double));
 	}
-	clients_init(&t->others, stack, KILLED_OTHERS);
+	clients_init(&t->others, &of, KILLED_OTHERS);
 	clients_connect(&t->others, 0, KILLED_OTHERS, AT_ONCE);
 	sender_init(&t->sender, stack, SENDER);
 	if (pthread_create(&t->thread, NULL, talk, t) != 0)
@@ -220,14 +222,15 @@ judge_sender(struct talk *t)
 void
 killed_measure(struct stack *stack, const char *build, size_t sockets)
 {
+	struct clients_of of = stack_clients(stack);
 	struct clients c;
 	struct talk t;
 	size_t again;
 	double seconds;
 
 	stack_start_second(stack, build);
-	clients_init(&c, stack, KILLED_OTHERS + sockets);
-	c.port = stack->second_port;
+	of.port = stack->second_port;
+	clients_init(&c, &of, KILLED_OTHERS + sockets);
 	c.recovers = true;
 	clients_connect(&c, KILLED_OTHERS, sockets, AT_ONCE);
 	clients_run(&c, SETTLE_MS);
@@ -238,7 +241,7 @@ killed_measure(struct stack *stack, const char *build, size_t sockets)
 	again = c.again;
 	atomic_store(&t.phase, DURING);
 	process_kill(&stack->second);
-	c.port = stack->presence_port;
+	c.of.port = stack->presence_port;
 	seconds = come_back(&c, sockets, again);
 	talk_end(&t);
 	hear_the_last(&t, &c);

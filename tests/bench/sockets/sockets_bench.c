@@ -73,9 +73,12 @@ private_bytes(void)
 static void
 begin(const char *text)
 {
+	struct clients_of of;
+
 	figure_title(text);
 	stack_fresh_presence(&bench.stack, bench.build);
-	clients_init(&bench.clients, &bench.stack, bench.stack.user_count);
+	of = stack_clients(&bench.stack);
+	clients_init(&bench.clients, &of, bench.stack.user_count);
 	bench.empty_bytes = private_bytes();
 }
 

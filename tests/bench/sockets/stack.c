@@ -86,6 +86,19 @@ stack_token(const struct stack *s, size_t user, struct pl_buf *out)
 		bench_die("no token could be signed");
 }
 
+static void
+write_token(const void *arg, size_t index, struct pl_buf *out)
+{
+	stack_token(arg, index, out);
+}
+
+struct clients_of
+stack_clients(const struct stack *s)
+{
+	return (struct clients_of){
+	    .port = s->presence_port, .write_token = write_token, .arg = s};
+}
+
 /* ---- services ---------------------------------------------------------------------------- */
 
 static uint16_t

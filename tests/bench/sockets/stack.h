@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/oid.h"
+#include "clients.h"
 #include "process.h"
 #include "support/redis_server.h"
 
@@ -35,6 +36,8 @@ void stack_start_second(struct stack *s, const char *build);
 void stack_stop(struct stack *s);
 /* A session token of a user, into out. */
 void stack_token(const struct stack *s, size_t user, struct pl_buf *out);
+/* Clients of presence, the nth of which is the nth user. */
+struct clients_of stack_clients(const struct stack *s);
 /* A connection to a service of ours, or -1. */
 int stack_dial(uint16_t port);
 
