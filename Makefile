@@ -59,7 +59,7 @@ KORE_CPPFLAGS = $(call once,KORE_CPPFLAGS,-isystem /usr/include/kore $(shell sed
 # Debian's packages, by kind of use: install.sh says what each kind is, and does nothing where all
 # are there. Each rule names, behind a bar, what its own recipe needs, so that any target can be the
 # first that is made in a fresh clone.
-KINDS := build run deb lint fuzz units valgrind coverage mongo k8s node stack
+KINDS := build run deb lint fuzz units valgrind coverage mongo k8s node stack bench
 $(KINDS:%=needs-%): needs-%:
 	@deploy/local/install.sh $*
 .PHONY: $(KINDS:%=needs-%)
@@ -334,6 +334,22 @@ $(LOAD_OBJ): CPPFLAGS += -Itests
 $B/tests/bench/load/load: $(LOAD_OBJ) $B/libparley.a
 	@echo "  ld $@"
 	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS)
+
+# The peers' own packages; of them one has C++ to build, against Node's headers.
+BENCH_PEERS := build/bench-peers/.lock-of-this
+$(BENCH_PEERS): tests/bench/peers/package-lock.json $(wildcard tests/bench/peers/*.mjs) | needs-bench
+	@mkdir -p $(@D) && cp tests/bench/peers/*.mjs tests/bench/peers/package*.json $(@D)
+	@cmp -s $< $@ || { echo "  npm $(@D)" && cd $(@D) && npm ci --ignore-scripts --no-progress >/dev/null && \
+		cd node_modules/better-sqlite3 && PATH="$$PATH:$$(npm root -g)/npm/bin/node-gyp-bin" \
+		node-gyp rebuild --release --nodedir=/usr >build.log 2>&1 || { tail build.log; false; }; }
+	@cp $< $@
+
+$B/tests/bench/peers/floor.so: tests/bench/peers/floor.c
+	@mkdir -p $(@D)
+	@$(CC) $(KORE_CPPFLAGS) $(CFLAGS) -shared -fPIC -o $@ $< -lsqlite3
+
+bench: all $B/tests/bench/load/load $B/tests/bench/peers/floor.so build/mongo/ready $(NODE_MODULES) $(BENCH_PEERS) | needs-stack ## what a message costs, beside four others in the same run: ROUNDS=5 COUNT=8000
+	@node tests/bench/bench.mjs
 
 soak: all $B/tests/bench/load/load $(NODE_MODULES) | needs-stack ## steady load on the whole stack: does anything grow? MINUTES=60 RATE=1000
 	@node tests/bench/soak.mjs

@@ -77,13 +77,17 @@ need() { # kind
 		need run
 		need node
 		;;
+	bench)
+		need stack
+		by_program+=" g++ python3"
+		;;
 	test)
 		for kind in stack units coverage mongo k8s deb; do
 			need $kind
 		done
 		by_program+=" git sqlite3 caddy promtool:prometheus chromium lintian systemd-analyze:systemd"
 		;;
-	*) die "usage: install.sh build | run | deb | test | lint | fuzz | units | valgrind | coverage | mongo | k8s | node | stack" ;;
+	*) die "usage: install.sh build | run | deb | test | lint | fuzz | units | valgrind | coverage | mongo | k8s | node | stack | bench" ;;
 	esac
 }
 [ $# = 1 ] || set -- none
