@@ -165,6 +165,7 @@ pl_request_credentials(const struct pl_request *rq, struct pl_credentials *out)
 	int64_t now_s = pl_clock_unix_ms() / 1000;
 
 	pl_credentials_init(out);
+	out->known = pl_sessions_known_tokens(pl_app.sessions);
 	add_cookies(out, rq, PL_CREDENTIAL_COOKIE, pl_settings.cookie_name, now_s);
 	if (strcmp(pl_settings.cookie_name, "jwt") != 0)
 		add_cookies(out, rq, PL_CREDENTIAL_OLD_COOKIE, "jwt", now_s);

@@ -54,7 +54,7 @@ add_token(struct pl_credentials *c, enum pl_credential_place place, struct pl_st
 		return;
 	if (place != PL_CREDENTIAL_BEARER && c->verified++ >= PL_CREDENTIALS_VERIFIED_MAX)
 		return;
-	err = pl_jwt_verify(token, now_unix_s, &claims);
+	err = pl_known_tokens_verify(c->known, token, now_unix_s, &claims);
 	c->has_expired = c->has_expired || err == PL_E_TIMEOUT;
 	if (err != PL_OK || has(c, &claims))
 		return;

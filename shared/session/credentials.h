@@ -22,7 +22,7 @@
 #ifndef PL_SESSION_CREDENTIALS_H
 #define PL_SESSION_CREDENTIALS_H
 
-#include "auth/jwt.h"
+#include "auth/known_tokens.h"
 
 #define PL_CREDENTIALS_VERIFIED_MAX 100
 #define PL_CREDENTIALS_MAX          (PL_CREDENTIALS_VERIFIED_MAX + 1)
@@ -44,6 +44,8 @@ struct pl_credentials {
 	unsigned verified; /* cookies, good or not */
 	bool has_token;    /* any token that is not empty */
 	bool has_expired;  /* a token of ours that has expired */
+	struct pl_known_tokens
+	    *known; /* set it after pl_credentials_init(), or leave it NULL */
 };
 
 void pl_credentials_init(struct pl_credentials *c);

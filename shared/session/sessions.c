@@ -67,6 +67,7 @@ struct pl_sessions {
 	struct pl_bus *bus;
 	struct pl_bus_listener listener;
 	struct pl_timer tick;
+	struct pl_known_tokens *known;
 	struct pl_revoked revoked;
 	struct pl_map users;
 	struct reading reading;
@@ -442,12 +443,18 @@ check_claims(struct pl_sessions *ss, const struct pl_jwt_claims *claims,
 	}
 }
 
+struct pl_known_tokens *
+pl_sessions_known_tokens(struct pl_sessions *ss)
+{
+	return ss->known;
+}
+
 void
 pl_sessions_check(
     struct pl_sessions *ss, struct pl_str token, verdict_fn *on_verdict, void *arg)
 {
 	struct pl_jwt_claims claims;
-	enum pl_err err = pl_jwt_verify(token, unix_now_s(), &claims);
+	enum pl_err err = pl_known_tokens_verify(ss->known, token, unix_now_s(), &claims);
 
 	if (err == PL_OK)
 		check_claims(ss, &claims, on_verdict, arg);
@@ -591,6 +598,7 @@ pl_sessions_new(struct pl_loop *loop, struct pl_store_async *store, struct pl_bu
 	ss->loop = loop;
 	ss->store = store;
 	ss->bus = bus;
+	ss->known = pl_known_tokens_new();
 	pl_revoked_init(&ss->revoked);
 	pl_map_init(&ss->users);
 	ss->listener.on_message = on_message;
@@ -615,6 +623,7 @@ pl_sessions_free(struct pl_sessions *ss)
 		ss->switching->ss = NULL;
 	pl_bus_unsubscribe(ss->bus, &ss->listener);
 	pl_timer_stop(ss->loop, &ss->tick);
+	pl_known_tokens_free(ss->known);
 	pl_revoked_fini(&ss->revoked);
 	for (size_t it = 0; (u = pl_map_next(&ss->users, &it)) != NULL;)
 		pl_mem_free(u);

@@ -33,6 +33,8 @@ void pl_sessions_free(struct pl_sessions *ss);
  * nor long after the last one while the bus is away; then no token passes. For /readyz. */
 bool pl_sessions_are_current(const struct pl_sessions *ss);
 
+/* The tokens that this process verified already; the sessions'. */
+struct pl_known_tokens *pl_sessions_known_tokens(struct pl_sessions *ss);
 /* Check a token. on_verdict is called once, possibly before this returns; claims are NULL
  * unless PL_SESSION_OK. */
 void pl_sessions_check(struct pl_sessions *ss, struct pl_str token,
