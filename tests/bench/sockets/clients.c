@@ -81,15 +81,15 @@ static void
 send_watch(struct clients *c, struct client *client)
 {
 	uint64_t drawn = (uint64_t)(client - c->all);
-	char hex[PL_OID_HEX_LEN + 1];
 	struct pl_buf out;
 
 	pl_buf_init(&out, CONNECT_BYTES);
 	pl_buf_add_cstr(&out, "42[\"watch\",{\"users\":[");
 	for (int i = 0; i < WATCHED; i++) {
 		drawn = drawn * 6364136223846793005 + 1442695040888963407;
-		pl_oid_format(&c->stack->users[(drawn >> 33) % c->watched], hex);
-		pl_buf_printf(&out, "%s\"%s\"", i == 0 ? "" : ",", hex);
+		pl_buf_add_cstr(&out, i == 0 ? "\"" : ",\"");
+		c->of.write_id(c->of.arg, (drawn >> 33) % c->watched, &out);
+		pl_buf_add_char(&out, '"');
 	}
 	pl_buf_add_cstr(&out, "]}]");
 	send_text(client, pl_str_n((const char *)out.data, out.len));

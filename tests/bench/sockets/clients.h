@@ -51,6 +51,8 @@ struct clients_of {
 	uint16_t port;
 	/* Appends the session token of the nth client's user. */
 	void (*write_token)(const void *arg, size_t index, struct pl_buf *out);
+	/* Appends that user's id; for those that watch. */
+	void (*write_id)(const void *arg, size_t index, struct pl_buf *out);
 	/* A newMessage came; the first CLIENT_SEEN_MAX bytes of its packet. NULL: it is only
 	 * counted. */
 	void (*on_message)(const void *arg, size_t index, struct pl_str packet);

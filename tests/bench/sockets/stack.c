@@ -92,11 +92,23 @@ write_token(const void *arg, size_t index, struct pl_buf *out)
 	stack_token(arg, index, out);
 }
 
+static void
+write_id(const void *arg, size_t index, struct pl_buf *out)
+{
+	const struct stack *s = arg;
+	char hex[PL_OID_HEX_LEN + 1];
+
+	pl_oid_format(&s->users[index], hex);
+	pl_buf_add_cstr(out, hex);
+}
+
 struct clients_of
 stack_clients(const struct stack *s)
 {
-	return (struct clients_of){
-	    .port = s->presence_port, .write_token = write_token, .arg = s};
+	return (struct clients_of){.port = s->presence_port,
+	    .write_token = write_token,
+	    .write_id = write_id,
+	    .arg = s};
 }
 
 /* ---- services ---------------------------------------------------------------------------- */
