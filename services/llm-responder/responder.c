@@ -162,6 +162,16 @@ publish_to(struct replying *rp, const struct pl_oid *user, const struct pl_buf *
 }
 
 static void
+publish_sent(struct replying *rp, const struct pl_buf *event)
+{
+	char channel[PL_CHANNEL_USER_LEN + 1];
+
+	pl_channel_sent(&rp->reply.sender, channel);
+	pl_bus_publish(
+	    rp->responder->config.bus, pl_str(channel), pl_buf_str(event), NULL);
+}
+
+static void
 show_typing(struct replying *rp, bool is_typing)
 {
 	struct pl_buf event;
@@ -302,7 +312,7 @@ publish_reply(struct replying *rp)
 
 	pl_buf_init(&event, PL_BUF_UNLIMITED);
 	pl_event_message_sent(&event, &rp->reply, &rp->trace, PL_STR_NONE);
-	publish_to(rp, &rp->reply.sender, &event, NULL);
+	publish_sent(rp, &event);
 	pl_buf_clear(&event);
 	pl_event_new_message(&event, &rp->reply, &rp->trace);
 	pl_redis_call_init(&rp->published, on_published, rp);

@@ -36,6 +36,16 @@ publish_to(
 	pl_bus_publish(pl_app.bus, pl_str(channel), pl_buf_str(event), call);
 }
 
+static void
+publish_sent(
+    const struct pl_oid *user, const struct pl_buf *event, struct pl_redis_call *call)
+{
+	char channel[PL_CHANNEL_USER_LEN + 1];
+
+	pl_channel_sent(user, channel);
+	pl_bus_publish(pl_app.bus, pl_str(channel), pl_buf_str(event), call);
+}
+
 void
 publish_message(const struct pl_message *m, const struct pl_trace *trace,
     struct pl_str not_socket, void (*done)(void *arg, enum pl_err err), void *arg)
@@ -51,7 +61,7 @@ publish_message(const struct pl_message *m, const struct pl_trace *trace,
 	publish_to(&m->receiver, &event, NULL);
 	pl_buf_clear(&event);
 	pl_event_message_sent(&event, m, trace, not_socket);
-	publish_to(&m->sender, &event, &p->call); /* in one pipeline, so the last */
+	publish_sent(&m->sender, &event, &p->call); /* in one pipeline, so the last */
 	pl_buf_fini(&event);
 }
 

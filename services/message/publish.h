@@ -9,8 +9,8 @@
 void publish_start(void);
 void publish_stop(void);
 
-/* newMessage to the receiver; messageSent to the sender's sockets, except not_socket
- * (empty: no exception). done (may be NULL) is called once, later, when the bus has both
+/* newMessage to the receiver; messageSent to those of the sender's sockets that asked for it,
+ * except not_socket (empty: no exception). done (may be NULL) is called once, later, when the bus has both
  * or has failed. A failure notes the gap: the message is stored, and presence reads it
  * from there. */
 void publish_message(const struct pl_message *m, const struct pl_trace *trace,

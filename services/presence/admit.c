@@ -341,6 +341,14 @@ audience_said(const struct pl_json *auth)
 	return pl_str_eq(presence, PL_STR("watch")) ? HUB_WATCH : HUB_LIST;
 }
 
+static bool
+wants_sent(const struct pl_json *auth)
+{
+	bool wants;
+
+	return pl_json_bool(pl_json_get(auth, "messageSent"), &wants) && wants;
+}
+
 void
 admit_connect(struct pl_sio_client *c, const struct pl_json *auth)
 {
@@ -353,6 +361,7 @@ admit_connect(struct pl_sio_client *c, const struct pl_json *auth)
 		return;
 	}
 	a->socket.wants = audience_said(auth);
+	a->socket.wants_sent = wants_sent(auth);
 	enter(a, ADMIT_CHECKING);
 	a->ask = recovery_asked(auth);
 	if (token.len > 0)

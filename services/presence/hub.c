@@ -32,9 +32,11 @@ hub_send(struct hub_socket *socket, struct pl_ref *packet)
 	pl_sio_client_touch(socket->client);
 }
 
-/* The number of sockets that it went to. */
+/* To each of user's sockets but not_socket; of them only to those that want what was sent, if it is
+ * that. The number of sockets that it went to. */
 static size_t
-send_to_user(struct hub_user *user, struct pl_ref *packet, struct pl_str not_socket)
+send_to_user(
+    struct hub_user *user, struct pl_ref *packet, struct pl_str not_socket, bool is_sent)
 {
 	size_t count = 0;
 
@@ -42,7 +44,8 @@ send_to_user(struct hub_user *user, struct pl_ref *packet, struct pl_str not_soc
 	{
 		struct hub_socket *socket = PL_CONTAINER(link, struct hub_socket, link);
 
-		if (pl_str_eq(pl_str(socket->id), not_socket))
+		if (pl_str_eq(pl_str(socket->id), not_socket) ||
+		    (is_sent && !socket->wants_sent))
 			continue;
 		hub_send(socket, packet);
 		count++;
@@ -129,12 +132,15 @@ on_new_message(struct hub_user *user, const struct pl_event *event)
 		    send_message(user, event->stem, &event->pos, false));
 }
 
+/* Of both its channels: a message service of the version before tells of what was sent where it
+ * tells of all else. */
 static void
 on_user_event(void *arg, struct pl_str channel, struct pl_str payload)
 {
 	struct hub_user *user = arg;
 	struct pl_event event;
 	struct pl_ref *packet;
+	bool is_sent;
 	size_t count;
 
 	(void)channel;
@@ -146,10 +152,11 @@ on_user_event(void *arg, struct pl_str channel, struct pl_str payload)
 		on_new_message(user, &event);
 		return;
 	}
+	is_sent = pl_str_eq(event.name, PL_STR("messageSent"));
 	packet = pl_eio_packet_encode(PL_EIO_MESSAGE, event.packet);
-	count = send_to_user(user, packet, event.not_socket);
+	count = send_to_user(user, packet, event.not_socket, is_sent);
 	pl_ref_drop(packet);
-	if (!pl_str_eq(event.name, PL_STR("messageSent")))
+	if (!is_sent)
 		return;
 	log_delivered(user, &event, "message was delivered", count);
 	user->hub->events->on_sent(user->hub->arg, &user->id);
@@ -278,6 +285,8 @@ user_free(struct hub_user *user)
 
 	pl_timer_stop(hub->app->loop, &user->grace);
 	pl_bus_unsubscribe(hub->app->bus, &user->listener);
+	if (user->sent_uses > 0)
+		pl_bus_unsubscribe(hub->app->bus, &user->sent);
 	pl_map_del(&hub->users, pl_oid_str(&user->id));
 	pl_list_unlink(&user->turn);
 	hub->events->on_leave(hub->arg, &user->id);
@@ -307,12 +316,33 @@ user_get(struct hub *hub, const struct pl_oid *id)
 	user->listener.on_message = on_user_event;
 	user->listener.on_ready = on_user_ready;
 	user->listener.arg = user;
+	user->sent.on_message = on_user_event;
+	user->sent.arg = user;
 	pl_channel_user(id, channel);
 	(void)pl_map_put(&hub->users, pl_oid_str(&user->id), user);
 	pl_list_push(&hub->turns, &user->turn);
 	pl_bus_subscribe(hub->app->bus, pl_str(channel), &user->listener);
 	hub->events->on_join(hub->arg, id);
 	return user;
+}
+
+void
+hub_hear_sent(struct hub_user *user)
+{
+	char channel[PL_CHANNEL_USER_LEN + 1];
+
+	if (user->sent_uses++ > 0)
+		return;
+	pl_channel_sent(&user->id, channel);
+	pl_bus_subscribe(user->hub->app->bus, pl_str(channel), &user->sent);
+}
+
+void
+hub_drop_sent(struct hub_user *user)
+{
+	assert(user->sent_uses > 0);
+	if (--user->sent_uses == 0)
+		pl_bus_unsubscribe(user->hub->app->bus, &user->sent);
 }
 
 /* ---- sockets ----------------------------------------------------------------------- */
@@ -355,6 +385,8 @@ hub_join(struct hub *hub, struct hub_socket *socket, const struct pl_jwt_claims 
 	pl_list_push(&user->sockets, &socket->link);
 	user->socket_count++;
 	hub->wanting[socket->wants]++;
+	if (socket->wants_sent)
+		hub_hear_sent(user);
 	socket->expiry.on_fire = on_token_expired;
 	socket->expiry.arg = socket;
 	pl_timer_start(hub->app->loop, &socket->expiry, left_ms > 0 ? left_ms : 0);
@@ -379,6 +411,8 @@ hub_leave(struct hub_socket *socket, bool with_grace)
 	hub = user->hub;
 	socket->user = NULL;
 	hub->wanting[socket->wants]--;
+	if (socket->wants_sent)
+		hub_drop_sent(user);
 	pl_timer_stop(hub->app->loop, &socket->expiry);
 	pl_list_unlink(&socket->link);
 	if (--user->socket_count > 0)

@@ -39,7 +39,9 @@ struct hub_user {
 	struct pl_list sockets; /* oldest first */
 	unsigned socket_count;
 	struct pl_bus_listener listener;
-	bool is_ready;         /* the bus listens: what is published now comes */
+	bool is_ready;               /* the bus listens: what is published now comes */
+	struct pl_bus_listener sent; /* subscribed while sent_uses > 0 */
+	unsigned sent_uses;
 	struct pl_timer grace; /* started while there is no socket */
 };
 
@@ -54,6 +56,7 @@ struct hub_socket {
 	/* A message came while the socket was not let in yet. */
 	bool has_missed;
 	enum hub_audience wants; /* one of them */
+	bool wants_sent;         /* messageSent; set before hub_join() */
 	struct watcher *watcher; /* online/watch's; NULL: it has named nobody */
 };
 
@@ -73,8 +76,9 @@ struct hub_events {
 	bool (*on_message)(void *arg);
 	/* The bus listens again for a user: something may have been missed meanwhile. */
 	void (*on_gap)(void *arg);
-	/* The bus says that user sent a message, or has another status. */
+	/* User sent a message, for whom hub_hear_sent() was called. */
 	void (*on_sent)(void *arg, const struct pl_oid *user);
+	/* The bus says that user has another status. */
 	void (*on_status)(void *arg, const struct pl_oid *user);
 	/* The same of user's profile; packet is the event, a whole Engine.IO packet. */
 	void (*on_updated)(void *arg, const struct pl_oid *user, struct pl_ref *packet);
@@ -104,6 +108,9 @@ void hub_join(
 /* Does the bus bring what is published to socket's user from now on? If it is away, yes:
  * then delivery/tail does. Otherwise on_ready comes. */
 bool hub_is_ready(const struct hub_socket *socket);
+/* Hear of what user sends, until as many calls of hub_drop_sent(): else nobody here pays for it. */
+void hub_hear_sent(struct hub_user *user);
+void hub_drop_sent(struct hub_user *user);
 /* The socket has ended; nothing if it was not in. with_grace: its connection just broke,
  * and the user counts as here for PRESENCE_GRACE_MS. */
 void hub_leave(struct hub_socket *socket, bool with_grace);

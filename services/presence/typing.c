@@ -8,6 +8,7 @@
 struct pair {
 	struct pl_list link;
 	struct typing *typing;
+	struct hub_user *user; /* the first */
 	struct pl_oid from;
 	struct pl_oid to;
 	const struct hub_socket *socket; /* where it was said last; only compared */
@@ -33,6 +34,7 @@ end_pair(struct pair *p)
 	tell(p, false);
 	pl_timer_stop(p->typing->app->loop, &p->end);
 	pl_list_unlink(&p->link);
+	hub_drop_sent(p->user);
 	pl_mem_free(p);
 }
 
@@ -68,6 +70,7 @@ begin_pair(struct typing *t, const struct hub_socket *socket, const struct pl_oi
 	struct pair *p = pl_mem_zalloc(sizeof(*p));
 
 	p->typing = t;
+	p->user = socket->user;
 	p->from = socket->user->id;
 	p->to = *to;
 	p->socket = socket;
@@ -75,6 +78,7 @@ begin_pair(struct typing *t, const struct hub_socket *socket, const struct pl_oi
 	p->end.arg = p;
 	pl_list_push(&t->pairs, &p->link);
 	pl_timer_start(t->app->loop, &p->end, TYPING_MS);
+	hub_hear_sent(p->user); /* its message ends it */
 	tell(p, true);
 }
 

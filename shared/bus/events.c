@@ -8,6 +8,7 @@
 #include "bus/events.h"
 
 #define CHANNEL_USER    "parley:user:"
+#define CHANNEL_SENT    "parley:sent:"
 #define NAME_MAX        32
 #define SOCKET_ID_MAX   64
 #define HEAD_MAX        256               /* the first line */
@@ -15,11 +16,25 @@
 #define HEX_ID          (2 * PL_JWT_ID_LEN)
 #define REVOKED_MEMBERS 3
 
+_Static_assert(sizeof(CHANNEL_SENT) == sizeof(CHANNEL_USER), "one length for both");
+
+static void
+write_channel(const char *prefix, const struct pl_oid *user, char *out)
+{
+	memcpy(out, prefix, sizeof(CHANNEL_USER) - 1);
+	pl_oid_format(user, out + sizeof(CHANNEL_USER) - 1);
+}
+
 void
 pl_channel_user(const struct pl_oid *user, char out[PL_CHANNEL_USER_LEN + 1])
 {
-	memcpy(out, CHANNEL_USER, sizeof(CHANNEL_USER) - 1);
-	pl_oid_format(user, out + sizeof(CHANNEL_USER) - 1);
+	write_channel(CHANNEL_USER, user, out);
+}
+
+void
+pl_channel_sent(const struct pl_oid *user, char out[PL_CHANNEL_USER_LEN + 1])
+{
+	write_channel(CHANNEL_SENT, user, out);
 }
 
 /* ---- writing ---- */

@@ -5,6 +5,9 @@
  *   parley:user:<id>    event for that user's sockets    message,        presence processes
  *                                                        responder,      with sockets of
  *                                                        presence        that user
+ *   parley:sent:<id>    messageSent of that user         message,        presence processes
+ *                                                        responder       where somebody listens:
+ *                                                                        hub_hear_sent()
  *   parley:all          event for every socket           presence        all presence
  *   parley:revoked      a revocation                     auth            all services
  *   parley:online       who came and went (online/note)  presence        presence
@@ -46,6 +49,7 @@
 
 #define PL_CHANNEL_USER_LEN (12 + PL_OID_HEX_LEN)
 void pl_channel_user(const struct pl_oid *user, char out[PL_CHANNEL_USER_LEN + 1]);
+void pl_channel_sent(const struct pl_oid *user, char out[PL_CHANNEL_USER_LEN + 1]);
 
 struct pl_event {
 	struct pl_str name; /* "newMessage" */
@@ -63,7 +67,8 @@ struct pl_event {
 /* newMessage, to the receiver. */
 void pl_event_new_message(
     struct pl_buf *out, const struct pl_message *m, const struct pl_trace *trace);
-/* messageSent, to the sender's other sockets. not_socket: X-Socket-Id, or empty. */
+/* messageSent, to those of the sender's other sockets that asked for it. not_socket: X-Socket-Id,
+ * or empty. */
 void pl_event_message_sent(struct pl_buf *out, const struct pl_message *m,
     const struct pl_trace *trace, struct pl_str not_socket);
 /* statusChanged, to all. */

@@ -53,15 +53,33 @@ test('a default client upgrades to WebSocket and misses nothing on the way', asy
   assert.deepEqual(socket.all('newMessage').map((m) => m.message), texts);
 });
 
-test('the sender\'s sockets get messageSent and never newMessage, save the one in X-Socket-Id', async () => {
+test('the sender\'s sockets that ask for it get messageSent, save the one in X-Socket-Id; none gets newMessage', async () => {
   const [ann, bob] = [await signUp('ann'), await signUp('bob')];
-  const [page, phone] = [await ann.connect(), await ann.connect()];
+  const asking = { auth: { messageSent: true } };
+  const [page, phone] = [await ann.connect(asking), await ann.connect(asking)];
+  const stock = [await ann.connect(), await ann.connect({ auth: { messageSent: 'true' } }), await ann.connect({ auth: { messageSent: false } })];
   const other = await bob.connect();
   const sent = await ann.send(bob, 'once', { 'x-socket-id': page.id });
   await waitUntil('messageSent', () => phone.all('messageSent').length > 0);
   await waitUntil('newMessage', () => other.all('newMessage').length > 0);
   assert.deepEqual(phone.all('messageSent'), [sent.json]);
   assert.deepEqual([...page.all('messageSent'), ...page.all('newMessage'), ...phone.all('newMessage')], []);
+  // What follows comes to them after what was sent.
+  await bob.send(ann, 'and back');
+  for (const socket of stock) {
+    await waitUntil('newMessage', () => socket.all('newMessage').length > 0);
+    assert.deepEqual(socket.all('messageSent'), []);
+  }
+});
+
+test('a user\'s typing ends with their message, though no socket of theirs asks for messageSent', async () => {
+  const [ann, bob] = [await signUp('ann'), await signUp('bob')];
+  const [page, other] = [await ann.connect(), await bob.connect()];
+  page.emit('typing', { to: bob.id, isTyping: true });
+  await waitUntil('typing', () => other.all('typing').length === 1);
+  await ann.send(bob, 'written');
+  await waitUntil('its end', () => other.all('typing').length === 2, { within: 3000 });
+  assert.deepEqual(other.all('typing').map(({ isTyping }) => isTyping), [true, false]);
 });
 
 test('every socket of the receiver gets the message', async () => {

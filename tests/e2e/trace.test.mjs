@@ -74,7 +74,7 @@ describe('a sampled send to a busy user', () => {
   test('is one trace from the gateway to the model and back, and no client sees it', async () => {
     await busTrusted();
     const [ann, bob] = await pair();
-    const [hers, his] = [await ann.connect(), await bob.connect()];
+    const [hers, his] = [await ann.connect({ auth: { messageSent: true } }), await bob.connect({ auth: { messageSent: true } })];
     const trace = begin();
     llm.script(say('Later.'));
     const sent = await ann.send(bob, 'Lunch?', { traceparent: trace.header, 'x-request-id': 'request-of-ann' });

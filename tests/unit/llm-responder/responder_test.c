@@ -80,13 +80,10 @@ on_event(void *arg, struct pl_str channel, struct pl_str payload)
 }
 
 static void
-listen_to(struct world *w, struct ear *ear, const struct pl_oid *user)
+listen_to(struct world *w, struct ear *ear, const char *channel)
 {
-	char channel[PL_CHANNEL_USER_LEN + 1];
-
 	ear->listener.on_message = on_event;
 	ear->listener.arg = ear;
-	pl_channel_user(user, channel);
 	pl_bus_subscribe(w->bus, pl_str(channel), &ear->listener);
 }
 
@@ -100,6 +97,7 @@ setup(void **state)
 	    .context_messages = 1,
 	    .llm = (struct llm *)(void *)w, /* never looked into */
 	};
+	char channel[PL_CHANNEL_USER_LEN + 1];
 
 	fake_store_reset();
 	asked = NULL;
@@ -108,8 +106,10 @@ setup(void **state)
 	w->gap = config.gap = pl_gap_new(w->loop, w->bus);
 	pl_oid_new(&w->sender_id);
 	pl_oid_new(&w->busy_id);
-	listen_to(w, &w->sender, &w->sender_id);
-	listen_to(w, &w->busy, &w->busy_id);
+	pl_channel_user(&w->sender_id, channel);
+	listen_to(w, &w->sender, channel);
+	pl_channel_sent(&w->busy_id, channel);
+	listen_to(w, &w->busy, channel);
 	w->responder = responder_new(&config);
 	fake_loop_run(w->loop);
 	*state = w;

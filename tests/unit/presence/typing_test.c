@@ -6,12 +6,14 @@
 struct fixture {
 	struct rig rig;
 	struct typing typing;
+	struct hub hub;
 	struct hub_user ann, bob;
 	struct hub_socket page, phone, bobs; /* two of Ann's, and Bob's */
 	/* What Eve hears. */
 	struct pl_oid eve;
 	struct pl_bus_listener listener;
 	char heard[256];
+	unsigned sent; /* of what Ann sends, as far as somebody listens */
 };
 
 /* "+Ann " when she types, "-Ann " when she does not any more. */
@@ -31,6 +33,16 @@ on_event(void *arg, struct pl_str channel, struct pl_str payload)
 	snprintf(f->heard + len, sizeof(f->heard) - len, "%s%s ",
 	    memmem(payload.ptr, payload.len, ":true", 5) ? "+" : "-",
 	    memmem(payload.ptr, payload.len, hex, PL_OID_HEX_LEN) ? "Ann" : "Bob");
+}
+
+static void
+on_sent(void *arg, struct pl_str channel, struct pl_str payload)
+{
+	struct fixture *f = arg;
+
+	(void)channel;
+	(void)payload;
+	f->sent++;
 }
 
 static const char *
@@ -54,6 +66,10 @@ setup(void **state)
 	pl_oid_new(&f->ann.id);
 	pl_oid_new(&f->bob.id);
 	pl_oid_new(&f->eve);
+	f->hub.app = &f->rig.app;
+	f->ann.hub = f->bob.hub = &f->hub;
+	f->ann.sent.on_message = f->bob.sent.on_message = on_sent;
+	f->ann.sent.arg = f->bob.sent.arg = f;
 	f->page.user = f->phone.user = &f->ann;
 	f->bobs.user = &f->bob;
 	f->typing = (struct typing){.app = &f->rig.app};
@@ -137,6 +153,39 @@ ends_by_itself_unless_it_is_said_again(void **state)
 	assert_string_equal(heard(f), "-Ann ");
 	fake_loop_advance(f->rig.app.loop, TYPING_MS);
 	assert_string_equal(heard(f), "");
+}
+
+static void
+ann_sends(struct fixture *f)
+{
+	char channel[PL_CHANNEL_USER_LEN + 1];
+
+	pl_channel_sent(&f->ann.id, channel);
+	pl_bus_publish(f->rig.app.bus, pl_str(channel), PL_STR("x"), NULL);
+	fake_loop_run(f->rig.app.loop);
+}
+
+/* Nobody hears what a user sends who does not type, so that it costs nothing. */
+static void
+hears_what_a_user_sends_while_they_type(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid other;
+
+	pl_oid_new(&other);
+	ann_sends(f);
+	assert_int_equal(f->sent, 0);
+	assert_null(say_to(f, &f->page, &f->eve, "true"));
+	assert_null(say_to(f, &f->phone, &other, "true"));
+	fake_loop_run(f->rig.app.loop);
+	ann_sends(f);
+	assert_int_equal(f->sent, 1);
+	typing_end_socket(&f->typing, &f->page);
+	ann_sends(f);
+	assert_int_equal(f->sent, 2);
+	typing_end_socket(&f->typing, &f->phone);
+	ann_sends(f);
+	assert_int_equal(f->sent, 2);
 }
 
 static void
@@ -256,6 +305,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TYPING_TEST(ends_when_it_is_said),
 	    TYPING_TEST(ends_by_itself_unless_it_is_said_again),
+	    TYPING_TEST(hears_what_a_user_sends_while_they_type),
 	    TYPING_TEST(ends_for_one_user_alone_when_that_user_sends),
 	    TYPING_TEST(ends_with_the_socket_that_said_it_last),
 	    TYPING_TEST(a_user_types_to_eight_at_once_and_no_more),
