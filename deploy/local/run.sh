@@ -79,8 +79,8 @@ read_settings() {
 		[ -z "${!name:-}" ] || export "$name=$(absolute "${!name}")"
 	done
 	connections_asked=${CONNECTIONS_MAX:-}
-	# Each process gets a LISTEN and an INSTANCE of its own.
-	checked=$(env -u LISTEN -u INSTANCE "$judge" --check run) || exit
+	# Each process gets a LISTEN and a PROCESS_NAME of its own.
+	checked=$(env -u LISTEN -u PROCESS_NAME -u INSTANCE "$judge" --check run) || exit
 	eval "$checked"
 	data=$DATA_DIR run=${RUN_DIR:-$DATA_DIR/run} drain_s=$DRAIN_SECONDS
 }
@@ -234,7 +234,7 @@ prepare() {
 
 	prepare_redis
 	for kind in "${kinds[@]}"; do
-		count=${kind^^}_INSTANCES
+		count=${kind^^}_PROCESSES
 		for ((i = 1; i <= ${!count}; i++)); do
 			prepare_service "$kind" "$i"
 		done
@@ -267,7 +267,8 @@ become() { # name
 
 	exec 8>&- 9>&- </dev/null >>"$run/logs/$1.log" 2>&1
 	clean=(env -i "PATH=$PATH" "TZ=${TZ:-}" "LANG=${LANG:-C.UTF-8}")
-	export INSTANCE=${kind:0:1}$number LISTEN=${address[$1]:-}
+	unset INSTANCE # the old name of PROCESS_NAME
+	export PROCESS_NAME=${kind:0:1}$number LISTEN=${address[$1]:-}
 	case $kind in
 	redis)
 		cd "$data/redis" && set -- "${clean[@]}" redis-server "$run/redis.conf"

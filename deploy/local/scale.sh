@@ -4,7 +4,7 @@
 #
 #   usage: scale.sh auth|message|presence|responder N
 #
-# DATA_DIR or RUN_DIR, and BUILD_DIR, as for run.sh. How many there are at the start: PRESENCE_INSTANCES
+# DATA_DIR or RUN_DIR, and BUILD_DIR, as for run.sh. How many there are at the start: PRESENCE_PROCESSES
 # and its like.
 set -eu
 
@@ -18,7 +18,7 @@ run=${RUN_DIR:-${DATA_DIR:-$root/data}/run}
 [[ $# -eq 2 && $1 == @(auth|message|presence|responder) && -n $2 ]] ||
 	die "usage: scale.sh auth|message|presence|responder N"
 # N is good if the number at the start could be it.
-env -i "${1^^}_INSTANCES=$2" "${BUILD_DIR:-$root/build}/parley-settings" --check run >/dev/null || exit 1
+env -i "${1^^}_PROCESSES=$2" "${BUILD_DIR:-$root/build}/parley-settings" --check run >/dev/null || exit 1
 [ -d "$run/scale" ] && ! flock -n "$run/lock" true || die "nothing runs in $run"
 echo "$2" >"$run/scale/$1.new"
 mv "$run/scale/$1.new" "$run/scale/$1"

@@ -143,6 +143,21 @@ print_rows(unsigned printed)
 	pl_buf_fini(&value);
 }
 
+/* Services log it; what only run.sh reads nobody else would tell. */
+static void
+tell_old_names(const struct asker *asker)
+{
+	for (size_t i = 0; i < pl_settings_rows; i++) {
+		const struct pl_setting *row = &pl_settings_table[i];
+
+		if ((row->services & asker->printed) != 0 && row->alias_is_old &&
+		    is_set(row->alias))
+			fprintf(stderr,
+			    "%s: %s is called %s now, taking it all the same\n",
+			    asker->speaker, row->alias, row->name);
+	}
+}
+
 static void
 print_redis(bool is_given)
 {
@@ -181,6 +196,7 @@ static void
 tell(const struct asker *asker, bool has_redis)
 {
 	print_rows(asker->printed);
+	tell_old_names(asker);
 	if ((asker->printed & PL_SVC_LOCAL) == 0)
 		return;
 	print_redis(has_redis);

@@ -94,7 +94,7 @@ print_markdown_row(const struct pl_setting *row)
 {
 	printf("| `%s`", row->name);
 	if (row->alias != NULL)
-		printf(" (or `%s`)", row->alias);
+		printf(" (%s `%s`)", row->alias_is_old ? "once" : "or", row->alias);
 	if (row->preset != NULL)
 		printf(" | `%s` | ", row->preset);
 	else
@@ -150,7 +150,8 @@ static bool
 is_left_open(const struct pl_setting *row)
 {
 	return (row->services & (PL_SVC_ALL | PL_SVC_GATEWAY)) != 0 &&
-	       strcmp(row->name, "LISTEN") != 0 && strcmp(row->name, "INSTANCE") != 0 &&
+	       strcmp(row->name, "LISTEN") != 0 &&
+	       strcmp(row->name, "PROCESS_NAME") != 0 &&
 	       strcmp(row->name, "DATA_DIR") != 0;
 }
 

@@ -174,7 +174,7 @@ start(const struct pl_settings *s)
 	config.llm = app.llm;
 	app.responder = responder_new(&config);
 	start_ops(s);
-	app.wake = pl_wake_new(app.loop, s->redis_url, s->instance, on_wake, NULL);
+	app.wake = pl_wake_new(app.loop, s->redis_url, s->process_name, on_wake, NULL);
 	app.stop_limit.on_fire = on_stop_limit;
 	app.signals.on_ready = on_signal;
 	pl_loop_fd_watch(app.loop, &app.signals, PL_FD_READ);
@@ -222,7 +222,7 @@ main(void)
 	pl_log_init("llm-responder", (enum pl_log_level)pl_settings.log_level);
 	pl_sandbox_enter();
 	start(&pl_settings);
-	pl_log_info("llm-responder started", PL_L_CSTR("instance", pl_settings.instance),
+	pl_log_info("llm-responder started", PL_L_CSTR("process", pl_settings.process_name),
 	    PL_L_STR("llm", endpoint_shown(&app.endpoint)));
 	pl_loop_epoll_run(app.loop);
 	finish();

@@ -3,8 +3,8 @@
 /* Why not a library's. libsodium's takes 8 ms for 1 MB, on the loop: it takes the same
  * time for all bytes of a secret, and no secrets pass here. libcrypto's trims white space
  * and takes '=' for a digit. With the checks that this needs, it decodes 1 MB in 0.8 of
- * our time, but takes twice as long for tokens and offsets, which pass here most, and is
- * no less code. */
+ * our time, but takes twice as long for tokens and offsets, which pass here most (200
+ * characters: 0.16 us here, 0.33 us there), and is no less code. */
 
 struct alphabet {
 	const char *digits;

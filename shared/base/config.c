@@ -136,6 +136,15 @@ done:
 	return secret;
 }
 
+static void
+warn_if_old(const struct pl_setting *row, const struct source *value)
+{
+	if (row->alias_is_old && value->text != NULL &&
+	    strcmp(value->name, row->name) != 0)
+		pl_log_warn("setting came by its old name, taking it all the same",
+		    PL_L_CSTR("setting", value->name), PL_L_CSTR("now", row->name));
+}
+
 static bool
 is_set_to_none(const struct pl_setting *row)
 {
@@ -155,6 +164,7 @@ find_text(const struct pl_setting *row, char **text, struct pl_buf *why)
 		return false;
 	if (row->type == PL_SETTING_SECRET && !find_source(row, "_FILE", &file, why))
 		return false;
+	warn_if_old(row, &value);
 	if (value.text != NULL && file.text != NULL) {
 		pl_buf_printf(
 		    why, "%s and %s are both set, keep one", value.name, file.name);

@@ -26,6 +26,7 @@ struct pl_setting {
 	const char *name;
 	const char *alias; /* a second name for the same thing, or NULL; both set: refused
 			      unless equal */
+	bool alias_is_old; /* the name it had before: taken, with a line in the log */
 	enum pl_setting_type type;
 	const char *preset; /* the default as text, or NULL for none */
 	int64_t least;      /* PL_SETTING_INT */

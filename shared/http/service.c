@@ -303,7 +303,7 @@ connect_app(void)
 	};
 	struct pl_announcement_config announcement = {
 	    .service = pl_service.name,
-	    .name = pl_settings.instance,
+	    .name = pl_settings.process_name,
 	    .listen = pl_settings.listen,
 	    .is_ready = knows_sessions,
 	    .on_renamed = pl_service.on_renamed,
@@ -364,7 +364,7 @@ kore_worker_configure(void)
 	if (pl_service.start != NULL)
 		pl_service.start();
 	pl_log_info("worker started", PL_L_CSTR("listen", pl_settings.listen),
-	    PL_L_CSTR("instance", pl_settings.instance));
+	    PL_L_CSTR("process", pl_settings.process_name));
 }
 
 /* Has no request come for a while? Then none will come: the gateway sends them

@@ -37,6 +37,12 @@ struct pl_settings pl_settings;
 #define TEXT_OR_NONE(name_, preset_, services_, field_, help_) \
 	{.name = name_, .type = PL_SETTING_STRING, .preset = preset_, .empty_is_none = true, \
 	 .services = services_, .help = help_, AT(field_)},
+/* before_: the name that it had. */
+#define RENAMED(name_, before_) .name = name_, .alias = before_, .alias_is_old = true
+#define PROCESSES(kind_, least_, field_, help_) \
+	{RENAMED(kind_ "_PROCESSES", kind_ "_INSTANCES"), .type = PL_SETTING_INT, \
+	 .preset = "1", .least = least_, .most = 64, .unit = "processes", .services = LOCAL, \
+	 .help = help_, AT(field_)},
 #define BOOL(name_, preset_, services_, field_, help_) \
 	{.name = name_, .type = PL_SETTING_BOOL, .preset = preset_, .services = services_, \
 	 .help = help_, AT(field_)},
@@ -50,8 +56,9 @@ const struct pl_setting pl_settings_table[] = {
 	    "`development` drops Secure from the cookie if it is asked for by plain http; all else is production.")
 	TEXT("LISTEN", "127.0.0.1:8080", ALL, listen,
 	    "Address and port the service listens on, for the gateway and for /metrics.")
-	TEXT("INSTANCE", NULL, ALL, instance,
-	    "This process' name among those of its service; if unset it draws one.")
+	{RENAMED("PROCESS_NAME", "INSTANCE"), .type = PL_SETTING_STRING, .services = ALL,
+	 AT(process_name),
+	 .help = "This process' name among those of its service; if unset it draws one."},
 	CHOICE("LOG_LEVEL", "info", "debug|info|warn|error", ALL | GATEWAY, log_level,
 	    "The least level that is logged.")
 	/* store and bus */
@@ -234,14 +241,10 @@ const struct pl_setting pl_settings_table[] = {
 	    "Folder of another front end to serve instead of ours.")
 	INT("REDIS_PORT", "0", 0, 65535, "", LOCAL, redis_port,
 	    "Port for the Redis that `make run` starts; 0: a free one.")
-	INT("AUTH_INSTANCES", "1", 1, 64, "processes", LOCAL, auth_instances,
-	    "auth processes that `make run` starts.")
-	INT("MESSAGE_INSTANCES", "1", 1, 64, "processes", LOCAL, message_instances,
-	    "message processes that `make run` starts.")
-	INT("PRESENCE_INSTANCES", "1", 1, 64, "processes", LOCAL, presence_instances,
-	    "presence processes that `make run` starts.")
-	INT("RESPONDER_INSTANCES", "1", 0, 64, "processes", LOCAL, responder_instances,
-	    "llm-responder processes that `make run` starts.")
+	PROCESSES("AUTH", 1, auth_processes, "auth processes that `make run` starts.")
+	PROCESSES("MESSAGE", 1, message_processes, "message processes that `make run` starts.")
+	PROCESSES("PRESENCE", 1, presence_processes, "presence processes that `make run` starts.")
+	PROCESSES("RESPONDER", 0, responder_processes, "llm-responder processes that `make run` starts.")
 };
 /* clang-format on */
 
@@ -250,16 +253,16 @@ const size_t pl_settings_rows = sizeof(pl_settings_table) / sizeof(pl_settings_t
 /* ---- loading ---- */
 
 static void
-name_instance(void)
+name_process(void)
 {
 	char host[49] = "", name[64];
 
-	if (pl_settings.instance != NULL)
+	if (pl_settings.process_name != NULL)
 		return;
 	(void)gethostname(host, sizeof(host) - 1);
 	snprintf(name, sizeof(name), "%s-%ld",
 	    pl_settings_is_name(host, sizeof(host)) ? host : "parley", (long)getpid());
-	pl_settings.instance = pl_mem_strdup(name);
+	pl_settings.process_name = pl_mem_strdup(name);
 }
 
 enum pl_err
@@ -286,7 +289,7 @@ pl_settings_load_or_exit(unsigned mask)
 	}
 	pl_buf_fini(&why);
 	if ((mask & PL_SVC_ALL) != 0)
-		name_instance();
+		name_process();
 	pl_config_log(pl_settings_table, pl_settings_rows, mask, &pl_settings);
 }
 

@@ -27,7 +27,7 @@ struct pl_settings {
 	/* process */
 	char *node_env;
 	char *listen; /* host:port */
-	char *instance;
+	char *process_name;
 	int log_level;
 	/* store and bus */
 	char *data_dir;
@@ -111,10 +111,10 @@ struct pl_settings {
 	char *www_dir;
 	char *run_dir;
 	int64_t redis_port;
-	int64_t auth_instances;
-	int64_t message_instances;
-	int64_t presence_instances;
-	int64_t responder_instances;
+	int64_t auth_processes;
+	int64_t message_processes;
+	int64_t presence_processes;
+	int64_t responder_processes;
 };
 
 extern const struct pl_setting pl_settings_table[];

@@ -122,7 +122,7 @@ add_bad_forms(const struct pl_settings *s, struct pl_buf *why)
 		bool (*is_good)(const char *text);
 		const char *rule;
 	} forms[] = {
-	    {"INSTANCE", s->instance, is_name,
+	    {"PROCESS_NAME", s->process_name, is_name,
 		"must be 1 to 64 letters, digits, '-', '_' or '.'"},
 	    {"COOKIE_NAME", s->cookie_name, is_name,
 		"must be 1 to 64 letters, digits, '-', '_' or '.'"},

@@ -101,9 +101,9 @@ give_way(struct pl_announcement *a)
 {
 	if (a->is_name_given) {
 		if (!a->has_logged_conflict)
-			pl_log_warn("another process was found under this INSTANCE, "
+			pl_log_warn("another process was found under this PROCESS_NAME, "
 				    "waiting until it is gone",
-			    PL_L_CSTR("instance", a->name));
+			    PL_L_CSTR("process", a->name));
 		a->has_logged_conflict = true;
 		return;
 	}

@@ -136,7 +136,7 @@ export class World {
       }
       world.stack = await Stack.start({
         REDIS_URL: `redis://127.0.0.1:${toRedis.port}`,
-        MESSAGE_INSTANCES: '2', PRESENCE_INSTANCES: '2', RESPONDER_INSTANCES: '2',
+        MESSAGE_PROCESSES: '2', PRESENCE_PROCESSES: '2', RESPONDER_PROCESSES: '2',
         ...heartbeat, LLM_API_URL: `${world.llm.url}/v1`, LLM_CONCURRENCY: '32', LIMIT_LLM_SENDER: '0', LIMIT_LLM_USER: '0',
         MONGO_DB_URI: store === 'mongo' ? world.database.uri : '', ...settings,
       }, { dir: world.dir });

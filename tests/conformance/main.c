@@ -41,10 +41,11 @@ static struct pl_sio_settings settings = {
     .namespace_count = 2,
 };
 
-#define TIME(name, preset, member, help)                                                 \
+#define TIME(name_, preset_, member_, help_)                                             \
 	{                                                                                \
-		name, NULL, PL_SETTING_INT, preset, 10, 300000, NULL, "ms", false, 1,    \
-		    help, offsetof(struct pl_sio_settings, member)                       \
+		.name = name_, .type = PL_SETTING_INT, .preset = preset_, .least = 10,   \
+		.most = 300000, .unit = "ms", .services = 1, .help = help_,              \
+		.offset = offsetof(struct pl_sio_settings, member_)                      \
 	}
 
 static const struct pl_setting times[] = {

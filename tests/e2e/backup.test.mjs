@@ -59,7 +59,7 @@ for (const store of ['SQLite', 'MongoDB']) {
     before(async () => {
       made = path.join(dir, `${store} of monday`);
       // Nobody answers for the busy, so that a reply stays owed.
-      stack = await Stack.start({ MONGO_DB_URI: isMongo ? await newDatabase() : '', RESPONDER_INSTANCES: '0', MESSAGE_INSTANCES: '2' });
+      stack = await Stack.start({ MONGO_DB_URI: isMongo ? await newDatabase() : '', RESPONDER_PROCESSES: '0', MESSAGE_PROCESSES: '2' });
       from = isMongo ? stack.mongoUri : path.join(stack.dir, 'data');
       for (const name of ['ann', 'bob', 'carol']) people[name] = await Person.signUp(stack.url, name);
       await people.carol.post('/api/auth/logout');

@@ -7,12 +7,12 @@ import { io } from 'socket.io-client';
 import { io as io40 } from 'socket.io-client-40';
 import { Person } from '../support/api.mjs';
 import { Socket } from '../support/conformance.mjs';
-import { bothServe, instanceOf, signal } from '../support/instances.mjs';
+import { bothServe, processOf, signal } from '../support/processes.mjs';
 import { Redis } from '../support/redis.mjs';
 import { useStack } from '../support/stack.mjs';
 import { waitUntil, withDeadline } from '../support/wait.mjs';
 
-const hold = useStack({ before, after, afterEach }, { PRESENCE_INSTANCES: '2', MESSAGE_INSTANCES: '2', DRAIN_SECONDS: '3' });
+const hold = useStack({ before, after, afterEach }, { PRESENCE_PROCESSES: '2', MESSAGE_PROCESSES: '2', DRAIN_SECONDS: '3' });
 const people = [];
 const signUp = async (name) => { const p = await Person.signUp(hold.stack.url, name); people.push(p); return p; };
 afterEach(() => { for (const p of people.splice(0)) p.close(); });
@@ -57,7 +57,7 @@ async function readersOfAllKinds() {
     await waitUntil('a socket on each process', async () => {
       const reader = new Reader(person, sender, kind);
       await waitUntil('it to connect', () => reader.socket.connected, { within: 15000 });
-      if (readers.some((r) => r.person === person && instanceOf(r.socket) === instanceOf(reader.socket))) reader.socket.disconnect();
+      if (readers.some((r) => r.person === person && processOf(r.socket) === processOf(reader.socket))) reader.socket.disconnect();
       else readers.push(reader);
       return readers.filter((r) => r.person === person).length === 2;
     }, { within: 20000 });
@@ -104,7 +104,7 @@ for (const [what, end] of [['killed', () => signal(hold.stack, 'presence1', 'SIG
   test(`at 50 messages a second, when a process is ${what}, no client of any kind misses one or gets one twice`, async () => {
     await bothServe(hold.stack);
     const readers = await readersOfAllKinds();
-    const leaving = readers.filter(({ socket }) => instanceOf(socket) === 'p1');
+    const leaving = readers.filter(({ socket }) => processOf(socket) === 'p1');
     assert.equal(leaving.length, kinds.length);
     let isOver = false;
     const sending = sendTo(readers, () => isOver);
@@ -131,9 +131,9 @@ test('a process that stands still until Redis gives it up loses nothing, and its
   const { stack } = hold;
   await bothServe(stack);
   const [ann, bob, eve] = [await signUp('ann'), await signUp('bob'), await signUp('eve')];
-  const on = (person, instance) => waitUntil(`a socket on ${instance}`, async () => {
+  const on = (person, name) => waitUntil(`a socket on ${name}`, async () => {
     const socket = await person.connect({ transports: ['websocket'], reconnection: false });
-    if (instanceOf(socket) === instance) return socket;
+    if (processOf(socket) === name) return socket;
     socket.disconnect();
     return false;
   }, { within: 15000 });

@@ -96,7 +96,7 @@ test('a crash between commit and publish: the receiver gets the message all the 
 });
 
 const hour = 3600;
-for (const [service, instance, jump] of [['llm-responder', 'r1', hour], ['llm-responder', 'r1', -hour], ['message', 'm1', hour]]) {
+for (const [service, name, jump] of [['llm-responder', 'r1', hour], ['llm-responder', 'r1', -hour], ['message', 'm1', hour]]) {
   test(`the clock of ${service} jumps by ${jump / hour} h and back: each message gets one automatic reply`, async (t) => {
     if (process.env.SERVICE_PRELOAD) return t.skip('a sanitizer lets no other library come first');
     const dir = mkdtempSync(path.join(tmpdir(), 'parley-clock-'));
@@ -105,7 +105,7 @@ for (const [service, instance, jump] of [['llm-responder', 'r1', hour], ['llm-re
     const llm = await LlmServer.start();
     set(0);
     const settings = {
-      LD_PRELOAD: library('clock_jump'), SERVICE_PRELOAD: library('clock_jump'), PARLEY_CLOCK_OF: instance, PARLEY_CLOCK_FILE: clock,
+      LD_PRELOAD: library('clock_jump'), SERVICE_PRELOAD: library('clock_jump'), PARLEY_CLOCK_OF: name, PARLEY_CLOCK_FILE: clock,
       LLM_API_URL: `${llm.url}/v1`, LLM_API_TOKEN: 'a-token', LLM_MODEL: 'a-model', LIMIT_LLM_SENDER: '0', LIMIT_LLM_USER: '0',
     };
     await onStack(settings, {}, async (stack) => {

@@ -9,7 +9,7 @@ import { Redis } from '../support/redis.mjs';
 import { useStack } from '../support/stack.mjs';
 import { waitUntil } from '../support/wait.mjs';
 
-const hold = useStack({ before, after, afterEach }, { MESSAGE_INSTANCES: '2', PRESENCE_INSTANCES: '2' });
+const hold = useStack({ before, after, afterEach }, { MESSAGE_PROCESSES: '2', PRESENCE_PROCESSES: '2' });
 const people = [];
 afterEach(() => { for (const p of people.splice(0)) p.close(); });
 

@@ -8,7 +8,7 @@ import { Proxy } from '../support/proxy.mjs';
 import { Stack } from '../support/stack.mjs';
 import { waitUntil } from '../support/wait.mjs';
 
-const settings = { USER_CHECK_MS: '1000', PRESENCE_INSTANCES: '2' };
+const settings = { USER_CHECK_MS: '1000', PRESENCE_PROCESSES: '2' };
 const online = (socket) => socket.all('getOnlineUsers').at(-1);
 
 for (const [store, ofStore] of [['SQLite', async () => ({ MONGO_DB_URI: '' })], ['MongoDB', async () => ({ MONGO_DB_URI: await newDatabase() })]]) {

@@ -8,7 +8,7 @@ import { mernClaims, now, signJwt } from '../support/jwt.mjs';
 import { useStack } from '../support/stack.mjs';
 
 const secret = 'one secret of these tests, of enough bytes';
-const hold = useStack({ before, after, afterEach }, { PRESENCE_INSTANCES: '2', JWT_SECRET: secret });
+const hold = useStack({ before, after, afterEach }, { PRESENCE_PROCESSES: '2', JWT_SECRET: secret });
 const sids = [];
 const address = () => ({ host: 'localhost', port: hold.stack.port });
 

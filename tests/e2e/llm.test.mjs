@@ -314,7 +314,7 @@ describe('without a model', () => {
 });
 
 describe('without a responder', () => {
-  const none = useStack({ before, after, afterEach }, { RESPONDER_INSTANCES: '0' });
+  const none = useStack({ before, after, afterEach }, { RESPONDER_PROCESSES: '0' });
 
   test('the message service sends the standard text, live too', async () => {
     const [ann, bob] = await pair(undefined, none.stack);

@@ -10,7 +10,7 @@ const responders = ['responder1', 'responder2', 'responder3', 'responder4'];
 const llm = await LlmServer.start();
 after(() => llm.stop());
 const hold = useStack({ before, after, afterEach }, {
-  LLM_API_URL: `${llm.url}/v1`, RESPONDER_INSTANCES: String(responders.length), LIMIT_LLM_SENDER: '0', LIMIT_LLM_USER: '0',
+  LLM_API_URL: `${llm.url}/v1`, RESPONDER_PROCESSES: String(responders.length), LIMIT_LLM_SENDER: '0', LIMIT_LLM_USER: '0',
 });
 
 async function pair() {

@@ -16,7 +16,7 @@ import { waitUntil } from '../support/wait.mjs';
 
 const llm = await LlmServer.start();
 after(() => llm.stop());
-const own = { LLM_API_URL: `${llm.url}/v1`, RESPONDER_INSTANCES: '2' };
+const own = { LLM_API_URL: `${llm.url}/v1`, RESPONDER_PROCESSES: '2' };
 const lifted = { LIMIT_LLM_SENDER: '0', LIMIT_LLM_USER: '0' };
 
 const signUp = (stack, name) => Person.signUp(stack.url, name);
@@ -72,7 +72,7 @@ describe('a day\'s quota', () => {
 });
 
 describe('a model that fails', () => {
-  const hold = useStack({ before, after, afterEach }, { ...own, ...lifted, RESPONDER_INSTANCES: '1' });
+  const hold = useStack({ before, after, afterEach }, { ...own, ...lifted, RESPONDER_PROCESSES: '1' });
 
   test('by sending us elsewhere is not followed there', async () => {
     let hits = 0;
@@ -104,7 +104,7 @@ describe('a model that fails', () => {
 });
 
 describe('a model that is slow', () => {
-  const hold = useStack({ before, after, afterEach }, { ...own, ...lifted, RESPONDER_INSTANCES: '1', LLM_CONCURRENCY: '3' });
+  const hold = useStack({ before, after, afterEach }, { ...own, ...lifted, RESPONDER_PROCESSES: '1', LLM_CONCURRENCY: '3' });
 
   test('is asked no more at once than it may be', async () => {
     const [ann, bob] = [await signUp(hold.stack, 'ann'), await busy(hold.stack, 'bob')];

@@ -34,7 +34,7 @@ test('settings are a conffile, and those of the settings table', async () => {
   assert.match(await out('dpkg-deb', '-I', deb, 'conffiles'), /^\/etc\/parley\/parley\.env$/m);
   const env = await readFile(at('etc/parley/parley.env'), 'utf8');
   assert.equal(env, await out('build/parley-settings', '--units'));
-  const own = /^(LISTEN|INSTANCE|DATA_DIR)$/;
+  const own = /^(LISTEN|PROCESS_NAME|DATA_DIR)$/;
   for (const [, name, values, readers] of (await out('build/parley-settings', '--markdown'))
     .matchAll(/^\| `(\w+)`.*?\| [^|]*\| ([^|]*) \| ([^|]*) \|/gm)) {
     const isOpen = readers !== 'make run' && !own.test(name);

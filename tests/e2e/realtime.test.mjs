@@ -242,7 +242,7 @@ test('the oldest of more than 20 sockets of a user is closed', async () => {
 
 describe('with two processes of each service', () => {
   const pair = useStack({ before, after, afterEach },
-    { AUTH_INSTANCES: '2', MESSAGE_INSTANCES: '2', PRESENCE_INSTANCES: '2', PRESENCE_GRACE_MS: '1000' });
+    { AUTH_PROCESSES: '2', MESSAGE_PROCESSES: '2', PRESENCE_PROCESSES: '2', PRESENCE_GRACE_MS: '1000' });
   const join = async (name) => { const p = await Person.signUp(pair.stack.url, name); people.push(p); return p; };
   // Engine.IO's session id begins with the name of the process that holds it.
   const processesOf = (person) => new Set(person.sockets.map((socket) => socket.io.engine.id?.split('.')[0]).filter(Boolean));

@@ -4,12 +4,12 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Person } from '../support/api.mjs';
 import { Socket } from '../support/conformance.mjs';
-import { bothServe as serve, instanceOf, signal } from '../support/instances.mjs';
+import { bothServe as serve, processOf, signal } from '../support/processes.mjs';
 import { Redis } from '../support/redis.mjs';
 import { useStack } from '../support/stack.mjs';
 import { waitUntil, withDeadline } from '../support/wait.mjs';
 
-const hold = useStack({ before, after, afterEach }, { PRESENCE_INSTANCES: '2', PRESENCE_GRACE_MS: '1000' });
+const hold = useStack({ before, after, afterEach }, { PRESENCE_PROCESSES: '2', PRESENCE_GRACE_MS: '1000' });
 const people = [];
 const signUp = async (name) => { const p = await Person.signUp(hold.stack.url, name); people.push(p); return p; };
 afterEach(() => { for (const p of people.splice(0)) p.close(); });
@@ -222,7 +222,7 @@ test('a process that ends sends its sockets elsewhere, and they lose nothing', a
   await bothServe();
   const [ann, bob] = [await signUp('ann'), await signUp('bob')];
   const sockets = await Promise.all(Array.from({ length: 8 }, () => bob.connect(options)));
-  const leaving = sockets.filter((socket) => instanceOf(socket) === 'p1');
+  const leaving = sockets.filter((socket) => processOf(socket) === 'p1');
   assert.ok(leaving.length > 0 && leaving.length < 8);
   const ends = leaving.map((socket) => new Promise((resolve) => {
     socket.once('disconnect', (reason, details) => resolve([reason, details?.context?.code]));

@@ -26,7 +26,7 @@ before(async () => {
   await waitUntil('Redis', () => ask('PING') === 'PONG');
   llm = await LlmServer.start();
   stack = await Stack.start({
-    REDIS_URL: `redis://:${password}@127.0.0.1:${port}`, PRESENCE_INSTANCES: '2', LIMIT_LOGIN_ADDRESS: '60', LIMIT_LOGIN_ACCOUNT: '10',
+    REDIS_URL: `redis://:${password}@127.0.0.1:${port}`, PRESENCE_PROCESSES: '2', LIMIT_LOGIN_ADDRESS: '60', LIMIT_LOGIN_ACCOUNT: '10',
     LLM_API_URL: `${llm.url}/v1`, LLM_API_TOKEN: 'a-token', LLM_MODEL: 'a-model',
   });
 }, { timeout: 60000 });

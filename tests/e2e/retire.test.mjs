@@ -10,7 +10,7 @@ import { waitUntil } from '../support/wait.mjs';
 const GRACE_MS = 5000; // the default of PRESENCE_GRACE_MS
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-const hold = useStack({ before, after, afterEach }, { PRESENCE_INSTANCES: '2' });
+const hold = useStack({ before, after, afterEach }, { PRESENCE_PROCESSES: '2' });
 const people = [];
 afterEach(() => { for (const p of people.splice(0)) p.close(); });
 const signUp = async (name) => { const p = await Person.signUp(hold.stack.url, name); people.push(p); return p; };

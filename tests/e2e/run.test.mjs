@@ -21,7 +21,7 @@ describe('a bad setting', () => {
     ['COOKIE_SAMESITE', { COOKIE_SAMESITE: 'Maybe' }], ['PING_INTERVAL_MS', { PING_INTERVAL_MS: '1' }],
     ['CHAT_REQUIRES_ONLINE', { CHAT_REQUIRES_ONLINE: 'perhaps' }], ['WWW_DIR', { WWW_DIR: '/no/such/folder' }],
     ['REDIS_URL', { REDIS_URL: 'http://localhost' }], ['LLM_API_URL', { LLM_API_URL: 'ftp://localhost' }],
-    ['LLM_API_URL', { LLM_API_URL: 'http://llm.example.org/v1' }], ['MESSAGE_INSTANCES', { MESSAGE_INSTANCES: '-1' }],
+    ['LLM_API_URL', { LLM_API_URL: 'http://llm.example.org/v1' }], ['MESSAGE_PROCESSES', { MESSAGE_PROCESSES: '-1' }],
     ['GATEWAY_TLS_KEY', { GATEWAY_TLS_CERT: '/etc/passwd' }], ['GATEWAY_TLS_CERT', { GATEWAY_TLS_CERT: '/no/such.pem', GATEWAY_TLS_KEY: '/no/such.key' }],
     ['JWT_SECRET', { JWT_SECRET: 'tooshort' }, 'tooshort'], ['JWT_SECRET', { JWT_SECRET: 'z'.repeat(40) }, 'zzzz'],
     ['JWT_SECRET', { JWT_SECRET: secret, JWT_SECRET_FILE: '/dev/null' }, secret],
@@ -37,7 +37,8 @@ describe('a bad setting', () => {
     ['REDIS_URL .*local port', { REDIS_URL: 'unix:///run/redis.sock' }], ['REDIS_URL .*local port', { REDIS_URL: '/run/redis.sock' }],
     ['REDIS_URL .*HAProxy', { REDIS_URL: 'redis+sentinel://:hushhush@a:26379,b:26379/m' }, 'hushhush'],
     ['DRAIN_SECONDS', { DRAIN_SECONDS: 'ten' }], ['DRAIN_SECONDS', { DRAIN_SECONDS: '10s' }],
-    ['PRESENCE_INSTANCES', { PRESENCE_INSTANCES: '08' }],
+    ['PRESENCE_PROCESSES', { PRESENCE_PROCESSES: '08' }], ['PRESENCE_PROCESSES', { PRESENCE_INSTANCES: '08' }],
+    ['AUTH_PROCESSES and AUTH_INSTANCES', { AUTH_PROCESSES: '1', AUTH_INSTANCES: '2' }],
     ['GATEWAY_SOCKETS_PER_ADDRESS', { GATEWAY_SOCKETS_PER_ADDRESS: '65536' }],
     ['GATEWAY_REQUESTS_PER_SECOND', { GATEWAY_REQUESTS_PER_SECOND: '1000001' }],
     ['GATEWAY_REQUESTS_AT_ONCE', { GATEWAY_REQUESTS_AT_ONCE: '65536' }],
@@ -70,7 +71,7 @@ describe('a bad setting', () => {
   test('several are all told at once, before anything is started', async (t) => {
     const stack = await Stack.spawn({
       PORT: 'http', ONLINE_TTL: '5m', LLM_CONCURRENCY: '0', GATEWAY_WORKERS: 'many', DATA_DIR: '/no/such/place',
-      COOKIE_SAMESITE: 'Maybe', REDIS_PORT: '65536', LISTEN: 'is ours to say', INSTANCE: 'and this, too',
+      COOKIE_SAMESITE: 'Maybe', REDIS_PORT: '65536', LISTEN: 'is ours to say', PROCESS_NAME: 'and this, too', INSTANCE: 'by its old name',
     });
     t.after(() => stack.stop());
     const { code } = await withDeadline('the end', stack.ended, 20000);
@@ -251,6 +252,13 @@ describe('the end', () => {
 });
 
 describe('settings', () => {
+  test('by their old names are taken, and a line says what they are called now', async (t) => {
+    const stack = await Stack.start({ PRESENCE_INSTANCES: '2', MESSAGE_INSTANCES: '2', MESSAGE_PROCESSES: '2' });
+    t.after(() => stack.stop());
+    assert.match(stack.output, /^parley: PRESENCE_INSTANCES is called PRESENCE_PROCESSES now, taking it all the same$/m);
+    assert.match(stack.output, /  processes  .*message1 message2 presence1 presence2 /);
+  });
+
   let www;
   before(async () => {
     www = await mkdtemp(path.join(tmpdir(), 'parley-www-'));

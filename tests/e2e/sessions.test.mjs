@@ -19,7 +19,7 @@ const refusals = async (url, cookie) => {
 const isRefused = async (url, cookie) => await refusals(url, cookie) === 3;
 
 describe('a token that was logged out', () => {
-  const hold = useStack({ before, after, afterEach }, { AUTH_INSTANCES: '2', JWT_SECRET: secret });
+  const hold = useStack({ before, after, afterEach }, { AUTH_PROCESSES: '2', JWT_SECRET: secret });
 
   test('logs nobody out: the cookie is cleared, the user stays online and may send', async () => {
     const { url } = hold.stack;

@@ -207,7 +207,7 @@ describe('a trace', () => {
 });
 
 describe('where the responder dies over a message', () => {
-  const two = useStack({ before, after, afterEach }, { ...settings, RESPONDER_INSTANCES: '2' });
+  const two = useStack({ before, after, afterEach }, { ...settings, RESPONDER_PROCESSES: '2' });
 
   test('the other one goes on under the same trace', async () => {
     const [ann, bob] = await pair(two.stack);

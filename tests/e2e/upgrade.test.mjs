@@ -28,7 +28,7 @@ const install = async (name, source = path.join(from, name)) => {
 before(async () => {
   build = await mkdtemp(path.join(tmpdir(), 'parley-build-'));
   for (const name of programs) await install(name);
-  stack = await Stack.start({ BUILD_DIR: build, PRESENCE_INSTANCES: '2', MESSAGE_INSTANCES: '2', DRAIN_SECONDS: String(DRAIN_SECONDS) });
+  stack = await Stack.start({ BUILD_DIR: build, PRESENCE_PROCESSES: '2', MESSAGE_PROCESSES: '2', DRAIN_SECONDS: String(DRAIN_SECONDS) });
 }, { timeout: 60000 });
 let failed = false;
 afterEach((t) => { failed ||= t.passed === false || Boolean(t.error); for (const p of people.splice(0)) p.close(); });

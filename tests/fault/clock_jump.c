@@ -2,7 +2,7 @@
  * clock_jump: put under one service (LD_PRELOAD), makes its wall clock wrong by what a file says,
  * from the moment on in which the file says so. The monotonic clock goes on as it should.
  *
- *   PARLEY_CLOCK_OF     INSTANCE of the process that it is for; all others keep their time
+ *   PARLEY_CLOCK_OF     PROCESS_NAME of the process that it is for; all others keep their time
  *   PARLEY_CLOCK_FILE   eight bytes: seconds to add, of the machine's byte order
  */
 #include <dlfcn.h>
@@ -21,12 +21,12 @@ begin(void)
 {
 	const char *file = getenv("PARLEY_CLOCK_FILE");
 	const char *whose = getenv("PARLEY_CLOCK_OF");
-	const char *instance = getenv("INSTANCE");
+	const char *name = getenv("PROCESS_NAME");
 	void *bytes;
 	int fd;
 
-	if (file == NULL || whose == NULL || instance == NULL ||
-	    strcmp(whose, instance) != 0 || (fd = open(file, O_RDONLY | O_CLOEXEC)) == -1)
+	if (file == NULL || whose == NULL || name == NULL || strcmp(whose, name) != 0 ||
+	    (fd = open(file, O_RDONLY | O_CLOEXEC)) == -1)
 		return;
 	bytes = mmap(NULL, sizeof(*jump_s), PROT_READ, MAP_SHARED, fd, 0);
 	close(fd);

@@ -266,7 +266,7 @@ online_list_start(struct online_list *l)
 	    .arg = l,
 	};
 	l->set = pl_online_set_new(l->app->loop, l->app->redis, l->app->bus,
-	    pl_settings.instance, on_set_change, l);
+	    pl_settings.process_name, on_set_change, l);
 }
 
 void

@@ -202,7 +202,7 @@ start_service(struct stack *s, struct process *p, const char *build, const char 
 		snprintf(text[n++], ENV_TEXT, "%s", fixed[i]);
 	snprintf(text[n++], ENV_TEXT, "PATH=%s", getenv("PATH"));
 	snprintf(text[n++], ENV_TEXT, "LISTEN=127.0.0.1:%u", (unsigned)port);
-	snprintf(text[n++], ENV_TEXT, "INSTANCE=%c%u", name[0], nth);
+	snprintf(text[n++], ENV_TEXT, "PROCESS_NAME=%c%u", name[0], nth);
 	snprintf(text[n++], ENV_TEXT, "DATA_DIR=%s", s->dir);
 	snprintf(text[n++], ENV_TEXT, "REDIS_URL=%s", s->redis.url);
 	snprintf(text[n++], ENV_TEXT, "JWT_SECRET=%s", secret);

@@ -102,7 +102,7 @@ count(const struct node *n)
 }
 
 static void
-two_instances_see_each_other(void **state)
+two_processes_see_each_other(void **state)
 {
 	struct fixture *f = *state;
 	struct node a, b;
@@ -159,7 +159,7 @@ each_of_many_changes_is_told_once(void **state)
 }
 
 static void
-a_late_instance_reads_a_big_set(void **state)
+a_late_process_reads_a_big_set(void **state)
 {
 	struct fixture *f = *state;
 	struct node a, b;
@@ -210,7 +210,7 @@ the_dead_go_when_their_lease_ends(void **state)
 }
 
 static void
-an_instance_that_comes_back_has_its_new_users(void **state)
+a_process_that_comes_back_has_its_new_users(void **state)
 {
 	struct fixture *f = *state;
 	struct node a, b;
@@ -535,11 +535,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    FIXTURE_TEST(two_instances_see_each_other),
+	    FIXTURE_TEST(two_processes_see_each_other),
 	    FIXTURE_TEST(each_of_many_changes_is_told_once),
-	    FIXTURE_TEST(a_late_instance_reads_a_big_set),
+	    FIXTURE_TEST(a_late_process_reads_a_big_set),
 	    FIXTURE_TEST(the_dead_go_when_their_lease_ends),
-	    FIXTURE_TEST(an_instance_that_comes_back_has_its_new_users),
+	    FIXTURE_TEST(a_process_that_comes_back_has_its_new_users),
 	    FIXTURE_TEST(retire_takes_all_users_out_at_once),
 	    FIXTURE_TEST(who_comes_back_elsewhere_in_time_stays_online_throughout),
 	    FIXTURE_TEST(one_without_users_is_gone_at_once),

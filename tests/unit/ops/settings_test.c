@@ -42,7 +42,7 @@ defaults_are_as_documented(void)
 	const struct pl_settings *s = &pl_settings;
 
 	return strcmp(s->node_env, "production") == 0 && !pl_settings_is_development() &&
-	       s->mongo_uri == NULL && s->jwt_secret == NULL && s->instance != NULL &&
+	       s->mongo_uri == NULL && s->jwt_secret == NULL && s->process_name != NULL &&
 	       strcmp(s->cookie_name, "jwt") == 0 && s->cookie_samesite == 0 &&
 	       s->password_min_length == 8 &&
 	       s->chat_requires_online == PL_ONLINE_SENDER && s->online_ttl_s == 300 &&
@@ -132,6 +132,43 @@ knows_the_other_names(void **state)
 }
 
 static bool
+name_and_processes_came(void)
+{
+	return strcmp(pl_settings.process_name, "a1") == 0 &&
+	       pl_settings.presence_processes == 1;
+}
+
+static bool
+three_processes_came(void)
+{
+	return pl_settings.presence_processes == 3;
+}
+
+static void
+takes_an_old_name_and_says_so(void **state)
+{
+	char *log;
+
+	(void)state;
+	assert_int_equal(load_in_child(PL_SVC_ALL | PL_SVC_LOCAL, "INSTANCE", "a1",
+			     name_and_processes_came, &log),
+	    0);
+	assert_non_null(strstr(log, "setting came by its old name"));
+	assert_non_null(strstr(log, "\"setting\":\"INSTANCE\",\"now\":\"PROCESS_NAME\""));
+	free(log);
+	assert_int_equal(load_in_child(PL_SVC_LOCAL, "PRESENCE_INSTANCES", "3",
+			     three_processes_came, &log),
+	    0);
+	assert_non_null(strstr(log, "\"now\":\"PRESENCE_PROCESSES\""));
+	free(log);
+	assert_int_equal(load_in_child(PL_SVC_LOCAL, "PRESENCE_PROCESSES", "3",
+			     three_processes_came, &log),
+	    0);
+	assert_null(strstr(log, "old name"));
+	free(log);
+}
+
+static bool
 no_tokens_and_half_a_degree(void)
 {
 	return pl_settings.llm_max_tokens == 0 &&
@@ -180,7 +217,7 @@ ends_on_a_bad_setting_and_names_it(void **state)
 	    {"LLM_ALLOW_HTTP", "maybe"},
 	    {"COOKIE_NAME", "a b"},
 	    {"COOKIE_NAME", "a;b"},
-	    {"INSTANCE", "a:b"},
+	    {"PROCESS_NAME", "a:b"},
 	    {"LLM_MAX_TOKENS", "0"},
 	    {"LLM_MAX_TOKENS", "many"},
 	    {"LLM_TEMPERATURE", "-1"},
@@ -317,6 +354,7 @@ main(void)
 	    cmocka_unit_test(loads_only_what_the_service_reads),
 	    cmocka_unit_test(logs_secrets_as_set_only),
 	    cmocka_unit_test(knows_the_other_names),
+	    cmocka_unit_test(takes_an_old_name_and_says_so),
 	    cmocka_unit_test(takes_an_empty_option_of_the_llm_for_none),
 	    cmocka_unit_test(ends_on_a_bad_setting_and_names_it),
 	    cmocka_unit_test(knows_what_would_break_the_gateways_configuration),

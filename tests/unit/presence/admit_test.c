@@ -133,7 +133,7 @@ setup(void **state)
 	const char *why;
 
 	assert_int_equal(pl_jwt_init(SECRET, NULL, &why), PL_OK);
-	pl_settings.instance = process;
+	pl_settings.process_name = process;
 	pl_settings.sockets_per_user_max = 20;
 	pl_settings.presence_grace_ms = 5000;
 	pl_settings.send_queue_bytes_max = 1048576;

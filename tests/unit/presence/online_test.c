@@ -116,7 +116,7 @@ setup(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 	static char process[] = "p1";
 
-	pl_settings.instance = process;
+	pl_settings.process_name = process;
 	pl_settings.sockets_per_user_max = 20;
 	rig_init(&f->rig);
 	f->ann = rig_add_user(&f->rig, "ann");

@@ -295,7 +295,7 @@ a_day_counts_up_to_its_most(void **state)
 #define ONLINE_KEYS "mark|instances|seen"
 
 static void
-asks_the_mark_the_request_and_each_instance_that_lives(void **state)
+asks_the_mark_the_request_and_each_process_that_lives(void **state)
 {
 	struct world *w = *state;
 	char epoch[64], args[128];
@@ -458,7 +458,7 @@ main(void)
 	    WORLD_TEST(the_rule_allows_a_burst_and_tells_how_long_to_wait),
 	    WORLD_TEST(a_window_never_has_more_in_it),
 	    WORLD_TEST(a_day_counts_up_to_its_most),
-	    WORLD_TEST(asks_the_mark_the_request_and_each_instance_that_lives),
+	    WORLD_TEST(asks_the_mark_the_request_and_each_process_that_lives),
 	    WORLD_TEST(another_epoch_means_a_loss_and_everybody_is_online_for_a_ttl),
 	    WORLD_TEST(a_process_is_announced_listed_and_leaves),
 	    WORLD_TEST(a_lease_that_ended_is_swept_out_and_its_name_is_free),

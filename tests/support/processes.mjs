@@ -16,4 +16,4 @@ export const bothServe = (stack) => waitUntil('both processes of presence to ser
 export const signal = async (stack, name, what) => process.kill(-(await stack.pidOf(name)), what);
 
 /** The process that holds a socket's session: "p1". */
-export const instanceOf = (socket) => socket.io.engine?.id?.split('.')[0];
+export const processOf = (socket) => socket.io.engine?.id?.split('.')[0];

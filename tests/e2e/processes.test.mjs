@@ -12,7 +12,7 @@ import { root, useStack } from '../support/stack.mjs';
 import { freePort, waitUntil, withDeadline } from '../support/wait.mjs';
 
 const hold = useStack({ before, after, afterEach },
-  { PRESENCE_INSTANCES: '2', MESSAGE_INSTANCES: '2', PRESENCE_GRACE_MS: '1000' });
+  { PRESENCE_PROCESSES: '2', MESSAGE_PROCESSES: '2', PRESENCE_GRACE_MS: '1000' });
 const people = [];
 afterEach(() => { for (const person of people.splice(0)) person.close(); });
 const signUp = async (name) => { const p = await Person.signUp(hold.stack.url, name); people.push(p); return p; };
@@ -138,7 +138,7 @@ describe('presence processes come and go', () => {
       const { status, stderr } = spawnSync(path.join(root, 'deploy/local/scale.sh'), args, {
         env: { ...scaleEnv(), DATA_DIR: path.join(hold.stack.dir, 'data') }, encoding: 'utf8' });
       assert.equal(status, 1);
-      assert.match(stderr, new RegExp(`${args[0].toUpperCase()}_INSTANCES must be a whole number from [01] to 64 .*'${args[1]}'`));
+      assert.match(stderr, new RegExp(`${args[0].toUpperCase()}_PROCESSES must be a whole number from [01] to 64 .*'${args[1]}'`));
     }
     for (const args of [[], ['presence'], ['presence', ''], ['gateway', '2'], ['presence', '2', '3']]) {
       const { status, stderr } = spawnSync(path.join(root, 'deploy/local/scale.sh'), args, { env: scaleEnv(), encoding: 'utf8' });
@@ -201,7 +201,7 @@ describe('a process that nobody named', () => {
       cwd: dir,
       stdio: 'ignore',
       env: {
-        PATH: process.env.PATH, ...sanitizer, NODE_ENV: 'development', INSTANCE: 'presence-7d9f8b6c5-x2x9z', LISTEN: `0.0.0.0:${port}`,
+        PATH: process.env.PATH, ...sanitizer, NODE_ENV: 'development', PROCESS_NAME: 'presence-7d9f8b6c5-x2x9z', LISTEN: `0.0.0.0:${port}`,
         DATA_DIR: path.join(hold.stack.dir, 'data'), DRAIN_SECONDS: '1', CONNECTIONS_MAX: '1000',
         JWT_SECRET_FILE: path.join(hold.stack.dir, 'data/jwt.secret'), REDIS_URL_FILE: path.join(run, 'redis.url'),
       },
