@@ -9,6 +9,7 @@
  * A session that no list has, because its token is an older version's or the MERN app's, is
  * shown to itself alone.
  */
+#include "base/clock.h"
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -102,6 +103,17 @@ write_all(struct pl_json_out *o, const struct sessions *s)
 	pl_jo_end_array(o);
 }
 
+/* They are refused, though the list has them until they expire. */
+static void
+drop_idle(struct sessions *s)
+{
+	int64_t limit_s = pl_settings.session_idle_s;
+
+	if (limit_s > 0)
+		pl_session_list_drop_unused(&s->list, pl_clock_unix_ms() / 1000 - limit_s,
+		    s->rq->claims.token_id);
+}
+
 static void
 on_read(struct pl_store_read_call *call)
 {
@@ -112,6 +124,7 @@ on_read(struct pl_store_read_call *call)
 	if (call->err != PL_OK) {
 		pl_reply_err(s->rq, call->err);
 	} else {
+		drop_idle(s);
 		pl_buf_init(&body, PL_BUF_UNLIMITED); /* the list is bounded */
 		pl_jo_init(&o, &body);
 		write_all(&o, s);

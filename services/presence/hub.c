@@ -355,10 +355,32 @@ end_socket(struct hub_socket *socket)
 	pl_sio_client_touch(socket->client);
 }
 
+/* Its token's end, or before that the next time to say that its session is in use. */
 static void
-on_token_expired(struct pl_timer *t)
+start_expiry(struct hub_socket *socket)
 {
-	end_socket(t->arg);
+	const struct pl_app *app = socket->user->hub->app;
+	int64_t step_ms = pl_sessions_use_step_ms(app->sessions);
+	int64_t end_unix_s = pl_sessions_end_unix_s(app->sessions, &socket->claims);
+	int64_t left_ms = end_unix_s * 1000 - pl_clock_unix_ms();
+
+	socket->is_at_end = step_ms == 0 || left_ms <= step_ms;
+	if (!socket->is_at_end)
+		left_ms = step_ms;
+	pl_timer_start(app->loop, &socket->expiry, left_ms > 0 ? left_ms : 0);
+}
+
+static void
+on_expiry(struct pl_timer *t)
+{
+	struct hub_socket *socket = t->arg;
+
+	if (socket->is_at_end) {
+		end_socket(socket);
+		return;
+	}
+	pl_sessions_used(socket->user->hub->app->sessions, &socket->claims);
+	start_expiry(socket);
 }
 
 /* For good: after packet 41 a stock client does not come back, so that many open pages do not
@@ -376,7 +398,6 @@ void
 hub_join(struct hub *hub, struct hub_socket *socket, const struct pl_jwt_claims *claims)
 {
 	struct hub_user *user = user_get(hub, &claims->user);
-	int64_t left_ms = claims->expires_unix_s * 1000 - pl_clock_unix_ms();
 
 	pl_timer_stop(hub->app->loop, &user->grace);
 	socket->user = user;
@@ -387,9 +408,9 @@ hub_join(struct hub *hub, struct hub_socket *socket, const struct pl_jwt_claims 
 	hub->wanting[socket->wants]++;
 	if (socket->wants_sent)
 		hub_hear_sent(user);
-	socket->expiry.on_fire = on_token_expired;
+	socket->expiry.on_fire = on_expiry;
 	socket->expiry.arg = socket;
-	pl_timer_start(hub->app->loop, &socket->expiry, left_ms > 0 ? left_ms : 0);
+	start_expiry(socket);
 	if (user->socket_count > (unsigned)pl_settings.sockets_per_user_max)
 		put_out(hub, PL_CONTAINER(user->sockets.next, struct hub_socket, link));
 }

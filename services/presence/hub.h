@@ -50,6 +50,7 @@ struct hub_socket {
 	struct pl_sio_client *client;
 	struct hub_user *user; /* from hub_join() to hub_leave(), else NULL */
 	struct pl_timer expiry;
+	bool is_at_end; /* when the timer fires; else the session's use is told */
 	struct pl_jwt_claims claims; /* of the token that let it in */
 	char id[HUB_SOCKET_ID_LEN + 1];
 	struct seen seen;

@@ -122,6 +122,36 @@ pl_session_list_end(struct pl_session_list *l, const struct pl_revocation *r)
 	return is_later || kept < count;
 }
 
+/* ---- use ---- */
+
+bool
+pl_session_list_see(struct pl_session_list *l, const uint8_t token_id[PL_JWT_ID_LEN],
+    int64_t seen_unix_s, int64_t step_s, bool *is_new)
+{
+	size_t at;
+
+	*is_new = false;
+	if (!find(l, token_id, &at))
+		return false;
+	*is_new = seen_unix_s - l->items[at].seen_unix_s >= step_s;
+	if (*is_new)
+		l->items[at].seen_unix_s = seen_unix_s;
+	return true;
+}
+
+void
+pl_session_list_drop_unused(struct pl_session_list *l, int64_t then_unix_s,
+    const uint8_t but_token_id[PL_JWT_ID_LEN])
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < l->count; i++)
+		if (l->items[i].seen_unix_s >= then_unix_s ||
+		    memcmp(l->items[i].token_id, but_token_id, PL_JWT_ID_LEN) == 0)
+			l->items[kept++] = l->items[i];
+	l->count = kept;
+}
+
 /* ---- the mark ---- */
 
 static int

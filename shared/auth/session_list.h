@@ -61,6 +61,14 @@ void pl_session_list_revocation(const struct pl_session_list *l,
  * whoever logs in within the same second. False: it tells nothing new. */
 bool pl_session_list_end(struct pl_session_list *l, const struct pl_revocation *r);
 
+/* The session was used then. *is_new: it was not for step_s before it, and the list has to be
+ * stored. False: no such session. */
+bool pl_session_list_see(struct pl_session_list *l, const uint8_t token_id[PL_JWT_ID_LEN],
+    int64_t seen_unix_s, int64_t step_s, bool *is_new) PL_MUST_CHECK;
+/* Drop those that were last used before then, but for one. */
+void pl_session_list_drop_unused(struct pl_session_list *l, int64_t then_unix_s,
+    const uint8_t but_token_id[PL_JWT_ID_LEN]);
+
 /* If count revocations, all that the user has of listed tokens, are too many, merge the older
  * ones. They come first in the array then, and may be dropped once the list is stored; gives
  * how many they are. The mark is never set further ahead than the next second. */

@@ -81,6 +81,10 @@ const struct pl_setting pl_settings_table[] = {
 	    "SameSite of the cookie; `None` for a front end on another site.")
 	TEXT("ALLOWED_ORIGINS", NULL, KORE, allowed_origins,
 	    "Other origins whose pages may use the API, comma-separated; Parley's own always may.")
+	INT("SESSION_IDLE_SECONDS", "0", 0, 34560000, "s", KORE, session_idle_s,
+	    "Time without a request and without a socket after which a session is over, up to a "
+	    "twentieth of it (an hour at most) early; of a token of no list, such as the MERN application's, "
+	    "time since it was issued; 0: no limit.")
 	INT("PASSWORD_MIN_LENGTH", "8", 1, 64, "characters", AUTH, password_min_length,
 	    "Shortest password at sign-up.")
 	/* chat */

@@ -39,6 +39,7 @@ struct pl_settings {
 	char *cookie_name;
 	int cookie_samesite; /* Strict|Lax|None */
 	char *allowed_origins;
+	int64_t session_idle_s; /* 0: no limit */
 	int64_t password_min_length;
 	/* chat */
 	int chat_requires_online; /* enum pl_online_rule */

@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "ops/settings.h"
+#include "session/last_use.h"
 #include "session/revoked.h"
 
 #define TICK_MS       1000
@@ -38,7 +40,15 @@ struct lookup {
 	struct pl_store_read_call call;
 	struct pl_sessions *ss;
 	struct pl_oid user;
-	struct pl_list checks; /* wait for it */
+	struct pl_list checks;        /* wait for it */
+	struct pl_session_list *list; /* NULL: it is not read */
+};
+
+/* A call that tells the store of a session's use. It outlives its pl_sessions. */
+struct telling {
+	struct pl_list link; /* in pl_sessions */
+	struct pl_store_write_call call;
+	struct pl_sessions *ss; /* NULL: gone */
 };
 
 /* The read of revocations, one at a time. */
@@ -70,6 +80,8 @@ struct pl_sessions {
 	struct pl_known_tokens *known;
 	struct pl_revoked revoked;
 	struct pl_map users;
+	struct pl_last_use last_use;
+	struct pl_list tellings;
 	struct reading reading;
 	struct switching *switching; /* NULL: none under way */
 	bool switch_is_known;
@@ -283,6 +295,7 @@ on_tick(struct pl_timer *t)
 		start_reading(ss);
 	ask_for_switch(ss);
 	forget_users(ss);
+	pl_last_use_forget(&ss->last_use, pl_loop_now_ms(ss->loop));
 	pl_revoked_forget(&ss->revoked, unix_now_s() - LEEWAY_S);
 	pl_timer_start(ss->loop, t, TICK_MS);
 }
@@ -307,6 +320,68 @@ pl_sessions_on_revoked(struct pl_sessions *ss,
 	ss->on_revoked_arg = arg;
 }
 
+/* ---- the last use ---- */
+
+static void
+telling_done(struct pl_store_write_call *call)
+{
+	struct telling *t = PL_CONTAINER(call, struct telling, call);
+	const struct pl_write *w = &call->write;
+
+	if (t->ss != NULL) {
+		pl_list_unlink(&t->link);
+		if (w->err != PL_OK && w->err != PL_E_NOT_FOUND)
+			pl_last_use_untold(&t->ss->last_use, w->u.seen.token_id);
+	}
+	pl_mem_free(t);
+}
+
+void
+pl_sessions_used(struct pl_sessions *ss, const struct pl_jwt_claims *claims)
+{
+	int64_t now_s = unix_now_s();
+	struct telling *t;
+	struct pl_write_seen *seen;
+
+	if (!pl_last_use_note(&ss->last_use, claims, now_s, pl_loop_now_ms(ss->loop)))
+		return;
+	t = pl_mem_zalloc(sizeof(*t));
+	t->ss = ss;
+	t->call.done = telling_done;
+	t->call.write.kind = PL_WRITE_SEEN;
+	seen = &t->call.write.u.seen;
+	seen->user = claims->user;
+	memcpy(seen->token_id, claims->token_id, PL_JWT_ID_LEN);
+	seen->seen_unix_s = now_s;
+	seen->step_s = pl_last_use_step_s(ss->last_use.limit_s);
+	pl_list_push(&ss->tellings, &t->link);
+	pl_store_async_write_or_done(ss->store, &t->call);
+}
+
+static enum pl_last_use_verdict
+judge_use(const struct pl_sessions *ss, const struct pl_jwt_claims *claims)
+{
+	return pl_last_use_judge(
+	    &ss->last_use, claims, unix_now_s(), pl_loop_now_ms(ss->loop));
+}
+
+int64_t
+pl_sessions_use_step_ms(const struct pl_sessions *ss)
+{
+	int64_t limit_s = ss->last_use.limit_s;
+
+	return limit_s > 0 ? pl_last_use_step_s(limit_s) * 1000 : 0;
+}
+
+int64_t
+pl_sessions_end_unix_s(const struct pl_sessions *ss, const struct pl_jwt_claims *claims)
+{
+	int64_t idle_unix_s = pl_last_use_end_unix_s(&ss->last_use, claims);
+
+	return idle_unix_s < claims->expires_unix_s ? idle_unix_s
+						    : claims->expires_unix_s;
+}
+
 /* ---- is there such a user ---- */
 
 static enum pl_err
@@ -318,6 +393,8 @@ lookup_run(struct pl_store_read_call *call, struct pl_store *s)
 
 	if (err == PL_OK)
 		pl_user_fini(&user);
+	if (err == PL_OK && l->list != NULL)
+		err = pl_store_sessions_of(s, &l->user, l->list);
 	return err;
 }
 
@@ -326,8 +403,23 @@ verdict_of(const struct pl_sessions *ss, const struct check *check, enum pl_err 
 {
 	if (err == PL_E_NOT_FOUND || is_refused(ss, &check->claims))
 		return PL_SESSION_BAD_TOKEN;
-	return err == PL_OK ? PL_SESSION_OK : PL_SESSION_UNKNOWN;
+	if (err != PL_OK)
+		return PL_SESSION_UNKNOWN;
+	return judge_use(ss, &check->claims) == PL_LAST_USE_GOOD ? PL_SESSION_OK
+								 : PL_SESSION_EXPIRED;
 }
+
+static void
+check_end(struct pl_sessions *ss, struct check *check, enum pl_session_verdict verdict)
+{
+	if (verdict == PL_SESSION_OK)
+		pl_sessions_used(ss, &check->claims);
+	check->on_verdict(
+	    check->arg, verdict, verdict == PL_SESSION_OK ? &check->claims : NULL);
+	pl_mem_free(check);
+}
+
+static void look_up_or_end(struct pl_sessions *ss, struct check *check);
 
 static void
 lookup_end(struct lookup *l, enum pl_err err)
@@ -336,12 +428,17 @@ lookup_end(struct lookup *l, enum pl_err err)
 
 	while ((link = pl_list_pop(&l->checks)) != NULL) {
 		struct check *check = PL_CONTAINER(link, struct check, link);
-		enum pl_session_verdict verdict = verdict_of(l->ss, check, err);
 
-		check->on_verdict(check->arg, verdict,
-		    verdict == PL_SESSION_OK ? &check->claims : NULL);
-		pl_mem_free(check);
+		if (err == PL_OK && l->list != NULL && check->claims.is_listed)
+			pl_last_use_learn(&l->ss->last_use, &check->claims, l->list,
+			    pl_loop_now_ms(l->ss->loop));
+		if (err == PL_OK && l->list == NULL &&
+		    judge_use(l->ss, &check->claims) == PL_LAST_USE_ASK)
+			look_up_or_end(l->ss, check);
+		else
+			check_end(l->ss, check, verdict_of(l->ss, check, err));
 	}
+	pl_mem_free(l->list);
 	pl_mem_free(l);
 }
 
@@ -372,10 +469,13 @@ look_up(struct pl_sessions *ss, struct known_user *u, struct check *check)
 		l = pl_mem_zalloc(sizeof(*l));
 		l->ss = ss;
 		l->user = u->id;
+		if (judge_use(ss, &check->claims) == PL_LAST_USE_ASK)
+			l->list = pl_mem_zalloc(sizeof(*l->list));
 		l->call.run = lookup_run;
 		l->call.done = lookup_done;
 		pl_list_init(&l->checks);
 		if (pl_store_async_read(ss->store, &l->call) != PL_OK) {
+			pl_mem_free(l->list);
 			pl_mem_free(l);
 			return false;
 		}
@@ -399,6 +499,13 @@ user_entry(struct pl_sessions *ss, const struct pl_oid *id)
 	return u;
 }
 
+static void
+look_up_or_end(struct pl_sessions *ss, struct check *check)
+{
+	if (!look_up(ss, user_entry(ss, &check->claims.user), check))
+		check_end(ss, check, PL_SESSION_UNKNOWN);
+}
+
 void
 pl_sessions_user_is_gone(struct pl_sessions *ss, const struct pl_oid *user)
 {
@@ -418,6 +525,7 @@ static void
 check_claims(struct pl_sessions *ss, const struct pl_jwt_claims *claims,
     verdict_fn *on_verdict, void *arg)
 {
+	enum pl_last_use_verdict use = judge_use(ss, claims);
 	struct known_user *u;
 	struct check *check;
 
@@ -430,17 +538,19 @@ check_claims(struct pl_sessions *ss, const struct pl_jwt_claims *claims,
 		on_verdict(arg, PL_SESSION_UNKNOWN, NULL);
 		return;
 	}
+	if (use == PL_LAST_USE_OVER) {
+		on_verdict(arg, PL_SESSION_EXPIRED, NULL);
+		return;
+	}
 	u = user_entry(ss, &claims->user);
-	if (u->until_mono_ms > pl_loop_now_ms(ss->loop)) {
+	if (use == PL_LAST_USE_GOOD && u->until_mono_ms > pl_loop_now_ms(ss->loop)) {
+		pl_sessions_used(ss, claims);
 		on_verdict(arg, PL_SESSION_OK, claims);
 		return;
 	}
 	check = pl_mem_zalloc(sizeof(*check));
 	*check = (struct check){.claims = *claims, .on_verdict = on_verdict, .arg = arg};
-	if (!look_up(ss, u, check)) {
-		pl_mem_free(check);
-		on_verdict(arg, PL_SESSION_UNKNOWN, NULL);
-	}
+	look_up_or_end(ss, check);
 }
 
 struct pl_known_tokens *
@@ -601,6 +711,8 @@ pl_sessions_new(struct pl_loop *loop, struct pl_store_async *store, struct pl_bu
 	ss->known = pl_known_tokens_new();
 	pl_revoked_init(&ss->revoked);
 	pl_map_init(&ss->users);
+	pl_last_use_init(&ss->last_use, pl_settings.session_idle_s);
+	pl_list_init(&ss->tellings);
 	ss->listener.on_message = on_message;
 	ss->listener.on_ready = on_ready;
 	ss->listener.arg = ss;
@@ -615,6 +727,7 @@ void
 pl_sessions_free(struct pl_sessions *ss)
 {
 	struct known_user *u;
+	struct pl_list *link;
 
 	if (ss == NULL)
 		return;
@@ -628,5 +741,8 @@ pl_sessions_free(struct pl_sessions *ss)
 	for (size_t it = 0; (u = pl_map_next(&ss->users, &it)) != NULL;)
 		pl_mem_free(u);
 	pl_map_fini(&ss->users);
+	pl_last_use_fini(&ss->last_use);
+	while ((link = pl_list_pop(&ss->tellings)) != NULL)
+		PL_CONTAINER(link, struct telling, link)->ss = NULL;
 	pl_mem_free(ss);
 }

@@ -3,8 +3,9 @@
  * revoked ones (all unexpired revocations are held in memory: read from the store at
  * start, then told by the bus, and read again after every gap and, while the bus is down,
  * every second), then its user must exist (asked of the store, remembered for a few
- * seconds). Of tokens under JWT_SECRET_PREVIOUS only those from before the switch are
- * good; the store keeps its time. Threads: the loop's.
+ * seconds), and its session must not have been idle for too long (session/last_use). Of tokens
+ * under JWT_SECRET_PREVIOUS only those from before the switch are good; the store keeps its
+ * time. Threads: the loop's.
  */
 #ifndef PL_SESSION_SESSIONS_H
 #define PL_SESSION_SESSIONS_H
@@ -20,7 +21,7 @@ enum pl_session_verdict {
 	PL_SESSION_OK,
 	PL_SESSION_NO_TOKEN,
 	PL_SESSION_BAD_TOKEN, /* forged, malformed, revoked, or of a user who is gone */
-	PL_SESSION_EXPIRED,
+	PL_SESSION_EXPIRED,   /* by its time, or idle for SESSION_IDLE_SECONDS */
 	PL_SESSION_AMBIGUOUS, /* good tokens of two users, and nothing says whose request it is */
 	PL_SESSION_UNKNOWN, /* the store did not answer: 503, never a yes */
 };
@@ -59,6 +60,13 @@ void pl_sessions_user_is_gone(struct pl_sessions *ss, const struct pl_oid *user)
 void pl_sessions_revoked(struct pl_sessions *ss, const struct pl_revocation *r);
 /* Is it known that a good token does not count any more? */
 bool pl_sessions_refuse(const struct pl_sessions *ss, const struct pl_jwt_claims *claims);
+/* The session of these claims, which passed a check, is in use. A check that passes says so
+ * itself; a socket has to, at least once in that time (0: no need). */
+void pl_sessions_used(struct pl_sessions *ss, const struct pl_jwt_claims *claims);
+int64_t pl_sessions_use_step_ms(const struct pl_sessions *ss);
+/* When a socket of these claims ends whatever it does. */
+int64_t pl_sessions_end_unix_s(
+    const struct pl_sessions *ss, const struct pl_jwt_claims *claims);
 /* For presence: be told of every revocation, to end the sockets that it refuses. Of those that
  * this process learns of after they were merged r names the user alone, and
  * pl_sessions_refuse() tells which. One listener. */

@@ -190,6 +190,7 @@ enum pl_write_kind {
 	PL_WRITE_SEND,   /* store a message, with its reply job if the receiver is BUSY */
 	PL_WRITE_REVOKE, /* refuse tokens from now on; may be repeated */
 	PL_WRITE_SESSION,     /* list a session whose token is about to be issued */
+	PL_WRITE_SEEN,        /* note that a listed session was used */
 	PL_WRITE_SWITCH,      /* note which secret signs, and which one did before */
 	PL_WRITE_REPLY_CLAIM, /* take a reply job under a lease */
 	PL_WRITE_REPLY, /* store the one automatic reply to a message, end its job */
@@ -259,6 +260,15 @@ struct pl_write_session {
 	struct pl_revocation ended;
 };
 
+/* A listed session was used at that time. Nothing is stored if a use within step_s before it was.
+ * PL_E_NOT_FOUND: no list has it. */
+struct pl_write_seen {
+	struct pl_oid user;
+	uint8_t token_id[PL_JWT_ID_LEN];
+	int64_t seen_unix_s;
+	int64_t step_s;
+};
+
 /* The secrets by their names (pl_jwt_key_id()). The first process to note that previous (empty:
  * none) signs no more sets the time of the switch, for all processes and restarts; a secret
  * that signs again has none. */
@@ -287,6 +297,7 @@ struct pl_write {
 		struct pl_write_send send;
 		struct pl_revocation revoke; /* created_unix_ms is set by the store */
 		struct pl_write_session session;
+		struct pl_write_seen seen;
 		struct pl_write_switch key;
 		struct pl_write_claim claim;
 		struct pl_write_reply reply;

@@ -248,6 +248,46 @@ gives_with_a_mark_all_that_is_left(void **state)
 	pl_revocation_list_fini(&list);
 }
 
+static enum pl_err
+see(struct pl_store *s, const struct pl_jwt_claims *c, int64_t seen_unix_s,
+    int64_t *stored)
+{
+	struct pl_write w = {.kind = PL_WRITE_SEEN,
+	    .u.seen = {.user = c->user, .seen_unix_s = seen_unix_s, .step_s = 60}};
+	struct pl_session_list list;
+
+	memcpy(w.u.seen.token_id, c->token_id, PL_JWT_ID_LEN);
+	(void)store_write_one(s, &w);
+	assert_int_equal(pl_store_sessions_of(s, &c->user, &list), PL_OK);
+	for (size_t i = 0; i < list.count; i++)
+		if (memcmp(list.items[i].token_id, c->token_id, PL_JWT_ID_LEN) == 0)
+			*stored = list.items[i].seen_unix_s;
+	return w.err;
+}
+
+static void
+notes_the_last_use_of_a_session_once_in_a_step(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ann = {{1}};
+	int64_t begin = now_s() - 1000, stored = 0;
+	struct pl_jwt_claims one = open_session(f->store, &ann, 9001, begin);
+	struct pl_jwt_claims other = open_session(f->store, &ann, 9002, begin);
+
+	assert_int_equal(see(f->store, &one, begin + 59, &stored), PL_OK);
+	assert_int_equal(stored, begin);
+	assert_int_equal(see(f->store, &one, begin + 60, &stored), PL_OK);
+	assert_int_equal(stored, begin + 60);
+	assert_int_equal(see(f->store, &one, begin + 30, &stored), PL_OK);
+	assert_int_equal(stored, begin + 60);
+	assert_int_equal(see(f->store, &other, begin + 1, &stored), PL_OK);
+	assert_int_equal(stored, begin);
+	end_session(f->store, &one);
+	assert_int_equal(see(f->store, &one, begin + 500, &stored), PL_E_NOT_FOUND);
+	assert_int_equal(see(f->store, &other, begin + 500, &stored), PL_OK);
+	assert_int_equal(stored, begin + 500);
+}
+
 static void
 ends_the_oldest_of_more_than_a_hundred_sessions(void **state)
 {
@@ -408,6 +448,7 @@ store_revocations_suite(void)
 	    STORE_TEST(merges_what_a_user_revokes_beyond_a_hundred),
 	    STORE_TEST(keeps_a_hundred_revocations_of_a_user_at_most),
 	    STORE_TEST(gives_with_a_mark_all_that_is_left),
+	    STORE_TEST(notes_the_last_use_of_a_session_once_in_a_step),
 	    STORE_TEST(ends_the_oldest_of_more_than_a_hundred_sessions),
 	    STORE_TEST(keeps_of_log_outs_everywhere_the_last_one),
 	    STORE_TEST(merges_at_once_in_several_processes),

@@ -109,6 +109,39 @@ describe('a user who logs in and out all the time', () => {
   });
 });
 
+describe('a session that nobody uses', () => {
+  const idle_s = 4;
+  const hold = useStack({ before, after, afterEach }, { JWT_SECRET: secret, SESSION_IDLE_SECONDS: String(idle_s), MESSAGE_PROCESSES: '2', PRESENCE_PROCESSES: '2' });
+  const pass = (seconds) => new Promise((resolve) => { setTimeout(resolve, seconds * 1000); });
+
+  test('is over at every service after SESSION_IDLE_SECONDS; requests and sockets are uses', async () => {
+    const { url } = hold.stack;
+    const [ann, bob, eve] = [await Person.signUp(url, 'ann'), await Person.signUp(url, 'bob'), await Person.signUp(url, 'eve')];
+    const idle = cookieOf(await ann.logIn());
+    const mern = `jwt=${signJwt(mernClaims(ann.id), secret)}`;
+    const held = await bob.connect({ reconnection: false });
+    const byMern = await ann.connect({ reconnection: false, extraHeaders: { cookie: mern } });
+    for (const cookie of [idle, mern, ann.cookie]) assert.equal(await refusals(url, cookie), 0);
+    // Only one service is asked, in turn another: what one knows all have to know.
+    for (let i = 0; i < 2 * idle_s + 2; i++) {
+      await pass(1);
+      assert.equal((await call(url, 'GET', services[i % 3], undefined, { cookie: ann.cookie })).status, 200, `after ${i + 1} s`);
+    }
+    for (const cookie of [idle, mern, eve.cookie]) assert.equal(await refusals(url, cookie), 3);
+    assert.equal(await refusals(url, ann.cookie), 0);
+    assert.ok(held.connected, 'an open socket is use enough');
+    assert.equal(await refusals(url, bob.cookie), 0);
+    assert.ok(!byMern.connected, 'a token of no list has its time from when it was issued');
+    await assert.rejects(eve.connect({ reconnection: false }));
+    assert.deepEqual((await ann.get('/api/auth/sessions')).json.map(({ current }) => current), [true], 'those that are over are not shown');
+    held.disconnect();
+    await pass(idle_s + 2);
+    assert.equal(await refusals(url, bob.cookie), 3);
+    eve.cookie = cookieOf(await eve.logIn());
+    assert.equal(await refusals(url, eve.cookie), 0);
+  });
+});
+
 describe('the sessions of a user', () => {
   const hold = useStack({ before, after, afterEach }, { JWT_SECRET: secret });
   const sessionsOf = (person, cookie = person.cookie) => person.get('/api/auth/sessions', { cookie });

@@ -160,6 +160,7 @@ enum pl_err pl_mongo_user_set_status(struct pl_mongo *s, const struct pl_oid *id
 enum pl_err pl_mongo_user_set_password(struct pl_mongo *s, const struct pl_oid *id,
     const char *old_hash, const char *new_hash);
 enum pl_err pl_mongo_session_add(struct pl_mongo *s, struct pl_write_session *session);
+enum pl_err pl_mongo_session_seen(struct pl_mongo *s, const struct pl_write_seen *seen);
 /* r was just stored: its sessions have ended, and its user may have too many revocations. */
 enum pl_err pl_mongo_sessions_end(struct pl_mongo *s, const struct pl_revocation *r);
 /* Adds what pl_store_revocations_since() says of lists. */

@@ -162,6 +162,33 @@ pl_mongo_session_add(struct pl_mongo *s, struct pl_write_session *session)
 	return write.err;
 }
 
+/* ---- use ---- */
+
+static enum pl_err
+try_to_see(struct pl_mongo *s, const struct pl_write_seen *seen)
+{
+	struct versioned v;
+	enum pl_err err = load(s, &seen->user, &v);
+	bool is_new;
+
+	if (err != PL_OK)
+		return err;
+	if (!pl_session_list_see(
+		&v.list, seen->token_id, seen->seen_unix_s, seen->step_s, &is_new))
+		return PL_E_NOT_FOUND;
+	return is_new ? store(s, &v) : PL_OK;
+}
+
+enum pl_err
+pl_mongo_session_seen(struct pl_mongo *s, const struct pl_write_seen *seen)
+{
+	enum pl_err err = PL_E_CONFLICT;
+
+	for (int i = 0; err == PL_E_CONFLICT && i < TRIES; i++)
+		err = try_to_see(s, seen);
+	return err == PL_E_CONFLICT ? PL_E_UNAVAILABLE : err;
+}
+
 /* ---- end ---- */
 
 static enum pl_err

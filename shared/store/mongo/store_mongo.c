@@ -144,6 +144,8 @@ write_one(struct pl_mongo *s, struct pl_write *w)
 		    w->u.password.old_hash, w->u.password.new_hash);
 	if (w->kind == PL_WRITE_SESSION)
 		return pl_mongo_session_add(s, &w->u.session);
+	if (w->kind == PL_WRITE_SEEN)
+		return pl_mongo_session_seen(s, &w->u.seen);
 	if (w->kind == PL_WRITE_SWITCH)
 		return pl_mongo_switch(s, &w->u.key);
 	if (w->kind == PL_WRITE_MARK)
@@ -170,6 +172,7 @@ write_run(struct pl_mongo *s, struct pl_write *const *writes, size_t count)
 	case PL_WRITE_STATUS:
 	case PL_WRITE_PASSWORD:
 	case PL_WRITE_SESSION:
+	case PL_WRITE_SEEN:
 	case PL_WRITE_SWITCH:
 	case PL_WRITE_REPLY_CLAIM:
 	case PL_WRITE_MARK:

@@ -160,6 +160,7 @@ enum pl_err pl_sqlite_reply(struct pl_sqlite *s, struct pl_write_reply *reply);
 enum pl_err pl_sqlite_revoke(
     struct pl_sqlite *s, struct pl_revocation *revocation, bool *is_new);
 enum pl_err pl_sqlite_session_add(struct pl_sqlite *s, struct pl_write_session *session);
+enum pl_err pl_sqlite_session_seen(struct pl_sqlite *s, const struct pl_write_seen *seen);
 /* r was just stored: its sessions have ended, and its user may have too many revocations. */
 enum pl_err pl_sqlite_sessions_end(struct pl_sqlite *s, const struct pl_revocation *r);
 /* Adds what pl_store_revocations_since() says of lists. */

@@ -132,6 +132,21 @@ pl_sqlite_session_add(struct pl_sqlite *s, struct pl_write_session *session)
 	return pl_sqlite_revoke(s, &session->ended, NULL);
 }
 
+enum pl_err
+pl_sqlite_session_seen(struct pl_sqlite *s, const struct pl_write_seen *seen)
+{
+	struct pl_session_list list;
+	enum pl_err err = load(s, &seen->user, &list);
+	bool is_new;
+
+	if (err != PL_OK)
+		return err;
+	if (!pl_session_list_see(
+		&list, seen->token_id, seen->seen_unix_s, seen->step_s, &is_new))
+		return PL_E_NOT_FOUND;
+	return is_new ? pl_sqlite_list_write(s, &list, false) : PL_OK;
+}
+
 /* True: some were, and the list has to be stored. */
 static enum pl_err
 merge(struct pl_sqlite *s, struct pl_session_list *list, size_t *merged)

@@ -226,6 +226,8 @@ write_one(struct pl_sqlite *s, struct pl_write *w)
 		return pl_sqlite_revoke(s, &w->u.revoke, &w->is_new);
 	case PL_WRITE_SESSION:
 		return pl_sqlite_session_add(s, &w->u.session);
+	case PL_WRITE_SEEN:
+		return pl_sqlite_session_seen(s, &w->u.seen);
 	case PL_WRITE_SWITCH:
 		return pl_sqlite_switch(s, &w->u.key);
 	case PL_WRITE_REPLY_CLAIM:

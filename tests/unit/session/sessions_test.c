@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "ops/settings.h"
 #include "support/bus_local.h"
 #include "support/fake_loop.h"
 #include "session/sessions.h"
@@ -591,6 +592,69 @@ forgets_what_the_store_has_merged(void **state)
 		pl_buf_fini(&tokens[i]);
 }
 
+/* ---- the last use ---- */
+
+/* A session that was listed age_s ago. */
+static void
+open_listed(struct fixture *f, int64_t age_s, struct pl_buf *token)
+{
+	int64_t issued_unix_s = pl_clock_unix_ms() / 1000 - age_s;
+	struct writing w = {.call.write.kind = PL_WRITE_SESSION,
+	    .call.write.u.session = {.user = f->user, .issued_unix_s = issued_unix_s}};
+	struct pl_jwt_claims claims;
+	struct pl_jwt_name name;
+
+	pl_jwt_draw_name(&name);
+	memcpy(w.call.write.u.session.token_id, name.token_id, PL_JWT_ID_LEN);
+	write_now(f, &w);
+	pl_buf_init(token, PL_JWT_BYTES_MAX);
+	assert_int_equal(
+	    pl_jwt_sign_listed(&f->user, &name, issued_unix_s, token, &claims), PL_OK);
+}
+
+static void
+start_with_limit(struct fixture *f, int64_t limit_s)
+{
+	settle(f);
+	pl_sessions_free(f->ss);
+	pl_settings.session_idle_s = limit_s;
+	f->ss = pl_sessions_new(f->loop, f->store, f->bus);
+	assert_true(fake_loop_until(f->loop, is_current, f));
+}
+
+static void
+refuses_a_session_that_was_idle_for_too_long(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_buf idle, used, unlisted;
+	struct answer answers[2] = {0};
+	struct pl_revocation e;
+
+	open_listed(f, 1000, &idle);
+	open_listed(f, 500, &used);
+	sign(&f->user, 700, &unlisted, &e);
+	assert_int_equal(
+	    check(f, pl_buf_str(&idle)), PL_SESSION_OK); /* no limit: not noted */
+	start_with_limit(f, 600);
+	/* One by the store's list, one without, at once. */
+	pl_sessions_check(f->ss, pl_buf_str(&used), on_verdict, &answers[0]);
+	pl_sessions_check(f->ss, pl_buf_str(&idle), on_verdict, &answers[1]);
+	assert_true(fake_loop_until(f->loop, is_answered, &answers[1]));
+	assert_int_equal(answers[0].verdict, PL_SESSION_OK);
+	assert_int_equal(answers[1].verdict, PL_SESSION_EXPIRED);
+	assert_int_equal(
+	    check(f, pl_buf_str(&idle)), PL_SESSION_EXPIRED); /* remembered */
+	assert_int_equal(check(f, pl_buf_str(&unlisted)), PL_SESSION_EXPIRED);
+	start_with_limit(f, 400); /* by what the store was told a moment ago */
+	assert_int_equal(check(f, pl_buf_str(&used)), PL_SESSION_OK);
+	assert_int_equal(check(f, pl_buf_str(&idle)), PL_SESSION_EXPIRED);
+	start_with_limit(f, 0);
+	assert_int_equal(check(f, pl_buf_str(&idle)), PL_SESSION_OK);
+	pl_buf_fini(&idle);
+	pl_buf_fini(&used);
+	pl_buf_fini(&unlisted);
+}
+
 /* ---- the switch of secrets ---- */
 
 #define NEXT_SECRET "sessions_test has a second secret of its own"
@@ -657,6 +721,7 @@ main(void)
 	    TEST(does_not_choose_while_revocations_are_unknown),
 	    TEST(reads_any_number_of_a_user),
 	    TEST(forgets_what_the_store_has_merged),
+	    TEST(refuses_a_session_that_was_idle_for_too_long),
 	    TEST(takes_of_the_previous_secret_what_is_from_before_the_switch),
 	};
 
