@@ -84,6 +84,9 @@ replace() { # service
 quietly "${compose[@]}" build auth gateway || die "the images were not built"
 # A new version may want a secret that the old one did not have.
 quietly "${compose[@]}" up --no-deps --no-build secrets || die "secrets were not made"
+# Nor the user of MongoDB that the new services are.
+[ -z "$("${compose[@]}" ps -q mongo 2>/dev/null)" ] ||
+	quietly "${compose[@]}" run --rm -T --no-deps mongo-user </dev/null || die "MongoDB's user was not made"
 for service in presence auth message llm-responder; do
 	replace "$service"
 done

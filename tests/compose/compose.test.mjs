@@ -65,6 +65,21 @@ test('containers have no more rights than they need', async () => {
   }
 });
 
+test('a container sees the secrets that it reads, and MongoDB knows the services as no root', async () => {
+  const wanted = {
+    auth: ['jwt.secret', 'mongo.uri', 'redis.url'], 'llm-responder': ['mongo.uri', 'redis.url'], gateway: ['redis.url'], redis: ['redis.password'],
+    ...(STORE === 'MongoDB' && { mongo: ['mongo.password'] }),
+  };
+  for (const [service, files] of Object.entries(wanted)) {
+    assert.deepEqual((await compose('exec', '-T', service, 'ls', '/secrets')).trim().split('\n').sort(), files, service);
+  }
+  if (STORE !== 'MongoDB') return;
+  const uri = (await compose('exec', '-T', 'auth', 'cat', '/secrets/mongo.uri')).trim();
+  const ask = (code) => compose('exec', '-T', '-e', 'HOME=/tmp', 'mongo', 'mongosh', '--quiet', uri, '--eval', code);
+  assert.deepEqual(JSON.parse(await ask('EJSON.stringify(db.runCommand({connectionStatus: 1}).authInfo.authenticatedUserRoles)')), [{ role: 'readWrite', db: 'parley' }]);
+  await assert.rejects(ask('db.getSiblingDB("admin").getUsers()'), /not authorized|requires authentication/);
+});
+
 test('a service image is small', async (t) => {
   for (const name of ['parley', 'parley-gateway', 'parley-redis']) {
     const [image] = await inspect([name]);
