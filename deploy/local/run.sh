@@ -30,6 +30,7 @@ kinds=(auth message presence responder) # of which there may be several
 . "$root/deploy/local/supervise.sh"
 . "$root/deploy/local/orders.sh"
 . "$root/deploy/local/logs.sh"
+. "$root/deploy/local/root.sh"
 
 # ---- settings --------------------------------------------------------------------------
 absolute() { # path
@@ -291,7 +292,8 @@ become() { # name
 		cd "$run/$1" && set -- kore -f -n -r -q -c kore.conf
 		;;
 	esac || exit 1
-	exec setsid setpriv --pdeathsig TERM "$@"
+	[ "$kind" != gateway ] || portless=()
+	exec setsid setpriv --pdeathsig TERM "${portless[@]}" "$@"
 }
 
 # ---- readiness and warnings ------------------------------------------------------------
@@ -357,8 +359,8 @@ show_warnings() { # names...
 		is_shown[$name]=1
 	done
 	[ ${#files[@]} -gt 0 ] || return 0
-	setpriv --pdeathsig KILL tail -q -n +1 -F "${files[@]}" 8>&- 9>&- 2>/dev/null \
-		> >(exec 8>&- 9>&- grep --line-buffered -E '"lvl":"(warn|error)"|^[^{]') &
+	setpriv --pdeathsig KILL "${portless[@]}" tail -q -n +1 -F "${files[@]}" 8>&- 9>&- 2>/dev/null \
+		> >(exec 8>&- 9>&- setpriv --pdeathsig clear "${portless[@]}" grep --line-buffered -E '"lvl":"(warn|error)"|^[^{]') &
 	helper_pids+=($!)
 }
 
@@ -404,6 +406,7 @@ announce() {
 # ---- run ---------------------------------------------------------------------------------
 trap 'stop_asked=1' INT TERM HUP
 read_settings
+drop_root
 need_programs
 take_folders
 need_free_port "$PORT" PORT

@@ -20,5 +20,5 @@ run=${RUN_DIR:-${DATA_DIR:-$root/data}/run}
 # N is good if the number at the start could be it.
 env -i "${1^^}_PROCESSES=$2" "${BUILD_DIR:-$root/build}/parley-settings" --check run >/dev/null || exit 1
 [ -d "$run/scale" ] && ! flock -n "$run/lock" true || die "nothing runs in $run"
-echo "$2" >"$run/scale/$1.new"
+(umask 022 && echo "$2" >"$run/scale/$1.new") # the run may be another user's than root's who asks
 mv "$run/scale/$1.new" "$run/scale/$1"

@@ -243,6 +243,8 @@ const struct pl_setting pl_settings_table[] = {
 	    "Folder for logs, process ids and configuration of `make run`; DATA_DIR/run if unset.")
 	TEXT("WWW_DIR", NULL, LOCAL | GATEWAY, www_dir,
 	    "Folder of another front end to serve instead of ours.")
+	TEXT("RUN_USER", NULL, LOCAL, run_user,
+	    "Whom `make run` goes on as if root starts it; parley-run if unset, `root` to stay root.")
 	INT("REDIS_PORT", "0", 0, 65535, "", LOCAL, redis_port,
 	    "Port for the Redis that `make run` starts; 0: a free one.")
 	PROCESSES("AUTH", 1, auth_processes, "auth processes that `make run` starts.")

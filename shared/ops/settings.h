@@ -111,6 +111,7 @@ struct pl_settings {
 	char *gateway_csp;
 	char *www_dir;
 	char *run_dir;
+	char *run_user;
 	int64_t redis_port;
 	int64_t auth_processes;
 	int64_t message_processes;

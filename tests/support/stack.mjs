@@ -27,7 +27,8 @@ async function environment(dir, port, settings) {
   const kept = ['TMPDIR', 'BUILD_DIR', 'SERVICE_PRELOAD', 'ASAN_OPTIONS'].filter((name) => process.env[name]);
   return {
     PATH, HOME, LANG, ...Object.fromEntries(kept.map((name) => [name, process.env[name]])),
-    PORT: String(port), DATA_DIR: path.join(dir, 'data'),
+    // Folders and files of tests are theirs alone; run_user.test.mjs is about root's runs.
+    RUN_USER: 'root', PORT: String(port), DATA_DIR: path.join(dir, 'data'),
     LIMIT_LOGIN_ADDRESS: '0', LIMIT_LOGIN_ACCOUNT: '0',
     LIMIT_MESSAGES_PER_SECOND: '0', LIMIT_MESSAGES_BURST: '0', LIMIT_MESSAGE_BYTES_PER_DAY: '0', LIMIT_STATUS_PER_SECOND: '0', LIMIT_MARKS_PER_SECOND: '0', LIMIT_READS_AT_ONCE: '0', LIMIT_READ_BYTES_PER_SECOND: '0', LIMIT_READ_CPU_MS: '0',
     ...await storeSettings(dir, settings), ...settings,
