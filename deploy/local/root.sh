@@ -61,23 +61,28 @@ make_folders() {
 	done
 }
 
-hand_over() { # user, data, run
-	local data run # where links lead
+# What Parley keeps in a folder, as conditions of find.
+of_data=(-name 'parley.db*' -o -name 'jwt.secret*' -o -name redis -o -name lock)
+of_run=(-name logs -o -name pids -o -name scale -o -name 'gateway*' -o -name lock -o -name 'redis.*'
+	-o -name targets.json -o -name '*[0-9]')
 
-	data=$(readlink -f "$2") run=$(readlink -f "$3")
-	[ -d "$data" ] && [ -d "$run" ] || return 0
-	# The folders themselves only if all that is in them is ours.
-	[ -n "$(find "$data" -mindepth 1 -maxdepth 1 ! -name 'parley.db*' ! -name 'jwt.secret*' ! -name redis \
-		! -name lock ! -name run ! -name '*.partial' -print -quit 2>/dev/null)" ] ||
-		chown -h --from=0 "$1:" "$data"
-	[ -n "$(find "$run" -mindepth 1 -maxdepth 1 ! -name logs ! -name pids ! -name scale ! -name 'gateway*' \
-		! -name lock ! -name 'redis.*' ! -name targets.json ! -name '*[0-9]' -print -quit 2>/dev/null)" ] ||
-		chown -h --from=0 "$1:" "$run"
-	# No link is followed, and what is another's stays theirs.
-	find "$data" -mindepth 1 -maxdepth 1 \( -name 'parley.db*' -o -name 'jwt.secret*' -o -name redis -o -name lock \) \
-		-exec chown -RhP --from=0 "$1:" {} +
-	find "$run" -mindepth 1 -maxdepth 1 \( -name logs -o -name pids -o -name scale -o -name 'gateway*' -o -name lock \
-		-o -name 'redis.*' -o -name targets.json -o -name '*[0-9]' \) -exec chown -RhP --from=0 "$1:" {} +
+# The folder only if all that is in it is ours, and that only if the folder is the user's then. No link is
+# followed, and what is another's stays theirs.
+hand_over() { # user, folder, conditions...
+	local user=$1 folder
+
+	folder=$(readlink -f "$2")
+	shift 2
+	[ -d "$folder" ] || return 0
+	[ -n "$(find "$folder" -mindepth 1 -maxdepth 1 ! \( "$@" -o -name run -o -name '*.partial' \) -print -quit)" ] ||
+		chown -h --from=0 "$user:" "$folder"
+	[ "$(stat -c %u "$folder")" = "$(id -u "$user" 2>/dev/null || echo "$user")" ] || return 0
+	find "$folder" -mindepth 1 -maxdepth 1 \( "$@" \) -exec chown -RhP --from=0 "$user:" {} +
+}
+
+hand_all_over() { # user
+	hand_over "$1" "$data" "${of_data[@]}"
+	hand_over "$1" "$run" "${of_run[@]}"
 }
 
 # What the user cannot do of what it has to, in REPLY; as that user, for only the kernel knows.
@@ -137,7 +142,7 @@ drop_root() {
 	[ "$(id -u "$user" 2>/dev/null)" != 0 ] || return 0
 	make_drop "$user"
 	make_folders
-	if is_kept_out || { hand_over "$user" "$data" "$run"; cannot_write; }; then
+	if is_kept_out || { hand_all_over "$user"; cannot_write; }; then
 		[ -z "$RUN_USER" ] || die $EX_CONFIG "RUN_USER: $user $REPLY"
 		say "runs as root, for the user $user $REPLY; RUN_USER=root says that this is meant"
 		drop=()

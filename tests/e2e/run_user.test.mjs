@@ -148,6 +148,8 @@ describe('a run that root starts', { skip }, () => {
     await onStack({}, { dir }, (stack) => assert.match(stack.output, /runs as root, for the user \S+ cannot write to the folder/));
     assert.equal(await ownerOf(data), 0);
     assert.equal(await ownerOf(data, 'thesis.txt'), 0);
+    assert.equal(await ownerOf(data, 'jwt.secret'), 0);
+    assert.equal(await ownerOf(data, 'parley.db'), 0);
   });
 
   test('of another user by RUN_USER is theirs', async (t) => {
