@@ -53,12 +53,10 @@ is_in_use() { # folder
 }
 
 make_folders() {
-	local path
-
-	for path in "$data" "$run"; do
-		make_folder "$path"
-		! is_in_use "$path" || die 1 "$path is in use by another run"
-	done
+	make_folder "$data"
+	! is_in_use "$data" || die 1 "DATA_DIR $data is in use by another run"
+	make_folder "$run"
+	! is_in_use "$run" || die 1 "RUN_DIR $run is in use by another run"
 }
 
 # What Parley keeps in a folder, as conditions of find.

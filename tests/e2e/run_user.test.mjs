@@ -71,6 +71,9 @@ describe('a run that root starts', { skip }, () => {
     await onStack({}, { dir }, async (stack) => {
       assert.match(stack.output, /^parley: goes on as the user /m);
       await assertNobodyIsRoot(stack);
+      const second = await Stack.spawn({ RUN_USER: '' }, { dir });
+      assert.equal((await withDeadline('its end', second.ended, 20000)).code, 1);
+      assert.match(second.output, /^parley: DATA_DIR .* is in use by another run$/m);
       const order = (script, ...args) => spawnSync('sh', ['-c', `umask 077; exec "${path.join(root, 'deploy/local', script)}" ${args.join(' ')}`],
         { env: { ...process.env, DATA_DIR: path.join(dir, 'data') }, encoding: 'utf8', timeout: 60000 });
       assert.equal(order('scale.sh', 'presence', '2').status, 0);
