@@ -59,10 +59,10 @@ struct pl_mongo {
 	mongoc_collection_t *sessions;
 	mongoc_collection_t *correspondents;
 	struct pl_known_pairs *known; /* correspondents.c's; NULL until it knows one */
-	int64_t begin_until_mono_ms; /* of the call that runs */
-	bool is_lost;                /* a command of the call did not reach the server */
-	int64_t now_unix_ms;         /* of the batch that runs */
-	int64_t purge_mono_ms;       /* when the next purge is due */
+	int64_t begin_until_mono_ms;  /* of the call that runs */
+	bool is_lost;                 /* a command of the call did not reach the server */
+	int64_t now_unix_ms;          /* of the batch that runs */
+	int64_t purge_mono_ms;        /* when the next purge is due */
 };
 
 /* The session behind s, at the beginning of a call. */
