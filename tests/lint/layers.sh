@@ -33,7 +33,7 @@ rooms="${!below[*]}"
 # third-party header, and the files that may include it; both are patterns
 third_party='
 jansson\.h              shared/base/json[a-z_]*\.c
-utf8proc\.h             shared/base/utf8\.c
+utf8proc\.h             shared/base/(utf8|fold)\.c
 sodium\.h               (shared/(base/(map|mem|random)|auth/jwt)|services/auth/password)\.c
 openssl/.*              shared/(proto/ws_handshake|redis/script)\.c
 jwt\.h                  shared/auth/jwt\.c
