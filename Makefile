@@ -321,6 +321,10 @@ $B/tests/bench/store_bench: $(STORE_BENCH_OBJ) $B/libparley.a
 	@echo "  ld $@"
 	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS)
 
+$B/tests/bench/people_bench: $B/tests/bench/people_bench.o $B/libparley.a
+	@echo "  ld $@"
+	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS)
+
 SOCKETS_BENCH_OBJ := $(patsubst %.c,$B/%.o,$(wildcard tests/bench/sockets/*.c)) \
 	$B/tests/support/redis_server.o
 $(SOCKETS_BENCH_OBJ): CPPFLAGS += -Itests
@@ -359,6 +363,10 @@ bench-sockets: $B/tests/bench/sockets_bench $B/message.so $B/presence.so | needs
 
 bench-store: $B/tests/bench/store_bench build/mongo/ready ## what sends, pages and conversations cost as a store grows: MESSAGES=1000000
 	@MESSAGES=$(MESSAGES) $<
+
+bench-people: $B/tests/bench/people_bench ## what finding people costs among 100,000, on SQLite: USERS=100000
+	@$< $(USERS)
+.PHONY: bench-people
 
 bench-routes: all $(NODE_MODULES) | needs-stack ## what a request costs in each part of the stack: REQUESTS=4000 AT_ONCE=32
 	@node tests/bench/routes.mjs

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "store/store_backend.h"
+#include "store/store_people.h"
 
 #define TRIES_MAX     5
 #define WAIT_FIRST_MS 500L /* before the second; then twice as long each time */
@@ -11,9 +12,12 @@
 enum pl_err
 pl_store_open(const struct pl_store_config *config, struct pl_store **out)
 {
-	if (config->mongo_uri != NULL)
-		return pl_store_mongo_open(config, out);
-	return pl_store_sqlite_open(config, out);
+	enum pl_err err = config->mongo_uri != NULL ? pl_store_mongo_open(config, out)
+						    : pl_store_sqlite_open(config, out);
+
+	if (err == PL_OK && config->names_unservable)
+		pl_store_people_start(config);
+	return err;
 }
 
 enum pl_err
@@ -298,4 +302,16 @@ pl_store_people_page(struct pl_store *s, struct pl_str query, const struct pl_oi
     size_t limit, struct pl_user_list *out)
 {
 	return s->backend->people_page(s, query, after, limit, out);
+}
+
+enum pl_err
+pl_store_people_fill(struct pl_store *s, size_t limit, size_t *filled)
+{
+	return s->backend->people_fill(s, limit, filled);
+}
+
+enum pl_err
+pl_store_users_tag(struct pl_store *s, uint8_t tag[PL_STORE_TAG_LEN])
+{
+	return s->backend->users_tag(s, tag);
 }

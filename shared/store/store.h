@@ -39,7 +39,9 @@ struct pl_store;
 struct pl_store_config {
 	const char *data_dir;  /* SQLite: the folder of parley.db; made 0700 if missing */
 	const char *mongo_uri; /* MongoDB when set */
-	bool names_unservable; /* once open, logs what it cannot serve: store_adopt.h */
+	/* Once open, logs what it cannot serve (store_adopt.h), and fills in who is due
+	 * (store_people.h). */
+	bool names_unservable;
 	/* Once open, and from then on, looks for conversations that another program or an older
 	 * process began, in a thread of its own, and logs it. */
 	bool fills_pairs;
@@ -90,11 +92,27 @@ enum pl_err pl_store_users_of(struct pl_store *s, const struct pl_oid *ids, size
 enum pl_err pl_store_users_page(struct pl_store *s, const struct pl_oid *after,
     size_t limit, struct pl_user_list *out) PL_MUST_CHECK;
 
-/* The same of the users of whose full name or username some word begins with query, folded
- * (base/fold), by full name, folded, then id. An empty query matches all. PL_E_NOT_FOUND: there is no
- * user after. */
+/* The same of the users of whom each word of query, folded (base/fold), begins some word of full name
+ * or username; by full name, folded, then id. A query without words matches all; one of more than
+ * PL_STORE_QUERY_WORDS_MAX is the same as its longest ones. PL_E_NOT_FOUND: there is no user after. */
+#define PL_STORE_QUERY_WORDS_MAX 16
 enum pl_err pl_store_people_page(struct pl_store *s, struct pl_str query,
     const struct pl_oid *after, size_t limit, struct pl_user_list *out) PL_MUST_CHECK;
+/*
+ * People are found by what is stored of their names besides them. Whom an older process or another
+ * program has added or renamed is due, which the store notes by itself. A page first fills in
+ * PL_STORE_PEOPLE_FILL of these, so that it has everybody unless very many came at once; the many of
+ * an old database are filled in by a thread (store_people.h).
+ */
+#define PL_STORE_PEOPLE_FILL 256
+/* Fill in at most limit that are due; *filled of them there were. */
+enum pl_err pl_store_people_fill(
+    struct pl_store *s, size_t limit, size_t *filled) PL_MUST_CHECK;
+/* A name for what all users show now: another one after any change of it, by any program, and none
+ * that was used before. PL_E_NOT_FOUND: this store has none. */
+#define PL_STORE_TAG_LEN 16
+enum pl_err pl_store_users_tag(
+    struct pl_store *s, uint8_t tag[PL_STORE_TAG_LEN]) PL_MUST_CHECK;
 
 struct pl_message_list {
 	struct pl_message *items;

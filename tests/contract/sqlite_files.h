@@ -16,8 +16,15 @@ int64_t sqlite_files_number(const struct pl_store_config *config, const char *sq
 /* PRAGMA integrity_check. */
 void sqlite_files_assert_sound(const struct pl_store_config *config);
 
-/* Takes away what version 4 brought. */
+#define SQLITE_FILES_VERSION 5 /* of a database as this version makes it */
+/* Take away what a version brought, and those after it. */
+#define SQLITE_FILES_WITHOUT_FIFTH                                                       \
+	"DROP TRIGGER users_inserted; DROP TRIGGER users_deleted; "                      \
+	"DROP TRIGGER users_named; DROP TRIGGER users_changed; "                         \
+	"DROP TABLE people; DROP TABLE people_shelves; DROP TABLE people_words; "        \
+	"DROP TABLE people_due; DROP TABLE users_tag; "
 #define SQLITE_FILES_WITHOUT_FOURTH                                                      \
+	SQLITE_FILES_WITHOUT_FIFTH                                                       \
 	"DROP TABLE correspondents; DROP TABLE filled; DROP INDEX messages_pair; "       \
 	"CREATE INDEX messages_pair ON messages (sender, receiver, created, id); "       \
 	"CREATE INDEX messages_receiver ON messages (receiver, created, id); "           \

@@ -352,6 +352,8 @@ opens_and_keeps_usernames_apart(struct fixture *f)
 	"{\"createIndexes\": \"users\", \"indexes\": [{\"key\": {\"username\": "         \
 	"1}, " options "}]}"
 
+enum { PEOPLE_INDEXES = 2 }; /* of names, and of words */
+
 /* Each of them gives what is needed, and stays the only one. */
 static void
 takes_over_any_index_that_keeps_usernames_apart(void **state)
@@ -374,7 +376,8 @@ takes_over_any_index_that_keeps_usernames_apart(void **state)
 		mongo_databases_run(&f->config, "{\"dropDatabase\": 1}");
 		mongo_databases_run(&f->config, indexes[i]);
 		opens_and_keeps_usernames_apart(f);
-		assert_int_equal(mongo_databases_indexes(&f->config, "users"), 2);
+		assert_int_equal(
+		    mongo_databases_indexes(&f->config, "users"), 2 + PEOPLE_INDEXES);
 	}
 }
 
@@ -395,7 +398,8 @@ makes_its_index_beside_one_that_does_not_keep_usernames_apart(void **state)
 		mongo_databases_run(&f->config, "{\"dropDatabase\": 1}");
 		mongo_databases_run(&f->config, indexes[i]);
 		opens_and_keeps_usernames_apart(f);
-		assert_int_equal(mongo_databases_indexes(&f->config, "users"), 3);
+		assert_int_equal(
+		    mongo_databases_indexes(&f->config, "users"), 3 + PEOPLE_INDEXES);
 	}
 }
 
@@ -578,6 +582,96 @@ passes_over_jobs_of_users_who_are_gone(void **state)
 	    1);
 }
 
+/* ---- people ---- */
+
+static size_t
+count_found(struct pl_store *s, const char *query)
+{
+	struct pl_user_list page;
+	size_t count;
+
+	assert_int_equal(
+	    pl_store_people_page(s, pl_str(query), NULL, 1000, &page), PL_OK);
+	count = page.count;
+	pl_user_list_fini(&page);
+	return count;
+}
+
+/* Those who cannot be served stay away, and keep nobody else waiting. */
+static void
+finds_whom_a_mern_app_added(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < PL_STORE_PEOPLE_FILL + 10; i++) {
+		char doc[200];
+
+		snprintf(doc, sizeof(doc),
+		    "{\"_id\": \"no id %d\", \"username\": "
+		    "\"eve%d\", \"fullName\": \"Eve\"}",
+		    i, i);
+		mongo_databases_insert(&f->config, "users", doc);
+	}
+	mongo_databases_insert(&f->config, "users",
+	    "{\"_id\": " ANN ", \"fullName\": \"Ann García\", \"username\": \"ann\","
+	    " \"updatedAt\": " DATE "}");
+	mongo_databases_insert(&f->config, "users",
+	    "{\"_id\": " BOB ", \"fullName\": 7, \"username\": \"bob\"}");
+	assert_int_equal(count_found(f->store, "garcia"), 1);
+	assert_int_equal(count_found(f->store, "bob"), 1);
+	assert_int_equal(count_found(f->store, "eve"), 0);
+	assert_int_equal(count_found(f->store, ""), 2);
+	/* Nothing else of the document has changed. */
+	assert_int_equal(mongo_databases_count(&f->config, "users",
+			     "{\"username\": \"ann\", \"updatedAt\": " DATE
+			     ", \"parleyPeople.name\": \"ann garcia\"}"),
+	    1);
+}
+
+/* Whoever took a name away, or gave another one, and left our field as it was. */
+static void
+mends_whom_a_mern_app_renamed(void **state)
+{
+	struct fixture *f = *state;
+
+	store_add_user(f->store, "ann");
+	mongo_databases_run(&f->config,
+	    "{\"update\": \"users\", \"updates\": [{\"q\": {\"username\": \"ann\"},"
+	    " \"u\": {\"$set\": {\"fullName\": \"Zoë\"}}}]}");
+	assert_int_equal(count_found(f->store, ""), 1); /* meets it */
+	assert_int_equal(count_found(f->store, "zoe"), 1);
+	assert_int_equal(count_found(f->store, "body"), 0);
+	mongo_databases_run(&f->config,
+	    "{\"update\": \"users\", \"updates\": [{\"q\": {\"username\": \"ann\"},"
+	    " \"u\": {\"fullName\": \"Eva\", \"username\": \"eva\"}}]}");
+	assert_int_equal(count_found(f->store, "eva"), 1);
+	assert_int_equal(count_found(f->store, "zoe"), 0);
+}
+
+static void
+fills_in_a_batch_of_many(void **state)
+{
+	struct fixture *f = *state;
+	size_t filled = 0;
+
+	for (int i = 0; i < 30; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "old%d", i);
+		store_add_user(f->store, name);
+	}
+	mongo_databases_run(&f->config,
+	    "{\"update\": \"users\", \"updates\": [{\"q\": {}, \"multi\": true,"
+	    " \"u\": {\"$unset\": {\"parleyPeople\": 1}}}]}");
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(pl_store_people_fill(f->store, 10, &filled), PL_OK);
+		assert_int_equal(filled, 10);
+	}
+	assert_int_equal(pl_store_people_fill(f->store, 10, &filled), PL_OK);
+	assert_int_equal(filled, 0);
+	assert_int_equal(count_found(f->store, "old"), 30);
+}
+
 int
 main(void)
 {
@@ -602,6 +696,9 @@ main(void)
 	    STORE_TEST(forgets_an_idempotency_key_after_24_hours),
 	    STORE_TEST(ends_a_job_whose_reply_was_stored_by_one_who_died),
 	    STORE_TEST(passes_over_jobs_of_users_who_are_gone),
+	    STORE_TEST(finds_whom_a_mern_app_added),
+	    STORE_TEST(mends_whom_a_mern_app_renamed),
+	    STORE_TEST(fills_in_a_batch_of_many),
 	};
 	int failed = store_contract_run(&mongo_factory) + store_conversations_suite();
 

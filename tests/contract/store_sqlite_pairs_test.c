@@ -86,7 +86,7 @@ finds_conversations_of_a_database_of_the_third_version(void **state)
 	store_send(f->store, &eve, &eve, "to myself");
 	close_as_version_3(f);
 	assert_int_equal(pl_store_open(&f->config, &f->store), PL_OK);
-	assert_int_equal(number(f, "PRAGMA user_version"), 4);
+	assert_int_equal(number(f, "PRAGMA user_version"), SQLITE_FILES_VERSION);
 	assert_int_equal(number(f, "SELECT count(*) FROM correspondents"), 5);
 	assert_int_equal(indexes_named(f, "messages_receiver"), 0);
 	assert_int_equal(indexes_named(f, "messages_order"), 0);

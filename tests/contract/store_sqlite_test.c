@@ -76,8 +76,6 @@ leaves_a_newer_database_alone(void **state)
 	assert_int_equal(sqlite_files_number(&f->config, "PRAGMA user_version"), 99);
 }
 
-#define VERSION 4
-
 /* What a version brought is taken away again. */
 #define WITHOUT_THIRD                                                                    \
 	SQLITE_FILES_WITHOUT_FOURTH                                                      \
@@ -98,7 +96,8 @@ upgrades_a_database_of_the_first_version(void **state)
 	sqlite_files_run(&f->config, WITHOUT_THIRD
 	    "ALTER TABLE reply_jobs DROP COLUMN trace; PRAGMA user_version = 1");
 	assert_int_equal(pl_store_open(&f->config, &f->store), PL_OK);
-	assert_int_equal(sqlite_files_number(&f->config, "PRAGMA user_version"), VERSION);
+	assert_int_equal(
+	    sqlite_files_number(&f->config, "PRAGMA user_version"), SQLITE_FILES_VERSION);
 	claim = store_claim(f->store, NULL, INT64_MAX, 1000);
 	assert_int_equal(claim.err, PL_OK);
 	assert_string_equal(claim.u.claim.message.text, "hi");
@@ -122,7 +121,8 @@ upgrades_a_database_of_the_second_version(void **state)
 	pl_store_close(f->store);
 	sqlite_files_run(&f->config, WITHOUT_THIRD "PRAGMA user_version = 2");
 	assert_int_equal(pl_store_open(&f->config, &f->store), PL_OK);
-	assert_int_equal(sqlite_files_number(&f->config, "PRAGMA user_version"), VERSION);
+	assert_int_equal(
+	    sqlite_files_number(&f->config, "PRAGMA user_version"), SQLITE_FILES_VERSION);
 	assert_int_equal(pl_store_revocations_since(f->store, 0, &list), PL_OK);
 	assert_int_equal(list.count, 1);
 	assert_int_equal(list.items[0].issued_unix_s, 0);
@@ -147,6 +147,147 @@ lets_a_process_of_the_first_version_go_on(void **state)
 	assert_int_equal(claim.err, PL_OK);
 	assert_true(pl_trace_is_none(&claim.u.claim.trace));
 	store_claim_fini(&claim);
+}
+
+static size_t
+count_found(struct pl_store *s, const char *query)
+{
+	struct pl_user_list page;
+	size_t count;
+
+	assert_int_equal(
+	    pl_store_people_page(s, pl_str(query), NULL, 1000, &page), PL_OK);
+	count = page.count;
+	pl_user_list_fini(&page);
+	return count;
+}
+
+/* Version 3 had no words: they are made in the background, or by the first pages. */
+static void
+makes_users_of_the_fourth_version_findable(void **state)
+{
+	struct fixture *f = *state;
+	size_t filled = 0;
+
+	for (int i = 0; i < 2 * PL_STORE_PEOPLE_FILL + 10; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "old%d", i);
+		store_add_user(f->store, name);
+	}
+	pl_store_close(f->store);
+	sqlite_files_run(
+	    &f->config, SQLITE_FILES_WITHOUT_FIFTH "PRAGMA user_version = 4");
+	assert_int_equal(pl_store_open(&f->config, &f->store), PL_OK);
+	assert_int_equal(count_found(f->store, "old"), PL_STORE_PEOPLE_FILL);
+	assert_int_equal(
+	    pl_store_people_fill(f->store, PL_STORE_PEOPLE_FILL, &filled), PL_OK);
+	assert_int_equal(filled, PL_STORE_PEOPLE_FILL);
+	assert_int_equal(
+	    pl_store_people_fill(f->store, PL_STORE_PEOPLE_FILL, &filled), PL_OK);
+	assert_int_equal(filled, 10);
+	assert_int_equal(
+	    pl_store_people_fill(f->store, PL_STORE_PEOPLE_FILL, &filled), PL_OK);
+	assert_int_equal(filled, 0);
+	assert_int_equal(count_found(f->store, "old"), 2 * PL_STORE_PEOPLE_FILL + 10);
+	sqlite_files_assert_sound(&f->config);
+}
+
+/* By a process of an older version, or by hand. */
+static void
+finds_whom_another_program_added_renamed_or_deleted(void **state)
+{
+	struct fixture *f = *state;
+
+	store_add_user(f->store, "ann");
+	sqlite_files_run(&f->config,
+	    "INSERT INTO users SELECT x'0123456789abcdef01234567', 'bob', 'Bob García', "
+	    "password_hash, profile_pic, note, gender, status, created, updated "
+	    "FROM users");
+	assert_int_equal(count_found(f->store, "garcia"), 1);
+	sqlite_files_run(&f->config,
+	    "UPDATE users SET full_name = 'Bob Müller' WHERE username = 'bob'");
+	assert_int_equal(count_found(f->store, "garcia"), 0);
+	assert_int_equal(count_found(f->store, "muller bob"), 1);
+	sqlite_files_run(&f->config, "DELETE FROM users WHERE username = 'bob'");
+	assert_int_equal(count_found(f->store, "bob"), 0);
+	assert_int_equal(
+	    sqlite_files_number(&f->config, "SELECT count(*) FROM people_due"), 0);
+	assert_int_equal(
+	    sqlite_files_number(&f->config, "SELECT count FROM people_shelves"), 1);
+	assert_int_equal(sqlite_files_number(&f->config,
+			     "SELECT count(*) FROM people_words WHERE id = "
+			     "x'0123456789abcdef01234567'"),
+	    0);
+}
+
+/* Each user stands on one shelf, the right one, and none is too long. */
+static void
+keeps_shelves_in_order(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < 2000; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "u%u", i * 797 % 2000);
+		store_add_user(f->store, name);
+	}
+	sqlite_files_run(&f->config, "UPDATE users SET full_name = username");
+	for (size_t filled = 1; filled > 0;)
+		assert_int_equal(pl_store_people_fill(f->store, 100, &filled), PL_OK);
+	assert_int_equal(
+	    sqlite_files_number(&f->config, "SELECT sum(count) FROM people_shelves"),
+	    2000);
+	assert_in_range(
+	    sqlite_files_number(&f->config, "SELECT max(count) FROM people_shelves"), 1,
+	    512);
+	assert_int_equal(
+	    sqlite_files_number(&f->config,
+		"SELECT count(*) FROM people_words w JOIN people p USING (id) "
+		"WHERE shelf <> (SELECT number FROM people_shelves s WHERE "
+		"(s.name, s.id) <= (p.name, p.id) ORDER BY s.name DESC, "
+		"s.id DESC LIMIT 1)"),
+	    0);
+	assert_int_equal(
+	    sqlite_files_number(&f->config,
+		"SELECT count(*) FROM people_shelves s WHERE count <> (SELECT "
+		"count(DISTINCT id) FROM people_words WHERE shelf = s.number)"),
+	    0);
+	assert_int_equal(count_found(f->store, "u1"), 1000);
+	sqlite_files_assert_sound(&f->config);
+}
+
+static void
+names_anew_what_users_show_after_each_change(void **state)
+{
+	static const char *const changes[] = {
+	    "INSERT INTO users SELECT x'0123456789abcdef01234567', 'bob', full_name, "
+	    "password_hash, profile_pic, note, gender, status, created, updated "
+	    "FROM users",
+	    "UPDATE users SET status = 'BUSY' WHERE username = 'bob'",
+	    "UPDATE users SET profile_pic = 'x' WHERE username = 'bob'",
+	    "UPDATE users SET full_name = 'x' WHERE username = 'bob'",
+	    "DELETE FROM users WHERE username = 'bob'",
+	};
+	struct fixture *f = *state;
+	uint8_t before[PL_STORE_TAG_LEN], now[PL_STORE_TAG_LEN];
+	struct pl_oid ann = store_add_user(f->store, "ann");
+
+	assert_int_equal(pl_store_users_tag(f->store, before), PL_OK);
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		sqlite_files_run(&f->config, changes[i]);
+		assert_int_equal(pl_store_users_tag(f->store, now), PL_OK);
+		assert_memory_not_equal(now, before, sizeof(now));
+		memcpy(before, now, sizeof(now));
+	}
+	store_set_status(f->store, &ann, PL_STATUS_BUSY);
+	assert_int_equal(pl_store_users_tag(f->store, now), PL_OK);
+	assert_memory_not_equal(now, before, sizeof(now));
+	store_send(f->store, &ann, &ann, "hi");
+	sqlite_files_run(&f->config, "UPDATE users SET password_hash = 'x'");
+	assert_int_equal(pl_store_users_tag(f->store, before), PL_OK);
+	assert_memory_equal(now, before, sizeof(now));
 }
 
 static void
@@ -511,6 +652,10 @@ main(void)
 	    STORE_TEST(upgrades_a_database_of_the_first_version),
 	    STORE_TEST(upgrades_a_database_of_the_second_version),
 	    STORE_TEST(lets_a_process_of_the_first_version_go_on),
+	    STORE_TEST(makes_users_of_the_fourth_version_findable),
+	    STORE_TEST(finds_whom_another_program_added_renamed_or_deleted),
+	    STORE_TEST(keeps_shelves_in_order),
+	    STORE_TEST(names_anew_what_users_show_after_each_change),
 	    STORE_TEST(answers_within_its_time_while_another_holds_the_lock),
 	    STORE_TEST(keeps_the_order_where_the_wall_clock_stepped_back),
 	    STORE_TEST(counts_a_reply_deadline_by_the_wall_clock),

@@ -201,6 +201,7 @@ pl_mongo_user_write(bson_t *doc, const struct pl_user *user)
 	pl_mongo_put_time(doc, PL_USER_F_CREATED_AT, user->created_unix_ms);
 	pl_mongo_put_time(doc, PL_USER_F_UPDATED_AT, user->updated_unix_ms);
 	pl_mongo_put_int(doc, PL_MESSAGE_F_VERSION, 0);
+	pl_mongo_people_write(doc, user);
 }
 
 /* ---- messages ---- */

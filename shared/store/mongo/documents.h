@@ -3,7 +3,7 @@
  * add to them. Names of fields are the model's (PL_USER_F_*, PL_MESSAGE_F_*) and these.
  *
  *   users        {_id, fullName, username, password, gender, profilePic, status, createdAt,
- *                 updatedAt, __v [, statusNote]}
+ *                 updatedAt, __v [, statusNote] [, parleyPeople: {name, words}]}
  *   messages     {_id, senderId, receiverId, message, createdAt, updatedAt, __v
  *                 [, autoReply: {kind, inReplyTo}]
  *                 [, idemKey: "<senderId>:<key>", idemUntil]
@@ -43,12 +43,15 @@
 #define PL_MONGO_F_MARK         "mark"
 #define PL_MONGO_F_LIVE         "live"
 #define PL_MONGO_F_LIST_VERSION "version"
+#define PL_MONGO_F_PEOPLE       "parleyPeople"
 /* Paths into subdocuments. */
-#define PL_MONGO_P_IN_REPLY_TO PL_MESSAGE_F_AUTO_REPLY "." PL_MESSAGE_F_IN_REPLY_TO
-#define PL_MONGO_P_DEADLINE    PL_MONGO_F_JOB "." PL_MONGO_F_DEADLINE
-#define PL_MONGO_P_LEASE_UNTIL PL_MONGO_F_JOB "." PL_MONGO_F_LEASE_UNTIL
-#define PL_MONGO_P_ATTEMPT     PL_MONGO_F_JOB "." PL_MONGO_F_ATTEMPT
-#define PL_MONGO_P_TRACE       PL_MONGO_F_JOB "." PL_MONGO_F_TRACE
+#define PL_MONGO_P_IN_REPLY_TO  PL_MESSAGE_F_AUTO_REPLY "." PL_MESSAGE_F_IN_REPLY_TO
+#define PL_MONGO_P_PEOPLE_NAME  PL_MONGO_F_PEOPLE ".name"
+#define PL_MONGO_P_PEOPLE_WORDS PL_MONGO_F_PEOPLE ".words"
+#define PL_MONGO_P_DEADLINE     PL_MONGO_F_JOB "." PL_MONGO_F_DEADLINE
+#define PL_MONGO_P_LEASE_UNTIL  PL_MONGO_F_JOB "." PL_MONGO_F_LEASE_UNTIL
+#define PL_MONGO_P_ATTEMPT      PL_MONGO_F_JOB "." PL_MONGO_F_ATTEMPT
+#define PL_MONGO_P_TRACE        PL_MONGO_F_JOB "." PL_MONGO_F_TRACE
 
 /* BSON's numbers of types, for $type. */
 enum { PL_MONGO_T_STRING = 2, PL_MONGO_T_ARRAY = 4, PL_MONGO_T_OID = 7 };
@@ -81,6 +84,8 @@ int64_t pl_mongo_time_of(const struct pl_oid *id);
 /* False, and nothing to fini: it has no _id or no username of the right type. */
 bool pl_mongo_user_read(const bson_t *doc, struct pl_user *out);
 void pl_mongo_user_write(bson_t *doc, const struct pl_user *user);
+/* Only the field by which user is found (people.c). Whoever writes a name writes it, too. */
+void pl_mongo_people_write(bson_t *doc, const struct pl_user *user);
 /* AVAILABLE if there is no status, or one that we do not know. */
 enum pl_status pl_mongo_user_status_read(const bson_t *doc);
 

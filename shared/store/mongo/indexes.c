@@ -25,6 +25,7 @@ struct index {
 	bool is_unique;
 	bool is_sparse;
 	bool is_of_strings;      /* of the first key */
+	bool is_of_named;        /* of documents whose username is a string */
 	int32_t expires_after_s; /* 0: never */
 };
 
@@ -54,6 +55,12 @@ static const struct index usernames[][2] = {
 	    .is_of_strings = true},
 	{.keys = {NULL}},
     },
+};
+/* Of whom pages of people show; those who are due have no name, and stand there as null. */
+static const struct index people[] = {
+    {.keys = {PL_MONGO_P_PEOPLE_NAME, PL_USER_F_ID}, .is_of_named = true},
+    {.keys = {PL_MONGO_P_PEOPLE_WORDS}, .is_of_named = true},
+    {.keys = {NULL}},
 };
 static const struct index messages[] = {
     /* pages: one range for each direction of a conversation */
@@ -103,6 +110,8 @@ put_options(bson_t *spec, const struct index *index)
 		bson_append_bool(spec, "sparse", -1, true);
 	if (index->is_of_strings)
 		put_strings_filter(spec, index->keys[0]);
+	if (index->is_of_named)
+		put_strings_filter(spec, PL_USER_F_USERNAME);
 	if (index->expires_after_s > 0)
 		pl_mongo_put_int(spec, "expireAfterSeconds", index->expires_after_s);
 }
@@ -144,7 +153,8 @@ is_there(const struct pl_indexes *there, const struct index *index)
 	struct pl_buf name;
 	bool is = false;
 
-	if (index->is_unique || index->is_sparse || index->expires_after_s > 0)
+	if (index->is_unique || index->is_sparse || index->is_of_named ||
+	    index->expires_after_s > 0)
 		return false;
 	pl_buf_init(&name, PL_BUF_UNLIMITED);
 	write_name(&name, index);
@@ -430,6 +440,8 @@ pl_mongo_indexes_make(struct pl_mongo *s)
 {
 	enum pl_err err = make_usernames(s);
 
+	if (err == PL_OK)
+		err = make(s, s->users, people);
 	if (err == PL_OK)
 		err = pl_mongo_indexes_make_messages(s);
 	if (err == PL_OK)

@@ -14,6 +14,7 @@
  *   correspondents.c  who writes to whom  fill.c         finding that out, fill_thread.c
  *   conversations.c   their list          ranges.c       the ends of many of them
  *   marks.c        how far one has read
+ *   people.c       finding users
  *
  * A session has a client of its own rather than one of a pool: a store thread uses one
  * client all its life, so that there are as many connections as threads either way, and
@@ -109,6 +110,10 @@ enum pl_err pl_mongo_users_of(
     struct pl_store *s, const struct pl_oid *ids, size_t count, struct pl_user_list *out);
 enum pl_err pl_mongo_users_page(struct pl_store *s, const struct pl_oid *after,
     size_t limit, struct pl_user_list *out);
+enum pl_err pl_mongo_people_page(struct pl_store *store, struct pl_str query,
+    const struct pl_oid *after, size_t limit, struct pl_user_list *out);
+enum pl_err pl_mongo_people_fill(struct pl_store *store, size_t limit, size_t *filled);
+enum pl_err pl_mongo_users_tag(struct pl_store *s, uint8_t tag[PL_STORE_TAG_LEN]);
 enum pl_err pl_mongo_message_pos(struct pl_store *s, const struct pl_oid *a,
     const struct pl_oid *b, const struct pl_oid *message, struct pl_message_pos *out);
 enum pl_err pl_mongo_messages_page(struct pl_store *s, const struct pl_oid *a,

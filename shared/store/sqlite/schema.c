@@ -116,7 +116,55 @@ static const char fourth[] =
     "INSERT INTO filled SELECT 1, ifnull(max(seq), 0) FROM messages;"
     "PRAGMA user_version = 4;";
 
-static const char *const steps[] = {first, second, third, fourth};
+/*
+ * People as they are looked for (people.c): names and words folded (base/fold). Whose name changed,
+ * by whatever program, is due, as all are at first. A change of base/fold needs a step that makes
+ * all due again. The tag is another after each change that a list of users shows.
+ */
+static const char fifth[] =
+    "CREATE TABLE people ("
+    "  id BLOB NOT NULL PRIMARY KEY,"
+    "  name TEXT NOT NULL"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX people_name ON people (name, id);"
+    "CREATE TABLE people_shelves ("
+    "  number INTEGER PRIMARY KEY,"
+    "  name TEXT NOT NULL," /* of the first place of the shelf; with id */
+    "  id BLOB NOT NULL,"
+    "  count INTEGER NOT NULL"
+    ") STRICT;"
+    "CREATE UNIQUE INDEX people_shelves_name ON people_shelves (name, id);"
+    "INSERT INTO people_shelves (name, id, count) VALUES ('', x'', 0);"
+    "CREATE TABLE people_words ("
+    "  shelf INTEGER NOT NULL,"
+    "  word TEXT NOT NULL,"
+    "  id BLOB NOT NULL,"
+    "  PRIMARY KEY (shelf, word, id)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE people_due (id BLOB NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;"
+    "INSERT INTO people_due SELECT id FROM users;"
+    "CREATE TABLE users_tag (tag BLOB NOT NULL) STRICT;"
+    "INSERT INTO users_tag VALUES (randomblob(16));"
+
+    "CREATE TRIGGER users_inserted AFTER INSERT ON users BEGIN"
+    "  INSERT OR IGNORE INTO people_due VALUES (NEW.id);"
+    "  UPDATE users_tag SET tag = randomblob(16);"
+    "END;"
+    "CREATE TRIGGER users_deleted AFTER DELETE ON users BEGIN"
+    "  INSERT OR IGNORE INTO people_due VALUES (OLD.id);"
+    "  UPDATE users_tag SET tag = randomblob(16);"
+    "END;"
+    "CREATE TRIGGER users_named AFTER UPDATE OF id, username, full_name ON users BEGIN"
+    "  INSERT OR IGNORE INTO people_due VALUES (OLD.id);"
+    "  INSERT OR IGNORE INTO people_due VALUES (NEW.id);"
+    "END;"
+    "CREATE TRIGGER users_changed AFTER UPDATE OF id, username, full_name, profile_pic,"
+    "  note, status, created, updated ON users BEGIN"
+    "  UPDATE users_tag SET tag = randomblob(16);"
+    "END;"
+    "PRAGMA user_version = 5;";
+
+static const char *const steps[] = {first, second, third, fourth, fifth};
 enum { ORDER_BY_ROWS = 4, VERSION = sizeof(steps) / sizeof(steps[0]) };
 
 #define ORDER_INDEX "messages_order"

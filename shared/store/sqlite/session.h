@@ -9,6 +9,7 @@
  *   conversations.c  what a user sees of it
  *   fill.c           correspondents of an older process
  *   positions.c      a receiver's messages in their order
+ *   people.c         finding users
  *   records.c        copying it all      backup.c    backup and restore
  *   query.c          statements
  *
@@ -25,7 +26,7 @@
 #include "store/store_backend.h"
 #include "store/store_records.h"
 
-#define PL_SQLITE_STATEMENTS_MAX 128 /* there are some 75 */
+#define PL_SQLITE_STATEMENTS_MAX 128 /* there are some 90 */
 /* How long a call waits for another process's lock: less than the 3 s within which a send
  * is always answered. */
 #define PL_SQLITE_BUSY_MS 2000
@@ -84,6 +85,10 @@ enum pl_err pl_sqlite_users_of(
     struct pl_store *s, const struct pl_oid *ids, size_t count, struct pl_user_list *out);
 enum pl_err pl_sqlite_users_page(struct pl_store *s, const struct pl_oid *after,
     size_t limit, struct pl_user_list *out);
+enum pl_err pl_sqlite_people_page(struct pl_store *store, struct pl_str query,
+    const struct pl_oid *after, size_t limit, struct pl_user_list *out);
+enum pl_err pl_sqlite_people_fill(struct pl_store *store, size_t limit, size_t *filled);
+enum pl_err pl_sqlite_users_tag(struct pl_store *s, uint8_t tag[PL_STORE_TAG_LEN]);
 enum pl_err pl_sqlite_message_pos(struct pl_store *s, const struct pl_oid *a,
     const struct pl_oid *b, const struct pl_oid *message, struct pl_message_pos *out);
 enum pl_err pl_sqlite_messages_page(struct pl_store *s, const struct pl_oid *a,
@@ -108,6 +113,10 @@ enum pl_err pl_sqlite_sessions_of(
 
 /* ---- writes: inside a batch ---- */
 enum pl_err pl_sqlite_user_insert(struct pl_sqlite *s, const struct pl_user *user);
+/* Make user findable by full_name and username, in place of what it was findable by. Whoever
+ * writes either of them calls it in the same batch; people.c does for other programs. */
+enum pl_err pl_sqlite_people_put(struct pl_sqlite *s, const struct pl_oid *id,
+    struct pl_str full_name, struct pl_str username);
 enum pl_err pl_sqlite_user_set_status(struct pl_sqlite *s, const struct pl_oid *id,
     enum pl_status status, struct pl_str note);
 enum pl_err pl_sqlite_user_set_password(struct pl_sqlite *s, const struct pl_oid *id,

@@ -178,7 +178,11 @@ pl_sqlite_user_insert(struct pl_sqlite *s, const struct pl_user *user)
 	pl_query_int(&q, user->created_unix_ms);
 	pl_query_int(&q, user->updated_unix_ms);
 	err = pl_query_run(&q, &changed);
-	return err == PL_OK && changed == 0 ? PL_E_CONFLICT : err;
+	if (err == PL_OK && changed == 0)
+		return PL_E_CONFLICT;
+	return err != PL_OK ? err
+			    : pl_sqlite_people_put(s, &user->id, pl_str(user->full_name),
+				  pl_str(user->username));
 }
 
 enum pl_err
