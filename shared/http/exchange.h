@@ -36,7 +36,8 @@ struct pl_request_impl {
 	struct pl_list link; /* in flight */
 	const struct pl_route *route;
 	int64_t began_mono_us;
-	bool *ended; /* tells pl_dispatch() on the stack; NULL after it returned */
+	bool is_kept; /* the client may keep the answer, and asks before it uses it */
+	bool *ended;  /* tells pl_dispatch() on the stack; NULL after it returned */
 	struct pl_json *json;
 	struct pl_stream *stream;
 	struct pl_trace trace; /* none until it is asked for */
@@ -59,6 +60,12 @@ pl_exchange_of(const struct pl_request *rq)
 struct pl_request_impl *pl_exchange_new(struct http_request *req);
 /* The connection to answer on; NULL if the client has gone. */
 struct connection *pl_exchange_connection(const struct pl_request *rq);
+/* Its Cache-Control. */
+static inline const char *
+pl_exchange_caching(const struct pl_request *rq)
+{
+	return pl_exchange_of(rq)->is_kept ? "private, no-cache" : "no-store";
+}
 /* Give kore the answer's head and the body's beginning, and count it. */
 void pl_exchange_respond(struct pl_request_impl *x, int status, struct pl_str body);
 /* All is sent or queued: end rq, and let kore free its own request. */

@@ -92,7 +92,7 @@ pl_reply_bytes(
 		if (content_type != NULL)
 			pl_reply_header(rq, "content-type", content_type);
 		pl_reply_header(rq, "x-content-type-options", "nosniff");
-		pl_reply_header(rq, "cache-control", "no-store");
+		pl_reply_header(rq, "cache-control", pl_exchange_caching(rq));
 		if (pl_app.is_draining)
 			c->flags |= CONN_CLOSE_EMPTY;
 		pl_exchange_respond(x, status, body);

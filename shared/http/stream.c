@@ -107,7 +107,7 @@ pl_stream_start(struct pl_request *rq, int status, const char *content_type,
 	s = stream_new(rq, on_more);
 	pl_reply_header(rq, "content-type", content_type);
 	pl_reply_header(rq, "x-content-type-options", "nosniff");
-	pl_reply_header(rq, "cache-control", "no-store");
+	pl_reply_header(rq, "cache-control", pl_exchange_caching(rq));
 	if (s->is_chunked)
 		pl_reply_header(rq, "transfer-encoding", "chunked");
 	if (pl_app.is_draining)
