@@ -18,13 +18,27 @@ me_run(struct pl_store_read_call *call, struct pl_store *s)
 	return pl_store_user_by_id(s, &m->rq->claims.user, &m->user);
 }
 
+/* Others see the note in the profile. */
+static void
+reply_me(struct pl_request *rq, const struct pl_user *user)
+{
+	struct pl_json_out o;
+	struct pl_buf body;
+
+	pl_buf_init(&body, PL_BUF_UNLIMITED); /* the model bounds a user */
+	pl_jo_init(&o, &body);
+	pl_user_write(&o, user, PL_USER_WITH_NOTE);
+	pl_reply_json(rq, 200, pl_buf_str(&body));
+	pl_buf_fini(&body);
+}
+
 static void
 me_done(struct pl_store_read_call *call)
 {
 	struct me *m = PL_CONTAINER(call, struct me, call);
 
 	if (call->err == PL_OK)
-		auth_reply_user(m->rq, 200, &m->user);
+		reply_me(m->rq, &m->user);
 	else if (call->err == PL_E_NOT_FOUND)
 		pl_reply_problem(m->rq, PL_PROBLEM_BAD_TOKEN);
 	else

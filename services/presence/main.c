@@ -200,6 +200,8 @@ static const struct pl_route routes[] = {
     {"GET", "/api/users", PL_ROUTE_AUTH | PL_ROUTE_SEEN, presence_users_get, PL_M_NONE},
     {"GET", "/api/users/:id", PL_ROUTE_AUTH | PL_ROUTE_SEEN, presence_user_get,
 	PL_M_NONE},
+    {"GET", "/api/users/profile/:id", PL_ROUTE_AUTH | PL_ROUTE_SEEN, presence_profile_get,
+	PL_M_NONE},
     {"POST", "/api/users/status/:id", PL_ROUTE_AUTH | PL_ROUTE_SEEN,
 	presence_user_status_post, PL_M_NONE},
     {"GET", "/socket.io/", PL_ROUTE_ORIGIN, presence_socket_io, PL_M_NONE},
@@ -223,7 +225,7 @@ start(void)
 	sockets_start(&presence.sockets);
 	tail_start(&presence.tail);
 	gone_start(&presence.gone);
-	users_start();
+	users_start(is_online, &presence);
 }
 
 static void

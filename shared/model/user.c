@@ -191,9 +191,8 @@ pl_user_from_signup(struct pl_user *out, const struct pl_signup *signup,
 }
 
 void
-pl_user_write(struct pl_json_out *o, const struct pl_user *user, unsigned with)
+pl_user_write_fields(struct pl_json_out *o, const struct pl_user *user, unsigned with)
 {
-	pl_jo_object(o);
 	pl_jo_key(o, PL_USER_F_ID);
 	pl_jo_oid(o, &user->id);
 	pl_jo_key(o, PL_USER_F_FULL_NAME);
@@ -214,5 +213,12 @@ pl_user_write(struct pl_json_out *o, const struct pl_user *user, unsigned with)
 		pl_jo_key(o, PL_USER_F_UPDATED_AT);
 		pl_jo_time(o, user->updated_unix_ms);
 	}
+}
+
+void
+pl_user_write(struct pl_json_out *o, const struct pl_user *user, unsigned with)
+{
+	pl_jo_object(o);
+	pl_user_write_fields(o, user, with);
 	pl_jo_end_object(o);
 }

@@ -97,5 +97,8 @@ enum pl_user_with {
 };
 
 void pl_user_write(struct pl_json_out *o, const struct pl_user *user, unsigned with);
+/* The same inside an object that is open, where more may follow. */
+void pl_user_write_fields(
+    struct pl_json_out *o, const struct pl_user *user, unsigned with);
 
 #endif

@@ -4,10 +4,22 @@
 
 #include "http/request.h"
 
-void users_start(void);
+#define USERS_LIMIT_MAX     100 /* users in a page */
+#define USERS_LIMIT_DEFAULT 50
+#define USERS_QUERY_MAX     100 /* characters of q, as many as a full name has */
+
+/* is_online: is user, over all processes? */
+void users_start(bool (*is_online)(void *arg, const struct pl_oid *user), void *arg);
 void users_stop(void);
 void presence_users_get(struct pl_request *rq);        /* GET /api/users */
+void presence_profile_get(struct pl_request *rq);      /* GET /api/users/profile/:id */
 void presence_user_get(struct pl_request *rq);         /* GET /api/users/:id */
 void presence_user_status_post(struct pl_request *rq); /* POST /api/users/status/:id */
+
+/* ---- inside users/ ---- */
+
+/* Does it ask for a page of people? Then this answers: ?limit, ?after, ?q. */
+bool users_page_asked(const struct pl_request *rq);
+void users_page_get(struct pl_request *rq);
 
 #endif
