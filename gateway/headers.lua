@@ -90,4 +90,45 @@ local function codings()
 	return (all:gsub("[^ -~]", "?"):sub(1, 200))
 end
 
-return {cookies = cookies, codings = codings}
+-- A weight of Accept-Encoding: 1 where there is none, 0 where it is none.
+local function weight(parameters)
+	local q = parameters:match("^[ \t]*;[ \t]*[qQ]=([01]%.?%d?%d?%d?)[ \t]*$")
+
+	if parameters:find("^[ \t]*$") then
+		return 1
+	end
+	return math.min(tonumber(q) or 0, 1)
+end
+
+-- Accept-Encoding (RFC 9110 section 12.5.3): nginx looks for the word gzip alone, so it gets that or
+-- nothing. gzip is also x-gzip and, where neither is named, *; a client that would rather have the
+-- answer as it is gets it so.
+local function take_coding()
+	local all = ngx.req.get_headers(0)["accept-encoding"]
+	local named, any, identity
+
+	if type(all) == "table" then
+		all = table.concat(all, ",")
+	end
+	for element in (all or ""):gmatch("[^,]+") do
+		local name, parameters = element:match("^[ \t]*([^ \t;]+)(.*)$")
+
+		name = (name or ""):lower()
+		if name == "gzip" or name == "x-gzip" then
+			named = math.max(named or 0, weight(parameters))
+		elseif name == "*" then
+			any = weight(parameters)
+		elseif name == "identity" then
+			identity = weight(parameters)
+		end
+	end
+	local gzip = named or any or 0
+	local takes = gzip > 0 and gzip >= (identity or 0)
+
+	if all then
+		ngx.req.set_header("Accept-Encoding", takes and "gzip" or "identity")
+	end
+	return takes and "gzip" or ""
+end
+
+return {cookies = cookies, codings = codings, take_coding = take_coding}
