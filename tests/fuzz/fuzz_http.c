@@ -1,15 +1,17 @@
 /*
  * fuzz_http: what a request line and its headers hold for us. The input is lines:
  * Cookie, the cookie's name; Origin, scheme, Host, the allowed list; query, the parameter's
- * name; the handshake's Upgrade, Connection, key and version; traceparent; a URL; and a
- * host:port.
+ * name; the handshake's Upgrade, Connection, key and version; traceparent; a URL; a host:port;
+ * and If-None-Match, with a tag.
  */
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/url.h"
 #include "proto/http_cookie.h"
+#include "proto/http_etag.h"
 #include "proto/http_origin.h"
 #include "proto/http_query.h"
 #include "proto/trace.h"
@@ -169,6 +171,25 @@ try_url(struct pl_str *rest)
 	drop(place);
 }
 
+/* Behind another tag the same are found. */
+static void
+try_etag(struct pl_str *rest)
+{
+	struct pl_str header = next_line(rest), tag = next_line(rest);
+	bool is_star = pl_str_eq(pl_str_trim(header), PL_STR("*"));
+	bool matches = pl_http_etag_matches(header, tag);
+	struct pl_buf later;
+
+	pl_buf_init(&later, PL_BUF_UNLIMITED);
+	(void)pl_buf_add_cstr(&later, "W/\"x\", ");
+	(void)pl_buf_add_str(&later, header);
+	assert(is_star || pl_str_eq(tag, PL_STR("x")) ||
+	       pl_http_etag_matches(pl_buf_str(&later), tag) == matches);
+	pl_buf_fini(&later);
+	drop(header);
+	drop(tag);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -180,5 +201,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	try_handshake(&rest);
 	try_trace(&rest);
 	try_url(&rest);
+	try_etag(&rest);
 	return 0;
 }

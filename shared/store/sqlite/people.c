@@ -300,7 +300,6 @@ put(struct pl_sqlite *s, const struct place *p, const struct pl_fold_words *word
 	return err;
 }
 
-/* As bytes in a text they would be cut at the first NUL. */
 static char *
 folded_name(struct pl_str full_name)
 {
