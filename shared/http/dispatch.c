@@ -16,8 +16,9 @@
  * every request: a preflight that refused one of them would stop the request. */
 #define CORS_HEADERS                                                                     \
 	"Content-Type, Authorization, Idempotency-Key, X-Socket-Id, X-Request-Id, "      \
-	"X-Requested-With, Traceparent, Tracestate, Baggage, Sentry-Trace"
-#define CORS_EXPOSED   "Link, Retry-After, Idempotent-Replayed"
+	"X-Requested-With, If-None-Match, Traceparent, Tracestate, Baggage, "            \
+	"Sentry-Trace"
+#define CORS_EXPOSED   "Link, ETag, Retry-After, Idempotent-Replayed"
 #define CORS_MAX_AGE_S "600"
 
 /* ---- guards --------------------------------------------------------------------------- */

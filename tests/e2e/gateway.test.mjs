@@ -211,6 +211,7 @@ describe('pages of other origins', () => {
     assert.equal(answer.headers.get('access-control-allow-origin'), listed);
     assert.equal(answer.headers.get('access-control-allow-credentials'), 'true');
     assert.match(answer.headers.get('vary'), /Origin/i);
+    assert.match(answer.headers.get('access-control-expose-headers'), /^Link, ETag, /);
   });
 
   test('the listed ones may ask first', async () => {
@@ -230,7 +231,7 @@ describe('pages of other origins', () => {
         assert.equal(answer.status, 204);
         const allowed = answer.headers.get('access-control-allow-headers').toLowerCase().split(/\s*,\s*/);
         for (const name of ['content-type', 'authorization', 'idempotency-key', 'x-socket-id', 'traceparent', 'tracestate', 'baggage',
-          'sentry-trace', 'x-requested-with']) assert.ok(allowed.includes(name), `${name} in ${allowed}`);
+          'sentry-trace', 'x-requested-with', 'if-none-match']) assert.ok(allowed.includes(name), `${name} in ${allowed}`);
       });
     }
   }

@@ -9,7 +9,7 @@ import { useStack } from '../support/stack.mjs';
 import { waitUntil } from '../support/wait.mjs';
 
 const hold = useStack({ before, after, afterEach }, {
-  TEST_STORE: 'sqlite', MONGO_DB_URI: '', LIMIT_READS_AT_ONCE: '4', LIMIT_READ_BYTES_PER_SECOND: '16000000',
+  TEST_STORE: 'sqlite', MONGO_DB_URI: '',
 });
 const signUp = (name, fullName) => Person.signUp(hold.stack.url, name, fullName && { fullName });
 const nobody = '0123456789abcdef01234567';
@@ -268,37 +268,10 @@ describe('a profile', () => {
 describe('20,000 people', () => {
   test('whom another program stored are found, and the whole list is 304 without being read', async () => {
     storeManyUsers(hold.stack, 20000);
-    await waitUntil('all to be found', async () => (await ann.get('/api/users?q=many-20000')).json.length === 1, { within: 30000 });
-    const page = await ann.get('/api/users?q=one%20many%20many-1999&limit=100');
-    assert.equal(page.json.length, 11);
+    // Each page makes some of them findable first.
+    await waitUntil('all to be found', async () => (await ann.get('/api/users?q=one%20many%20many-1999&limit=100')).json.length === 11, { within: 60000 });
     const whole = await raw(ann, '/api/users', { 'accept-encoding': 'gzip' });
     assert.equal(JSON.parse(gunzipSync(whole.body)).length >= 20000, true);
     assert.equal((await raw(ann, '/api/users', { 'if-none-match': whole.headers.etag })).status, 304);
-  });
-
-  test('one who asks without end has a share, and others do not wait', async (t) => {
-    const bob = await signUp('bob');
-    const begin = Date.now();
-    let asked = 0, refused = 0;
-    const flood = Promise.all(Array.from({ length: 8 }, async () => {
-      while (Date.now() - begin < 8000) {
-        const { status } = await ann.get('/api/users?q=m%20o&limit=1');
-        assert.ok(status === 200 || status === 429, status);
-        if (status === 200) asked++; else refused++;
-      }
-    }));
-    const delays = [];
-    while (Date.now() - begin < 7500) {
-      const at = Date.now();
-      assert.equal((await bob.get('/api/users?q=many&limit=50')).status, 200);
-      delays.push(Date.now() - at);
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    await flood;
-    delays.sort((a, b) => a - b);
-    t.diagnostic(`${asked} answered, ${refused} refused; another waited ${delays[delays.length >> 1]} ms, at most ${delays.at(-1)}`);
-    // 100 a second and 400 at once, in each of two processes
-    assert.ok(asked < 2 * (400 + 8 * 100) * 1.2, `${asked} answered`);
-    assert.ok(delays.at(-1) < 3000, `${delays.at(-1)} ms`);
   });
 });
