@@ -225,7 +225,8 @@ start(void)
 	sockets_start(&presence.sockets);
 	tail_start(&presence.tail);
 	gone_start(&presence.gone);
-	users_start(is_online, &presence);
+	users_start();
+	profiles_start(is_online, &presence);
 }
 
 static void

@@ -65,3 +65,21 @@ pl_percent_take(struct pl_str *rest, char *out)
 	*out = (char)byte;
 	return true;
 }
+
+static bool
+stays_plain(char c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+	       (c >= '0' && c <= '9') || (c != '\0' && strchr("-_.!~*'()", c) != NULL);
+}
+
+void
+pl_percent_add(struct pl_buf *out, struct pl_str text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		if (stays_plain(text.ptr[i]))
+			(void)pl_buf_add_char(out, text.ptr[i]);
+		else
+			(void)pl_buf_printf(out, "%%%02X", (unsigned char)text.ptr[i]);
+	}
+}

@@ -5,6 +5,7 @@
 #ifndef PL_BASE_HEX_H
 #define PL_BASE_HEX_H
 
+#include "base/buf.h"
 #include "base/str.h"
 
 int pl_hex_value(char c); /* 0..15; -1 if c is no hex digit */
@@ -15,5 +16,7 @@ bool pl_hex_decode(struct pl_str text, void *out, size_t len);
 /* Take one byte, plain or escaped, off the front of *rest, which is not empty; false for a
  * '%' without two digits. */
 bool pl_percent_take(struct pl_str *rest, char *out);
+/* Adds text, escaped as by JavaScript's encodeURIComponent(). */
+void pl_percent_add(struct pl_buf *out, struct pl_str text);
 
 #endif

@@ -1,3 +1,4 @@
+#include "base/hex.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "model/name.h"
@@ -149,14 +150,6 @@ pl_status_change_parse(
 
 /* ---- a new user ---- */
 
-/* As JavaScript's encodeURIComponent(). */
-static bool
-stays_plain(char c)
-{
-	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-	       (c >= '0' && c <= '9') || (c != '\0' && strchr("-_.!~*'()", c) != NULL);
-}
-
 static char *
 avatar_address(enum pl_gender gender, struct pl_str username)
 {
@@ -164,12 +157,7 @@ avatar_address(enum pl_gender gender, struct pl_str username)
 
 	pl_buf_init(&b, PL_BUF_UNLIMITED);
 	pl_buf_add_cstr(&b, gender == PL_GENDER_FEMALE ? AVATAR_GIRL : AVATAR_BOY);
-	for (size_t i = 0; i < username.len; i++) {
-		if (stays_plain(username.ptr[i]))
-			pl_buf_add_char(&b, username.ptr[i]);
-		else
-			pl_buf_printf(&b, "%%%02X", (unsigned char)username.ptr[i]);
-	}
+	pl_percent_add(&b, username);
 	return pl_buf_take(&b);
 }
 

@@ -22,7 +22,7 @@ async function inMern(ask) {
 const find = async (q) => (await ann.get(`/api/users?limit=100&q=${encodeURIComponent(q)}`)).json.map(({ username }) => username);
 
 test('old users are found, whom the background has filled in', async () => {
-  ann = await Person.signUp(hold.stack.url, 'ann');
+  ann = await waitUntil('the stand-in to have time', () => Person.signUp(hold.stack.url, 'ann').catch(() => false), { within: 20000 });
   await waitUntil('all to be filled in', () => inMern(async (users) => await users.countDocuments({ parleyPeople: { $exists: false } }) === 0), { within: 30000 });
   assert.deepEqual(await find('user 1199'), ['old1199']);
   assert.match(await hold.stack.logs({ tail: 1e7 }), /"svc":"auth","msg":"users were made findable by name","users":\d+/);

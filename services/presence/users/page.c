@@ -1,6 +1,7 @@
 /* GET /api/users?limit=&after=&q=: a page of people by their names, or of those who are found. */
 #include "presence/users/users.h"
 
+#include "base/hex.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "http/etag.h"
@@ -87,25 +88,6 @@ read_page(struct pl_long_read *r, struct pl_store *s, struct pl_json_out *piece)
 
 /* ---- the head ------------------------------------------------------------------------ */
 
-static bool
-stays_plain(char c)
-{
-	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-	       (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
-}
-
-/* RFC 3986 §2.3. */
-static void
-add_encoded(struct pl_buf *out, const char *text)
-{
-	for (; *text != '\0'; text++) {
-		if (stays_plain(*text))
-			(void)pl_buf_add_char(out, *text);
-		else
-			(void)pl_buf_printf(out, "%%%02X", (unsigned char)*text);
-	}
-}
-
 /* RFC 8288. */
 static void
 reply_link(const struct people *p)
@@ -120,7 +102,7 @@ reply_link(const struct people *p)
 	(void)pl_buf_printf(&link, "</api/users?limit=%zu&after=%s", p->limit, at);
 	if (p->query != NULL && p->query[0] != '\0') {
 		(void)pl_buf_add_cstr(&link, "&q=");
-		add_encoded(&link, p->query);
+		pl_percent_add(&link, pl_str(p->query));
 	}
 	(void)pl_buf_add_cstr(&link, ">; rel=\"next\"");
 	pl_reply_header(p->read.rq, "link", link.data);

@@ -8,9 +8,11 @@
 #define USERS_LIMIT_DEFAULT 50
 #define USERS_QUERY_MAX     100 /* characters of q, as many as a full name has */
 
-/* is_online: is user, over all processes? */
-void users_start(bool (*is_online)(void *arg, const struct pl_oid *user), void *arg);
+void users_start(void);
 void users_stop(void);
+/* is_online: is user, over all processes? */
+void profiles_start(
+    bool (*is_online)(void *arg, const struct pl_oid *user), void *arg);
 void presence_users_get(struct pl_request *rq);        /* GET /api/users */
 void presence_profile_get(struct pl_request *rq);      /* GET /api/users/profile/:id */
 void presence_user_get(struct pl_request *rq);         /* GET /api/users/:id */

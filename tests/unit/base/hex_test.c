@@ -59,10 +59,26 @@ refuses_an_escape_without_two_digits(void **state)
 	}
 }
 
+static void
+escapes_as_encode_uri_component(void **state)
+{
+	struct pl_buf out;
+
+	(void)state;
+	pl_buf_init(&out, PL_BUF_UNLIMITED);
+	pl_percent_add(&out, PL_STR("aZ9-_.!~*'() \"<>&=#%+/?\xc3\xa9"));
+	pl_percent_add(&out, pl_str_n("\0", 1));
+	(void)pl_buf_add_char(&out, '\0');
+	assert_string_equal(
+	    out.data, "aZ9-_.!~*'()%20%22%3C%3E%26%3D%23%25%2B%2F%3F%C3%A9%00");
+	pl_buf_fini(&out);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(escapes_as_encode_uri_component),
 	    cmocka_unit_test(writes_lower_case_digits),
 	    cmocka_unit_test(reads_either_case_and_exactly_the_length),
 	    cmocka_unit_test(takes_plain_and_escaped_bytes),
