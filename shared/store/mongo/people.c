@@ -7,7 +7,7 @@
  *
  * A document without it is due: it is of another program, or of an older version. Those are found by
  * the index of names, where they stand as null. Who renames a user removes the field or sets it; a
- * page that meets a stale one mends it.
+ * page that meets a stale one mends it. After a change of base/fold the field needs another name.
  */
 #include "base/fold.h"
 #include "base/log.h"

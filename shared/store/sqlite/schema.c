@@ -117,7 +117,7 @@ static const char fourth[] =
     "PRAGMA user_version = 4;";
 
 /*
- * People as they are looked for (people.c): names and words folded (base/fold). Whose name changed,
+ * People as they are looked for (people.h): names and words folded (base/fold). Whose name changed,
  * by whatever program, is due, as all are at first. A change of base/fold needs a step that makes
  * all due again. The tag is another after each change that a list of users shows.
  */

@@ -9,7 +9,7 @@
  *   conversations.c  what a user sees of it
  *   fill.c           correspondents of an older process
  *   positions.c      a receiver's messages in their order
- *   people.c         finding users
+ *   people.h         finding users
  *   records.c        copying it all      backup.c    backup and restore
  *   query.c          statements
  *
