@@ -1,3 +1,4 @@
+#include "base/log.h"
 #include "base/mem.h"
 #include "store/sqlite/query.h"
 
@@ -195,11 +196,13 @@ fill(struct pl_sqlite *to, const char *folder, struct pl_backup_list *parts,
 	if (err == PL_OK)
 		err = check(from.s.db, why);
 	if (err == PL_OK)
+		err = count_parts(from.s.db, parts);
+	if (err == PL_OK)
 		err = copy(from.s.db, to->db);
-	if (err == PL_OK)
-		err = pl_sqlite_schema(to); /* from an older version to ours */
-	if (err == PL_OK)
-		err = count_parts(to->db, parts);
+	/* It is filled, and has to be called so. If it cannot be brought from an older version to
+	 * ours now, whoever opens it next does that. */
+	if (err == PL_OK && pl_sqlite_schema(to) != PL_OK)
+		pl_log_warn("restored, but not upgraded; the next start does that");
 	file_close(&from);
 	return err;
 }
