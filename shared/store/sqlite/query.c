@@ -205,13 +205,14 @@ pl_query_spoil(struct pl_query *q)
 enum pl_err
 pl_query_end(struct pl_query *q)
 {
-	enum pl_err err = pl_sqlite_err(q->session, q->rc, "statement");
+	int rc = sqlite3_reset(q->stmt);
 
-	if (q->stmt != NULL) {
-		sqlite3_reset(q->stmt); /* its code repeats the step's */
+	/* It repeats the step's code; only here it tells that there was no memory for a column. */
+	if (rc != SQLITE_OK && (q->rc == SQLITE_ROW || q->rc == SQLITE_DONE))
+		q->rc = rc;
+	if (q->stmt != NULL)
 		sqlite3_clear_bindings(q->stmt);
-	}
-	return err;
+	return pl_sqlite_err(q->session, q->rc, "statement");
 }
 
 enum pl_err
