@@ -102,14 +102,14 @@ list_in_steps(struct look *l)
 		size_t left = l->count - first;
 		size_t count = left < PL_SQLITE_FILL_PAIRS ? left : PL_SQLITE_FILL_PAIRS;
 
-		err = pl_sqlite_exec(l->s, "BEGIN IMMEDIATE");
+		err = pl_sqlite_begin(l->s);
 		if (err != PL_OK)
 			return err;
 		err = list_some(l, first, count);
 		if (err == PL_OK)
-			err = pl_sqlite_exec(l->s, "COMMIT");
+			err = pl_sqlite_commit(l->s);
 		if (err != PL_OK)
-			pl_sqlite_roll_back(l->s);
+			pl_sqlite_rollback(l->s);
 		first += count;
 	} while (err == PL_OK && first < l->count);
 	if (err == PL_OK)

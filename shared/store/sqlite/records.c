@@ -347,15 +347,15 @@ enum pl_err
 pl_sqlite_import(struct pl_store *store, struct pl_record *records, size_t count)
 {
 	struct pl_sqlite *s = pl_sqlite_of(store);
-	enum pl_err err = pl_sqlite_exec(s, "BEGIN IMMEDIATE");
+	enum pl_err err = pl_sqlite_begin(s);
 
 	if (err != PL_OK)
 		return err;
 	s->newest_is_known = false;
 	err = import_all(s, records, count);
 	if (err == PL_OK)
-		err = pl_sqlite_exec(s, "COMMIT");
+		err = pl_sqlite_commit(s);
 	if (err != PL_OK)
-		pl_sqlite_roll_back(s);
+		pl_sqlite_rollback(s);
 	return err;
 }

@@ -61,8 +61,11 @@ pl_sqlite_of(struct pl_store *s)
 }
 
 enum pl_err pl_sqlite_exec(struct pl_sqlite *s, const char *sql) PL_MUST_CHECK;
-/* The transaction of a batch or an import failed. */
-void pl_sqlite_roll_back(struct pl_sqlite *s);
+/* A transaction that writes. What fails inside has to be rolled back; a commit that fails is, and
+ * no kill brings it back. Without a transaction a rollback does nothing. */
+enum pl_err pl_sqlite_begin(struct pl_sqlite *s) PL_MUST_CHECK;
+enum pl_err pl_sqlite_commit(struct pl_sqlite *s) PL_MUST_CHECK;
+void pl_sqlite_rollback(struct pl_sqlite *s);
 /* Make an empty file that only its owner can read, if there is none yet. */
 enum pl_err pl_sqlite_make_file(const char *path) PL_MUST_CHECK;
 /* Make or upgrade the tables; any number of processes may do so at once. */

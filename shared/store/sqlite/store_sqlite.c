@@ -25,6 +25,73 @@ pl_sqlite_exec(struct pl_sqlite *s, const char *sql)
 	return pl_sqlite_err(s, sqlite3_exec(s->db, sql, NULL, NULL, NULL), "statement");
 }
 
+static enum pl_err
+run(struct pl_sqlite *s, const char *sql)
+{
+	struct pl_query q = pl_query_start(s, sql);
+
+	return pl_query_run(&q, NULL);
+}
+
+/* ---- transactions ---- */
+
+static const char begin[] = "BEGIN IMMEDIATE", commit[] = "COMMIT",
+		  rollback[] = "ROLLBACK";
+
+/* A transaction that cannot be ended keeps all other processes from writing, and that may be for
+ * want of memory: so the statement that ends it is made beforehand. */
+static enum pl_err
+prepare_rollback(struct pl_sqlite *s)
+{
+	struct pl_query q = pl_query_start(s, rollback);
+
+	return pl_query_end(&q);
+}
+
+enum pl_err
+pl_sqlite_begin(struct pl_sqlite *s)
+{
+	if (!sqlite3_get_autocommit(s->db))
+		pl_sqlite_rollback(s); /* of the one before, which could not be ended */
+	return run(s, begin);
+}
+
+/*
+ * If the disk fails when the commit is synced, all of it is in the write-ahead log already, and
+ * whoever opens the database after a kill would take it for committed. So another commit that
+ * changes nothing is written over its beginning. If this one cannot be synced either, it is still
+ * in the place of the other.
+ */
+static void
+write_over_failed_commit(struct pl_sqlite *s)
+{
+	static const char change_nothing[] = "PRAGMA application_id = 0";
+
+	if (run(s, change_nothing) != PL_OK)
+		pl_log_warn("database could not be synced after a failed commit");
+}
+
+enum pl_err
+pl_sqlite_commit(struct pl_sqlite *s)
+{
+	enum pl_err err = run(s, commit);
+
+	if (err == PL_OK)
+		return PL_OK;
+	pl_sqlite_rollback(s);
+	write_over_failed_commit(s);
+	return err;
+}
+
+void
+pl_sqlite_rollback(struct pl_sqlite *s)
+{
+	/* Some failures have ended the transaction already. */
+	if (!sqlite3_get_autocommit(s->db) && run(s, rollback) != PL_OK)
+		pl_log_error("database keeps a transaction open, ending it next time");
+	pl_sqlite_pairs_forget(s);
+}
+
 /* ---- open ---- */
 
 /* Wait a little at a time, and not in step with other waiting processes: with SQLite's
@@ -148,9 +215,10 @@ open_file(struct pl_sqlite *s, const char *path)
 	if (err == PL_OK)
 		err = pl_sqlite_exec(s, "PRAGMA synchronous = FULL;"
 					"PRAGMA temp_store = MEMORY;"
-					"PRAGMA mmap_size = 2147418112;"
 					"PRAGMA journal_size_limit = 67108864;");
-	return err != PL_OK ? err : pl_sqlite_schema(s);
+	if (err == PL_OK)
+		err = pl_sqlite_schema(s);
+	return err != PL_OK ? err : prepare_rollback(s);
 }
 
 enum pl_err
@@ -278,49 +346,30 @@ purge(struct pl_sqlite *s)
 	return err;
 }
 
-static enum pl_err
-run(struct pl_sqlite *s, const char *sql)
-{
-	struct pl_query q = pl_query_start(s, sql);
-
-	return pl_query_run(&q, NULL);
-}
-
-/* Some failures have ended the transaction already. */
-void
-pl_sqlite_roll_back(struct pl_sqlite *s)
-{
-	if (!sqlite3_get_autocommit(s->db))
-		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
-	pl_sqlite_pairs_forget(s);
-}
-
 enum pl_err
 pl_sqlite_moment_begin(struct pl_sqlite *s)
 {
-	static const char begin[] = "BEGIN";
+	static const char moment[] = "BEGIN";
 
-	return run(s, begin);
+	return run(s, moment);
 }
 
 enum pl_err
 pl_sqlite_moment_end(struct pl_sqlite *s, enum pl_err err)
 {
-	static const char commit[] = "COMMIT";
 	enum pl_err ended = PL_OK;
 
 	if (!sqlite3_get_autocommit(s->db))
 		ended = run(s, commit);
-	if (ended != PL_OK && !sqlite3_get_autocommit(s->db))
-		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+	if (ended != PL_OK)
+		pl_sqlite_rollback(s);
 	return err != PL_OK ? err : ended;
 }
 
 static enum pl_err
 commit_batch(struct pl_sqlite *s, struct pl_write *const *writes, size_t count)
 {
-	static const char begin[] = "BEGIN IMMEDIATE", commit[] = "COMMIT";
-	enum pl_err err = run(s, begin);
+	enum pl_err err = pl_sqlite_begin(s);
 
 	if (err != PL_OK)
 		return err;
@@ -330,9 +379,9 @@ commit_batch(struct pl_sqlite *s, struct pl_write *const *writes, size_t count)
 	if (err == PL_OK)
 		err = purge(s);
 	if (err == PL_OK)
-		err = run(s, commit);
+		err = pl_sqlite_commit(s);
 	if (err != PL_OK)
-		pl_sqlite_roll_back(s);
+		pl_sqlite_rollback(s);
 	return err;
 }
 
