@@ -423,10 +423,12 @@ on_dialled(void *arg, int fd)
 	r->depth++;
 	if (fd == PL_REDIS_DIAL_FAILED) {
 		lose(r, PL_STR("no address could be dialled"));
+	} else if ((r->reader = redisReaderCreate()) == NULL) {
+		close(fd);
+		lose(r, PL_STR("no memory"));
 	} else {
 		r->state = CONNECTING;
 		r->watch = (struct pl_loop_fd){.fd = fd, .on_ready = on_ready, .arg = r};
-		r->reader = redisReaderCreate();
 		pl_loop_fd_watch(r->loop, &r->watch, PL_FD_WRITE);
 		pl_timer_start(r->loop, &r->timer, PL_REDIS_DEADLINE_MS);
 	}
