@@ -4,16 +4,20 @@
 #include "redis/reply.h"
 #include "ops/metrics.h"
 
+#define ASK_AGAIN_MS 1000
+
 /*
  * Two connections, because one that subscribes takes no other commands. A channel is
  * ready when the SUBSCRIBE of its first listener is answered. Replies come in the order
  * of the commands: an UNSUBSCRIBE sent earlier is done by then, and a later one has
- * cancelled the call.
+ * cancelled the call. Redis is asked again for a channel that it refused: else nothing would
+ * come to its listeners until the connection breaks.
  */
 struct bus_redis {
 	struct pl_bus bus;         /* first: is_up() relies on it */
 	struct pl_redis *commands; /* borrowed */
 	struct pl_redis *subscriptions;
+	struct pl_timer ask_again;
 	struct pl_metrics_source metrics;
 };
 
@@ -28,13 +32,18 @@ self(struct pl_bus *bus)
 static void
 on_subscribed(void *arg, enum pl_err err, const struct redisReply *reply)
 {
-	if (err == PL_OK)
-		pl_bus_channel_ready(arg);
-	else if (err == PL_E_IO)
-		pl_log_error(
-		    "redis refused a subscription, asking again when connected again",
-		    PL_L_STR("channel", ((struct pl_channel *)arg)->name),
+	struct pl_channel *ch = arg;
+
+	if (err == PL_OK) {
+		pl_bus_channel_ready(ch);
+		return;
+	}
+	if (err == PL_E_IO)
+		pl_log_error_sampled("redis refused a subscription, asking again in 1 s",
+		    PL_L_STR("channel", ch->name),
 		    PL_L_STR("why", pl_redis_reply_str(reply)));
+	if (err != PL_E_CANCELLED)
+		pl_timer_start(ch->bus->loop, &self(ch->bus)->ask_again, ASK_AGAIN_MS);
 }
 
 static void
@@ -60,6 +69,20 @@ close_channel(struct pl_bus *bus, struct pl_channel *ch)
 {
 	pl_redis_call_cancel(&ch->opening);
 	send_about(bus, ch, PL_STR("UNSUBSCRIBE"), NULL);
+}
+
+/* Those that neither have an answer nor wait for one. */
+static void
+on_ask_again(struct pl_timer *t)
+{
+	struct pl_bus *bus = t->arg;
+	struct pl_channel *ch;
+	size_t it = 0;
+
+	while ((ch = pl_map_next(&bus->channels, &it)) != NULL)
+		if (!ch->is_ready && ch->listener_count > 0 &&
+		    !pl_redis_call_is_waiting(&ch->opening))
+			open_channel(bus, ch);
 }
 
 static void
@@ -123,6 +146,7 @@ free_bus(struct pl_bus *bus)
 
 	pl_metrics_remove_source(&b->metrics);
 	pl_redis_free(b->subscriptions);
+	pl_timer_stop(bus->loop, &b->ask_again);
 	pl_bus_fini(bus);
 	pl_mem_free(b);
 }
@@ -147,6 +171,7 @@ pl_bus_redis_new(struct pl_loop *loop, struct pl_redis *commands, const char *re
 	pl_bus_init(&b->bus, &ops, loop);
 	b->commands = commands;
 	b->subscriptions = pl_redis_new(loop, &subscriptions);
+	b->ask_again = (struct pl_timer){.on_fire = on_ask_again, .arg = &b->bus};
 	b->metrics = (struct pl_metrics_source){.collect = collect, .arg = &b->bus};
 	pl_metrics_add_source(&b->metrics);
 	return &b->bus;
