@@ -186,6 +186,10 @@ $(UNIT_BIN): $B/%: $B/%.o $(SUPPORT_OBJ) $B/libparley.a
 	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(archives) $(LIBS) -lcmocka
 
 $B/tests/unit/proto/ws_wslay_test: private LIBS += -lwslay
+# What fails when fail_at says so.
+FAILING := socket connect send recv malloc calloc realloc \
+	redisReaderCreate redisReaderFeed redisReaderGetReply
+$(filter %_faults_test,$(UNIT_BIN)): private LDFLAGS += $(FAILING:%=-Wl,--wrap=%)
 
 # Each folder outside the library is an archive for the tests of its name: the linker takes the
 # files that a test calls, and what those call. The fakes stand in for what needs kore or threads.

@@ -13,9 +13,9 @@ static struct {
 const char *
 fail_kind_name(enum fail_kind kind)
 {
-	static const char *const names[FAIL_KINDS] = {"nothing", "alloc", "open", "read",
-	    "write", "sync", "truncate", "lock", "shm", "socket", "connect", "send",
-	    "recv", "epoll"};
+	static const char *const names[FAIL_KINDS] = {"nothing", "alloc", "mem", "open",
+	    "read", "write", "sync", "truncate", "lock", "shm", "socket", "connect",
+	    "send", "recv", "reply"};
 
 	return names[kind];
 }

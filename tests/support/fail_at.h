@@ -21,7 +21,8 @@
 
 enum fail_kind {
 	FAIL_NOTHING,
-	FAIL_ALLOC,
+	FAIL_ALLOC, /* of a library */
+	FAIL_MEM,   /* of our own code */
 	FAIL_OPEN,
 	FAIL_READ,
 	FAIL_WRITE,
@@ -33,7 +34,7 @@ enum fail_kind {
 	FAIL_CONNECT,
 	FAIL_SEND,
 	FAIL_RECV,
-	FAIL_EPOLL,
+	FAIL_REPLY, /* Redis refuses a command */
 	FAIL_KINDS,
 };
 const char *fail_kind_name(enum fail_kind kind);
