@@ -157,8 +157,9 @@ forget_switch(struct pl_mongo *s, const char *key_id)
 static enum pl_err
 read_created(struct pl_mongo *s, const struct pl_revocation *r, int64_t *out)
 {
-	enum pl_err err = PL_E_UNAVAILABLE; /* another process' secret signs again */
 	struct pl_revocation found;
+	bool is_found = false;
+	enum pl_err err;
 	struct pl_find f;
 	const bson_t *doc;
 
@@ -167,9 +168,10 @@ read_created(struct pl_mongo *s, const struct pl_revocation *r, int64_t *out)
 	pl_find_limit(&f, 1);
 	while (pl_find_row(&f, &doc))
 		if (pl_mongo_revocation_read(doc, &found))
-			err = PL_OK;
-	if (pl_find_end(&f) != PL_OK)
-		return PL_E_UNAVAILABLE;
+			is_found = true;
+	err = pl_find_end(&f);
+	if (err == PL_OK && !is_found) /* another process' secret signs again */
+		err = PL_E_UNAVAILABLE;
 	if (err == PL_OK)
 		*out = found.created_unix_ms;
 	return err;
