@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,12 +19,10 @@ static void
 send_some(
     struct fixture *f, const struct pl_oid *ann, unsigned n, unsigned times, int out)
 {
-	const struct rlimit none = {0, 0};
 	struct pl_store *s;
 
 	alarm(60);
-	setrlimit(RLIMIT_CORE, &none);
-	signal(SIGABRT, SIG_DFL);
+	fail_at_expect_abort();
 	fail_at(FAIL_MEM, n, times, ENOMEM);
 	if (pl_store_open(&f->config, &s) != PL_OK)
 		_exit(2);

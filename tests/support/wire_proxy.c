@@ -76,13 +76,13 @@ pass(int from, int to, const char *word, bool *has_word)
 }
 
 static void
-on_request(struct wire_proxy *p, struct wire_proxy_pair *pair)
+on_word(struct wire_proxy *p, struct wire_proxy_pair *pair)
 {
 	bool has_word, is_open;
 	const char *word;
 
 	pthread_mutex_lock(&p->lock);
-	word = p->way != WIRE_PROXY_PASS ? p->word : NULL;
+	word = p->way == WIRE_PROXY_LOSE || p->way == WIRE_PROXY_HOLD ? p->word : NULL;
 	pthread_mutex_unlock(&p->lock);
 	is_open = pass(pair->client, pair->server, word, &has_word);
 	if (!is_open) {
@@ -99,13 +99,99 @@ on_request(struct wire_proxy *p, struct wire_proxy_pair *pair)
 	pthread_mutex_unlock(&p->lock);
 }
 
+/* ---- MongoDB's commands ---- */
+
+#define OP_MSG 2013
+
+struct header { /* of the machine's byte order, which is the wire's */
+	int32_t length, id, answers, code;
+};
+
+/* Is this the command that has to fail? */
+static bool
+is_nth(struct wire_proxy *p, struct wire_proxy_pair *pair)
+{
+	struct header h;
+	bool is_it;
+
+	if (recv(pair->client, &h, sizeof(h), MSG_PEEK) != sizeof(h) || h.code != OP_MSG)
+		return false;
+	pthread_mutex_lock(&p->lock);
+	is_it = p->way >= WIRE_PROXY_DROP && ++p->seen == p->n;
+	pthread_mutex_unlock(&p->lock);
+	return is_it;
+}
+
+/* {ok: 0.0, errmsg: "refused", code: code} */
+static void
+refuse(struct wire_proxy_pair *pair, int32_t code)
+{
+	static const char error[] = "\x01ok\0\0\0\0\0\0\0\0\0"
+				    "\x02"
+				    "errmsg\0\x08\0\0\0refused\0"
+				    "\x10"
+				    "code";
+	char asked[65536], answer[128];
+	ssize_t len = read(pair->client, asked, sizeof(asked));
+	struct header h;
+	char *at = answer + sizeof(h);
+	int32_t doc_len = 4 + (int32_t)sizeof(error) + 4 + 1;
+
+	if (len < (ssize_t)sizeof(h)) {
+		cut(pair);
+		return;
+	}
+	memcpy(&h, asked, sizeof(h));
+	h = (struct header){.length = (int32_t)sizeof(h) + 4 + 1 + doc_len,
+	    .id = h.id,
+	    .answers = h.id,
+	    .code = OP_MSG};
+	memcpy(answer, &h, sizeof(h));
+	memset(at, 0, 5); /* no flags; then one document */
+	memcpy(at + 5, &doc_len, 4);
+	memcpy(at + 9, error, sizeof(error));
+	memcpy(at + 9 + sizeof(error), &code, 4);
+	at[9 + sizeof(error) + 4] = 0;
+	if (send(pair->client, answer, (size_t)h.length, MSG_NOSIGNAL) != h.length)
+		cut(pair);
+}
+
+/* True: it has failed as it should, and goes no further. */
+static bool
+fail_command(struct wire_proxy *p, struct wire_proxy_pair *pair)
+{
+	if (!is_nth(p, pair))
+		return false;
+	if (p->way == WIRE_PROXY_LOSE_NTH)
+		pair->is_marked = true;
+	else if (p->way == WIRE_PROXY_REFUSE)
+		refuse(pair, p->code);
+	else
+		cut(pair);
+	return p->way != WIRE_PROXY_LOSE_NTH;
+}
+
+static void
+on_request(struct wire_proxy *p, struct wire_proxy_pair *pair)
+{
+	bool marks;
+
+	if (fail_command(p, pair))
+		return;
+	marks = pair->is_marked; /* by fail_command() */
+	on_word(p, pair);
+	if (pair->client != -1)
+		pair->is_marked = pair->is_marked || marks;
+}
+
 static void
 on_answer(struct wire_proxy *p, struct wire_proxy_pair *pair)
 {
 	bool unused, is_lost;
 
 	pthread_mutex_lock(&p->lock);
-	is_lost = pair->is_marked && p->way == WIRE_PROXY_LOSE;
+	is_lost = pair->is_marked &&
+		  (p->way == WIRE_PROXY_LOSE || p->way == WIRE_PROXY_LOSE_NTH);
 	pthread_mutex_unlock(&p->lock);
 	pair->is_marked = false;
 	if (is_lost || !pass(pair->server, pair->client, NULL, &unused))
@@ -220,6 +306,18 @@ wire_proxy_set(struct wire_proxy *p, enum wire_proxy_way way, const char *word)
 	pthread_mutex_lock(&p->lock);
 	p->way = way;
 	p->word = word;
+	p->seen = 0;
+	pthread_mutex_unlock(&p->lock);
+	wake(p);
+}
+
+void
+wire_proxy_fail(struct wire_proxy *p, enum wire_proxy_way way, unsigned n, int code)
+{
+	pthread_mutex_lock(&p->lock);
+	p->way = way;
+	p->n = n;
+	p->code = code;
 	p->seen = 0;
 	pthread_mutex_unlock(&p->lock);
 	wake(p);

@@ -17,6 +17,10 @@ enum wire_proxy_way {
 	WIRE_PROXY_PASS,
 	WIRE_PROXY_LOSE, /* of the next request with the word: cut when the answer comes */
 	WIRE_PROXY_HOLD, /* of all requests with the word, until the way changes */
+	/* of the n-th command to MongoDB, see wire_proxy_fail() */
+	WIRE_PROXY_DROP,     /* cut before the server has it */
+	WIRE_PROXY_LOSE_NTH, /* cut when the answer comes */
+	WIRE_PROXY_REFUSE,   /* answered with an error, and the server never has it */
 };
 
 struct wire_proxy {
@@ -28,7 +32,9 @@ struct wire_proxy {
 	pthread_mutex_t lock; /* guards what follows */
 	enum wire_proxy_way way;
 	const char *word;
-	unsigned seen; /* requests with the word */
+	unsigned seen; /* requests with the word; or commands */
+	unsigned n;    /* the command that fails */
+	int code;
 	bool cuts_all;
 	bool is_stopping;
 	/* the thread's */
@@ -43,6 +49,9 @@ void wire_proxy_start(struct wire_proxy *p, int target_port);
 void wire_proxy_stop(struct wire_proxy *p);
 /* word: borrowed until the next call. */
 void wire_proxy_set(struct wire_proxy *p, enum wire_proxy_way way, const char *word);
+/* From now on the n-th command of MongoDB's (OP_MSG) fails in this way; code: of WIRE_PROXY_REFUSE, the
+ * server's number. */
+void wire_proxy_fail(struct wire_proxy *p, enum wire_proxy_way way, unsigned n, int code);
 void wire_proxy_cut(struct wire_proxy *p); /* all connections, with a reset */
 unsigned wire_proxy_seen(struct wire_proxy *p);
 
