@@ -67,7 +67,7 @@ test('a full disk: 507 or 503, nothing is lost, and with room again it goes on',
 });
 
 test('a crash between commit and publish: the receiver gets the message all the same, once', async () => {
-  const preload = [process.env.SERVICE_PRELOAD, library('after_commit')].filter(Boolean).join(' ');
+  const preload = [process.env.SERVICE_PRELOAD, library('calls')].filter(Boolean).join(' ');
   const mark = path.join(tmpdir(), `parley-crashed-${process.pid}`);
   rmSync(mark, { force: true });
   await onStack({ SERVICE_PRELOAD: preload, PARLEY_FAULT_FILE: mark }, {}, async (stack) => {

@@ -14,7 +14,7 @@ import { waitUntil } from '../support/wait.mjs';
 
 // Builds for sanitizers are in no sandbox.
 const isSanitized = Boolean(process.env.SERVICE_PRELOAD);
-const library = path.join(process.env.BUILD_DIR ?? path.join(root, 'build'), 'run_program.so');
+const library = path.join(process.env.BUILD_DIR ?? path.join(root, 'build'), 'calls.so');
 const field = async (pid, name) => (await readFile(`/proc/${pid}/status`, 'utf8')).match(new RegExp(`^${name}:\\s*(\\S+)$`, 'm'))?.[1];
 
 async function onStack(env, work) {
