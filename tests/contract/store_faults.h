@@ -29,6 +29,7 @@ struct store_faults {
 	 * done. The note is the same when made again; the lease of a claim ends. */
 	bool is_in_steps;
 	bool may_be_stored; /* though the call failed */
+	bool only_writes;
 	bool loses_session; /* it works no more, and has to be opened again */
 };
 
