@@ -187,8 +187,8 @@ $(UNIT_BIN): $B/%: $B/%.o $(SUPPORT_OBJ) $B/libparley.a
 
 $B/tests/unit/proto/ws_wslay_test: private LIBS += -lwslay
 # What fails when fail_at says so.
-FAILING := socket connect send recv malloc calloc realloc \
-	redisReaderCreate redisReaderFeed redisReaderGetReply
+FAILING := fopen read __read_chk socket connect send recv malloc calloc realloc sodium_init EVP_Digest \
+	jwt_new jwt_encode_str utf8proc_map redisReaderCreate redisReaderFeed redisReaderGetReply
 $(filter %_faults_test,$(UNIT_BIN)): private LDFLAGS += $(FAILING:%=-Wl,--wrap=%)
 
 # Each folder outside the library is an archive for the tests of its name: the linker takes the
@@ -204,6 +204,7 @@ PRESENCE_RIG := $B/tests/unit/presence/rig.o
 $(PRESENCE_RIG): CPPFLAGS += -I. -Itests -Iservices
 $(filter $B/tests/unit/presence/%,$(UNIT_BIN)): $(PRESENCE_RIG)
 $(foreach s,auth message llm-responder,$(eval $(filter $B/tests/unit/$s/%,$(UNIT_BIN)): $B/tests/support/fake.a))
+$B/tests/unit/session/sessions_full_test: $B/tests/support/fake.a
 $B/tests/support/fake.a: $(FAKE_OBJ)
 
 # The stand-in for MongoDB that tests run against.
@@ -220,17 +221,32 @@ build/k8s/ready: tests/k8s/prepare.sh tests/k8s/requirements.txt | needs-k8s
 units: $(UNIT_BIN) build/mongo/ready | needs-units ## build and run the unit and store contract tests
 	@tests/support/run_units.sh $(UNIT_BIN)
 
-# What a network can send to: codecs and tokens. A branch of assert() is no branch to reach.
-COVERED := base proto auth
-coverage: | needs-coverage ## which lines and branches of the codecs and of auth the unit tests reach
-	@$(MAKE) --no-print-directory -s B=build/cov HARDEN= PREFIX_MAP= \
-		EXTRA_CFLAGS="-O0 --coverage -fprofile-abs-path" EXTRA_LDFLAGS=--coverage \
-		$(patsubst %.c,build/cov/%,$(wildcard $(COVERED:%=tests/unit/%/*_test.c)))
-	@find build/cov -name '*.gcda' -delete
-	@tests/support/run_units.sh $(patsubst %.c,build/cov/%,$(wildcard $(COVERED:%=tests/unit/%/*_test.c)))
-	@for what in "" --branches; do gcovr -r . $(COVERED:%=-f shared/%/) $$what \
-		--exclude-branches-by-pattern '.*assert\(.*' build/cov || exit 1; done
-.PHONY: coverage
+# The inputs that the fuzzers have found, run once without a fuzzer.
+REPLAYS := $(patsubst tests/fuzz/%.c,$B/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+$(REPLAYS:%=%.o): CPPFLAGS += -I. -Itests -Iservices
+$(REPLAYS): $B/%: $B/%.o $B/tests/fuzz/replay.o $(SUPPORT_OBJ) $B/services/llm-responder.a $B/services/presence.a $B/libparley.a
+	@echo "  ld $@"
+	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(archives) $(LIBS) -lcmocka
+
+# Units, store contract, the fuzzers' inputs and these: about 20 minutes. COVERAGE_E2E= leaves them
+# out; services then have less than they must.
+COVERAGE_E2E := acknowledge adopt audit auth auth_limits backup budgets conformance_engine \
+	conformance_socket conformance_ws cookies failover gaps gone instances limits llm llm_answers \
+	llm_crash llm_limits long_reads messages mongo mongoose online ops outage realtime recovery retire \
+	sessions slow_readers sockets tls trace typing user_floods users
+COVERED := build/cov
+counted: all $(UNIT_BIN) $(REPLAYS)
+coverage: build/mongo/ready $(NODE_MODULES) | needs-coverage needs-units needs-stack ## which lines of each room the tests reach, and whether they are enough: COVERAGE_E2E
+	@$(MAKE) --no-print-directory -s -j$$(nproc) B=$(COVERED) HARDEN= PREFIX_MAP= WARN=-w \
+		EXTRA_CFLAGS="-O0 --coverage -fprofile-abs-path" EXTRA_LDFLAGS=--coverage counted
+	@find $(COVERED) -name '*.gcda' -delete
+	@UNIT_TIMEOUT_S=400 tests/support/run_units.sh $(UNIT_BIN:$B/%=$(COVERED)/%)
+	@for replay in $(REPLAYS:$B/%=$(COVERED)/%); do \
+		$$replay tests/fuzz/corpus/$${replay##*/fuzz_}/* >$(COVERED)/replay.log 2>&1 || { cat $(COVERED)/replay.log; exit 1; }; done
+	@cd tests && for file in $(COVERAGE_E2E); do [ ! -f e2e/$$file.test.mjs ] || \
+		BUILD_DIR=$(abspath $(COVERED)) node --test e2e/$$file.test.mjs >../$(COVERED)/e2e.log || { cat ../$(COVERED)/e2e.log; exit 1; }; done
+	@node tests/support/coverage.mjs $(COVERED)
+.PHONY: counted coverage
 
 # ---- the tests on other builds ----------------------------------------------------------
 # Where threads meet: races that no run has shown yet.
@@ -243,7 +259,7 @@ tsan: | needs-units ## the unit tests of threads, on the TSan build
 # What valgrind sees and ASan does not is a variable that was never set. Left out: what hashes, or goes
 # through all days of a century; what counts in real time; and what asks for the system's own memory,
 # for under valgrind malloc() and the place of the environment are valgrind's.
-NOT_VALGRIND := auth/even_time auth/password base/clock bus/bus loop/loop_epoll llm-responder/answer \
+NOT_VALGRIND := auth/even_time auth/password base/base_faults base/clock bus/bus bus/redis_faults loop/loop_epoll llm-responder/answer \
 	proto/ws_wslay base/config base/mem ops/settings
 VALGRIND  := $(filter-out $(NOT_VALGRIND:%=tests/unit/%_test),$(patsubst %.c,%,$(wildcard tests/unit/*/*_test.c)))
 valgrind: | needs-valgrind ## the unit tests under valgrind

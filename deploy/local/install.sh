@@ -64,7 +64,7 @@ need() { # kind
 		;;
 	coverage)
 		need units
-		by_program+=" gcovr"
+		by_program+=" gcov:gcc"
 		;;
 	k8s) by_package+=" python3-venv" ;;
 	node)

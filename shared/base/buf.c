@@ -100,7 +100,7 @@ pl_buf_printf(struct pl_buf *b, const char *format, ...)
 	len = vsnprintf(NULL, 0, format, args);
 	va_end(args);
 	if (len < 0)
-		return PL_E_INVALID;
+		return PL_E_INVALID; /* unreached: of wide characters alone, which we have none of */
 	room = pl_buf_reserve(b, (size_t)len);
 	if (room == NULL)
 		return PL_E_TOO_BIG;

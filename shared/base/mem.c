@@ -95,7 +95,7 @@ pl_mem_resident_bytes(void)
 		if (!pl_str_split(&rest, ' ', &word) ||
 		    !pl_str_split(&rest, ' ', &word) ||
 		    !pl_str_to_u64(word, SIZE_MAX / PAGE_BYTES_MAX, &pages))
-			pages = 0;
+			pages = 0; /* unreached: the kernel writes it so */
 	}
 	fclose(f);
 	return pages * (size_t)sysconf(_SC_PAGESIZE);

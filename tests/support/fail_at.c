@@ -1,7 +1,11 @@
 #include "support/fail_at.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stddef.h>
+#include <sys/resource.h>
+
+__attribute__((weak)) extern void __gcov_dump(void);
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
@@ -57,4 +61,22 @@ fail_at_now(enum fail_kind kind, int *error)
 	}
 	pthread_mutex_unlock(&lock);
 	return fails;
+}
+
+static void
+on_abort(int number)
+{
+	(void)number;
+	(void)fail_at_end(); /* what writes the counts needs memory itself */
+	if (__gcov_dump != NULL)
+		__gcov_dump();
+}
+
+void
+fail_at_expect_abort(void)
+{
+	const struct rlimit none = {0, 0};
+
+	setrlimit(RLIMIT_CORE, &none);
+	signal(SIGABRT, on_abort);
 }

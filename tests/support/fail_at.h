@@ -46,6 +46,9 @@ void fail_at(enum fail_kind kind, unsigned n, unsigned times, int error);
 /* From now on nothing fails; how many calls did. */
 unsigned fail_at_end(void);
 
+/* In a child: an abort() ends it without a core file, and what it ran counts for make coverage. */
+void fail_at_expect_abort(void);
+
 /* Of those who stand before the calls: has this one to fail? *error is then its errno. */
 bool fail_at_now(enum fail_kind kind, int *error);
 

@@ -166,6 +166,8 @@ what_was_merged_goes_and_is_refused_still(void **state)
 	assert_int_equal(f->set.tokens.count, 0);
 	pl_revoked_forget(&f->set, f->now_s + PL_JWT_LIFETIME_S);
 	assert_int_equal(f->set.users.count, 0);
+	pl_revoked_settle(&f->set, &f->user); /* of nobody: nothing */
+	assert_int_equal(f->set.users.count, 0);
 }
 
 static void
