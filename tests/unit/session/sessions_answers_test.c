@@ -1,4 +1,4 @@
-/* Sessions, while the store takes no more calls. */
+/* Sessions, over a store that answers when the test says so. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "session/sessions.h"
 #include "support/bus_local.h"
 #include "support/fake/store.h"
@@ -18,6 +19,7 @@ struct fixture {
 	struct pl_bus *bus;
 	struct pl_sessions *ss;
 	struct pl_buf token;
+	struct pl_oid user;
 };
 
 static enum pl_err
@@ -30,22 +32,45 @@ find_no_revocations(
 	return PL_OK;
 }
 
+/* A list whose mark was set: all its user's tokens from before it are refused. */
+static struct pl_oid marked;
+
+static enum pl_err
+find_a_mark(struct pl_store *s, int64_t since_unix_ms, struct pl_revocation_list *out)
+{
+	(void)s;
+	(void)since_unix_ms;
+	*out = (struct pl_revocation_list){
+	    .lists = pl_mem_zalloc(sizeof(*out->lists)), .list_count = 1};
+	pl_session_list_init(&out->lists[0], &marked);
+	out->lists[0].before_unix_s = pl_clock_unix_ms() / 1000;
+	return PL_OK;
+}
+
+static enum pl_err
+find_user(struct pl_store *s, const struct pl_oid *id, struct pl_user *out)
+{
+	(void)s;
+	*out = (struct pl_user){.id = *id};
+	return PL_OK;
+}
+
 static int
 setup(void **state)
 {
 	static struct fixture f;
 	struct pl_jwt_claims claims;
-	struct pl_oid user;
 	const char *why;
 
 	fake_store_reset();
 	fake_store.backend.revocations_since = find_no_revocations;
+	fake_store.backend.user_by_id = find_user;
 	assert_int_equal(
-	    pl_jwt_init("sessions_full_test has one, too!", NULL, &why), PL_OK);
-	pl_oid_new(&user);
+	    pl_jwt_init("sessions_answers_test has one, too", NULL, &why), PL_OK);
+	pl_oid_new(&f.user);
 	pl_buf_init(&f.token, PL_JWT_BYTES_MAX);
 	assert_int_equal(
-	    pl_jwt_sign(&user, pl_clock_unix_ms() / 1000, &f.token, &claims), PL_OK);
+	    pl_jwt_sign(&f.user, pl_clock_unix_ms() / 1000, &f.token, &claims), PL_OK);
 	f.loop = fake_loop_new();
 	f.bus = bus_local_new(f.loop);
 	*state = &f;
@@ -117,6 +142,81 @@ says_that_it_does_not_know_a_user_whom_it_cannot_look_up(void **state)
 	fake_store_end_write(fake_store_next_write(PL_WRITE_SWITCH), PL_OK);
 }
 
+static void
+read_all(void)
+{
+	while (fake_store_reads() > 0)
+		fake_store_end_read(PL_OK);
+}
+
+static void
+check_now(struct fixture *f)
+{
+	verdicts = 0;
+	pl_sessions_check(f->ss, pl_buf_str(&f->token), on_verdict, NULL);
+	fake_loop_run(f->loop);
+}
+
+static void
+stop(struct fixture *f)
+{
+	pl_sessions_free(f->ss);
+	fake_store_end_write(fake_store_next_write(PL_WRITE_SWITCH), PL_OK);
+}
+
+static void
+looks_a_user_up_again_who_is_said_to_be_gone(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid nobody;
+
+	f->ss = pl_sessions_new(f->loop, NULL, f->bus);
+	fake_loop_run(f->loop);
+	read_all();
+	check_now(f);
+	read_all();
+	assert_int_equal(verdict, PL_SESSION_OK);
+	check_now(f); /* from memory */
+	assert_int_equal(fake_store_reads(), 0);
+	assert_int_equal(verdicts, 1);
+	pl_oid_new(&nobody);
+	pl_sessions_user_is_gone(f->ss, &nobody);
+	pl_sessions_user_is_gone(f->ss, &f->user);
+	check_now(f);
+	assert_int_equal(fake_store_reads(), 1);
+	fake_store_end_read(PL_E_NOT_FOUND);
+	assert_int_equal(verdict, PL_SESSION_BAD_TOKEN);
+	stop(f);
+}
+
+static int told;
+
+static void
+on_revoked(void *arg, const struct pl_revocation *r)
+{
+	struct fixture *f = arg;
+
+	told++;
+	assert_true(pl_oid_eq(&r->user, &f->user));
+}
+
+static void
+tells_of_a_user_whose_mark_was_set(void **state)
+{
+	struct fixture *f = *state;
+
+	marked = f->user;
+	fake_store.backend.revocations_since = find_a_mark;
+	told = 0;
+	f->ss = pl_sessions_new(f->loop, NULL, f->bus);
+	pl_sessions_on_revoked(f->ss, on_revoked, f);
+	fake_loop_run(f->loop);
+	read_all();
+	assert_int_equal(told, 1);
+	stop(f);
+	pl_sessions_free(NULL);
+}
+
 int
 main(void)
 {
@@ -126,7 +226,12 @@ main(void)
 	    cmocka_unit_test_setup_teardown(
 		says_that_it_does_not_know_a_user_whom_it_cannot_look_up, setup,
 		teardown),
+	    cmocka_unit_test_setup_teardown(
+		looks_a_user_up_again_who_is_said_to_be_gone, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		tells_of_a_user_whose_mark_was_set, setup, teardown),
 	};
 
-	return cmocka_run_group_tests_name("sessions: a full store", tests, NULL, NULL);
+	return cmocka_run_group_tests_name(
+	    "sessions: the store's answers", tests, NULL, NULL);
 }
