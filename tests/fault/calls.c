@@ -77,10 +77,14 @@ static bool
 is_first(void)
 {
 	const char *file = getenv("PARLEY_FAULT_FILE");
+	int fd;
 
-	/* cppcheck-suppress leakReturnValNotUsed ; the process ends */
-	return file != NULL &&
-	       open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) != -1;
+	if (file == NULL)
+		return false;
+	fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd != -1)
+		close(fd);
+	return fd != -1;
 }
 
 static void
