@@ -1,6 +1,8 @@
 #include <jansson.h>
+#include <pthread.h>
 
 #include "base/json.h"
+#include "base/mem.h"
 
 /* A struct pl_json is a json_t; a few calls of jansson only read, and still want it
  * writable. */
@@ -83,13 +85,24 @@ reason_of(const json_error_t *error)
 	}
 }
 
+/* Without memory jansson 2.14 leaves a byte of a string out, and calls that a success. So its
+ * allocations never fail, as ours. What it had before may be freed by pl_mem_free(), too. */
+static void
+set_memory(void)
+{
+	json_set_alloc_funcs(pl_mem_alloc, pl_mem_free);
+}
+
 static json_t *
 load(struct pl_str text, size_t flags, const char **fault)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	json_error_t error;
-	json_t *value = json_loadb(
-	    text.ptr, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | flags, &error);
+	json_t *value;
 
+	pthread_once(&once, set_memory);
+	value = json_loadb(
+	    text.ptr, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | flags, &error);
 	if (value == NULL)
 		*fault = reason_of(&error);
 	return value;

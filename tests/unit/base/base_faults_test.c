@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/config.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "base/utf8.h"
@@ -96,8 +97,9 @@ takes_a_secret_though_it_cannot_see_where_it_is_shown(void **state)
 
 /* ---- what ends the process ---- */
 
-static void
-assert_aborts(void (*run)(void))
+/* False: it ended by itself, and well. */
+static bool
+aborts(void (*run)(unsigned n), unsigned n)
 {
 	int status;
 	pid_t pid;
@@ -107,24 +109,28 @@ assert_aborts(void (*run)(void))
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		fail_at_expect_abort();
-		run();
-		_exit(0);
+		run(n);
+		_exit(fail_at_end() > 0 ? 1 : 0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	if (WIFSIGNALED(status))
+		assert_int_equal(WTERMSIG(status), SIGABRT);
+	else
+		assert_int_equal(WEXITSTATUS(status), 0);
+	return WIFSIGNALED(status);
 }
 
 static void
-draw(void)
+draw(unsigned n)
 {
-	fail_at(FAIL_ALLOC, 1, 1, ENOMEM);
+	fail_at(FAIL_ALLOC, n, 1, ENOMEM);
 	(void)pl_random_below(2);
 }
 
 static void
-allocate(void)
+allocate(unsigned n)
 {
-	fail_at(FAIL_MEM, 1, 1, ENOMEM);
+	fail_at(FAIL_MEM, n, 1, ENOMEM);
 	pl_mem_free(pl_mem_alloc(1));
 }
 
@@ -132,8 +138,37 @@ static void
 ends_without_memory_or_randomness(void **state)
 {
 	(void)state;
-	assert_aborts(draw);
-	assert_aborts(allocate);
+	assert_true(aborts(draw, 1));
+	assert_true(aborts(allocate, 1));
+}
+
+#define DIGITS "0123456789012345678901234567890123456789"
+
+/* jansson left a byte out when it had no memory for more. */
+static void
+parse(unsigned n)
+{
+	struct pl_json *root = NULL;
+	struct pl_str text;
+
+	fail_at(FAIL_MEM, n, 1, ENOMEM);
+	if (pl_json_parse(PL_STR("{\"list\": [1, {}], \"text\": \"" DIGITS "\"}"), &root,
+		NULL) != PL_OK ||
+	    !pl_json_str(pl_json_get(root, "text"), &text) ||
+	    !pl_str_eq(text, PL_STR(DIGITS)))
+		_exit(2);
+	pl_json_free(root);
+}
+
+static void
+takes_no_half_of_a_body(void **state)
+{
+	unsigned n = 1;
+
+	(void)state;
+	while (aborts(parse, n))
+		n++;
+	assert_true(n > 10);
 }
 
 int
@@ -143,6 +178,7 @@ main(void)
 	    cmocka_unit_test(ends_without_memory_or_randomness),
 	    cmocka_unit_test(tells_no_size_without_the_file_that_tells_it),
 	    cmocka_unit_test(gives_no_form_without_memory),
+	    cmocka_unit_test(takes_no_half_of_a_body),
 	    cmocka_unit_test(reads_a_secret_file_though_a_signal_comes),
 	    cmocka_unit_test(takes_a_secret_though_it_cannot_see_where_it_is_shown),
 	};
