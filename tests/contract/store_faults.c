@@ -772,7 +772,7 @@ fail_each_step(
 		/* A new session has no statement prepared yet: that can fail, too. */
 		open_again(s);
 		new_round(s, c);
-		if (!c->writes)
+		if (!c->writes && n == 1)
 			say_healthy(s, c, &healthy);
 		assert_true(n < STEPS_MAX);
 	} while (try(s, faults, c, n++, c->writes ? NULL : healthy.data));
