@@ -167,8 +167,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	err = pl_config_load(table, ROWS, 1, &values, &why);
 	must((err == PL_OK) == (why.len == 0));
 	if (why.len > 0)
-		must(why.data[why.len - 1] != '\n' &&
-		     pl_utf8_is_valid(pl_buf_str(&why)));
+		must(why.data[why.len - 1] != '\n' && pl_utf8_is_valid(pl_buf_str(&why)));
 	must(getenv("SECRET") == NULL && getenv("KEY") == NULL);
 	for (int i = 0; i < 2; i++)
 		must_not_tell(&why, secrets[i]);
