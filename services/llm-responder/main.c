@@ -222,7 +222,8 @@ main(void)
 	pl_log_init("llm-responder", (enum pl_log_level)pl_settings.log_level);
 	pl_sandbox_enter();
 	start(&pl_settings);
-	pl_log_info("llm-responder started", PL_L_CSTR("process", pl_settings.process_name),
+	pl_log_info("llm-responder started",
+	    PL_L_CSTR("process", pl_settings.process_name),
 	    PL_L_STR("llm", endpoint_shown(&app.endpoint)));
 	pl_loop_epoll_run(app.loop);
 	finish();

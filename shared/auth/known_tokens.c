@@ -102,9 +102,3 @@ pl_known_tokens_verify(struct pl_known_tokens *k, struct pl_str token, int64_t n
 		learn(k, token, claims);
 	return err;
 }
-
-size_t
-pl_known_tokens_count(const struct pl_known_tokens *k)
-{
-	return k->by_text.count;
-}

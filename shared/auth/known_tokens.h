@@ -23,6 +23,5 @@ void pl_known_tokens_free(struct pl_known_tokens *k); /* NULL is fine; wipes the
 /* As pl_jwt_verify(). k may be NULL: then it is that. */
 enum pl_err pl_known_tokens_verify(struct pl_known_tokens *k, struct pl_str token,
     int64_t now_unix_s, struct pl_jwt_claims *claims) PL_MUST_CHECK;
-size_t pl_known_tokens_count(const struct pl_known_tokens *k);
 
 #endif

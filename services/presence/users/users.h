@@ -11,8 +11,7 @@
 void users_start(void);
 void users_stop(void);
 /* is_online: is user, over all processes? */
-void profiles_start(
-    bool (*is_online)(void *arg, const struct pl_oid *user), void *arg);
+void profiles_start(bool (*is_online)(void *arg, const struct pl_oid *user), void *arg);
 void presence_users_get(struct pl_request *rq);        /* GET /api/users */
 void presence_profile_get(struct pl_request *rq);      /* GET /api/users/profile/:id */
 void presence_user_get(struct pl_request *rq);         /* GET /api/users/:id */

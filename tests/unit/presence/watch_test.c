@@ -156,7 +156,7 @@ setup(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 	static char process[] = "p1";
 
-	pl_settings.instance = process;
+	pl_settings.process_name = process;
 	pl_settings.sockets_per_user_max = 20;
 	pl_settings.connections_max = 1000;
 	pl_settings.send_queue_bytes_max = 1048576;
