@@ -78,6 +78,16 @@ say_sessions(struct pl_buf *out, const struct pl_session_list *l)
 }
 
 static void
+say_marks(struct pl_buf *out, const struct pl_record_marks *m)
+{
+	pl_buf_printf(out, "marks");
+	say_oid(out, &m->user);
+	say_oid(out, &m->other);
+	pl_buf_printf(out, " %lld %lld\n", (long long)m->read.created_unix_ms,
+	    (long long)m->delivered.created_unix_ms);
+}
+
+static void
 say_record(struct pl_buf *out, const struct pl_record *r)
 {
 	switch (r->kind) {
@@ -101,8 +111,13 @@ say_record(struct pl_buf *out, const struct pl_record *r)
 	case PL_RECORD_REVOCATION:
 		say_revocation(out, &r->u.revocation);
 		break;
-	default:
+	case PL_RECORD_SESSIONS:
 		say_sessions(out, r->u.sessions);
+		break;
+	case PL_RECORD_MARKS:
+		say_marks(out, &r->u.marks);
+		break;
+	case PL_RECORD_KINDS:
 		break;
 	}
 }

@@ -142,9 +142,6 @@ setup(void **state)
 	f->bob = rig_add_user(&f->rig, "bob");
 	sign(&f->ann, 0, &f->ann_token);
 	sign(&f->bob, 0, &f->bob_token);
-	f->rig.app.sessions =
-	    pl_sessions_new(f->rig.app.loop, f->rig.app.store, f->rig.app.bus);
-	RIG_UNTIL(&f->rig, pl_sessions_are_current(f->rig.app.sessions));
 	f->hub = (struct hub){.app = &f->rig.app, .events = &hub_events, .arg = f};
 	f->recovery = (struct recovery){.app = &f->rig.app};
 	f->online = (struct online_list){.app = &f->rig.app,
@@ -175,7 +172,6 @@ free_parts(void *arg)
 
 	hub_stop(&f->hub);
 	online_list_stop(&f->online);
-	pl_sessions_free(f->rig.app.sessions);
 }
 
 static int

@@ -1,6 +1,7 @@
 #include "rig.h"
 
 #include "loop/loop_impl.h"
+#include "session/sessions.h"
 #include "sockets/sio_server.h"
 
 static struct rig *current;
@@ -34,6 +35,8 @@ rig_init(struct rig *r)
 	r->app.loop = fake_loop_new();
 	r->app.bus = bus_local_new(r->app.loop);
 	r->app.store = pl_store_async_new(r->app.loop, &config, 1);
+	r->app.sessions = pl_sessions_new(r->app.loop, r->app.store, r->app.bus);
+	RIG_UNTIL(r, pl_sessions_are_current(r->app.sessions));
 }
 
 int
@@ -45,6 +48,7 @@ rig_fini(struct rig *r, void (*free_parts)(void *arg), void *arg)
 	pl_store_async_free(r->app.store);
 	if (free_parts)
 		free_parts(arg);
+	pl_sessions_free(r->app.sessions);
 	pl_bus_free(r->app.bus);
 	fake_loop_run(r->app.loop);
 	is_clean = r->app.loop->timers.count == 0;
