@@ -706,7 +706,8 @@ check_failed(struct faults_scene *s, const struct store_faults *faults,
 	if (before == NULL)
 		;
 	else if (faults->may_be_stored ||
-		 (faults->is_in_steps && (c->run == note_switch || c->run == claim)))
+		 (faults->is_in_steps &&
+		     (c->run == note_switch || c->run == claim || c->run == mark)))
 		assert_nothing_lost(c->name, before, after);
 	else if (strcmp(before, after) != 0)
 		fail_msg("%s, %s %u: failed, and stored something:\n%s\nbefore\n%s",

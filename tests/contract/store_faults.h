@@ -25,8 +25,8 @@ struct store_faults {
 	/* After a write that failed (NULL: nothing to look at); before: what was stored. */
 	void (*look)(void *arg, const char *before);
 	void *arg;
-	/* The note of which secret signs, and a claim, are several commands, of which the first may be
-	 * done. The note is the same when made again; the lease of a claim ends. */
+	/* The note of which secret signs, a claim, and a mark are several commands, of which the first may be
+	 * done. The note and the mark are the same when made again; the lease of a claim ends. */
 	bool is_in_steps;
 	bool may_be_stored; /* though the call failed */
 	bool only_writes;
