@@ -147,9 +147,47 @@ proxies() {
 	echo 'real_ip_recursive on;'
 }
 
+# Our page's files are served under a path that changes with them, so that browsers may keep them for
+# good; its index.html alone names that path. WWW_DIR is served as it is: also gateway/web, for whoever
+# edits it.
+version_of() { # folder
+	(cd "$1" && find . -type f | LC_ALL=C sort | xargs sha256sum) | sha256sum | cut -c 1-12
+}
+page() {
+	[ -z "${WWW_DIR:-}" ] || return 0
+	cat <<-END
+		location ^~ /v/$version/ {
+			# What only a page needs of headers.conf would be a third of these bytes.
+			add_header X-Content-Type-Options nosniff always;
+			add_header Strict-Transport-Security \$stays_https always;
+			add_header Cache-Control "public, max-age=31536000, immutable";
+			etag off;
+			try_files \$uri =404;
+		}
+		# Of another version, while gateways are upgraded one after the other.
+		location ~ ^/v/[0-9a-f]+(?<asset>/.+) {
+			include headers.conf;
+			add_header Content-Security-Policy "$csp" always;
+			add_header Cache-Control no-cache always;
+			try_files \$asset =404;
+		}
+	END
+}
+
 # ---- the folder ------------------------------------------------------------------------
 mkdir -p "$prefix/conf/routes" "$prefix/run" "$prefix/logs"
 : >"$prefix/run/no_spill" # limits.conf
+if [ -z "${WWW_DIR:-}" ]; then
+	version=$(version_of "$www")
+	rm -rf "$prefix/page"
+	mkdir -p "$prefix/page/v"
+	cp -r "$www" "$prefix/page/v/$version"
+	# Lines of comment alone are for whoever reads the source, and not sent.
+	find "$prefix/page/v" -name '*.js' -exec sed -i '/^ *\/\//d; /^ *\/\*\*.*\*\//d; /^ *\/\*\*/,/\*\//d' {} +
+	cp -r "$www/." "$prefix/page"
+	sed "s,\(href\|src\)=\",&/v/$version/," "$www/index.html" >"$prefix/page/index.html"
+	www=$(cd "$prefix/page" && pwd)
+fi
 printf '%s\n' "$checked" >"$prefix/settings"
 user=
 [ "$(id -u)" != 0 ] || user="user root; # the one who owns PREFIX"
@@ -204,4 +242,5 @@ listen >"$prefix/conf/listen.conf"
 proxies >"$prefix/conf/proxies.conf"
 forwarded >"$prefix/conf/forwarded.conf"
 redirect >"$prefix/conf/redirect.conf"
+page >"$prefix/conf/page.conf"
 cp ./*.lua "$prefix/conf/"

@@ -3,8 +3,8 @@
 #
 #   1  what the tests need is installed and everything is built
 #   2  units: unit tests, and the contract of the stores
-#   3  outside-in: tests/e2e, tests/chaos and tests/browser over the real stack, on free ports, and
-#      tests/k8s, over what kubectl builds;
+#   3  outside-in: tests/e2e, tests/chaos and tests/browser over the real stack, on free ports,
+#      tests/page, the page's core by itself, and tests/k8s, over what kubectl builds;
 #      then those of them that the store matters to again, on MongoDB
 #   4  with CI set: docker-compose.yml, where a Docker engine answers
 #
@@ -115,7 +115,8 @@ step "build" make -s -j"$(nproc)" all build/mongo/ready build/k8s/ready
 run_units
 SECONDS=0
 run_outside_in "${TEST_STORE:-sqlite}" 2 \
-	tests/e2e/*.test.mjs tests/chaos/*.test.mjs tests/browser/*.test.mjs tests/k8s/*.test.mjs
+	tests/e2e/*.test.mjs tests/chaos/*.test.mjs tests/page/*.test.mjs tests/browser/*.test.mjs \
+	tests/k8s/*.test.mjs
 # shellcheck disable=SC2086 # a list
 [ -n "${TEST_STORE:-}" ] || run_outside_in mongo 3 $store_suites
 [ -z "${CI:-}" ] || run_containers

@@ -1,5 +1,6 @@
 // The form of someone who is signed out: log in, or sign up.
-import * as api from './api.js';
+import * as api from '../core/api.js';
+import { t } from '../strings.js';
 import { h } from './dom.js';
 
 function field(label, attributes, hint) {
@@ -14,19 +15,19 @@ function field(label, attributes, hint) {
 function genderField() {
   const choice = (value, label) => h('label', { class: 'choice' },
     h('input', { type: 'radio', name: 'gender', value, required: true }), label);
-  return h('fieldset', { class: 'field' }, h('legend', {}, 'Gender'), choice('female', 'Female'), choice('male', 'Male'));
+  return h('fieldset', { class: 'field' }, h('legend', {}, t.gender), choice('female', t.female), choice('male', t.male));
 }
 
 const logInFields = () => [
-  field('Username', { name: 'username', autocomplete: 'username', autocapitalize: 'none' }),
-  field('Password', { name: 'password', type: 'password', autocomplete: 'current-password' }),
+  field(t.username, { name: 'username', autocomplete: 'username', autocapitalize: 'none' }),
+  field(t.password, { name: 'password', type: 'password', autocomplete: 'current-password' }),
 ];
 
 const signUpFields = () => [
-  field('Full name', { name: 'fullName', autocomplete: 'name' }),
-  field('Username', { name: 'username', autocomplete: 'username', autocapitalize: 'none' }),
-  field('Password', { name: 'password', type: 'password', autocomplete: 'new-password' }, 'At least 8 characters; a sentence is easy to remember.'),
-  field('Password, once more', { name: 'confirmPassword', type: 'password', autocomplete: 'new-password' }),
+  field(t.fullName, { name: 'fullName', autocomplete: 'name' }),
+  field(t.username, { name: 'username', autocomplete: 'username', autocapitalize: 'none' }),
+  field(t.password, { name: 'password', type: 'password', autocomplete: 'new-password' }, t.passwordHint),
+  field(t.passwordAgain, { name: 'confirmPassword', type: 'password', autocomplete: 'new-password' }),
   genderField(),
 ];
 
@@ -38,20 +39,25 @@ export function signInView({ notice, onDone }) {
   const submit = h('button', { class: 'primary', type: 'submit' });
   const other = h('button', { class: 'link', type: 'button', onclick: () => { isSignUp = !isSignUp; draw(); fields.querySelector('input').focus(); } });
   const title = h('h1');
-  const form = h('form', { onsubmit: send }, title,
+  const form = h('form', { onsubmit: send }, h('header', {}, title, h('p', { class: 'hint' }, t.welcomeHint)),
     notice ? h('p', { class: 'notice', role: 'status' }, notice) : null, fields, problem, submit, other);
 
   function draw() {
-    title.textContent = isSignUp ? 'Create your account' : 'Welcome to Parley';
-    submit.textContent = isSignUp ? 'Sign up' : 'Log in';
-    other.textContent = isSignUp ? 'I have an account: log in' : 'New here? Create an account';
+    title.textContent = isSignUp ? t.createTitle : t.welcome;
+    submit.textContent = isSignUp ? t.signUp : t.logIn;
+    other.textContent = isSignUp ? t.toLogIn : t.toSignUp;
     problem.hidden = true;
     fields.replaceChildren(...(isSignUp ? signUpFields() : logInFields()));
   }
 
-  function show(text) {
-    problem.textContent = text;
+  function show({ message, field: name }) {
+    problem.textContent = message;
     problem.hidden = false;
+    // To where it can be mended.
+    const input = form.elements[name]?.focus ? form.elements[name] : form.elements[isSignUp ? 'username' : 'password'];
+    input.setAttribute('aria-invalid', 'true');
+    input.focus();
+    input.select();
   }
 
   async function send(event) {
@@ -59,15 +65,16 @@ export function signInView({ notice, onDone }) {
     const values = Object.fromEntries(new FormData(form));
     submit.disabled = true;
     problem.hidden = true;
+    for (const input of fields.querySelectorAll('[aria-invalid]')) input.removeAttribute('aria-invalid');
     try {
       onDone(await (isSignUp ? api.signUp(values) : api.logIn(values)));
     } catch (error) {
-      show(error.message);
+      show(error);
     } finally {
       submit.disabled = false;
     }
   }
 
   draw();
-  return h('main', { class: 'sign-in' }, h('div', { class: 'card' }, form));
+  return h('main', { class: 'sign-in' }, h('div', { class: 'card' }, h('img', { src: document.querySelector('link[rel=icon]').href, alt: '', width: '48', height: '48' }), form));
 }

@@ -2,10 +2,11 @@
 // gets through. It connects again by itself, with a growing and jittered delay, and asks the
 // server for what it missed (connection state recovery).
 //
-//   const socket = new Socket();
+//   const socket = new Socket({ messageSent: true }); // what it asks for at CONNECT
 //   socket.on('newMessage', (message) => ...);
 //   socket.on('connect' | 'disconnect' | 'refused', ...); // disconnect: each failure, too
 //   socket.open(); socket.emit('typing', {...}); socket.close();
+//   socket.ask('watch', {...}, (answer) => ...); // with an acknowledgement
 
 const delayLeast = 500;
 const delayMost = 5000;
@@ -88,6 +89,11 @@ export class Socket {
   #pid; // of the session, for recovery
   #offset;
 
+  #asked = new Map(); // number -> what to do with the acknowledgement
+  #number = 0;
+
+  constructor(auth = {}) { this.auth = auth; }
+
   id = undefined; // while connected
   silence = 0; // after so many milliseconds without a packet the connection is dead
 
@@ -96,6 +102,8 @@ export class Socket {
   open() {
     this.#wanted = true;
     // The browser knows at once what a silent connection would tell only later.
+    this.#network.abort();
+    this.#network = new AbortController();
     const { signal } = this.#network;
     addEventListener('offline', () => { if (this.#transport) this.#lost(); }, { signal });
     addEventListener('online', () => { if (this.#wanted && !this.#transport) this.#begin(); }, { signal });
@@ -110,6 +118,13 @@ export class Socket {
   }
 
   emit(name, ...args) { if (this.id) this.#send(`42${JSON.stringify([name, ...args])}`); }
+
+  /** An answer that the connection takes with it never comes. */
+  ask(name, value, answer) {
+    if (!this.id) return;
+    this.#asked.set(this.#number, answer);
+    this.#send(`42${this.#number++}${JSON.stringify([name, value])}`);
+  }
 
   #tell(name, ...args) { for (const listener of this.#listeners.get(name) ?? []) listener(...args); }
 
@@ -134,6 +149,7 @@ export class Socket {
     clearTimeout(this.#timer);
     this.#transport?.close();
     this.#transport = null;
+    this.#asked.clear();
     if (this.id) {
       this.id = undefined;
       this.#tell('disconnect');
@@ -157,7 +173,7 @@ export class Socket {
       case '0': {
         const { pingInterval, pingTimeout } = JSON.parse(packet.slice(1));
         this.silence = pingInterval + pingTimeout;
-        this.#send(`40${this.#pid ? JSON.stringify({ pid: this.#pid, offset: this.#offset }) : ''}`);
+        this.#send(`40${JSON.stringify({ ...this.auth, ...(this.#pid && { pid: this.#pid, offset: this.#offset }) })}`);
         break;
       }
       case '1': this.#lost(); return;
@@ -169,8 +185,8 @@ export class Socket {
   }
 
   #message(text) {
-    const type = text[0];
-    const data = text.length > 1 ? JSON.parse(text.slice(1)) : undefined;
+    const [, type, number, rest] = /^(\d)(\d*)([^]*)$/.exec(text);
+    const data = rest ? JSON.parse(rest) : undefined;
     if (type === '0') {
       const recovered = Boolean(data.pid) && data.pid === this.#pid;
       this.#pid = data.pid;
@@ -182,6 +198,9 @@ export class Socket {
       const [name, ...args] = data;
       if (this.#pid && typeof args.at(-1) === 'string') this.#offset = args.pop();
       this.#tell(name, ...args);
+    } else if (type === '3') {
+      this.#asked.get(Number(number))?.(...data);
+      this.#asked.delete(Number(number));
     } else if (type === '4') {
       this.#wanted = false;
       this.#drop();

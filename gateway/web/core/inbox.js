@@ -1,0 +1,125 @@
+// People, and the conversations with them: whom the server told of, in the order to show them.
+//
+//   person:       {_id, fullName, username, status, statusNote?, online?}
+//   conversation: {lastMessage, unread, readUpTo, theirReadUpTo, theirDeliveredUpTo}
+import { byTime, isWithin, laterMark, placeOf } from './order.js';
+import { fold, matches } from './text.js';
+
+export const unreadMost = 100; // and it means: or more
+
+const blank = () => ({ lastMessage: null, unread: 0, readUpTo: null, theirReadUpTo: null, theirDeliveredUpTo: null, live: [] });
+
+export class Inbox {
+  people = new Map();
+  conversations = new Map();
+  #order = []; // of everybody loaded: {_id, name}
+
+  constructor(userId) { this.userId = userId; }
+
+  /** Someone, or what is new of them. */
+  learn(user) {
+    const person = { ...this.people.get(user._id), ...user };
+    this.people.set(user._id, person);
+    return person;
+  }
+
+  /** Somebody of the list of everybody. */
+  list(user) {
+    if (user._id === this.userId) return;
+    this.learn(user);
+    const row = { _id: user._id, name: fold(user.fullName) };
+    const compare = (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a._id < b._id ? -1 : a._id > b._id ? 1 : 0);
+    const at = placeOf(this.#order, row, compare);
+    if (this.#order[at - 1]?._id !== row._id) this.#order.splice(at, 0, row);
+  }
+
+  conversation(id) { return this.conversations.get(id) ?? blank(); }
+
+  #open(id) {
+    let entry = this.conversations.get(id);
+    if (!entry) this.conversations.set(id, entry = blank());
+    return entry;
+  }
+
+  /** What the server says of a conversation; what came live meanwhile is counted on top. */
+  take({ user, ...told }) {
+    this.learn(user);
+    const entry = this.#open(user._id);
+    entry.live = entry.live.filter((message) => !told.lastMessage || byTime(message, told.lastMessage) > 0);
+    const isNewer = !entry.lastMessage || (told.lastMessage && byTime(told.lastMessage, entry.lastMessage) >= 0);
+    Object.assign(entry, {
+      lastMessage: isNewer ? told.lastMessage : entry.lastMessage,
+      unread: Math.min(unreadMost, told.unread + entry.live.length),
+      readUpTo: told.readUpTo ?? entry.readUpTo,
+      theirReadUpTo: laterMark(entry.theirReadUpTo, told.theirReadUpTo),
+      theirDeliveredUpTo: laterMark(entry.theirDeliveredUpTo, told.theirDeliveredUpTo),
+    });
+  }
+
+  /** A message that came live, or that was sent. True if it counts as unread. */
+  add(message) {
+    const isTheirs = message.senderId !== this.userId;
+    const entry = this.#open(isTheirs ? message.senderId : message.receiverId);
+    if (entry.lastMessage && byTime(message, entry.lastMessage) <= 0) return false;
+    entry.lastMessage = message;
+    if (!isTheirs) return false;
+    entry.live.push(message);
+    entry.unread = Math.min(unreadMost, entry.unread + 1);
+    return true;
+  }
+
+  /** A newer text of a message. */
+  update(message) {
+    const id = message.senderId === this.userId ? message.receiverId : message.senderId;
+    const entry = this.conversations.get(id);
+    if (entry?.lastMessage?._id === message._id) entry.lastMessage = message;
+  }
+
+  /** One has read it: here, or elsewhere. known: messages by id, as many as there are. */
+  read(id, upTo, unread = 0, known = new Map()) {
+    const entry = this.#open(id);
+    const all = new Map([...known, ...[...entry.live, entry.lastMessage].filter(Boolean).map((message) => [message._id, message])]);
+    entry.readUpTo = laterMark(entry.readUpTo, upTo, all);
+    entry.live = entry.live.filter((message) => !isWithin(message, upTo, all));
+    entry.unread = Math.min(unreadMost, Math.max(unread, entry.live.length));
+  }
+
+  /** The other has read it, or has it. */
+  told(id, field, upTo, known) {
+    const entry = this.conversations.get(id);
+    if (entry) entry[field] = laterMark(entry[field], upTo, known);
+  }
+
+  /** How far a message of one's own has come. */
+  stateOf(message, id, known) {
+    const entry = this.conversation(id);
+    if (isWithin(message, entry.theirReadUpTo, known)) return 'read';
+    return isWithin(message, entry.theirDeliveredUpTo, known) ? 'delivered' : 'sent';
+  }
+
+  get unread() {
+    let sum = 0;
+    for (const entry of this.conversations.values()) sum += entry.unread;
+    return sum;
+  }
+
+  /** Ids to show: conversations, the latest first, then everybody else. at(id) may put one up. */
+  rows({ query = '', found = [], at = () => 0, withPeople = true } = {}) {
+    const talked = this.#talked(at);
+    if (query) {
+      const ids = talked.filter((id) => matches(this.people.get(id), query));
+      return [...new Set([...ids, ...found])];
+    }
+    const shown = new Set(talked);
+    return withPeople ? [...talked, ...this.#order.map((row) => row._id).filter((id) => !shown.has(id))] : talked;
+  }
+
+  #talked(at) {
+    const times = new Map();
+    for (const [id, entry] of this.conversations) {
+      const time = Math.max(entry.lastMessage ? Date.parse(entry.lastMessage.createdAt) : 0, at(id));
+      if (time > 0 && this.people.has(id)) times.set(id, time);
+    }
+    return [...times.keys()].sort((a, b) => times.get(b) - times.get(a) || (a < b ? -1 : 1));
+  }
+}

@@ -1,0 +1,181 @@
+// The messages of the open conversation, oldest first. Rows are kept by key and changed in
+// place; whoever is at the end stays there, and whoever is not stays where they are.
+import { dayOf, fullTimeOf, timeOf } from '../core/days.js';
+import { partsOf } from '../core/text.js';
+import { t } from '../strings.js';
+import { h, place, say, show } from './dom.js';
+
+const nearEnd = 40; // pixels
+const nearTop = 400;
+const together = 5 * 60000; // messages of one person within it belong together
+
+const ticks = { waiting: '…', sending: '…', sent: '✓', delivered: '✓✓', read: '✓✓' };
+const automatic = ['llm', 'fallback'];
+
+function textNodes(text) {
+  return partsOf(text).map((part) => {
+    if (part.kind === 'link') return h('a', { href: part.text, target: '_blank', rel: 'noopener noreferrer' }, part.text);
+    if (part.kind === 'code') return h('code', {}, part.text);
+    if (part.kind === 'block') return h('pre', { dir: 'ltr' }, h('code', {}, part.text));
+    return part.text;
+  });
+}
+
+export class Log {
+  isPinned = true; // at the end
+  #rows = new Map(); // key -> {element, update(item)}
+  #top = 0;
+  #goTo = null; // the key of a row to show first
+
+  constructor({ user, on }) {
+    Object.assign(this, { user, on });
+    this.column = h('div', { class: 'column' });
+    this.element = h('div', { class: 'log', role: 'log', 'aria-label': t.messages, 'aria-relevant': 'additions', tabindex: '0', onscroll: () => this.#scrolled() }, this.column);
+    this.observer = new ResizeObserver(() => { if (this.isPinned) this.toEnd(); });
+    this.observer.observe(this.element);
+    this.observer.observe(this.column);
+  }
+
+  /** Another conversation: it begins at its end. */
+  begin() {
+    this.#rows.clear();
+    this.column.replaceChildren();
+    this.isPinned = true;
+    this.#goTo = null;
+  }
+
+  /** Show the row of this key, if it is above what the end shows. */
+  startAt(key) { this.#goTo = key; }
+
+  toEnd() {
+    this.element.scrollTop = this.element.scrollHeight;
+    this.#top = this.element.scrollTop;
+  }
+
+  jumpToEnd() {
+    this.isPinned = true;
+    this.toEnd();
+    this.on.scroll();
+  }
+
+  #scrolled() {
+    const { scrollTop, scrollHeight, clientHeight } = this.element;
+    const wasPinned = this.isPinned;
+    // A log that grows is not a person who scrolls up.
+    if (scrollHeight - scrollTop - clientHeight < nearEnd) this.isPinned = true;
+    else if (scrollTop < this.#top) this.isPinned = false;
+    this.#top = scrollTop;
+    if (wasPinned !== this.isPinned) this.on.scroll();
+    if (scrollTop < nearTop) this.on.older();
+  }
+
+  /** items: {kind, key, ...}, in order; see conversation.js. */
+  draw(items) {
+    const anchor = this.isPinned ? null : this.#anchor();
+    const elements = items.map((item) => {
+      let row = this.#rows.get(item.key);
+      if (!row || row.kind !== item.kind) this.#rows.set(item.key, row = this.#makeRow(item));
+      row.update(item);
+      return row.element;
+    });
+    const keys = new Set(items.map((item) => item.key));
+    for (const key of this.#rows.keys()) if (!keys.has(key)) this.#rows.delete(key);
+    place(this.column, elements);
+    this.#settle(anchor);
+  }
+
+  #settle(anchor) {
+    const start = this.#goTo && this.#rows.get(this.#goTo)?.element;
+    if (start) {
+      this.#goTo = null;
+      this.toEnd();
+      if (start.offsetTop < this.element.scrollTop) {
+        this.isPinned = false;
+        this.element.scrollTop = this.#top = start.offsetTop - 8;
+      }
+    } else if (this.isPinned) {
+      this.toEnd();
+    } else if (anchor?.element.isConnected) {
+      this.element.scrollTop = this.#top = anchor.element.offsetTop - anchor.offset;
+    }
+  }
+
+  /** The first message on the screen, and how far from its top. */
+  #anchor() {
+    const top = this.element.scrollTop;
+    for (const element of this.column.children) {
+      if (element.offsetTop + element.offsetHeight > top && element.classList.contains('bubble')) return { element, offset: element.offsetTop - top };
+    }
+    return null;
+  }
+
+  #makeRow({ kind, ...item }) {
+    if (kind === 'message') return { kind, ...this.#bubble(item) };
+    if (kind === 'problem') return { kind, ...this.#problem() };
+    const [tag, name] = { day: ['h3', 'day'], line: ['p', 'new-line'], hint: ['p', 'hint empty'] }[kind];
+    const inner = h('span');
+    return { kind, element: h(tag, { class: name }, inner), update: ({ text }) => say(inner, text) };
+  }
+
+  #problem() {
+    const text = h('span');
+    let retry;
+    const element = h('div', { class: 'problem', role: 'alert' }, text, ' ', h('button', { type: 'button', class: 'link', onclick: () => retry() }, t.retry));
+    return { element, update: (item) => { say(text, item.text); retry = item.retry; } };
+  }
+
+  #bubble(first) {
+    const isMine = first.isMine;
+    const kind = h('span', { class: 'kind' }, t.automatic);
+    const text = h('div', { class: 'text', dir: 'auto' });
+    const time = h('time', {});
+    const edited = h('span', { class: 'edited' }, t.edited);
+    const tick = h('span', { 'aria-hidden': 'true' });
+    const state = h('span', { class: 'unseen' });
+    const failed = h('div', { class: 'failed', hidden: true });
+    const element = h('article', {}, h('span', { class: 'unseen' }, isMine ? t.youSay : t.says(first.name)), kind, text,
+      h('div', { class: 'meta' }, edited, time, tick, state), failed);
+    let shownText;
+    let shownState;
+    const update = (item) => {
+      const content = item.isDeleted ? null : item.text;
+      if (content !== shownText) text.replaceChildren(...(content === null ? [h('em', {}, t.deletedMessage)] : textNodes(content)));
+      shownText = content;
+      const drawn = JSON.stringify([item.at, item.state, item.reason, item.isEdited, item.autoReply, item.follows, timeOf(item.at)]);
+      if (drawn === shownState) return;
+      shownState = drawn;
+      const isAutomatic = automatic.includes(item.autoReply);
+      element.className = `bubble ${isMine ? 'mine' : 'theirs'}${isAutomatic ? ' automatic' : ''}${item.follows ? ' follows' : ''}${item.state ? ` is-${item.state}` : ''}`;
+      show(kind, isAutomatic);
+      show(edited, Boolean(item.isEdited));
+      time.dateTime = item.at;
+      time.title = fullTimeOf(item.at);
+      say(time, timeOf(item.at));
+      const said = t.state[item.state];
+      show(tick, Boolean(said));
+      show(time, item.state !== 'failed');
+      tick.className = `tick ${item.state}`;
+      tick.title = said ?? '';
+      say(tick, ticks[item.state] ?? '');
+      say(state, said ?? '');
+      this.#drawFailed(failed, item);
+    };
+    return { element, update };
+  }
+
+  #drawFailed(failed, item) {
+    show(failed, item.state === 'failed');
+    if (item.state !== 'failed') { failed.replaceChildren(); return; }
+    const button = (text, act) => h('button', { type: 'button', class: 'link', onclick: act }, text);
+    failed.replaceChildren(h('strong', {}, t.notSent), ' · ', button(t.retry, () => this.on.retry(item.key)), ' · ',
+      button(t.delete, () => this.on.delete(item.key)), item.reason ? h('p', { class: 'reason' }, item.reason) : '');
+  }
+
+  close() { this.observer.disconnect(); }
+}
+
+/** Do two messages stand together? */
+export const follows = (item, before) => Boolean(before) && before.isMine === item.isMine && before.kind === 'message'
+  && before.autoReply === item.autoReply && Date.parse(item.at) - Date.parse(before.at) < together;
+
+export const headingOf = (at) => dayOf(at, t);

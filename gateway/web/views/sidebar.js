@@ -1,0 +1,151 @@
+// The left side: oneself with status and note, the search, and everybody: conversations first,
+// the latest on top.
+import { shortTimeOf } from '../core/days.js';
+import { t } from '../strings.js';
+import { avatar, h, presenceOf, say, show } from './dom.js';
+import { WindowList } from './window_list.js';
+
+const noteMost = 280;
+
+/** One line of a text, for a preview. */
+const lineOf = (text) => text.slice(0, 200).replace(/^```.*$/gm, ' ').replace(/\s+/g, ' ').trim() || '…';
+
+export class Sidebar {
+  constructor({ user, on, stateOf, signal }) {
+    Object.assign(this, { user, on, stateOf });
+    this.buttons = ['AVAILABLE', 'BUSY'].map((status) => h('button', {
+      type: 'button', class: 'segment', 'data-status': status, onclick: () => this.#choose(status),
+    }, status === 'BUSY' ? t.busy : t.available));
+    this.note = h('input', {
+      class: 'note', maxlength: String(noteMost), placeholder: t.noteHint, 'aria-label': t.note, dir: 'auto',
+      onchange: () => this.#saveNote(), onkeydown: (event) => this.#noteKey(event), oninput: () => say(this.noteState, ''),
+    });
+    this.noteState = h('span', { class: 'hint saved', role: 'status' });
+    this.noteRow = h('div', { class: 'note-row', hidden: true }, this.note, this.noteState);
+    this.search = h('input', {
+      type: 'search', class: 'search', placeholder: t.find, 'aria-label': t.find, autocomplete: 'off',
+      oninput: () => on.search(this.search.value), onkeydown: (event) => this.#searchKey(event),
+    });
+    this.rows = new WindowList({ makeRow: (key) => this.#makeRow(key), onMove: on.move, onEnd: on.end, signal });
+    this.rows.onTop = () => this.search.focus();
+    this.problem = h('div', { class: 'problem', role: 'alert', hidden: true });
+    this.empty = h('p', { class: 'hint empty', role: 'status' });
+    this.element = h('nav', { class: 'people', 'aria-label': t.people, onpointerenter: on.look, onfocusin: on.look },
+      h('header', { class: 'me' }, avatar(user),
+        h('div', { class: 'me-name' }, h('strong', { dir: 'auto' }, user.fullName), h('span', { class: 'hint', dir: 'auto' }, user.username)),
+        h('button', { type: 'button', class: 'icon', 'aria-label': t.settings, title: t.settings, onclick: on.settings }, gear()),
+        h('button', { type: 'button', class: 'link', onclick: on.logOut }, t.logOut)),
+      h('div', { class: 'segments', role: 'group', 'aria-label': t.yourStatus }, this.buttons),
+      this.noteRow, this.search, this.problem, this.rows.element, this.empty);
+  }
+
+  #choose(status) {
+    if (status === this.user.status) return;
+    this.on.status(status, '');
+    if (status === 'BUSY') this.note.value = '';
+  }
+
+  async #saveNote() {
+    const note = this.note.value.trim();
+    if (this.user.status !== 'BUSY' || note === (this.user.statusNote ?? '')) return;
+    if (await this.on.status('BUSY', note)) say(this.noteState, t.noteSaved);
+  }
+
+  #noteKey(event) {
+    if (event.isComposing || event.keyCode === 229) return;
+    if (event.key === 'Enter') this.#saveNote();
+    if (event.key === 'Escape') { this.note.value = this.user.statusNote ?? ''; event.stopPropagation(); }
+  }
+
+  #searchKey(event) {
+    if (event.isComposing || event.keyCode === 229) return;
+    const first = this.rows.keys[0];
+    if (event.key === 'ArrowDown' && this.rows.focus()) event.preventDefault();
+    if (event.key === 'Enter' && this.search.value.trim() && first) this.on.open(first);
+    if (event.key === 'Escape') {
+      event.stopPropagation();
+      if (this.search.value) { this.search.value = ''; this.on.search(''); } else this.search.blur();
+    }
+  }
+
+  /** keys: whom to show, in order; empty: what to say if that is nobody. */
+  draw({ keys, empty, problem }) {
+    for (const button of this.buttons) button.setAttribute('aria-pressed', String(button.dataset.status === this.user.status));
+    const isBusy = this.user.status === 'BUSY';
+    if (isBusy && document.activeElement !== this.note) this.note.value = this.user.statusNote ?? '';
+    if (!isBusy) say(this.noteState, '');
+    show(this.noteRow, isBusy);
+    this.#drawProblem(problem);
+    say(this.empty, empty ?? '');
+    show(this.empty, Boolean(empty));
+    this.rows.set(keys);
+  }
+
+  #drawProblem(problem) {
+    if ((problem?.text ?? '') !== (this.problem.firstElementChild?.textContent ?? '')) {
+      this.problem.replaceChildren(...(problem ? [h('span', {}, problem.text), ' ', h('button', { type: 'button', class: 'link', onclick: () => this.retry() }, t.retry)] : []));
+    }
+    this.retry = problem?.retry;
+    show(this.problem, Boolean(problem));
+  }
+
+  #makeRow(id) {
+    const state = h('span', { class: 'unseen' });
+    const dot = h('span', { class: 'dot', 'aria-hidden': 'true' });
+    const portrait = h('span', { class: 'portrait' });
+    const name = h('strong', { dir: 'auto' });
+    const time = h('time', { class: 'hint' });
+    const preview = h('span', { class: 'hint preview', dir: 'auto' });
+    const number = h('span', {});
+    const unread = h('span', { class: 'unread', hidden: true }, number, h('span', { class: 'unseen' }, t.unread));
+    const button = h('button', { type: 'button', class: 'row', 'data-person': id, onclick: () => this.on.open(id) },
+      portrait, h('span', { class: 'row-name' }, h('span', { class: 'line' }, name, time), h('span', { class: 'line' }, preview, unread)));
+    let drawn;
+    let face;
+    const update = () => {
+      const { person, conversation, outgoing, draft, isOpen } = this.stateOf(id);
+      const at = outgoing ? new Date(outgoing.at).toISOString() : conversation.lastMessage?.createdAt;
+      const words = presenceOf(person, t);
+      const text = this.#previewOf({ conversation, outgoing, draft: isOpen ? '' : draft });
+      const shown = JSON.stringify([person.fullName, person.online, person.status, at && shortTimeOf(at, t), text, conversation.unread, isOpen]);
+      if (shown === drawn) return;
+      drawn = shown;
+      if (face !== person.fullName) portrait.replaceChildren(avatar(person), dot, state);
+      face = person.fullName;
+      say(name, person.fullName);
+      say(state, text ? words : '');
+      say(preview, text || words);
+      preview.classList.toggle('is-draft', Boolean(draft && !isOpen && !outgoing));
+      show(time, Boolean(at));
+      if (at) { time.dateTime = at; say(time, shortTimeOf(at, t)); }
+      portrait.className = `portrait is-${person.online === false ? 'offline' : 'online'}`;
+      dot.className = `dot ${person.status === 'BUSY' ? 'busy' : person.online ? 'online' : 'offline'}`;
+      show(dot, person.online !== undefined || person.status === 'BUSY');
+      show(unread, conversation.unread > 0);
+      button.classList.toggle('is-unread', conversation.unread > 0);
+      say(number, conversation.unread >= 100 ? '100+' : String(conversation.unread));
+      if (isOpen) button.setAttribute('aria-current', 'true');
+      else button.removeAttribute('aria-current');
+    };
+    return { button, update };
+  }
+
+  #previewOf({ conversation: { lastMessage }, outgoing, draft }) {
+    if (outgoing) return outgoing.state === 'failed' ? `${t.notSent}: ${lineOf(outgoing.text)}` : t.you(lineOf(outgoing.text));
+    if (draft) return t.draft(lineOf(draft));
+    if (!lastMessage) return '';
+    if (lastMessage.deletedAt) return t.deletedMessage;
+    const text = lineOf(lastMessage.message);
+    return lastMessage.senderId === this.user._id ? t.you(text) : text;
+  }
+}
+
+function gear() {
+  const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+  svg.setAttribute('viewBox', '0 0 24 24');
+  svg.setAttribute('aria-hidden', 'true');
+  const path = document.createElementNS('http://www.w3.org/2000/svg', 'path');
+  path.setAttribute('d', 'M4 7h9m5 0h2M4 17h2m5 0h9M15.5 4.5a2.5 2.5 0 1 1 0 5 2.5 2.5 0 0 1 0-5zm-7 10a2.5 2.5 0 1 1 0 5 2.5 2.5 0 0 1 0-5z');
+  svg.append(path);
+  return svg;
+}

@@ -1,0 +1,84 @@
+// Who is shown, in which order, and how much of it is unread.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Inbox } from '../../gateway/web/core/inbox.js';
+import { ann, bob, me, message } from './helpers.mjs';
+
+const user = (_id, fullName) => ({ _id, fullName, username: fullName.toLowerCase(), status: 'AVAILABLE' });
+const told = (id, name, fields) => ({ user: user(id, name), lastMessage: null, unread: 0, readUpTo: null, theirReadUpTo: null, theirDeliveredUpTo: null, ...fields });
+
+test('conversations by their last message, then everybody else by name', () => {
+  const inbox = new Inbox(me);
+  inbox.take(told(ann, 'Ann', { lastMessage: message(1), unread: 1 }));
+  inbox.take(told(bob, 'Bob', { lastMessage: message(2, { from: bob }) }));
+  inbox.list(user('1'.repeat(24), 'Zoë'));
+  inbox.list(user('2'.repeat(24), 'Émile'));
+  inbox.list(user('2'.repeat(24), 'Émile'));
+  inbox.list(user(ann, 'Ann'));
+  inbox.list(user(me, 'Me'));
+  assert.deepEqual(inbox.rows(), [bob, ann, '2'.repeat(24), '1'.repeat(24)]);
+  inbox.add(message(3));
+  assert.equal(inbox.rows()[0], ann);
+  assert.deepEqual(inbox.rows({ query: 'ANN' }), [ann]);
+  assert.deepEqual(inbox.rows({ query: 'ann', found: [ann, '2'.repeat(24)] }), [ann, '2'.repeat(24)]);
+});
+
+test('a message is counted once, whether the event or the answer comes first', () => {
+  const first = message(1);
+  const second = message(2);
+  const eventFirst = new Inbox(me);
+  eventFirst.add(first);
+  eventFirst.add(second);
+  eventFirst.take(told(ann, 'Ann', { lastMessage: first, unread: 1 }));
+  assert.equal(eventFirst.conversation(ann).unread, 2, 'the answer is of before the second');
+  assert.equal(eventFirst.conversation(ann).lastMessage, second);
+  eventFirst.take(told(ann, 'Ann', { lastMessage: second, unread: 2 }));
+  assert.equal(eventFirst.conversation(ann).unread, 2);
+
+  const answerFirst = new Inbox(me);
+  answerFirst.take(told(ann, 'Ann', { lastMessage: second, unread: 2 }));
+  assert.equal(answerFirst.add(second), false);
+  assert.equal(answerFirst.unread, 2);
+});
+
+test('what is read here or elsewhere is no longer unread; what came later is', () => {
+  const inbox = new Inbox(me);
+  const [first, second] = [message(1), message(2)];
+  inbox.add(first);
+  inbox.add(second);
+  inbox.read(ann, first._id, 1);
+  assert.equal(inbox.unread, 1);
+  inbox.read(ann, second._id, 0);
+  assert.equal(inbox.unread, 0);
+  inbox.read(ann, first._id, 0);
+  assert.equal(inbox.conversation(ann).readUpTo, second._id, 'never backward');
+});
+
+test('one hundred means one hundred or more', () => {
+  const inbox = new Inbox(me);
+  inbox.take(told(ann, 'Ann', { lastMessage: message(1), unread: 100 }));
+  inbox.add(message(2));
+  assert.equal(inbox.unread, 100);
+});
+
+test('a message of one\'s own is sent, delivered, read', () => {
+  const inbox = new Inbox(me);
+  const mine = message(5, { from: me, to: ann });
+  inbox.learn(user(ann, 'Ann'));
+  inbox.add(mine);
+  assert.equal(inbox.unread, 0);
+  assert.equal(inbox.stateOf(mine, ann), 'sent');
+  inbox.told(ann, 'theirDeliveredUpTo', mine._id);
+  assert.equal(inbox.stateOf(mine, ann), 'delivered');
+  inbox.told(ann, 'theirReadUpTo', mine._id);
+  assert.equal(inbox.stateOf(mine, ann), 'read');
+  assert.equal(inbox.stateOf(message(6, { from: me, to: ann }), ann), 'sent');
+});
+
+test('20,000 people are put in order in no time', () => {
+  const inbox = new Inbox(me);
+  for (let i = 19999; i >= 0; i--) inbox.list(user((i + 1000).toString(16).padStart(24, '0'), `Person ${String(i).padStart(5, '0')}`));
+  const rows = inbox.rows();
+  assert.equal(rows.length, 20000);
+  assert.equal(rows[0], (1000).toString(16).padStart(24, '0'));
+});
