@@ -98,7 +98,7 @@ export class Chat {
   #listen() {
     const { socket } = this;
     const { signal } = this.ending;
-    socket.on('connect', (recovered) => this.#connected(recovered));
+    socket.on('connect', () => this.#connected());
     socket.on('disconnect', () => this.#disconnected());
     socket.on('refused', (refusal) => this.#refused(refusal?.data ?? {}));
     socket.on('newMessage', (message) => this.#received(message));
@@ -252,12 +252,13 @@ export class Chat {
 
   // ---- the connection ----
 
-  #connected(recovered) {
+  #connected() {
     this.isConnected = true;
     clearTimeout(this.bannerTimer);
     show(this.banner, false);
     if (this.hasConnected) this.#verify();
-    if (!recovered) for (const thread of this.threads.values()) thread.markStale();
+    // Also after a recovery: that brings what others wrote, but not what one wrote elsewhere.
+    for (const thread of this.threads.values()) thread.markStale();
     this.#loadTalks(); // marks and messages of before are not told again
     this.hasConnected = true;
     this.#catchUp();

@@ -42,10 +42,10 @@ export class ConversationView {
   }
 
   begin(id) {
-    this.composer.begin(id);
     this.log.begin();
     this.showTyping(false);
     this.element.replaceChildren(...(id ? this.body : [this.nothing]));
+    this.composer.begin(id);
     show(this.problem, false);
     this.hideOther();
   }

@@ -1,0 +1,136 @@
+// People in browsers: pages of the real stack in Chromium, 150 ms away from it.
+import { chromium } from 'playwright-core';
+import { call, password, uniqueName } from './api.mjs';
+import { patience } from './wait.mjs';
+
+export const latency = 150; // ms
+
+const phone = { viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true };
+
+/** For a test file: one browser, whose pages end with each test. */
+export function useBrowser({ before, after, afterEach }, hold) {
+  let browser;
+  const contexts = [];
+  before(async () => {
+    browser = await chromium.launch({
+      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+      args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+        '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    });
+  }, { timeout: 60000 });
+  afterEach(async () => { for (const context of contexts.splice(0)) await context.close(); });
+  after(() => browser?.close());
+
+  /** A context of its own: another device. expect: errors that the browser may report. */
+  async function newContext({ isPhone = false, ...options } = {}) {
+    const context = await browser.newContext({ locale: 'en-GB', viewport: { width: 1200, height: 800 }, ...(isPhone && phone), ...options });
+    context.setDefaultTimeout(15000 * patience);
+    contexts.push(context);
+    return context;
+  }
+
+  /** A page; what goes wrong within it is in page.problems. */
+  async function openIn(context, path = '/', { near = false, expect = /401/ } = {}) {
+    const page = await context.newPage();
+    page.problems = [];
+    page.on('pageerror', (error) => page.problems.push(String(error)));
+    page.on('console', (message) => { if (message.type() === 'error' && !expect.test(message.text())) page.problems.push(message.text()); });
+    await routeSockets(page);
+    if (!near) {
+      const cdp = await context.newCDPSession(page);
+      await cdp.send('Network.enable');
+      await cdp.send('Network.emulateNetworkConditions', { offline: false, latency, downloadThroughput: -1, uploadThroughput: -1 });
+    }
+    await page.goto(hold.stack.url + path);
+    return page;
+  }
+
+  /** Someone new, known by the API. */
+  async function newPerson(name) {
+    const username = uniqueName(name);
+    const { json, cookies } = await call(hold.stack.url, 'POST', '/api/auth/signup', {
+      fullName: username, username, password, confirmPassword: password, gender: 'female',
+    });
+    return { ...json, id: json._id, cookie: cookies[0].split(';')[0] };
+  }
+
+  /** Somebody's page on a device of their own, logged in. */
+  async function openAs(person, { path, near, expect, ...options } = {}) {
+    const context = await newContext(options);
+    const [name, value] = person.cookie.split('=');
+    await context.addCookies([{ name, value, url: hold.stack.url, httpOnly: true, sameSite: 'Strict' }]);
+    const page = await openIn(context, path, { near, expect });
+    page.fullName = person.fullName;
+    page.person = person;
+    await page.getByRole('navigation', { name: 'People' }).or(page.getByRole('main')).first().waitFor();
+    return page;
+  }
+
+  /** Send by the API, as from another device. */
+  async function say(from, to, text) {
+    const { status, json } = await call(hold.stack.url, 'POST', `/api/messages/send/${to.id}`, { message: text }, { cookie: from.cookie });
+    if (status !== 201) throw new Error(`send: ${status} ${JSON.stringify(json)}`);
+    return json;
+  }
+
+  return { newContext, openIn, newPerson, openAs, say, api: (method, path, who, body) => call(hold.stack.url, method, path, body, { cookie: who.cookie }) };
+}
+
+export const row = (page, other) => page.getByRole('navigation').getByRole('button', { name: other.fullName });
+export const log = (page) => page.getByRole('log');
+export const articles = (page) => log(page).getByRole('article');
+export const bubble = (page, text) => articles(page).filter({ hasText: text });
+export const field = (page) => page.getByLabel('Message', { exact: true });
+
+/** Write as fast as a keyboard can. */
+export async function type(page, ...lines) {
+  await field(page).focus();
+  for (const line of lines) {
+    await page.keyboard.insertText(line);
+    await page.keyboard.press('Enter');
+  }
+}
+
+export async function open(page, other) {
+  await page.getByLabel('Find someone').fill(other.fullName);
+  await row(page, other).click();
+}
+
+/** Its WebSockets pass through here, so that cut() can end them. */
+async function routeSockets(page) {
+  page.sockets = new Set();
+  await page.routeWebSocket(/socket\.io/, (ws) => {
+    if (page.isCut) { ws.close(); return; }
+    page.sockets.add(ws);
+    const server = ws.connectToServer();
+    // A page that is to forget asks for no recovery, as after a long absence.
+    ws.onMessage((text) => server.send(page.isToForget ? String(text).replace(/"pid":"[^"]*",?/, '') : text));
+  });
+}
+
+/** The network is away, until mend(). */
+export async function cut(page) {
+  page.isCut = true;
+  await page.context().setOffline(true);
+  for (const ws of page.sockets) await ws.close();
+  page.sockets.clear();
+}
+
+export async function mend(page) {
+  page.isCut = false;
+  await page.context().setOffline(false);
+}
+
+/** What others see of a tab that nobody looks at. (Headless, every tab is looked at.) */
+export async function look(page, isLooking) {
+  await page.evaluate((looks) => {
+    Object.defineProperty(document, 'hidden', { value: !looks, configurable: true });
+    Object.defineProperty(document, 'visibilityState', { value: looks ? 'visible' : 'hidden', configurable: true });
+    document.hasFocus = () => looks;
+    document.dispatchEvent(new Event('visibilitychange'));
+    window.dispatchEvent(new Event(looks ? 'focus' : 'blur'));
+  }, isLooking);
+}
+
+/** The texts of the log, in order. */
+export const texts = (page) => page.locator('[role=log] article .text').allTextContents();
