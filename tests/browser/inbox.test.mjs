@@ -1,0 +1,154 @@
+// The page shows what waits: who wrote, how much, and how far one's own words have come.
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+import { articles, bubble, field, log, look, open, row, type, useBrowser } from '../support/browser.mjs';
+import { useStack } from '../support/stack.mjs';
+import { waitUntil } from '../support/wait.mjs';
+
+const hold = useStack({ before, after, afterEach }, { PRESENCE_GRACE_MS: '500' });
+const { newPerson, openAs, say, api } = useBrowser({ before, after, afterEach }, hold);
+
+const people = (...names) => Promise.all(names.map(newPerson));
+const rows = (page) => page.getByRole('navigation').locator('.row strong').allTextContents();
+const unreadOf = async (who, other) => (await api('GET', `/api/conversations/${other.id}`, who)).json.unread;
+
+test('who comes back sees who wrote and how much, the latest first; read on the phone, the badge on the laptop goes', async () => {
+  const [ann, bob, cy] = await people('Ann', 'Bob', 'Cy');
+  for (const text of ['Morning!', 'Are you there?', 'The plan has changed']) await say(bob, ann, text);
+  await say(cy, ann, 'Lunch?');
+  const laptop = await openAs(ann);
+  await row(laptop, bob).getByText('3 unread').waitFor();
+  await row(laptop, bob).getByText('The plan has changed').waitFor();
+  await row(laptop, cy).getByText('1 unread').waitFor();
+  assert.deepEqual((await rows(laptop)).slice(0, 2), [cy.fullName, bob.fullName]);
+  await waitUntil('the title', async () => await laptop.title() === '(4) Parley');
+  assert.match(await laptop.locator('link[rel=icon]').getAttribute('href'), /^data:image\/svg/);
+
+  const phone = await openAs(ann, { isPhone: true });
+  await row(phone, bob).tap();
+  await bubble(phone, 'The plan has changed').waitFor();
+  await row(laptop, bob).getByText('unread').waitFor({ state: 'hidden' });
+  await waitUntil('the title', async () => await laptop.title() === '(1) Parley');
+  await log(phone).getByText('New', { exact: true }).waitFor();
+  assert.equal(await unreadOf(ann, bob), 0);
+  assert.deepEqual([...laptop.problems, ...phone.problems], []);
+});
+
+test('ticks say sent, delivered and read', async () => {
+  const [ann, bob] = await people('Ann', 'Bob');
+  const page = await openAs(ann, { path: `/#/${bob.id}` });
+  await field(page).waitFor();
+  await type(page, 'Hello');
+  const state = (text) => bubble(page, 'Hello').getByText(text, { exact: true }).waitFor();
+  await state('Sent');
+  const other = await openAs(bob);
+  await state('Delivered');
+  await row(other, ann).click();
+  await state('Read');
+  await page.reload();
+  await state('Read');
+});
+
+test('read is told when it is seen: visible, focused and at the end', async () => {
+  const [ann, bob] = await people('Ann', 'Bob');
+  for (let i = 0; i < 30; i++) await say(ann, bob, `before ${i}`);
+  const page = await openAs(ann, { path: `/#/${bob.id}` });
+  await bubble(page, 'before 29').waitFor();
+
+  await look(page, false);
+  await say(bob, ann, 'while hidden');
+  await bubble(page, 'while hidden').waitFor({ state: 'attached' });
+  await waitUntil('the title', async () => await page.title() === '(1) Parley');
+  assert.equal(await unreadOf(ann, bob), 1);
+  await look(page, true);
+  await waitUntil('it to be read', async () => await unreadOf(ann, bob) === 0);
+  await waitUntil('the title', async () => await page.title() === 'Parley');
+  await log(page).getByText('New', { exact: true }).waitFor();
+
+  await log(page).hover();
+  await page.mouse.wheel(0, -600);
+  await page.getByRole('button', { name: 'To the latest message' }).waitFor();
+  for (const text of ['one', 'two', 'three']) await say(bob, ann, text);
+  await page.getByRole('button', { name: '3 new ↓' }).waitFor();
+  assert.equal(await unreadOf(ann, bob), 3);
+  assert.ok(await log(page).evaluate((element) => element.scrollHeight - element.scrollTop - element.clientHeight > 100), 'it has not jumped');
+  await page.getByRole('button', { name: '3 new ↓' }).click();
+  await waitUntil('it to be read', async () => await unreadOf(ann, bob) === 0);
+  assert.deepEqual(page.problems, []);
+});
+
+test('more unread than fit: the first of them is shown, under a "new" line', async () => {
+  const [ann, bob] = await people('Ann', 'Bob');
+  for (let i = 0; i < 40; i++) await say(bob, ann, `m${i}.`);
+  const page = await openAs(ann);
+  await row(page, bob).getByText('40 unread').waitFor();
+  await row(page, bob).click();
+  await log(page).getByText('New', { exact: true }).waitFor();
+  const line = await log(page).getByText('New', { exact: true }).boundingBox();
+  assert.ok(line.y > 60 && line.y < 300, JSON.stringify(line));
+  await page.getByRole('button', { name: '40 new ↓' }).click();
+  await waitUntil('it to be read', async () => await unreadOf(ann, bob) === 0);
+});
+
+test('a second tab follows: what is sent and read here is there, too', async () => {
+  const [ann, bob] = await people('Ann', 'Bob');
+  const page = await openAs(ann);
+  const tab = await openAs(ann);
+  await open(page, bob);
+  await field(page).waitFor();
+  await tab.getByText('Loading…').waitFor({ state: 'hidden' });
+  await type(page, 'from the first tab');
+  await row(tab, bob).getByText('You: from the first tab').waitFor();
+  await row(tab, bob).click();
+  await bubble(tab, 'from the first tab').waitFor();
+  await type(page, 'and another');
+  await bubble(tab, 'and another').waitFor();
+  assert.equal(await articles(page).count(), 2);
+  assert.equal(await articles(tab).count(), 2);
+});
+
+test('a notification is asked for by a click alone; then who does not look gets one', async () => {
+  const [ann, bob] = await people('Ann', 'Bob');
+  const page = await openAs(ann, { permissions: [] });
+  await page.evaluate(() => {
+    window.asked = 0;
+    window.shown = [];
+    window.Notification = class {
+      static permission = 'default';
+      static async requestPermission() { window.asked++; this.permission = 'granted'; return 'granted'; }
+      constructor(title, { body }) { window.shown.push([title, body]); }
+      close() {}
+    };
+  });
+  await say(bob, ann, 'zero');
+  await row(page, bob).getByText('1 unread').waitFor();
+  assert.equal(await page.evaluate(() => window.asked), 0);
+  await page.getByRole('button', { name: 'Settings' }).click();
+  await page.getByRole('switch', { name: 'Notifications' }).click();
+  assert.equal(await page.evaluate(() => window.asked), 1);
+  assert.equal(await page.getByRole('switch', { name: 'Sound' }).isChecked(), true);
+  await page.keyboard.press('Escape');
+  await say(bob, ann, 'looked at');
+  await row(page, bob).getByText('2 unread').waitFor();
+  await look(page, false);
+  await say(bob, ann, 'Wake up');
+  await waitUntil('a notification', () => page.evaluate(() => window.shown.length > 0));
+  assert.deepEqual(await page.evaluate(() => window.shown), [[bob.fullName, 'Wake up']]);
+});
+
+test('on a phone a line at the top says that somebody else writes, and leads there', async () => {
+  const [ann, bob, cy] = await people('Ann', 'Bob', 'Cy');
+  const page = await openAs(ann, { isPhone: true });
+  await open(page, bob);
+  await field(page).waitFor();
+  await say(cy, ann, 'Over here!');
+  const line = page.getByRole('button', { name: /Over here!/ }).and(page.getByRole('main').getByRole('button'));
+  await line.waitFor();
+  assert.ok((await line.boundingBox()).y < 200);
+  await line.tap();
+  await bubble(page, 'Over here!').waitFor();
+  await waitUntil('it to be read', async () => await unreadOf(ann, cy) === 0);
+  await page.goBack();
+  await row(page, cy).waitFor();
+  assert.deepEqual(page.problems, []);
+});

@@ -1,0 +1,166 @@
+// The page tells the truth when things fail.
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+import { password } from '../support/api.mjs';
+import { articles, bubble, cut, field, log, look, mend, row, texts, type, useBrowser } from '../support/browser.mjs';
+import { useStack } from '../support/stack.mjs';
+import { waitUntil } from '../support/wait.mjs';
+
+const hold = useStack({ before, after, afterEach }, { PRESENCE_GRACE_MS: '500' });
+const { newContext, newPerson, openAs, openIn, say, api } = useBrowser({ before, after, afterEach }, hold);
+
+const expect = /401|503|ERR_/;
+const fails = (route) => route.fulfill({ status: 503, json: { error: 'Service unavailable, try again', code: 'UNAVAILABLE' } });
+
+test('a history that does not load says so, with Retry; it loads by it, and by itself', async () => {
+  const [ann, bob] = [await newPerson('Ann'), await newPerson('Bob')];
+  await say(bob, ann, 'Hello');
+  const page = await openAs(ann, { expect });
+  await page.route('**/api/messages/*?*', fails);
+  await row(page, bob).click();
+  const alert = log(page).getByRole('alert');
+  await alert.getByText('could not be loaded').waitFor();
+  assert.equal(await page.getByText('No messages yet').count(), 0);
+  await page.unroute('**/api/messages/*?*');
+  await alert.getByRole('button', { name: 'Retry' }).click();
+  await bubble(page, 'Hello').waitFor();
+  assert.equal(await alert.count(), 0);
+
+  await page.route('**/api/messages/*?*', fails);
+  await page.reload();
+  await alert.getByText('could not be loaded').waitFor();
+  await page.unroute('**/api/messages/*?*');
+  await bubble(page, 'Hello').waitFor(); // nobody clicked
+  assert.deepEqual(page.problems, []);
+});
+
+test('conversations that do not load say so, and load by themselves', async () => {
+  const [ann, bob] = [await newPerson('Ann'), await newPerson('Bob')];
+  await say(bob, ann, 'Hello');
+  const page = await openAs(ann, { expect });
+  await row(page, bob).getByText('1 unread').waitFor();
+  await page.route('**/api/conversations?*', fails);
+  await page.reload();
+  await page.getByRole('navigation').getByRole('alert').getByText('could not be loaded').waitFor();
+  await page.getByRole('navigation').getByRole('button', { name: 'Retry' }).waitFor();
+  await page.unroute('**/api/conversations?*');
+  await row(page, bob).getByText('1 unread').waitFor();
+  await page.getByRole('navigation').getByRole('alert').waitFor({ state: 'hidden' });
+});
+
+test('a 503 of /me shows no log-in form, and the page opens once it works', async () => {
+  const ann = await newPerson('Ann');
+  const page = await openAs(ann, { expect });
+  await page.route('**/api/auth/me', fails);
+  await page.reload();
+  await page.getByRole('heading', { name: /cannot be reached/ }).waitFor();
+  await page.getByRole('button', { name: 'Retry' }).waitFor();
+  assert.equal(await page.getByLabel('Password').count(), 0);
+  await page.unroute('**/api/auth/me');
+  await page.getByRole('navigation', { name: 'People' }).waitFor();
+});
+
+test('a log-out that failed says so, and one stays; one that worked leads to the form, ready to write', async () => {
+  const ann = await newPerson('Ann');
+  const page = await openAs(ann, { expect });
+  await page.route('**/api/auth/logout', fails);
+  await page.getByRole('button', { name: 'Log out' }).click();
+  await page.getByRole('alert').getByText(/still logged in/).waitFor();
+  await page.getByRole('navigation', { name: 'People' }).waitFor();
+  await page.unroute('**/api/auth/logout');
+  await page.getByRole('button', { name: 'Log out' }).click();
+  await page.getByRole('button', { name: 'Log in' }).waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.name), 'username');
+});
+
+test('"Log out everywhere" ends every session', async () => {
+  const ann = await newPerson('Ann');
+  const page = await openAs(ann, { expect });
+  const phone = await openAs(ann, { isPhone: true, expect });
+  await page.getByRole('button', { name: 'Settings' }).click();
+  await page.getByRole('button', { name: 'Log out everywhere' }).click();
+  for (const one of [page, phone]) await one.getByRole('button', { name: 'Log in' }).waitFor();
+  assert.equal((await api('GET', '/api/auth/me', ann)).status, 401);
+});
+
+test('a second account in another tab is noticed before anything is sent', async () => {
+  const [ann, bob, cy] = [await newPerson('Ann'), await newPerson('Bob'), await newPerson('Cy')];
+  const page = await openAs(ann, { path: `/#/${cy.id}`, expect });
+  await field(page).waitFor();
+  await field(page).fill('as Ann');
+  await page.context().clearCookies();
+  const tab = await openIn(page.context(), '/', { expect });
+  // As a log-in of the other tab does; this tab is not told of it.
+  await tab.getByLabel('Username').fill(bob.username);
+  await tab.evaluate(() => { Storage.prototype.setItem = () => {}; });
+  await tab.getByLabel('Password').fill(password);
+  await tab.getByRole('button', { name: 'Log in' }).click();
+  await tab.getByRole('navigation', { name: 'People' }).waitFor();
+
+  await look(page, true);
+  await field(page).press('Enter');
+  await page.getByText(`now logged in as ${bob.fullName}`).waitFor();
+  await page.getByRole('navigation').getByText(bob.fullName).first().waitFor();
+  assert.deepEqual((await api('GET', `/api/messages/${cy.id}`, ann)).json.length + (await api('GET', `/api/messages/${bob.id}`, cy)).json.length, 0, 'nothing was sent');
+});
+
+test('a log-in in another tab is noticed at once, also without focus', async () => {
+  const [ann, bob] = [await newPerson('Ann'), await newPerson('Bob')];
+  const page = await openAs(ann, { expect });
+  await page.context().clearCookies();
+  const tab = await openIn(page.context(), '/', { expect });
+  await tab.getByLabel('Username').fill(bob.username);
+  await tab.getByLabel('Password').fill(password);
+  await tab.getByRole('button', { name: 'Log in' }).click();
+  await page.getByText(`now logged in as ${bob.fullName}`).waitFor();
+});
+
+test('a connection that is away is said, what is written waits, and goes in order when it is back', async () => {
+  const [ann, bob] = [await newPerson('Ann'), await newPerson('Bob')];
+  const page = await openAs(ann, { path: `/#/${bob.id}`, expect });
+  await field(page).waitFor();
+  await type(page, 'before');
+  await bubble(page, 'before').getByText('Sent', { exact: true }).waitFor();
+  await cut(page);
+  await type(page, 'one', 'two', 'three');
+  await page.getByRole('status').getByText('No connection').waitFor();
+  await bubble(page, 'three').getByText('Waiting to be sent').waitFor({ state: 'attached' });
+  assert.equal(await log(page).getByText('Not sent').count(), 0);
+  await mend(page);
+  await page.getByText('No connection').waitFor({ state: 'hidden' });
+  await waitUntil('all to be sent', async () => await log(page).getByText('Sent', { exact: true }).count() === 4);
+  assert.deepEqual(await texts(page), ['before', 'one', 'two', 'three']);
+  assert.deepEqual((await api('GET', `/api/messages/${ann.id}`, bob)).json.map((one) => one.message), ['before', 'one', 'two', 'three']);
+});
+
+test('a session that has ended leads to the form; what was not sent is there after the next log-in', async () => {
+  const [ann, bob] = [await newPerson('Ann'), await newPerson('Bob')];
+  const page = await openAs(ann, { path: `/#/${bob.id}`, expect });
+  await field(page).waitFor();
+  await cut(page);
+  await type(page, 'kept');
+  await api('POST', '/api/auth/logout', ann);
+  await mend(page);
+  await page.getByRole('status').getByText(/log in again/).waitFor();
+  await page.getByLabel('Username').fill(ann.username);
+  await page.getByLabel('Password').fill(password);
+  await page.getByRole('button', { name: 'Log in' }).click();
+  await bubble(page, 'kept').getByText('Sent', { exact: true }).waitFor();
+  assert.equal(await articles(page).count(), 1);
+});
+
+test('an address of nobody says so', async () => {
+  const ann = await newPerson('Ann');
+  const page = await openAs(ann, { path: '/#/0123456789abcdef01234567', expect: /401|404/ });
+  await log(page).getByText('nobody at this address').waitFor();
+});
+
+test('a wrong password says so, and the field is ready', async () => {
+  const page = await openIn(await newContext(), '/', { expect: /40[01]/ });
+  const ann = await newPerson('Ann');
+  await page.getByLabel('Username').fill(ann.username);
+  await page.getByLabel('Password').fill('not the password');
+  await page.getByRole('button', { name: 'Log in' }).click();
+  await page.getByRole('alert').getByText('Invalid username or password').waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.name), 'password');
+});
