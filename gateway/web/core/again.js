@@ -16,7 +16,7 @@ export class Again {
   #running = new Map(); // name -> what runs next
   #isOver = false;
 
-  constructor({ after = (ms, f) => setTimeout(f, ms), cancel = clearTimeout } = {}) { Object.assign(this, { after, cancel }); }
+  constructor({ after = (ms, f) => setTimeout(f, ms), cancel = (timer) => clearTimeout(timer) } = {}) { Object.assign(this, { after, cancel }); }
 
   async try(name, run) {
     this.stop(name);
