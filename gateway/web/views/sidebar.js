@@ -30,7 +30,7 @@ export class Sidebar {
     this.rows.onTop = () => this.search.focus();
     this.problem = h('div', { class: 'problem', role: 'alert', hidden: true });
     this.empty = h('p', { class: 'hint empty', role: 'status' });
-    this.element = h('nav', { class: 'people', 'aria-label': t.people, onpointerenter: on.look, onfocusin: on.look },
+    this.element = h('nav', { class: 'people', 'aria-label': t.people, onpointermove: on.look, onfocusin: on.look },
       h('header', { class: 'me' }, avatar(user),
         h('div', { class: 'me-name' }, h('strong', { dir: 'auto' }, user.fullName), h('span', { class: 'hint', dir: 'auto' }, user.username)),
         h('button', { type: 'button', class: 'icon', 'aria-label': t.settings, title: t.settings, onclick: on.settings }, gear()),

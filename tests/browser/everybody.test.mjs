@@ -1,0 +1,146 @@
+// The page is for everybody: axe-core finds nothing, in any state, light, dark and in forced colours.
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { after, afterEach, before, test } from 'node:test';
+import { bubble, cut, field, log, open, row, type, useBrowser } from '../support/browser.mjs';
+import { useStack } from '../support/stack.mjs';
+
+const hold = useStack({ before, after, afterEach }, { PRESENCE_GRACE_MS: '500' });
+const { newContext, newPerson, openAs, openIn, say, api } = useBrowser({ before, after, afterEach }, hold);
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const expect = /401|503|ERR_/;
+
+const looks = [{ colorScheme: 'light' }, { colorScheme: 'dark' }, { colorScheme: 'light', forcedColors: 'active' }];
+
+/** axe-core, in each look; the page's policy takes no script of ours, but the debugger may. */
+async function check(page, state) {
+  const cdp = await page.context().newCDPSession(page);
+  const run = (expression) => cdp.send('Runtime.evaluate', { expression, awaitPromise: true, returnByValue: true });
+  await run(axe);
+  for (const look of looks) {
+    await page.emulateMedia({ reducedMotion: 'reduce', ...look, forcedColors: look.forcedColors ?? 'none' });
+    // Colours that are forced are not the page's: a contrast of them is the system's.
+    const rules = look.forcedColors ? '{ "color-contrast": { enabled: false } }' : '{}';
+    const { result, exceptionDetails } = await run(`axe.run(document, { rules: ${rules} }).then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes.map((node) => node.html.slice(0, 120) + ' ' + (node.any[0]?.message ?? '')).join(' | ')))`);
+    assert.ok(!exceptionDetails, JSON.stringify(exceptionDetails));
+    assert.deepEqual(result.value, [], `${state}, ${JSON.stringify(look)}`);
+  }
+  await cdp.detach();
+}
+
+test('axe-core finds nothing where one is signed out: log-in, sign-up, with an error, while the server is away', async () => {
+  const page = await openIn(await newContext(), '/', { expect: /40[01]|503/, near: true });
+  await page.getByRole('button', { name: 'Log in' }).waitFor();
+  await check(page, 'log-in');
+  await page.getByLabel('Username').fill('nobody');
+  await page.getByLabel('Password').fill('not the password');
+  await page.getByRole('button', { name: 'Log in' }).click();
+  await page.getByRole('alert').waitFor();
+  await check(page, 'log-in with an error');
+  await page.getByRole('button', { name: 'Create an account' }).click();
+  await check(page, 'sign-up');
+  await page.route('**/api/auth/me', (route) => route.fulfill({ status: 503, json: {} }));
+  await page.reload();
+  await page.getByRole('button', { name: 'Retry' }).waitFor();
+  await check(page, 'away');
+});
+
+async function busyPage(options) {
+  const [ann, bob, cy] = [await newPerson('Ann'), await newPerson('Bob'), await newPerson('Cy')];
+  await say(bob, ann, 'See https://example.org and `code`');
+  await say(bob, ann, '```\nblock\n```');
+  await say(ann, bob, 'Thanks');
+  await say(cy, ann, 'Hello');
+  await api('POST', `/api/users/status/${bob.id}`, bob, { status: 'BUSY', note: 'in a meeting' });
+  const page = await openAs(ann, { expect, near: true, ...options });
+  await row(page, bob).waitFor();
+  return { page, ann, bob, cy };
+}
+
+test('axe-core finds nothing in the list, a conversation, what failed, what waits, busy, the settings, an empty search', async () => {
+  const { page, bob } = await busyPage();
+  await check(page, 'list');
+  await row(page, bob).click();
+  await bubble(page, 'See').waitFor();
+  await page.route('**/api/messages/send/**', (route) => route.fulfill({ status: 503, json: {} }));
+  await type(page, 'fails');
+  await bubble(page, 'fails').getByText('Not sent').waitFor();
+  await page.getByRole('button', { name: 'Busy', exact: true }).click();
+  await page.getByLabel('Why you are busy').waitFor();
+  await check(page, 'conversation');
+  await page.getByRole('button', { name: 'Settings' }).click();
+  await check(page, 'settings');
+  await page.keyboard.press('Escape');
+  await page.getByLabel('Find someone').fill('zzzzzz');
+  await page.getByText('Nobody by that name').waitFor();
+  await check(page, 'empty search');
+  await cut(page);
+  await page.getByText('No connection').waitFor();
+  await check(page, 'no connection');
+});
+
+test('axe-core finds nothing on a phone; every target is 44 pixels high and wide', async () => {
+  const { page, ann, bob, cy } = await busyPage({ isPhone: true });
+  await check(page, 'list');
+  const small = () => page.locator('button:visible, input:visible, textarea:visible, [role=switch]:visible').evaluateAll((elements) => elements
+    .map((element) => [element.outerHTML.slice(0, 90), element.getBoundingClientRect()])
+    .filter(([, { width, height }]) => width < 44 || height < 44).map(([html, { width, height }]) => `${html} ${width}×${height}`));
+  assert.deepEqual(await small(), []);
+  await row(page, bob).tap();
+  await bubble(page, 'See').waitFor();
+  await page.route('**/api/messages/send/**', (route) => route.fulfill({ status: 503, json: {} }));
+  await type(page, 'fails');
+  await bubble(page, 'fails').getByRole('button', { name: 'Retry' }).waitFor();
+  await say(cy, ann, 'Over here');
+  await page.getByRole('main').getByText('Over here').waitFor();
+  await check(page, 'conversation');
+  assert.deepEqual(await small(), []);
+  await page.goBack();
+  await page.getByRole('button', { name: 'Settings' }).tap();
+  await check(page, 'settings');
+  assert.deepEqual(await small(), []);
+});
+
+test('at 2,560 pixels it is a column; from right to left it is mirrored; nothing scrolls sideways', async () => {
+  const { page, bob } = await busyPage({ viewport: { width: 2560, height: 1300 } });
+  await row(page, bob).click();
+  await bubble(page, 'Thanks').waitFor();
+  const width = async (locator) => (await locator.boundingBox()).width;
+  assert.ok(await width(log(page).locator('.column')) <= 800);
+  assert.ok(await width(page.locator('.chat')) <= 1500);
+  const mine = async () => { const [a, b] = [await bubble(page, 'Thanks').boundingBox(), await bubble(page, 'See').boundingBox()]; return a.x + a.width > b.x + b.width; };
+  assert.equal(await mine(), true);
+  await page.evaluate(() => { document.documentElement.dir = 'rtl'; });
+  assert.equal(await mine(), false);
+  const [list, main] = [await page.getByRole('navigation').boundingBox(), await page.getByRole('main').boundingBox()];
+  assert.ok(list.x > main.x);
+  for (const size of [{ width: 320, height: 600 }, { width: 800, height: 600 }]) {
+    await page.setViewportSize(size);
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), JSON.stringify(size));
+  }
+});
+
+test('borders of fields, and states, stand out 3:1', async () => {
+  const { page, bob } = await busyPage();
+  await open(page, bob);
+  await field(page).waitFor();
+  for (const colorScheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme });
+    const ratios = await page.evaluate(() => {
+      const probe = document.createElement('span');
+      document.body.append(probe);
+      const luminance = (name) => {
+        probe.style.color = `var(--${name})`;
+        const parts = getComputedStyle(probe).color.match(/[\d.]+/g).slice(0, 3).map((n) => n / 255).map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2];
+      };
+      const ratio = (a, b) => { const [x, y] = [luminance(a), luminance(b)].sort((p, q) => q - p); return (x + 0.05) / (y + 0.05); };
+      const pairs = [['edge', 'paper'], ['edge', 'back'], ['accent', 'paper'], ['accent', 'back'], ['online', 'paper'], ['online', 'select'], ['busy', 'paper'], ['busy', 'select'], ['offline', 'paper'], ['offline', 'select'], ['danger', 'mine']];
+      const found = pairs.map(([a, b]) => [`${a} on ${b}`, ratio(a, b)]);
+      probe.remove();
+      return found;
+    });
+    assert.deepEqual(ratios.filter(([, ratio]) => ratio < 3), [], colorScheme);
+  }
+});
