@@ -91,7 +91,7 @@ export class Chat {
     });
     this.banner = h('p', { class: 'banner', role: 'status', hidden: true });
     this.notice = h('div', { class: 'notices', role: 'alert' });
-    this.element = h('div', { class: 'chat' }, h('h1', { class: 'unseen' }, t.app), this.banner, this.notice, this.sidebar.element, this.conversation.element);
+    this.element = h('main', { class: 'chat' }, h('h1', { class: 'unseen' }, t.app), this.banner, this.notice, this.sidebar.element, this.conversation.element);
     if (notice) this.tell(notice);
   }
 

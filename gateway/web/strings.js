@@ -60,6 +60,7 @@ const en = {
   searchFailed: 'The search did not work.',
 
   // a conversation
+  conversation: 'Conversation',
   pick: 'Pick someone to talk to.',
   pickHint: 'Set yourself to Busy, and an assistant answers for you.',
   messages: 'Messages',

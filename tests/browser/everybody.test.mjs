@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { after, afterEach, before, test } from 'node:test';
-import { bubble, cut, field, log, open, row, type, useBrowser } from '../support/browser.mjs';
+import { bubble, conversation, cut, field, log, open, row, type, useBrowser } from '../support/browser.mjs';
 import { useStack } from '../support/stack.mjs';
 
 const hold = useStack({ before, after, afterEach }, { PRESENCE_GRACE_MS: '500' });
@@ -93,7 +93,7 @@ test('axe-core finds nothing on a phone; every target is 44 pixels high and wide
   await type(page, 'fails');
   await bubble(page, 'fails').getByRole('button', { name: 'Retry' }).waitFor();
   await say(cy, ann, 'Over here');
-  await page.getByRole('main').getByText('Over here').waitFor();
+  await conversation(page).getByText('Over here').waitFor();
   await check(page, 'conversation');
   assert.deepEqual(await small(), []);
   await page.goBack();
@@ -113,7 +113,7 @@ test('at 2,560 pixels it is a column; from right to left it is mirrored; nothing
   assert.equal(await mine(), true);
   await page.evaluate(() => { document.documentElement.dir = 'rtl'; });
   assert.equal(await mine(), false);
-  const [list, main] = [await page.getByRole('navigation').boundingBox(), await page.getByRole('main').boundingBox()];
+  const [list, main] = [await page.getByRole('navigation').boundingBox(), await conversation(page).boundingBox()];
   assert.ok(list.x > main.x);
   for (const size of [{ width: 320, height: 600 }, { width: 800, height: 600 }]) {
     await page.setViewportSize(size);

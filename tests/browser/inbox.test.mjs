@@ -1,7 +1,7 @@
 // The page shows what waits: who wrote, how much, and how far one's own words have come.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
-import { articles, bubble, field, log, look, open, row, type, useBrowser } from '../support/browser.mjs';
+import { articles, bubble, conversation, field, log, look, open, row, type, useBrowser } from '../support/browser.mjs';
 import { useStack } from '../support/stack.mjs';
 import { waitUntil } from '../support/wait.mjs';
 
@@ -142,7 +142,7 @@ test('on a phone a line at the top says that somebody else writes, and leads the
   await open(page, bob);
   await field(page).waitFor();
   await say(cy, ann, 'Over here!');
-  const line = page.getByRole('button', { name: /Over here!/ }).and(page.getByRole('main').getByRole('button'));
+  const line = page.getByRole('button', { name: /Over here!/ }).and(conversation(page).getByRole('button'));
   await line.waitFor();
   assert.ok((await line.boundingBox()).y < 200);
   await line.tap();

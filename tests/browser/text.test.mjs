@@ -1,7 +1,7 @@
 // The page never lies about text, and shows it as it was meant.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
-import { articles, bubble, cut, field, log, mend, open, row, texts, type, useBrowser } from '../support/browser.mjs';
+import { articles, bubble, conversation, cut, field, log, mend, open, row, texts, type, useBrowser } from '../support/browser.mjs';
 import { useStack } from '../support/stack.mjs';
 import { waitUntil } from '../support/wait.mjs';
 
@@ -182,12 +182,12 @@ test('a note is shown, kept and edited, and others see it', async () => {
   await note.press('Enter');
   await page.getByText('Saved').waitFor();
   const other = await openAs(bob, { path: `/#/${ann.id}` });
-  await other.getByRole('main').getByText('in a meeting until three').waitFor();
+  await conversation(other).getByText('in a meeting until three').waitFor();
   await page.reload();
   await waitUntil('the note', async () => await note.inputValue() === 'in a meeting until three');
   await note.fill('on the train');
   await note.press('Enter');
-  await other.getByRole('main').getByText('on the train').waitFor();
+  await conversation(other).getByText('on the train').waitFor();
   await page.getByRole('button', { name: 'Available' }).click();
-  await other.getByRole('main').getByText('on the train').waitFor({ state: 'detached' });
+  await conversation(other).getByText('on the train').waitFor({ state: 'detached' });
 });

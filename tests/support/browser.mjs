@@ -77,6 +77,7 @@ export function useBrowser({ before, after, afterEach }, hold) {
 }
 
 export const row = (page, other) => page.getByRole('navigation').getByRole('button', { name: other.fullName });
+export const conversation = (page) => page.getByRole('region', { name: 'Conversation' });
 export const log = (page) => page.getByRole('log');
 export const articles = (page) => log(page).getByRole('article');
 export const bubble = (page, text) => articles(page).filter({ hasText: text });

@@ -34,7 +34,7 @@ export class ConversationView {
     });
     this.body = [this.head, this.other, h('div', { class: 'log-frame' }, this.log.element, this.below), this.typing, this.problem, this.composer.element];
     this.nothing = h('div', { class: 'nothing' }, mark(), h('p', {}, t.pick), h('p', { class: 'hint' }, t.pickHint));
-    this.element = h('main', { class: 'conversation', onkeydown: (event) => this.#key(event) }, this.nothing);
+    this.element = h('section', { class: 'conversation', 'aria-label': t.conversation, onkeydown: (event) => this.#key(event) }, this.nothing);
   }
 
   #key(event) {
