@@ -162,6 +162,7 @@ page() {
 			add_header Strict-Transport-Security \$stays_https always;
 			add_header Cache-Control "public, max-age=31536000, immutable";
 			etag off;
+			gzip_comp_level 6;
 			try_files \$uri =404;
 		}
 		# Of another version, while gateways are upgraded one after the other.
@@ -169,6 +170,7 @@ page() {
 			include headers.conf;
 			add_header Content-Security-Policy "$csp" always;
 			add_header Cache-Control no-cache always;
+			gzip_comp_level 6;
 			try_files \$asset =404;
 		}
 	END

@@ -1,46 +1,19 @@
 // Two people in two browsers: sign up, talk, be busy, come back.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
-import { chromium } from 'playwright-core';
 import { password, uniqueName } from '../support/api.mjs';
+import { bubble, field, log, open, row, useBrowser } from '../support/browser.mjs';
 import { LlmServer, say } from '../support/llm_server.mjs';
 import { useStack } from '../support/stack.mjs';
-import { patience } from '../support/wait.mjs';
 
 const llm = await LlmServer.start();
 after(() => llm.stop());
 const hold = useStack({ before, after, afterEach }, { LLM_API_URL: `${llm.url}/v1`, PRESENCE_GRACE_MS: '500' });
 
-let browser;
-const contexts = [];
-before(async () => {
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-      '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  });
-}, { timeout: 60000 });
-afterEach(async () => { for (const context of contexts.splice(0)) await context.close(); });
-after(() => browser?.close());
-
-/** A page of its own; whatever goes wrong within it fails the test in the end. */
-async function openPage() {
-  const context = await browser.newContext({ locale: 'en-GB' });
-  contexts.push(context);
-  context.setDefaultTimeout(15000 * patience);
-  const page = await context.newPage();
-  page.problems = [];
-  page.on('pageerror', (error) => page.problems.push(String(error)));
-  page.on('console', (message) => {
-    // The browser itself reports the 401 by which the page learns that nobody is signed in.
-    if (message.type() === 'error' && !/401/.test(message.text())) page.problems.push(message.text());
-  });
-  await page.goto(hold.stack.url);
-  return page;
-}
+const { newContext, openIn } = useBrowser({ before, after, afterEach }, hold);
 
 async function signUp(name, gender = 'Female') {
-  const page = await openPage();
+  const page = await openIn(await newContext());
   page.fullName = uniqueName(name);
   await page.getByRole('button', { name: 'Create an account' }).click();
   await page.getByLabel('Full name').fill(page.fullName);
@@ -53,21 +26,18 @@ async function signUp(name, gender = 'Female') {
   return page;
 }
 
-const row = (page, other) => page.getByRole('navigation').getByRole('button', { name: other.fullName });
-const log = (page) => page.getByRole('log');
 async function write(page, text) {
-  await page.getByLabel('Message', { exact: true }).fill(text);
+  await field(page).fill(text);
   await page.getByRole('button', { name: 'Send' }).click();
 }
-const bubble = (page, text) => log(page).getByRole('article').filter({ hasText: text });
 
 test('two people sign up, see each other come, and talk live', async () => {
   const ann = await signUp('Ann');
   const bob = await signUp('Bob', 'Male');
-  await row(ann, bob).getByText('Online').waitFor();
   await row(bob, ann).getByText('Online').waitFor();
+  await open(ann, bob); // who came later is found by looking
+  await row(ann, bob).getByText('Online').waitFor();
 
-  await row(ann, bob).click();
   await write(ann, 'Hello <b>Bob</b> 👋');
   await bubble(ann, 'Hello <b>Bob</b> 👋').waitFor();
   await row(bob, ann).getByText('1 unread').waitFor();
@@ -78,7 +48,7 @@ test('two people sign up, see each other come, and talk live', async () => {
   assert.equal(await log(ann).getByRole('article').count(), 2, 'each message once');
   assert.equal(await log(bob).getByRole('article').count(), 2);
 
-  await contexts.at(-1).close();
+  await bob.context().close();
   await row(ann, bob).getByText('Offline').waitFor();
   assert.deepEqual([...ann.problems, ...bob.problems], []);
 });
@@ -87,8 +57,8 @@ test('who is busy is answered for, and sees it', async () => {
   const [ann, bob] = [await signUp('Ann'), await signUp('Bob')];
   llm.script(say('Bob is in a meeting and will write back.'));
   await bob.getByRole('button', { name: 'Busy', exact: true }).click();
+  await open(ann, bob);
   await row(ann, bob).getByText('Busy').waitFor();
-  await row(ann, bob).click();
   await row(bob, ann).click();
   await write(ann, 'Are you there?');
   for (const page of [ann, bob]) {
@@ -100,11 +70,10 @@ test('who is busy is answered for, and sees it', async () => {
 
 test('a page that is loaded again has its session and its conversation', async () => {
   const [ann, bob] = [await signUp('Ann'), await signUp('Bob')];
-  await row(ann, bob).click();
+  await open(ann, bob);
   await write(ann, 'Remember this');
   await bubble(ann, 'Remember this').waitFor();
   await ann.reload();
-  await row(ann, bob).click();
   await bubble(ann, 'Remember this').waitFor();
   await write(ann, 'And this');
   await row(bob, ann).click();
@@ -115,7 +84,7 @@ test('a page that is loaded again has its session and its conversation', async (
 
 test('a log-out, also of another tab, leads back to the form; a wrong password says so', async () => {
   const ann = await signUp('Ann');
-  const tab = await contexts.at(-1).newPage();
+  const tab = await ann.context().newPage();
   await tab.goto(hold.stack.url);
   await tab.getByRole('navigation', { name: 'People' }).waitFor();
   await ann.getByRole('button', { name: 'Log out' }).click();

@@ -141,6 +141,26 @@ describe('every answer', () => {
   });
 });
 
+describe('the files of our page', () => {
+  test('have a name that changes with them, and are kept for good; of another version, they are asked for again', async () => {
+    const { text } = await get('/');
+    const names = [...text.matchAll(/(?:href|src)="([^"]+)"/g)].map(([, name]) => name);
+    assert.ok(names.length > 20);
+    for (const name of names) {
+      assert.match(name, /^\/v\/[0-9a-f]{12}\//);
+      const { status, headers } = await get(name);
+      assert.equal(status, 200, name);
+      assert.equal(headers.get('cache-control'), 'public, max-age=31536000, immutable');
+      assert.equal(headers.get('x-content-type-options'), 'nosniff');
+    }
+    const other = await get('/v/0123456789ab/main.js');
+    assert.deepEqual([other.status, other.headers.get('cache-control')], [200, 'no-cache']);
+    assert.equal((await get('/v/0123456789ab/none.js')).status, 404);
+    assert.equal((await get('/main.js')).headers.get('cache-control'), 'no-cache');
+    assert.match((await get('/some/where')).text, /\/v\/[0-9a-f]{12}\/main\.js/, 'any other path is the page');
+  });
+});
+
 describe('malformed requests end at the gateway', () => {
   const post = (headers, body) => `POST /api/auth/login HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n${headers}\r\n\r\n${body}`;
   for (const [what, bytes] of [
