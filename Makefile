@@ -391,6 +391,9 @@ bench-people: $B/tests/bench/people_bench ## what finding people costs among 100
 bench-routes: all $(NODE_MODULES) | needs-stack ## what a request costs in each part of the stack: REQUESTS=4000 AT_ONCE=32
 	@node tests/bench/routes.mjs
 
+pictures: all $(NODE_MODULES) | needs-stack ## take the pictures of the page that README.md shows, docs/*.png
+	@node tests/pictures.mjs
+
 bench-login: all $(NODE_MODULES) | needs-stack ## does the time of a failed login tell of the user?
 	@node tests/bench/login_times.mjs
 
@@ -403,4 +406,5 @@ help: ## list the targets
 clean: ## remove what was built
 	rm -rf build
 
+.PHONY: pictures
 .PHONY: all bench-login bench-routes bench-sockets bench-store chaos chaos-mutants compose-test conformance-server deb run units test lint check help clean

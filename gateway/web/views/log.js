@@ -133,8 +133,9 @@ export class Log {
     const tick = h('span', { 'aria-hidden': 'true' });
     const state = h('span', { class: 'unseen' });
     const failed = h('div', { class: 'failed', hidden: true });
-    const element = h('article', {}, h('span', { class: 'unseen' }, isMine ? t.youSay : t.says(first.name)), kind, text,
-      h('div', { class: 'meta' }, edited, time, tick, state), failed);
+    const meta = h('div', { class: 'meta' });
+    const who = h('span', { class: 'unseen' }, isMine ? t.youSay : t.says(first.name));
+    const element = h('article', {}, who, text, meta, failed);
     let shownText;
     let shownState;
     const update = (item) => {
@@ -146,14 +147,12 @@ export class Log {
       shownState = drawn;
       const isAutomatic = automatic.includes(item.autoReply);
       element.className = `bubble ${isMine ? 'mine' : 'theirs'}${isAutomatic ? ' automatic' : ''}${item.follows ? ' follows' : ''}${item.state ? ` is-${item.state}` : ''}`;
-      show(kind, isAutomatic);
-      show(edited, Boolean(item.isEdited));
       time.dateTime = item.at;
       time.title = fullTimeOf(item.at);
       say(time, timeOf(item.at));
       const said = t.state[item.state];
-      show(tick, Boolean(said));
-      show(time, item.state !== 'failed');
+      place(element, [who, isAutomatic && kind, text, meta, failed].filter(Boolean));
+      place(meta, [item.isEdited && edited, item.state !== 'failed' && time, said && tick, said && state].filter(Boolean));
       tick.className = `tick ${item.state}`;
       tick.title = said ?? '';
       say(tick, ticks[item.state] ?? '');

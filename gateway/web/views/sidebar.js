@@ -97,7 +97,8 @@ export class Sidebar {
     const time = h('time', { class: 'hint' });
     const preview = h('span', { class: 'hint preview', dir: 'auto' });
     const number = h('span', {});
-    const unread = h('span', { class: 'unread', hidden: true }, number, h('span', { class: 'unseen' }, t.unread));
+    const unreadWord = h('span', { class: 'unseen' });
+    const unread = h('span', { class: 'unread', hidden: true }, number, unreadWord);
     const button = h('button', { type: 'button', class: 'row', 'data-person': id, onclick: () => this.on.open(id) },
       portrait, h('span', { class: 'row-name' }, h('span', { class: 'line' }, name, time), h('span', { class: 'line' }, preview, unread)));
     let drawn;
@@ -123,7 +124,8 @@ export class Sidebar {
       show(dot, person.online !== undefined || person.status === 'BUSY');
       show(unread, conversation.unread > 0);
       button.classList.toggle('is-unread', conversation.unread > 0);
-      say(number, conversation.unread >= 100 ? '100+' : String(conversation.unread));
+      say(number, conversation.unread >= 100 ? '100+' : conversation.unread > 0 ? String(conversation.unread) : '');
+      say(unreadWord, conversation.unread > 0 ? t.unread : '');
       if (isOpen) button.setAttribute('aria-current', 'true');
       else button.removeAttribute('aria-current');
     };
