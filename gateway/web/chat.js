@@ -20,13 +20,19 @@ import { Sidebar } from './views/sidebar.js';
 
 const moment = 2000; // so long a connection may be gone before that is said
 const threadsMost = 20; // conversations whose messages are kept
-const lookEvery = 5000; // at most so often the list of people is read again
+const lookEvery = 1000; // at most so often the list of people is read again
 const watchMost = 500;
+const watchEvery = 250; // a server takes five sets a second
 const historyMost = 200;
 
 const storage = (() => {
   try { localStorage.getItem('parley'); return localStorage; } catch { return null; }
 })();
+
+/** What is wrong with a request is wrong with the next one, too: only other failures are thrown. */
+function isRefused(problem) {
+  if (problem.status < 400 || problem.status >= 500 || problem.status === 429 || problem.status === 401) throw problem;
+}
 
 /** An error that says: not now, but by itself as soon as that is possible. */
 const waiting = () => Object.assign(new Error(), { isWaiting: true });
@@ -50,6 +56,7 @@ export class Chat {
     this.problems = new Map(); // id of a conversation -> what could not be read
     this.told = new Map(); // id -> what was told as read
     this.got = new Map(); // id -> what is to be told as delivered
+    this.delivered = new Map(); // id -> what was
     this.prefs = { notify: false, sound: true, ...readPrefs(user._id) };
     this.openId = null;
     this.lineAt = null;
@@ -100,7 +107,7 @@ export class Chat {
     const { signal } = this.ending;
     socket.on('connect', () => this.#connected());
     socket.on('disconnect', () => this.#disconnected());
-    socket.on('refused', (refusal) => this.#refused(refusal?.data ?? {}));
+    socket.on('refused', () => this.#refused());
     socket.on('newMessage', (message) => this.#received(message));
     socket.on('messageSent', (message) => this.#sentElsewhere(message));
     for (const name of ['messageUpdated', 'messageDeleted']) socket.on(name, ({ message }) => this.#updated(message));
@@ -202,13 +209,15 @@ export class Chat {
 
   #resume() { if (this.isConnected && this.isVerified) this.outbox.resume(); }
 
-  async #refused(data) {
-    // Perhaps another account is logged in by now.
-    const user = await api.me().catch((problem) => problem);
-    if (this.isOver) return;
-    if (user._id && user._id !== this.user._id) this.changeTo(user);
-    else if (user._id) this.again.after(1000, () => { if (!this.isOver) this.socket.open(); });
-    else if (user.status === 401 || data.code) this.#ended(user.status === 401 ? user : data, t.loggedOut);
+  /** The socket's session is over. Whether ours is, too, /me knows; until it says so nothing is claimed. */
+  #refused() {
+    this.#disconnected();
+    this.again.try('me', async () => {
+      const user = await api.me().catch((problem) => (problem.status === 401 ? this.#ended(problem, t.loggedOut) : Promise.reject(problem)));
+      if (this.isOver || !user) return;
+      if (user._id !== this.user._id) this.changeTo(user);
+      else this.again.after(1000, () => { if (!this.isOver) this.socket.open(); });
+    });
   }
 
   async #logOut(request = api.logOut, notice) {
@@ -255,6 +264,7 @@ export class Chat {
   #connected() {
     this.isConnected = true;
     clearTimeout(this.bannerTimer);
+    this.bannerTimer = undefined;
     show(this.banner, false);
     if (this.hasConnected) this.#verify();
     // Also after a recovery: that brings what others wrote, but not what one wrote elsewhere.
@@ -274,15 +284,12 @@ export class Chat {
     if (this.isOver) return;
     this.isConnected = false;
     this.outbox.pause();
-    if (this.banner.hidden) {
-      clearTimeout(this.bannerTimer);
-      this.bannerTimer = setTimeout(() => { if (!this.isConnected) { say(this.banner, t.disconnected); show(this.banner, true); } }, this.hasConnected ? moment : 2 * moment);
-    }
+    this.bannerTimer ??= setTimeout(() => { say(this.banner, t.disconnected); show(this.banner, true); }, this.hasConnected ? moment : 2 * moment);
     this.draw();
   }
 
   /** Whose presence is on the screen. */
-  #watchSoon() { this.watchTimer ??= setTimeout(() => { this.watchTimer = undefined; this.#watch(); }, 150); }
+  #watchSoon() { this.watchTimer ??= setTimeout(() => { this.watchTimer = undefined; this.#watch(); }, watchEvery); }
 
   #watch() {
     const users = [...new Set([this.user._id, this.openId, ...this.sidebar.rows.visible])].filter(Boolean).slice(0, watchMost);
@@ -291,6 +298,7 @@ export class Chat {
     this.watched = wanted;
     this.socket.ask('watch', { users }, (states) => {
       if (Array.isArray(states)) this.#presence(states);
+      else this.watched = null; // refused, for it was too often: with the next change, or event
       this.draw();
     });
   }
@@ -529,10 +537,7 @@ export class Chat {
     if (!this.inbox.people.has(id)) this.#fetchConversation(id).then(() => this.#call(message, isNew));
     else this.#call(message, isNew);
     this.#deliver(id, message._id);
-    if (id === this.openId) {
-      if (!this.lineAt && isNew && !this.isSeen && this.isLineDrawn) this.lineAt = message._id;
-      this.conversation.showTyping(false);
-    }
+    if (id === this.openId) this.conversation.showTyping(false);
     this.draw();
   }
 
@@ -559,14 +564,17 @@ export class Chat {
     if (!isNew || this.isOver) return;
     const person = this.inbox.people.get(message.senderId);
     if (!person) return;
-    if (!this.isWatched) {
-      if (this.prefs.sound) playSound();
-      if (this.prefs.notify) {
-        notify({ title: person.fullName, body: message.message.slice(0, 200), tag: person._id, onOpen: () => this.go(person._id) });
-      }
-    } else if (isPhone.matches && this.openId && message.senderId !== this.openId) {
+    if (this.isWatched) note(message._id);
+    // Another tab may be looked at.
+    else setTimeout(() => { if (!this.isOver && !isNoted(message._id)) this.#alert(person, message); }, 300);
+    if (this.isWatched && isPhone.matches && this.openId && message.senderId !== this.openId) {
       this.conversation.showOther(person, message.message.slice(0, 120));
     }
+  }
+
+  #alert(person, message) {
+    if (this.prefs.sound) playSound();
+    if (this.prefs.notify) notify({ title: person.fullName, body: message.message.slice(0, 200), tag: person._id, onOpen: () => this.go(person._id) });
   }
 
   // ---- marks ----
@@ -580,6 +588,7 @@ export class Chat {
 
   /** Tell that a message is here; what comes together is told together. */
   #deliver(id, upTo) {
+    if (this.delivered.get(id) === upTo) return;
     this.got.set(id, upTo);
     this.deliveredTimer ??= setTimeout(() => this.#tellDelivered(), 100);
   }
@@ -588,7 +597,10 @@ export class Chat {
     clearTimeout(this.deliveredTimer);
     this.deliveredTimer = undefined;
     if (!this.isConnected) return;
-    for (const [from, upTo] of this.got) this.socket.emit('delivered', { from, upTo });
+    for (const [from, upTo] of this.got) {
+      this.socket.emit('delivered', { from, upTo });
+      this.delivered.set(from, upTo);
+    }
     this.got.clear();
   }
 
@@ -599,10 +611,20 @@ export class Chat {
     this.isLineDrawn = true;
     const { unread, readUpTo } = this.inbox.conversation(id);
     if (unread === 0) return;
-    const first = thread.messages.find((message) => message.senderId === id && !isWithin(message, readUpTo, thread.byId));
-    if (!first) return;
-    this.lineAt = first._id;
-    this.conversation.log.startAt('line');
+    this.lineAt = this.#firstUnread(id, thread, readUpTo);
+    if (this.lineAt) this.conversation.log.startAt('line');
+  }
+
+  #firstUnread(id, thread, readUpTo) {
+    return thread.messages.find((message) => message.senderId === id && !isWithin(message, readUpTo, thread.byId))?._id ?? null;
+  }
+
+  /** What comes while nobody looks is new, too; a line above what was read meanwhile goes there. */
+  #moveLine(id, thread) {
+    const { unread, readUpTo } = this.inbox.conversation(id);
+    if (!this.isLineDrawn || this.isSeen || unread === 0) return;
+    const old = thread.byId.get(this.lineAt);
+    if (!old || isWithin(old, readUpTo, thread.byId)) this.lineAt = this.#firstUnread(id, thread, readUpTo);
   }
 
   #tellRead() {
@@ -616,8 +638,9 @@ export class Chat {
     this.told.set(id, last._id);
     this.inbox.read(id, last._id, 0, thread.byId);
     this.again.try(`read ${id}`, async () => {
-      const { upTo, unread } = await this.#attempt(() => api.markRead(id, last._id));
-      this.inbox.read(id, upTo, unread, thread.byId);
+      const answer = await this.#attempt(() => api.markRead(id, last._id)).catch(isRefused);
+      if (!answer) return;
+      this.inbox.read(id, answer.upTo, answer.unread, thread.byId);
       this.draw();
     });
   }
@@ -645,6 +668,7 @@ export class Chat {
     const id = this.openId;
     if (!id) return;
     const thread = this.threads.get(id);
+    this.#moveLine(id, thread);
     const lost = this.problems.get(`person ${id}`);
     const problem = lost && !this.inbox.people.has(id)
       ? { text: lost.status === 404 || lost.status === 400 ? t.noPerson : t.personFailed, retry: () => this.#fetchConversation(id) }
@@ -695,6 +719,13 @@ export async function endAmbiguous(problem) {
 export function tellOtherTabs(userId) {
   try { storage?.setItem('parley.session', `${userId} ${Date.now()}`); } catch { /* full: they look when they are looked at */ }
 }
+
+/** The message that a tab which is looked at got last. */
+function note(id) {
+  try { storage?.setItem('parley.looked', id); } catch { /* full */ }
+}
+
+const isNoted = (id) => storage?.getItem('parley.looked') === id;
 
 function readPrefs(userId) {
   try { return JSON.parse(storage?.getItem(`parley.prefs.${userId}`) ?? '{}'); } catch { return {}; }

@@ -2,7 +2,7 @@
 // the latest on top.
 import { shortTimeOf } from '../core/days.js';
 import { t } from '../strings.js';
-import { avatar, h, presenceOf, say, show } from './dom.js';
+import { avatar, h, isTouch, presenceOf, say, show } from './dom.js';
 import { WindowList } from './window_list.js';
 
 const noteMost = 280;
@@ -39,10 +39,11 @@ export class Sidebar {
       this.noteRow, this.search, this.problem, this.rows.element, this.empty);
   }
 
-  #choose(status) {
-    if (status === this.user.status) return;
-    this.on.status(status, '');
-    if (status === 'BUSY') this.note.value = '';
+  async #choose(status) {
+    if (status === this.user.status || !await this.on.status(status, '') || status !== 'BUSY') return;
+    this.note.value = '';
+    show(this.noteRow, true);
+    if (!isTouch.matches) this.note.focus();
   }
 
   async #saveNote() {
