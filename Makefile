@@ -59,7 +59,7 @@ KORE_CPPFLAGS = $(call once,KORE_CPPFLAGS,-isystem /usr/include/kore $(shell sed
 # Debian's packages, by kind of use: install.sh says what each kind is, and does nothing where all
 # are there. Each rule names, behind a bar, what its own recipe needs, so that any target can be the
 # first that is made in a fresh clone.
-KINDS := build run deb lint fuzz units valgrind coverage mongo k8s node stack bench
+KINDS := build run deb lint fuzz units valgrind coverage mongo k8s node stack bench browser
 $(KINDS:%=needs-%): needs-%:
 	@deploy/local/install.sh $*
 .PHONY: $(KINDS:%=needs-%)
@@ -391,7 +391,7 @@ bench-people: $B/tests/bench/people_bench ## what finding people costs among 100
 bench-routes: all $(NODE_MODULES) | needs-stack ## what a request costs in each part of the stack: REQUESTS=4000 AT_ONCE=32
 	@node tests/bench/routes.mjs
 
-pictures: all $(NODE_MODULES) | needs-stack ## take the pictures of the page that README.md shows, docs/*.png
+pictures: all $(NODE_MODULES) | needs-browser ## take the pictures of the page that README.md shows, docs/*.png
 	@node tests/pictures.mjs
 
 bench-login: all $(NODE_MODULES) | needs-stack ## does the time of a failed login tell of the user?

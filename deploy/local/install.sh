@@ -7,9 +7,10 @@
 #   run       to build it and run it
 #   deb       to build the Debian package
 #   test      all that make test needs
-#   lint, fuzz, units, valgrind, coverage, mongo, k8s, node, stack
+#   lint, fuzz, units, valgrind, coverage, mongo, k8s, node, stack, browser
 #             what a part of the tests needs: "mongo" to make the stand-in for MongoDB, "node" to
-#             run JavaScript, "stack" to run Parley and JavaScript that asks it
+#             run JavaScript, "stack" to run Parley and JavaScript that asks it, "browser" to look at
+#             its page, too
 #
 # Needs root or sudo only if something is missing. The nginx and Redis that come with the
 # packages are for Parley to start: the system's own services of them are neither started now nor
@@ -81,13 +82,17 @@ need() { # kind
 		need stack
 		by_program+=" g++ python3"
 		;;
+	browser)
+		need stack
+		by_program+=" chromium"
+		;;
 	test)
-		for kind in stack units coverage mongo k8s deb; do
+		for kind in browser units coverage mongo k8s deb; do
 			need $kind
 		done
-		by_program+=" git sqlite3 caddy promtool:prometheus chromium lintian systemd-analyze:systemd"
+		by_program+=" git sqlite3 caddy promtool:prometheus lintian systemd-analyze:systemd"
 		;;
-	*) die "usage: install.sh build | run | deb | test | lint | fuzz | units | valgrind | coverage | mongo | k8s | node | stack | bench" ;;
+	*) die "usage: install.sh build | run | deb | test | lint | fuzz | units | valgrind | coverage | mongo | k8s | node | stack | bench | browser" ;;
 	esac
 }
 [ $# = 1 ] || set -- none

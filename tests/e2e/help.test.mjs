@@ -40,6 +40,7 @@ const targets = {
   'bench-store': { kinds: ['build', 'mongo'] },
   'bench-routes': stack,
   'bench-login': stack,
+  pictures: { kinds: ['build', 'browser'], node: true },
   help: { kinds: [] },
   clean: { kinds: [] },
   fuzz: { kinds: ['fuzz'] },

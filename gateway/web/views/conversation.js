@@ -75,10 +75,11 @@ export class ConversationView {
   #items({ name, thread, outgoing, lineAt, problem, keyOf, stateOf }) {
     const items = [];
     let day;
-    const add = (item) => {
+    const add = (item, isFirstNew) => {
       const heading = headingOf(item.at);
       if (heading !== day) items.push({ kind: 'day', key: `day ${new Date(item.at).toDateString()}`, text: heading });
       day = heading;
+      if (isFirstNew) items.push({ kind: 'line', key: 'line', text: t.newLine });
       item.follows = follows(item, items.at(-1));
       items.push(item);
     };
@@ -87,9 +88,8 @@ export class ConversationView {
     else if (!thread.isLoaded || (thread.hasOlder && thread.isReading)) items.push({ kind: 'hint', key: 'loading', text: t.loading });
     else if (thread.messages.length + outgoing.length === 0) items.push({ kind: 'hint', key: 'empty', text: t.noMessages });
     for (const message of thread.messages) {
-      if (message._id === lineAt) items.push({ kind: 'line', key: 'line', text: t.newLine });
       const isMine = message.senderId === this.user._id;
-      add(itemOf(message, { isMine, name, key: keyOf(message), state: isMine ? stateOf(message) : '' }));
+      add(itemOf(message, { isMine, name, key: keyOf(message), state: isMine ? stateOf(message) : '' }), message._id === lineAt);
     }
     for (const item of outgoing) {
       add({ kind: 'message', key: item.key, isMine: true, name, at: new Date(item.at).toISOString(), text: item.text, state: item.state, reason: item.reason });
