@@ -5,7 +5,7 @@ import * as api from './core/api.js';
 import { untilMidnight } from './core/days.js';
 import { Drafts } from './core/drafts.js';
 import { Inbox } from './core/inbox.js';
-import { isWithin } from './core/order.js';
+import { byTime, isWithin } from './core/order.js';
 import { newKey, Outbox } from './core/outbox.js';
 import { Pages } from './core/pages.js';
 import { hashOf, idOf } from './core/route.js';
@@ -24,6 +24,7 @@ const lookEvery = 1000; // at most so often the list of people is read again
 const watchMost = 500;
 const watchEvery = 250; // a server takes five sets a second
 const historyMost = 200;
+const latestTalks = 8;
 
 const storage = (() => {
   try { localStorage.getItem('parley'); return localStorage; } catch { return null; }
@@ -269,7 +270,9 @@ export class Chat {
     if (this.hasConnected) this.#verify();
     // Also after a recovery: that brings what others wrote, but not what one wrote elsewhere.
     for (const thread of this.threads.values()) thread.markStale();
-    this.#loadTalks(); // marks and messages of before are not told again
+    // Marks and messages of before are not told again.
+    if (this.hasConnected) this.#loadTalks();
+    else this.#loadLatestTalks();
     this.hasConnected = true;
     this.#catchUp();
     this.again.now();
@@ -328,7 +331,20 @@ export class Chat {
     });
   }
 
-  async #loadTalks() { await this.#load('talks', this.talks, 'restart'); }
+  #loadTalks() { return this.#load('talks', this.talks, 'restart'); }
+
+  /** What came between the first load and the connection: a few, or else all is read again. */
+  #loadLatestTalks() {
+    this.again.try('talks', async () => {
+      const items = this.talks.hasBegun ? await this.#attempt(() => api.latestConversations(latestTalks)) : [];
+      const known = this.inbox.conversation(items.at(-1)?.user._id).lastMessage;
+      const isEnough = this.talks.hasBegun && (items.length < latestTalks || (known && byTime(items.at(-1).lastMessage, known) <= 0));
+      for (const item of items) this.#takeConversation(item);
+      if (!isEnough) await this.talks.restart();
+      this.draw();
+      if (this.talks.state === 'failed') throw this.talks.problem;
+    });
+  }
 
   #moreRows() {
     if (this.query) {

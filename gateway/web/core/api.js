@@ -71,6 +71,7 @@ export const setStatus = (id, status, note) => call('POST', `/api/users/status/$
 export const people = (next) => page(next ?? '/api/users?limit=50');
 export const search = (text, next) => page(next ?? `/api/users?limit=50&q=${encodeURIComponent(text)}`);
 export const conversations = (next) => page(next ?? '/api/conversations?limit=30');
+export const latestConversations = (limit) => call('GET', `/api/conversations?limit=${limit}`);
 export const conversation = (id) => call('GET', `/api/conversations/${id}`);
 
 /** The latest messages with someone, or those before a message. */
