@@ -84,7 +84,7 @@ export class Chat {
     const { signal } = this.ending;
     this.sidebar = new Sidebar({
       user: this.user, signal, stateOf: (id) => this.#rowOf(id), on: {
-        open: (id) => this.go(id), status: (status, note) => this.#setStatus(status, note), search: (text) => this.#search(text),
+        open: (id) => this.#pick(id), status: (status, note) => this.#setStatus(status, note), search: (text) => this.#search(text),
         move: () => this.#watchSoon(), end: () => this.#moreRows(), look: () => this.#look(),
         settings: () => this.#settings(), logOut: () => this.#logOut(),
       },
@@ -399,6 +399,15 @@ export class Chat {
     if (isPhone.matches && !isFromList) history.replaceState(history.state, '', hashOf(id));
     else history.pushState({ isFromList }, '', hashOf(id));
     this.#show(id);
+  }
+
+  /** Somebody of the list: who was searched for is found, and the list is everybody's again. */
+  #pick(id) {
+    this.go(id);
+    if (this.query) {
+      this.sidebar.search.value = '';
+      this.#search('');
+    }
   }
 
   #showFirst() {

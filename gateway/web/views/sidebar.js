@@ -40,10 +40,11 @@ export class Sidebar {
   }
 
   async #choose(status) {
-    if (status === this.user.status || !await this.on.status(status, '') || status !== 'BUSY') return;
+    if (status === this.user.status) return;
     this.note.value = '';
+    if (!await this.on.status(status, '') || status !== 'BUSY' || isTouch.matches) return;
     show(this.noteRow, true);
-    if (!isTouch.matches) this.note.focus();
+    this.note.focus();
   }
 
   async #saveNote() {
