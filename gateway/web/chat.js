@@ -366,7 +366,7 @@ export class Chat {
   #search(text) {
     this.query = text.trim();
     this.found = [];
-    this.searching.state = 'loading';
+    this.searching.drop();
     this.sidebar.rows.toTop();
     clearTimeout(this.searchTimer);
     this.again.stop('search');
@@ -520,6 +520,7 @@ export class Chat {
   }
 
   async #post(item) {
+    const connection = this.socket.id;
     try {
       return await this.#attempt(() => api.send(item.to, item.text, item.key, this.socket.id));
     } catch (problem) {
@@ -527,7 +528,9 @@ export class Chat {
       // A connection that has just broken may be noticed here before it is there.
       if (problem.status === 0) await new Promise((resolve) => { setTimeout(resolve, 300); });
       this.#releaseHeld();
-      throw problem.status === 0 && !this.isConnected ? waiting() : problem;
+      if (problem.status !== 0 || this.socket.id === connection) throw problem;
+      setTimeout(() => this.#resume()); // it may be back already
+      throw waiting();
     }
   }
 

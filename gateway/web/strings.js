@@ -47,7 +47,6 @@ const en = {
   loading: 'Loading…',
   nobody: 'Nobody else is here yet. Invite someone!',
   noneFound: 'Nobody by that name.',
-  found: (n) => count(n, 'person found', 'people found'),
   online: 'Online',
   offline: 'Offline',
   busyOffline: 'Busy, offline',
@@ -90,7 +89,6 @@ const en = {
   says: (name) => `${name}: `,
   youSay: 'You: ',
   tooLong: (n) => `This message is too long, by about ${n} ${n === 1 ? 'character' : 'characters'}. Please send it in parts.`,
-  emptyMessage: 'There is nothing to send yet.',
 
   // notices
   disconnected: 'No connection. What you write is kept, and sent as soon as it is back.',

@@ -17,6 +17,8 @@ test('conversations by their last message, then everybody else by name', () => {
   inbox.list(user(ann, 'Ann'));
   inbox.list(user(me, 'Me'));
   assert.deepEqual(inbox.rows(), [bob, ann, '2'.repeat(24), '1'.repeat(24)]);
+  inbox.list(user('2'.repeat(24), 'Žofie'));
+  assert.deepEqual(inbox.rows(), [bob, ann, '1'.repeat(24), '2'.repeat(24)], 'under another name, once');
   inbox.add(message(3));
   assert.equal(inbox.rows()[0], ann);
   assert.deepEqual(inbox.rows({ query: 'ANN' }), [ann]);

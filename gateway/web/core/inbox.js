@@ -13,6 +13,7 @@ export class Inbox {
   people = new Map();
   conversations = new Map();
   #order = []; // of everybody loaded: {_id, name}
+  #names = new Map(); // id -> the name in #order
 
   constructor(userId) { this.userId = userId; }
 
@@ -28,9 +29,12 @@ export class Inbox {
     if (user._id === this.userId) return;
     this.learn(user);
     const row = { _id: user._id, name: fold(user.fullName) };
+    const known = this.#names.get(user._id);
+    if (known === row.name) return;
+    if (known !== undefined) this.#order = this.#order.filter(({ _id }) => _id !== user._id); // another name by now
+    this.#names.set(user._id, row.name);
     const compare = (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a._id < b._id ? -1 : a._id > b._id ? 1 : 0);
-    const at = placeOf(this.#order, row, compare);
-    if (this.#order[at - 1]?._id !== row._id) this.#order.splice(at, 0, row);
+    this.#order.splice(placeOf(this.#order, row, compare), 0, row);
   }
 
   conversation(id) { return this.conversations.get(id) ?? blank(); }

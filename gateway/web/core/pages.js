@@ -33,6 +33,12 @@ export class Pages {
     }
   }
 
+  /** What is under way no longer counts; restart() follows. */
+  drop() {
+    this.#turn++;
+    this.state = 'loading';
+  }
+
   /** Begin again with the first page; what is under way no longer counts. */
   restart() {
     this.#turn++;
