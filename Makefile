@@ -203,7 +203,7 @@ $(foreach d,$(OUTSIDE),$(eval $(filter $B/tests/unit/$(notdir $d)/%,$(UNIT_BIN))
 PRESENCE_RIG := $B/tests/unit/presence/rig.o
 $(PRESENCE_RIG): CPPFLAGS += -I. -Itests -Iservices
 $(filter $B/tests/unit/presence/%,$(UNIT_BIN)): $(PRESENCE_RIG)
-$(foreach s,auth message llm-responder,$(eval $(filter $B/tests/unit/$s/%,$(UNIT_BIN)): $B/tests/support/fake.a))
+$(foreach s,auth message llm-responder sending,$(eval $(filter $B/tests/unit/$s/%,$(UNIT_BIN)): $B/tests/support/fake.a))
 $B/tests/unit/session/sessions_answers_test: $B/tests/support/fake.a
 $B/tests/support/fake.a: $(FAKE_OBJ)
 

@@ -2,9 +2,7 @@
 #include "conversations.h"
 #include "history.h"
 #include "overdue.h"
-#include "publish.h"
 #include "read_mark.h"
-#include "room.h"
 #include "send.h"
 #include "http/service.h"
 
@@ -24,8 +22,6 @@ static const struct pl_route routes[] = {
 static void
 start(void)
 {
-	publish_start();
-	room_start();
 	send_start();
 	read_mark_start();
 	overdue_start();
@@ -37,8 +33,6 @@ stop(void)
 	overdue_stop();
 	read_mark_stop();
 	send_stop();
-	room_stop();
-	publish_stop();
 }
 
 const struct pl_service pl_service = {

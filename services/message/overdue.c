@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "publish.h"
+#include "send.h"
 #include "http/service.h"
 
 #define SWEEP_MS  1000
@@ -46,8 +46,10 @@ publish(const struct pl_overdue *to, struct pl_write_reply *reply)
 	pl_log_info("overdue reply was stored", PL_L_TRACE(&to->trace),
 	    PL_L_OID("message", &to->message.id), PL_L_OID("reply", &reply->message.id),
 	    PL_L_CSTR("kind", pl_reply_kind_name(reply->kind)));
-	publish_typing_over(&reply->message.sender, &reply->message.receiver);
-	publish_message(&reply->message, &to->trace, PL_STR_NONE, NULL, NULL);
+	pl_publish_typing_over(
+	    message_publisher(), &reply->message.sender, &reply->message.receiver);
+	pl_publish_message(
+	    message_publisher(), &reply->message, &to->trace, PL_STR_NONE, NULL, NULL);
 	pl_message_fini(&reply->message);
 }
 
@@ -57,12 +59,13 @@ static void
 on_stored(struct pl_store_write_call *call)
 {
 	struct reply *reply = PL_CONTAINER(call, struct reply, call);
+	struct pl_gap *gap = message_publisher()->gap;
 	enum pl_err err = call->write.err;
 
 	if (err == PL_OK)
 		publish(reply->to, &call->write.u.reply);
-	else if (err == PL_E_CONFLICT && unpublished_gap() != NULL)
-		pl_gap_note(unpublished_gap(), reply->to->message.created_unix_ms);
+	else if (err == PL_E_CONFLICT && gap != NULL)
+		pl_gap_note(gap, reply->to->message.created_unix_ms);
 	else if (err != PL_E_CONFLICT)
 		sweep.all_ended = false;
 	if (--sweep.storing == 0)

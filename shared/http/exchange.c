@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "model/problem.h"
 #include "ops/metrics.h"
 
 static struct pl_list in_flight = {&in_flight, &in_flight};
@@ -129,14 +130,6 @@ status_class(int status)
 	return classes[status / 100 - 1];
 }
 
-static const char *
-outcome(int status)
-{
-	if (status == 429)
-		return "limited";
-	return status >= 500 ? "failed" : status >= 400 ? "refused" : "ok";
-}
-
 static void
 count_answer(const struct pl_request_impl *x, int status)
 {
@@ -146,7 +139,7 @@ count_answer(const struct pl_request_impl *x, int status)
 	if (x->route == NULL || !(x->route->flags & (PL_ROUTE_RAW | PL_ROUTE_ORIGIN)))
 		pl_metrics_observe(PL_M_HTTP_SECONDS, NULL, took_us);
 	if (x->route != NULL && x->route->counted_as != PL_M_NONE)
-		pl_metrics_count(x->route->counted_as, outcome(status), 1);
+		pl_metrics_count(x->route->counted_as, pl_problem_outcome(status), 1);
 }
 
 void

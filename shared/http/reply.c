@@ -6,51 +6,6 @@
 #include "base/log.h"
 #include "http/exchange.h"
 
-/* ---- the table ------------------------------------------------------------------------ */
-
-static const struct {
-	int status;
-	const char *code;
-	const char
-	    *text; /* front ends show some of these: see the contract before a change */
-} problems[] = {
-    [PL_PROBLEM_NO_TOKEN] = {401, "NO_TOKEN", "Unauthorized - No Token Provided"},
-    [PL_PROBLEM_BAD_TOKEN] = {401, "BAD_TOKEN", "Unauthorized - Invalid Token"},
-    [PL_PROBLEM_AMBIGUOUS] = {401, "AMBIGUOUS_SESSION",
-	"Unauthorized - Sessions Of Two Users, Log Out First"},
-    [PL_PROBLEM_BAD_LOGIN] = {400, "BAD_LOGIN", "Invalid username or password"},
-    [PL_PROBLEM_USERNAME_TAKEN] = {400, "USERNAME_TAKEN", "Username already exists"},
-    [PL_PROBLEM_NO_USER] = {404, "USER_NOT_FOUND", "User not found"},
-    [PL_PROBLEM_NO_ROUTE] = {404, "NOT_FOUND", "Not found"},
-    [PL_PROBLEM_NO_SESSION] = {404, "NO_SESSION", "You have no such session"},
-    [PL_PROBLEM_NOT_YOURS] = {403, "FORBIDDEN", "You can only change your own status"},
-    [PL_PROBLEM_ORIGIN] = {403, "BAD_ORIGIN", "This origin may not use the API"},
-    [PL_PROBLEM_OFFLINE] = {403, "OFFLINE",
-	"You are offline. Connect or log in again to chat."},
-    [PL_PROBLEM_RECIPIENT_OFFLINE] = {409, "RECIPIENT_OFFLINE",
-	"The recipient is offline"},
-    [PL_PROBLEM_BAD_ID] = {400, "BAD_ID", "id must be 24 hexadecimal digits"},
-    [PL_PROBLEM_BAD_MESSAGE] = {400, "BAD_MESSAGE",
-	"upTo must be the _id of a message of this conversation"},
-    [PL_PROBLEM_BAD_JSON] = {400, "BAD_JSON", "The body must be one valid JSON object"},
-    [PL_PROBLEM_BAD_REQUEST] = {400, "BAD_REQUEST", "Bad request"},
-    [PL_PROBLEM_NOT_JSON] = {415, "NOT_JSON", "Content-Type must be application/json"},
-    [PL_PROBLEM_CODING] = {415, "UNSUPPORTED_ENCODING",
-	"The body must be sent as it is, without Content-Encoding"},
-    [PL_PROBLEM_METHOD] = {405, "METHOD_NOT_ALLOWED", "Method not allowed"},
-    [PL_PROBLEM_TOO_BIG] = {413, "TOO_LARGE", "The request body is too large"},
-    [PL_PROBLEM_TOO_MANY] = {429, "TOO_MANY_REQUESTS",
-	"Too many requests, try again later"},
-    [PL_PROBLEM_QUOTA] = {429, "QUOTA",
-	"You have sent as much as one user may send in a day"},
-    [PL_PROBLEM_IDEMPOTENCY] = {422, "IDEMPOTENCY_KEY_REUSED",
-	"Idempotency-Key was used with another body"},
-    [PL_PROBLEM_HEADERS] = {431, "TOO_MANY_HEADERS", "Too many request headers"},
-    [PL_PROBLEM_BUSY] = {503, "UNAVAILABLE", "Service unavailable, try again"},
-    [PL_PROBLEM_FULL] = {507, "STORAGE_FULL", "No storage left"},
-    [PL_PROBLEM_INTERNAL] = {500, "INTERNAL", "Internal server error"},
-};
-
 /* ---- sending -------------------------------------------------------------------------- */
 
 void
@@ -140,25 +95,25 @@ add_challenge(struct pl_request *rq, enum pl_problem problem)
 void
 pl_reply_problem(struct pl_request *rq, enum pl_problem problem)
 {
+	const struct pl_problem_row *row = pl_problem_row(problem);
+
 	if (problem == PL_PROBLEM_BUSY)
 		pl_reply_header(rq, "retry-after", "1");
 	if (problem == PL_PROBLEM_CODING) /* RFC 9110 §12.5.3 */
 		pl_reply_header(rq, "accept-encoding", "identity");
 	add_challenge(rq, problem);
-	reply_error(
-	    rq, problems[problem].status, problems[problem].code, problems[problem].text);
+	reply_error(rq, row->status, row->code, row->text);
 }
 
 void
 pl_reply_retry(struct pl_request *rq, enum pl_problem problem, int64_t wait_ms)
 {
+	const struct pl_problem_row *row = pl_problem_row(problem);
 	char seconds[24];
 
-	snprintf(seconds, sizeof(seconds), "%lld",
-	    (long long)(wait_ms > 1000 ? (wait_ms + 999) / 1000 : 1));
+	snprintf(seconds, sizeof(seconds), "%lld", (long long)pl_problem_wait_s(wait_ms));
 	pl_reply_header(rq, "retry-after", seconds);
-	reply_error(
-	    rq, problems[problem].status, problems[problem].code, problems[problem].text);
+	reply_error(rq, row->status, row->code, row->text);
 }
 
 void
@@ -170,18 +125,5 @@ pl_reply_invalid(struct pl_request *rq, const struct pl_invalid *why)
 void
 pl_reply_err(struct pl_request *rq, enum pl_err err)
 {
-	switch (err) {
-	case PL_E_UNAVAILABLE:
-	case PL_E_TIMEOUT:
-	case PL_E_BUSY:
-	case PL_E_CANCELLED:
-		pl_reply_problem(rq, PL_PROBLEM_BUSY);
-		break;
-	case PL_E_FULL:
-		pl_reply_problem(rq, PL_PROBLEM_FULL);
-		break;
-	default:
-		pl_reply_problem(rq, PL_PROBLEM_INTERNAL);
-		break;
-	}
+	pl_reply_problem(rq, pl_problem_of(err));
 }

@@ -21,12 +21,12 @@ const mutants = [
   {
     name: 'a 201 and an event before the commit', rule: 'lost', only: ['kill message1', 'kill message2'],
     edits: [
-      ['services/message/send.c', 'static void\nwrite_it(struct sending *s)\n{\n', `static void
+      ['shared/sending/send.c', 'static void\nwrite_it(struct sending *s)\n{\n', `static void
 commit_late(struct pl_timer *t)
 {
 	struct sending *s = t->arg;
 
-	if (pl_store_async_write(pl_app.store, &s->call) != PL_OK)
+	if (pl_store_async_write(s->by->store, &s->call) != PL_OK)
 		sending_end(s);
 }
 
@@ -39,18 +39,17 @@ write_it(struct sending *s)
 		pl_oid_new(&sent->message.id);
 		sent->message.created_unix_ms = pl_clock_unix_ms();
 		sent->message.updated_unix_ms = sent->message.created_unix_ms;
-		publish_message(&sent->message, &sent->trace, PL_STR_NONE, NULL, NULL);
-		reply_sent(s->rq, sent);
-		s->rq = NULL;
+		pl_publish_message(&s->by->publisher, &sent->message, &sent->trace, PL_STR_NONE, NULL, NULL);
+		tell(s, &(struct pl_send_outcome){.sent = sent});
 		sent->idem_key = PL_STR_NONE;
 		s->patience = (struct pl_timer){.on_fire = commit_late, .arg = s};
-		pl_timer_start(pl_app.loop, &s->patience, 500);
+		pl_timer_start(s->by->loop, &s->patience, 500);
 		return;
 	}
 `],
-      ['services/message/send.c', '	switch (call->write.err) {\n', `	if (s->rq == NULL) {
-		if (sent->busy)
-			pl_wake_send(pl_app.redis, &sent->message.id);
+      ['shared/sending/send.c', '	switch (call->write.err) {\n', `	if (s->done == NULL) {
+		if (call->write.u.send.busy)
+			pl_wake_send(s->by->redis, &call->write.u.send.message.id);
 		sending_end(s);
 		return;
 	}

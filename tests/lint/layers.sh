@@ -2,7 +2,7 @@
 # Which file may include what, read from the include lines.
 #
 #   base <- proto auth model ops loop <- store, redis <- bus <- processes <- online
-#        <- limits, session, health <- http <- sockets <- services
+#        <- limits, session, health <- sending <- http <- sockets <- services
 #
 # A room includes itself and those that its row names. A service includes rooms, what stands beside a
 # file, and its own files by the service's name ("presence/hub.h"); no service includes another.
@@ -25,6 +25,7 @@ declare -A below=(
 	[limits]="base ops loop redis"
 	[session]="$pure store bus"
 	[health]="base loop store redis bus"
+	[sending]="$pure store redis bus processes online limits"
 	[http]="$pure store redis bus processes online limits session health"
 	[sockets]="$pure limits session http"
 )

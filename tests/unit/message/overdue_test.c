@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "services/message/overdue.h"
-#include "services/message/publish.h"
+#include "services/message/send.h"
 #include "support/fake/bus.h"
 #include "support/fake/http.h"
 #include "support/fake/store.h"
@@ -47,7 +47,7 @@ setup(void **state)
 	fake_store.backend.overdue = find_overdue;
 	pl_settings = (struct pl_settings){.autoreply_fallback = fallback};
 	pl_app = (struct pl_app){.loop = loop, .bus = fake_bus_new(loop)};
-	publish_start();
+	send_start();
 	overdue_start();
 	fake_loop_run(loop);
 	fake_bus_end_all(pl_app.bus, PL_OK);
@@ -59,7 +59,7 @@ static int
 teardown(void **state)
 {
 	overdue_stop();
-	publish_stop();
+	send_stop();
 	pl_bus_free(pl_app.bus);
 	fake_loop_free(*state);
 	return 0;

@@ -3,12 +3,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <stdio.h>
 
-#include "base/clock.h"
-#include "base/mem.h"
-#include "bus/wake.h"
-#include "services/message/publish.h"
 #include "services/message/send.h"
 #include "support/fake/bus.h"
 #include "support/fake/http.h"
@@ -17,127 +12,46 @@
 
 #define RECEIVER "0123456789abcdef01234567"
 #define HELLO    "{\"message\":\"hello\"}"
-#define TO_GAP   "parley:gap "
-
-/* ---- who is online, and who is woken, as the test says ---- */
-
-struct question {
-	struct pl_oid user;
-	void (*on_answer)(void *arg, bool is_online);
-	void *arg;
-};
-static struct question question; /* the one that waits */
-static size_t questions;         /* so far */
-static size_t wakes;
-
-void
-pl_online_ask(struct pl_online *o, const struct pl_oid *user,
-    void (*on_answer)(void *arg, bool is_online), void *arg)
-{
-	(void)o;
-	question = (struct question){.user = *user, .on_answer = on_answer, .arg = arg};
-	questions++;
-}
-
-static void
-is_online(bool is)
-{
-	struct question q = question;
-
-	assert_non_null(q.on_answer);
-	question = (struct question){0};
-	q.on_answer(q.arg, is);
-}
-
-void
-pl_wake_send(struct pl_redis *redis, const struct pl_oid *message)
-{
-	(void)redis, (void)message;
-	wakes++;
-}
-
-/* ---- the service ---- */
-
-struct world {
-	struct pl_loop *loop;
-	struct pl_oid sender;
-};
-
-static void
-begin(int chat_requires_online, int64_t per_second, int64_t burst)
-{
-	pl_settings = (struct pl_settings){
-	    .message_bytes_max = 100,
-	    .chat_requires_online = chat_requires_online,
-	    .limit_messages_per_second = per_second,
-	    .limit_messages_burst = burst,
-	};
-	send_start();
-	publish_start();
-	fake_loop_run(pl_app.loop);
-	fake_bus_end_all(pl_app.bus, PL_OK); /* the gap of the start */
-}
 
 static int
 setup(void **state)
 {
-	struct world *w = pl_mem_zalloc(sizeof(*w));
+	struct pl_loop *loop = fake_loop_new();
 
 	fake_store_reset();
-	question = (struct question){0};
-	questions = wakes = 0;
-	pl_oid_new(&w->sender);
-	w->loop = fake_loop_new();
-	pl_app = (struct pl_app){.loop = w->loop, .bus = fake_bus_new(w->loop)};
-	*state = w;
+	pl_settings = (struct pl_settings){
+	    .message_bytes_max = 100,
+	    .chat_requires_online = PL_ONLINE_OFF,
+	    .limit_messages_per_second = 1,
+	    .limit_messages_burst = 1,
+	};
+	pl_app = (struct pl_app){.loop = loop, .bus = fake_bus_new(loop)};
+	send_start();
+	fake_loop_run(loop);
+	fake_bus_end_all(pl_app.bus, PL_OK); /* the gap of the start */
+	*state = loop;
 	return 0;
 }
 
 static int
 teardown(void **state)
 {
-	struct world *w = *state;
-
 	send_stop();
-	publish_stop();
 	pl_bus_free(pl_app.bus);
-	fake_loop_free(w->loop);
-	pl_mem_free(w);
+	fake_loop_free(*state);
 	return 0;
 }
 
 /* A send with this key; NULL: without one. */
 static struct fake_request *
-send_with(struct world *w, const char *param, const char *body, const char *key)
+send_with(const char *param, const char *body, const char *key)
 {
 	struct fake_request *r = fake_request_new(param, body);
 
-	r->rq.claims.user = w->sender;
 	if (key != NULL)
 		fake_request_add(r, "idempotency-key", key);
 	message_send_post(&r->rq);
 	return r;
-}
-
-static struct fake_request *
-send_hello(struct world *w)
-{
-	return send_with(w, RECEIVER, HELLO, NULL);
-}
-
-static struct pl_store_write_call *
-next_send(void)
-{
-	return fake_store_next_write(PL_WRITE_SEND);
-}
-
-/* It was committed just now, or age_ms ago under a key that is known. */
-static void
-commit(struct pl_store_write_call *call, bool replayed, int64_t age_ms)
-{
-	call->write.u.send.message.created_unix_ms = pl_clock_unix_ms() - age_ms;
-	call->write.u.send.replayed = replayed;
-	fake_store_end_write(call, PL_OK);
 }
 
 static void
@@ -149,476 +63,102 @@ check_problem(struct fake_request *r, enum pl_problem problem)
 }
 
 static void
-check_invalid(struct fake_request *r, const char *code)
+check_invalid(struct fake_request *r)
 {
 	assert_int_equal(r->answer.kind, FAKE_INVALID);
-	assert_string_equal(r->answer.code, code);
+	assert_string_equal(r->answer.code, "INVALID_FIELD");
 	fake_request_free(r);
 }
 
-static void
-check_unanswered(const struct fake_request *r)
+static struct fake_request *
+stored(const char *key, bool replayed)
 {
-	assert_int_equal(r->answer.kind, FAKE_UNANSWERED);
-}
+	struct fake_request *r = send_with(RECEIVER, HELLO, key);
+	struct pl_store_write_call *call = fake_store_next_write(PL_WRITE_SEND);
 
-static void
-check_created(struct fake_request *r)
-{
+	call->write.u.send.replayed = replayed;
+	fake_store_end_write(call, PL_OK);
+	fake_bus_end_all(pl_app.bus, PL_OK);
 	assert_int_equal(r->answer.kind, FAKE_JSON);
 	assert_int_equal(r->answer.status, 201);
-	assert_null(fake_answer_header(r, "idempotent-replayed"));
-	fake_request_free(r);
-}
-
-static void
-check_replayed(struct fake_request *r)
-{
-	assert_int_equal(r->answer.status, 201);
-	assert_string_equal(fake_answer_header(r, "idempotent-replayed"), "true");
-	fake_request_free(r);
-}
-
-/* The end of a send that has shown what the test is about. */
-static void
-fail_to_store(struct fake_request *r, struct pl_store_write_call *call)
-{
-	assert_int_equal(r->answer.kind, FAKE_UNANSWERED);
-	fake_store_end_write(call, PL_E_FULL);
-	assert_int_equal(r->answer.kind, FAKE_ERR);
-	assert_int_equal(r->answer.err, PL_E_FULL);
-	fake_request_free(r);
-}
-
-/* ---- what is refused at once ---- */
-
-static void
-refuses_what_is_no_send_before_it_counts_or_asks(void **state)
-{
-	struct world *w = *state;
-	struct fake_request *r;
-
-	begin(PL_ONLINE_BOTH, 1, 1);
-	/* the id comes first, then the body, then the key */
-	check_problem(send_with(w, "1", "no JSON", "no key"), PL_PROBLEM_BAD_ID);
-	check_problem(send_with(w, RECEIVER, "no JSON", "no key"), PL_PROBLEM_BAD_JSON);
-	check_invalid(send_with(w, RECEIVER, "{}", "no key"), "INVALID_FIELD");
-	check_invalid(
-	    send_with(w, RECEIVER, "{\"message\":\" \"}", "no key"), "INVALID_FIELD");
-	check_invalid(send_with(w, RECEIVER, HELLO, "no key"), "INVALID_FIELD");
-	assert_int_equal(questions + fake_store_writes(), 0);
-	/* none of these was counted */
-	r = send_hello(w);
-	assert_int_equal(questions, 1);
-	is_online(true);
-	is_online(true);
-	fail_to_store(r, next_send());
-}
-
-static void
-takes_a_key_of_1_to_64_visible_characters_once(void **state)
-{
-	struct world *w = *state;
-	struct pl_store_write_call *call;
-	struct fake_request *r;
-	char key[66];
-
-	begin(PL_ONLINE_OFF, 0, 0);
-	memset(key, '~', sizeof(key));
-	key[65] = '\0';
-	check_invalid(send_with(w, RECEIVER, HELLO, key), "INVALID_FIELD");
-	check_invalid(send_with(w, RECEIVER, HELLO, ""), "INVALID_FIELD");
-	check_invalid(send_with(w, RECEIVER, HELLO, "a b"), "INVALID_FIELD");
-	check_invalid(send_with(w, RECEIVER, HELLO, "caf\xC3\xA9"), "INVALID_FIELD");
-	assert_int_equal(fake_store_writes(), 0);
-	r = fake_request_new(RECEIVER, HELLO);
-	fake_request_add(r, "idempotency-key", "one");
-	fake_request_add(r, "idempotency-key", "one");
-	message_send_post(&r->rq);
-	check_invalid(r, "INVALID_FIELD");
-	key[64] = '\0';
-	r = send_with(w, RECEIVER, HELLO, key);
-	call = next_send();
-	assert_true(pl_str_eq(call->write.u.send.idem_key, pl_str(key)));
-	fail_to_store(r, call);
-}
-
-static void
-refuses_a_user_who_sends_too_fast_before_anything_is_asked(void **state)
-{
-	struct world *w = *state;
-	struct fake_request *r;
-	struct pl_oid sender;
-
-	begin(PL_ONLINE_SENDER, 1, 2);
-	for (int i = 0; i < 2; i++) {
-		r = send_hello(w);
-		is_online(true);
-		fail_to_store(r, next_send());
-	}
-	r = send_hello(w);
-	assert_int_equal(r->answer.kind, FAKE_RETRY);
-	assert_int_equal(r->answer.problem, PL_PROBLEM_TOO_MANY);
-	assert_int_equal(r->answer.wait_ms, 1000);
-	fake_request_free(r);
-	assert_int_equal(questions, 2);
-	/* nobody else is held back, and they are not after a while */
-	sender = w->sender;
-	pl_oid_new(&w->sender);
-	r = send_hello(w);
-	is_online(true);
-	fail_to_store(r, next_send());
-	w->sender = sender;
-	fake_loop_advance(w->loop, 1000);
-	r = send_hello(w);
-	is_online(true);
-	fail_to_store(r, next_send());
-}
-
-static void
-a_burst_or_a_rate_of_0_lifts_the_limit(void **state)
-{
-	struct world *w = *state;
-
-	begin(PL_ONLINE_OFF, 1, 0);
-	for (int i = 0; i < 100; i++) {
-		struct fake_request *r = send_hello(w);
-
-		fail_to_store(r, next_send());
-	}
-}
-
-/* ---- the online rule ---- */
-
-static void
-asks_nobody_when_the_rule_is_off(void **state)
-{
-	struct world *w = *state;
-	struct pl_store_write_call *call;
-	struct fake_request *r;
-
-	begin(PL_ONLINE_OFF, 0, 0);
-	r = send_hello(w);
-	assert_int_equal(questions, 0);
-	call = next_send();
-	assert_false(call->write.u.send.only_replay);
-	fail_to_store(r, call);
-}
-
-static void
-asks_for_the_sender_and_then_perhaps_for_the_receiver(void **state)
-{
-	struct world *w = *state;
-	struct pl_store_write_call *call;
-	struct fake_request *r;
-	struct pl_oid receiver;
-
-	begin(PL_ONLINE_SENDER, 0, 0);
-	r = send_hello(w);
-	assert_true(pl_oid_eq(&question.user, &w->sender));
-	is_online(true);
-	assert_int_equal(questions, 1);
-	call = next_send();
-	assert_false(call->write.u.send.only_replay);
-	fail_to_store(r, call);
-
-	pl_settings.chat_requires_online = PL_ONLINE_BOTH;
-	r = send_hello(w);
-	assert_true(pl_oid_eq(&question.user, &w->sender));
-	is_online(true);
-	assert_true(pl_oid_parse(PL_STR(RECEIVER), &receiver));
-	assert_true(pl_oid_eq(&question.user, &receiver));
-	assert_int_equal(fake_store_writes(), 0);
-	is_online(true);
-	call = next_send();
-	assert_false(call->write.u.send.only_replay);
-	fail_to_store(r, call);
-}
-
-/* A send that is refused for whom is offline, up to its look for a replay. */
-static struct fake_request *
-refused(struct world *w, enum pl_problem problem, struct pl_store_write_call **call)
-{
-	struct fake_request *r = send_with(w, RECEIVER, HELLO, "key");
-
-	is_online(problem == PL_PROBLEM_RECIPIENT_OFFLINE);
-	if (problem == PL_PROBLEM_RECIPIENT_OFFLINE)
-		is_online(false);
-	*call = next_send();
-	assert_true((*call)->write.u.send.only_replay);
-	check_unanswered(r);
+	assert_non_null(memmem(r->answer.body.data, r->answer.body.len, "hello", 5));
 	return r;
 }
 
 static void
-refuses_who_is_offline_unless_the_key_is_known(void **state)
+refuses_what_is_no_send_before_it_counts(void **state)
 {
-	const enum pl_problem problems[] = {
-	    PL_PROBLEM_OFFLINE, PL_PROBLEM_RECIPIENT_OFFLINE};
-	struct world *w = *state;
+	struct fake_request *r;
 
-	begin(PL_ONLINE_BOTH, 0, 0);
-	for (size_t i = 0; i < 2; i++) {
-		struct pl_store_write_call *call;
-		struct fake_request *r = refused(w, problems[i], &call);
-
-		commit(call, false, 0);
-		check_problem(r, problems[i]);
-		r = refused(w, problems[i], &call);
-		commit(call, true, 10 * SEND_RETRY_TELLS_MS);
-		check_replayed(r);
-		/* nor is another body let through under the key */
-		r = refused(w, problems[i], &call);
-		fake_store_end_write(call, PL_E_CONFLICT);
-		check_problem(r, PL_PROBLEM_IDEMPOTENCY);
-	}
-	assert_int_equal(fake_bus_count(pl_app.bus, ""), 0);
+	(void)state;
+	/* the id comes first, then the body, then the key */
+	check_problem(send_with("1", "no JSON", "no key"), PL_PROBLEM_BAD_ID);
+	check_problem(send_with(RECEIVER, "no JSON", "no key"), PL_PROBLEM_BAD_JSON);
+	check_invalid(send_with(RECEIVER, "{}", "no key"));
+	check_invalid(send_with(RECEIVER, "{\"message\":\" \"}", "no key"));
+	check_invalid(send_with(RECEIVER, HELLO, "no key"));
+	check_invalid(send_with(RECEIVER, HELLO, ""));
+	r = fake_request_new(RECEIVER, HELLO);
+	fake_request_add(r, "idempotency-key", "one");
+	fake_request_add(r, "idempotency-key", "one");
+	message_send_post(&r->rq);
+	check_invalid(r);
+	assert_int_equal(fake_store_writes(), 0);
+	fake_request_free(stored(NULL, false));
 }
 
 static void
-says_first_that_the_sender_is_offline_then_that_nobody_has_the_id(void **state)
+answers_with_the_message_and_says_when_it_was_stored_before(void **state)
 {
-	struct world *w = *state;
-	struct pl_store_write_call *call;
-	struct fake_request *r;
+	struct fake_request *r = stored("key", false);
 
-	begin(PL_ONLINE_BOTH, 0, 0);
-	r = refused(w, PL_PROBLEM_OFFLINE, &call);
-	fake_store_end_write(call, PL_E_NOT_FOUND);
-	check_problem(r, PL_PROBLEM_OFFLINE);
-	r = refused(w, PL_PROBLEM_RECIPIENT_OFFLINE, &call);
-	fake_store_end_write(call, PL_E_NOT_FOUND);
-	check_problem(r, PL_PROBLEM_NO_USER);
-}
-
-/* ---- what the store says ---- */
-
-static void
-answers_what_the_store_refuses(void **state)
-{
-	struct world *w = *state;
-	struct fake_request *r;
-
-	begin(PL_ONLINE_OFF, 0, 0);
-	r = send_hello(w);
-	fake_store_end_write(next_send(), PL_E_NOT_FOUND);
-	check_problem(r, PL_PROBLEM_NO_USER);
-	r = send_with(w, RECEIVER, HELLO, "key");
-	fake_store_end_write(next_send(), PL_E_CONFLICT);
-	check_problem(r, PL_PROBLEM_IDEMPOTENCY);
-	r = send_hello(w);
-	fail_to_store(r, next_send());
-	fake_store.is_full = true;
-	r = send_hello(w);
-	assert_int_equal(r->answer.err, PL_E_BUSY);
+	assert_null(fake_answer_header(r, "idempotent-replayed"));
 	fake_request_free(r);
-	fake_loop_run(w->loop);
-	assert_int_equal(fake_bus_count(pl_app.bus, ""), 0);
+	fake_loop_advance(*state, 1000);
+	r = stored("key", true);
+	assert_string_equal(fake_answer_header(r, "idempotent-replayed"), "true");
+	fake_request_free(r);
 }
 
 static void
-notes_a_gap_for_what_mongodb_may_have_stored(void **state)
+says_when_to_try_again(void **state)
 {
-	struct world *w = *state;
-	char uri[] = "mongodb://db/chat";
 	struct fake_request *r;
 
-	begin(PL_ONLINE_OFF, 0, 0);
-	for (int i = 0; i < 2; i++) {
-		pl_settings.mongo_uri = i == 0 ? NULL : uri; /* SQLite has not */
-		r = send_hello(w);
-		fake_store_end_write(next_send(), PL_E_UNAVAILABLE);
-		assert_int_equal(r->answer.err, PL_E_UNAVAILABLE);
-		fake_request_free(r);
-		fake_loop_run(w->loop);
-		assert_int_equal(fake_bus_count(pl_app.bus, TO_GAP), i);
-	}
-}
-
-/* ---- after the commit ---- */
-
-static void
-answers_once_the_bus_has_the_message_for_both_users(void **state)
-{
-	struct world *w = *state;
-	struct fake_request *r;
-
-	begin(PL_ONLINE_OFF, 0, 0);
-	r = send_hello(w);
-	commit(next_send(), false, 0);
-	check_unanswered(r);
-	assert_int_equal(fake_bus_count(pl_app.bus, "newMessage"), 1);
-	assert_int_equal(fake_bus_count(pl_app.bus, "parley:user:" RECEIVER), 1);
-	fake_bus_end(pl_app.bus, "newMessage", PL_OK);
-	check_unanswered(r);
-	fake_bus_end(pl_app.bus, "messageSent", PL_OK);
-	assert_int_equal(wakes, 0);
-	assert_non_null(memmem(r->answer.body.data, r->answer.body.len, "hello", 5));
-	check_created(r);
-}
-
-static void
-wakes_a_responder_when_the_receiver_is_busy(void **state)
-{
-	struct world *w = *state;
-	struct pl_store_write_call *call;
-	struct fake_request *r;
-
-	begin(PL_ONLINE_OFF, 0, 0);
-	r = send_hello(w);
-	call = next_send();
-	assert_int_equal(call->write.u.send.reply_within_ms, PL_REPLY_WITHIN_MS);
-	call->write.u.send.busy = true;
-	commit(call, false, 0);
-	assert_int_equal(wakes, 1);
-	fake_bus_end_all(pl_app.bus, PL_OK);
-	check_created(r);
+	(void)state;
+	fake_request_free(stored(NULL, false));
+	r = send_with(RECEIVER, HELLO, NULL);
+	assert_int_equal(r->answer.kind, FAKE_RETRY);
+	assert_int_equal(r->answer.problem, PL_PROBLEM_TOO_MANY);
+	assert_int_equal(r->answer.wait_ms, 1000);
+	fake_request_free(r);
 }
 
 static void
 keeps_the_senders_own_socket_out_of_the_event(void **state)
 {
-	struct world *w = *state;
 	struct fake_request *r = fake_request_new(RECEIVER, HELLO);
 
-	begin(PL_ONLINE_OFF, 0, 0);
-	r->rq.claims.user = w->sender;
+	(void)state;
 	fake_request_add(r, "x-socket-id", "mine-alone");
 	message_send_post(&r->rq);
-	commit(next_send(), false, 0);
+	fake_store_end_write(fake_store_next_write(PL_WRITE_SEND), PL_OK);
 	assert_int_equal(fake_bus_count(pl_app.bus, "\"not\":\"mine-alone\""), 1);
 	fake_bus_end_all(pl_app.bus, PL_OK);
-	check_created(r);
+	assert_int_equal(r->answer.status, 201);
+	fake_request_free(r);
 }
 
-static void
-answers_after_the_gap_is_noted_when_the_bus_fails(void **state)
-{
-	struct world *w = *state;
-	struct fake_request *r;
-
-	begin(PL_ONLINE_OFF, 0, 0);
-	r = send_hello(w);
-	commit(next_send(), false, 0);
-	fake_bus_end_all(pl_app.bus, PL_E_UNAVAILABLE);
-	check_unanswered(r);
-	fake_loop_run(w->loop);
-	assert_int_equal(fake_bus_count(pl_app.bus, TO_GAP), 1);
-	check_unanswered(r);
-	fake_bus_end(pl_app.bus, TO_GAP, PL_OK);
-	check_created(r);
-}
-
-static void
-answers_at_the_end_of_its_patience_whatever_the_bus_does(void **state)
-{
-	struct world *w = *state;
-	struct fake_request *r;
-
-	begin(PL_ONLINE_OFF, 0, 0);
-	/* the message itself hangs */
-	r = send_hello(w);
-	commit(next_send(), false, 0);
-	fake_loop_advance(w->loop, SEND_BUS_PATIENCE_MS - 1);
-	check_unanswered(r);
-	fake_loop_advance(w->loop, 1);
-	check_created(r);
-	fake_bus_end_all(pl_app.bus, PL_E_TIMEOUT); /* nobody is answered twice */
-	fake_loop_run(w->loop);
-	fake_bus_end_all(pl_app.bus, PL_OK);
-	/* the note of the gap hangs */
-	r = send_hello(w);
-	commit(next_send(), false, 0);
-	fake_bus_end_all(pl_app.bus, PL_E_UNAVAILABLE);
-	fake_loop_advance(w->loop, SEND_BUS_PATIENCE_MS - 1);
-	check_unanswered(r);
-	fake_loop_advance(w->loop, 1);
-	check_created(r);
-	fake_bus_end_all(pl_app.bus, PL_OK);
-}
-
-static void
-does_not_wait_for_a_bus_that_everybody_knows_to_be_away(void **state)
-{
-	struct world *w = *state;
-	struct fake_request *r;
-
-	begin(PL_ONLINE_OFF, 0, 0);
-	pl_gap_note(unpublished_gap(), pl_clock_unix_ms());
-	fake_loop_advance(w->loop, SEND_BUS_PATIENCE_MS + 1);
-	r = send_hello(w);
-	commit(next_send(), false, 0);
-	fake_bus_end(pl_app.bus, "newMessage", PL_E_UNAVAILABLE);
-	fake_bus_end(pl_app.bus, "messageSent", PL_E_UNAVAILABLE);
-	check_created(r);
-}
-
-/* ---- a send that comes again ---- */
-
-static void
-a_replay_is_not_published_again_but_notes_a_gap_while_it_is_young(void **state)
-{
-	struct world *w = *state;
-	struct fake_request *r;
-
-	begin(PL_ONLINE_OFF, 0, 0);
-	r = send_with(w, RECEIVER, HELLO, "key");
-	commit(next_send(), true, SEND_RETRY_TELLS_MS - 5000);
-	fake_loop_run(w->loop);
-	assert_int_equal(fake_bus_count(pl_app.bus, "newMessage"), 0);
-	assert_int_equal(fake_bus_count(pl_app.bus, TO_GAP), 1);
-	check_unanswered(r);
-	fake_bus_end(pl_app.bus, TO_GAP, PL_OK);
-	assert_int_equal(wakes, 0);
-	check_replayed(r);
-
-	r = send_with(w, RECEIVER, HELLO, "key");
-	commit(next_send(), true, SEND_RETRY_TELLS_MS + 5000);
-	check_replayed(r);
-	fake_loop_run(w->loop);
-	assert_int_equal(fake_bus_count(pl_app.bus, ""), 0);
-}
-
-static void
-a_replay_waits_no_longer_than_its_patience(void **state)
-{
-	struct world *w = *state;
-	struct fake_request *r;
-
-	begin(PL_ONLINE_OFF, 0, 0);
-	r = send_with(w, RECEIVER, HELLO, "key");
-	commit(next_send(), true, 0);
-	fake_loop_advance(w->loop, SEND_BUS_PATIENCE_MS - 1);
-	check_unanswered(r);
-	fake_loop_advance(w->loop, 1);
-	check_replayed(r);
-	fake_bus_end_all(pl_app.bus, PL_OK);
-}
-
-#define WORLD_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define SEND_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    WORLD_TEST(refuses_what_is_no_send_before_it_counts_or_asks),
-	    WORLD_TEST(takes_a_key_of_1_to_64_visible_characters_once),
-	    WORLD_TEST(refuses_a_user_who_sends_too_fast_before_anything_is_asked),
-	    WORLD_TEST(a_burst_or_a_rate_of_0_lifts_the_limit),
-	    WORLD_TEST(asks_nobody_when_the_rule_is_off),
-	    WORLD_TEST(asks_for_the_sender_and_then_perhaps_for_the_receiver),
-	    WORLD_TEST(refuses_who_is_offline_unless_the_key_is_known),
-	    WORLD_TEST(says_first_that_the_sender_is_offline_then_that_nobody_has_the_id),
-	    WORLD_TEST(answers_what_the_store_refuses),
-	    WORLD_TEST(notes_a_gap_for_what_mongodb_may_have_stored),
-	    WORLD_TEST(answers_once_the_bus_has_the_message_for_both_users),
-	    WORLD_TEST(wakes_a_responder_when_the_receiver_is_busy),
-	    WORLD_TEST(keeps_the_senders_own_socket_out_of_the_event),
-	    WORLD_TEST(answers_after_the_gap_is_noted_when_the_bus_fails),
-	    WORLD_TEST(answers_at_the_end_of_its_patience_whatever_the_bus_does),
-	    WORLD_TEST(does_not_wait_for_a_bus_that_everybody_knows_to_be_away),
-	    WORLD_TEST(a_replay_is_not_published_again_but_notes_a_gap_while_it_is_young),
-	    WORLD_TEST(a_replay_waits_no_longer_than_its_patience),
+	    SEND_TEST(refuses_what_is_no_send_before_it_counts),
+	    SEND_TEST(answers_with_the_message_and_says_when_it_was_stored_before),
+	    SEND_TEST(says_when_to_try_again),
+	    SEND_TEST(keeps_the_senders_own_socket_out_of_the_event),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

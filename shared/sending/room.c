@@ -1,16 +1,11 @@
-#include "room.h"
+#include "sending/room.h"
 
 #include <sys/statvfs.h>
 
 #include "base/log.h"
-#include "http/service.h"
+#include "ops/settings.h"
 
 #define LOOK_EVERY_MS 1000
-
-static struct {
-	struct pl_timer timer;
-	bool is_short;
-} room;
 
 static bool
 is_short(void)
@@ -26,35 +21,30 @@ is_short(void)
 static void
 look(struct pl_timer *t)
 {
-	bool was_short = room.is_short;
+	struct pl_room *room = PL_CONTAINER(t, struct pl_room, timer);
+	bool was_short = room->is_short;
 
-	room.is_short = is_short();
-	if (room.is_short && !was_short)
+	room->is_short = is_short();
+	if (room->is_short && !was_short)
 		pl_log_error(
 		    "disk has less room than DISK_FREE_BYTES_MIN, sends are refused",
 		    PL_L_CSTR("folder", pl_settings.data_dir));
-	else if (was_short && !room.is_short)
+	else if (was_short && !room->is_short)
 		pl_log_info("disk has room again");
-	pl_timer_start(pl_app.loop, t, LOOK_EVERY_MS);
-}
-
-bool
-room_is_left(void)
-{
-	return !room.is_short;
+	pl_timer_start(room->loop, t, LOOK_EVERY_MS);
 }
 
 void
-room_start(void)
+pl_room_start(struct pl_room *room, struct pl_loop *loop)
 {
-	room.timer.on_fire = look;
+	*room = (struct pl_room){.loop = loop, .timer.on_fire = look};
 	if (pl_settings.mongo_uri == NULL && pl_settings.disk_free_bytes_min > 0)
-		look(&room.timer);
+		look(&room->timer);
 }
 
 void
-room_stop(void)
+pl_room_stop(struct pl_room *room)
 {
-	pl_timer_stop(pl_app.loop, &room.timer);
-	room.is_short = false;
+	pl_timer_stop(room->loop, &room->timer);
+	room->is_short = false;
 }
