@@ -16,8 +16,9 @@ ack_send(struct hub_socket *socket, const struct ack *ack, struct pl_str args)
 	pl_sio_client_touch(client);
 }
 
-void
-ack_refuse(struct hub_socket *socket, const struct ack *ack, const struct pl_invalid *why)
+static void
+refuse(struct hub_socket *socket, const struct ack *ack, const char *text,
+    const char *code, int64_t wait_s)
 {
 	struct pl_json_out o;
 	struct pl_buf args;
@@ -27,11 +28,30 @@ ack_refuse(struct hub_socket *socket, const struct ack *ack, const struct pl_inv
 	pl_jo_array(&o);
 	pl_jo_object(&o);
 	pl_jo_key(&o, "error");
-	pl_jo_cstr(&o, why->text);
+	pl_jo_cstr(&o, text);
 	pl_jo_key(&o, "code");
-	pl_jo_cstr(&o, why->code);
+	pl_jo_cstr(&o, code);
+	if (wait_s > 0) {
+		pl_jo_key(&o, "retryAfter");
+		pl_jo_int(&o, wait_s);
+	}
 	pl_jo_end_object(&o);
 	pl_jo_end_array(&o);
 	ack_send(socket, ack, pl_buf_str(&args));
 	pl_buf_fini(&args);
+}
+
+void
+ack_refuse(struct hub_socket *socket, const struct ack *ack, const struct pl_invalid *why)
+{
+	refuse(socket, ack, why->text, why->code, 0);
+}
+
+void
+ack_problem(struct hub_socket *socket, const struct ack *ack, enum pl_problem problem,
+    int64_t wait_s)
+{
+	const struct pl_problem_row *row = pl_problem_row(problem);
+
+	refuse(socket, ack, row->text, row->code, wait_s);
 }

@@ -12,6 +12,7 @@
 #define PRESENCE_ACK_H
 
 #include "model/invalid.h"
+#include "model/problem.h"
 #include "presence/hub.h"
 
 /* What an event asks for; copied from it, if the answer comes later. */
@@ -30,5 +31,8 @@ ack_of(const struct pl_sio_event *event)
 void ack_send(struct hub_socket *socket, const struct ack *ack, struct pl_str args);
 void ack_refuse(
     struct hub_socket *socket, const struct ack *ack, const struct pl_invalid *why);
+/* As the answer to a request would have it; wait_s: as retryAfter, 0: without. */
+void ack_problem(struct hub_socket *socket, const struct ack *ack,
+    enum pl_problem problem, int64_t wait_s);
 
 #endif

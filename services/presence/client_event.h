@@ -10,6 +10,7 @@
 
 #include "presence/delivered.h"
 #include "presence/online/watch.h"
+#include "presence/send.h"
 #include "presence/typing.h"
 
 /* Who carries events out. The caller's. */
@@ -17,6 +18,7 @@ struct client_events {
 	struct typing *typing;
 	struct delivered *delivered;
 	struct watches *watches;
+	struct sends *sends;
 };
 
 /* Carry event out for socket, which is let in. */

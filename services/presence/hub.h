@@ -23,6 +23,7 @@
 
 struct hub;
 struct watcher;
+struct send_line;
 
 /* Which sockets an event is for, and which of them a socket is; several may be or-ed. */
 enum hub_audience {
@@ -59,6 +60,7 @@ struct hub_socket {
 	enum hub_audience wants; /* one of them */
 	bool wants_sent;         /* messageSent; set before hub_join() */
 	struct watcher *watcher; /* online/watch's; NULL: it has named nobody */
+	struct send_line *sends; /* send's; NULL: nothing is under way */
 };
 
 /* What the hub tells; all are set. What is given is borrowed until they return. */

@@ -13,7 +13,8 @@ static bool is_behind(void *arg);
  * What the service is made of. A part includes only parts to its left, and gets pointers to them
  * here; what it has to tell others it tells by a callback, which is passed on below.
  *
- *   hub ◄── typing, delivered, recovery, online/changes ◄── online/list ◄── admit ◄── sockets
+ *   hub ◄── typing ◄── send
+ *   hub ◄── delivered, recovery, online/changes ◄── online/list ◄── admit ◄── sockets
  *           online/watched ◄── online/watch                                gone      tail
  */
 static struct presence {
@@ -24,6 +25,7 @@ static struct presence {
 	struct online_list online;
 	struct watched_index watched;
 	struct watches watches;
+	struct sends sends;
 	struct tail tail;
 	struct gone gone;
 	struct sockets sockets;
@@ -48,6 +50,7 @@ static struct presence {
 	    .arg = &presence,
 	},
     .watches = {.app = &pl_app, .index = &presence.watched},
+    .sends = {.app = &pl_app, .typing = &presence.typing},
     .tail = {.app = &pl_app, .deliver = deliver, .arg = &presence},
     .gone = {.app = &pl_app, .hub = &presence.hub, .typing = &presence.typing},
     .sockets =
@@ -56,7 +59,8 @@ static struct presence {
 	    .hub = &presence.hub,
 	    .events = {.typing = &presence.typing,
 		.delivered = &presence.delivered,
-		.watches = &presence.watches},
+		.watches = &presence.watches,
+		.sends = &presence.sends},
 	    .admit =
 		{
 		    .app = &pl_app,
@@ -222,6 +226,7 @@ start(void)
 	watched_start(&presence.watched);
 	watch_start(&presence.watches);
 	online_list_start(&presence.online);
+	sends_start(&presence.sends);
 	sockets_start(&presence.sockets);
 	tail_start(&presence.tail);
 	gone_start(&presence.gone);
@@ -239,6 +244,12 @@ static bool
 is_drained(void)
 {
 	return sockets_are_drained(&presence.sockets);
+}
+
+static size_t
+in_flight(void)
+{
+	return presence.sends.waiting;
 }
 
 /* Users who find another process in time are online throughout. */
@@ -263,6 +274,7 @@ stop(void)
 	gone_stop(&presence.gone);
 	tail_stop(&presence.tail);
 	sockets_stop(&presence.sockets);
+	sends_stop(&presence.sends);
 	typing_stop(&presence.typing);
 	delivered_stop(&presence.delivered);
 	watch_stop(&presence.watches);
@@ -287,6 +299,7 @@ const struct pl_service pl_service = {
     .start = start,
     .drain = drain,
     .is_drained = is_drained,
+    .in_flight = in_flight,
     .leave = leave,
     .has_left = has_left,
     .stop = stop,

@@ -143,6 +143,16 @@ typing_said(struct typing *t, struct hub_socket *socket, const struct pl_json *s
 }
 
 void
+typing_end(struct typing *t, const struct pl_oid *from, const struct pl_oid *to)
+{
+	unsigned count;
+	struct pair *p = pair_find(t, from, to, &count);
+
+	if (p != NULL)
+		end_pair(p);
+}
+
+void
 typing_end_all(struct typing *t, const struct pl_oid *from)
 {
 	pl_list_for_each_safe(link, &t->pairs)

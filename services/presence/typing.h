@@ -34,6 +34,8 @@ void typing_start(struct typing *t);
  * or one too many: *why says so. */
 bool typing_said(struct typing *t, struct hub_socket *socket, const struct pl_json *said,
     struct pl_invalid *why);
+/* from has sent to a message. */
+void typing_end(struct typing *t, const struct pl_oid *from, const struct pl_oid *to);
 void typing_end_all(struct typing *t, const struct pl_oid *from); /* on all sockets */
 void typing_end_socket(struct typing *t, const struct hub_socket *socket);
 void typing_stop(struct typing *t);

@@ -1,6 +1,7 @@
 #include <jansson.h>
 #include <pthread.h>
 
+#include "base/hex.h"
 #include "base/json.h"
 #include "base/mem.h"
 
@@ -64,6 +65,7 @@ find_fault(struct pl_str text, unsigned depth_max)
 }
 
 static const char out_of_range[] = "number out of range";
+static const char not_valid[] = "not valid JSON";
 
 static const char *
 reason_of(const json_error_t *error)
@@ -81,7 +83,7 @@ reason_of(const json_error_t *error)
 	case json_error_numeric_overflow:
 		return out_of_range;
 	default:
-		return "not valid JSON";
+		return not_valid;
 	}
 }
 
@@ -127,6 +129,64 @@ pl_json_parse(struct pl_str text, struct pl_json **root, const char **why)
 	return give(value, fault, root, why);
 }
 
+/* The code unit of an escape "\\uXXXX" at at; -1: there is none. */
+static int
+escaped_unit(const char *at, const char *end)
+{
+	int unit = 0;
+
+	if (end - at < 6 || at[0] != '\\' || at[1] != 'u')
+		return -1;
+	for (size_t i = 2; i < 6; i++) {
+		int digit = pl_hex_value(at[i]);
+
+		if (digit < 0)
+			return -1;
+		unit = unit << 4 | digit;
+	}
+	return unit;
+}
+
+/* Write \u0000 for each lone surrogate. False: there was none. */
+static bool
+blank_lone_surrogates(char *at, const char *end)
+{
+	bool found = false;
+
+	while (at < end) {
+		int unit = escaped_unit(at, end);
+		int next = unit >= 0 ? escaped_unit(at + 6, end) : -1;
+
+		if (unit >= 0xD800 && unit <= 0xDBFF && next >= 0xDC00 &&
+		    next <= 0xDFFF) {
+			at += 12;
+		} else if (unit >= 0xD800 && unit <= 0xDFFF) {
+			memcpy(at + 2, "0000", 4);
+			found = true;
+			at += 6;
+		} else {
+			at += *at == '\\' && at + 1 < end ? 2 : 1;
+		}
+	}
+	return found;
+}
+
+/* Text that could not be read, without its lone surrogates. NULL: they were not why. */
+static json_t *
+load_without_lone_surrogates(struct pl_str text, const char **fault)
+{
+	char *copy = pl_mem_strndup(text.ptr, text.len);
+	json_t *value = NULL;
+
+	if (blank_lone_surrogates(copy, copy + text.len))
+		value = load(pl_str_n(copy, text.len), JSON_ALLOW_NUL, fault);
+	if (value == NULL && *fault == out_of_range)
+		value = load(pl_str_n(copy, text.len),
+		    JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, fault);
+	pl_mem_free(copy);
+	return value;
+}
+
 enum pl_err
 pl_json_parse_script(struct pl_str text, struct pl_json **root, const char **why)
 {
@@ -135,6 +195,8 @@ pl_json_parse_script(struct pl_str text, struct pl_json **root, const char **why
 
 	if (value == NULL && fault == out_of_range)
 		value = load(text, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &fault);
+	if (value == NULL && fault == not_valid)
+		value = load_without_lone_surrogates(text, &fault);
 	return give(value, fault, root, why);
 }
 

@@ -384,6 +384,13 @@ is_quiet(void)
 	return pl_loop_now_ms(pl_app.loop) - since_mono_ms >= QUIET_MS;
 }
 
+static size_t
+in_flight(void)
+{
+	return pl_exchange_in_flight() +
+	       (pl_service.in_flight != NULL ? pl_service.in_flight() : 0);
+}
+
 static bool
 is_drained(void *arg)
 {
@@ -392,7 +399,7 @@ is_drained(void *arg)
 	(void)arg;
 	if (sig_recv == SIGTERM || sig_recv == SIGINT || sig_recv == SIGQUIT)
 		return true; /* asked again: end now */
-	return is_silent && pl_exchange_in_flight() == 0 &&
+	return is_silent && in_flight() == 0 &&
 	       (pl_service.is_drained == NULL || pl_service.is_drained());
 }
 
@@ -418,7 +425,7 @@ kore_worker_teardown(void)
 	pl_app.is_draining = true;
 	if (pl_app.announcement != NULL)
 		pl_announcement_drain(pl_app.announcement);
-	pl_log_info("worker is ending", PL_L_INT("in_flight", pl_exchange_in_flight()));
+	pl_log_info("worker is ending", PL_L_INT("in_flight", in_flight()));
 	if (pl_service.drain != NULL)
 		pl_service.drain();
 	pl_loop_kore_drain(
@@ -429,11 +436,10 @@ kore_worker_teardown(void)
 		pl_service.leave();
 		pl_loop_kore_drain(pl_app.loop, has_left, NULL, LEAVE_MS);
 	}
-	if (pl_exchange_in_flight() > 0) {
+	if (in_flight() > 0) {
 		/* The calls that they wait for would come back into what is freed
 		 * below. */
-		pl_log_warn("requests were cut off",
-		    PL_L_INT("in_flight", pl_exchange_in_flight()));
+		pl_log_warn("requests were cut off", PL_L_INT("in_flight", in_flight()));
 		_exit(EXIT_SUCCESS);
 	}
 	pl_heads_stop(pl_app.loop);

@@ -87,7 +87,8 @@ static const struct row table[PL_METRICS_COUNT] = {
 	COUNT(LOGINS, "parley_logins_total", AUTH, "Logins.", OUTCOME)
 	LEVEL(HASHES_WAITING, "parley_hashes_waiting", AUTH,
 	    "Passwords that wait for a thread to hash them, or are being hashed.", NO_LABEL)
-	COUNT(MESSAGES, "parley_messages_total", MESSAGE, "Messages that came in.", OUTCOME)
+	COUNT(MESSAGES, "parley_messages_total", MESSAGE | PRESENCE,
+	    "Messages that came in, by a request or by a socket.", OUTCOME)
 	COUNT(READ_MARKS, "parley_read_marks_total", MESSAGE,
 	    "Requests that said how far a conversation was read.", OUTCOME)
 	COUNT(MARK_EVENTS, "parley_mark_events_total", MESSAGE | PRESENCE,
@@ -117,6 +118,8 @@ static const struct row table[PL_METRICS_COUNT] = {
 	    LABEL("outcome", "moved", "known", "refused", "failed"))
 	LEVEL(DELIVERED_WAITING, "parley_delivered_waiting", PRESENCE,
 	    "Pairs of users of whose deliveries the last second or a write is not over.", NO_LABEL)
+	LEVEL(SENDS_WAITING, "parley_sends_waiting", PRESENCE,
+	    "Messages that sockets have sent and that are not stored and published yet.", NO_LABEL)
 	COUNT(REPLIES, "parley_replies_total", RESPONDER,
 	    "Automatic replies stored.", LABEL("kind", "llm", "fallback"))
 	TIMES(REPLY_SECONDS, "parley_reply_seconds", RESPONDER,

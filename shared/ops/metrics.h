@@ -40,9 +40,9 @@ enum pl_metric {
 	PL_M_LOGINS,
 	PL_M_HASHES_WAITING,
 	/* message */
-	PL_M_MESSAGES,
 	PL_M_READ_MARKS,
 	/* message, presence */
+	PL_M_MESSAGES,
 	PL_M_MARK_EVENTS,
 	/* presence */
 	PL_M_SOCKETS,
@@ -55,6 +55,7 @@ enum pl_metric {
 	PL_M_WATCH_SETS,
 	PL_M_DELIVERED_MARKS,
 	PL_M_DELIVERED_WAITING,
+	PL_M_SENDS_WAITING,
 	/* llm-responder */
 	PL_M_REPLIES,
 	PL_M_REPLY_SECONDS,

@@ -88,11 +88,11 @@ const struct pl_setting pl_settings_table[] = {
 	INT("PASSWORD_MIN_LENGTH", "8", 1, 64, "characters", AUTH, password_min_length,
 	    "Shortest password at sign-up.")
 	/* chat */
-	CHOICE("CHAT_REQUIRES_ONLINE", "sender", "sender|both|off", MESSAGE,
+	CHOICE("CHAT_REQUIRES_ONLINE", "sender", "sender|both|off", MESSAGE | PRESENCE,
 	    chat_requires_online, "Who must be online for a message to be taken.")
 	INT("ONLINE_TTL", "300", 1, 86400, "s", KORE, online_ttl_s,
 	    "How long a request counts its user as online without a socket.")
-	INT("MESSAGE_BYTES_MAX", "65536", 1, 524288, "bytes", MESSAGE, message_bytes_max,
+	INT("MESSAGE_BYTES_MAX", "65536", 1, 524288, "bytes", MESSAGE | PRESENCE, message_bytes_max,
 	    "Longest message.")
 	INT("BODY_BYTES_MAX", "102400", 1024, 1048576, "bytes", KORE | GATEWAY,
 	    body_bytes_max, "Longest request body.")
@@ -107,17 +107,17 @@ const struct pl_setting pl_settings_table[] = {
 	INT("LIMIT_LOGIN_ACCOUNT", "10", 0, 1000000, "in 15 min", AUTH, limit_login_account,
 	    "Failed logins from one address to one account, and of right ones ten times as many; "
 	    "0 lifts both.")
-	INT("LIMIT_MESSAGES_PER_SECOND", "20", 0, 1000000, "a second", MESSAGE,
+	INT("LIMIT_MESSAGES_PER_SECOND", "20", 0, 1000000, "a second", MESSAGE | PRESENCE,
 	    limit_messages_per_second, "Messages of one user, in each process; 0 lifts it.")
-	INT("LIMIT_MESSAGES_BURST", "60", 0, 1000000, "messages", MESSAGE,
+	INT("LIMIT_MESSAGES_BURST", "60", 0, 1000000, "messages", MESSAGE | PRESENCE,
 	    limit_messages_burst, "Messages that one user may send at once; 0 lifts the limit.")
-	INT("LIMIT_MESSAGE_BYTES_PER_DAY", "100000000", 0, 10000000000, "bytes", MESSAGE,
+	INT("LIMIT_MESSAGE_BYTES_PER_DAY", "100000000", 0, 10000000000, "bytes", MESSAGE | PRESENCE,
 	    limit_message_bytes_per_day,
 	    "What one user may send in a day, in each process; beyond it 429; 0 lifts it.")
 	INT("LIMIT_MARKS_PER_SECOND", "20", 0, 1000000, "a second", MESSAGE | PRESENCE,
 	    limit_marks_per_second,
 	    "How often one user may say what they have read, and what their clients got, in each process, fifteen seconds' worth at once; 0 lifts it.")
-	INT("DISK_FREE_BYTES_MIN", "100000000", 0, 1000000000000, "bytes", MESSAGE,
+	INT("DISK_FREE_BYTES_MIN", "100000000", 0, 1000000000000, "bytes", MESSAGE | PRESENCE,
 	    disk_free_bytes_min,
 	    "Room that sends leave on the disk of DATA_DIR; below it 507; 0: all of it may be used.")
 	INT("LIMIT_STATUS_PER_SECOND", "1", 0, 1000000, "a second", PRESENCE,

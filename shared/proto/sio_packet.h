@@ -22,8 +22,9 @@
  *   - ack ids above 2^53 - 1, namespaces above PL_SIO_NAMESPACE_MAX bytes
  *   - placeholders whose num is no index of an attachment: it notices at the last
  *     attachment, we at once, and 0.5 is no index
- *   - what pl_json_parse_script() refuses: duplicate keys, \u0000 in a key, numbers past a
- *     double, nesting past 512; and lone surrogates, which an encoder may write
+ *   - what pl_json_parse_script() refuses: duplicate keys, \u0000 or a lone surrogate in a key,
+ *     numbers past a double, nesting past 512
+ * In a string a lone surrogate, which an encoder may write, is read as \u0000.
  * Threads: any.
  */
 #ifndef PL_PROTO_SIO_PACKET_H

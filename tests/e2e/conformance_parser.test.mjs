@@ -35,9 +35,12 @@ async function* readings(messages) {
 // ---- what we refuse and socket.io-parser takes ---------------------------------------------
 
 /** Values that JSON.parse makes and base/json refuses, by the text they come from. */
+const lone = /\p{Surrogate}/u;
+const keysOf = (v) => (v && typeof v === 'object' ? [...(Array.isArray(v) ? [] : Object.keys(v)), ...Object.values(v).flatMap(keysOf)] : []);
+
 const jsonExceptions = [
   ['NUL character in a key', (json) => /\\u0000(\\.|[^"\\])*"\s*:/.test(json)],
-  ['lone surrogate', (json) => { const s = JSON.stringify(JSON.parse(json)); return /\\ud[89a-f]/.test(s); }],
+  ['lone surrogate in a key', (json) => keysOf(JSON.parse(json)).some((key) => lone.test(key))],
   ['duplicate key', (json) => { try { parseOnce(json); return false; } catch { return true; } }],
   ['nested too deeply', (json) => depthOf(JSON.parse(json)) > 512],
   ['number out of range', (json) => hasHugeNumber(json)],
@@ -113,7 +116,7 @@ test(`${packets} packets: the same verdict and value as socket.io-parser`, async
     const theirs = refer(text);
     if (!('refused' in ours)) {
       counts.taken++;
-      assert.equal(JSON.stringify(sorted(ours)), JSON.stringify(sorted(theirs)), where);
+      assert.equal(JSON.stringify(sorted(ours)), JSON.stringify(sorted(theirs), asWeRead), where);
     } else if (theirs) {
       const why = exceptionFor(text, theirs);
       assert.ok(why, `${where}: refused as ${ours.refused}, the reference has ${JSON.stringify(theirs)}`);
@@ -126,6 +129,9 @@ test(`${packets} packets: the same verdict and value as socket.io-parser`, async
   t.diagnostic(JSON.stringify(counts));
   assert.ok(counts.taken > packets / 10 && counts.refused > packets / 10, 'both verdicts are common');
 });
+
+/** A lone surrogate in a string is NUL for us. */
+const asWeRead = (key, v) => (typeof v === 'string' ? v.replace(/\p{Surrogate}/gu, '\0') : v);
 
 const sorted = (packet) => packet && Object.fromEntries(Object.entries(packet).sort(([a], [b]) => (a < b ? -1 : 1)));
 

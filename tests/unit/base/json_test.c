@@ -302,7 +302,54 @@ a_script_s_document_may_hold_what_a_script_writes(void **state)
 	}
 	assert_int_equal(pl_json_parse_script(PL_STR("[1e999]"), &v, NULL), PL_E_INVALID);
 	assert_int_equal(
-	    pl_json_parse_script(PL_STR("[\"\\ud800\"]"), &v, NULL), PL_E_INVALID);
+	    pl_json_parse_script(PL_STR("{\"\\ud800\":1}"), &v, NULL), PL_E_INVALID);
+}
+
+/* What text, an array of one string, holds; "" if it is refused. */
+static const char *
+read_as_a_script(const char *text, size_t *len)
+{
+	static char held[64];
+	struct pl_json *v = NULL;
+	struct pl_str s = PL_STR_NONE;
+
+	*len = 0;
+	if (pl_json_parse_script(pl_str(text), &v, NULL) != PL_OK)
+		return "";
+	assert_true(pl_json_str(pl_json_at(v, 0), &s));
+	assert_in_range(s.len, 0, sizeof(held) - 1);
+	memcpy(held, s.ptr, s.len);
+	*len = s.len;
+	pl_json_free(v);
+	return held;
+}
+
+static void
+a_lone_surrogate_of_a_script_is_read_as_nul(void **state)
+{
+	static const struct {
+		const char *text;
+		struct pl_str held;
+	} rows[] = {
+	    {"[\"\\ud800\"]", PL_STR("\0")},
+	    {"[\"a\\uDFFFb\"]", PL_STR("a\0b")},
+	    {"[\"\\ud800\\ud83d\\ude00\"]", PL_STR("\0\xF0\x9F\x98\x80")},
+	    {"[\"\\ude00\\ud83d\"]", PL_STR("\0\0")},
+	    {"[\"\\\\ud800\\ud800\"]", PL_STR("\\ud800\0")},
+	    {"[\"\\ud800\\n\",100000000000000000000]", PL_STR("\0\n")},
+	    {"[\"\\ud800\"", PL_STR("")},
+	    {"[\"\\ud80\"]", PL_STR("")},
+	    {"[\"\\ud800", PL_STR("")},
+	    {"[\"\\", PL_STR("")},
+	};
+	size_t len;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *held = read_as_a_script(rows[i].text, &len);
+
+		assert_true(pl_str_eq(pl_str_n(held, len), rows[i].held));
+	}
 }
 
 int
@@ -320,6 +367,7 @@ main(void)
 	    cmocka_unit_test(refuses_every_cut_of_a_document),
 	    cmocka_unit_test(writes_what_it_read),
 	    cmocka_unit_test(a_script_s_document_may_hold_what_a_script_writes),
+	    cmocka_unit_test(a_lone_surrogate_of_a_script_is_read_as_nul),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -154,7 +154,7 @@ refuses_what_is_not_json_or_too_strange(void **state)
 	check_refuses(PL_STR("2[\"foo\",{\"a\":1,\"a\":2}]"), "duplicate key");
 	check_refuses(PL_STR("2[\"a\",{\"\\u0000\":1}]"), "NUL character");
 	check_refuses(PL_STR("2[\"a\",1e999]"), "number out of range");
-	check_refuses(PL_STR("2[\"\\ud800\"]"), NULL);
+	check_refuses(PL_STR("2[\"a\",{\"\\ud800\":1}]"), NULL);
 	check_refuses(PL_STR("2[\"\xff\"]"), NULL);
 	check_refuses(PL_STR("2\0[\"foo\"]"), NULL);
 }
