@@ -185,9 +185,9 @@ async function measure(system, args, look = () => {}) {
   return result;
 }
 
-async function send(system, args = []) {
+async function send(system, args = [], way = 'send') {
   const messages = system.name === 'mern' ? Math.ceil(count / 8) : count;
-  const result = await measure(system, ['send', messages, 32, ...args]);
+  const result = await measure(system, [way, messages, 32, ...args]);
   if (result.lost + result.doubled + result.refused + result.astray > 0) throw new Error(`${system.name}: ${JSON.stringify(result)}`);
   return { us: (result.cpuMs * 1000) / result.messages, rate: result.messages / result.seconds, p99: result.delivery.p99, own: (result.ownCpuMs * 1000) / result.messages };
 }
@@ -213,9 +213,12 @@ try {
   const sends = new Map(systems.map(({ name }) => [name, []]));
   const gets = { hello: [], me: [], page: [] };
   const due = { parley: [], floor: [] };
+  const emits = { parley: [], lean: [] };
   for (const system of systems) await send(system); // caches, and the compilers of those in JavaScript
   for (let i = 0; i < rounds; i++) {
     for (const system of systems) sends.get(system.name).push(await send(system));
+    emits.parley.push(await send(parley, [], 'emit'));
+    emits.lean.push(await send(lean, [], 'emit'));
     gets.hello.push(await get(floor, '/hello'));
     gets.me.push(await get(parley, '/api/auth/me'));
     gets.page.push(await get(parley, '/api/messages/:other?limit=50'));
@@ -233,6 +236,11 @@ try {
   row('parley over lean/nginx', ratios(cost('parley'), cost('lean/nginx')), '0.75');
   row('parley over mern', ratios(cost('parley'), cost('mern')), '0.056', 3);
   row('messages a second: parley over lean', ratios(sends.get('parley').map(({ rate }) => rate), sends.get('lean').map(({ rate }) => rate)), '0.9 at least');
+  for (const [name, results] of Object.entries(emits)) {
+    row(`CPU a message sent by socket, us: ${name}`, results.map(({ us }) => us), '', 0);
+    row(`messages sent by socket a second: ${name}`, results.map(({ rate }) => rate), '', 0);
+  }
+  row('a send by socket: parley over lean', ratios(emits.parley.map(({ us }) => us), emits.lean.map(({ us }) => us)), '0.9');
   row('GET /api/auth/me over hello', ratios(gets.me, gets.hello), '3');
   row('a page of 50 over hello', ratios(gets.page, gets.hello), '5');
   row('delivery p99 at 2,000 a second: parley over floor', ratios(due.parley, due.floor), '2');

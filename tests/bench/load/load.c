@@ -4,6 +4,7 @@
  *
  *   load PORT send COUNT AT_ONCE [RATE]   POST /api/messages/send/:id, COUNT times; AT_ONCE are under
  *                                         way, or RATE a second are due (AT_ONCE at most under way)
+ *   load PORT emit COUNT AT_ONCE [RATE]   the same by the event sendMessage, over the sender's socket
  *   load PORT get COUNT AT_ONCE PATH      GET PATH; ":other" in it becomes another's id
  *   load PORT open COUNT AT_ONCE          open COUNT sockets, and keep them
  *   load PORT churn COUNT AT_ONCE RATE    open COUNT sockets, RATE a second, each of which closes when
@@ -51,6 +52,7 @@ static struct load {
 	size_t at_once;
 	double rate;      /* 0: as many as are answered */
 	const char *path; /* NULL: sends */
+	bool emits;       /* them, by socket */
 	struct user *users;
 	size_t user_count;
 	struct clients clients;
@@ -117,11 +119,12 @@ write_head(struct pl_buf *out, const char *method, const char *path, size_t user
 	    method, path, load.port, load.users[user].token);
 }
 
+static const char filling[TEXT_BYTES] =
+    " and we meet at the station at eight, as on each Friday of May";
+
 static void
 write_send(struct pl_buf *out, size_t number, size_t sender, size_t receiver)
 {
-	static const char filling[TEXT_BYTES] =
-	    " and we meet at the station at eight, as on each Friday of May";
 	char path[64];
 
 	snprintf(path, sizeof(path), "/api/messages/send/%s", load.users[receiver].id);
@@ -130,6 +133,20 @@ write_send(struct pl_buf *out, size_t number, size_t sender, size_t receiver)
 	    "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 	    "{\"message\":\"m%09zu%.*s\"}",
 	    TEXT_BYTES + 14, number, TEXT_BYTES - 10, filling);
+}
+
+/* Its acknowledgement has the same number. */
+static void
+emit(size_t number, size_t sender, size_t receiver)
+{
+	struct pl_buf out;
+
+	pl_buf_init(&out, CLIENT_SAID_MAX);
+	pl_buf_printf(&out,
+	    "42%zu[\"sendMessage\",{\"to\":\"%s\",\"message\":\"m%09zu%.*s\"}]", number,
+	    load.users[receiver].id, number, TEXT_BYTES - 10, filling);
+	clients_emit(&load.clients, sender, pl_buf_str(&out));
+	pl_buf_fini(&out);
 }
 
 static void
@@ -154,8 +171,12 @@ begin_one(int64_t due_us)
 	size_t other = other_than(user, number);
 	struct pl_buf out;
 
-	pl_buf_init(&out, PL_BUF_UNLIMITED);
 	tally_due(&load.tally, number, other, due_us);
+	if (load.emits) {
+		emit(number, user, other);
+		return;
+	}
+	pl_buf_init(&out, PL_BUF_UNLIMITED);
 	if (load.path == NULL)
 		write_send(&out, number, user, other);
 	else
@@ -175,6 +196,21 @@ on_answer(void *arg, const struct request_answer *answer)
 		fprintf(stderr, "load: answered %d: %.*s\n", answer->status,
 		    (int)answer->body.len, answer->body.ptr);
 	}
+}
+
+/* 4317[{"message":...}], with the number that was asked for. */
+static void
+on_ack(const void *arg, size_t index, struct pl_str packet)
+{
+	char *end;
+	size_t number = strtoul(packet.ptr + 2, &end, 10);
+
+	(void)arg, (void)index;
+	load.answered++;
+	if (strncmp(end, "[{\"message\":", strlen("[{\"message\":")) == 0)
+		tally_taken(&load.tally, number, pl_clock_mono_us());
+	else if (load.tally.refused++ == 0)
+		fprintf(stderr, "load: answered %.*s\n", (int)packet.len, packet.ptr);
 }
 
 static void
@@ -208,6 +244,13 @@ step(int64_t timeout_us)
 		clients_step(&load.clients, 0);
 }
 
+static bool
+is_full(void)
+{
+	return load.emits ? load.begun - load.answered >= load.at_once
+			  : requests_is_full(load.requests);
+}
+
 /* When the next one is due; it may be past. */
 static int64_t
 due_us(int64_t start_us, size_t nth)
@@ -222,7 +265,7 @@ wait_us(int64_t start_us, size_t first, size_t end)
 {
 	int64_t left;
 
-	if (load.begun == end || requests_is_full(load.requests))
+	if (load.begun == end || is_full())
 		return WAIT_US;
 	left = due_us(start_us, load.begun - first) - pl_clock_mono_us();
 	return left < 0 ? 0 : left > WAIT_US ? WAIT_US : left;
@@ -243,7 +286,7 @@ run_to(size_t end)
 	size_t first = load.begun;
 
 	while (!is_done(end)) {
-		while (load.begun < end && !requests_is_full(load.requests) &&
+		while (load.begun < end && !is_full() &&
 		       (due = due_us(start_us, load.begun - first)) <= pl_clock_mono_us())
 			begin_one(due);
 		step(wait_us(start_us, first, end));
@@ -353,16 +396,18 @@ main(int argc, char **argv)
 	bool is_churn = argc > 2 && strcmp(argv[2], "churn") == 0;
 	bool is_open = argc > 2 && strcmp(argv[2], "open") == 0;
 	bool is_get = argc > 2 && strcmp(argv[2], "get") == 0;
-	struct clients_of of = {.write_token = write_token, .on_message = on_message};
+	struct clients_of of = {
+	    .write_token = write_token, .on_message = on_message, .on_ack = on_ack};
 
 	if (argc < 5 || ((is_get || is_churn) && argc < 6)) {
-		fprintf(stderr, "usage: load PORT send|get|open|churn COUNT AT_ONCE "
+		fprintf(stderr, "usage: load PORT send|emit|get|open|churn COUNT AT_ONCE "
 				"[RATE|PATH]\n");
 		return 2;
 	}
 	load.port = of.port = (uint16_t)atoi(argv[1]);
 	load.count = strtoul(argv[3], NULL, 10);
 	load.at_once = strtoul(argv[4], NULL, 10);
+	load.emits = strcmp(argv[2], "emit") == 0;
 	load.path = is_get ? argv[5] : NULL;
 	load.rate = !is_get && argc > 5 ? atof(argv[5]) : 0;
 	read_users();

@@ -72,16 +72,21 @@ const asJson = (row) => ({
 });
 const online = new Map(); // id -> sockets
 
-app.post('/api/messages/send/:id', async (request, reply) => {
-  const text = request.body?.message;
-  if (typeof text !== 'string' || !/\S/.test(text) || Buffer.byteLength(text) > 65536) return reply.code(400).send({ error: 'message' });
-  if (!isId.test(request.params.id) || !userById.get(request.params.id)) return reply.code(404).send({ error: 'User not found' });
-  if (!online.has(request.userId)) return reply.code(403).send({ error: 'You are offline.' });
+/** A send, whichever way it came: {message}, or {status, error}. */
+async function send(from, to, text) {
+  if (typeof text !== 'string' || !/\S/.test(text) || Buffer.byteLength(text) > 65536) return { status: 400, error: 'message' };
+  if (!isId.test(to) || !userById.get(to)) return { status: 404, error: 'User not found' };
+  if (!online.has(from)) return { status: 403, error: 'You are offline.' };
   const now = new Date().toISOString();
-  const message = { senderId: request.userId, receiverId: request.params.id, message: text, _id: newId(), createdAt: now, updatedAt: now, __v: 0 };
+  const message = { senderId: from, receiverId: to, message: text, _id: newId(), createdAt: now, updatedAt: now, __v: 0 };
   await store(message);
-  io.to(message.receiverId).emit('newMessage', message);
-  return reply.code(201).send(message);
+  io.to(to).emit('newMessage', message);
+  return { message };
+}
+
+app.post('/api/messages/send/:id', async (request, reply) => {
+  const { message, status, error } = await send(request.userId, request.params.id, request.body?.message);
+  return message ? reply.code(201).send(message) : reply.code(status).send({ error });
 });
 app.get('/api/messages/:id', async ({ userId, params, query }) => {
   const limit = Math.min(Number(query.limit ?? 200), 200);
@@ -111,6 +116,10 @@ io.on('connection', (socket) => {
   socket.join(userId);
   online.set(userId, (online.get(userId) ?? 0) + 1);
   tellOnline();
+  socket.on('sendMessage', async (said, answer) => {
+    const { message, error } = await send(userId, said?.to, said?.message).catch(() => ({ error: 'Internal server error' }));
+    answer?.(message ? { message } : { error });
+  });
   socket.on('disconnect', () => {
     const left = online.get(userId) - 1;
     if (left === 0) online.delete(userId); else online.set(userId, left);

@@ -18,7 +18,7 @@
 #define CONNECT_MS    300000 /* for all of them */
 #define STEP_MS       100
 #define HEAD_BYTES    2048
-#define CONNECT_BYTES 2048
+#define CONNECT_BYTES CLIENT_SAID_MAX
 #define WATCHED       50
 #define SMALL_MAX     125        /* a frame with a length of one byte */
 #define FIRST_SOURCE  0x7f020000 /* 127.2.0.0 */
@@ -183,6 +183,16 @@ clients_close(struct clients *c, size_t index)
 }
 
 void
+clients_emit(struct clients *c, size_t index, struct pl_str packet)
+{
+	struct client *client = &c->all[index];
+
+	if (client->state != CLIENT_IN || packet.len > CLIENT_SAID_MAX)
+		bench_die("client %zu cannot emit", index);
+	send_text(client, packet);
+}
+
+void
 clients_pause(struct clients *c, size_t index)
 {
 	watch(c, &c->all[index], EPOLL_CTL_DEL, 0);
@@ -210,6 +220,9 @@ on_packet(struct clients *c, struct client *client)
 		if (c->of.on_message != NULL)
 			c->of.on_message(c->of.arg, (size_t)(client - c->all),
 			    pl_str_n(client->seen, client->seen_len));
+	} else if (begins(client, "43") && c->of.on_ack != NULL) {
+		c->of.on_ack(c->of.arg, (size_t)(client - c->all),
+		    pl_str_n(client->seen, client->seen_len));
 	} else if (begins(client, "42[\"getOnlineUsers\"") ||
 		   begins(client, "42[\"presence\"")) {
 		client->lists++;

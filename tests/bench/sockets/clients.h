@@ -56,6 +56,8 @@ struct clients_of {
 	/* A newMessage came; the first CLIENT_SEEN_MAX bytes of its packet. NULL: it is only
 	 * counted. */
 	void (*on_message)(const void *arg, size_t index, struct pl_str packet);
+	/* The answer to an event of clients_emit() came; the same of it. NULL: none is sent. */
+	void (*on_ack)(const void *arg, size_t index, struct pl_str packet);
 	const void *arg;
 };
 
@@ -83,6 +85,9 @@ void clients_connect(struct clients *c, size_t first, size_t count, size_t at_on
 /* Start to connect one. receive_bytes: of its kernel buffer, 0 for the usual. */
 void clients_start(struct clients *c, size_t index, int receive_bytes);
 void clients_close(struct clients *c, size_t index);
+/* Send a packet, "421[...]", of at most CLIENT_SAID_MAX bytes. It is IN. */
+#define CLIENT_SAID_MAX 2048
+void clients_emit(struct clients *c, size_t index, struct pl_str packet);
 /* It reads no more. */
 void clients_pause(struct clients *c, size_t index);
 /* Handle what comes within timeout_ms, or what has come; returns after one round. */
