@@ -8,9 +8,13 @@ import { anySequence, anyText } from './sio_draw.mjs';
 const soup = ['0', '1', '2', '3', '4', '5', '6', '7', 'b', '2probe', '3probe', '4', '41', '40', '42["message"]', 'bAQID', 'b%', '\x1e', '\x1e\x1e', '€',
   '\0', '{', 'x'.repeat(200)];
 
-/** A packet of Engine.IO: one of Socket.IO mostly, a client's event, or soup. */
+/** A packet of Engine.IO: one of Socket.IO mostly, an event of ours, or soup. */
 const anyPacket = (r) => {
   if (r.oneIn(8)) return r.list(3, () => r.pick(soup)).join('');
+  if (r.oneIn(8)) {
+    const nobody = '0'.repeat(24);
+    return `42${r.pick(['', '7', '900'])}["sendMessage",${r.pick(['{}', 'null', '[]', '{"to":1}', `{"to":"${nobody}"}`, `{"to":"${nobody}","message":"x"}`, `{"to":"${nobody}","message":"\\ud800"}`, `{"to":"${nobody}","message":"x","key":{}}`, `{"to":"${nobody}","message":"\\u0000","key":"k"}`])}]`;
+  }
   if (r.oneIn(8)) return `42["${r.pick(['typing', 'delivered'])}",${JSON.stringify(r.pick([{}, { to: 1 }, { to: 'x', isTyping: 'y' }, { to: ['a'] }, { from: 'a'.repeat(24) }, { from: 'a'.repeat(24), upTo: 'b'.repeat(24) }, [], null, 'x']))}]`;
   return `4${anyText(r)}`;
 };
