@@ -43,13 +43,20 @@ end_batch(void)
 static void
 publish(const struct pl_overdue *to, struct pl_write_reply *reply)
 {
+	struct pl_json_out o;
+	struct pl_buf json;
+
 	pl_log_info("overdue reply was stored", PL_L_TRACE(&to->trace),
 	    PL_L_OID("message", &to->message.id), PL_L_OID("reply", &reply->message.id),
 	    PL_L_CSTR("kind", pl_reply_kind_name(reply->kind)));
 	pl_publish_typing_over(
 	    message_publisher(), &reply->message.sender, &reply->message.receiver);
-	pl_publish_message(
-	    message_publisher(), &reply->message, &to->trace, PL_STR_NONE, NULL, NULL);
+	pl_buf_init(&json, PL_BUF_UNLIMITED);
+	pl_jo_init(&o, &json);
+	pl_message_write(&o, &reply->message);
+	pl_publish_message(message_publisher(), &reply->message, pl_buf_str(&json),
+	    &to->trace, PL_STR_NONE, NULL, NULL);
+	pl_buf_fini(&json);
 	pl_message_fini(&reply->message);
 }
 

@@ -8,18 +8,11 @@ static struct pl_sending sending;
 /* ---- the answer ---- */
 
 static void
-reply_sent(struct pl_request *rq, const struct pl_write_send *sent)
+reply_sent(struct pl_request *rq, const struct pl_send_outcome *outcome)
 {
-	struct pl_json_out o;
-	struct pl_buf body;
-
-	if (sent->replayed)
+	if (outcome->sent->replayed)
 		pl_reply_header(rq, "idempotent-replayed", "true");
-	pl_buf_init(&body, PL_BUF_UNLIMITED);
-	pl_jo_init(&o, &body);
-	pl_message_write(&o, &sent->message);
-	pl_reply_json(rq, 201, pl_buf_str(&body));
-	pl_buf_fini(&body);
+	pl_reply_json(rq, 201, outcome->json);
 }
 
 static void
@@ -28,7 +21,7 @@ on_done(void *arg, const struct pl_send_outcome *outcome)
 	struct pl_request *rq = arg;
 
 	if (outcome->sent != NULL)
-		reply_sent(rq, outcome->sent);
+		reply_sent(rq, outcome);
 	else if (outcome->wait_ms > 0)
 		pl_reply_retry(rq, outcome->problem, outcome->wait_ms);
 	else

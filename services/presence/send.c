@@ -51,7 +51,7 @@ refuse(struct hub_socket *socket, const struct ack *ack, enum pl_problem problem
 }
 
 static void
-answer_sent(struct hub_socket *socket, const struct ack *ack, const struct pl_message *m)
+answer_sent(struct hub_socket *socket, const struct ack *ack, struct pl_str message)
 {
 	struct pl_json_out o;
 	struct pl_buf args;
@@ -63,7 +63,7 @@ answer_sent(struct hub_socket *socket, const struct ack *ack, const struct pl_me
 	pl_jo_array(&o);
 	pl_jo_object(&o);
 	pl_jo_key(&o, "message");
-	pl_message_write(&o, m);
+	pl_jo_raw(&o, message);
 	pl_jo_end_object(&o);
 	pl_jo_end_array(&o);
 	ack_send(socket, ack, pl_buf_str(&args));
@@ -79,7 +79,7 @@ answer(const struct said *it, const struct pl_send_outcome *outcome)
 		count(201);
 		typing_end(it->line->sends->typing, &it->line->sender, &it->to);
 		if (socket != NULL)
-			answer_sent(socket, &it->ack, &outcome->sent->message);
+			answer_sent(socket, &it->ack, outcome->json);
 	} else {
 		refuse(socket, &it->ack, outcome->problem, outcome->wait_ms);
 	}

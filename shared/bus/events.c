@@ -109,6 +109,25 @@ end_packet(struct pl_json_out *o)
 	pl_jo_end_array(o);
 }
 
+static void
+write_stem(struct pl_buf *out, struct pl_str json)
+{
+	struct pl_json_out o;
+
+	start_packet(out, &o, "newMessage");
+	pl_jo_raw(&o, json);
+}
+
+static void
+write_json(struct pl_buf *out, const struct pl_message *m)
+{
+	struct pl_json_out o;
+
+	pl_buf_init(out, PL_BUF_UNLIMITED);
+	pl_jo_init(&o, out);
+	pl_message_write(&o, m);
+}
+
 void
 pl_event_new_message_stem(struct pl_buf *out, const struct pl_message *m)
 {
@@ -119,29 +138,51 @@ pl_event_new_message_stem(struct pl_buf *out, const struct pl_message *m)
 }
 
 void
-pl_event_new_message(
-    struct pl_buf *out, const struct pl_message *m, const struct pl_trace *trace)
+pl_event_new_message_of(struct pl_buf *out, const struct pl_message *m,
+    struct pl_str json, const struct pl_trace *trace)
 {
 	struct pl_message_pos pos = {m->created_unix_ms, m->id};
 	char text[PL_MESSAGE_POS_LEN + 1];
 
 	pl_message_pos_format(&pos, text);
 	write_head(out, "newMessage", &m->id, PL_STR_NONE, text, trace);
-	pl_event_new_message_stem(out, m);
+	write_stem(out, json);
 	pl_buf_printf(out, ",\"%s\"]", text);
+}
+
+void
+pl_event_new_message(
+    struct pl_buf *out, const struct pl_message *m, const struct pl_trace *trace)
+{
+	struct pl_buf json;
+
+	write_json(&json, m);
+	pl_event_new_message_of(out, m, pl_buf_str(&json), trace);
+	pl_buf_fini(&json);
 }
 
 /* No offset: the client would recover from there, though recovery replays no messageSent. */
 void
-pl_event_message_sent(struct pl_buf *out, const struct pl_message *m,
-    const struct pl_trace *trace, struct pl_str not_socket)
+pl_event_message_sent_of(struct pl_buf *out, const struct pl_message *m,
+    struct pl_str json, const struct pl_trace *trace, struct pl_str not_socket)
 {
 	struct pl_json_out o;
 
 	write_head(out, "messageSent", &m->id, not_socket, NULL, trace);
 	start_packet(out, &o, "messageSent");
-	pl_message_write(&o, m);
+	pl_jo_raw(&o, json);
 	end_packet(&o);
+}
+
+void
+pl_event_message_sent(struct pl_buf *out, const struct pl_message *m,
+    const struct pl_trace *trace, struct pl_str not_socket)
+{
+	struct pl_buf json;
+
+	write_json(&json, m);
+	pl_event_message_sent_of(out, m, pl_buf_str(&json), trace, not_socket);
+	pl_buf_fini(&json);
 }
 
 void

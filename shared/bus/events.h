@@ -71,6 +71,11 @@ void pl_event_new_message(
  * or empty. */
 void pl_event_message_sent(struct pl_buf *out, const struct pl_message *m,
     const struct pl_trace *trace, struct pl_str not_socket);
+/* The same of a message whose JSON (pl_message_write()) is there already. */
+void pl_event_new_message_of(struct pl_buf *out, const struct pl_message *m,
+    struct pl_str json, const struct pl_trace *trace);
+void pl_event_message_sent_of(struct pl_buf *out, const struct pl_message *m,
+    struct pl_str json, const struct pl_trace *trace, struct pl_str not_socket);
 /* statusChanged, to all. */
 void pl_event_status_changed(struct pl_buf *out, const struct pl_oid *user,
     enum pl_status status, struct pl_str note);

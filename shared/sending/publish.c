@@ -45,7 +45,7 @@ publish_sent(struct pl_publisher *p, const struct pl_oid *user,
 
 void
 pl_publish_message(struct pl_publisher *by, const struct pl_message *m,
-    const struct pl_trace *trace, struct pl_str not_socket,
+    struct pl_str json, const struct pl_trace *trace, struct pl_str not_socket,
     void (*done)(void *arg, enum pl_err err), void *arg)
 {
 	struct publishing *p = pl_mem_alloc(sizeof(*p));
@@ -55,10 +55,10 @@ pl_publish_message(struct pl_publisher *by, const struct pl_message *m,
 	    .by = by, .created_unix_ms = m->created_unix_ms, .done = done, .arg = arg};
 	pl_redis_call_init(&p->call, on_published, p);
 	pl_buf_init(&event, PL_BUF_UNLIMITED);
-	pl_event_new_message(&event, m, trace);
+	pl_event_new_message_of(&event, m, json, trace);
 	publish_to(by, &m->receiver, &event);
 	pl_buf_clear(&event);
-	pl_event_message_sent(&event, m, trace, not_socket);
+	pl_event_message_sent_of(&event, m, json, trace, not_socket);
 	/* in one pipeline, so the last */
 	publish_sent(by, &m->sender, &event, &p->call);
 	pl_buf_fini(&event);

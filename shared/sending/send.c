@@ -13,6 +13,8 @@ struct sending {
 	struct pl_gap_waiter gap;
 	bool is_in_gap; /* it waits there */
 	struct pl_store_write_call call;
+	struct pl_buf
+	    json; /* of the message, once it is stored: for its events and the answer */
 	struct pl_log_field from;
 	struct pl_str not_socket;
 	void (*done)(void *arg, const struct pl_send_outcome *outcome); /* NULL: it was */
@@ -25,6 +27,7 @@ static void
 sending_end(struct sending *s)
 {
 	pl_message_fini(&s->call.write.u.send.message);
+	pl_buf_fini(&s->json);
 	pl_mem_free(s);
 }
 
@@ -52,7 +55,8 @@ static void
 answer(struct sending *s)
 {
 	pl_timer_stop(s->by->loop, &s->patience);
-	tell(s, &(struct pl_send_outcome){.sent = &s->call.write.u.send});
+	tell(s, &(struct pl_send_outcome){
+		    .sent = &s->call.write.u.send, .json = pl_buf_str(&s->json)});
 }
 
 static void
@@ -133,8 +137,8 @@ publish(struct sending *s)
 
 	log_sent(s, "message was stored");
 	be_patient(s);
-	pl_publish_message(&s->by->publisher, &sent->message, &sent->trace, s->not_socket,
-	    on_published, s);
+	pl_publish_message(&s->by->publisher, &sent->message, pl_buf_str(&s->json),
+	    &sent->trace, s->not_socket, on_published, s);
 	if (sent->busy)
 		pl_wake_send(s->by->redis, &sent->message.id);
 }
@@ -173,11 +177,16 @@ static void
 on_stored(struct sending *s)
 {
 	const struct pl_write_send *sent = &s->call.write.u.send;
+	struct pl_json_out o;
 
+	if (sent->only_replay && !sent->replayed) {
+		refuse_and_end(s, s->refusal);
+		return;
+	}
+	pl_jo_init(&o, &s->json);
+	pl_message_write(&o, &sent->message);
 	if (sent->replayed)
 		answer_replay(s);
-	else if (sent->only_replay)
-		refuse_and_end(s, s->refusal);
 	else
 		publish(s);
 }
@@ -317,6 +326,7 @@ sending_new(struct pl_sending *by, const struct pl_send *send)
 	struct pl_write_send *write = &s->call.write.u.send;
 
 	s->by = by;
+	pl_buf_init(&s->json, PL_BUF_UNLIMITED);
 	s->from = send->from;
 	s->not_socket = send->not_socket;
 	s->done = send->done;

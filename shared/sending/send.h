@@ -56,6 +56,7 @@ void pl_sending_stop(struct pl_sending *sending);
 /* What came of it. */
 struct pl_send_outcome {
 	const struct pl_write_send *sent; /* it is stored, or was before; NULL: refused */
+	struct pl_str json;               /* the message's, if it was not refused */
 	enum pl_problem problem;          /* if it was refused */
 	int64_t wait_ms;                  /* with TOO_MANY and QUOTA, else 0 */
 };

@@ -39,8 +39,12 @@ write_it(struct sending *s)
 		pl_oid_new(&sent->message.id);
 		sent->message.created_unix_ms = pl_clock_unix_ms();
 		sent->message.updated_unix_ms = sent->message.created_unix_ms;
-		pl_publish_message(&s->by->publisher, &sent->message, &sent->trace, PL_STR_NONE, NULL, NULL);
-		tell(s, &(struct pl_send_outcome){.sent = sent});
+		struct pl_json_out o;
+
+		pl_jo_init(&o, &s->json);
+		pl_message_write(&o, &sent->message);
+		pl_publish_message(&s->by->publisher, &sent->message, pl_buf_str(&s->json), &sent->trace, PL_STR_NONE, NULL, NULL);
+		tell(s, &(struct pl_send_outcome){.sent = sent, .json = pl_buf_str(&s->json)});
 		sent->idem_key = PL_STR_NONE;
 		s->patience = (struct pl_timer){.on_fire = commit_late, .arg = s};
 		pl_timer_start(s->by->loop, &s->patience, 500);
