@@ -197,7 +197,7 @@ describe('one after the other', () => {
     assert.ok(taken.length >= 100, `${taken.length} were taken`);
     assert.ok(refused.length > 0, 'the queue is bounded');
     for (const answer of refused) assert.deepEqual(answer, { error: 'Too many requests, try again later', code: 'TOO_MANY_REQUESTS', retryAfter: 1 });
-    assert.deepEqual(await texts(eve, bob), taken.slice(-200));
+    assert.deepEqual(await texts(eve, bob), taken);
     assert.ok(Math.max(...took) < 3000);
   });
 
