@@ -102,9 +102,11 @@ on_revoked(void *arg, const struct pl_revocation *r)
 /* Not with a close packet after messages in one answer to a poll: socket.io-client handles the
  * close first, asks for recovery from before them, and shows them twice. */
 static bool
-may_end(const struct pl_sio_client *c)
+may_end(const struct pl_sio_client *c, bool is_last_step)
 {
+	/* What it sends gets its answer first, as a request does. */
 	return pl_eio_session_is_open(&c->conn.eio) &&
+	       (is_last_step || admission_of(c)->socket.sends == NULL) &&
 	       (c->ws || pl_eio_session_unsent(&c->conn.eio) == 0);
 }
 
@@ -119,7 +121,7 @@ on_drain_step(struct pl_timer *t)
 	struct pl_sio_client *c;
 
 	for (size_t it = 0; share > 0 && (c = pl_sio_server_next(s->server, &it));) {
-		if (!may_end(c))
+		if (!may_end(c, left_steps == 1))
 			continue;
 		pl_sio_conn_close(&c->conn, PL_EIO_SHUTDOWN, now_ms(s));
 		pl_sio_client_touch(c);
