@@ -97,6 +97,19 @@ forwarded() {
 	END
 }
 
+# Of a server: only ALLOWED_HOSTS are served.
+hosts() { # what follows 421
+	[ -n "$ALLOWED_HOSTS" ] || return 0
+	cat <<-END
+		set_by_lua_block \$is_other_host {
+			return require("hosts").is_other()
+		}
+		if (\$is_other_host) {
+			return 421$1;
+		}
+	END
+}
+
 # The port that people's browsers try first.
 redirect() {
 	[ "$GATEWAY_HTTP_PORT" != 0 ] || return 0
@@ -104,13 +117,8 @@ redirect() {
 	addresses "$GATEWAY_HTTP_PORT" | sed 's/.*/	listen &;/'
 	shown_port=:$PORT
 	[ "$PORT" != 443 ] || shown_port=
+	hosts ' '\''{"error":"This host is not served here","code":"UNKNOWN_HOST"}'\'
 	cat <<-END
-		set_by_lua_block \$is_other_host {
-			return require("hosts").is_other()
-		}
-		if (\$is_other_host) {
-			return 421 '{"error":"This host is not served here","code":"UNKNOWN_HOST"}';
-		}
 		if (\$is_page_asked_for) {
 			return 301 https://\$host$shown_port\$request_uri;
 		}
@@ -243,6 +251,7 @@ done
 listen >"$prefix/conf/listen.conf"
 proxies >"$prefix/conf/proxies.conf"
 forwarded >"$prefix/conf/forwarded.conf"
+hosts '' >"$prefix/conf/hosts.conf"
 redirect >"$prefix/conf/redirect.conf"
 page >"$prefix/conf/page.conf"
 cp ./*.lua "$prefix/conf/"
