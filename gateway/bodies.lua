@@ -83,7 +83,7 @@ end
 local function is_too_long()
 	local bytes = tonumber(ngx.var.http_content_length)
 
-	return bytes and bytes > most() and ngx.var.is_error_page == "" and "1" or ""
+	return bytes and bytes > most() and ngx.var.uri ~= "/-/error" and "1" or ""
 end
 
 local METHODS_WITH_BODY = {POST = true, PUT = true, PATCH = true}
