@@ -131,6 +131,11 @@ redirect() {
 # Each proxy on the way may have added its own to the lists: the first is the one next to the client.
 # ws and wss are what Traefik calls http and https when a WebSocket is asked for.
 proxies() {
+	if [ -z "$GATEWAY_TRUSTED_PROXIES" ]; then
+		echo 'map "" $scheme_in_force { default $scheme; }'
+		echo 'map "" $host_in_force { default $http_host; }'
+		return
+	fi
 	printf 'geo $realip_remote_addr $is_own_proxy {\n\tdefault 0;\n'
 	for network in $GATEWAY_TRUSTED_PROXIES; do
 		echo "	$network 1;"
@@ -147,7 +152,6 @@ proxies() {
 			"~^1:[ \t,]*(?<told_host>[A-Za-z0-9._:\[\]-]{1,255})[ \t]*(?:,|$)" $told_host;
 		}
 	END
-	[ -n "$GATEWAY_TRUSTED_PROXIES" ] || return 0
 	for network in $GATEWAY_TRUSTED_PROXIES; do
 		echo "set_real_ip_from $network;"
 	done
