@@ -90,17 +90,17 @@ local METHODS_WITH_BODY = {POST = true, PUT = true, PATCH = true}
 
 -- What says no length takes a buffer that has room for its chunks' heads, too. HTTP/2 has no need to say
 -- that there is a body.
-local function bytes_to_come()
-	local bytes = tonumber(ngx.var.http_content_length)
-	local may_come = ngx.var.http_transfer_encoding or
+local function bytes_to_come(headers)
+	local bytes = tonumber(headers["content-length"])
+	local may_come = headers["transfer-encoding"] or
 		ngx.req.http_version() == 2 and METHODS_WITH_BODY[ngx.req.get_method()]
 
 	return bytes or may_come and 2 * most() or 0
 end
 
 -- For access_by_lua of every route to a service.
-local function read()
-	local bytes = bytes_to_come()
+local function read(headers)
+	local bytes = bytes_to_come(headers)
 	local watch
 
 	if bytes == 0 then
@@ -115,9 +115,11 @@ end
 
 -- For log_by_lua: the end of every request.
 local function release()
-	local span, bytes = ngx.var.body_taken:match("^(%d+):(%d+)$")
+	local taken = ngx.var.body_taken
 
-	if span then
+	if taken ~= "" then
+		local span, bytes = taken:match("^(%d+):(%d+)$")
+
 		give_back("a" .. ngx.var.address_group, span, tonumber(bytes))
 		give_back("t", span, tonumber(bytes))
 	end

@@ -18,6 +18,9 @@ end
 
 -- For log_by_lua: what nginx refused itself.
 local function note()
+	if ngx.status ~= 429 then
+		return
+	end
 	if ngx.var.limit_req_status == "REJECTED" then
 		add("requests_refused")
 	end

@@ -51,17 +51,18 @@ local function take_left_out(address)
 end
 
 local function write(address)
+	local left_out = rate == 0 and 0 or take_left_out(address)
+
 	ngx.var.is_logged = "1"
-	ngx.var.lines_left_out = take_left_out(address)
+	if left_out > 0 then
+		ngx.var.lines_left_out = left_out
+	end
 end
 
 -- For access_by_lua, as many give up before they are answered. Earlier its address may be a proxy's.
 local function choose()
 	local address = ngx.var.address_group
 
-	if ngx.var.is_logged ~= "" then
-		return
-	end
 	if has_room("request", address) then
 		write(address)
 	else
@@ -70,16 +71,23 @@ local function choose()
 end
 
 local function is_failure()
-	return ngx.status >= 500 or (ngx.var.upstream_addr or ""):find(",") ~= nil
+	return ngx.status >= 500 or (ngx.var.upstream_addr or ""):find(",", 1, true) ~= nil
 end
 
 -- For header_filter_by_lua, which also sees what was no request.
 local function choose_again()
-	local address = ngx.var.address_group
+	local is_logged = ngx.var.is_logged
 
-	choose()
-	if ngx.var.is_logged == "0" and is_failure() and has_room("failure", address) then
-		write(address)
+	if is_logged == "" then
+		choose()
+		is_logged = ngx.var.is_logged
+	end
+	if is_logged == "0" and is_failure() then
+		local address = ngx.var.address_group
+
+		if has_room("failure", address) then
+			write(address)
+		end
 	end
 end
 

@@ -136,8 +136,8 @@ local function has_repeated_header(headers)
 end
 
 -- An empty header is not passed on, and a send that asks to be safe would not be.
-local function has_empty_key()
-	return ngx.var.http_idempotency_key == ""
+local function has_empty_key(headers)
+	return headers["idempotency-key"] == ""
 end
 
 -- Which of two traces would it be? nginx would take the first.
@@ -155,11 +155,11 @@ local function choose(service, name, is_brief, read_s)
 	local list
 
 	lines.choose()
-	if has_repeated_header(headers) or has_empty_key() then
+	if has_repeated_header(headers) or has_empty_key(headers) then
 		return ngx.exit(400)
 	end
 	drop_repeated_trace(headers)
-	bodies.read()
+	bodies.read(headers)
 	look()
 	list = candidates(service, name)
 	if #list == 0 then
