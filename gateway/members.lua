@@ -9,6 +9,7 @@
 -- its sessions.
 local balancer = require "ngx.balancer"
 local bodies = require "bodies"
+local ids = require "ids"
 local lines = require "lines"
 
 local FILE = ngx.config.prefix() .. "run/members"
@@ -159,6 +160,9 @@ local function choose(service, name, is_brief, read_s)
 		return ngx.exit(400)
 	end
 	drop_repeated_trace(headers)
+	if not (headers["x-request-id"] and headers["traceparent"]) then
+		ids.draw()
+	end
 	bodies.read(headers)
 	look()
 	list = candidates(service, name)
