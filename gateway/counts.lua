@@ -17,8 +17,8 @@ local function add(name)
 end
 
 -- For log_by_lua: what nginx refused itself.
-local function note()
-	if ngx.status ~= 429 then
+local function note(status)
+	if status ~= 429 then
 		return
 	end
 	if ngx.var.limit_req_status == "REJECTED" then

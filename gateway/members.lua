@@ -213,8 +213,7 @@ local function ask()
 end
 
 -- For log_by_lua: whoever failed with nobody asked after it.
-local function note()
-	local status = ngx.status
+local function note(status)
 	local asked = (status == 502 or status == 504) and ngx.var.upstream_addr
 	local last = asked and asked:match("[^%s,]+$")
 
