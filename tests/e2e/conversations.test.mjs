@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Person, call } from '../support/api.mjs';
-import { bothServe, instanceOf, signal } from '../support/instances.mjs';
+import { bothServe, processOf, signal } from '../support/processes.mjs';
 import { Stack, useStack } from '../support/stack.mjs';
 import { waitUntil, withDeadline } from '../support/wait.mjs';
 
-const hold = useStack({ before, after, afterEach }, { MESSAGE_INSTANCES: '2', PRESENCE_INSTANCES: '2' });
+const hold = useStack({ before, after, afterEach }, { MESSAGE_PROCESSES: '2', PRESENCE_PROCESSES: '2' });
 const people = (...names) => Promise.all(names.map((name) => Person.signUp(hold.stack.url, name)));
 const nobody = 'f'.repeat(24);
 const tick = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
@@ -38,7 +38,7 @@ async function socketsAtBoth(person) {
   const sockets = [await person.connect()];
   await waitUntil('a socket at the other process', async () => {
     const socket = await person.connect();
-    if (instanceOf(socket) !== instanceOf(sockets[0])) return sockets.push(socket);
+    if (processOf(socket) !== processOf(sockets[0])) return sockets.push(socket);
     socket.disconnect();
     return false;
   }, { within: 15000 });
@@ -384,13 +384,13 @@ describe('across processes that end', () => {
     const m = await sendMany(bob, ann, 4);
     await deliver(hers, bob, m[0]._id);
     await deliver(hers, bob, m[1]._id); // kept for the rest of the second
-    await signal(hold.stack, instanceOf(hers).replace('p', 'presence'), 'SIGTERM');
+    await signal(hold.stack, processOf(hers).replace('p', 'presence'), 'SIGTERM');
     await waitUntil('the mark', async () => (await one(bob, ann)).json.theirDeliveredUpTo === m[1]._id, { within: 15000 });
     await bothServe(hold.stack);
     await waitUntil('both to be back', () => his.connected && hers.connected, { within: 20000 });
     await deliver(hers, bob, m[2]._id);
     await waitUntil('what follows', () => his.all('messagesDelivered').at(-1)?.upTo === m[2]._id);
-    await signal(hold.stack, instanceOf(hers).replace('p', 'presence'), 'SIGKILL');
+    await signal(hold.stack, processOf(hers).replace('p', 'presence'), 'SIGKILL');
     await waitUntil('to be back', () => his.connected && hers.connected && hers.io.engine.readyState === 'open', { within: 20000 });
     await waitUntil('the next one to repair it', async () => {
       hers.emit('delivered', { from: bob.id, upTo: m[3]._id });

@@ -9,7 +9,7 @@ import { Redis } from '../support/redis.mjs';
 import { useStack } from '../support/stack.mjs';
 import { patience, waitUntil, withDeadline } from '../support/wait.mjs';
 
-const hold = useStack({ before, after, afterEach }, { PRESENCE_INSTANCES: '2', PRESENCE_GRACE_MS: '1500' });
+const hold = useStack({ before, after, afterEach }, { PRESENCE_PROCESSES: '2', PRESENCE_GRACE_MS: '1500' });
 const people = [];
 const signUp = async (name) => { const p = await Person.signUp(hold.stack.url, name); people.push(p); return p; };
 const signUpMany = (count) => Promise.all(Array.from({ length: count }, (_, i) => signUp(`w${i}`)));
