@@ -92,14 +92,26 @@ for (const store of ['SQLite', 'MongoDB']) {
       assert.deepEqual((await readdir(dir)).filter((name) => name.endsWith('.partial')), []);
     });
 
-    test('has the replies that are owed, which are made once where it is restored', async () => {
+    test('has the replies that are owed, which are made once where it is restored, and the marks', async () => {
       const { ann, bob } = people;
+      assert.equal((await bob.post(`/api/messages/read/${ann.id}`, { upTo: before_[10] })).status, 200);
+      const socket = await bob.connect();
+      await withDeadline('the acknowledgement', new Promise((resolve) => {
+        socket.emit('delivered', { from: ann.id, upTo: before_[20] }, resolve);
+      }));
+      bob.close();
       await bob.setStatus('BUSY', 'until three');
       owed = (await ann.send(bob, 'are you there?')).json._id;
       assert.equal(await repliesOwed(stack), 1);
       const second = path.join(dir, `${store} of tuesday`);
       worked(await backup(from, second));
       const history = (await ann.history(bob)).json;
+      const marks = async (one, other, get) => {
+        const { readUpTo, theirReadUpTo, theirDeliveredUpTo } = (await get(one, `/api/conversations/${other.id}`)).json;
+        return { readUpTo, theirReadUpTo, theirDeliveredUpTo };
+      };
+      const marked = await marks(ann, bob, (one, at) => one.get(at));
+      assert.deepEqual(marked, { readUpTo: null, theirReadUpTo: before_[10], theirDeliveredUpTo: before_[20] });
 
       const target = await newTarget('restored');
       worked(await restore(second, target));
@@ -114,6 +126,8 @@ for (const store of ['SQLite', 'MongoDB']) {
         const now = await seen();
         assert.equal(replies(now).length, 1);
         assert.deepEqual(now.filter((m) => !m.autoReply), history);
+        assert.deepEqual(await marks(ann, bob, as), marked);
+        assert.deepEqual(await marks(bob, ann, as), { readUpTo: before_[10], theirReadUpTo: null, theirDeliveredUpTo: null });
         const ids = new Set(now.map(({ _id }) => _id));
         assert.deepEqual(before_.filter((id) => !ids.has(id)), []);
         assert.equal((await call(copy.url, 'POST', '/api/auth/login', { username: ann.user.username, password: 'correct horse battery' })).status, 200);

@@ -53,7 +53,21 @@ describe('a site that moves', () => {
     return {
       history, users: (await as('bob', '/api/users')).json, me: (await as('ann', '/api/auth/me')).json,
       status: (await as('ann', `/api/users/${people.bob.id}`)).json, gone: (await as('carol', '/api/auth/me')).status,
+      conversations: [(await as('ann', '/api/conversations')).json, (await as('bob', '/api/conversations')).json],
+      found: (await as('bob', '/api/users?q=ann')).json,
     };
+  };
+
+  // One has read what the other wrote to the third message, and got it to the fifth.
+  const mark = async (one, other) => {
+    const theirs = (await one.history(other)).json.filter(({ senderId }) => senderId === other.id);
+    const read = await one.post(`/api/messages/read/${other.id}`, { upTo: theirs[2]._id });
+    assert.equal(read.status, 200, read.text);
+    const socket = await one.connect();
+    await withDeadline('the acknowledgement', new Promise((resolve) => {
+      socket.emit('delivered', { from: other.id, upTo: theirs[4]._id }, resolve);
+    }));
+    one.close();
   };
 
   before(async () => {
@@ -66,8 +80,12 @@ describe('a site that moves', () => {
     const { json } = await ann.send(bob, 'are you there?');
     await waitUntil('the reply', async () =>
       (await ann.history(bob)).json.some((m) => m.autoReply?.inReplyTo === json._id), { within: 12000 });
+    await mark(ann, bob);
     await carol.post('/api/auth/logout');
     seen = await look(stack.url);
+    const [[hers], [his]] = seen.conversations;
+    assert.ok(hers.unread > 0 && hers.readUpTo !== null && his.theirDeliveredUpTo !== hers.readUpTo, 'there are marks');
+    assert.ok(his.readUpTo === null && his.theirReadUpTo === hers.readUpTo, 'there are marks');
     await stack.stop({ keep: true });
     uri = await newDatabase();
   }, { timeout: 60000 });
