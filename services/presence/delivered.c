@@ -1,5 +1,7 @@
 #include "presence/delivered.h"
 
+#include <assert.h>
+
 #include "base/clock.h"
 #include "base/mem.h"
 #include "bus/events.h"
@@ -22,6 +24,16 @@ struct pair {
 };
 _Static_assert(sizeof(((struct pair *)0)->key) == 2 * PL_OID_LEN, "a map's key");
 
+/* What was said of a pair that is WRITING or RESTING, by somebody who asks for an answer. */
+struct look {
+	struct delivered *delivered;
+	struct pl_list link; /* in its looks */
+	struct pl_store_read_call call;
+	struct hub_socket *asker; /* NULL: it has left */
+	struct ack ack;
+	struct pl_oid reader, writer, up_to;
+};
+
 static struct pl_str
 key_of(const struct pair *p)
 {
@@ -41,7 +53,7 @@ pair_free(struct pair *p)
 static void
 ask(struct pair *p, struct hub_socket *socket, const struct ack *ack)
 {
-	if (ack->id == PL_SIO_NO_ACK)
+	if (socket == NULL || ack->id == PL_SIO_NO_ACK)
 		return;
 	p->asker = socket;
 	p->ack = *ack;
@@ -59,22 +71,21 @@ take_asker(struct pair *p)
 	return asker;
 }
 
-/* What failed is tried again, and nobody waits for that. */
+/* What failed is tried again, and nobody waits for that. asker: NULL if nobody asks. */
 static void
-answer(struct pair *p)
+answer(struct hub_socket *asker, const struct ack *ack, enum pl_err err)
 {
-	struct hub_socket *asker = take_asker(p);
 	struct pl_invalid why;
 
 	if (asker == NULL)
 		return;
-	if (p->call.write.err != PL_E_NOT_FOUND) {
-		ack_send(asker, &p->ack, PL_STR("[]"));
+	if (err != PL_E_NOT_FOUND) {
+		ack_send(asker, ack, PL_STR("[]"));
 		return;
 	}
 	pl_invalid_set(&why, "BAD_MESSAGE",
 	    "upTo must be the _id of a message of this conversation");
-	ack_refuse(asker, &p->ack, &why);
+	ack_refuse(asker, ack, &why);
 }
 
 void
@@ -86,6 +97,13 @@ delivered_end_socket(struct delivered *d, const struct hub_socket *socket)
 
 		if (p->asker == socket)
 			(void)take_asker(p);
+	}
+	pl_list_for_each(link, &d->looks)
+	{
+		struct look *l = PL_CONTAINER(link, struct look, link);
+
+		if (l->asker == socket)
+			l->asker = NULL;
 	}
 }
 
@@ -151,9 +169,8 @@ wait_ms(struct delivered *d, const struct pl_oid *reader)
 }
 
 static void
-on_rested(struct pl_timer *t)
+go_on(struct pair *p)
 {
-	struct pair *p = t->arg;
 	int64_t wait;
 
 	if (!p->has_next) {
@@ -167,6 +184,12 @@ on_rested(struct pl_timer *t)
 		rest(p, wait > DELIVERED_REST_MS ? wait : DELIVERED_REST_MS);
 	else
 		pair_free(p);
+}
+
+static void
+on_rested(struct pl_timer *t)
+{
+	go_on(t->arg);
 }
 
 static void
@@ -209,13 +232,16 @@ on_written(struct pl_store_write_call *call)
 {
 	struct pair *p = PL_CONTAINER(call, struct pair, call);
 	struct delivered *d = p->delivered;
+	enum pl_err err = call->write.err;
 
 	d->writing--;
-	answer(p);
+	answer(take_asker(p), &p->ack, err);
 	pl_metrics_count(PL_M_DELIVERED_MARKS, take_outcome(p), 1);
-	if (!d->is_leaving)
+	if (!d->is_leaving && err == PL_E_NOT_FOUND)
+		go_on(p);
+	else if (!d->is_leaving)
 		rest(p, DELIVERED_REST_MS);
-	else if (p->has_next && call->write.err == PL_OK)
+	else if (p->has_next && (err == PL_OK || err == PL_E_NOT_FOUND))
 		write_next(p);
 	else
 		pair_free(p);
@@ -257,6 +283,91 @@ pair_new(struct delivered *d, const struct pl_oid *reader, const struct pl_oid *
 	return p;
 }
 
+/* Of a pair that is not there. socket: NULL if nobody asks. False: *why says why not. */
+static bool
+begin(struct delivered *d, const struct pl_oid *reader, const struct pl_oid *writer,
+    const struct pl_oid *up_to, struct hub_socket *socket, const struct ack *ack,
+    struct pl_invalid *why)
+{
+	struct pair *p;
+
+	if (d->pairs.count >= DELIVERED_PAIRS_MAX || wait_ms(d, reader) > 0) {
+		pl_invalid_set(why, "TOO_MANY_REQUESTS",
+		    "Too many conversations at once, try again later");
+		return false;
+	}
+	p = pair_new(d, reader, writer);
+	keep(p, up_to);
+	ask(p, socket, ack);
+	write_next(p);
+	return true;
+}
+
+/* ---- looks --------------------------------------------------------------------------- */
+
+static enum pl_err
+look_run(struct pl_store_read_call *call, struct pl_store *s)
+{
+	const struct look *l = PL_CONTAINER(call, struct look, call);
+	struct pl_message_pos pos;
+
+	return pl_store_message_pos(s, &l->reader, &l->writer, &l->up_to, &pos);
+}
+
+/* It is a message of the two, or the store did not say. */
+static void
+take_looked(struct look *l)
+{
+	struct pair *p = pair_find(l->delivered, &l->reader, &l->writer);
+	struct pl_invalid why;
+
+	if (p != NULL) {
+		keep(p, &l->up_to);
+		answer(l->asker, &l->ack, PL_OK);
+	} else if (!begin(l->delivered, &l->reader, &l->writer, &l->up_to, l->asker,
+		       &l->ack, &why) &&
+		   l->asker != NULL) {
+		ack_refuse(l->asker, &l->ack, &why);
+	}
+}
+
+static void
+look_done(struct pl_store_read_call *call)
+{
+	struct look *l = PL_CONTAINER(call, struct look, call);
+
+	pl_list_unlink(&l->link);
+	if (call->err == PL_E_NOT_FOUND)
+		answer(l->asker, &l->ack, PL_E_NOT_FOUND);
+	else if (call->err != PL_E_CANCELLED) /* then the process ends */
+		take_looked(l);
+	pl_mem_free(l);
+}
+
+static bool
+may_look(struct delivered *d, const struct pl_oid *reader)
+{
+	return pl_bucket_table_take(
+		   d->look_rates, pl_oid_str(reader), pl_loop_now_ms(d->app->loop)) == 0;
+}
+
+static void
+look(struct delivered *d, struct hub_socket *socket, const struct ack *ack,
+    const struct pl_oid *writer, const struct pl_oid *up_to)
+{
+	struct look *l = pl_mem_zalloc(sizeof(*l));
+
+	*l = (struct look){.delivered = d,
+	    .call = {.run = look_run, .done = look_done},
+	    .asker = socket,
+	    .ack = *ack,
+	    .reader = socket->user->id,
+	    .writer = *writer,
+	    .up_to = *up_to};
+	pl_list_push(&d->looks, &l->link);
+	pl_store_async_read_or_done(d->app->store, &l->call);
+}
+
 bool
 delivered_said(struct delivered *d, struct hub_socket *socket, const struct pl_json *said,
     const struct ack *ack, struct pl_invalid *why)
@@ -268,20 +379,14 @@ delivered_said(struct delivered *d, struct hub_socket *socket, const struct pl_j
 	if (!read_said(said, &writer, &up_to, why))
 		return false;
 	p = pair_find(d, reader, &writer);
-	if (p != NULL) {
-		keep(p, &up_to);
-		ack_send(socket, ack, PL_STR("[]"));
+	if (p == NULL)
+		return begin(d, reader, &writer, &up_to, socket, ack, why);
+	if (ack->id != PL_SIO_NO_ACK && may_look(d, reader)) {
+		look(d, socket, ack, &writer, &up_to);
 		return true;
 	}
-	if (d->pairs.count >= DELIVERED_PAIRS_MAX || wait_ms(d, reader) > 0) {
-		pl_invalid_set(why, "TOO_MANY_REQUESTS",
-		    "Too many conversations at once, try again later");
-		return false;
-	}
-	p = pair_new(d, reader, &writer);
 	keep(p, &up_to);
-	ask(p, socket, ack);
-	write_next(p);
+	ack_send(socket, ack, PL_STR("[]"));
 	return true;
 }
 
@@ -299,12 +404,14 @@ void
 delivered_start(struct delivered *d)
 {
 	int64_t per_second = pl_settings.limit_marks_per_second;
+	struct pl_bucket_rule rule =
+	    pl_bucket_rule(per_second, 1000, DELIVERED_BURST_S * per_second);
 
 	pl_map_init(&d->pairs);
 	pl_list_init(&d->asking);
-	d->rates = pl_bucket_table_new(
-	    pl_bucket_rule(per_second, 1000, DELIVERED_BURST_S * per_second),
-	    DELIVERED_USERS_MAX);
+	pl_list_init(&d->looks);
+	d->rates = pl_bucket_table_new(rule, DELIVERED_USERS_MAX);
+	d->look_rates = pl_bucket_table_new(rule, DELIVERED_USERS_MAX);
 	d->metrics = (struct pl_metrics_source){.collect = collect, .arg = d};
 	pl_metrics_add_source(&d->metrics);
 }
@@ -329,7 +436,7 @@ delivered_leave(struct delivered *d)
 bool
 delivered_has_left(const struct delivered *d)
 {
-	return d->writing == 0;
+	return d->writing == 0 && pl_list_is_empty(&d->looks);
 }
 
 void
@@ -341,6 +448,8 @@ delivered_stop(struct delivered *d)
 	for (size_t it = 0; (p = pl_map_next(&d->pairs, &it)) != NULL;)
 		pair_free(p);
 	pl_map_fini(&d->pairs);
+	assert(pl_list_is_empty(&d->looks));
 	pl_bucket_table_free(d->rates);
-	d->rates = NULL;
+	pl_bucket_table_free(d->look_rates);
+	d->rates = d->look_rates = NULL;
 }

@@ -9,14 +9,17 @@
  *      |                '------- after a second, with one kept -+
  *      '------------------------ after a second, with none -----'
  *
- * So a pair of users costs one write a second at most, whatever their clients say. What the store did
- * not take is tried again, for some time. What is kept when the process is killed is lost: the mark
- * is behind then, until the next one. A drain writes it before the process ends.
+ * So a pair of users costs one write a second at most, whatever their clients say. What was refused
+ * wrote nothing: the next one is then taken at once. What the store did not take is tried again, for
+ * some time. What is kept when the process is killed is lost: the mark is behind then, until the next
+ * one. A drain writes it before the process ends.
  *
  * Which of two messages is the newer one their _ids say, and if they do not (two processes made them
  * in one second) the order in which they were said. Whether upTo is a message of the two the store
- * says: whoever began to write is acknowledged by what it says, and whoever said it in the second
- * after that at once, so that a client that waits for each answer is not held back.
+ * says: whoever began to write is acknowledged by what it says. Whoever asks for an answer in the
+ * second after that is answered by a look into the store, which waits for no write; what is no message
+ * of the two is refused then, and not kept in place of one that is. A user has as many looks as writes;
+ * beyond them what is said is kept and acknowledged unseen.
  * Threads: the loop's.
  */
 #ifndef PRESENCE_DELIVERED_H
@@ -39,7 +42,9 @@ struct delivered {
 	struct pl_map pairs;   /* who got it, who wrote it -> struct pair */
 	struct pl_list asking; /* of them, those whose write somebody waits for */
 	size_t writing;        /* of them */
+	struct pl_list looks;  /* that the store has not answered yet */
 	struct pl_bucket_table *rates;
+	struct pl_bucket_table *look_rates;
 	struct pl_metrics_source metrics;
 	bool is_leaving; /* what is kept is written at once */
 };

@@ -339,16 +339,17 @@ describe('what got there', () => {
     const others = await sent(bob, eve, 'to eve');
     const message = await sent(bob, ann, 'hello');
     const refused = { error: 'upTo must be the _id of a message of this conversation', code: 'BAD_MESSAGE' };
-    for (const upTo of [nobody, others._id]) {
-      assert.deepEqual(await deliver(hers, bob, upTo), [refused]);
-      await tick(1200);
-    }
+    for (const upTo of [nobody, others._id, nobody]) assert.deepEqual(await deliver(hers, bob, upTo), [refused]);
     assert.deepEqual(await deliver(hers, nobody, message._id), [refused]);
     await tick(300);
     assert.deepEqual(his.all('messagesDelivered'), []);
     assert.equal((await one(bob, ann)).json.theirDeliveredUpTo, null);
     await deliver(hers, bob, message._id);
     await waitUntil('the right one', () => his.all('messagesDelivered').length === 1);
+    const next = await sent(bob, ann, 'next');
+    assert.deepEqual(await deliver(hers, bob, next._id), []);
+    for (const upTo of [others._id, nobody]) assert.deepEqual(await deliver(hers, bob, upTo), [refused], 'in the second after it');
+    await waitUntil('what was kept', () => his.all('messagesDelivered').at(-1).upTo === next._id);
     for (const person of [ann, bob]) person.close();
   });
 

@@ -186,6 +186,88 @@ what_is_no_message_of_the_two_moves_nothing(void **state)
 	assert_int_equal(f->heard_count, 0);
 }
 
+/* It wrote nothing, and so nobody waits for the next second. */
+static void
+what_was_refused_holds_nothing_back(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid none;
+
+	pl_oid_new(&none);
+	assert_null(say_from(f, &f->page, &f->ann, &none));
+	until_written(f);
+	assert_int_equal(f->delivered.pairs.count, 0);
+	assert_null(say_from(f, &f->page, &f->ann, &none));
+	assert_null(say_got(f, &f->page, 2)); /* kept, while that is written */
+	until_written(f);
+	until_written(f);
+	check_heard(f, 2);
+}
+
+/* Says it asking for an answer, and is gone when that comes: it goes nowhere. */
+static void
+ask_from(struct fixture *f, const struct pl_oid *up_to)
+{
+	f->ack.id = 7;
+	assert_null(say_from(f, &f->page, &f->ann, up_to));
+	f->ack.id = PL_SIO_NO_ACK;
+	delivered_end_socket(&f->delivered, &f->page);
+	RIG_UNTIL(&f->rig, pl_list_is_empty(&f->delivered.looks));
+}
+
+static void
+what_is_looked_up_and_refused_takes_no_others_place(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid none;
+
+	assert_null(say_got(f, &f->page, 0));
+	until_written(f);
+	check_heard(f, 0);
+	ask_from(f, &f->rig.sent[3]);
+	pl_oid_new(&none);
+	ask_from(f, &none);
+	a_second_later(f);
+	check_heard(f, 3);
+}
+
+/* The pair has been forgotten when the store answers. */
+static void
+what_is_looked_up_longer_than_its_pair_rests_begins_anew(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_null(say_got(f, &f->page, 0));
+	until_written(f);
+	check_heard(f, 0);
+	f->ack.id = 7;
+	assert_null(say_got(f, &f->page, 4));
+	delivered_end_socket(&f->delivered, &f->page);
+	assert_false(delivered_has_left(&f->delivered));
+	fake_loop_advance(f->rig.app.loop, DELIVERED_REST_MS);
+	RIG_UNTIL(&f->rig, pl_list_is_empty(&f->delivered.looks));
+	until_written(f);
+	check_heard(f, 4);
+}
+
+/* One who asks without end costs no more looks than a user may have; what they say is kept. */
+static void
+beyond_the_looks_of_a_user_it_is_kept_unseen(void **state)
+{
+	const size_t burst = 2 * DELIVERED_BURST_S;
+	struct fixture *f = *state;
+
+	assert_null(say_got(f, &f->page, 0));
+	until_written(f);
+	check_heard(f, 0);
+	for (size_t i = 0; i < burst; i++)
+		ask_from(f, &f->rig.sent[1]);
+	assert_null(say_got(f, &f->page, 2));
+	assert_true(pl_list_is_empty(&f->delivered.looks));
+	a_second_later(f);
+	check_heard(f, 2);
+}
+
 static void
 refuses_what_it_does_not_understand(void **state)
 {
@@ -297,6 +379,10 @@ main(void)
 	    TEST(the_first_is_told_at_once_and_then_the_newest_of_each_second),
 	    TEST(what_was_said_before_is_told_to_nobody),
 	    TEST(what_is_no_message_of_the_two_moves_nothing),
+	    TEST(what_was_refused_holds_nothing_back),
+	    TEST(what_is_looked_up_and_refused_takes_no_others_place),
+	    TEST(what_is_looked_up_longer_than_its_pair_rests_begins_anew),
+	    TEST(beyond_the_looks_of_a_user_it_is_kept_unseen),
 	    TEST(refuses_what_it_does_not_understand),
 	    TEST(a_user_who_names_everybody_is_refused_after_some),
 	    TEST(a_drain_writes_what_is_kept),
