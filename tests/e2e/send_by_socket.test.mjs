@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Person } from '../support/api.mjs';
-import { bothServe, instanceOf } from '../support/instances.mjs';
+import { bothServe, processOf } from '../support/processes.mjs';
 import { Proxy } from '../support/proxy.mjs';
 import { Stack, useStack } from '../support/stack.mjs';
 import { waitUntil, withDeadline } from '../support/wait.mjs';
@@ -320,7 +320,7 @@ describe('with two processes of presence', () => {
     const [ann, bob] = [await signUp('ann', two.stack), await signUp('bob', two.stack)];
     const on = async (person, name) => waitUntil(`a socket on ${name}`, async () => {
       const socket = await person.connect({ transports: ['websocket'] });
-      if (instanceOf(socket) === name) return socket;
+      if (processOf(socket) === name) return socket;
       socket.disconnect();
       return undefined;
     }, { within: 10000 });
@@ -340,7 +340,7 @@ describe('with two processes of presence', () => {
     const answers = [];
     for (let n = 0; n < 40; n++) socket.emit('sendMessage', { to: bob.id, message: `m${n}`, key: `d${n}` }, (error, answer) => answers.push(answer?.message?.message ?? String(error)));
     await waitUntil('some', () => answers.length > 5);
-    process.kill(-(await two.stack.pidOf(`presence${instanceOf(socket).slice(1)}`)), 'SIGTERM');
+    process.kill(-(await two.stack.pidOf(`presence${processOf(socket).slice(1)}`)), 'SIGTERM');
     await waitUntil('all', () => answers.length === 40, { within: 40000 });
     assert.deepEqual(answers, Array.from({ length: 40 }, (_, n) => `m${n}`));
     assert.deepEqual(await texts(ann, bob), answers);
