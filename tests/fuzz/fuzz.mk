@@ -60,8 +60,9 @@ fuzz-mutants: $(FUZZ:%=build/fuzz/fuzz_%) ## does each target find the bugs plan
 	@COMPILE='$(FUZZ_COMPILE)' LINK='$(FUZZ_LINK)' LIBS='$(LIBS)' FLAGS='$(FUZZ_LIMITS)' \
 		SECONDS_EACH=$(FUZZ_SECONDS) ONLY='$(FUZZ)' tests/fuzz/mutants.sh
 
-# FUZZ_SEED=N repeats a run.
-fuzz-live: all $(NODE_MODULES) | needs-stack ## send random packets to live servers (FUZZ_PACKETS, a million)
-	@cd tests && FUZZ_PACKETS=$${FUZZ_PACKETS:-1000000} node --test e2e/fuzz_live.test.mjs
-
+# On the ASan and UBSan build. FUZZ_SEED=N repeats a run.
+fuzz-live: $(NODE_MODULES) | needs-stack ## send mutated packets and requests to live servers (FUZZ_PACKETS, a million; FUZZ_REQUESTS, 100,000)
+	@$(MAKE) --no-print-directory -s -j$$(nproc) SAN=1 all
+	@FUZZ_PACKETS=$${FUZZ_PACKETS:-1000000} FUZZ_REQUESTS=$${FUZZ_REQUESTS:-100000} \
+		tests/support/asan.sh bash -c 'cd tests && node --test e2e/fuzz_live.test.mjs'
 .PHONY: fuzz fuzz-live fuzz-mutants fuzz-compiles $(FUZZ:%=fuzz-%)

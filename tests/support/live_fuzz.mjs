@@ -19,10 +19,43 @@ const anyPacket = (r) => {
   return `4${anyText(r)}`;
 };
 
+const id = 'a'.repeat(24);
+/** What clients of Parley send in a session, in their order. */
+const recorded = [
+  ['40', `42["typing",{"to":"${id}","isTyping":true}]`, '3', `42["typing",{"to":"${id}","isTyping":false}]`, `421["delivered",{"from":"${id}","upTo":"${id}"}]`, '41'],
+  ['40{"presence":"watch"}', `420["watch",{"users":["${id}","${'b'.repeat(24)}"]}]`, '3', '421["watch",{"users":[]}]', `422["watch",{"users":${JSON.stringify(Array(501).fill(id))}}]`],
+  [`40{"token":"a.b.c","messageSent":true}`, `40{"pid":"${id}.abcdefghijklmnopqrstuv","offset":"1a2b3c4d5e-${id}"}`, '3', '42["x"]', '41', '40{"presence":"delta"}'],
+  ['2probe', '5', '40', `420["sendMessage",{"to":"${id}","message":"hello, wörld","key":"abc"}]`, `42["sendMessage",{"to":"${id}","message":""}]`],
+  ['40', '451-7["file",{"_placeholder":true,"num":0}]', Buffer.from('attached'), '461-0[{"_placeholder":true,"num":0}]', Buffer.from([0, 255]), '430["x"]', '1'],
+];
+
+const flip = (r, message) => {
+  const bytes = Buffer.from(message);
+  if (bytes.length > 0) bytes[r.below(bytes.length)] ^= 1 << r.below(8);
+  return typeof message === 'string' ? bytes.toString() : bytes;
+};
+
+/** One of those, with messages that are another in a bit, cut off, there again, moved, or left out. */
+const mutatedSession = (r) => {
+  const messages = [...r.pick(recorded)];
+  for (let n = r.below(6); n > 0 && messages.length > 0; n--) {
+    const at = r.below(messages.length);
+    r.pick([
+      () => { messages[at] = flip(r, messages[at]); }, () => { messages[at] = messages[at].slice(0, r.below(messages[at].length + 1)); },
+      () => messages.splice(at, 0, ...Array(1 + r.below(10)).fill(messages[at])), () => messages.splice(r.below(messages.length), 0, ...messages.splice(at, 1)),
+      () => messages.splice(at, 1), () => { messages[at] = Buffer.from(messages[at]); },
+    ])();
+  }
+  return messages;
+};
+
 /** The messages of one session: mostly such as keep it open for the next. */
-const anyMessages = (r) => (r.oneIn(2)
+const anyMessages = (r) => (r.oneIn(3) ? mutatedSession(r) : r.oneIn(2)
   ? anySequence(r).map((data) => (typeof data === 'string' ? `4${data}` : data))
   : r.list(6, () => (r.oneIn(6) ? r.bytes(40) : anyPacket(r))));
+
+/** Of several, one after the other. */
+const anyLong = (r) => Array.from({ length: 1 + r.below(10) }, () => anyMessages(r)).flat();
 
 /** A frame that may break any rule of RFC 6455. */
 const anyFrame = (r, data) => {
@@ -50,7 +83,7 @@ const writeAll = (wire, r, chunks) => {
 async function overWebSocket(target, r) {
   const wire = await Wire.open(target.address);
   const begin = target.path === '/ws' ? [] : [frame(opcode.text, '40')];
-  const messages = anyMessages(r);
+  const messages = anyLong(r);
   wire.write(handshake(`${target.path}?EIO=4&transport=websocket`, target.headers));
   assert.equal((await wire.head()).status, 101);
   writeAll(wire, r, [...begin, ...messages.map((data) => anyFrame(r, data)), lastFrames]);
@@ -81,7 +114,7 @@ async function overPolling(target, r) {
   await ask('POST', query, '40');
   let count = 0;
   for (let n = 1 + r.below(3), status = 200; n > 0 && status === 200; n--) {
-    const messages = anyMessages(r);
+    const messages = anyLong(r);
     count += messages.length;
     ({ status } = await ask('POST', query, asPayload(r, messages)));
   }
