@@ -233,7 +233,8 @@ for file in *.conf routes/*.conf; do
 		-e "s|@PACKET_BYTES_MAX@|$PACKET_BYTES_MAX|" \
 		-e "s|@REQUESTS_KEY@|$requests_key|" \
 		-e "s|@REQUESTS_RATE@|$((rate > 0 ? rate : 1))|" \
-		-e "s|@REQUESTS_BURST@|$((rate > 0 ? rate * 2 : 1))|" \
+		-e "s|@REQUESTS_AT_ONCE@|$((rate > 0 ? rate * 2 : 1))|" \
+		-e "s|@REQUESTS_BURST@|$((rate > 0 ? rate * 2 + rate / 2 : 1))|" \
 		-e "s|@AT_ONCE_KEY@|$at_once_key|" \
 		-e "s|@AT_ONCE_MAX@|$((at_once > 0 ? at_once : 1))|" \
 		-e "s|@BODY_BUFFER@|$((2 * BODY_BYTES_MAX))|" \

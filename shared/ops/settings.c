@@ -198,7 +198,8 @@ const struct pl_setting pl_settings_table[] = {
 	    "Sockets and waiting polls of one address; beyond it 429; 0: no limit.")
 	INT("GATEWAY_REQUESTS_PER_SECOND", "2000", 0, 1000000, "a second", LOCAL | GATEWAY,
 	    gateway_requests_per_second,
-	    "API requests of one address, twice as many at once; beyond it 429; 0: no limit.")
+	    "Requests of one address, but for sockets, twice as many at once; beyond it they "
+	    "wait for up to half a second, then 429; 0: no limit.")
 	INT("GATEWAY_REQUESTS_AT_ONCE", "1000", 0, 65535, "requests", LOCAL | GATEWAY,
 	    gateway_requests_at_once,
 	    "Requests of one address under way, but for sockets; beyond it 429; 0: no limit.")

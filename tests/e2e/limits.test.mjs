@@ -88,6 +88,39 @@ describe('who counts as one address at the gateway', () => {
   });
 });
 
+describe('who asks without a pause', () => {
+  const perSecond = 100;
+  const hold = useStack({ before, after, afterEach }, { GATEWAY_REQUESTS_PER_SECOND: String(perSecond), GATEWAY_TRUSTED_PROXIES: '127.0.0.1 ::1' });
+  const head = (target, address) => `GET ${target} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: ${address}\r\n\r\n`;
+
+  for (const [i, [target, status]] of [['/api/none', 404], ['/api/users', 401], ['/index.html', 200], ['/healthz', 404]].entries()) {
+    test(`for ${target} on four connections is answered ${2 * perSecond} times at once, and then at that rate`, async () => {
+      const count = 4 * perSecond;
+      const address = `192.0.2.${10 + i}`;
+      const wires = await Promise.all(Array.from({ length: 4 }, () => Wire.open({ host: 'localhost', port: hold.stack.port })));
+      const begun = performance.now();
+      const statuses = await Promise.all(wires.map(async (wire) => {
+        wire.write(head(target, address).repeat(count / 4));
+        const own = [];
+        while (own.length < count / 4) own.push((await wire.answer()).status);
+        return own;
+      }));
+      const took = (performance.now() - begun) / 1000;
+      for (const wire of wires) wire.end();
+      assert.deepEqual([...new Set(statuses.flat())], [status]);
+      assert.ok(took > (count - 2 * perSecond) / perSecond - 0.2, `${took} s`);
+      assert.equal((await fetch(`${hold.stack.url}/api/users`, { headers: { 'x-forwarded-for': '192.0.2.99' } })).status, 401, 'another does not wait');
+    });
+  }
+
+  test('on many at once is 429 beyond what waits half a second', async () => {
+    const answers = await Promise.all(Array.from({ length: 4 * perSecond }, () => fetch(`${hold.stack.url}/api/none`, { headers: { 'x-forwarded-for': '192.0.2.20' } })));
+    const refused = answers.filter((answer) => answer.status === 429);
+    assert.ok(refused.length > 0 && refused.length <= 1.5 * perSecond, String(refused.length));
+    await isRefused(refused[0], 429);
+  });
+});
+
 describe('a crowd that opens sessions faster than LIMIT_HANDSHAKES_PER_SECOND', () => {
   const hold = useStack({ before, after, afterEach }, { LIMIT_HANDSHAKES_PER_SECOND: '20' });
   const waiting = async () => {
