@@ -64,6 +64,7 @@ describe('of an answer', () => {
       stream(delta('Half a')), stream(delta('Half a'), { error: { message: 'upstream' } }, '[DONE]'),
       answer(200, '<html>'), answer(200, { ok: true }), answer(400, { error: { message: 'too long', param: 'messages' } }),
       answer(422, { detail: [{ loc: ['body', 'messages', 0], msg: 'no' }] }), answer(413, 'too large'),
+      answer(200, `${JSON.stringify(completion('Too long.'))}${' '.repeat(256 * 1024)}`),
       answer(403, { error: { message: 'flagged', metadata: { reasons: ['violence'], flagged_input: 'x' } } }),
     ]) {
       llm.script(behaviour);
