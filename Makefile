@@ -378,6 +378,10 @@ bench: all $B/tests/bench/load/load $B/tests/bench/peers/floor.so build/mongo/re
 soak: all $B/tests/bench/load/load $(NODE_MODULES) | needs-stack ## steady load on the whole stack: does anything grow? MINUTES=60 RATE=1000
 	@node tests/bench/soak.mjs
 
+attacks: all $(NODE_MODULES) | needs-stack ## attack a stack that has the memory of the packages: does anybody notice? SECONDS_EACH=4
+	@node tests/bench/attacks/main.mjs
+.PHONY: attacks
+
 bench-sockets: $B/tests/bench/sockets_bench $B/message.so $B/presence.so | needs-run ## what 10,000 sockets cost, and the kill of a process that has 5,000
 	@$< $B $(or $(SOCKETS),10000) $(SCENARIOS)
 

@@ -31,11 +31,11 @@ export class Person {
     Object.assign(this, { base, user, cookie, id: user._id, sockets: [] });
   }
 
-  static async signUp(base, name, fields = {}) {
+  static async signUp(base, name, fields = {}, headers = {}) {
     const username = uniqueName(name);
     const answer = await call(base, 'POST', '/api/auth/signup', {
       fullName: `${name} Test`, username, password, confirmPassword: password, gender: 'female', ...fields,
-    });
+    }, headers);
     if (answer.status !== 201) throw new Error(`signup of ${username}: ${answer.status} ${answer.text}`);
     return new Person(base, answer.json, answer.cookies[0].split(';')[0]);
   }

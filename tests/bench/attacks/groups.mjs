@@ -1,0 +1,116 @@
+// Control groups that hold each process to the memory that its package allows, and say what it holds.
+//
+// The limits are those of deploy/systemd/*.service; docker-compose.yml has the same. Version 1 of the kernel's
+// interface, by root; elsewhere there is none, and the memory of processes is looked at instead.
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { treeBytes } from '../../support/process.mjs';
+import { root } from '../../support/stack.mjs';
+
+const mount = '/sys/fs/cgroup/memory';
+const cpuMount = '/sys/fs/cgroup/cpu';
+/** Who gets how much of the processors, if they are too few; 1,024 is another session's. */
+const shares = { stack: 65536, others: 65536, attackers: 4096 };
+const nameOf = { 'llm-responder': 'responder', follow: 'follower' };
+
+/** Bytes by kind of process, as run.sh calls it. */
+function packagedLimits() {
+  const folder = path.join(root, 'deploy/systemd');
+  return Object.fromEntries(readdirSync(folder).flatMap((file) => {
+    const [, unit] = /^parley-([a-z-]+)@?\.service$/.exec(file) ?? [];
+    if (!unit) return [];
+    const [, mib] = /^MemoryMax=(\d+)M$/m.exec(readFileSync(path.join(folder, file), 'utf8')) ?? [];
+    return mib ? [[nameOf[unit] ?? unit, Number(mib) * 1024 * 1024]] : [];
+  }));
+}
+
+/** "presence1" is of the kind "presence". */
+export const kindOf = (name) => name.replace(/\d+$/, '');
+
+/** Groups of runs that are over, of one that was killed, too. */
+function removeEmpty() {
+  const remove = (folder) => { try { rmdirSync(folder); } catch { /* it is in use */ } };
+  for (const parent of [mount, cpuMount].filter(existsSync)) {
+    for (const name of readdirSync(parent).filter((each) => each.startsWith('parley-attacks-'))) {
+      const top = path.join(parent, name);
+      for (const entry of readdirSync(top, { withFileTypes: true })) if (entry.isDirectory()) remove(path.join(top, entry.name));
+      remove(top);
+    }
+  }
+}
+
+export class Groups {
+  constructor() {
+    this.limits = packagedLimits();
+    this.top = path.join(mount, `parley-attacks-${process.pid}`);
+    this.peaks = {};
+    removeEmpty();
+    try {
+      mkdirSync(this.top);
+      this.areReal = true;
+    } catch { this.areReal = false; }
+    this.cpuTop = path.join(cpuMount, path.basename(this.top));
+    for (const [who, share] of Object.entries(this.areReal ? shares : {})) {
+      const folder = `${this.cpuTop}-${who}`;
+      mkdirSync(folder);
+      writeFileSync(path.join(folder, 'cpu.shares'), String(share));
+    }
+    for (const [kind, bytes] of Object.entries(this.areReal ? this.limits : {})) {
+      mkdirSync(path.join(this.top, kind));
+      this.#write(kind, 'memory.limit_in_bytes', bytes);
+      this.#write(kind, 'memory.kmem.tcp.limit_in_bytes', bytes); // so that it is counted
+    }
+  }
+
+  #write(kind, file, value) { writeFileSync(path.join(this.top, kind, file), String(value)); }
+  #read(kind, file) { return readFileSync(path.join(this.top, kind, file), 'utf8'); }
+
+  /**
+   * A setsid in `folder`, to stand first in PATH: run.sh starts each process by it, which so is in the group of
+   * its kind from the beginning. (auth sees its limit when it starts.)
+   */
+  writeStarter(folder) {
+    mkdirSync(folder, { recursive: true });
+    if (!this.areReal) return;
+    const real = process.env.PATH.split(':').map((dir) => path.join(dir, 'setsid')).find(existsSync);
+    writeFileSync(path.join(folder, 'setsid'), `#!/bin/bash
+case " $*" in
+*/llm-responder) kind=responder ;;
+*"/gateway-follow "*) kind=follower ;;
+*" nginx -p "*) kind=gateway ;;
+*" redis-server "*) kind=redis ;;
+*) kind=\${PWD##*/} kind=\${kind%%[0-9]*} ;;
+esac
+echo $$ >"${this.top}/$kind/cgroup.procs"
+echo $$ >"${this.cpuTop}-stack/cgroup.procs"
+exec ${real} "$@"
+`, { mode: 0o755 });
+  }
+
+  /** Let a process have the processors as `who` does: attackers come after those whom they attack. */
+  prefer(who, pid) { if (this.areReal) writeFileSync(path.join(`${this.cpuTop}-${who}`, 'cgroup.procs'), String(pid)); }
+
+  /** Bytes that no pressure gives back: all but pages of files; with what the kernel holds for its sockets. */
+  async held(name, pid) {
+    if (!this.areReal) return treeBytes(pid);
+    const kind = kindOf(name);
+    const stat = Object.fromEntries(this.#read(kind, 'memory.stat').split('\n').map((line) => line.split(' ')));
+    return Number(this.#read(kind, 'memory.usage_in_bytes')) + Number(this.#read(kind, 'memory.kmem.tcp.usage_in_bytes'))
+      - Number(stat.inactive_file) - Number(stat.active_file);
+  }
+
+  /** Look at each of `pids` {name: pid}; `peaks` keeps the most. */
+  async sample(pids) {
+    for (const [name, pid] of Object.entries(pids)) {
+      const bytes = await this.held(name, pid).catch(() => 0);
+      this.peaks[name] = Math.max(this.peaks[name] ?? 0, bytes);
+    }
+  }
+
+  /** How often the kernel has ended a process of that kind. */
+  kills(kind) {
+    return this.areReal ? Number(/oom_kill (\d+)/.exec(this.#read(kind, 'memory.oom_control'))?.[1] ?? 0) : 0;
+  }
+
+  remove() { removeEmpty(); }
+}

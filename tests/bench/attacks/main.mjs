@@ -1,0 +1,181 @@
+// Does anybody notice an attack?  make attacks
+//
+//   SECONDS_EACH=4   of each attack, with half as much of quiet before and after
+//   TRIES=3          of an attack during which others waited too long
+//   ONLY=watch       those with that in their names
+//
+// The stack runs with its default limits, each process with the memory that its package allows (groups.mjs).
+// Others (others.mjs) send, read, and hear events all the time. An attack fails if a process is another one
+// afterwards, if the kernel ended one for its memory or one held more than it may, if one of their requests
+// fails, or if the p99 of what they wait for is more than twice that of the quiet around it in each try. Since the clients
+// of the attack, and whatever else runs on the machine, take time from the processors, the stack and the others
+// come first there (groups of the processors, by root alone); and what was slow is tried again: what is slow each time is no noise.
+import { execFileSync, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Person } from '../../support/api.mjs';
+import { storeManyUsers } from '../../support/database.mjs';
+import { processes } from '../../support/process.mjs';
+import { Stack } from '../../support/stack.mjs';
+import { waitUntil } from '../../support/wait.mjs';
+import { Groups, kindOf } from './groups.mjs';
+import { kinds, manyAddresses } from './kinds.mjs';
+
+const ms = Number(process.env.SECONDS_EACH ?? 4) * 1000;
+const tries = Number(process.env.TRIES ?? 3);
+const ratioMax = 2;
+const manyUsers = 50000;
+const [MB, KiB] = [1e6, 1024];
+const lifted = ['LIMIT_LOGIN_ADDRESS', 'LIMIT_LOGIN_ACCOUNT', 'LIMIT_MESSAGES_PER_SECOND', 'LIMIT_MESSAGES_BURST', 'LIMIT_MESSAGE_BYTES_PER_DAY',
+  'LIMIT_STATUS_PER_SECOND', 'LIMIT_MARKS_PER_SECOND', 'LIMIT_READS_AT_ONCE', 'LIMIT_READ_BYTES_PER_SECOND', 'LIMIT_READ_CPU_MS'];
+const groups = new Groups();
+groups.prefer('others', process.pid);
+const sleep = (time) => new Promise((resolve) => { setTimeout(resolve, time); });
+const child = (name, who) => {
+  const one = fork(new URL(name, import.meta.url), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  groups.prefer(who, one.pid);
+  return one;
+};
+/** What a child says next. */
+const told = async (other) => {
+  const abort = new AbortController();
+  const end = once(other, 'exit', { signal: abort.signal }).then(() => { throw new Error('it ended'); });
+  try { return (await Promise.race([once(other, 'message', { signal: abort.signal }), end]))[0]; } finally { abort.abort(); end.catch(() => {}); }
+};
+
+/** Each process of the stack that lives on, by name: ids of the first and of all below it. */
+async function family(stack) {
+  const all = await processes();
+  const folder = path.join(stack.dir, 'data/run/pids');
+  const found = {};
+  for (const name of (await readdir(folder)).sort()) {
+    const ids = [Number(await readFile(path.join(folder, name), 'utf8'))];
+    for (let i = 0; i < ids.length; i++) ids.push(...all.filter(({ parent }) => parent === ids[i]).map(({ pid }) => pid));
+    found[name] = ids;
+  }
+  return found;
+}
+const firsts = (found) => Object.fromEntries(Object.entries(found).map(([name, [pid]]) => [name, pid]));
+
+const sql = (stack, input) => execFileSync('sqlite3', ['-cmd', '.timeout 20000', path.join(stack.dir, 'data/parley.db')],
+  { input, encoding: 'utf8', maxBuffer: 1e8 }).trim();
+let stored = 0;
+
+/** Messages as if they had been sent: [sender, receiver] of each, oldest first, the last one a second ago. */
+function storeMessages(stack, count, bytes, senderOf, receiver) {
+  const begin = Date.now() - 1000 - count;
+  const rows = Array.from({ length: count }, (_, i) => `(x'${Math.floor(begin / 1000).toString(16).padStart(8, '0')}${(++stored).toString(16).padStart(16, '0')}',`
+    + `x'${senderOf(i)}',x'${receiver}',CAST(replace(hex(zeroblob(${bytes / 2})),'00','yy') AS TEXT),${begin + i})`);
+  sql(stack, `BEGIN; INSERT INTO messages (id, sender, receiver, text, created) VALUES ${rows.join(',\n')};`
+    + `INSERT OR IGNORE INTO correspondents (user, other) SELECT DISTINCT receiver, sender FROM messages WHERE receiver = x'${receiver}';`
+    + `INSERT OR IGNORE INTO correspondents (user, other) SELECT DISTINCT sender, receiver FROM messages WHERE receiver = x'${receiver}'; COMMIT;`);
+  return begin;
+}
+
+const idsOf = (stack, count) => sql(stack, `SELECT lower(hex(id)) FROM users WHERE username LIKE 'many-%' LIMIT ${count}`).split('\n');
+
+/** All who are there, and what attacks need in the store. */
+async function prepare(stack) {
+  let serial = 0;
+  const signUp = async (name) => {
+    const address = `198.51.100.${++serial}`;
+    const person = await Person.signUp(stack.url, name, {}, { 'x-forwarded-for': address });
+    return { id: person.id, cookie: person.cookie, username: person.user.username, address };
+  };
+  const pairs = [];
+  for (let i = 0; i < 10; i++) pairs.push([await signUp('ann'), await signUp('bob')]);
+  const eves = [];
+  for (let i = 0; i < 6; i++) eves.push(await signUp('eve'));
+  const reader = await signUp('reader');
+  storeManyUsers(stack, manyUsers);
+  const many = idsOf(stack, 3000);
+  storeMessages(stack, 450, 64000, () => eves[5].id, reader.id);
+  const before = storeMessages(stack, 430, 64000, () => eves[5].id, eves[0].id);
+  for (const eve of eves.slice(1, 3)) storeMessages(stack, 400, 1000, (i) => many[i], eve.id);
+  return {
+    pairs, given: {
+      port: stack.port, eves, before, many, victims: pairs.map(([, bob]) => bob.id), longWith: eves[5].id, longReader: reader.cookie,
+    },
+  };
+}
+
+const p99 = (times) => times.sort((a, b) => a - b)[Math.floor(times.length * 0.99)] ?? NaN;
+const waits = ['send', 'event', 'history', 'me'];
+
+/** One try of an attack; gives what happened, and what of it may not. */
+async function attack(kind, { stack, groups, others, given }) {
+  const measure = (time) => { others.send({ measure: time }); return told(others); };
+  const before = await family(stack);
+  const quiet = await measure(ms / 2);
+  const attacker = child('./attacker.mjs', 'attackers');
+  attacker.send({ kind, given });
+  await sleep(300);
+  groups.peaks = {};
+  let isOver = false;
+  const watched = (async () => { while (!isOver) { await groups.sample(firsts(before)); await sleep(100); } })();
+  const loud = await measure(ms);
+  isOver = true;
+  await watched;
+  attacker.send({});
+  const counts = await told(attacker);
+  await sleep(500);
+  const calm = await measure(ms / 2);
+  const after = await family(stack);
+  const wrong = [];
+  for (const name of Object.keys(before)) {
+    if (String(before[name]) !== String(after[name])) wrong.push(`${name} was ${before[name]}, is ${after[name]}`);
+    if (groups.peaks[name] > groups.limits[kindOf(name)]) wrong.push(`${name} held ${groups.peaks[name]} bytes`);
+    if (groups.kills(kindOf(name)) > 0) wrong.push(`${name} had no memory left`);
+  }
+  if (loud.failed.length > 0) wrong.push(`${loud.failed.length} failed: ${loud.failed[0]}`);
+  const times = waits.map((what) => ({ what, quiet: p99([...quiet[what], ...calm[what]]), loud: p99(loud[what]) }));
+  return { times, counts, wrong, peaks: { ...groups.peaks } };
+}
+
+const dir = mkdtempSync(path.join(tmpdir(), 'parley-attacks-'));
+groups.writeStarter(path.join(dir, 'bin'));
+process.env.PATH = `${path.join(dir, 'bin')}:${process.env.PATH}`;
+const failed = [];
+let stack, others;
+try {
+  stack = await Stack.start({ ...Object.fromEntries(lifted.map((name) => [name, undefined])), GATEWAY_TRUSTED_PROXIES: '127.0.0.1 ::1', MONGO_DB_URI: '' }, { dir });
+  const { pairs, given } = await prepare(stack);
+  others = child('./others.mjs', 'others');
+  others.send({ open: { url: stack.url, port: stack.port, pairs } });
+  await told(others);
+  others.send({ measure: 1500 });
+  await told(others);
+  await waitUntil('everybody to be findable', async () => {
+    await fetch(`${stack.url}/api/users?q=nobodyatall`, { headers: { cookie: pairs[0][0].cookie } });
+    return sql(stack, 'SELECT (SELECT count(*) FROM people) = (SELECT count(*) FROM users)') === '1';
+  }, { within: 120000 });
+  const names = Object.keys(firsts(await family(stack))).filter((name) => groups.limits[kindOf(name)]);
+  console.log(groups.areReal ? 'Memory is limited by control groups.' : 'No control groups: memory is looked at, ten times a second.');
+  console.log(`MB at most: ${names.map((name) => `${name} ${Math.round(groups.limits[kindOf(name)] / KiB / KiB)} MiB`).join(', ')}\n`);
+  console.log(`${'attack'.padEnd(28)}${waits.map((what) => `p99 ${what}`.padStart(16)).join('')}   ${names.map((name) => name.slice(0, 8).padStart(9)).join('')}`);
+  for (const kind of Object.keys(kinds).filter((name) => name.includes(process.env.ONLY ?? ''))) {
+    const least = Object.fromEntries(waits.map((what) => [what, Infinity]));
+    const isSlow = (what) => !(least[what] <= ratioMax);
+    let result;
+    for (let i = 0; i < tries && (!result || (result.wrong.length === 0 && waits.some(isSlow))); i++) {
+      result = await attack(kind, { stack, groups, others, given });
+      for (const { what, quiet, loud } of result.times) least[what] = Math.min(least[what], loud / quiet);
+      console.log(`${(i ? `  again (${i + 1})` : kind).padEnd(28)}${result.times.map(({ quiet, loud }) => `${quiet.toFixed(1)} > ${loud.toFixed(1)}`.padStart(16)).join('')}   `
+        + `${names.map((name) => (result.peaks[name] / MB).toFixed(0).padStart(9)).join('')}   ${JSON.stringify(result.counts)}`);
+    }
+    const wrong = [...result.wrong, ...waits.filter((what) => isSlow(what) && !manyAddresses.includes(kind)).map((what) => `p99 of ${what} was ${least[what].toFixed(1)} times that of quiet at least`)];
+    if (wrong.length > 0) failed.push(`${kind}: ${wrong.join('; ')}`);
+  }
+  console.log(`\nprocesses ${JSON.stringify(firsts(await family(stack)))}, all as at the beginning unless told`);
+} finally {
+  others?.kill();
+  if (failed.length > 0 && process.env.LOGS) await stack?.printLogs();
+  await stack?.stop();
+  groups.remove();
+}
+for (const text of failed) console.log(`FAIL ${text}`);
+if (failed.length === 0) console.log('nobody noticed');
+process.exitCode = failed.length > 0 ? 1 : 0;
