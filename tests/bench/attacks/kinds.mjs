@@ -126,8 +126,29 @@ const logLines = (run, address) => run.lanes(8, async () => {
   wire.socket.destroy();
 });
 
-/** From so many addresses that no limit of one holds them: shown, and no failure if others wait. */
-export const manyAddresses = ['lines of the log, many'];
+const logInAndOut = (run, count, eve) => run.lanes(count, async (lane) => {
+  const { address, username } = eve(lane);
+  const answer = await run.ask({ address }, 'POST', '/api/auth/login', { username, password });
+  const cookie = answer.headers['set-cookie']?.[0].split(';')[0];
+  if (cookie) await run.ask({ address, cookie }, 'POST', '/api/auth/logout');
+});
+
+const sendLong = (run, who, lane) => run.ask(who, 'POST', `/api/messages/send/${run.victims[lane % 4]}`, { message: 'x'.repeat(65000) });
+
+const watchSets = (run, who) => run.lanes(16, async (lane) => {
+  const wire = await run.webSocket(who(lane), '40{"presence":"watch"}');
+  while (!wire.isClosed && !run.isOver) {
+    const begin = Math.floor(Math.random() * (run.many.length - 500));
+    await run.write(wire, frame(opcode.text, `421["watch",{"users":${JSON.stringify(run.many.slice(begin, begin + 500))}}]`));
+    run.count('sets');
+    await sleep(5);
+  }
+  wire.socket.destroy();
+  await sleep(50);
+});
+
+/** Of several addresses or users at once, which no limit of one holds: shown, and no failure if others wait. */
+export const ofMany = ['lines of the log, many', 'log-ins and log-outs, 5 users', 'sends of 64 kB, 6 users', 'watch, 4 users'];
 
 export const kinds = {
   'slow bodies': (run) => run.lanes(300, async (lane) => {
@@ -158,12 +179,8 @@ export const kinds = {
     fullName: 'Eve', username: `e${Math.random()}`, password, confirmPassword: password, gender: 'female',
   })),
   'hashes for log-ins': (run) => run.lanes(16, (lane) => run.ask({ address: addressOf(run, lane) }, 'POST', '/api/auth/login', { username: `e${Math.random()}`, password })),
-  'log-ins and log-outs': (run) => run.lanes(12, async (lane) => {
-    const { address, username } = run.eves[lane % run.eves.length];
-    const answer = await run.ask({ address }, 'POST', '/api/auth/login', { username, password });
-    const cookie = answer.headers['set-cookie']?.[0].split(';')[0];
-    if (cookie) await run.ask({ address, cookie }, 'POST', '/api/auth/logout');
-  }),
+  'log-ins and log-outs': (run) => logInAndOut(run, 8, () => run.eves[0]),
+  'log-ins and log-outs, 5 users': (run) => logInAndOut(run, 10, (lane) => run.eves[1 + lane % 5]),
   'CONNECT of {"a":[{},...]}': (run) => run.lanes(4, async (lane) => {
     const wire = await run.webSocket({ address: addressOf(run, lane) });
     await run.write(wire, bomb('40', ''));
@@ -192,21 +209,13 @@ export const kinds = {
     run.count(wire.isClosed ? 'closed' : 'back');
     wire.socket.destroy();
   }),
-  'sends of 64 kB': (run) => run.lanes(8, (lane) => run.ask(run.eves[lane % run.eves.length], 'POST', `/api/messages/send/${run.victims[lane % 4]}`, { message: 'x'.repeat(65000) })),
+  'sends of 64 kB': (run) => run.lanes(8, (lane) => sendLong(run, run.eves[0], lane)),
+  'sends of 64 kB, 6 users': (run) => run.lanes(8, (lane) => sendLong(run, run.eves[lane % 6], lane)),
   conversations: (run) => run.lanes(16, (lane) => run.ask(run.eves[lane % 2], 'GET', '/api/conversations?limit=100')),
   'read marks': (run) => run.lanes(16, (lane) => run.ask(run.eves[lane % 2], 'POST', `/api/messages/read/${run.longWith}`, { upTo: oid(lane) })),
   delivered: (run) => run.eventFlood(() => anyEve(run), 4, () => `42["delivered",{"from":"${Math.random() < 0.5 ? run.longWith : oid(Math.floor(Math.random() * 1e9))}","upTo":"${oid(1)}"}]`),
-  watch: (run) => run.lanes(16, async (lane) => {
-    const wire = await run.webSocket(run.eves[lane % 4], '40{"presence":"watch"}');
-    while (!wire.isClosed && !run.isOver) {
-      const begin = Math.floor(Math.random() * (run.many.length - 500));
-      await run.write(wire, frame(opcode.text, `421["watch",{"users":${JSON.stringify(run.many.slice(begin, begin + 500))}}]`));
-      run.count('sets');
-      await sleep(5);
-    }
-    wire.socket.destroy();
-    await sleep(50);
-  }),
+  watch: (run) => watchSets(run, () => run.eves[0]),
+  'watch, 4 users': (run) => watchSets(run, (lane) => run.eves[lane % 4]),
   'sockets that come and go': (run) => run.lanes(8, async (lane) => {
     const wire = await run.webSocket(run.eves[lane % run.eves.length]);
     run.count(wire.isClosed ? 'closed' : 'in');

@@ -7,9 +7,12 @@
 // The stack runs with its default limits, each process with the memory that its package allows (groups.mjs).
 // Others (others.mjs) send, read, and hear events all the time. An attack fails if a process is another one
 // afterwards, if the kernel ended one for its memory or one held more than it may, if one of their requests
-// fails, or if the p99 of what they wait for is more than twice that of the quiet around it in each try. Since the clients
-// of the attack, and whatever else runs on the machine, take time from the processors, the stack and the others
-// come first there (groups of the processors, by root alone); and what was slow is tried again: what is slow each time is no noise.
+// fails, or if the p99 of what they wait for is more than twice that of the quiet around it in each try.
+//
+// Noise: the clients of the attack, and whatever else runs on the machine, take time from the processors. So the
+// stack and the others come first there (groups of the processors, by root alone); and what was slow is tried
+// again, for noise does not come each time. What a limit lets through at once, such as the first log-ins of a
+// user and the first packets of a socket, shows in the first try alone: look at that line, too.
 import { execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync } from 'node:fs';
@@ -22,7 +25,7 @@ import { processes } from '../../support/process.mjs';
 import { Stack } from '../../support/stack.mjs';
 import { waitUntil } from '../../support/wait.mjs';
 import { Groups, kindOf } from './groups.mjs';
-import { kinds, manyAddresses } from './kinds.mjs';
+import { kinds, ofMany } from './kinds.mjs';
 
 const ms = Number(process.env.SECONDS_EACH ?? 4) * 1000;
 const tries = Number(process.env.TRIES ?? 3);
@@ -166,7 +169,7 @@ try {
       console.log(`${(i ? `  again (${i + 1})` : kind).padEnd(28)}${result.times.map(({ quiet, loud }) => `${quiet.toFixed(1)} > ${loud.toFixed(1)}`.padStart(16)).join('')}   `
         + `${names.map((name) => (result.peaks[name] / MB).toFixed(0).padStart(9)).join('')}   ${JSON.stringify(result.counts)}`);
     }
-    const wrong = [...result.wrong, ...waits.filter((what) => isSlow(what) && !manyAddresses.includes(kind)).map((what) => `p99 of ${what} was ${least[what].toFixed(1)} times that of quiet at least`)];
+    const wrong = [...result.wrong, ...waits.filter((what) => isSlow(what) && !ofMany.includes(kind)).map((what) => `p99 of ${what} was ${least[what].toFixed(1)} times that of quiet at least`)];
     if (wrong.length > 0) failed.push(`${kind}: ${wrong.join('; ')}`);
   }
   console.log(`\nprocesses ${JSON.stringify(firsts(await family(stack)))}, all as at the beginning unless told`);
