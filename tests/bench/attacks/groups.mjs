@@ -112,5 +112,8 @@ exec ${real} "$@"
     return this.areReal ? Number(/oom_kill (\d+)/.exec(this.#read(kind, 'memory.oom_control'))?.[1] ?? 0) : 0;
   }
 
-  remove() { removeEmpty(); }
+  remove() {
+    if (this.areReal) writeFileSync(path.join(cpuMount, 'cgroup.procs'), String(process.pid));
+    removeEmpty();
+  }
 }
