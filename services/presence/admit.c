@@ -40,6 +40,15 @@ forget_ask(struct admission *a)
 	a->ask = NULL;
 }
 
+/* Who was let in, and is not any more. */
+static void
+let_go(struct admission *a)
+{
+	if (a->is_held)
+		held_drop(a->admit->held, a->socket.id);
+	a->is_held = false;
+}
+
 /* The one place where the state changes. Nothing that the one before waited for comes any more, but
  * the answer to CHECKING. */
 static void
@@ -51,6 +60,8 @@ enter(struct admission *a, enum admit_state state)
 	online_list_unwait(&a->list);
 	if (state < ADMIT_CHECKING || state > ADMIT_READING)
 		forget_ask(a);
+	if (state != ADMIT_BACK && state != ADMIT_IN)
+		let_go(a);
 	a->state = state;
 	check(a);
 }
@@ -63,6 +74,8 @@ accept_socket(struct admission *a)
 {
 	char pid[RECOVERY_PID_MAX + 1];
 
+	held_add(a->admit->held, a->socket.id);
+	a->is_held = true;
 	recovery_pid(&a->socket.user->id, a->socket.id, pid);
 	return pl_sio_conn_accept(
 	    &a->socket.client->conn, 0, a->socket.id, pid, now_ms(a));
@@ -81,7 +94,7 @@ send_first_list(struct admission *a)
 	struct pl_message_pos pos;
 	struct pl_ref *packet = online_list_first_packet(a->admit->online, &pos);
 
-	pl_eio_sid_new("", a->socket.id);
+	held_id_new(a->socket.id);
 	seen_start(&a->socket.seen, &pos);
 	if (accept_socket(a))
 		send_packet(a, pl_ref(packet));
@@ -97,7 +110,7 @@ send_offset(struct admission *a)
 	struct pl_ref *packet;
 	struct pl_buf buf;
 
-	pl_eio_sid_new("", a->socket.id);
+	held_id_new(a->socket.id);
 	seen_floor_now(&pos);
 	seen_start(&a->socket.seen, &pos);
 	pl_buf_init(&buf, PL_BUF_UNLIMITED);
@@ -174,6 +187,16 @@ missed_bytes_max(void)
 	return (size_t)pl_settings.send_queue_bytes_max / 2;
 }
 
+/* Only now: if the connection breaks before it is let in, its client comes once more. */
+static void
+forget_parting(const struct admission *a)
+{
+	char pid[RECOVERY_PID_MAX + 1];
+
+	recovery_pid(&a->ask->user, a->ask->socket_id, pid);
+	parting_forget(a->admit->app->redis, pl_str(pid));
+}
+
 /* Let in with the old ids, and all that was missed. No offset comes with the list, for the client
  * goes on from that of its last message. False, and nothing sent, if it is more than a socket
  * takes. */
@@ -191,6 +214,7 @@ welcome_back(struct admission *a, const struct recovery_found *found)
 		if (accept_socket(a))
 			for (unsigned i = 0; i < count; i++)
 				send_packet(a, pl_ref(packets[i]));
+		forget_parting(a);
 		if (a->socket.wants == HUB_WATCH)
 			enter(a, ADMIT_IN);
 		else
@@ -239,8 +263,9 @@ go_on(struct admission *a)
 		return;
 	}
 	enter(a, ADMIT_PARTING);
+	held_catch_up(a->admit->held);
 	recovery_pid(&a->ask->user, a->ask->socket_id, pid);
-	parting_take(a->admit->app->redis, pl_str(pid), &a->parting);
+	parting_find(a->admit->app->redis, pl_str(pid), a->ask->socket_id, &a->parting);
 }
 
 static void
@@ -405,15 +430,16 @@ admit_may_use(const struct pl_sio_client *c, const struct pl_credentials *now)
 	return !a->socket.user || pl_credentials_name(now, &a->socket.user->id);
 }
 
-/* Whoever says goodbye begins anew, as with socket.io: its client asks for recovery even then. */
+/* Whoever says goodbye begins anew, as with socket.io: its client asks for recovery even then. An
+ * earlier connection of a client that is back here already is no news. */
 static void
 note_parting(const struct admission *a, bool is_for_good)
 {
 	char pid[RECOVERY_PID_MAX + 1];
 
-	if (a->state != ADMIT_BACK && a->state != ADMIT_IN)
+	if (!a->is_held || (!is_for_good && held_is_shared(a->admit->held, a->socket.id)))
 		return;
-	recovery_pid(&a->socket.user->id, a->socket.id, pid);
+	recovery_pid(&a->socket.claims.user, a->socket.id, pid);
 	parting_note(a->admit->app->redis, pl_str(pid), is_for_good);
 }
 
@@ -430,6 +456,7 @@ admit_goodbye(struct pl_sio_client *c)
 void
 admit_on_put_out(struct hub_socket *socket)
 {
+	note_parting(of_socket(socket), false);
 	enter(of_socket(socket), ADMIT_PUT_OUT);
 }
 

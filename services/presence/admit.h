@@ -68,6 +68,7 @@ struct admit {
 	const struct pl_app *app;
 	struct hub *hub;
 	struct recovery *recovery;
+	struct held *held;
 	struct online_list *online;
 };
 
@@ -76,6 +77,7 @@ struct admission {
 	struct hub_socket socket;
 	struct admit *admit;
 	enum admit_state state;
+	bool is_held; /* from the answer to CONNECT on, while BACK or IN */
 	/* of the handshake request, for each CONNECT */
 	struct pl_credentials credentials;
 	struct recovery_ask *ask;     /* CHECKING to READING: of CONNECT; NULL for none */

@@ -14,7 +14,7 @@ static bool is_behind(void *arg);
  * here; what it has to tell others it tells by a callback, which is passed on below.
  *
  *   hub ◄── typing ◄── send
- *   hub ◄── delivered, recovery, online/changes ◄── online/list ◄── admit ◄── sockets
+ *   hub ◄── delivered, recovery, held, online/changes ◄── online/list ◄── admit ◄── sockets
  *           online/watched ◄── online/watch                                gone      tail
  */
 static struct presence {
@@ -22,6 +22,7 @@ static struct presence {
 	struct typing typing;
 	struct delivered delivered;
 	struct recovery recovery;
+	struct held held;
 	struct online_list online;
 	struct watched_index watched;
 	struct watches watches;
@@ -34,6 +35,7 @@ static struct presence {
     .typing = {.app = &pl_app},
     .delivered = {.app = &pl_app},
     .recovery = {.app = &pl_app},
+    .held = {.app = &pl_app},
     .online =
 	{
 	    .app = &pl_app,
@@ -66,6 +68,7 @@ static struct presence {
 		    .app = &pl_app,
 		    .hub = &presence.hub,
 		    .recovery = &presence.recovery,
+		    .held = &presence.held,
 		    .online = &presence.online,
 		},
 	},
@@ -223,6 +226,7 @@ start(void)
 	typing_start(&presence.typing);
 	delivered_start(&presence.delivered);
 	recovery_start(&presence.recovery);
+	held_start(&presence.held, pl_announcement_name(pl_app.announcement));
 	watched_start(&presence.watched);
 	watch_start(&presence.watches);
 	online_list_start(&presence.online);
@@ -275,6 +279,7 @@ stop(void)
 	tail_stop(&presence.tail);
 	sockets_stop(&presence.sockets);
 	sends_stop(&presence.sends);
+	held_stop(&presence.held);
 	typing_stop(&presence.typing);
 	delivered_stop(&presence.delivered);
 	watch_stop(&presence.watches);

@@ -55,6 +55,7 @@ struct pl_redis {
 	struct pl_timer timer;
 	int64_t heard_mono_ms;
 	int64_t up_since_mono_ms;
+	unsigned times_up;
 	int64_t backoff_ms;
 	struct pl_redis_call greeting;
 	unsigned greetings_due;
@@ -248,6 +249,7 @@ on_greeting(void *arg, enum pl_err err, const struct redisReply *reply)
 	if (--r->greetings_due > 0)
 		return;
 	r->state = UP;
+	r->times_up++;
 	log_state(r, SAID_UP, PL_STR_NONE);
 	r->up_since_mono_ms = pl_loop_now_ms(r->loop);
 	pl_timer_start(r->loop, &r->timer, PING_AFTER_MS);
@@ -576,6 +578,12 @@ bool
 pl_redis_is_up(const struct pl_redis *r)
 {
 	return r != NULL && r->state == UP;
+}
+
+unsigned
+pl_redis_times_up(const struct pl_redis *r)
+{
+	return r->times_up;
 }
 
 bool

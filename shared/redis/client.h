@@ -51,6 +51,8 @@ struct pl_redis *pl_redis_new(struct pl_loop *loop, const struct pl_redis_config
 /* Calls that wait get PL_E_CANCELLED, from here. */
 void pl_redis_free(struct pl_redis *r);
 bool pl_redis_is_up(const struct pl_redis *r); /* NULL is never up */
+/* How often it came up: if it is another number than before, Redis may have lost what it knew. */
+unsigned pl_redis_times_up(const struct pl_redis *r);
 /* This end's address of the connection, as text; false if there is no connection. */
 bool pl_redis_local_host(const struct pl_redis *r, char out[INET6_ADDRSTRLEN]);
 /* Send argc binary-safe words, which are copied. The reply comes to call, which is

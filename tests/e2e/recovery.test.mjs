@@ -146,7 +146,7 @@ describe('a connection that breaks', () => {
 
 test('a connection that broke more than 120 s ago is a new session', async () => {
   const [ann, bob] = [await signUp('ann'), await signUp('bob')];
-  for (const [seconds, recovers] of [[119, true], [121, false]]) {
+  for (const [seconds, recovers] of [[110, true], [121, false]]) {
     const { pid, events } = await connectRaw(bob, {});
     const key = `parley:left:${pid}`;
     await waitUntil('the break to be noted', async () => await redis('EXISTS', key) === ':1');
@@ -171,15 +171,70 @@ test('a client that said goodbye begins anew', async () => {
   assert.equal(socket.recovered, false);
 });
 
-test('a connection that nobody saw break recovers, also from an offset of hours ago', async () => {
-  const [ann, bob] = [await signUp('ann'), await signUp('bob')];
-  const { pid } = await connectRaw(bob, {});
+/** As if all sockets had been known for so long. */
+const knownFor = async (seconds) => assert.equal(await redis('SET', 'parley:held-since', Date.now() - seconds * 1000), '+OK');
+const anOffsetOfHoursAgo = () => `${(Date.now() - 10 * 3600 * 1000).toString(16)}-${'0'.repeat(24)}`;
+const leaveWithoutNote = async (person) => {
+  const { pid } = await connectRaw(person, {});
   await waitUntil('the break to be noted', async () => await redis('EXISTS', `parley:left:${pid}`) === ':1');
-  await redis('DEL', `parley:left:${pid}`); // a killed process leaves no note
+  await redis('DEL', `parley:left:${pid}`);
+  return pid;
+};
+
+test('a connection whose note is lost, or was never written, recovers, also from an offset of hours ago', async () => {
+  const [ann, bob] = [await signUp('ann'), await signUp('bob')];
+  const pid = await leaveWithoutNote(bob);
+  await knownFor(60);
   await sendAll(ann, bob, ['missed']);
-  const again = await connectRaw(bob, { pid, offset: `${(Date.now() - 10 * 3600 * 1000).toString(16)}-${'0'.repeat(24)}` });
+  const again = await connectRaw(bob, { pid, offset: anOffsetOfHoursAgo() });
   assert.equal(again.pid, pid);
   assert.deepEqual(again.events.map(([name]) => name), ['newMessage', 'getOnlineUsers']);
+});
+
+test('a connection that broke so long ago that its note is gone is a new session', async () => {
+  const [ann, bob] = [await signUp('ann'), await signUp('bob')];
+  const other = await bob.connect(options); // another tab does not make it one that is still there
+  const pid = await leaveWithoutNote(bob);
+  await knownFor(200);
+  await sendAll(ann, bob, ['missed']);
+  const again = await connectRaw(bob, { pid, offset: anOffsetOfHoursAgo() });
+  assert.notEqual(again.pid, pid);
+  assert.deepEqual(again.events.map(([name]) => name), ['getOnlineUsers']);
+  assert.ok(other.connected);
+});
+
+test('a connection that no process has seen break yet recovers at any process, again and again', async () => {
+  const [ann, bob] = [await signUp('ann'), await signUp('bob')];
+  const half = new Socket(`${hold.stack.url}/socket.io/?EIO=4&transport=websocket`, { headers: { cookie: bob.cookie } });
+  try {
+    await half.take();
+    half.send('40');
+    const { pid } = JSON.parse((await half.take()).slice(2));
+    for (const text of ['1', '2', '3', '4']) {
+      await knownFor(200);
+      await sendAll(ann, bob, [text]);
+      const again = await connectRaw(bob, { pid, offset: anOffsetOfHoursAgo() });
+      assert.equal(again.pid, pid);
+    }
+  } finally {
+    half.close();
+  }
+});
+
+test('what comes and goes leaves nothing in Redis that stays', async () => {
+  const bob = await signUp('bob');
+  const others = async () => (await redis('EVAL', `
+    local n = 0
+    for _, key in ipairs(redis.call('KEYS', '*')) do
+      local left = redis.call('PTTL', key)
+      if left < 0 or left > 180000 then n = n + 1 end
+    end
+    return n`, 0));
+  await connectRaw(bob, {});
+  const before = await others();
+  for (let i = 0; i < 20; i++) await Promise.all(Array.from({ length: 10 }, () => connectRaw(bob, {})));
+  assert.equal(await others(), before);
+  await waitUntil('no socket to be held', async () => await redis('EVAL', "return #redis.call('KEYS', 'parley:held:*')", 0) === ':0');
 });
 
 describe('a pid', () => {

@@ -2,12 +2,13 @@
 
 #include <stdio.h>
 
-#include "base/clock.h"
 #include "redis/reply.h"
+
+PL_REDIS_LUA(parting_note_lua, "parting_note");
+PL_REDIS_LUA(parting_find_lua, "parting_find");
 
 #define KEY          "parley:left:"
 #define KEY_MAX      (sizeof(KEY) - 1 + PARTING_PID_MAX)
-#define UNIX_MS_MAX  INT64_C(9999999999999)
 #define NUMBER_BYTES 24
 
 static struct pl_str
@@ -20,55 +21,61 @@ key_of(struct pl_str pid, char out[KEY_MAX])
 	return pl_str_n(out, sizeof(KEY) - 1 + len);
 }
 
-static struct pl_str
-number(int64_t value, char out[NUMBER_BYTES])
-{
-	snprintf(out, NUMBER_BYTES, "%lld", (long long)value);
-	return pl_str(out);
-}
-
+/* By EVAL, which is carried out before whatever is sent next; EVALSHA may need a second try. */
 void
 parting_note(struct pl_redis *redis, struct pl_str pid, bool is_for_good)
 {
-	char key[KEY_MAX], now[NUMBER_BYTES], kept[NUMBER_BYTES];
+	char key[KEY_MAX], kept[NUMBER_BYTES];
 
 	if (!pl_redis_is_up(redis))
 		return;
+	snprintf(kept, sizeof(kept), "%d", PARTING_KEPT_MS);
 	pl_redis_command(redis,
-	    (struct pl_str[]){PL_STR("SET"), key_of(pid, key),
-		number(is_for_good ? 0 : pl_clock_unix_ms(), now), PL_STR("PX"),
-		number(PARTING_KEPT_MS, kept)},
-	    5, NULL);
+	    (struct pl_str[]){PL_STR("EVAL"), pl_str(parting_note_lua), PL_STR("1"),
+		key_of(pid, key), pl_str(kept), is_for_good ? PL_STR("1") : PL_STR("0")},
+	    6, NULL);
 }
 
 static void
 on_reply(void *arg, enum pl_err err, const struct redisReply *reply)
 {
 	struct parting_ask *ask = arg;
-	uint64_t at;
-	int64_t ago_ms = PARTING_UNKNOWN_AGO;
+	bool is_known = pl_redis_reply_is(reply, REDIS_REPLY_INTEGER);
 
 	(void)err;
-	if (pl_str_to_u64(pl_redis_reply_str(reply), UNIX_MS_MAX, &at)) {
-		ago_ms = pl_clock_unix_ms() - (int64_t)at;
-		if (ago_ms < 0)
-			ago_ms = 0;
-	}
-	ask->on_answer(ask->arg, ago_ms);
+	ask->on_answer(ask->arg,
+	    is_known && reply->integer >= 0 ? reply->integer : PARTING_UNKNOWN_AGO);
 }
 
 void
-parting_take(struct pl_redis *redis, struct pl_str pid, struct parting_ask *ask)
+parting_find(struct pl_redis *redis, struct pl_str pid, const char *socket_id,
+    struct parting_ask *ask)
 {
-	char key[KEY_MAX];
+	struct pl_str keys[] = {PL_STR_NONE, PL_STR(HELD_KEY), PL_STR(HELD_KEY_SINCE)};
+	struct pl_redis_script script;
+	char key[KEY_MAX], sure[NUMBER_BYTES];
 
 	if (!pl_redis_is_up(redis)) {
 		ask->on_answer(ask->arg, PARTING_UNKNOWN_AGO);
 		return;
 	}
+	keys[0] = key_of(pid, key);
+	snprintf(
+	    sure, sizeof(sure), "%d", held_id_is_told(socket_id) ? PARTING_KEPT_MS : 0);
 	pl_redis_call_init(&ask->call, on_reply, ask);
-	pl_redis_command(
-	    redis, (struct pl_str[]){PL_STR("GETDEL"), key_of(pid, key)}, 2, &ask->call);
+	pl_redis_script_init(&script, parting_find_lua);
+	pl_redis_eval(redis, &script, keys, 3,
+	    (struct pl_str[]){pl_str(socket_id), pl_str(sure)}, 2, &ask->call);
+}
+
+void
+parting_forget(struct pl_redis *redis, struct pl_str pid)
+{
+	char key[KEY_MAX];
+
+	if (pl_redis_is_up(redis))
+		pl_redis_command(
+		    redis, (struct pl_str[]){PL_STR("DEL"), key_of(pid, key)}, 2, NULL);
 }
 
 void

@@ -5,6 +5,12 @@
 #include "base/mem.h"
 
 _Static_assert(RECOVERY_PID_MAX <= PARTING_PID_MAX, "a whole pid is noted");
+_Static_assert(
+    PARTING_KEPT_MS > RECOVERY_AWAY_MAX_MS, "who is late has a note, or had one");
+_Static_assert(HELD_KEPT_MS >= RECOVERY_AWAY_MAX_MS + HELD_RENEW_MS,
+    "whose process was killed has as long to come back as any other");
+_Static_assert(
+    HELD_KEPT_MS < PARTING_KEPT_MS, "what a dead process had is forgotten first");
 
 /* What is known, what may be missed, and one that shows that it is more. */
 #define READ_MAX (SEEN_OFFSET_MAX + RECOVERY_MESSAGES_MAX + 1)

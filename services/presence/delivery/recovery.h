@@ -52,9 +52,9 @@ void recovery_pid(
 /* What CONNECT's payload (NULL: none) asks, with a pid and an offset of ours; NULL for nothing.
  * The caller's to pl_mem_free(). */
 struct recovery_ask *recovery_asked(const struct pl_json *auth);
-/* Was the connection, which broke ago_ms ago, not away for too long? If nobody noted it
- * (PARTING_UNKNOWN_AGO) its process was killed, most likely just now, or Redis was away: it
- * counts as in time, however old its offset is: whoever gets few messages has an old one. */
+/* Was the connection, which broke ago_ms ago, not away for too long? If that is not known
+ * (PARTING_UNKNOWN_AGO) nobody has seen it break yet, its process was killed just now, or Redis
+ * was away: it counts as in time, however old its offset is: whoever gets few messages has an old one. */
 static inline bool
 recovery_is_in_time(int64_t ago_ms)
 {

@@ -12,6 +12,7 @@ struct fixture {
 	struct rig rig;
 	struct hub hub;
 	struct recovery recovery;
+	struct held held;
 	struct watched_index watched;
 	struct online_list online;
 	struct admit admit;
@@ -144,6 +145,7 @@ setup(void **state)
 	sign(&f->bob, 0, &f->bob_token);
 	f->hub = (struct hub){.app = &f->rig.app, .events = &hub_events, .arg = f};
 	f->recovery = (struct recovery){.app = &f->rig.app};
+	f->held = (struct held){.app = &f->rig.app};
 	f->online = (struct online_list){.app = &f->rig.app,
 	    .hub = &f->hub,
 	    .watched = &f->watched,
@@ -152,12 +154,14 @@ setup(void **state)
 	f->admit = (struct admit){.app = &f->rig.app,
 	    .hub = &f->hub,
 	    .recovery = &f->recovery,
+	    .held = &f->held,
 	    .online = &f->online};
 	f->settings = (struct pl_sio_settings)PL_SIO_SETTINGS_DEFAULT;
 	f->settings.eio.queue_max_bytes = 1048576;
 	eio_trace_init(&f->trace);
 	hub_start(&f->hub);
 	recovery_start(&f->recovery);
+	held_start(&f->held, "p1");
 	watched_start(&f->watched);
 	online_list_start(&f->online);
 	*state = f;
@@ -172,6 +176,7 @@ free_parts(void *arg)
 
 	hub_stop(&f->hub);
 	online_list_stop(&f->online);
+	held_stop(&f->held);
 }
 
 static int
@@ -923,6 +928,72 @@ who_said_goodbye_or_was_away_for_long_begins_anew(void **state)
 }
 
 static void
+say_to_redis(struct fixture *f, const char *verb, const char *key, const char *value)
+{
+	pl_redis_command(f->rig.app.redis,
+	    (struct pl_str[]){pl_str(verb), pl_str(key), pl_str(value)}, *value ? 3 : 2,
+	    NULL);
+}
+
+/* What is held, once it has been told. */
+static void
+known_for_long(struct fixture *f)
+{
+	RIG_UNTIL(&f->rig, !pl_redis_call_is_waiting(&f->held.sending));
+	say_to_redis(f, "SET", "parley:held-since", "1000");
+}
+
+/* Its note stands until it is in; and if it has none, a client is late. */
+static void
+who_breaks_again_before_it_is_in_comes_once_more(void **state)
+{
+	struct fixture *f = *state;
+	struct redis_server server;
+	char pid[RECOVERY_PID_MAX + 1], offset[PL_MESSAGE_POS_LEN + 1], key[128];
+	struct client ann;
+
+	offset_before_all(offset);
+	redis_begin(f, &server);
+	come_in(f, &ann, &f->ann_token);
+	known_for_long(f);
+	pid_of(&ann, pid);
+	end_client(&ann, PL_EIO_TRANSPORT_CLOSE);
+	open_client(f, &ann, NULL);
+	connect_as(f, &ann, &f->ann_token, pid, offset);
+	RIG_UNTIL(&f->rig, state_of(&ann) == ADMIT_PARTING);
+	end_client(&ann, PL_EIO_TRANSPORT_CLOSE);
+	assert_true(comes_back(f, pid));
+	snprintf(key, sizeof(key), "parley:left:%s", pid);
+	say_to_redis(f, "DEL", key, "");
+	assert_false(comes_back(f, pid));
+	RIG_UNTIL(&f->rig, f->recovery.turns.under_way == 0);
+	redis_end(f, &server);
+}
+
+/* Whom a newer socket put out may come back as in time as any other, and no later. */
+static void
+who_was_put_out_has_a_note(void **state)
+{
+	struct fixture *f = *state;
+	struct redis_server server;
+	char pid[RECOVERY_PID_MAX + 1];
+	struct client ann, newer;
+
+	redis_begin(f, &server);
+	come_in(f, &ann, &f->ann_token);
+	known_for_long(f);
+	pid_of(&ann, pid);
+	pl_settings.sockets_per_user_max = 1;
+	come_in(f, &newer, &f->ann_token);
+	assert_int_equal(state_of(&ann), ADMIT_PUT_OUT);
+	end_client(&ann, PL_EIO_FORCED_CLOSE);
+	end_client(&newer, PL_EIO_CLIENT_CLOSE);
+	assert_int_equal(f->held.sockets.count, 0);
+	assert_true(comes_back(f, pid));
+	redis_end(f, &server);
+}
+
+static void
 a_session_may_end_while_redis_is_asked(void **state)
 {
 	struct fixture *f = *state;
@@ -1011,6 +1082,8 @@ main(void)
 	    ADMIT_TEST(a_user_has_two_reads_at_once_and_the_third_waits),
 	    ADMIT_TEST(a_read_begins_anew_for_what_comes_meanwhile_but_not_for_ever),
 	    ADMIT_TEST(who_said_goodbye_or_was_away_for_long_begins_anew),
+	    ADMIT_TEST(who_breaks_again_before_it_is_in_comes_once_more),
+	    ADMIT_TEST(who_was_put_out_has_a_note),
 	    ADMIT_TEST(a_session_may_end_while_redis_is_asked),
 	    ADMIT_TEST(a_session_is_its_users_alone),
 	};

@@ -18,6 +18,10 @@ PL_REDIS_LUA(online_renew, "online_renew");
 PL_REDIS_LUA(online_retire, "online_retire");
 PL_REDIS_LUA(online_list, "online_list");
 PL_REDIS_LUA(online_read, "online_read");
+PL_REDIS_LUA(held_tell, "held_tell");
+PL_REDIS_LUA(held_keep, "held_keep");
+PL_REDIS_LUA(parting_note, "parting_note");
+PL_REDIS_LUA(parting_find, "parting_find");
 
 #define WORDS_MAX 12
 #define ID_A      "65a000000000000000000001"
@@ -153,6 +157,10 @@ static const struct script all[] = {
     {"online_retire", online_retire, 3, 5, 2, false},
     {"online_list", online_list, 1, 0, 0, false},
     {"online_read", online_read, 3, 1, 0, false},
+    {"held_tell", held_tell, 3, 3, 2, true},
+    {"held_keep", held_keep, 2, 3, 2 | 4, false},
+    {"parting_note", parting_note, 1, 2, 1, false},
+    {"parting_find", parting_find, 3, 2, 2, false},
 };
 
 #define SCRIPTS (sizeof(all) / sizeof(all[0]))
@@ -445,6 +453,30 @@ a_renewal_sweeps_out_the_dead(void **state)
 	assert_string_equal(ask(w, "ZRANGE instances 0 -1"), "p1");
 }
 
+static void
+sockets_are_told_kept_and_asked_for(void **state)
+{
+	struct world *w = *state;
+	const char *keys = "lives|parley:held:p1.1|since";
+
+	assert_string_equal(run(w, held_tell, keys, "p1.1|9000|1|+a|+b"), "1");
+	assert_string_equal(run(w, held_tell, keys, "p1.1|9000|0|-b|+c"), "1");
+	assert_in_range(atoi(ask(w, "PTTL parley:held:p1.1")), 8000, 9000);
+	assert_string_equal(
+	    run(w, held_keep, "lives|parley:held:p1.1", "p1.1|30000|2"), "1");
+	assert_in_range(atoi(ask(w, "PTTL parley:held:p1.1")), 29000, 30000);
+	assert_string_equal(
+	    run(w, held_keep, "lives|parley:held:p1.1", "p1.1|30000|3"), "0");
+	(void)ask(w, "SET since 1000");
+	assert_string_equal(run(w, parting_find, "note|lives|since", "a|5000"), "-1");
+	assert_string_equal(run(w, parting_find, "note|lives|since", "c|5000"), "-1");
+	assert_int_equal(strlen(run(w, parting_find, "note|lives|since", "b|5000")), 13);
+	assert_string_equal(run(w, parting_find, "note|lives|since", "b|0"), "-1");
+	assert_string_equal(run(w, held_tell, keys, "p1.1|9000|1"), "1");
+	assert_string_equal(run(w, parting_find, "note|lives|since", "b|5000"), "-1");
+	assert_string_equal(ask(w, "EXISTS parley:held:p1.1"), "0");
+}
+
 #define WORLD_TEST(name)                                                                 \
 	cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
@@ -464,6 +496,7 @@ main(void)
 	    WORLD_TEST(a_lease_that_ended_is_swept_out_and_its_name_is_free),
 	    WORLD_TEST(a_set_is_announced_read_renewed_and_retired),
 	    WORLD_TEST(a_renewal_sweeps_out_the_dead),
+	    WORLD_TEST(sockets_are_told_kept_and_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
