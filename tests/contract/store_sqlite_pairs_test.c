@@ -171,102 +171,6 @@ orders_older_messages_that_come_after_newer_ones(void **state)
 	assert_pairs_are_right(f);
 }
 
-/* The other was open before. */
-static void
-tells_every_session_that_rows_lie_otherwise(void **state)
-{
-	struct fixture *f = *state;
-	struct pl_oid ann = store_add_user(f->store, "ann"),
-		      bob = store_add_user(f->store, "bob");
-	int64_t now = pl_clock_unix_ms();
-	struct pl_message_list list;
-	struct pl_pos_list places;
-	struct pl_conversation c;
-	struct pl_store *other;
-
-	import_at(f, &ann, &bob, now + 2000, "2");
-	assert_int_equal(pl_store_open(&f->config, &other), PL_OK);
-	assert_int_equal(conversations_of(other, &ann), 1);
-	import_at(f, &ann, &bob, now + 1000, "1");
-	assert_int_equal(
-	    pl_store_messages_page(other, &ann, &bob, PL_PAGE_BEFORE, NULL, 1, &list),
-	    PL_OK);
-	assert_int_equal(list.count, 1);
-	assert_string_equal(list.items[0].text, "2");
-	pl_message_list_fini(&list);
-	assert_int_equal(pl_store_conversation(other, &bob, &ann, &c), PL_OK);
-	assert_string_equal(c.last.text, "2");
-	pl_conversation_fini(&c);
-	assert_int_equal(pl_store_positions_to(other, &bob, NULL, 9, &places), PL_OK);
-	assert_int_equal(places.count, 2);
-	assert_int_equal(places.items[0].created_unix_ms, now + 1000);
-	pl_pos_list_fini(&places);
-	assert_true(store_send(other, &bob, &ann, "3").created_unix_ms >= now + 2000);
-	pl_store_close(other);
-}
-
-/* ---- the newest rows ---- */
-
-/* Page by page, each beyond the first by looking up all. */
-static void
-assert_pages_are_one_list(
-    struct pl_store *s, const struct pl_oid *user, size_t limit, size_t count)
-{
-	struct pl_message_pos before = {0};
-	size_t seen = 0;
-
-	for (;;) {
-		struct pl_conversation_list list;
-		size_t listed;
-
-		assert_int_equal(pl_store_conversations(
-				     s, user, seen > 0 ? &before : NULL, limit, &list),
-		    PL_OK);
-		listed = list.count;
-		for (size_t i = 0; i < listed; i++) {
-			struct pl_message_pos last = store_pos_of(&list.items[i].last);
-
-			if (seen++ > 0)
-				assert_true(pl_message_pos_compare(&last, &before) < 0);
-			before = last;
-		}
-		pl_conversation_list_fini(&list);
-		if (listed < limit)
-			break;
-	}
-	assert_int_equal(seen, count);
-}
-
-static void
-lists_the_same_from_the_newest_rows_as_from_all(void **state)
-{
-	enum { OTHERS = 12, SENDS = 300 };
-	struct fixture *f = *state;
-	struct pl_oid hub = store_add_user(f->store, "hub"), others[OTHERS];
-	struct pl_oid ghost;
-
-	for (size_t i = 0; i < OTHERS; i++) {
-		char name[16];
-
-		snprintf(name, sizeof(name), "other%zu", i);
-		others[i] = store_add_user(f->store, name);
-		store_send(f->store, &others[i], &hub, "hello");
-	}
-	for (size_t i = 0; i < SENDS; i++) {
-		const struct pl_oid *a = &others[pl_random_below(OTHERS)];
-		bool is_out = pl_random_below(2) == 0;
-
-		store_send(f->store, is_out ? &hub : a, is_out ? a : &hub, "more");
-	}
-	for (size_t limit = 1; limit <= OTHERS + 1; limit++)
-		assert_pages_are_one_list(f->store, &hub, limit, OTHERS);
-	/* Who is no user fills no place. */
-	pl_oid_new(&ghost);
-	import_at(f, &ghost, &hub, pl_clock_unix_ms() + 1000, "boo");
-	for (size_t limit = 1; limit <= OTHERS + 1; limit++)
-		assert_pages_are_one_list(f->store, &hub, limit, OTHERS);
-}
-
 /* ---- rows, searched by halves ---- */
 
 static void
@@ -621,11 +525,7 @@ make_without_order(struct pl_store_config *out)
 	sqlite_factory.make(out);
 	assert_int_equal(pl_store_open(out, &s), PL_OK);
 	pl_store_close(s);
-	sqlite_files_run(out, "CREATE INDEX messages_order ON messages (created, id);"
-			      "CREATE INDEX messages_places ON messages"
-			      "  (receiver, sender, created, id);"
-			      "CREATE INDEX messages_receiver ON messages"
-			      "  (receiver, created, id)");
+	sqlite_files_run(out, "CREATE INDEX messages_order ON messages (created, id)");
 }
 
 static int
@@ -646,8 +546,6 @@ main(void)
 	    STORE_TEST(finds_conversations_of_a_database_of_the_third_version),
 	    STORE_TEST(keeps_the_order_of_rows_that_lie_otherwise),
 	    STORE_TEST(orders_older_messages_that_come_after_newer_ones),
-	    STORE_TEST(tells_every_session_that_rows_lie_otherwise),
-	    STORE_TEST(lists_the_same_from_the_newest_rows_as_from_all),
 	    STORE_TEST(finds_its_place_among_rows_with_gaps),
 	    STORE_TEST(merges_what_many_wrote_in_its_order),
 	    STORE_TEST(lists_conversations_that_an_older_process_began),

@@ -85,7 +85,7 @@ find_by_row(struct pl_sqlite *s, const struct pl_oid *user,
  * Before each correspondent is looked up, as many of the newest rows are looked through as cost a
  * small part of that: who writes much of what the store gets has a list in them.
  */
-enum { ROWS_FOR_EACH = 4 };
+enum { ROWS_FOR_EACH = 2 };
 
 static enum pl_err
 count_rows_to_look_at(struct pl_sqlite *s, const struct pl_oid *user, int64_t *out)

@@ -16,12 +16,10 @@
 	" UNION ALL " SELECT_ONE_WAY("?2", "?1", range) " AND ?1 <> ?2 ORDER BY " order  \
 							" LIMIT ?3"
 
-/* ?4 and ?5 are a place, ?6 its row or NULL; the row of the place itself is not before it. */
-#define PAGE_ROW "ifnull(?6, (SELECT seq FROM messages WHERE id = ?5 AND created = ?4))"
-
-static const char page_after[] = SELECT_BOTH_WAYS("m.seq > " PAGE_ROW, "8");
+/* ?4 and ?5 are a place, ?6 is its row; the row of the place itself is not before it. */
+static const char page_after[] = SELECT_BOTH_WAYS("m.seq > ?6", "8");
 static const char page_before[] =
-    SELECT_BOTH_WAYS("m.seq <= " PAGE_ROW " AND (m.created, m.id) < (?4, ?5)", "8 DESC");
+    SELECT_BOTH_WAYS("m.seq <= ?6 AND (m.created, m.id) < (?4, ?5)", "8 DESC");
 /* If rows do not lie in the order. */
 static const char place_after[] =
     SELECT_BOTH_WAYS("(m.created, m.id) > (?4, ?5)", "5, 1");
@@ -109,43 +107,22 @@ page_statement(const struct pl_sqlite *s, bool is_after)
 	return is_after ? page_after : page_before;
 }
 
-/* What a page is of, as pl_store_messages_page() has it. */
-struct page {
-	const struct pl_oid *a, *b;
-	bool is_after;
-	const struct pl_message_pos *pos;
-	size_t limit;
-};
-
-/* row: NULL for that of the message at pos, whose absence gives none. */
+/* row: of pos, if rows lie in order. */
 static enum pl_err
-read_page(struct pl_sqlite *s, const struct page *p, const int64_t *row,
+read_page(struct pl_sqlite *s, const struct pl_oid *a, const struct pl_oid *b,
+    bool is_after, const struct pl_message_pos *pos, int64_t row, size_t limit,
     struct pl_message_list *out)
 {
-	const struct pl_message_pos *none = p->is_after ? &before_all : &after_all;
-	const struct pl_message_pos *pos = p->pos != NULL ? p->pos : none;
-	struct pl_query q = pl_query_start(s, page_statement(s, p->is_after));
+	struct pl_query q = pl_query_start(s, page_statement(s, is_after));
 
-	pl_query_oid(&q, p->a);
-	pl_query_oid(&q, p->b);
-	pl_query_int(&q, (int64_t)p->limit);
+	pl_query_oid(&q, a);
+	pl_query_oid(&q, b);
+	pl_query_int(&q, (int64_t)limit);
 	pl_query_int(&q, pos->created_unix_ms);
 	pl_query_oid(&q, &pos->id);
-	if (!s->has_order_index && row != NULL)
-		pl_query_int(&q, *row);
+	if (!s->has_order_index)
+		pl_query_int(&q, row);
 	return read_list(&q, out);
-}
-
-static enum pl_err
-find_page(struct pl_sqlite *s, const struct page *p, struct pl_message_list *out)
-{
-	int64_t row = p->is_after ? 0 : INT64_MAX;
-	enum pl_err err = read_page(s, p, p->pos == NULL ? &row : NULL, out);
-
-	if (err != PL_OK || out->count > 0 || p->pos == NULL || s->has_order_index)
-		return err;
-	err = pl_sqlite_row_at(s, p->pos, &row); /* maybe no message is there */
-	return err == PL_OK ? read_page(s, p, &row, out) : err;
 }
 
 enum pl_err
@@ -154,25 +131,19 @@ pl_sqlite_messages_page(struct pl_store *store, const struct pl_oid *a,
     size_t limit, struct pl_message_list *out)
 {
 	struct pl_sqlite *s = pl_sqlite_of(store);
-	struct page page = {a, b, way == PL_PAGE_AFTER, pos, limit};
-	struct pl_message_list list = {0};
-	bool had_order_index = s->has_order_index;
-	enum pl_err err = find_page(s, &page, &list);
+	bool is_after = way == PL_PAGE_AFTER;
+	int64_t row = is_after ? 0 : INT64_MAX;
+	enum pl_err err = PL_OK;
 
+	if (pos == NULL)
+		pos = is_after ? &before_all : &after_all;
+	else if (!s->has_order_index)
+		err = pl_sqlite_row_at(s, pos, &row);
 	if (err == PL_OK)
-		err = pl_sqlite_order_look(s);
-	if (err == PL_OK && s->has_order_index != had_order_index) {
-		pl_message_list_fini(&list);
-		err = find_page(s, &page, &list);
-	}
-	if (err != PL_OK) {
-		pl_message_list_fini(&list);
-		return err;
-	}
-	if (!page.is_after)
-		reverse(&list);
-	*out = list;
-	return PL_OK;
+		err = read_page(s, a, b, is_after, pos, row, limit, out);
+	if (err == PL_OK && !is_after)
+		reverse(out);
+	return err;
 }
 
 static enum pl_err
@@ -192,19 +163,7 @@ read_from_row(struct pl_sqlite *s, const struct pl_message_pos *pos, size_t limi
 }
 
 static enum pl_err
-read_by_place(struct pl_sqlite *s, const struct pl_message_pos *pos, size_t limit,
-    struct pl_message_list *out)
-{
-	struct pl_query q = pl_query_start(s, to_anybody);
-
-	pl_query_int(&q, pos->created_unix_ms);
-	pl_query_oid(&q, &pos->id);
-	pl_query_int(&q, (int64_t)limit);
-	return read_list(&q, out);
-}
-
-static enum pl_err
-read_to_anybody(struct pl_sqlite *s, const struct pl_message_pos *pos, size_t limit,
+read_by_rows(struct pl_sqlite *s, const struct pl_message_pos *pos, size_t limit,
     struct pl_message_list *out)
 {
 	struct pl_message_list list = {0};
@@ -212,14 +171,27 @@ read_to_anybody(struct pl_sqlite *s, const struct pl_message_pos *pos, size_t li
 
 	if (err != PL_OK)
 		return err;
-	err = s->has_order_index ? read_by_place(s, pos, limit, &list)
-				 : read_from_row(s, pos, limit, &list);
-	err = pl_sqlite_moment_end(s, err);
+	err = pl_sqlite_moment_end(s, read_from_row(s, pos, limit, &list));
 	if (err == PL_OK)
 		*out = list;
 	else
 		pl_message_list_fini(&list);
 	return err;
+}
+
+static enum pl_err
+read_to_anybody(struct pl_sqlite *s, const struct pl_message_pos *pos, size_t limit,
+    struct pl_message_list *out)
+{
+	struct pl_query q;
+
+	if (!s->has_order_index)
+		return read_by_rows(s, pos, limit, out);
+	q = pl_query_start(s, to_anybody);
+	pl_query_int(&q, pos->created_unix_ms);
+	pl_query_oid(&q, &pos->id);
+	pl_query_int(&q, (int64_t)limit);
+	return read_list(&q, out);
 }
 
 static enum pl_err

@@ -190,7 +190,7 @@ read_version(struct pl_sqlite *s, int64_t *out)
 /* ---- the order of rows ---- */
 
 static enum pl_err
-find_order_index(struct pl_sqlite *s)
+read_order_index(struct pl_sqlite *s)
 {
 	static const char sql[] =
 	    "SELECT 1 FROM sqlite_schema WHERE name = '" ORDER_INDEX "'";
@@ -204,33 +204,13 @@ find_order_index(struct pl_sqlite *s)
 }
 
 enum pl_err
-pl_sqlite_order_look(struct pl_sqlite *s)
-{
-	static const char sql[] =
-	    "PRAGMA schema_version"; /* of each change of the schema */
-	struct pl_query q = pl_query_start(s, sql);
-	int64_t version = 0;
-	enum pl_err err;
-
-	if (pl_query_row(&q))
-		version = pl_query_get_int(&q, 0);
-	err = pl_query_end(&q);
-	if (err != PL_OK || version == s->schema_seen)
-		return err;
-	err = find_order_index(s);
-	if (err == PL_OK)
-		s->schema_seen = version;
-	return err;
-}
-
-enum pl_err
 pl_sqlite_order_index(struct pl_sqlite *s)
 {
 	if (!s->has_order_index)
 		pl_log_info(
 		    "older messages came after newer ones, indexes keep their order");
 	s->has_order_index = true;
-	s->schema_seen = -1; /* it may be rolled back: looked up again */
+	/* Asked each time: one that was made in this session may have been rolled back. */
 	return pl_sqlite_exec(s, order_indexes);
 }
 
@@ -358,5 +338,5 @@ pl_sqlite_schema(struct pl_sqlite *s)
 	}
 	if (err == PL_OK && version != VERSION)
 		err = version == 0 ? upgrade_at_once(s) : upgrade_in_files(s);
-	return err;
+	return err == PL_OK ? read_order_index(s) : err;
 }

@@ -50,10 +50,8 @@ struct pl_sqlite {
 	int64_t now_unix_ms;
 	struct pl_message_pos newest;
 	bool newest_is_known;
-	/* The rows of messages do not lie in their order: schema.c. schema_seen: the schema in
-	 * which it was looked up. */
+	/* The rows of messages do not lie in their order: schema.c. */
 	bool has_order_index;
-	int64_t schema_seen;
 	struct pl_sqlite_known *known; /* pairs; NULL: none yet */
 };
 
@@ -76,8 +74,6 @@ enum pl_err pl_sqlite_schema(struct pl_sqlite *s) PL_MUST_CHECK;
 
 /* An older message was stored after a newer one: have the index that tells their order. */
 enum pl_err pl_sqlite_order_index(struct pl_sqlite *s) PL_MUST_CHECK;
-/* Another session may have made the index: at the beginning of a transaction, or after a read. */
-enum pl_err pl_sqlite_order_look(struct pl_sqlite *s) PL_MUST_CHECK;
 /* What several statements read between the two is of one moment. The end gives err, or its own. */
 enum pl_err pl_sqlite_moment_begin(struct pl_sqlite *s) PL_MUST_CHECK;
 enum pl_err pl_sqlite_moment_end(struct pl_sqlite *s, enum pl_err err) PL_MUST_CHECK;

@@ -51,17 +51,9 @@ prepare_rollback(struct pl_sqlite *s)
 enum pl_err
 pl_sqlite_begin(struct pl_sqlite *s)
 {
-	enum pl_err err;
-
 	if (!sqlite3_get_autocommit(s->db))
 		pl_sqlite_rollback(s); /* of the one before, which could not be ended */
-	err = run(s, begin);
-	if (err != PL_OK)
-		return err;
-	err = pl_sqlite_order_look(s);
-	if (err != PL_OK)
-		pl_sqlite_rollback(s);
-	return err;
+	return run(s, begin);
 }
 
 /*
@@ -358,12 +350,8 @@ enum pl_err
 pl_sqlite_moment_begin(struct pl_sqlite *s)
 {
 	static const char moment[] = "BEGIN";
-	enum pl_err err = run(s, moment);
 
-	if (err != PL_OK)
-		return err;
-	err = pl_sqlite_order_look(s);
-	return err == PL_OK ? PL_OK : pl_sqlite_moment_end(s, err);
+	return run(s, moment);
 }
 
 enum pl_err
