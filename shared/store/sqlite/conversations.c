@@ -15,11 +15,6 @@ static const char last_rows[] = "SELECT other, max(" LAST_ROW(
 						"FROM correspondents WHERE user = ?1";
 static const char last_row_with[] =
     "SELECT max(" LAST_ROW("?1", "?2") ", " LAST_ROW("?2", "?1") ")";
-static const char count_others[] = "SELECT count(*) FROM correspondents WHERE user = ?";
-static const char newest_of[] =
-    "SELECT seq, CASE WHEN sender = ?1 THEN receiver ELSE sender END FROM messages "
-    "WHERE seq > (SELECT max(seq) FROM messages) - ?2 AND (sender = ?1 OR receiver = ?1) "
-    "ORDER BY seq DESC";
 static const char others_of[] = "SELECT other FROM correspondents WHERE user = ?";
 static const char last_one_way[] =
     "SELECT created, id FROM messages WHERE receiver = ? AND sender = ? "
@@ -75,59 +70,6 @@ find_by_row(struct pl_sqlite *s, const struct pl_oid *user,
 		c = add(all);
 		c->row = row;
 		pl_query_get_oid(&q, 0, &c->other);
-	}
-	return pl_query_end(&q);
-}
-
-/* ---- the newest rows ---- */
-
-/*
- * Before each correspondent is looked up, as many of the newest rows are looked through as cost a
- * small part of that: who writes much of what the store gets has a list in them.
- */
-enum { ROWS_FOR_EACH = 2 };
-
-static enum pl_err
-count_rows_to_look_at(struct pl_sqlite *s, const struct pl_oid *user, int64_t *out)
-{
-	struct pl_query q = pl_query_start(s, count_others);
-
-	*out = 0;
-	pl_query_oid(&q, user);
-	if (pl_query_row(&q))
-		*out = ROWS_FOR_EACH * pl_query_get_int(&q, 0);
-	return pl_query_end(&q);
-}
-
-static bool
-is_among(const struct candidates *all, const struct pl_oid *other)
-{
-	for (size_t i = 0; i < all->count; i++)
-		if (pl_oid_eq(&all->items[i].other, other))
-			return true;
-	return false;
-}
-
-/* At most limit of them. */
-static enum pl_err
-find_in_newest_rows(
-    struct pl_sqlite *s, const struct pl_oid *user, size_t limit, struct candidates *all)
-{
-	int64_t rows;
-	enum pl_err err = count_rows_to_look_at(s, user, &rows);
-	struct pl_query q;
-
-	if (err != PL_OK)
-		return err;
-	q = pl_query_start(s, newest_of);
-	pl_query_oid(&q, user);
-	pl_query_int(&q, rows);
-	while (all->count < limit && pl_query_row(&q)) {
-		struct candidate c = {.row = pl_query_get_int(&q, 0)};
-
-		pl_query_get_oid(&q, 1, &c.other);
-		if (!is_among(all, &c.other))
-			*add(all) = c;
 	}
 	return pl_query_end(&q);
 }
@@ -384,24 +326,8 @@ list_newest(struct pl_sqlite *s, const struct pl_oid *user, struct candidates *a
 	return err;
 }
 
-/* Leaves the list empty if the newest rows do not fill it. */
 static enum pl_err
-read_from_newest_rows(struct pl_sqlite *s, const struct pl_oid *user, size_t limit,
-    struct pl_conversation_list *out)
-{
-	struct candidates all = {0};
-	enum pl_err err = find_in_newest_rows(s, user, limit, &all);
-
-	if (err == PL_OK && all.count == limit)
-		err = list_newest(s, user, &all, NULL, limit, out);
-	pl_mem_free(all.items);
-	if (err == PL_OK && out->count < limit)
-		pl_conversation_list_fini(out); /* some are no users */
-	return err;
-}
-
-static enum pl_err
-read_from_all(struct pl_sqlite *s, const struct pl_oid *user,
+read_list(struct pl_sqlite *s, const struct pl_oid *user,
     const struct pl_message_pos *before, size_t limit, struct pl_conversation_list *out)
 {
 	struct candidates all = {0};
@@ -411,19 +337,6 @@ read_from_all(struct pl_sqlite *s, const struct pl_oid *user,
 	if (err == PL_OK)
 		err = list_newest(s, user, &all, before, limit, out);
 	pl_mem_free(all.items);
-	return err;
-}
-
-static enum pl_err
-read_list(struct pl_sqlite *s, const struct pl_oid *user,
-    const struct pl_message_pos *before, size_t limit, struct pl_conversation_list *out)
-{
-	enum pl_err err = PL_OK;
-
-	if (before == NULL && !s->has_order_index)
-		err = read_from_newest_rows(s, user, limit, out);
-	if (err == PL_OK && out->count == 0)
-		err = read_from_all(s, user, before, limit, out);
 	return err;
 }
 

@@ -6,9 +6,14 @@
  * sender, each in order, and these runs are merged. A run is read a few rows at a time, and senders
  * are skipped over, so that it costs by the senders and the places given, never by the messages.
  */
-static const char last_of_sender_before[] =
-    "SELECT sender, seq FROM messages WHERE receiver = ? AND sender < ? "
-    "ORDER BY sender DESC, seq DESC LIMIT 1";
+static const char senders_after_row[] =
+    "WITH RECURSIVE senders(sender) AS ("
+    "  SELECT min(sender) FROM messages WHERE receiver = ?1"
+    "  UNION ALL SELECT (SELECT min(m.sender) FROM messages AS m"
+    "    WHERE m.receiver = ?1 AND m.sender > senders.sender)"
+    "  FROM senders WHERE senders.sender IS NOT NULL) "
+    "SELECT sender FROM senders WHERE EXISTS (SELECT 1 FROM messages AS m "
+    "  WHERE m.receiver = ?1 AND m.sender = senders.sender AND m.seq > ?2)";
 static const char rows_of_sender[] =
     "SELECT seq FROM messages WHERE receiver = ? AND sender = ? AND seq > ? "
     "ORDER BY seq LIMIT ?";
@@ -53,55 +58,27 @@ read_run(struct merge *m, struct run *run, int64_t after)
 	return pl_query_end(&q);
 }
 
-/* How far the walk over senders has come, from the last one to the first. */
-struct walk {
-	uint8_t before[PL_OID_LEN + 1];
-	size_t len; /* of before: one more than an id has, for it to come after all */
-	struct pl_oid sender;
-	int64_t last_row; /* of sender; 0: there is no sender any more */
-};
-
 static enum pl_err
-step(struct merge *m, struct walk *w)
+find_senders(struct merge *m, int64_t after)
 {
-	struct pl_query q = pl_query_start(m->s, last_of_sender_before);
+	struct pl_query q = pl_query_start(m->s, senders_after_row);
 
-	w->last_row = 0;
 	pl_query_oid(&q, m->receiver);
-	pl_query_blob(&q, w->before, w->len);
-	if (pl_query_row(&q)) {
-		pl_query_get_oid(&q, 0, &w->sender);
-		w->last_row = pl_query_get_int(&q, 1);
+	pl_query_int(&q, after);
+	while (pl_query_row(&q)) {
+		m->runs = pl_store_grow(m->runs, m->count, sizeof(*m->runs));
+		pl_query_get_oid(&q, 0, &m->runs[m->count++].sender);
 	}
-	w->len = PL_OID_LEN;
-	memcpy(w->before, w->sender.bytes, w->len);
 	return pl_query_end(&q);
 }
 
 static enum pl_err
-add_run(struct merge *m, const struct pl_oid *sender, int64_t after)
-{
-	struct run *run;
-
-	m->runs = pl_store_grow(m->runs, m->count, sizeof(*m->runs));
-	run = &m->runs[m->count++];
-	run->sender = *sender;
-	return read_run(m, run, after);
-}
-
-/* One step in the index for each sender, whose last row says whether they wrote after that. */
-static enum pl_err
 find_runs(struct merge *m, int64_t after)
 {
-	struct walk w = {.len = sizeof(w.before)};
-	enum pl_err err;
+	enum pl_err err = find_senders(m, after);
 
-	memset(w.before, 0xff, w.len);
-	do {
-		err = step(m, &w);
-		if (err == PL_OK && w.last_row > after)
-			err = add_run(m, &w.sender, after);
-	} while (err == PL_OK && w.last_row != 0);
+	for (size_t i = 0; err == PL_OK && i < m->count; i++)
+		err = read_run(m, &m->runs[i], after);
 	return err;
 }
 
