@@ -8,22 +8,18 @@
  */
 #define LAST_ROW(receiver, sender)                                                       \
 	"ifnull((SELECT seq FROM messages WHERE receiver = " receiver                    \
-	" AND sender = " sender " ORDER BY seq DESC LIMIT 1), 0)"
+	" AND sender = " sender " ORDER BY created DESC, id DESC LIMIT 1), 0)"
 
 static const char last_rows[] = "SELECT other, max(" LAST_ROW(
     "?1", "other") ", " LAST_ROW("other", "?1") ") "
 						"FROM correspondents WHERE user = ?1";
-static const char last_row_with[] =
-    "SELECT max(" LAST_ROW("?1", "?2") ", " LAST_ROW("?2", "?1") ")";
 static const char others_of[] = "SELECT other FROM correspondents WHERE user = ?";
 static const char last_one_way[] =
     "SELECT created, id FROM messages WHERE receiver = ? AND sender = ? "
     "ORDER BY created DESC, id DESC LIMIT 1";
-#define COUNT_UNREAD(range)                                                              \
-	"SELECT count(*) FROM (SELECT 1 FROM messages WHERE receiver = ?1 "              \
-	"AND sender = ?2 AND " range " LIMIT ?3)"
-static const char unread_after_row[] = COUNT_UNREAD("seq > ?4");
-static const char unread_after_place[] = COUNT_UNREAD("(created, id) > (?4, ?5)");
+static const char unread[] =
+    "SELECT count(*) FROM (SELECT 1 FROM messages WHERE receiver = ? AND sender = ? "
+    "AND (created, id) > (?, ?) LIMIT ?)";
 
 /* One of a user's correspondents, and their last message. */
 struct candidate {
@@ -136,23 +132,6 @@ find_by_place(struct pl_sqlite *s, const struct pl_oid *user,
 	return err;
 }
 
-/* ---- one last message ---- */
-
-static enum pl_err
-find_last_with(struct pl_sqlite *s, const struct pl_oid *user, struct candidate *c)
-{
-	struct pl_query q;
-
-	if (s->has_order_index)
-		return find_last(s, user, c);
-	q = pl_query_start(s, last_row_with);
-	pl_query_oid(&q, user);
-	pl_query_oid(&q, &c->other);
-	if (pl_query_row(&q))
-		c->row = pl_query_get_int(&q, 0);
-	return pl_query_end(&q);
-}
-
 /* ---- the heap ---- */
 
 static bool
@@ -200,42 +179,24 @@ take_newest(struct candidates *all)
 
 /* ---- one conversation ---- */
 
-static enum pl_err
-bind_read_mark(struct pl_sqlite *s, struct pl_query *q, const struct pl_message_pos *read)
-{
-	int64_t row = 0;
-	enum pl_err err = PL_OK;
-
-	if (s->has_order_index) {
-		pl_query_int(q, read->created_unix_ms);
-		pl_query_oid(q, &read->id);
-		return PL_OK;
-	}
-	if (read->created_unix_ms != 0)
-		err = pl_sqlite_row_at(s, read, &row);
-	pl_query_int(q, row);
-	return err;
-}
-
 enum pl_err
 pl_sqlite_unread(
     struct pl_sqlite *s, const struct pl_record_marks *marks, unsigned *count)
 {
 	struct pl_query q;
-	enum pl_err err, ended;
 
 	*count = 0;
 	if (pl_oid_eq(&marks->user, &marks->other))
 		return PL_OK; /* who wrote it knows it */
-	q = pl_query_start(s, s->has_order_index ? unread_after_place : unread_after_row);
+	q = pl_query_start(s, unread);
 	pl_query_oid(&q, &marks->user);
 	pl_query_oid(&q, &marks->other);
+	pl_query_int(&q, marks->read.created_unix_ms);
+	pl_query_oid(&q, &marks->read.id);
 	pl_query_int(&q, PL_UNREAD_MAX);
-	err = bind_read_mark(s, &q, &marks->read);
-	if (err == PL_OK && pl_query_row(&q))
+	if (pl_query_row(&q))
 		*count = (unsigned)pl_query_get_int(&q, 0);
-	ended = pl_query_end(&q);
-	return err != PL_OK ? err : ended;
+	return pl_query_end(&q);
 }
 
 static enum pl_err
@@ -369,7 +330,7 @@ pl_sqlite_conversation(struct pl_store *store, const struct pl_oid *user,
 
 	if (err != PL_OK)
 		return err;
-	err = find_last_with(s, user, &c);
+	err = find_last(s, user, &c);
 	if (err == PL_OK)
 		err = read_one(s, user, &c, &one);
 	err = pl_sqlite_moment_end(s, err);

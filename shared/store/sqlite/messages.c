@@ -5,30 +5,26 @@
 
 /*
  * A page merges the two directions of a conversation, each read in order from its own
- * range of an index; both stop when the page is full. Messages to oneself have only one
- * direction: sender <> receiver empties the second.
+ * range of the index messages_pair; both stop when the page is full. Messages to oneself
+ * have only one direction: sender <> receiver empties the second.
  */
-#define SELECT_ONE_WAY(sender, receiver, range)                                          \
-	"SELECT " PL_SQLITE_MESSAGE_COLUMNS ", m.seq FROM messages AS m "                \
-	"WHERE m.sender = " sender " AND m.receiver = " receiver " AND " range
-#define SELECT_BOTH_WAYS(range, order)                                                   \
-	SELECT_ONE_WAY("?1", "?2", range)                                                \
-	" UNION ALL " SELECT_ONE_WAY("?2", "?1", range) " AND ?1 <> ?2 ORDER BY " order  \
-							" LIMIT ?3"
+#define SELECT_BOTH_WAYS(compare, way)                                                   \
+	SELECT_MESSAGE                                                                   \
+	"WHERE m.sender = ?1 AND m.receiver = ?2 AND (m.created, m.id) " compare         \
+	" (?3, ?4) UNION ALL " SELECT_MESSAGE                                            \
+	"WHERE m.sender = ?2 AND m.receiver = ?1 AND (m.created, m.id) " compare         \
+	" (?3, ?4) AND ?1 <> ?2 "                                                        \
+	"ORDER BY 5 " way ", 1 " way " LIMIT ?5"
 
-/* ?4 and ?5 are a place, ?6 is its row; the row of the place itself is not before it. */
-static const char page_after[] = SELECT_BOTH_WAYS("m.seq > ?6", "8");
-static const char page_before[] =
-    SELECT_BOTH_WAYS("m.seq <= ?6 AND (m.created, m.id) < (?4, ?5)", "8 DESC");
-/* If rows do not lie in the order. */
-static const char place_after[] =
-    SELECT_BOTH_WAYS("(m.created, m.id) > (?4, ?5)", "5, 1");
-static const char place_before[] =
-    SELECT_BOTH_WAYS("(m.created, m.id) < (?4, ?5)", "5 DESC, 1 DESC");
+static const char page_after[] = SELECT_BOTH_WAYS(">", "ASC");
+static const char page_before[] = SELECT_BOTH_WAYS("<", "DESC");
 static const char to_anybody[] =
     SELECT_MESSAGE "WHERE (m.created, m.id) > (?, ?) ORDER BY m.created, m.id LIMIT ?";
 /* The same if rows lie in the order: from a row on, which is searched by halves. */
 static const char from_row[] = SELECT_MESSAGE "WHERE m.seq > ? ORDER BY m.seq LIMIT ?";
+static const char last_row[] = "SELECT seq FROM messages ORDER BY seq DESC LIMIT 1";
+static const char row_up_to[] = "SELECT seq, created, id FROM messages WHERE seq <= ? "
+				"ORDER BY seq DESC LIMIT 1";
 static const char by_id[] = SELECT_MESSAGE "WHERE m.id = ?";
 static const char by_row[] = SELECT_MESSAGE "WHERE m.seq = ?";
 static const char newest[] =
@@ -99,50 +95,77 @@ reverse(struct pl_message_list *list)
 static const struct pl_message_pos before_all = {.created_unix_ms = INT64_MIN};
 static const struct pl_message_pos after_all = {.created_unix_ms = INT64_MAX};
 
-static const char *
-page_statement(const struct pl_sqlite *s, bool is_after)
-{
-	if (s->has_order_index)
-		return is_after ? place_after : place_before;
-	return is_after ? page_after : page_before;
-}
-
-/* row: of pos, if rows lie in order. */
-static enum pl_err
-read_page(struct pl_sqlite *s, const struct pl_oid *a, const struct pl_oid *b,
-    bool is_after, const struct pl_message_pos *pos, int64_t row, size_t limit,
-    struct pl_message_list *out)
-{
-	struct pl_query q = pl_query_start(s, page_statement(s, is_after));
-
-	pl_query_oid(&q, a);
-	pl_query_oid(&q, b);
-	pl_query_int(&q, (int64_t)limit);
-	pl_query_int(&q, pos->created_unix_ms);
-	pl_query_oid(&q, &pos->id);
-	if (!s->has_order_index)
-		pl_query_int(&q, row);
-	return read_list(&q, out);
-}
-
 enum pl_err
-pl_sqlite_messages_page(struct pl_store *store, const struct pl_oid *a,
+pl_sqlite_messages_page(struct pl_store *s, const struct pl_oid *a,
     const struct pl_oid *b, enum pl_page_way way, const struct pl_message_pos *pos,
     size_t limit, struct pl_message_list *out)
 {
-	struct pl_sqlite *s = pl_sqlite_of(store);
 	bool is_after = way == PL_PAGE_AFTER;
-	int64_t row = is_after ? 0 : INT64_MAX;
-	enum pl_err err = PL_OK;
+	struct pl_query q =
+	    pl_query_start(pl_sqlite_of(s), is_after ? page_after : page_before);
+	enum pl_err err;
 
 	if (pos == NULL)
 		pos = is_after ? &before_all : &after_all;
-	else if (!s->has_order_index)
-		err = pl_sqlite_row_at(s, pos, &row);
-	if (err == PL_OK)
-		err = read_page(s, a, b, is_after, pos, row, limit, out);
+	pl_query_oid(&q, a);
+	pl_query_oid(&q, b);
+	pl_query_int(&q, pos->created_unix_ms);
+	pl_query_oid(&q, &pos->id);
+	pl_query_int(&q, (int64_t)limit);
+	err = read_list(&q, out);
 	if (err == PL_OK && !is_after)
 		reverse(out);
+	return err;
+}
+
+static enum pl_err
+find_last_row(struct pl_sqlite *s, int64_t *out)
+{
+	struct pl_query q = pl_query_start(s, last_row);
+
+	*out = 0;
+	if (pl_query_row(&q))
+		*out = pl_query_get_int(&q, 0);
+	return pl_query_end(&q);
+}
+
+/* The last row up to seq, 0 if there is none; does its place come after pos? */
+static enum pl_err
+look_at_row(struct pl_sqlite *s, int64_t seq, const struct pl_message_pos *pos,
+    int64_t *row, bool *is_after)
+{
+	struct pl_query q = pl_query_start(s, row_up_to);
+	struct pl_message_pos there = {0};
+
+	*row = 0;
+	*is_after = false;
+	pl_query_int(&q, seq);
+	if (pl_query_row(&q)) {
+		*row = pl_query_get_int(&q, 0);
+		there.created_unix_ms = pl_query_get_int(&q, 1);
+		pl_query_get_oid(&q, 2, &there.id);
+		*is_after = pl_message_pos_compare(&there, pos) > 0;
+	}
+	return pl_query_end(&q);
+}
+
+enum pl_err
+pl_sqlite_row_at(struct pl_sqlite *s, const struct pl_message_pos *pos, int64_t *out)
+{
+	int64_t low = 0, high = 0; /* up to low: not after; beyond high: after */
+	enum pl_err err = find_last_row(s, &high);
+
+	while (err == PL_OK && low < high) {
+		int64_t middle = low + (high - low + 1) / 2, row;
+		bool is_after;
+
+		err = look_at_row(s, middle, pos, &row, &is_after);
+		if (is_after)
+			high = row - 1;
+		else
+			low = middle;
+	}
+	*out = low;
 	return err;
 }
 

@@ -2,38 +2,28 @@
 #include "store/sqlite/query.h"
 
 /*
- * The messages to one receiver in their order: the index messages_pair holds their rows sender by
- * sender, each in order, and these runs are merged. A run is read a few rows at a time, and senders
- * are skipped over, so that it costs by the senders and the places given, never by the messages.
+ * The messages to one receiver in their order: the index messages_pair holds them sender by sender,
+ * each in order, and these runs are merged. A run is read a few places at a time, and senders are
+ * skipped over, so that it costs by the senders and the places given, never by the messages.
  */
-static const char senders_after_row[] =
-    "WITH RECURSIVE senders(sender) AS ("
-    "  SELECT min(sender) FROM messages WHERE receiver = ?1"
-    "  UNION ALL SELECT (SELECT min(m.sender) FROM messages AS m"
-    "    WHERE m.receiver = ?1 AND m.sender > senders.sender)"
-    "  FROM senders WHERE senders.sender IS NOT NULL) "
-    "SELECT sender FROM senders WHERE EXISTS (SELECT 1 FROM messages AS m "
-    "  WHERE m.receiver = ?1 AND m.sender = senders.sender AND m.seq > ?2)";
-static const char rows_of_sender[] =
-    "SELECT seq FROM messages WHERE receiver = ? AND sender = ? AND seq > ? "
-    "ORDER BY seq LIMIT ?";
-static const char place_of_row[] = "SELECT created, id FROM messages WHERE seq = ?";
-/* If rows do not lie in the order. */
-static const char places_after[] =
-    "SELECT created, id FROM messages WHERE receiver = ? AND (created, id) > (?, ?) "
-    "ORDER BY created, id LIMIT ?";
+static const char next_sender[] = "SELECT sender FROM messages WHERE receiver = ? AND "
+				  "(sender, created, id) > (?, ?, ?) "
+				  "ORDER BY sender, created, id LIMIT 1";
+static const char places_of_sender[] =
+    "SELECT created, id FROM messages WHERE receiver = ? AND sender = ? "
+    "AND (created, id) > (?, ?) ORDER BY created, id LIMIT ?";
 
 enum { AT_ONCE = 8 };
 
-/* One sender's rows, as far as they were read. */
+/* One sender's places, as far as they were read. */
 struct run {
 	struct pl_oid sender;
-	int64_t rows[AT_ONCE];
+	struct pl_message_pos places[AT_ONCE];
 	size_t count;
 	size_t given;
 };
 
-/* A heap, the run with the oldest next row on top. */
+/* A heap, the run with the oldest next place on top. */
 struct merge {
 	struct pl_sqlite *s;
 	const struct pl_oid *receiver;
@@ -44,42 +34,88 @@ struct merge {
 /* ---- runs ---- */
 
 static enum pl_err
-read_run(struct merge *m, struct run *run, int64_t after)
+read_run(struct merge *m, struct run *run, const struct pl_message_pos *after)
 {
-	struct pl_query q = pl_query_start(m->s, rows_of_sender);
+	struct pl_query q = pl_query_start(m->s, places_of_sender);
 
 	pl_query_oid(&q, m->receiver);
 	pl_query_oid(&q, &run->sender);
-	pl_query_int(&q, after);
+	pl_query_int(&q, after->created_unix_ms);
+	pl_query_oid(&q, &after->id);
 	pl_query_int(&q, AT_ONCE);
 	run->count = run->given = 0;
-	while (pl_query_row(&q))
-		run->rows[run->count++] = pl_query_get_int(&q, 0);
-	return pl_query_end(&q);
-}
-
-static enum pl_err
-find_senders(struct merge *m, int64_t after)
-{
-	struct pl_query q = pl_query_start(m->s, senders_after_row);
-
-	pl_query_oid(&q, m->receiver);
-	pl_query_int(&q, after);
 	while (pl_query_row(&q)) {
-		m->runs = pl_store_grow(m->runs, m->count, sizeof(*m->runs));
-		pl_query_get_oid(&q, 0, &m->runs[m->count++].sender);
+		run->places[run->count].created_unix_ms = pl_query_get_int(&q, 0);
+		pl_query_get_oid(&q, 1, &run->places[run->count++].id);
 	}
 	return pl_query_end(&q);
 }
 
-static enum pl_err
-find_runs(struct merge *m, int64_t after)
-{
-	enum pl_err err = find_senders(m, after);
+/* How far the walk over senders has come. */
+struct walk {
+	struct pl_oid sender;
+	size_t len;                       /* of sender; 0 at the start */
+	const struct pl_message_pos *pos; /* of sender's messages */
+};
 
-	for (size_t i = 0; err == PL_OK && i < m->count; i++)
-		err = read_run(m, &m->runs[i], after);
+/* Who wrote the next message in the index. PL_E_NOT_FOUND: nobody. */
+static enum pl_err
+find_sender(struct merge *m, const struct walk *w, struct pl_oid *out)
+{
+	struct pl_query q = pl_query_start(m->s, next_sender);
+	struct pl_oid found = {0};
+	enum pl_err err;
+	bool is_found;
+
+	pl_query_oid(&q, m->receiver);
+	pl_query_blob(&q, w->len > 0 ? (const void *)w->sender.bytes : "", w->len);
+	pl_query_int(&q, w->pos->created_unix_ms);
+	pl_query_oid(&q, &w->pos->id);
+	is_found = pl_query_row(&q);
+	if (is_found)
+		pl_query_get_oid(&q, 0, &found);
+	err = pl_query_end(&q);
+	if (err == PL_OK && !is_found)
+		err = PL_E_NOT_FOUND;
+	if (err == PL_OK)
+		*out = found;
 	return err;
+}
+
+static enum pl_err
+add_run(struct merge *m, const struct pl_oid *sender, const struct pl_message_pos *pos)
+{
+	struct run *run;
+
+	m->runs = pl_store_grow(m->runs, m->count, sizeof(*m->runs));
+	run = &m->runs[m->count++];
+	run->sender = *sender;
+	return read_run(m, run, pos);
+}
+
+/* One step in the index for a sender who wrote nothing after pos: what comes next there is the
+ * next sender's. */
+static enum pl_err
+find_runs(struct merge *m, const struct pl_message_pos *pos)
+{
+	static const struct pl_message_pos after_all = {.created_unix_ms = INT64_MAX};
+	struct walk w = {.pos = pos};
+	enum pl_err err = PL_OK;
+
+	while (err == PL_OK) {
+		struct pl_oid found;
+
+		err = find_sender(m, &w, &found);
+		if (err != PL_OK)
+			break;
+		if (w.len > 0 && pl_oid_eq(&found, &w.sender)) {
+			err = add_run(m, &found, pos);
+			w.pos = &after_all;
+		} else {
+			w = (struct walk){found, PL_OID_LEN, pos};
+		}
+	}
+	return err == PL_E_NOT_FOUND ? PL_OK : err;
 }
 
 /* ---- the heap ---- */
@@ -87,7 +123,7 @@ find_runs(struct merge *m, int64_t after)
 static bool
 comes_first(const struct run *a, const struct run *b)
 {
-	return a->rows[a->given] < b->rows[b->given];
+	return pl_message_pos_compare(&a->places[a->given], &b->places[b->given]) < 0;
 }
 
 static void
@@ -109,61 +145,33 @@ sink(struct merge *m, size_t at)
 	}
 }
 
-/* The oldest row that was not given yet. */
+/* The oldest place that was not given yet. */
 static enum pl_err
-take_first(struct merge *m, int64_t *out)
+take_first(struct merge *m, struct pl_message_pos *out)
 {
 	struct run *top = &m->runs[0];
 	enum pl_err err = PL_OK;
 
-	*out = top->rows[top->given++];
+	*out = top->places[top->given++];
 	if (top->given == top->count && top->count == AT_ONCE)
-		err = read_run(m, top, *out);
+		err = read_run(m, top, out);
 	if (top->given == top->count)
 		*top = m->runs[--m->count];
 	sink(m, 0);
 	return err;
 }
 
-static void
-add_place(struct pl_query *q, struct pl_pos_list *out)
-{
-	struct pl_message_pos *pos;
-
-	out->items = pl_store_grow(out->items, out->count, sizeof(*out->items));
-	pos = &out->items[out->count++];
-	pos->created_unix_ms = pl_query_get_int(q, 0);
-	pl_query_get_oid(q, 1, &pos->id);
-}
-
 static enum pl_err
-add_place_of(struct pl_sqlite *s, int64_t row, struct pl_pos_list *out)
+merge(struct merge *m, const struct pl_message_pos *pos, size_t limit,
+    struct pl_pos_list *out)
 {
-	struct pl_query q = pl_query_start(s, place_of_row);
-	bool is_found;
-	enum pl_err err;
-
-	pl_query_int(&q, row);
-	is_found = pl_query_row(&q);
-	if (is_found)
-		add_place(&q, out);
-	err = pl_query_end(&q);
-	return err == PL_OK && !is_found ? PL_E_IO : err; /* the index names it */
-}
-
-static enum pl_err
-merge(struct merge *m, int64_t after, size_t limit, struct pl_pos_list *out)
-{
-	enum pl_err err = find_runs(m, after);
+	enum pl_err err = find_runs(m, pos);
 
 	for (size_t i = m->count / 2; i-- > 0;)
 		sink(m, i);
 	while (err == PL_OK && m->count > 0 && out->count < limit) {
-		int64_t row;
-
-		err = take_first(m, &row);
-		if (err == PL_OK)
-			err = add_place_of(m->s, row, out);
+		out->items = pl_store_grow(out->items, out->count, sizeof(*out->items));
+		err = take_first(m, &out->items[out->count++]);
 	}
 	return err;
 }
@@ -171,43 +179,15 @@ merge(struct merge *m, int64_t after, size_t limit, struct pl_pos_list *out)
 /* ---- reads ---- */
 
 static enum pl_err
-read_by_rows(struct pl_sqlite *s, const struct pl_oid *receiver,
-    const struct pl_message_pos *pos, size_t limit, struct pl_pos_list *out)
-{
-	struct merge m = {.s = s, .receiver = receiver};
-	int64_t row = 0;
-	enum pl_err err = pos != NULL ? pl_sqlite_row_at(s, pos, &row) : PL_OK;
-
-	if (err == PL_OK)
-		err = merge(&m, row, limit, out);
-	pl_mem_free(m.runs);
-	return err;
-}
-
-static enum pl_err
-read_by_places(struct pl_sqlite *s, const struct pl_oid *receiver,
-    const struct pl_message_pos *pos, size_t limit, struct pl_pos_list *out)
-{
-	static const struct pl_message_pos before_all = {.created_unix_ms = INT64_MIN};
-	struct pl_query q = pl_query_start(s, places_after);
-
-	if (pos == NULL)
-		pos = &before_all;
-	pl_query_oid(&q, receiver);
-	pl_query_int(&q, pos->created_unix_ms);
-	pl_query_oid(&q, &pos->id);
-	pl_query_int(&q, (int64_t)limit);
-	while (pl_query_row(&q))
-		add_place(&q, out);
-	return pl_query_end(&q);
-}
-
-static enum pl_err
 read_positions(struct pl_sqlite *s, const struct pl_oid *receiver,
     const struct pl_message_pos *pos, size_t limit, struct pl_pos_list *out)
 {
-	return s->has_order_index ? read_by_places(s, receiver, pos, limit, out)
-				  : read_by_rows(s, receiver, pos, limit, out);
+	static const struct pl_message_pos before_all = {.created_unix_ms = INT64_MIN};
+	struct merge m = {.s = s, .receiver = receiver};
+	enum pl_err err = merge(&m, pos != NULL ? pos : &before_all, limit, out);
+
+	pl_mem_free(m.runs);
+	return err;
 }
 
 enum pl_err

@@ -92,9 +92,8 @@ static const char third[] =
  * Correspondents: user has a message to or from other. NULL: no mark. filled: they are found for
  * all rows of messages up to that one (fill.h).
  *
- * Messages are stored in their order, so that the order of rows tells it, in the index of pairs,
- * too, which ends with the row. Only a copy of older messages into a store that has newer ones
- * breaks that: then there are messages_order, messages_places and messages_receiver.
+ * Messages are stored in their order, so that the order of rows tells it. Only a copy of older
+ * messages into a store that has newer ones breaks that: then there is messages_order.
  */
 static const char fourth[] =
     "CREATE TABLE correspondents ("
@@ -108,7 +107,7 @@ static const char fourth[] =
     ") STRICT, WITHOUT ROWID;"
     "DROP INDEX IF EXISTS messages_receiver;"
     "DROP INDEX IF EXISTS messages_pair;"
-    "CREATE INDEX messages_pair ON messages (receiver, sender);"
+    "CREATE INDEX messages_pair ON messages (receiver, sender, created, id);"
     "INSERT INTO correspondents (user, other)"
     "  SELECT DISTINCT receiver, sender FROM messages;"
     "INSERT OR IGNORE INTO correspondents (user, other)"
@@ -170,12 +169,6 @@ enum { ORDER_BY_ROWS = 4, VERSION = sizeof(steps) / sizeof(steps[0]) };
 
 #define ORDER_INDEX "messages_order"
 
-static const char order_indexes[] =
-    "CREATE INDEX IF NOT EXISTS " ORDER_INDEX " ON messages (created, id);"
-    "CREATE INDEX IF NOT EXISTS messages_places"
-    "  ON messages (receiver, sender, created, id);"
-    "CREATE INDEX IF NOT EXISTS messages_receiver ON messages (receiver, created, id);";
-
 static enum pl_err
 read_version(struct pl_sqlite *s, int64_t *out)
 {
@@ -208,10 +201,11 @@ pl_sqlite_order_index(struct pl_sqlite *s)
 {
 	if (!s->has_order_index)
 		pl_log_info(
-		    "older messages came after newer ones, indexes keep their order");
+		    "older messages came after newer ones, an index keeps their order");
 	s->has_order_index = true;
 	/* Asked each time: one that was made in this session may have been rolled back. */
-	return pl_sqlite_exec(s, order_indexes);
+	return pl_sqlite_exec(
+	    s, "CREATE INDEX IF NOT EXISTS " ORDER_INDEX " ON messages (created, id)");
 }
 
 static enum pl_err
@@ -232,15 +226,14 @@ find_whether_rows_lie_in_order(struct pl_sqlite *s, bool *out)
 }
 
 static enum pl_err
-choose_order(struct pl_sqlite *s, bool is_new)
+drop_order_index(struct pl_sqlite *s, bool is_new)
 {
 	bool is_in_order = true;
 	enum pl_err err =
 	    is_new ? PL_OK : find_whether_rows_lie_in_order(s, &is_in_order);
 
-	if (err == PL_OK)
-		err = pl_sqlite_exec(
-		    s, is_in_order ? "DROP INDEX IF EXISTS " ORDER_INDEX : order_indexes);
+	if (err == PL_OK && is_in_order)
+		err = pl_sqlite_exec(s, "DROP INDEX IF EXISTS " ORDER_INDEX);
 	return err;
 }
 
@@ -254,7 +247,7 @@ take_steps(struct pl_sqlite *s, int64_t from)
 	for (int64_t version = from; err == PL_OK && version < VERSION; version++)
 		err = pl_sqlite_exec(s, steps[version]);
 	if (err == PL_OK && from < ORDER_BY_ROWS)
-		err = choose_order(s, from == 0);
+		err = drop_order_index(s, from == 0);
 	return err;
 }
 

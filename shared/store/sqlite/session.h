@@ -8,7 +8,6 @@
  *   correspondents.c who wrote with whom, read marks
  *   conversations.c  what a user sees of it
  *   fill.c           correspondents of an older process
- *   rows.c           the row of a place
  *   positions.c      a receiver's messages in their order
  *   people.h         finding users
  *   records.c        copying it all      backup.c    backup and restore
