@@ -14,6 +14,7 @@ import { runSeed } from './run.mjs';
 
 const run = promisify(execFile);
 const folder = path.join(root, 'build/mutants');
+const SEEDS = 3; // a fault may meet nobody whom the mutant harms
 const SECONDS = 15;
 const parts = ['services', 'shared', 'deploy', 'gateway', 'tests'];
 
@@ -102,11 +103,14 @@ async function build({ name, edits }) {
 
 describe('the checker finds', { concurrency: true }, () => {
   for (const mutant of mutants) {
-    test(mutant.name, { timeout: 180000 }, async (t) => {
+    test(mutant.name, { timeout: 180000 + SEEDS * 60000 }, async (t) => {
       const settings = { BUILD_DIR: await build(mutant) };
-      const { counts, text } = await runSeed(1, { seconds: SECONDS, only: mutant.only, model: mutant.model, settings, keeps: false });
-      t.diagnostic(Object.entries(counts).map(([rule, n]) => `${rule} ${n}`).join(', '));
-      assert.ok(counts[mutant.rule] > 0, text);
+      let found;
+      for (let seed = 1; seed <= SEEDS && !(found?.counts[mutant.rule] > 0); seed++) {
+        found = await runSeed(seed, { seconds: SECONDS, only: mutant.only, model: mutant.model, settings, keeps: false });
+        t.diagnostic(Object.entries(found.counts).map(([rule, n]) => `${rule} ${n}`).join(', '));
+      }
+      assert.ok(found.counts[mutant.rule] > 0, found.text);
     });
   }
 });

@@ -79,6 +79,7 @@ for (const service of ['message1', 'presence1']) {
       const socket = await bob.connect({ transports: ['websocket'], reconnectionDelay: 50, reconnectionDelayMax: 200 });
       const pid = await workerOf(await stack.pidOf(service));
       const stored = [];
+      const arrived = () => socket.all('newMessage').map((m) => m._id);
       let failed = 0, most = 0;
       try {
         for (const errno of errors) {
@@ -88,11 +89,11 @@ for (const service of ['message1', 'presence1']) {
             stored.push(await sendUntilStored(ann, bob));
             await knock(service);
             socket.emit('typing', { to: ann.id });
+            await waitUntil('it to arrive', () => arrived().includes(stored.at(-1)._id), { within: 20000 });
             if (endPlan(n)) failed++;
             most = Math.max(most, await descriptors(at).catch(() => 0));
           }
         }
-        const arrived = () => socket.all('newMessage').map((m) => m._id);
         await waitUntil('all to arrive', () => stored.every(({ _id }) => arrived().includes(_id)), { within: 20000 });
         assert.equal(new Set(arrived()).size, arrived().length, 'none arrived twice');
         const history = (await bob.history(ann)).json.map((m) => m._id);

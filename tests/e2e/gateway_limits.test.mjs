@@ -38,7 +38,7 @@ class Wire {
   end() { this.socket.destroy(); return this.closed; }
 }
 
-/** Every file below the gateway's folder that is no configuration and no log. */
+/** Every file below the gateway's folder that is no configuration, no log, and not of the page. */
 async function spilled(stack) {
   const top = path.join(stack.dir, 'data/run/gateway');
   const found = [];
@@ -50,7 +50,7 @@ async function spilled(stack) {
     }
   };
   await walk(top);
-  return found.filter((name) => !/^(?:settings$|conf\/|logs\/(?:access|error)\.log(?:\.previous)?$|run\/(?:nginx\.pid|members|no_spill)$)/.test(name));
+  return found.filter((name) => !/^(?:settings$|conf\/|page\/|logs\/(?:access|error)\.log(?:\.previous)?$|run\/(?:nginx\.pid|members|no_spill)$)/.test(name));
 }
 
 /** As long as `isDone` does not hold: no file, memory within `most` bytes of `before`, and quick answers to others. */
