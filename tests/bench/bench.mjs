@@ -1,6 +1,7 @@
 // What a message costs Parley, beside others in the same run:  make bench
 //
-//   parley      as `make run` starts it: nginx, auth, message, presence, llm-responder, Redis, SQLite
+//   parley      as `make run` starts it: nginx, auth, message, presence, llm-responder, Redis, SQLite; its rates
+//               are lifted, for all users come from one address here
 //   lean        one Node process with the fastest of the usual libraries (peers/lean.mjs), bare
 //   lean/nginx  the same process behind a plain nginx
 //   mern        Express, mongoose and Socket.IO (peers/mern.mjs) on the stand-in for MongoDB
@@ -114,7 +115,8 @@ workers 1
 worker_max_connections 4096
 worker_set_affinity 0
 pidfile kore.pid
-http_keepalive_time 75
+http_keepalive_time 600
+http_header_timeout 600
 http_body_max 4096
 websocket_timeout 600
 domain * {
@@ -135,7 +137,7 @@ domain * {
 }
 
 async function startParley() {
-  const stack = await Stack.start({ ONLINE_TTL: '86400', SOCKETS_PER_USER_MAX: '1000' });
+  const stack = await Stack.start({ ONLINE_TTL: '86400', SOCKETS_PER_USER_MAX: '1000', GATEWAY_REQUESTS_PER_SECOND: '0' });
   running.push({ kill: () => stack.stop() });
   const people = [];
   for (let i = 0; i < users; i++) people.push(await Person.signUp(stack.url, 'bench'));
