@@ -50,8 +50,8 @@ struct pl_sending {
 	size_t under_way;               /* sends whose done was not called yet */
 };
 
-void pl_sending_start(struct pl_sending *sending);
-void pl_sending_stop(struct pl_sending *sending);
+void pl_sending_start(struct pl_sending *by);
+void pl_sending_stop(struct pl_sending *by);
 
 /* What came of it. */
 struct pl_send_outcome {
@@ -81,6 +81,6 @@ enum pl_err pl_send_read(const struct pl_json *body, struct pl_str key,
 /* Says that the key is wrong. */
 void pl_send_bad_key(struct pl_invalid *why);
 /* send is copied. */
-void pl_send(struct pl_sending *sending, const struct pl_send *send);
+void pl_send(struct pl_sending *by, const struct pl_send *send);
 
 #endif

@@ -32,7 +32,7 @@ void pl_place_fini(struct pl_place *p);
 void pl_place_bind(struct pl_query *q, const struct pl_place *p);
 /* Reads the columns name and id from first on; the caller finis *out. */
 void pl_place_read(struct pl_query *q, int first, struct pl_place *out);
-int pl_place_compare(const void *a, const void *b); /* as qsort() wants it */
+int pl_place_compare(const void *one, const void *other); /* as qsort() wants it */
 /* Where the user stands; PL_E_NOT_FOUND: nowhere. The caller finis *out. */
 enum pl_err pl_place_find(
     struct pl_sqlite *s, const struct pl_oid *id, struct pl_place *out) PL_MUST_CHECK;

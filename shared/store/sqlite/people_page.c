@@ -153,7 +153,7 @@ static enum pl_err
 add_looked_up(struct pl_sqlite *s, const struct ids *ids, const struct pl_place *from,
     size_t limit, struct pl_user_list *list)
 {
-	struct pl_place places[LOOKED_UP_MAX];
+	struct pl_place places[LOOKED_UP_MAX] = {0};
 	enum pl_err err = PL_OK;
 	size_t count = 0;
 

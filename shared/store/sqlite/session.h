@@ -135,9 +135,9 @@ enum pl_err pl_sqlite_message_insert(struct pl_sqlite *s, struct pl_message *m);
 enum pl_err pl_sqlite_message_put(struct pl_sqlite *s, const struct pl_message *m);
 enum pl_err pl_sqlite_message_by_id(
     struct pl_sqlite *s, const struct pl_oid *id, struct pl_message *out);
-/* Rows up to *row are at pos or ahead of it, and no others; if rows lie in order. */
+/* Rows up to *out are at pos or ahead of it, and no others; if rows lie in order. */
 enum pl_err pl_sqlite_row_at(
-    struct pl_sqlite *s, const struct pl_message_pos *pos, int64_t *row);
+    struct pl_sqlite *s, const struct pl_message_pos *pos, int64_t *out);
 enum pl_err pl_sqlite_message_by_row(
     struct pl_sqlite *s, int64_t row, struct pl_message *out);
 
