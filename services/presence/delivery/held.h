@@ -26,8 +26,9 @@
 #define HELD_KEY       "parley:held"
 #define HELD_KEY_SINCE "parley:held-since"
 #define HELD_RENEW_MS  5000
-/* How long a client has to come back after its process was killed, and one renewal. */
-#define HELD_KEPT_MS  (120000 + HELD_RENEW_MS)
+/* RECOVERY_AWAY_MAX_MS, in which a client whose process was killed may come back, and one
+ * renewal. */
+#define HELD_KEPT_MS  125000
 #define HELD_LIFE_MAX (PL_PROCESS_NAME_MAX + 9)
 
 /* The caller's; zero it and set the first. */

@@ -22,13 +22,14 @@ fill_main(void *arg)
 	enum pl_err err = pl_mongo_connect(uri, PL_MONGO_PATIENT_MS, &s);
 
 	pl_mem_wipe_free(uri, strlen(uri));
-	while (err == PL_OK) {
+	if (err != PL_OK)
+		return NULL;
+	for (;;) {
 		if (pl_mongo_fill(s) != PL_OK)
 			pl_log_warn_sampled("messages were not looked through for "
 					    "conversations, will try again");
 		pause_ms(PL_FILL_INTERVAL_MS);
 	}
-	return NULL;
 }
 
 void
