@@ -71,8 +71,11 @@ test('with 20,000 people the first load is below 60 KB, no task takes 50 ms, and
   assert.ok(await page.getByRole('navigation').getByRole('listitem').count() < 60, 'only rows on the screen exist');
 
   await page.getByRole('navigation').getByRole('listitem').first().hover();
-  for (let i = 0; i < 40; i++) await page.mouse.wheel(0, 3000);
-  await waitUntil('people further down', async () => (await page.getByRole('navigation').locator('.row strong').first().textContent()) > 'Person 00150');
+  // Each time that one is at the end more is loaded, as fast as the machine can.
+  await waitUntil('people further down', async () => {
+    for (let i = 0; i < 10; i++) await page.mouse.wheel(0, 3000);
+    return (await page.getByRole('navigation').locator('.row strong').first().textContent()) > 'Person 00150';
+  }, { within: 15000 });
   await page.getByLabel('Find someone').fill('person 19999');
   await row(page, { fullName: 'Person 19999' }).waitFor();
   await open(page, { fullName: 'Person 17777' });

@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { after, afterEach, before, test } from 'node:test';
 import { bubble, conversation, cut, field, log, open, row, type, useBrowser } from '../support/browser.mjs';
 import { useStack } from '../support/stack.mjs';
+import { waitUntil } from '../support/wait.mjs';
 
 const hold = useStack({ before, after, afterEach }, { PRESENCE_GRACE_MS: '500' });
 const { newContext, newPerson, openAs, openIn, say, api } = useBrowser({ before, after, afterEach }, hold);
@@ -92,8 +93,12 @@ test('axe-core finds nothing on a phone; every target is 44 pixels high and wide
   await page.route('**/api/messages/send/**', (route) => route.fulfill({ status: 503, json: {} }));
   await type(page, 'fails');
   await bubble(page, 'fails').getByRole('button', { name: 'Retry' }).waitFor();
-  await say(cy, ann, 'Over here');
-  await conversation(page).getByText('Over here').waitFor();
+  // The line goes by itself after 8 s, unless it has the focus.
+  const line = conversation(page).getByRole('button', { name: /Over here/ });
+  await waitUntil('the line', async () => {
+    await say(cy, ann, 'Over here');
+    return line.focus({ timeout: 3000 }).then(() => true, () => false);
+  }, { within: 30000 });
   await check(page, 'conversation');
   assert.deepEqual(await small(), []);
   await page.goBack();

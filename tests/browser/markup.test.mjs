@@ -20,7 +20,7 @@ test('links and code are shown, and nothing else is markup', async () => {
   await say(bob, ann, 'See https://example.org/a?b=1, mailto:x@example.org and javascript:alert(1) <b>bold</b> **x**');
   await say(bob, ann, 'Run `make <run>`:\n```sh\ncd x\n\nls\n```\ndone');
   const first = bubble(page, 'See');
-  await bubble(page, 'Run').waitFor();
+  for (const one of [first, bubble(page, 'Run')]) await one.waitFor();
   assert.deepEqual(await first.getByRole('link').evaluateAll((links) => links.map((a) => [a.getAttribute('href'), a.rel])), [
     ['https://example.org/a?b=1', 'noopener noreferrer'], ['mailto:x@example.org', 'noopener noreferrer'],
   ]);

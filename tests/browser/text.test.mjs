@@ -68,10 +68,10 @@ test('what fails says "Not sent" in its own conversation, over a reload, and is 
   await bubble(page, 'second').getByRole('button', { name: 'Delete' }).click();
   await bubble(page, 'second').waitFor({ state: 'detached' });
   assert.deepEqual(await history(bob, ann), ['first']);
-  assert.equal(keys[2], keys[0], 'Retry goes under the same key');
+  assert.equal(keys.at(-1), keys[0], 'Retry goes under the same key');
   await page.reload();
   await bubble(page, 'first').waitFor();
-  assert.equal(await articles(page).count(), 1);
+  await waitUntil('one message', async () => await articles(page).count() === 1);
   assert.deepEqual(page.problems, []);
 });
 
@@ -103,7 +103,7 @@ test('a draft stays with its conversation, over switching and reload', async () 
 
 for (const [what, isToForget] of [['a recovery', false], ['an absence too long for one', true]]) {
   test(`after ${what} live, loaded and missed messages stand in order, also with more than a page missed`, async () => {
-    const { ann, bob, page } = await twoPeople({ expect: /401|ERR_INTERNET/ });
+    const { ann, bob, page } = await twoPeople({ expect: /401|ERR_/ });
     await say(bob, ann, 'm0');
     await bubble(page, 'm0').waitFor();
     await cut(page);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { password } from '../support/api.mjs';
-import { articles, bubble, cut, field, log, look, mend, row, texts, type, useBrowser } from '../support/browser.mjs';
+import { articles, bubble, cut, failUntilPressed, field, log, look, mend, row, texts, type, useBrowser } from '../support/browser.mjs';
 import { useStack } from '../support/stack.mjs';
 import { waitUntil } from '../support/wait.mjs';
 
@@ -21,11 +21,13 @@ test('a history that does not load says so, with Retry; it loads by it, and by i
   const alert = log(page).getByRole('alert');
   await alert.getByText('could not be loaded').waitFor();
   assert.equal(await page.getByText('No messages yet').count(), 0);
-  await page.unroute('**/api/messages/*?*');
+  await failUntilPressed(page, '**/api/messages/*?*', fails);
+  await page.unroute('**/api/messages/*?*', fails);
   await alert.getByRole('button', { name: 'Retry' }).click();
   await bubble(page, 'Hello').waitFor();
-  assert.equal(await alert.count(), 0);
+  await alert.waitFor({ state: 'detached' });
 
+  await page.unroute('**/api/messages/*?*');
   await page.route('**/api/messages/*?*', fails);
   await page.reload();
   await alert.getByText('could not be loaded').waitFor();
@@ -70,7 +72,7 @@ test('a log-out that failed says so, and one stays; one that worked leads to the
   await page.unroute('**/api/auth/logout');
   await page.getByRole('button', { name: 'Log out' }).click();
   await page.getByRole('button', { name: 'Log in' }).waitFor();
-  assert.equal(await page.evaluate(() => document.activeElement.name), 'username');
+  await waitUntil('the field to be ready', () => page.evaluate(() => document.activeElement.name === 'username'));
 });
 
 test('"Log out everywhere" ends every session', async () => {
@@ -144,7 +146,7 @@ test('a session that has ended leads to the form; what was not sent is there aft
   await page.getByLabel('Password').fill(password);
   await page.getByRole('button', { name: 'Log in' }).click();
   await bubble(page, 'kept').getByText('Sent', { exact: true }).waitFor();
-  assert.equal(await articles(page).count(), 1);
+  await waitUntil('it to stand there once', async () => await articles(page).count() === 1);
 });
 
 test('an address of nobody says so', async () => {
@@ -160,5 +162,5 @@ test('a wrong password says so, and the field is ready', async () => {
   await page.getByLabel('Password').fill('not the password');
   await page.getByRole('button', { name: 'Log in' }).click();
   await page.getByRole('alert').getByText('Invalid username or password').waitFor();
-  assert.equal(await page.evaluate(() => document.activeElement.name), 'password');
+  await waitUntil('the field to be ready', () => page.evaluate(() => document.activeElement.name === 'password'));
 });

@@ -10,6 +10,7 @@ import path from 'node:path';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { root } from '../support/stack.mjs';
+import { patient } from '../support/wait.mjs';
 import { runSeed } from './run.mjs';
 
 const run = promisify(execFile);
@@ -103,7 +104,7 @@ async function build({ name, edits }) {
 
 describe('the checker finds', { concurrency: true }, () => {
   for (const mutant of mutants) {
-    test(mutant.name, { timeout: 180000 + SEEDS * 60000 }, async (t) => {
+    test(mutant.name, { timeout: patient(180000 + SEEDS * 60000) }, async (t) => {
       const settings = { BUILD_DIR: await build(mutant) };
       let found;
       for (let seed = 1; seed <= SEEDS && !(found?.counts[mutant.rule] > 0); seed++) {

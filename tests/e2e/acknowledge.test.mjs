@@ -5,7 +5,7 @@ import { Person } from '../support/api.mjs';
 import { Socket } from '../support/conformance.mjs';
 import { residentBytes, workerOf } from '../support/process.mjs';
 import { useStack } from '../support/stack.mjs';
-import { waitUntil, withDeadline } from '../support/wait.mjs';
+import { patient, waitUntil, withDeadline } from '../support/wait.mjs';
 
 const MiB = 1024 * 1024;
 const hold = useStack({ before, after, afterEach });
@@ -53,15 +53,15 @@ for (const transports of [['polling'], ['websocket'], ['polling', 'websocket']])
     test('emitWithAck() and timeout() end well', async () => {
       const socket = await (await signUp('ann')).connect({ transports });
       assert.equal(await socket.emitWithAck('typing', { to: nobody, isTyping: true }), undefined);
-      assert.deepEqual(await socket.timeout(3000).emitWithAck('nothing'), unknown);
-      const answer = await new Promise((resolve) => socket.timeout(3000).emit('typing', {}, (...all) => resolve(all)));
+      assert.deepEqual(await socket.timeout(patient(3000)).emitWithAck('nothing'), unknown);
+      const answer = await new Promise((resolve) => socket.timeout(patient(3000)).emit('typing', {}, (...all) => resolve(all)));
       assert.deepEqual(answer, [null, badId]);
     });
 
     test('a client with retries goes on after each, in order, and sends none twice', async () => {
       const [ann, bob] = [await signUp('ann'), await signUp('bob')];
       const heard = await bob.connect();
-      const socket = await ann.connect({ transports, retries: 3, ackTimeout: 2000 });
+      const socket = await ann.connect({ transports, retries: 3, ackTimeout: patient(5000) });
       const answers = [];
       socket.emit('nothing', 1, (...all) => answers.push(all));
       socket.emit('typing', { to: bob.id, isTyping: true });
@@ -69,7 +69,7 @@ for (const transports of [['polling'], ['websocket'], ['polling', 'websocket']])
       socket.emit('typing', { to: bob.id, isTyping: false }, (...all) => answers.push(all));
       const begin = Date.now();
       await waitUntil('the last one', () => answers.length === 3);
-      assert.ok(Date.now() - begin < 2000, 'none had to be sent again');
+      assert.ok(Date.now() - begin < patient(5000), 'none had to be sent again');
       assert.deepEqual(answers, [[null, unknown], [null, badId], [null]]);
       await waitUntil('both at bob', () => heard.all('typing').length === 2);
       assert.deepEqual(heard.all('typing').map(({ isTyping }) => isTyping), [true, false]);

@@ -13,7 +13,7 @@ import { ExpressApp, ObjectId } from '../support/express_app.mjs';
 import { newDatabase } from '../support/mongo_server.mjs';
 import { Proxy } from '../support/proxy.mjs';
 import { Stack, root } from '../support/stack.mjs';
-import { waitUntil, withDeadline } from '../support/wait.mjs';
+import { patient, waitUntil, withDeadline } from '../support/wait.mjs';
 
 const { Long, Double, Decimal128, Timestamp } = mongoose.mongo;
 const build = path.resolve(root, process.env.BUILD_DIR ?? 'build');
@@ -118,7 +118,7 @@ describe('a database with documents of every kind', () => {
         user({ _id: 'someone', username: 'frank' }),
       ]);
     });
-  }, { timeout: 60000 });
+  }, { timeout: patient(60000) });
   after(() => db.app.close());
 
   const left = [
@@ -363,7 +363,7 @@ describe('adopt', () => {
     const uri = await newDatabase();
     const file = path.join(dir, 'uri');
     await writeFile(file, `${uri}\n`, { mode: 0o600 });
-    const make = (...args) => spawnSync('make', ['adopt', ...args], { cwd: root, encoding: 'utf8', timeout: 120000 });
+    const make = (...args) => spawnSync('make', ['adopt', ...args], { cwd: root, encoding: 'utf8', timeout: patient(120000) });
     for (const run of [make(`MONGO_DB_URI=${uri}`), make(`MONGO_DB_URI_FILE=${file}`, 'APPLY=1')]) {
       assert.equal(run.status, 0, run.stdout + run.stderr);
       assert.match(run.stdout, /^all users and messages can be served$/m);

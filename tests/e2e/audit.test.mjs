@@ -7,7 +7,7 @@ import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Person, call, password } from '../support/api.mjs';
 import { root, useStack } from '../support/stack.mjs';
-import { waitUntil } from '../support/wait.mjs';
+import { patient, waitUntil } from '../support/wait.mjs';
 
 const hold = useStack({ before, after, afterEach });
 const pair = () => Promise.all(['ann', 'bob'].map((name) => Person.signUp(hold.stack.url, name)));
@@ -80,7 +80,7 @@ test('a REDIS_URL that is none ends a service with 78 and one line that names it
     PATH: process.env.PATH, LISTEN: '127.0.0.1:0', DATA_DIR: dir, REDIS_URL: 'http://:canary@localhost',
     JWT_SECRET: 'a secret of the tests, long enough for HS256', LD_PRELOAD: process.env.SERVICE_PRELOAD ?? '',
   };
-  const run = spawnSync('kore', ['-f', '-n', '-r', '-q', '-c', conf], { env, cwd: dir, timeout: 5000, encoding: 'utf8' });
+  const run = spawnSync('kore', ['-f', '-n', '-r', '-q', '-c', conf], { env, cwd: dir, timeout: patient(5000), encoding: 'utf8' });
   rmSync(dir, { recursive: true });
   assert.equal(run.status, 78);
   assert.match(run.stderr, /^REDIS_URL must be .*\n$/m);
@@ -115,7 +115,7 @@ describe('a visit', () => {
     }, { within: 15000 });
     cookies.push(answers[0].cookies[0].split(';')[0]);
     answers.push({ text: JSON.stringify(socket.events) }, await ann.post('/api/auth/logout'));
-  }, { timeout: 60000 });
+  }, { timeout: patient(60000) });
 
   test('is told no password, secret, note or reply job, by any route or event', () => {
     for (const { text } of answers) {

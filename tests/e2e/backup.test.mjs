@@ -12,7 +12,7 @@ import { ExpressApp } from '../support/express_app.mjs';
 import { newDatabase } from '../support/mongo_server.mjs';
 import { Proxy } from '../support/proxy.mjs';
 import { Stack, root } from '../support/stack.mjs';
-import { waitUntil, withDeadline } from '../support/wait.mjs';
+import { patient, waitUntil, withDeadline } from '../support/wait.mjs';
 
 const program = path.resolve(root, process.env.BUILD_DIR ?? 'build', 'parley-backup');
 
@@ -63,7 +63,7 @@ for (const store of ['SQLite', 'MongoDB']) {
       from = isMongo ? stack.mongoUri : path.join(stack.dir, 'data');
       for (const name of ['ann', 'bob', 'carol']) people[name] = await Person.signUp(stack.url, name);
       await people.carol.post('/api/auth/logout');
-    }, { timeout: 60000 });
+    }, { timeout: patient(60000) });
     after(() => stack?.stop());
 
     test('is made while people chat, and has all that was acknowledged before', async () => {
@@ -299,7 +299,7 @@ test('make backup and make restore do it, too', async () => {
   try {
     const ann = await Person.signUp(stack.url, 'ann');
     await ann.send(ann, 'note to myself');
-    const make = (...args) => spawnSync('make', args, { cwd: root, encoding: 'utf8', timeout: 120000 });
+    const make = (...args) => spawnSync('make', args, { cwd: root, encoding: 'utf8', timeout: patient(120000) });
     const out = make('backup', `FROM=${path.join(stack.dir, 'data')}`, `TO=${folder}`);
     assert.equal(out.status, 0, out.stdout + out.stderr);
     refused(await restore(folder, path.join(stack.dir, 'data')), /in use by a running Parley/);

@@ -5,7 +5,7 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { Person, call } from '../support/api.mjs';
 import { bothServe, processOf, signal } from '../support/processes.mjs';
 import { Stack, useStack } from '../support/stack.mjs';
-import { waitUntil, withDeadline } from '../support/wait.mjs';
+import { patient, waitUntil, withDeadline } from '../support/wait.mjs';
 
 const hold = useStack({ before, after, afterEach }, { MESSAGE_PROCESSES: '2', PRESENCE_PROCESSES: '2' });
 const people = (...names) => Promise.all(names.map((name) => Person.signUp(hold.stack.url, name)));
@@ -229,7 +229,7 @@ describe('a read mark', () => {
       assert.deepEqual(more, []);
       assert.deepEqual({ ...event, at: 0 }, { userId: ann.id, upTo: m[1]._id, at: 0 });
       assert.match(event.at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
-      assert.ok(Math.abs(Date.parse(event.at) - begun) < 10000);
+      assert.ok(Math.abs(Date.parse(event.at) - begun) < patient(10000));
       assert.deepEqual(socket.all('conversationRead'), []);
     }
     assert.deepEqual(hers[0].all('conversationRead'), [], 'the socket that read knows');

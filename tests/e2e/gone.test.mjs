@@ -6,7 +6,7 @@ import { deleteUsers } from '../support/database.mjs';
 import { newDatabase } from '../support/mongo_server.mjs';
 import { Proxy } from '../support/proxy.mjs';
 import { Stack } from '../support/stack.mjs';
-import { waitUntil } from '../support/wait.mjs';
+import { patient, waitUntil } from '../support/wait.mjs';
 
 const settings = { USER_CHECK_MS: '1000', PRESENCE_PROCESSES: '2' };
 const online = (socket) => socket.all('getOnlineUsers').at(-1);
@@ -16,8 +16,8 @@ for (const [store, ofStore] of [['SQLite', async () => ({ MONGO_DB_URI: '' })], 
     let stack;
     const people = [];
     const signUp = async (name) => { const p = await Person.signUp(stack.url, name); people.push(p); return p; };
-    before(async () => { stack = await Stack.start({ ...settings, ...await ofStore() }); }, { timeout: 60000 });
-    after(() => stack?.stop(), { timeout: 30000 });
+    before(async () => { stack = await Stack.start({ ...settings, ...await ofStore() }); }, { timeout: patient(60000) });
+    after(() => stack?.stop(), { timeout: patient(30000) });
     afterEach(() => { for (const p of people.splice(0)) p.close(); });
 
     test('is put out on every process, is offline, types no more, and cannot come back; others notice nothing else', async () => {
@@ -68,7 +68,7 @@ for (const [store, ofStore] of [['SQLite', async () => ({ MONGO_DB_URI: '' })], 
       await deleteUsers(stack, eve);
       const begin = Date.now();
       await waitUntil('the list to say so', () => !online(heard).includes(eve.id));
-      assert.ok(Date.now() - begin < 4500, 'not only after 5 s');
+      assert.ok(Date.now() - begin < patient(4500), 'not only after 5 s');
     });
 
     test('costs a read a round, however many they are', async () => {
@@ -77,10 +77,12 @@ for (const [store, ofStore] of [['SQLite', async () => ({ MONGO_DB_URI: '' })], 
       const reads = async () => Number(/^parley_store_seconds_count\{[^}]*read[^}]*\} (\d+)/m.exec(
         await (await fetch(`${await stack.addressOf('presence')}/metrics`)).text())[1]);
       await new Promise((resolve) => setTimeout(resolve, 1500)); // what their coming in needs
-      const begin = await reads();
+      const [begun, begin] = [Date.now(), await reads()];
       await new Promise((resolve) => setTimeout(resolve, 5000));
       const count = await reads() - begin;
-      assert.ok(count >= 2 && count <= 8, `${count} reads in 5 s`);
+      const seconds = (Date.now() - begun) / 1000;
+      assert.ok(count <= seconds + 3, `${count} reads in ${seconds} s`);
+      await waitUntil('two of them', async () => await reads() - begin >= 2);
     });
   });
 }

@@ -10,6 +10,7 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { root } from '../support/stack.mjs';
+import { patient } from '../support/wait.mjs';
 
 const run = promisify(execFile);
 // What each asks of install.sh, or the script that asks for it itself; and whether it runs JavaScript.
@@ -75,7 +76,7 @@ before(async () => {
 after(() => rm(dir, { recursive: true, force: true }));
 
 const make = (args, more = {}) => spawnSync('make', args,
-  { cwd: clone, env: { ...env, ...more }, encoding: 'utf8', timeout: 180000, maxBuffer: 1 << 26 });
+  { cwd: clone, env: { ...env, ...more }, encoding: 'utf8', timeout: patient(180000), maxBuffer: 1 << 26 });
 
 /** The lines that make would run for a target, in their order. */
 function dryRun(target) {

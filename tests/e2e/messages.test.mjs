@@ -6,7 +6,7 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { holdDatabase } from '../support/database.mjs';
 import { Person, call } from '../support/api.mjs';
 import { useStack } from '../support/stack.mjs';
-import { waitUntil } from '../support/wait.mjs';
+import { patient, waitUntil } from '../support/wait.mjs';
 
 const hold = useStack({ before, after, afterEach });
 const signUp = (name) => Person.signUp(hold.stack.url, name);
@@ -355,7 +355,7 @@ describe('while another program holds the database', () => {
       for (const { status, headers, took } of await Promise.all(sends)) {
         assert.equal(status, 503);
         assert.ok(Number(headers.get('retry-after')) >= 1);
-        assert.ok(took < 4500, `${took} ms`); // R8 says 3 s, of a machine that has time
+        assert.ok(took < patient(4500), `${took} ms`); // R8 says 3 s, of a machine that has time
       }
       assert.deepEqual((await bob.history(ann)).json, [first.json]);
     } finally {

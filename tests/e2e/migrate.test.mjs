@@ -11,7 +11,7 @@ import { ExpressApp, ObjectId } from '../support/express_app.mjs';
 import { newDatabase } from '../support/mongo_server.mjs';
 import { Proxy } from '../support/proxy.mjs';
 import { Stack, root } from '../support/stack.mjs';
-import { waitUntil, withDeadline } from '../support/wait.mjs';
+import { patient, waitUntil, withDeadline } from '../support/wait.mjs';
 
 const program = path.resolve(root, process.env.BUILD_DIR ?? 'build', 'parley-migrate');
 
@@ -88,7 +88,7 @@ describe('a site that moves', () => {
     assert.ok(his.readUpTo === null && his.theirReadUpTo === hers.readUpTo, 'there are marks');
     await stack.stop({ keep: true });
     uri = await newDatabase();
-  }, { timeout: 60000 });
+  }, { timeout: patient(60000) });
   after(async () => {
     await stack?.stop();
   });
@@ -274,7 +274,7 @@ describe('a migration', () => {
 
   test('is what make migrate does', async () => {
     const run = spawnSync('make', ['migrate', `FROM=${path.join(dir, 'resumed')}`, `TO=${path.join(dir, 'made')}`],
-      { cwd: root, encoding: 'utf8', timeout: 120000 });
+      { cwd: root, encoding: 'utf8', timeout: patient(120000) });
     assert.equal(run.status, 0, run.stdout + run.stderr);
     assert.match(run.stdout, /^all of FROM is in TO$/m);
   });

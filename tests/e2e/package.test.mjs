@@ -7,6 +7,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { root } from '../support/stack.mjs';
+import { patient } from '../support/wait.mjs';
 
 const run = promisify(execFile);
 let dir, deb, units;
@@ -21,7 +22,7 @@ before(async () => {
   dir = await mkdtemp(path.join(tmpdir(), 'parley-deb-'));
   await out('dpkg-deb', '-x', deb, dir);
   units = (await readdir(at('lib/systemd/system'))).filter((name) => name.endsWith('.service'));
-}, { timeout: 300000 });
+}, { timeout: patient(300000) });
 after(() => dir && rm(dir, { recursive: true }));
 
 test('the package has the version of its changelog, and lintian finds nothing', async () => {

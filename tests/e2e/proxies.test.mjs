@@ -11,7 +11,7 @@ import { promisify } from 'node:util';
 import { io } from 'socket.io-client';
 import { password, uniqueName } from '../support/api.mjs';
 import { Stack, root } from '../support/stack.mjs';
-import { freePort, waitUntil, withDeadline } from '../support/wait.mjs';
+import { freePort, patient, waitUntil, withDeadline } from '../support/wait.mjs';
 
 const client = '127.0.0.3'; // where people come from
 let dir, ca, stack, readme;
@@ -25,11 +25,11 @@ before(async () => {
   readme = await readFile(path.join(root, 'deploy/README.md'), 'utf8');
   const settings = /```\n(NODE_ENV=production GATEWAY_TRUSTED_PROXIES="([^"]*)") make run\n```/.exec(readme);
   stack = await Stack.start({ NODE_ENV: 'production', GATEWAY_TRUSTED_PROXIES: settings[2], PING_INTERVAL_MS: '3000' });
-}, { timeout: 60000 });
+}, { timeout: patient(60000) });
 after(async () => {
   await stack?.stop();
   await rm(dir, { recursive: true, force: true });
-}, { timeout: 30000 });
+}, { timeout: patient(30000) });
 
 /** A recipe's text with the site's names, ports and files put in place of the example's. */
 function recipe(name, port) {
@@ -101,11 +101,11 @@ for (const [name, proxy] of Object.entries(proxies)) {
         assert.equal(child.exitCode, null, output);
         return (await ask('GET', '/api/users').catch(() => ({}))).status === 401;
       }, { within: 15000 });
-    }, { timeout: 30000 });
+    }, { timeout: patient(30000) });
     after(async () => {
       child?.kill('SIGTERM');
       await child?.ended;
-    }, { timeout: 30000 });
+    }, { timeout: patient(30000) });
 
     for (const transports of [['polling', 'websocket'], ['websocket'], ['polling']]) {
       test(`two people chat, by ${transports.join(' and then ')}`, async (t) => {

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { root, useStack } from '../support/stack.mjs';
+import { patient } from '../support/wait.mjs';
 
 const hold = useStack({ before, after, afterEach });
 const run = promisify(execFile);
@@ -18,7 +19,7 @@ test('the walk through the API works as pasted, twice', async (t) => {
   t.after(() => rm(dir, { recursive: true, force: true }));
   for (let i = 0; i < 2; i++) {
     const { stdout, stderr } = await run('bash', ['--norc', '-eu', '-c', script],
-      { env: { PATH: process.env.PATH, TMPDIR: dir, URL: hold.stack.url }, timeout: 20000 });
+      { env: { PATH: process.env.PATH, TMPDIR: dir, URL: hold.stack.url }, timeout: patient(20000) });
     assert.equal(stderr, '');
     const lines = stdout.split('\n').filter(Boolean).map((line) => JSON.parse(line));
     const [ann, sent, lunch, status, seen, asked, replied, once, again, out, refused] = lines;

@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test';
 import { Person } from '../support/api.mjs';
 import { LlmServer, say } from '../support/llm_server.mjs';
 import { Stack, root } from '../support/stack.mjs';
-import { freePort, waitUntil } from '../support/wait.mjs';
+import { freePort, patient, waitUntil } from '../support/wait.mjs';
 
 const password = 'a-password-of-the-tests';
 let dir, port, server, llm, stack;
@@ -29,13 +29,13 @@ before(async () => {
     REDIS_URL: `redis://:${password}@127.0.0.1:${port}`, PRESENCE_PROCESSES: '2', LIMIT_LOGIN_ADDRESS: '60', LIMIT_LOGIN_ACCOUNT: '10',
     LLM_API_URL: `${llm.url}/v1`, LLM_API_TOKEN: 'a-token', LLM_MODEL: 'a-model',
   });
-}, { timeout: 60000 });
+}, { timeout: patient(60000) });
 after(async () => {
   await stack?.stop();
   await llm?.stop();
   server?.kill();
   rmSync(dir, { recursive: true, force: true });
-}, { timeout: 30000 });
+}, { timeout: patient(30000) });
 
 test('everything that Parley does is allowed', async () => {
   const [ann, bob] = await Promise.all(['ann', 'bob'].map((name) => Person.signUp(stack.url, name)));

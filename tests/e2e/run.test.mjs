@@ -10,7 +10,7 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { Person, call, password, uniqueName } from '../support/api.mjs';
 import { mernClaims, signJwt } from '../support/jwt.mjs';
 import { Stack, root, useStack } from '../support/stack.mjs';
-import { waitUntil, withDeadline } from '../support/wait.mjs';
+import { patient, waitUntil, withDeadline } from '../support/wait.mjs';
 
 const build = path.resolve(root, process.env.BUILD_DIR ?? 'build');
 const secret = 'one secret of these tests, of enough bytes';
@@ -103,7 +103,7 @@ describe('a bad setting', () => {
       const dir = await mkdtemp(path.join(tmpdir(), 'parley-render-'));
       t.after(() => rm(dir, { recursive: true, force: true }));
       const { status, stdout, stderr } = spawnSync(path.join(root, 'gateway/render.sh'), [path.join(dir, 'gateway')],
-        { env: { PATH: process.env.PATH, BUILD_DIR: build, ...settings }, encoding: 'utf8', timeout: 20000 });
+        { env: { PATH: process.env.PATH, BUILD_DIR: build, ...settings }, encoding: 'utf8', timeout: patient(20000) });
       assert.equal(status, 78, stdout + stderr);
       const lines = stderr.trim().split('\n');
       assert.deepEqual(lines.map((line, i) => line.startsWith(`gateway: ${told[i]} `)), told.map(() => true), stderr);
@@ -121,7 +121,7 @@ describe('a bad setting', () => {
       t.after(() => rm(dir, { recursive: true, force: true }));
       await writeFile(path.join(dir, 'kore.conf'), `load ${path.join(build, program)}.so\npidfile ./kore.pid\n`);
       const { status, stdout, stderr } = spawnSync(command[0], command.slice(1), {
-        cwd: dir, encoding: 'utf8', timeout: 20000,
+        cwd: dir, encoding: 'utf8', timeout: patient(20000),
         env: { PATH: process.env.PATH, LISTEN: '127.0.0.1:1', DATA_DIR: dir, JWT_SECRET: secret, REDIS_URL: 'rediss://:hushhush@localhost:6380' },
       });
       assert.equal(status, 78, stdout + stderr);
@@ -233,7 +233,7 @@ describe('the end', () => {
 
       const { code, took } = await stack.stop({ signal, keep: true });
       for (const person of [ann, bob]) person.close();
-      assert.ok(took < 5000, `took ${took} ms`);
+      assert.ok(took < patient(5000), `took ${took} ms`);
       if (signal !== 'SIGKILL') assert.equal(code, 0, stack.output);
       await waitUntil('no process to be left', async () => (await stack.processes()).length === 0, { within: 5000 - Math.min(took, 4000) });
 

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { describe, test } from 'node:test';
 import { Person, call } from '../support/api.mjs';
 import { Stack, root } from '../support/stack.mjs';
-import { waitUntil, withDeadline } from '../support/wait.mjs';
+import { patient, waitUntil, withDeadline } from '../support/wait.mjs';
 
 const isRoot = process.getuid() === 0;
 const skip = !isRoot && 'only root can become another user';
@@ -75,7 +75,7 @@ describe('a run that root starts', { skip }, () => {
       assert.equal((await withDeadline('its end', second.ended, 20000)).code, 1);
       assert.match(second.output, /^parley: DATA_DIR .* is in use by another run$/m);
       const order = (script, ...args) => spawnSync('sh', ['-c', `umask 077; exec "${path.join(root, 'deploy/local', script)}" ${args.join(' ')}`],
-        { env: { ...process.env, DATA_DIR: path.join(dir, 'data') }, encoding: 'utf8', timeout: 60000 });
+        { env: { ...process.env, DATA_DIR: path.join(dir, 'data') }, encoding: 'utf8', timeout: patient(60000) });
       assert.equal(order('scale.sh', 'presence', '2').status, 0);
       await waitUntil('a second process', async () => /presence p2 .* up/.test(await readFile(path.join(dir, 'data/run/gateway/run/members'), 'utf8')), { within: 15000 });
       const upgrade = order('upgrade.sh');

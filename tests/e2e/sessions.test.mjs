@@ -5,7 +5,7 @@ import { Person, call } from '../support/api.mjs';
 import { revocationsOf } from '../support/database.mjs';
 import { mernClaims, signJwt } from '../support/jwt.mjs';
 import { Stack, useStack } from '../support/stack.mjs';
-import { waitUntil } from '../support/wait.mjs';
+import { patience, waitUntil } from '../support/wait.mjs';
 
 const secret = 'a secret of the tests, long enough for HS256';
 const cookieOf = (answer) => answer.cookies[0].split(';')[0];
@@ -110,7 +110,7 @@ describe('a user who logs in and out all the time', () => {
 });
 
 describe('a session that nobody uses', () => {
-  const idle_s = 4;
+  const idle_s = Math.ceil(4 * Math.sqrt(patience)); // more than such a machine stands still
   const hold = useStack({ before, after, afterEach }, { JWT_SECRET: secret, SESSION_IDLE_SECONDS: String(idle_s), MESSAGE_PROCESSES: '2', PRESENCE_PROCESSES: '2' });
   const pass = (seconds) => new Promise((resolve) => { setTimeout(resolve, seconds * 1000); });
 

@@ -13,7 +13,7 @@ import { promisify } from 'node:util';
 import { io } from 'socket.io-client';
 import { password, uniqueName } from '../support/api.mjs';
 import { Stack } from '../support/stack.mjs';
-import { freePort, waitUntil, withDeadline } from '../support/wait.mjs';
+import { freePort, patient, waitUntil, withDeadline } from '../support/wait.mjs';
 
 let stack, dir, ca, url, httpPort;
 const file = (name) => path.join(dir, name);
@@ -32,11 +32,11 @@ before(async () => {
     ALLOWED_HOSTS: 'localhost,127.0.0.1,[::1]', GATEWAY_BODY_SECONDS: '2' });
   stack.url = url = `https://localhost:${stack.port}`;
   await stack.ready();
-}, { timeout: 60000 });
+}, { timeout: patient(60000) });
 after(async () => {
   await stack?.stop();
   await rm(dir, { recursive: true, force: true });
-}, { timeout: 30000 });
+}, { timeout: patient(30000) });
 
 /** A request over HTTP/1.1. */
 const ask = (method, target, body, headers = {}) => withDeadline('an answer', new Promise((resolve, reject) => {

@@ -104,6 +104,7 @@ describe('a sampled send to a busy user', () => {
     assert.equal(llm.requests.at(-1).headers.traceparent, trace.header);
     const seen = JSON.stringify([sent.text, [...sent.headers], hers.events, his.events, (await ann.history(bob)).text]);
     assert.ok(!seen.includes(trace.id) && !/trace/i.test(seen), seen);
+    await waitUntil('newMessage', () => his.all('newMessage').length > 0);
     assert.deepEqual(his.all('newMessage'), [sent.json]);
   });
 

@@ -10,7 +10,7 @@ import { setInterval as ticks } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Person } from '../support/api.mjs';
 import { Stack, root } from '../support/stack.mjs';
-import { waitUntil } from '../support/wait.mjs';
+import { patient, waitUntil } from '../support/wait.mjs';
 
 const DRAIN_SECONDS = 2;
 const programs = ['auth.so', 'message.so', 'presence.so', 'llm-responder', 'gateway-follow'];
@@ -29,19 +29,19 @@ before(async () => {
   build = await mkdtemp(path.join(tmpdir(), 'parley-build-'));
   for (const name of programs) await install(name);
   stack = await Stack.start({ BUILD_DIR: build, PRESENCE_PROCESSES: '2', MESSAGE_PROCESSES: '2', DRAIN_SECONDS: String(DRAIN_SECONDS) });
-}, { timeout: 60000 });
+}, { timeout: patient(60000) });
 let failed = false;
 afterEach((t) => { failed ||= t.passed === false || Boolean(t.error); for (const p of people.splice(0)) p.close(); });
 after(async () => {
   if (failed) await stack?.printLogs();
   await stack?.stop();
   await rm(build, { recursive: true, force: true });
-}, { timeout: 30000 });
+}, { timeout: patient(30000) });
 
 const run = (file) => path.join(stack.dir, 'data/run', file);
 /** Runs upgrade.sh to its end. */
 const upgrade = () => promisify(execFile)(path.join(root, 'deploy/local/upgrade.sh'),
-  { env: { PATH: process.env.PATH, DATA_DIR: path.join(stack.dir, 'data') }, timeout: 120000 });
+  { env: { PATH: process.env.PATH, DATA_DIR: path.join(stack.dir, 'data') }, timeout: patient(120000) });
 /** Process ids by name. */
 const pids = async () => Object.fromEntries(await Promise.all((await readdir(run('pids')))
   .map(async (name) => [name, await stack.pidOf(name)])));

@@ -1,6 +1,6 @@
 // A person at the API: a name, a cookie, sockets.
 import { io } from 'socket.io-client';
-import { withDeadline } from './wait.mjs';
+import { patient, withDeadline } from './wait.mjs';
 
 let serial = 0;
 export const uniqueName = (name) => `${name}-${process.pid}-${Date.now().toString(36)}-${++serial}`;
@@ -18,7 +18,7 @@ export async function call(base, method, path, body, headers = {}) {
     headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
     body: body === undefined || isRaw ? body : JSON.stringify(body),
     redirect: 'manual',
-    signal: AbortSignal.timeout(30000),
+    signal: AbortSignal.timeout(patient(30000)),
   });
   const text = await response.text();
   let json;

@@ -1,7 +1,7 @@
 // People in browsers: pages of the real stack in Chromium, 150 ms away from it.
 import { chromium } from 'playwright-core';
 import { call, password, uniqueName } from './api.mjs';
-import { patience } from './wait.mjs';
+import { patient, waitUntil } from './wait.mjs';
 
 export const latency = 150; // ms
 
@@ -13,18 +13,18 @@ export function useBrowser({ before, after, afterEach }, hold) {
   const contexts = [];
   before(async () => {
     browser = await chromium.launch({
-      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', timeout: patient(30000),
       args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
         '--disable-background-networking', '--disable-component-update', '--disable-sync'],
     });
-  }, { timeout: 60000 });
+  }, { timeout: patient(60000) });
   afterEach(async () => { for (const context of contexts.splice(0)) await context.close(); });
   after(() => browser?.close());
 
   /** A context of its own: another device. expect: errors that the browser may report. */
   async function newContext({ isPhone = false, ...options } = {}) {
     const context = await browser.newContext({ locale: 'en-GB', viewport: { width: 1200, height: 800 }, ...(isPhone && phone), ...options });
-    context.setDefaultTimeout(15000 * patience);
+    context.setDefaultTimeout(patient(15000));
     contexts.push(context);
     return context;
   }
@@ -108,6 +108,39 @@ async function routeSockets(page) {
     ws.onMessage((text) => server.send(page.isToForget ? String(text).replace(/"pid":"[^"]*",?/, '') : text));
   });
 }
+
+/**
+ * Requests to `url` fail until somebody has pressed something on the page. (A page that tries again
+ * by itself takes its "Retry" away when that works, perhaps before a test has pressed it.)
+ */
+export async function failUntilPressed(page, url, fail) {
+  await page.evaluate(() => addEventListener('pointerdown', () => { document.documentElement.dataset.pressed = ''; }, { capture: true, once: true }));
+  const isPressed = () => page.evaluate(() => 'pressed' in document.documentElement.dataset).catch(() => false);
+  await page.route(url, async (route) => (await isPressed() ? route.continue() : fail(route)));
+}
+
+/** No request of the page is under way, and for a second none has begun. */
+export async function quiet(page) {
+  let [last, open] = [Date.now(), 0];
+  const begins = () => { last = Date.now(); open++; };
+  const ends = () => { open--; };
+  page.on('request', begins);
+  for (const name of ['requestfinished', 'requestfailed']) page.on(name, ends);
+  await waitUntil('the page to ask for nothing', () => open <= 0 && Date.now() - last > 1000, { within: 15000 });
+  page.off('request', begins);
+  for (const name of ['requestfinished', 'requestfailed']) page.off(name, ends);
+}
+
+/** The log scrolls no more: for ten frames it has stood where it is. */
+export const isAtRest = (page) => log(page).evaluate((element) => new Promise((resolve) => {
+  let [at, frames] = [element.scrollTop, 0];
+  const look = () => {
+    frames = element.scrollTop === at ? frames + 1 : 0;
+    at = element.scrollTop;
+    if (frames < 10) requestAnimationFrame(look); else resolve();
+  };
+  look();
+}));
 
 /** The network is away, until mend(). */
 export async function cut(page) {

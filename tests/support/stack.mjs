@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { newDatabase } from './mongo_server.mjs';
-import { freePort, waitUntil } from './wait.mjs';
+import { freePort, patient, waitUntil } from './wait.mjs';
 
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 const script = path.join(root, 'deploy/local/run.sh');
@@ -138,11 +138,11 @@ class GivenStack {
 export function useStack({ before, after, afterEach }, settings) {
   const holder = {};
   let failed = false;
-  before(async () => { holder.stack = await Stack.start(settings); }, { timeout: 60000 });
+  before(async () => { holder.stack = await Stack.start(settings); }, { timeout: patient(60000) });
   afterEach((t) => { failed ||= t.passed === false || Boolean(t.error); });
   after(async () => {
     if (failed) await holder.stack?.printLogs().catch(() => {});
     await holder.stack?.stop();
-  }, { timeout: 30000 });
+  }, { timeout: patient(30000) });
   return holder;
 }

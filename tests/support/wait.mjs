@@ -5,26 +5,30 @@ import net from 'node:net';
 import { once } from 'node:events';
 
 export const patience = Number(process.env.TEST_PATIENCE ?? 1);
+
+/** How long something may take, in ms, that takes no longer than `ms` on a machine that never stands still. */
+export const patient = (ms) => ms * patience;
+
 const tick = () => new Promise((resolve) => setTimeout(resolve, 20));
 
 /** Call `probe` until it gives something truthy, and give that. */
 export async function waitUntil(what, probe, { within = 5000 } = {}) {
-  const most = within * patience;
-  const end = Date.now() + most;
+  const limit = patient(within);
+  const end = Date.now() + limit;
   for (;;) {
     const result = await probe();
     if (result) return result;
-    if (Date.now() > end) throw new Error(`waited ${most} ms in vain for: ${what}`);
+    if (Date.now() > end) throw new Error(`waited ${limit} ms in vain for: ${what}`);
     await tick();
   }
 }
 
 /** Resolve as `promise` does, or fail once `within` ms have passed. */
 export function withDeadline(what, promise, within = 5000) {
-  const most = within * patience;
+  const limit = patient(within);
   let timer;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`waited ${most} ms in vain for: ${what}`)), most);
+    timer = setTimeout(() => reject(new Error(`waited ${limit} ms in vain for: ${what}`)), limit);
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
