@@ -14,11 +14,23 @@ local function read_secret()
 	return bytes
 end
 
--- For access_by_lua.
-local function draw()
+local function next_id()
 	secret = secret or read_secret()
 	drawn = drawn + 1
-	ngx.var.request_id_drawn = ngx.md5(secret .. drawn)
+	return ngx.md5(secret .. drawn)
+end
+
+-- For access_by_lua. Where the client says nothing, as most do, nothing is left to request.conf, whose
+-- maps would copy the id six times; else these know what of the client's is good.
+local function draw(headers)
+	local id = next_id()
+
+	if headers["x-request-id"] or headers["traceparent"] then
+		ngx.var.request_id_drawn = id
+		return
+	end
+	ngx.var.request_id_in_force = id
+	ngx.var.traceparent_sent = "00-" .. id .. "-" .. id:sub(1, 16) .. "-00"
 end
 
 return {draw = draw}

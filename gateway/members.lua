@@ -8,6 +8,8 @@
 -- when), and for a while that one is the last to be tried. Who drains gets only what belongs to
 -- its sessions.
 local balancer = require "ngx.balancer"
+local ffi = require "ffi"
+local get_request = require("resty.core.base").get_request
 local bodies = require "bodies"
 local ids = require "ids"
 local lines = require "lines"
@@ -17,14 +19,17 @@ local LOOK_AGAIN_S = 0.1
 local AVOID_S = 3
 local TRIES_MAX = 3
 -- The services answer within 3 s, if only that they cannot. Who is asked first must have begun
--- to by now, where another could be asked instead.
-local CONNECT_S, SEND_S, FIRST_READ_S = 1, 30, 4
+-- to by now, if another could be asked instead. Else the times are those of nginx.conf, for a request
+-- with times of its own has half a KiB of settings of its own, and a socket keeps them.
+local FIRST_READ_S, READ_S = 4, 15
 
 local NONE = {up = {}, by_name = {}}
 local services = {}
 local text_seen, looked_at = nil, 0
 local turn = ngx.worker.pid() -- each begins elsewhere
 local avoided = ngx.shared.avoided -- address -> true; "any" while there is one
+-- Of requests that nobody has answered: not in ngx.ctx, which a socket would keep as long as it lives.
+local choices = {}
 
 -- ---- who serves ---------------------------------------------------------------------------
 
@@ -118,6 +123,11 @@ local function candidates(service, name)
 	return #list > 0 and list or {of_service.last}
 end
 
+-- A key for what belongs to the request: its address.
+local function request()
+	return tonumber(ffi.cast("uintptr_t", get_request()))
+end
+
 -- ---- what nginx calls ---------------------------------------------------------------------
 
 -- What a request must not say twice: proxy.conf passes the first on, and a service could not see
@@ -149,9 +159,8 @@ local function drop_repeated_trace(headers)
 end
 
 -- name: of the process that has the session; nil for any. is_brief: the answer begins at once,
--- unless the process hangs. read_s: how long it may be silent. The body is read first: who serves
--- may be another by the time it is there.
-local function choose(service, name, is_brief, read_s)
+-- unless the process hangs. The body is read first: who serves may be another by the time it is there.
+local function choose(service, name, is_brief)
 	local headers = ngx.req.get_headers(0)
 	local list
 
@@ -161,7 +170,7 @@ local function choose(service, name, is_brief, read_s)
 	end
 	drop_repeated_trace(headers)
 	if not (headers["x-request-id"] and headers["traceparent"]) then
-		ids.draw()
+		ids.draw(headers)
 	end
 	bodies.read(headers)
 	look()
@@ -169,7 +178,7 @@ local function choose(service, name, is_brief, read_s)
 	if #list == 0 then
 		return ngx.exit(503)
 	end
-	ngx.ctx.choice = {list = list, tries = 0, is_brief = is_brief, read_s = read_s}
+	choices[request()] = {list = list, tries = 0, is_brief = is_brief and #list > 1}
 end
 
 -- For access_by_lua of a route of the API. Of a method that changes something no second one may be
@@ -177,23 +186,23 @@ end
 local function api(service)
 	local method = ngx.req.get_method()
 
-	return choose(service, nil, method == "GET" or method == "HEAD", 15)
+	return choose(service, nil, method == "GET" or method == "HEAD")
 end
 
--- For that of /socket.io/. The server pings every 25 s.
+-- For that of /socket.io/.
 local function sockets()
 	local name = ngx.var.process_of_session
 
 	if name ~= "" then
-		return choose("presence", name, false, 90)
+		return choose("presence", name, false)
 	end
-	return choose("presence", nil, ngx.var.upgrade_sent == "", 90)
+	return choose("presence", nil, ngx.var.upgrade_sent == "")
 end
 
 -- For balancer_by_lua, once for each try.
 local function ask()
-	local choice = ngx.ctx.choice
-	local list, read_s = choice.list, choice.read_s
+	local choice = choices[request()]
+	local list = choice.list
 	local member
 
 	if choice.tries == 0 and #list > 1 then
@@ -205,11 +214,15 @@ local function ask()
 	-- than candidates.
 	member = list[choice.tries % #list + 1]
 	choice.member, choice.tries = member, choice.tries + 1
-	if choice.is_brief and choice.tries < #list then
-		read_s = FIRST_READ_S
+	if choice.is_brief then
+		balancer.set_timeouts(nil, nil, choice.tries < #list and FIRST_READ_S or READ_S)
 	end
-	balancer.set_timeouts(CONNECT_S, SEND_S, read_s)
 	balancer.set_current_peer(member.host, member.port)
+end
+
+-- For header_filter_by_lua: nobody else will be asked.
+local function settle()
+	choices[request()] = nil
 end
 
 -- For log_by_lua: whoever failed with nobody asked after it.
@@ -220,6 +233,7 @@ local function note(status)
 	if last then
 		avoid(last)
 	end
+	settle() -- its client may have gone before there was a head
 end
 
-return {api = api, sockets = sockets, ask = ask, note = note}
+return {api = api, sockets = sockets, ask = ask, settle = settle, note = note}
