@@ -71,6 +71,8 @@ id_of(const struct pl_record *r)
 		return &r->u.sessions->user;
 	case PL_RECORD_MARKS:
 		return &r->u.marks.user;
+	case PL_RECORD_INVITE: /* the first bytes of its own, which tell nobody the code */
+		return (const struct pl_oid *)(const void *)r->u.invite.code_id;
 	default:
 		return &r->u.revocation.user;
 	}
@@ -96,6 +98,7 @@ name_one(const struct pl_record *r)
 	    [PL_RECORD_SESSIONS] = {"sessions of user", "others are listed there"},
 	    [PL_RECORD_MARKS] = {"read marks of user",
 		"they have others there, or the message is not there"},
+	    [PL_RECORD_INVITE] = {"invite", "it was used otherwise there"},
 	};
 	char id[PL_OID_HEX_LEN + 1];
 

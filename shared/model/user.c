@@ -109,6 +109,20 @@ pl_signup_parse(const struct pl_json *body, unsigned password_chars_min,
 	return PL_OK;
 }
 
+enum pl_err
+pl_signup_invite_parse(
+    const struct pl_json *body, struct pl_str *out, struct pl_invalid *why)
+{
+	const struct pl_json *invite = pl_json_get(body, PL_USER_F_INVITE);
+	struct pl_str found = PL_STR_NONE;
+
+	if (pl_json_type(invite) != PL_JSON_ABSENT &&
+	    pl_json_type(invite) != PL_JSON_NULL && !pl_json_str(invite, &found))
+		return refuse(why, PL_USER_F_INVITE, "must be a string");
+	*out = found;
+	return PL_OK;
+}
+
 /* An old user's name and password may break today's rules; only their size is bounded. */
 enum pl_err
 pl_login_parse(const struct pl_json *body, struct pl_login *out, struct pl_invalid *why)

@@ -28,6 +28,7 @@
 #define PL_USER_F_NOTE             "statusNote"
 #define PL_USER_F_CREATED_AT       "createdAt"
 #define PL_USER_F_UPDATED_AT       "updatedAt"
+#define PL_USER_F_INVITE           "invite"
 
 #define PL_USER_PASSWORD_BYTES_MAX 1024
 /* A login takes the names that MERN stored, which had no ceiling; this one only bounds
@@ -50,6 +51,7 @@ struct pl_user {
 	char *note; /* NULL for none */
 	enum pl_gender gender;
 	enum pl_status status;
+	bool is_disabled; /* by the operator: may not log in, and has no sessions */
 	int64_t created_unix_ms;
 	int64_t updated_unix_ms;
 };
@@ -68,6 +70,10 @@ struct pl_signup {
  * PASSWORD_MIN_LENGTH. Also refused: a password equal to the username. */
 enum pl_err pl_signup_parse(const struct pl_json *body, unsigned password_chars_min,
     struct pl_signup *out, struct pl_invalid *why) PL_MUST_CHECK;
+
+/* "invite" of a sign-up, borrowed; empty if it is absent or null. PL_E_INVALID and *why for another type. */
+enum pl_err pl_signup_invite_parse(
+    const struct pl_json *body, struct pl_str *out, struct pl_invalid *why) PL_MUST_CHECK;
 
 /* A new user of a sign-up: id, times, AVAILABLE, avatar address; takes password_hash. */
 void pl_user_from_signup(struct pl_user *out, const struct pl_signup *signup,

@@ -153,6 +153,12 @@ pl_store_sessions_of(
 	return err;
 }
 
+enum pl_err
+pl_store_invite_look(struct pl_store *s, const uint8_t code_id[PL_INVITE_ID_LEN])
+{
+	return s->backend->invite_look(s, code_id);
+}
+
 void
 pl_pos_list_fini(struct pl_pos_list *list)
 {

@@ -26,6 +26,7 @@
 #ifndef PL_STORE_STORE_H
 #define PL_STORE_STORE_H
 
+#include "auth/invite.h"
 #include "auth/session_list.h"
 #include "model/conversation.h"
 #include "model/message.h"
@@ -199,6 +200,11 @@ void pl_revocation_list_fini(struct pl_revocation_list *list);
 enum pl_err pl_store_sessions_of(struct pl_store *s, const struct pl_oid *user,
     struct pl_session_list *out) PL_MUST_CHECK;
 
+/* May somebody sign up by the invite? PL_E_NOT_FOUND: there is none, or it is used up or has expired.
+ * PL_OK promises nothing: PL_WRITE_INVITED tells. */
+enum pl_err pl_store_invite_look(
+    struct pl_store *s, const uint8_t code_id[PL_INVITE_ID_LEN]) PL_MUST_CHECK;
+
 /* ---- writes ---- */
 
 enum pl_write_kind {
@@ -207,12 +213,16 @@ enum pl_write_kind {
 	PL_WRITE_PASSWORD, /* replace the hash; PL_E_CONFLICT: the old one is another */
 	PL_WRITE_SEND,   /* store a message, with its reply job if the receiver is BUSY */
 	PL_WRITE_REVOKE, /* refuse tokens from now on; may be repeated */
-	PL_WRITE_SESSION,     /* list a session whose token is about to be issued */
+	PL_WRITE_SESSION,     /* list a session whose token is about to be issued;
+				 PL_E_NOT_FOUND: its user is disabled */
 	PL_WRITE_SEEN,        /* note that a listed session was used */
 	PL_WRITE_SWITCH,      /* note which secret signs, and which one did before */
 	PL_WRITE_REPLY_CLAIM, /* take a reply job under a lease */
-	PL_WRITE_REPLY, /* store the one automatic reply to a message, end its job */
-	PL_WRITE_MARK,  /* note how far a user has read a conversation, or got it */
+	PL_WRITE_REPLY,    /* store the one automatic reply to a message, end its job */
+	PL_WRITE_MARK,     /* note how far a user has read a conversation, or got it */
+	PL_WRITE_INVITE,   /* keep an invite; drops those that have expired */
+	PL_WRITE_INVITED,  /* insert a user by an invite, which loses one use */
+	PL_WRITE_DISABLED, /* disable or enable a user; PL_E_NOT_FOUND: no such user */
 };
 
 /* A message to store. The store sets id and times at the commit (see the order above).
@@ -296,6 +306,21 @@ struct pl_write_switch {
 	int64_t switched_unix_ms; /* out: of previous */
 };
 
+/* Both are stored, or neither. PL_E_NOT_FOUND: the invite is not good (any more). PL_E_CONFLICT: the
+ * username is taken, and the invite is as it was. (With MongoDB, if a process dies in between, the use
+ * is given back after PL_STORE_INVITE_HELD_MS.) */
+#define PL_STORE_INVITE_HELD_MS 60000
+struct pl_write_invited {
+	struct pl_user *user; /* borrowed */
+	uint8_t code_id[PL_INVITE_ID_LEN];
+};
+
+/* Sessions that are there go on: whoever disables a user revokes them after that. */
+struct pl_write_disabled {
+	struct pl_oid user;
+	bool is_disabled;
+};
+
 struct pl_write {
 	enum pl_write_kind kind;
 	enum pl_err err; /* out */
@@ -320,6 +345,9 @@ struct pl_write {
 		struct pl_write_claim claim;
 		struct pl_write_reply reply;
 		struct pl_write_mark mark;
+		struct pl_invite *invite; /* borrowed */
+		struct pl_write_invited invited;
+		struct pl_write_disabled disabled;
 	} u;
 };
 

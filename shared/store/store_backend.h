@@ -52,6 +52,8 @@ struct pl_store_backend {
 	    struct pl_store *s, int64_t since_unix_ms, struct pl_revocation_list *out);
 	enum pl_err (*sessions_of)(
 	    struct pl_store *s, const struct pl_oid *user, struct pl_session_list *out);
+	enum pl_err (*invite_look)(
+	    struct pl_store *s, const uint8_t code_id[PL_INVITE_ID_LEN]);
 	/* Sets each write's err; store.c then clears the outputs of those that failed. */
 	void (*write)(struct pl_store *s, struct pl_write *const *writes, size_t count);
 	/* Pages of a kind that store.h has no pages of. */

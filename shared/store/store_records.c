@@ -13,6 +13,7 @@ pl_record_kind_name(enum pl_record_kind kind)
 	    [PL_RECORD_REVOCATION] = "revoked tokens",
 	    [PL_RECORD_SESSIONS] = "session lists",
 	    [PL_RECORD_MARKS] = "read marks",
+	    [PL_RECORD_INVITE] = "invites",
 	};
 
 	return names[kind];
@@ -128,7 +129,8 @@ is_same_user(const struct pl_user *a, const struct pl_user *b)
 	       is_equal_text(a->password_hash, b->password_hash) &&
 	       is_equal_text(a->profile_pic, b->profile_pic) &&
 	       is_equal_text(a->note, b->note) && a->gender == b->gender &&
-	       a->status == b->status && a->created_unix_ms == b->created_unix_ms;
+	       a->status == b->status && a->is_disabled == b->is_disabled &&
+	       a->created_unix_ms == b->created_unix_ms;
 }
 
 /* updatedAt is left out: a message does not change, and SQLite keeps none. */
@@ -167,6 +169,14 @@ is_same_marks(const struct pl_record_marks *a, const struct pl_record_marks *b)
 	       is_same_place(&a->delivered, &b->delivered);
 }
 
+static bool
+is_same_invite(const struct pl_invite *a, const struct pl_invite *b)
+{
+	return memcmp(a->code_id, b->code_id, PL_INVITE_ID_LEN) == 0 &&
+	       a->uses == b->uses && a->used == b->used &&
+	       a->expires_unix_ms == b->expires_unix_ms;
+}
+
 bool
 pl_record_is_same(const struct pl_record *old, const struct pl_record *fresh)
 {
@@ -190,6 +200,8 @@ pl_record_is_same(const struct pl_record *old, const struct pl_record *fresh)
 		return is_same_list(old->u.sessions, fresh->u.sessions);
 	case PL_RECORD_MARKS:
 		return is_same_marks(&old->u.marks, &fresh->u.marks);
+	case PL_RECORD_INVITE:
+		return is_same_invite(&old->u.invite, &fresh->u.invite);
 	case PL_RECORD_KINDS:
 		break;
 	}

@@ -1,7 +1,7 @@
 /*
  * store_records: all that a store keeps, record by record, to copy it from one back end
  * to another. A record is copied as it is, with its id and its times. Expired ones (keys
- * after 24 h, revocations of expired tokens) are not copied. Nobody else should write
+ * after 24 h, revocations of expired tokens, invites) are not copied. Nobody else should write
  * meanwhile.
  *
  *   kind         is known by           and may not collide with another in
@@ -12,6 +12,7 @@
  *   revocation   token id
  *   sessions     user
  *   marks        user, other
+ *   invite       code id
  *
  * A message's idem and job can only come after it, and so do the marks of its two. What a
  * message says of who writes to whom is not copied: storing the message tells it anew. See store.h for failures and threads.
@@ -29,6 +30,7 @@ enum pl_record_kind { /* in the order to copy them */
 	PL_RECORD_REVOCATION,
 	PL_RECORD_SESSIONS,
 	PL_RECORD_MARKS,
+	PL_RECORD_INVITE,
 	PL_RECORD_KINDS,
 };
 
@@ -76,6 +78,7 @@ struct pl_record {
 		struct pl_revocation revocation;
 		struct pl_session_list *sessions; /* owned */
 		struct pl_record_marks marks;
+		struct pl_invite invite;
 	} u;
 };
 

@@ -117,6 +117,12 @@ say_record(struct pl_buf *out, const struct pl_record *r)
 	case PL_RECORD_MARKS:
 		say_marks(out, &r->u.marks);
 		break;
+	case PL_RECORD_INVITE:
+		pl_buf_printf(out, "invite");
+		say_bytes(out, r->u.invite.code_id, PL_INVITE_ID_LEN);
+		pl_buf_printf(out, " %lld %lld\n", (long long)r->u.invite.uses,
+		    (long long)r->u.invite.used);
+		break;
 	case PL_RECORD_KINDS:
 		break;
 	}
@@ -565,6 +571,50 @@ mark(struct faults_scene *s, struct pl_buf *out)
 	return err == PL_E_INVALID ? PL_OK : err; /* no back end has them yet */
 }
 
+/* A code of this round's own. */
+static void
+invite_of(const struct faults_scene *s, struct pl_invite *out)
+{
+	*out = (struct pl_invite){.uses = 2,
+	    .created_unix_ms = 1700000000000,
+	    .expires_unix_ms = INT64_C(4102444800000)};
+	memcpy(out->code_id, &s->round, sizeof(s->round));
+}
+
+static enum pl_err
+keep_invite(struct faults_scene *s, struct pl_buf *out)
+{
+	struct pl_invite invite;
+	struct pl_write w = {.kind = PL_WRITE_INVITE, .u.invite = &invite};
+
+	(void)out;
+	invite_of(s, &invite);
+	return store_write_one(s->store, &w);
+}
+
+static enum pl_err
+disable(struct faults_scene *s, struct pl_buf *out)
+{
+	struct pl_write w = {.kind = PL_WRITE_DISABLED,
+	    .u.disabled = {.user = s->bob, .is_disabled = true}};
+
+	(void)out;
+	return store_write_one(s->store, &w);
+}
+
+static enum pl_err
+look_at_invite(struct faults_scene *s, struct pl_buf *out)
+{
+	struct pl_invite invite;
+	enum pl_err err;
+
+	invite_of(s, &invite);
+	err = pl_store_invite_look(s->store, invite.code_id);
+	if (err == PL_OK || err == PL_E_NOT_FOUND)
+		pl_buf_printf(out, "good %d\n", err == PL_OK);
+	return err == PL_E_NOT_FOUND ? PL_OK : err;
+}
+
 static enum pl_err
 import_user(struct faults_scene *s, struct pl_buf *out)
 {
@@ -611,6 +661,7 @@ static const struct call calls[] = {
     {"overdue", overdue, false},
     {"revocations_since", revocations_since, false},
     {"sessions_of", sessions_of, false},
+    {"invite_look", look_at_invite, false},
     {"export", exports, false},
     {"open", another_session, false},
     {"write user", add_user, true},
@@ -623,6 +674,8 @@ static const struct call calls[] = {
     {"write claim", claim, true},
     {"write reply", reply, true},
     {"write mark", mark, true},
+    {"write invite", keep_invite, true},
+    {"write disabled", disable, true},
     {"import", import_user, true},
 };
 

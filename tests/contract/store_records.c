@@ -130,7 +130,8 @@ copies_everything(void **state)
 	    [PL_RECORD_JOB] = 1,
 	    [PL_RECORD_REVOCATION] = 1,
 	    [PL_RECORD_SESSIONS] = 1,
-	    [PL_RECORD_MARKS] = 0, /* store_conversations.c */
+	    [PL_RECORD_MARKS] = 0,  /* store_conversations.c */
+	    [PL_RECORD_INVITE] = 0, /* store_invites.c */
 	};
 	struct fixture *f = *state, *other = other_database();
 

@@ -193,6 +193,11 @@ makes_users_of_the_fourth_version_findable(void **state)
 	sqlite_files_assert_sound(&f->config);
 }
 
+/* What another program knows of users. */
+#define USER_COLUMNS                                                                     \
+	"id, username, full_name, password_hash, profile_pic, note, gender, status, "    \
+	"created, updated"
+
 /* By a process of an older version, or by hand. */
 static void
 finds_whom_another_program_added_renamed_or_deleted(void **state)
@@ -201,9 +206,9 @@ finds_whom_another_program_added_renamed_or_deleted(void **state)
 
 	store_add_user(f->store, "ann");
 	sqlite_files_run(&f->config,
-	    "INSERT INTO users SELECT x'0123456789abcdef01234567', 'bob', 'Bob García', "
-	    "password_hash, profile_pic, note, gender, status, created, updated "
-	    "FROM users");
+	    "INSERT INTO users (" USER_COLUMNS ") "
+	    "SELECT x'0123456789abcdef01234567', 'bob', 'Bob García', password_hash, "
+	    "profile_pic, note, gender, status, created, updated FROM users");
 	assert_int_equal(count_found(f->store, "garcia"), 1);
 	sqlite_files_run(&f->config,
 	    "UPDATE users SET full_name = 'Bob Müller' WHERE username = 'bob'");
@@ -262,7 +267,8 @@ static void
 names_anew_what_users_show_after_each_change(void **state)
 {
 	static const char *const changes[] = {
-	    "INSERT INTO users SELECT x'0123456789abcdef01234567', 'bob', full_name, "
+	    "INSERT INTO users (" USER_COLUMNS ") "
+	    "SELECT x'0123456789abcdef01234567', 'bob', full_name, "
 	    "password_hash, profile_pic, note, gender, status, created, updated "
 	    "FROM users",
 	    "UPDATE users SET status = 'BUSY' WHERE username = 'bob'",

@@ -96,6 +96,7 @@ export async function deleteUsers(stack, ...people) {
 export function storeManyUsers(stack, count) {
   query(stack, `
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${count})
-    INSERT INTO users SELECT randomblob(12), 'many-' || i, 'One of Many ' || i, 'x',
+    INSERT INTO users (id, username, full_name, password_hash, profile_pic, note, gender, status, created, updated)
+      SELECT randomblob(12), 'many-' || i, 'One of Many ' || i, 'x',
       'https://pictures.example/many/' || i || '.png', NULL, 'female', 'AVAILABLE', 1700000000000 + i, 1700000000000 + i FROM n`);
 }

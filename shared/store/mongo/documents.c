@@ -162,6 +162,15 @@ pl_mongo_user_status_read(const bson_t *doc)
 }
 
 bool
+pl_mongo_disabled_read(const bson_t *doc)
+{
+	bson_iter_t it;
+
+	return bson_iter_init_find(&it, doc, PL_MONGO_F_DISABLED) &&
+	       BSON_ITER_HOLDS_BOOL(&it) && bson_iter_bool(&it);
+}
+
+bool
 pl_mongo_user_read(const bson_t *doc, struct pl_user *out)
 {
 	struct pl_user user = {.gender = PL_GENDER_MALE};
@@ -178,6 +187,7 @@ pl_mongo_user_read(const bson_t *doc, struct pl_user *out)
 	if (pl_mongo_get_str(doc, PL_USER_F_GENDER, &text))
 		(void)pl_gender_parse(text, &user.gender);
 	user.status = pl_mongo_user_status_read(doc);
+	user.is_disabled = pl_mongo_disabled_read(doc);
 	if (!pl_mongo_get_time(doc, PL_USER_F_CREATED_AT, &user.created_unix_ms))
 		user.created_unix_ms = pl_mongo_time_of(&user.id);
 	if (!pl_mongo_get_time(doc, PL_USER_F_UPDATED_AT, &user.updated_unix_ms))
@@ -198,6 +208,8 @@ pl_mongo_user_write(bson_t *doc, const struct pl_user *user)
 	pl_mongo_put_str(doc, PL_USER_F_STATUS, pl_str(pl_status_name(user->status)));
 	if (user->note != NULL)
 		pl_mongo_put_str(doc, PL_USER_F_NOTE, pl_str(user->note));
+	if (user->is_disabled)
+		bson_append_bool(doc, PL_MONGO_F_DISABLED, -1, true);
 	pl_mongo_put_time(doc, PL_USER_F_CREATED_AT, user->created_unix_ms);
 	pl_mongo_put_time(doc, PL_USER_F_UPDATED_AT, user->updated_unix_ms);
 	pl_mongo_put_int(doc, PL_MESSAGE_F_VERSION, 0);

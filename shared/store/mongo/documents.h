@@ -3,7 +3,8 @@
  * add to them. Names of fields are the model's (PL_USER_F_*, PL_MESSAGE_F_*) and these.
  *
  *   users        {_id, fullName, username, password, gender, profilePic, status, createdAt,
- *                 updatedAt, __v [, statusNote] [, parleyPeople: {name, words}]}
+ *                 updatedAt, __v [, statusNote] [, parleyPeople: {name, words}]
+ *                 [, parleyDisabled: true]}
  *   messages     {_id, senderId, receiverId, message, createdAt, updatedAt, __v
  *                 [, autoReply: {kind, inReplyTo}]
  *                 [, idemKey: "<senderId>:<key>", idemUntil]
@@ -11,6 +12,7 @@
  *   revocations  {_id: <token id>, userId, createdAt, expiresAt [, issuedAt]}
  *   parley_sessions  {_id: <user id>, mark, expiresAt, live: <bytes>, version [, changedAt]}
  *   parley_correspondents  correspondents.h
+ *   parley_invites         invites.c
  *
  * Reading takes what any program may have stored: unknown fields are passed over, missing
  * optional ones get a default, and a document without a required one is refused. Every
@@ -28,6 +30,7 @@
 #define PL_MONGO_MESSAGES    "messages"
 #define PL_MONGO_REVOCATIONS "revocations"
 #define PL_MONGO_SESSIONS    "parley_sessions" /* "sessions" is connect-mongo's */
+#define PL_MONGO_INVITES     "parley_invites"
 
 #define PL_MONGO_F_IDEM_KEY     "idemKey"
 #define PL_MONGO_F_IDEM_UNTIL   "idemUntil"
@@ -44,6 +47,7 @@
 #define PL_MONGO_F_LIVE         "live"
 #define PL_MONGO_F_LIST_VERSION "version"
 #define PL_MONGO_F_PEOPLE       "parleyPeople"
+#define PL_MONGO_F_DISABLED     "parleyDisabled"
 /* Paths into subdocuments. */
 #define PL_MONGO_P_IN_REPLY_TO  PL_MESSAGE_F_AUTO_REPLY "." PL_MESSAGE_F_IN_REPLY_TO
 #define PL_MONGO_P_PEOPLE_NAME  PL_MONGO_F_PEOPLE ".name"
@@ -86,6 +90,8 @@ bool pl_mongo_user_read(const bson_t *doc, struct pl_user *out);
 void pl_mongo_user_write(bson_t *doc, const struct pl_user *user);
 /* Only the field by which user is found (people.c). Whoever writes a name writes it, too. */
 void pl_mongo_people_write(bson_t *doc, const struct pl_user *user);
+/* Has the operator disabled the user? */
+bool pl_mongo_disabled_read(const bson_t *doc);
 /* AVAILABLE if there is no status, or one that we do not know. */
 enum pl_status pl_mongo_user_status_read(const bson_t *doc);
 
@@ -105,6 +111,10 @@ void pl_mongo_put_readable(bson_t *filter);
 
 bool pl_mongo_revocation_read(const bson_t *doc, struct pl_revocation *out);
 void pl_mongo_revocation_write(bson_t *doc, const struct pl_revocation *r);
+
+/* False: it is none of ours. */
+bool pl_mongo_invite_read(const bson_t *doc, struct pl_invite *out);
+void pl_mongo_invite_write(bson_t *doc, const struct pl_invite *invite);
 
 /* False: it is none of ours. */
 bool pl_mongo_list_read(const bson_t *doc, struct pl_session_list *out);

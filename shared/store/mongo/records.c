@@ -20,6 +20,8 @@ home_of(struct pl_mongo *s, enum pl_record_kind kind)
 		return s->sessions;
 	case PL_RECORD_MARKS:
 		return s->correspondents;
+	case PL_RECORD_INVITE:
+		return s->invites;
 	default:
 		return s->messages;
 	}
@@ -91,6 +93,8 @@ read_record(const bson_t *doc, enum pl_record_kind kind, struct pl_record *out)
 	case PL_RECORD_MARKS:
 		return pl_marks_read(doc, &out->u.marks) &&
 		       out->u.marks.delivered.created_unix_ms != 0;
+	case PL_RECORD_INVITE:
+		return pl_mongo_invite_read(doc, &out->u.invite);
 	default:
 		return pl_mongo_revocation_read(doc, &out->u.revocation);
 	}
@@ -230,6 +234,23 @@ put_marks_behind(struct pl_find *f, const struct pl_record *after)
 	put_key(&f->opts, "hint", PL_MESSAGE_F_ID);
 }
 
+static void
+put_invites_behind(struct pl_find *f, const struct pl_record *after)
+{
+	bson_t bound;
+
+	bson_append_document_begin(&f->filter, PL_MESSAGE_F_ID, -1, &bound);
+	if (after != NULL)
+		bson_append_binary(&bound, "$gt", -1, BSON_SUBTYPE_BINARY,
+		    after->u.invite.code_id, PL_INVITE_ID_LEN);
+	else
+		pl_mongo_put_int(&bound, "$type", T_BINARY);
+	bson_append_document_end(&f->filter, &bound);
+	pl_mongo_put_bound(&f->filter, PL_MONGO_F_EXPIRES_AT, "$gt", pl_clock_unix_ms());
+	put_key(&f->opts, "sort", PL_MESSAGE_F_ID);
+	put_key(&f->opts, "hint", PL_MESSAGE_F_ID);
+}
+
 enum pl_err
 pl_mongo_export(struct pl_store *store, enum pl_record_kind kind,
     const struct pl_record *after, size_t limit, struct pl_record_list *out)
@@ -246,6 +267,8 @@ pl_mongo_export(struct pl_store *store, enum pl_record_kind kind,
 		put_sessions_behind(&f, after);
 	else if (kind == PL_RECORD_MARKS)
 		put_marks_behind(&f, after);
+	else if (kind == PL_RECORD_INVITE)
+		put_invites_behind(&f, after);
 	else
 		put_revocations_behind(&f, after);
 	pl_find_limit(&f, limit);
@@ -278,6 +301,10 @@ put_id(bson_t *doc, const struct pl_record *r)
 	case PL_RECORD_MARKS:
 		pair = (struct pl_pair){r->u.marks.user, r->u.marks.other};
 		pl_pair_put(doc, PL_MESSAGE_F_ID, &pair);
+		break;
+	case PL_RECORD_INVITE:
+		bson_append_binary(doc, PL_MESSAGE_F_ID, -1, BSON_SUBTYPE_BINARY,
+		    r->u.invite.code_id, PL_INVITE_ID_LEN);
 		break;
 	default:
 		bson_append_binary(doc, PL_MESSAGE_F_ID, -1, BSON_SUBTYPE_BINARY,
@@ -324,6 +351,8 @@ write_record(bson_t *doc, const struct pl_record *r)
 		pl_mongo_message_write(doc, &r->u.message);
 	else if (r->kind == PL_RECORD_REVOCATION)
 		pl_mongo_revocation_write(doc, &r->u.revocation);
+	else if (r->kind == PL_RECORD_INVITE)
+		pl_mongo_invite_write(doc, &r->u.invite);
 	else
 		write_sessions(doc, r->u.sessions);
 }

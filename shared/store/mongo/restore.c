@@ -265,7 +265,8 @@ check_empty(struct pl_mongo *s, const struct pl_backup_list *parts, const char *
     struct pl_buf *why)
 {
 	static const char *const own[] = {PL_MONGO_USERS, PL_MONGO_MESSAGES,
-	    PL_MONGO_REVOCATIONS, PL_MONGO_SESSIONS, PL_MONGO_CORRESPONDENTS};
+	    PL_MONGO_REVOCATIONS, PL_MONGO_SESSIONS, PL_MONGO_CORRESPONDENTS,
+	    PL_MONGO_INVITES};
 	bool found, is_ours, has = false;
 	enum pl_err err = find_mark(s, id, &found, &is_ours);
 

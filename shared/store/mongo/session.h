@@ -14,7 +14,8 @@
  *   correspondents.c  who writes to whom  fill.c         finding that out, fill_thread.c
  *   conversations.c   their list          ranges.c       the ends of many of them
  *   marks.c        how far one has read
- *   people.c       finding users
+ *   people.c       finding users          disabled.c     users who may not log in
+ *   invites.c      invites
  *
  * A session has a client of its own rather than one of a pool: a store thread uses one
  * client all its life, so that there are as many connections as threads either way, and
@@ -59,6 +60,7 @@ struct pl_mongo {
 	mongoc_collection_t *revocations;
 	mongoc_collection_t *sessions;
 	mongoc_collection_t *correspondents;
+	mongoc_collection_t *invites;
 	struct pl_known_pairs *known; /* correspondents.c's; NULL until it knows one */
 	int64_t begin_until_mono_ms;  /* of the call that runs */
 	bool is_lost;                 /* a command of the call did not reach the server */
@@ -132,6 +134,9 @@ enum pl_err pl_mongo_revocations_since(
 enum pl_err pl_mongo_sessions_of(
     struct pl_store *s, const struct pl_oid *user, struct pl_session_list *out);
 
+enum pl_err pl_mongo_invite_look(
+    struct pl_store *s, const uint8_t code_id[PL_INVITE_ID_LEN]);
+
 enum pl_err pl_mongo_conversations(struct pl_store *s, const struct pl_oid *user,
     const struct pl_message_pos *before, size_t limit, struct pl_conversation_list *out);
 enum pl_err pl_mongo_conversation(struct pl_store *s, const struct pl_oid *user,
@@ -164,6 +169,13 @@ enum pl_err pl_mongo_user_set_status(struct pl_mongo *s, const struct pl_oid *id
     enum pl_status status, struct pl_str note);
 enum pl_err pl_mongo_user_set_password(struct pl_mongo *s, const struct pl_oid *id,
     const char *old_hash, const char *new_hash);
+enum pl_err pl_mongo_user_disable(
+    struct pl_mongo *s, const struct pl_write_disabled *disabled);
+enum pl_err pl_mongo_user_is_disabled(
+    struct pl_mongo *s, const struct pl_oid *id, bool *is_disabled) PL_MUST_CHECK;
+enum pl_err pl_mongo_invite_keep(struct pl_mongo *s, const struct pl_invite *invite);
+enum pl_err pl_mongo_user_insert_invited(
+    struct pl_mongo *s, const struct pl_write_invited *invited);
 enum pl_err pl_mongo_session_add(struct pl_mongo *s, struct pl_write_session *session);
 enum pl_err pl_mongo_session_seen(struct pl_mongo *s, const struct pl_write_seen *seen);
 /* r was just stored: its sessions have ended, and its user may have too many revocations. */

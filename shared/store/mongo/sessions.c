@@ -145,6 +145,17 @@ try_to_add(struct pl_mongo *s, struct pl_write_session *session)
 	return err;
 }
 
+/* Whoever disables the user after this look ends the session, too, for it is in the list. If the store
+ * does not answer any more, the session is listed all the same, and session/sessions looks again. */
+static bool
+is_of_disabled(struct pl_mongo *s, const struct pl_write_session *session)
+{
+	bool is_disabled = false;
+
+	return pl_mongo_user_is_disabled(s, &session->user, &is_disabled) == PL_OK &&
+	       is_disabled;
+}
+
 enum pl_err
 pl_mongo_session_add(struct pl_mongo *s, struct pl_write_session *session)
 {
@@ -154,6 +165,8 @@ pl_mongo_session_add(struct pl_mongo *s, struct pl_write_session *session)
 
 	for (int i = 0; err == PL_E_CONFLICT && i < TRIES; i++)
 		err = try_to_add(s, session);
+	if (err == PL_OK && is_of_disabled(s, session))
+		err = PL_E_NOT_FOUND;
 	if (err != PL_OK || !session->has_ended)
 		return err == PL_E_CONFLICT ? PL_E_UNAVAILABLE : err;
 	write.u.revoke = session->ended;

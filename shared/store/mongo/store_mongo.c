@@ -32,6 +32,7 @@ close_session(struct pl_store *store)
 	mongoc_collection_destroy(s->revocations);
 	mongoc_collection_destroy(s->sessions);
 	mongoc_collection_destroy(s->correspondents);
+	mongoc_collection_destroy(s->invites);
 	pl_pairs_forget(s);
 	mongoc_client_destroy(s->client);
 	pl_mem_free(s);
@@ -75,6 +76,7 @@ pl_mongo_connect(const char *uri, int32_t answer_ms, struct pl_mongo **out)
 	    mongoc_client_get_collection(s->client, database, PL_MONGO_SESSIONS);
 	s->correspondents =
 	    mongoc_client_get_collection(s->client, database, PL_MONGO_CORRESPONDENTS);
+	s->invites = mongoc_client_get_collection(s->client, database, PL_MONGO_INVITES);
 	(void)pl_mongo_start(&s->store);
 	*out = s;
 	return PL_OK;
@@ -150,6 +152,12 @@ write_one(struct pl_mongo *s, struct pl_write *w)
 		return pl_mongo_switch(s, &w->u.key);
 	if (w->kind == PL_WRITE_MARK)
 		return pl_mongo_mark(s, &w->u.mark);
+	if (w->kind == PL_WRITE_INVITE)
+		return pl_mongo_invite_keep(s, w->u.invite);
+	if (w->kind == PL_WRITE_INVITED)
+		return pl_mongo_user_insert_invited(s, &w->u.invited);
+	if (w->kind == PL_WRITE_DISABLED)
+		return pl_mongo_user_disable(s, &w->u.disabled);
 	return pl_mongo_reply_claim(s, &w->u.claim);
 }
 
@@ -176,6 +184,9 @@ write_run(struct pl_mongo *s, struct pl_write *const *writes, size_t count)
 	case PL_WRITE_SWITCH:
 	case PL_WRITE_REPLY_CLAIM:
 	case PL_WRITE_MARK:
+	case PL_WRITE_INVITE:
+	case PL_WRITE_INVITED:
+	case PL_WRITE_DISABLED:
 		for (size_t i = 0; i < count; i++)
 			writes[i]->err = write_one(s, writes[i]);
 		break;
@@ -239,6 +250,7 @@ static const struct pl_store_backend backend = {
     .overdue = pl_mongo_overdue,
     .revocations_since = pl_mongo_revocations_since,
     .sessions_of = pl_mongo_sessions_of,
+    .invite_look = pl_mongo_invite_look,
     .write = write_batch,
     .export_page = pl_mongo_export,
     .import = pl_mongo_import,

@@ -156,8 +156,11 @@ pl_sqlite_export(struct pl_store *store, enum pl_record_kind kind,
 	    [PL_RECORD_SESSIONS] = sessions_page,
 	    [PL_RECORD_MARKS] = marks_page,
 	};
-	struct pl_query q = pl_query_start(pl_sqlite_of(store), pages[kind]);
+	struct pl_query q;
 
+	if (kind == PL_RECORD_INVITE)
+		return pl_sqlite_invites_page(pl_sqlite_of(store), after, limit, out);
+	q = pl_query_start(pl_sqlite_of(store), pages[kind]);
 	bind_alive_since(&q, kind);
 	bind_after(&q, kind, after);
 	pl_query_int(&q, (int64_t)limit);
@@ -265,6 +268,8 @@ put(struct pl_sqlite *s, const struct pl_record *r)
 		return pl_sqlite_list_write(s, r->u.sessions, true);
 	case PL_RECORD_MARKS:
 		return put_marks(s, &r->u.marks);
+	case PL_RECORD_INVITE:
+		return pl_sqlite_invite_put(s, &r->u.invite);
 	default:
 		return put_revocation(s, &r->u.revocation);
 	}
@@ -303,6 +308,17 @@ find(struct pl_sqlite *s, const struct pl_record *r, struct pl_record_list *out)
 	return read_rows(&q, r->kind, out);
 }
 
+/* The record with the key of r, of a kind that has a file of its own. */
+static enum pl_err
+find_one(struct pl_sqlite *s, const struct pl_record *r, struct pl_record *out)
+{
+	if (r->kind == PL_RECORD_USER)
+		return pl_sqlite_user_by_id(&s->store, &r->u.user.id, &out->u.user);
+	if (r->kind == PL_RECORD_INVITE)
+		return pl_sqlite_invite_find(s, r->u.invite.code_id, &out->u.invite);
+	return pl_sqlite_message_by_id(s, &r->u.message.id, &out->u.message);
+}
+
 /* Is the record in the place of r equal to it? */
 static enum pl_err
 compare(struct pl_sqlite *s, struct pl_record *r)
@@ -310,14 +326,11 @@ compare(struct pl_sqlite *s, struct pl_record *r)
 	struct pl_record_list list = {0};
 	enum pl_err err;
 
-	if (r->kind == PL_RECORD_USER || r->kind == PL_RECORD_MESSAGE) {
+	if (r->kind == PL_RECORD_USER || r->kind == PL_RECORD_MESSAGE ||
+	    r->kind == PL_RECORD_INVITE) {
 		list.items = pl_mem_zalloc(sizeof(*list.items));
 		list.items[0].kind = r->kind;
-		err = r->kind == PL_RECORD_USER
-			  ? pl_sqlite_user_by_id(
-				&s->store, &r->u.user.id, &list.items[0].u.user)
-			  : pl_sqlite_message_by_id(
-				s, &r->u.message.id, &list.items[0].u.message);
+		err = find_one(s, r, &list.items[0]);
 		list.count = err == PL_OK;
 	} else {
 		err = find(s, r, &list);

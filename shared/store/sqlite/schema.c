@@ -164,7 +164,18 @@ static const char fifth[] =
     "END;"
     "PRAGMA user_version = 5;";
 
-static const char *const steps[] = {first, second, third, fourth, fifth};
+/* code: its digest (auth/invite.h); times in milliseconds. disabled: NULL or 0: the user is not. */
+static const char invites[] = "ALTER TABLE users ADD COLUMN disabled INTEGER;"
+			      "CREATE TABLE invites ("
+			      "  code BLOB NOT NULL PRIMARY KEY,"
+			      "  uses INTEGER NOT NULL,"
+			      "  used INTEGER NOT NULL,"
+			      "  created INTEGER NOT NULL,"
+			      "  expires INTEGER NOT NULL"
+			      ") STRICT, WITHOUT ROWID;"
+			      "PRAGMA user_version = 6;";
+
+static const char *const steps[] = {first, second, third, fourth, fifth, invites};
 enum { ORDER_BY_ROWS = 4, VERSION = sizeof(steps) / sizeof(steps[0]) };
 
 #define ORDER_INDEX "messages_order"

@@ -11,6 +11,7 @@
  *   positions.c      a receiver's messages in their order
  *   people.h         finding users
  *   records.c        copying it all      backup.c    backup and restore
+ *   invites.c        invites             disabled.c  users who may not log in
  *   query.c          statements
  *
  * Several processes share the file: WAL lets all read while one writes. Every write runs inside
@@ -113,6 +114,8 @@ enum pl_err pl_sqlite_revocations_since(
     struct pl_store *s, int64_t since_unix_ms, struct pl_revocation_list *out);
 enum pl_err pl_sqlite_sessions_of(
     struct pl_store *s, const struct pl_oid *user, struct pl_session_list *out);
+enum pl_err pl_sqlite_invite_look(
+    struct pl_store *s, const uint8_t code_id[PL_INVITE_ID_LEN]);
 
 /* ---- writes: inside a batch ---- */
 enum pl_err pl_sqlite_user_insert(struct pl_sqlite *s, const struct pl_user *user);
@@ -124,6 +127,19 @@ enum pl_err pl_sqlite_user_set_status(struct pl_sqlite *s, const struct pl_oid *
     enum pl_status status, struct pl_str note);
 enum pl_err pl_sqlite_user_set_password(struct pl_sqlite *s, const struct pl_oid *id,
     const char *old_hash, const char *new_hash);
+enum pl_err pl_sqlite_user_disable(
+    struct pl_sqlite *s, const struct pl_write_disabled *disabled);
+enum pl_err pl_sqlite_user_is_disabled(
+    struct pl_sqlite *s, const struct pl_oid *id, bool *is_disabled);
+enum pl_err pl_sqlite_invite_keep(struct pl_sqlite *s, const struct pl_invite *invite);
+enum pl_err pl_sqlite_user_insert_invited(
+    struct pl_sqlite *s, const struct pl_write_invited *invited);
+/* Records of invites: as pl_sqlite_export(), and one of an import, PL_E_CONFLICT: there is one. */
+enum pl_err pl_sqlite_invites_page(struct pl_sqlite *s, const struct pl_record *after,
+    size_t limit, struct pl_record_list *out);
+enum pl_err pl_sqlite_invite_put(struct pl_sqlite *s, const struct pl_invite *invite);
+enum pl_err pl_sqlite_invite_find(
+    struct pl_sqlite *s, const uint8_t code_id[PL_INVITE_ID_LEN], struct pl_invite *out);
 enum pl_err pl_sqlite_user_status(
     struct pl_sqlite *s, const struct pl_oid *id, enum pl_status *out);
 
@@ -205,7 +221,7 @@ enum pl_err pl_sqlite_import(struct pl_store *s, struct pl_record *records, size
 /* ---- rows that several nouns read ---- */
 #define PL_SQLITE_USER_COLUMNS                                                           \
 	"u.id, u.username, u.full_name, u.password_hash, u.profile_pic, u.note, "        \
-	"u.gender, u.status, u.created, u.updated"
+	"u.gender, u.status, u.created, u.updated, u.disabled"
 #define PL_SQLITE_MESSAGE_COLUMNS                                                        \
 	"m.id, m.sender, m.receiver, m.text, m.created, m.reply_kind, m.in_reply_to"
 enum { PL_SQLITE_MESSAGE_WIDTH = 7 };

@@ -304,6 +304,12 @@ write_one(struct pl_sqlite *s, struct pl_write *w)
 		return pl_sqlite_reply(s, &w->u.reply);
 	case PL_WRITE_MARK:
 		return pl_sqlite_mark(s, &w->u.mark);
+	case PL_WRITE_INVITE:
+		return pl_sqlite_invite_keep(s, w->u.invite);
+	case PL_WRITE_INVITED:
+		return pl_sqlite_user_insert_invited(s, &w->u.invited);
+	case PL_WRITE_DISABLED:
+		return pl_sqlite_user_disable(s, &w->u.disabled);
 	}
 	return PL_E_INVALID;
 }
@@ -416,6 +422,7 @@ static const struct pl_store_backend backend = {
     .overdue = pl_sqlite_overdue,
     .revocations_since = pl_sqlite_revocations_since,
     .sessions_of = pl_sqlite_sessions_of,
+    .invite_look = pl_sqlite_invite_look,
     .write = write_batch,
     .export_page = pl_sqlite_export,
     .import = pl_sqlite_import,

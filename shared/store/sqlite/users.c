@@ -8,10 +8,11 @@ static const char one_by_id[] = "SELECT 1 FROM users WHERE id = ?";
 static const char by_username[] = SELECT_USER "WHERE u.username = ?";
 static const char page[] = SELECT_USER "WHERE u.id > ? ORDER BY u.id LIMIT ?";
 static const char status_by_id[] = "SELECT status FROM users WHERE id = ?";
-static const char insert[] = "INSERT INTO users (id, username, full_name, password_hash, "
-			     "profile_pic, note, gender, "
-			     "status, created, updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
-			     "?, ?) ON CONFLICT DO NOTHING";
+static const char insert[] =
+    "INSERT INTO users (id, username, full_name, password_hash, "
+    "profile_pic, note, gender, "
+    "status, created, updated, disabled) VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
+    "?, ?, nullif(?, 0)) ON CONFLICT DO NOTHING";
 static const char set_status[] =
     "UPDATE users SET status = ?, note = ?, updated = ? WHERE id = ?";
 static const char set_password[] =
@@ -30,6 +31,7 @@ pl_sqlite_user_read(struct pl_query *q, int first, struct pl_user *out)
 	    .note = pl_query_get_string(q, first + 5),
 	    .created_unix_ms = pl_query_get_int(q, first + 8),
 	    .updated_unix_ms = pl_query_get_int(q, first + 9),
+	    .is_disabled = pl_query_get_int(q, first + 10) != 0,
 	};
 	pl_query_get_oid(q, first, &out->id);
 	if (!pl_gender_parse(pl_query_get_text(q, first + 6), &out->gender) ||
@@ -177,6 +179,7 @@ pl_sqlite_user_insert(struct pl_sqlite *s, const struct pl_user *user)
 	pl_query_text(&q, pl_str(pl_status_name(user->status)));
 	pl_query_int(&q, user->created_unix_ms);
 	pl_query_int(&q, user->updated_unix_ms);
+	pl_query_int(&q, user->is_disabled);
 	err = pl_query_run(&q, &changed);
 	if (err == PL_OK && changed == 0)
 		return PL_E_CONFLICT;
