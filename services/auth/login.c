@@ -95,6 +95,17 @@ refuse_in_time(struct login *l)
 	pl_timer_start(pl_app.loop, &l->refusal, left_ms);
 }
 
+/* Only who knows the password learns that there is such a user. */
+static void
+refuse_disabled(struct login *l)
+{
+	pl_log_info("login of a disabled user refused", PL_L_REQUEST(l->rq),
+	    PL_L_OID("user", &l->user.id));
+	pl_reply_problem(l->rq, PL_PROBLEM_DISABLED);
+	auth_try_end(&l->try, AUTH_TRY_RIGHT);
+	login_free(l);
+}
+
 static void
 on_checked(struct auth_hash *h, enum pl_err err)
 {
@@ -106,6 +117,10 @@ on_checked(struct auth_hash *h, enum pl_err err)
 	}
 	if (!h->matches) {
 		refuse_in_time(l);
+		return;
+	}
+	if (l->user.is_disabled) {
+		refuse_disabled(l);
 		return;
 	}
 	pl_log_info("user logged in", PL_L_REQUEST(l->rq), PL_L_OID("user", &l->user.id));

@@ -84,6 +84,11 @@ on_listed(struct pl_store_write_call *call)
 	struct pl_jwt_claims claims;
 	struct pl_buf token;
 
+	if (call->write.err == PL_E_NOT_FOUND) { /* since the password was checked */
+		pl_reply_problem(a->rq, PL_PROBLEM_DISABLED);
+		arrival_free(a);
+		return;
+	}
 	if (call->write.err != PL_OK)
 		pl_log_warn_sampled("session was not listed, it begins all the same",
 		    PL_L_REQUEST(a->rq), PL_L_ERR(call->write.err));

@@ -87,6 +87,8 @@ const struct pl_setting pl_settings_table[] = {
 	    "time since it was issued; 0: no limit.")
 	INT("PASSWORD_MIN_LENGTH", "8", 1, 64, "characters", AUTH, password_min_length,
 	    "Shortest password at sign-up.")
+	CHOICE("SIGNUP", "open", "open|invite|closed", AUTH, signup,
+	    "Who may sign up: everybody, those who have a code of `parley-admin invite`, or nobody.")
 	/* chat */
 	CHOICE("CHAT_REQUIRES_ONLINE", "sender", "sender|both|off", MESSAGE | PRESENCE,
 	    chat_requires_online, "Who must be online for a message to be taken.")

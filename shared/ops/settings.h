@@ -19,6 +19,7 @@ enum pl_service_bit {
 	PL_SVC_GATEWAY = 32, /* gateway/render.sh, gateway-follow, and what starts them */
 };
 
+enum pl_signup_mode { PL_SIGNUP_OPEN, PL_SIGNUP_INVITE, PL_SIGNUP_CLOSED };
 enum pl_online_rule { PL_ONLINE_SENDER, PL_ONLINE_BOTH, PL_ONLINE_OFF };
 enum pl_llm_dialect { PL_LLM_AUTO, PL_LLM_CHAT, PL_LLM_TEXT };
 enum pl_llm_system_role { PL_LLM_ROLE_SYSTEM, PL_LLM_ROLE_FOLD };
@@ -41,6 +42,7 @@ struct pl_settings {
 	char *allowed_origins;
 	int64_t session_idle_s; /* 0: no limit */
 	int64_t password_min_length;
+	int signup; /* enum pl_signup_mode */
 	/* chat */
 	int chat_requires_online; /* enum pl_online_rule */
 	int64_t online_ttl_s;

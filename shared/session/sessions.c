@@ -391,8 +391,11 @@ lookup_run(struct pl_store_read_call *call, struct pl_store *s)
 	struct pl_user user;
 	enum pl_err err = pl_store_user_by_id(s, &l->user, &user);
 
-	if (err == PL_OK)
+	if (err == PL_OK) {
+		if (user.is_disabled) /* whose revocation was not stored yet, or not told */
+			err = PL_E_NOT_FOUND;
 		pl_user_fini(&user);
+	}
 	if (err == PL_OK && l->list != NULL)
 		err = pl_store_sessions_of(s, &l->user, l->list);
 	return err;

@@ -25,6 +25,7 @@
 static struct auth_hash *hash; /* the check that is under way */
 static bool hasher_is_full;
 static bool has_ann; /* in the store */
+static bool is_disabled;
 
 enum pl_err
 auth_hasher_submit(struct auth_hash *h)
@@ -66,8 +67,9 @@ find_user(struct pl_store *s, struct pl_str username, struct pl_user *out)
 	(void)s;
 	if (!has_ann || !pl_str_eq(username, PL_STR("ann")))
 		return PL_E_NOT_FOUND;
-	*out = (struct pl_user){
-	    .username = pl_mem_strdup("ann"), .password_hash = pl_mem_strdup(OLD_HASH)};
+	*out = (struct pl_user){.username = pl_mem_strdup("ann"),
+	    .password_hash = pl_mem_strdup(OLD_HASH),
+	    .is_disabled = is_disabled};
 	return PL_OK;
 }
 
@@ -92,6 +94,7 @@ setup(void **state)
 	hash = NULL;
 	hasher_is_full = false;
 	has_ann = true;
+	is_disabled = false;
 	pl_settings = (struct pl_settings){
 	    .limit_login_address = MAX_TRIES, .limit_login_account = 8};
 	pl_app = (struct pl_app){.loop = loop};
@@ -415,6 +418,26 @@ lets_the_next_one_of_an_address_in_when_a_failure_has_counted(void **state)
 	check_throttled(second);
 }
 
+/* As late as anybody else with a wrong password, or strangers could tell who is disabled. */
+static void
+tells_that_a_user_is_disabled_to_who_has_the_password(void **state)
+{
+	struct fake_request *r;
+
+	is_disabled = true;
+	fail_to_log_in(*state, ANN);
+	r = check_password(ANN);
+	end_check(true, NULL);
+	assert_int_equal(r->answer.kind, FAKE_PROBLEM);
+	assert_int_equal(r->answer.problem, PL_PROBLEM_DISABLED);
+	assert_int_equal(fake_store_writes(), 0);
+	fake_request_free(r);
+	is_disabled = false;
+	r = check_password(ANN);
+	end_check(true, NULL);
+	check_logged_in(r);
+}
+
 #define LOOP_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -434,6 +457,7 @@ main(void)
 		counts_neither_right_logins_as_failures_nor_what_failed_on_our_side),
 	    LOOP_TEST(holds_back_who_logs_in_to_one_account_in_masses),
 	    LOOP_TEST(lets_the_next_one_of_an_address_in_when_a_failure_has_counted),
+	    LOOP_TEST(tells_that_a_user_is_disabled_to_who_has_the_password),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

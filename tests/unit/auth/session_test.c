@@ -194,6 +194,21 @@ begins_a_session_of_no_list_if_the_store_cannot_list_it(void **state)
 	fake_request_free(r);
 }
 
+/* By the operator, while the password was being checked. */
+static void
+begins_no_session_of_a_user_who_is_disabled(void **state)
+{
+	struct fake_request *r = begin(200);
+
+	(void)state;
+	fake_store_end_write(fake_store_next_write(PL_WRITE_SESSION), PL_E_NOT_FOUND);
+	assert_int_equal(r->answer.kind, FAKE_PROBLEM);
+	assert_int_equal(r->answer.problem, PL_PROBLEM_DISABLED);
+	assert_null(fake_answer_header(r, "set-cookie"));
+	assert_null(on_known);
+	fake_request_free(r);
+}
+
 static void
 tells_the_others_that_the_oldest_session_has_ended_for_it(void **state)
 {
@@ -287,6 +302,7 @@ main(void)
 	    SESSION_TEST(
 		issues_the_token_that_was_listed_in_the_second_that_the_list_gives),
 	    SESSION_TEST(begins_a_session_of_no_list_if_the_store_cannot_list_it),
+	    SESSION_TEST(begins_no_session_of_a_user_who_is_disabled),
 	    SESSION_TEST(tells_the_others_that_the_oldest_session_has_ended_for_it),
 	    SESSION_TEST(
 		issues_a_token_that_a_logout_everywhere_of_this_second_does_not_refuse),

@@ -16,6 +16,11 @@
 	"{\"fullName\":\"Ann\",\"username\":\"ann\",\"password\":\"long enough\","       \
 	"\"confirmPassword\":\"long enough\",\"gender\":\"female\"}"
 
+#define WITH_INVITE(code)                                                                \
+	"{\"fullName\":\"Ann\",\"username\":\"ann\",\"password\":\"long enough\","       \
+	"\"confirmPassword\":\"long enough\",\"gender\":\"female\",\"invite\":" code "}"
+#define CODE "\"x0k3-9mfd-2q7z-vb41-c8se-jr6w-5h0n\""
+
 /* ---- what the test plays ---- */
 
 static struct auth_hash *hash; /* that is under way */
@@ -36,6 +41,16 @@ auth_reply_session(struct pl_request *rq, int status, const struct pl_user *user
 	pl_reply_json(rq, status, pl_str(user->username));
 }
 
+static bool invite_is_good;
+
+static enum pl_err
+look(struct pl_store *s, const uint8_t code_id[PL_INVITE_ID_LEN])
+{
+	(void)s;
+	(void)code_id;
+	return invite_is_good ? PL_OK : PL_E_NOT_FOUND;
+}
+
 static void
 end_hash(const char *fresh, enum pl_err err)
 {
@@ -48,6 +63,8 @@ setup(void **state)
 {
 	*state = fake_loop_new();
 	fake_store_reset();
+	fake_store.backend.invite_look = look;
+	invite_is_good = true;
 	hash = NULL;
 	hasher_is_full = false;
 	pl_settings = (struct pl_settings){
@@ -217,6 +234,126 @@ says_that_the_store_takes_no_more(void **state)
 	check_err(r, PL_E_FULL);
 }
 
+/* ---- SIGNUP ---- */
+
+static void
+check_problem(struct fake_request *r, enum pl_problem problem)
+{
+	assert_int_equal(r->answer.kind, FAKE_PROBLEM);
+	assert_int_equal(r->answer.problem, problem);
+	fake_request_free(r);
+}
+
+static void
+passes_over_an_invite_where_everybody_may_sign_up(void **state)
+{
+	struct fake_request *r = sign_up(WITH_INVITE("7"));
+
+	(void)state;
+	end_hash("$argon2id$fresh", PL_OK);
+	fake_store_end_write(fake_store_next_write(PL_WRITE_USER), PL_OK);
+	assert_int_equal(r->answer.status, 201);
+	fake_request_free(r);
+}
+
+static void
+lets_nobody_in_where_sign_up_is_closed(void **state)
+{
+	(void)state;
+	pl_settings.signup = PL_SIGNUP_CLOSED;
+	check_problem(sign_up(ANN), PL_PROBLEM_SIGNUP_CLOSED);
+	check_problem(sign_up("{}"), PL_PROBLEM_SIGNUP_CLOSED);
+	check_problem(sign_up(WITH_INVITE(CODE)), PL_PROBLEM_SIGNUP_CLOSED);
+	assert_null(hash);
+}
+
+static void
+uses_an_invite_up_with_the_user(void **state)
+{
+	struct fake_request *r;
+	struct pl_store_write_call *call;
+	uint8_t code_id[PL_INVITE_ID_LEN];
+
+	(void)state;
+	pl_settings.signup = PL_SIGNUP_INVITE;
+	r = sign_up(WITH_INVITE(CODE));
+	assert_null(hash); /* not before the code was looked at */
+	fake_store_end_read(PL_OK);
+	end_hash("$argon2id$fresh", PL_OK);
+	call = fake_store_next_write(PL_WRITE_INVITED);
+	assert_string_equal(call->write.u.invited.user->username, "ann");
+	assert_true(pl_invite_id(PL_STR("X0K39MFD2Q7ZVB41C8SEJR6W5HON"), code_id));
+	assert_memory_equal(call->write.u.invited.code_id, code_id, PL_INVITE_ID_LEN);
+	fake_store_end_write(call, PL_OK);
+	assert_int_equal(r->answer.status, 201);
+	fake_request_free(r);
+}
+
+static void
+needs_an_invite_and_counts_no_form_without_one(void **state)
+{
+	(void)state;
+	pl_settings.signup = PL_SIGNUP_INVITE;
+	for (int i = 0; i < 5; i++) {
+		check_problem(sign_up(ANN), PL_PROBLEM_INVITE_NEEDED);
+		check_problem(sign_up(WITH_INVITE("null")), PL_PROBLEM_INVITE_NEEDED);
+		check_problem(sign_up(WITH_INVITE("\"\"")), PL_PROBLEM_INVITE_NEEDED);
+	}
+	assert_null(hash);
+}
+
+static void
+refuses_an_invite_of_another_type(void **state)
+{
+	static const char *const forms[] = {WITH_INVITE("7"), WITH_INVITE("true"),
+	    WITH_INVITE("[" CODE "]"), WITH_INVITE("{\"$gt\":\"\"}")};
+
+	(void)state;
+	pl_settings.signup = PL_SIGNUP_INVITE;
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		struct fake_request *r = sign_up(forms[i]);
+
+		assert_int_equal(r->answer.kind, FAKE_INVALID);
+		fake_request_free(r);
+	}
+}
+
+static void
+counts_each_guess_of_a_code_and_hashes_nothing_for_it(void **state)
+{
+	struct fake_request *r;
+
+	(void)state;
+	pl_settings.signup = PL_SIGNUP_INVITE;
+	invite_is_good = false;
+	check_problem(sign_up(WITH_INVITE("\"guess\"")), PL_PROBLEM_INVITE_NEEDED);
+	r = sign_up(WITH_INVITE(CODE));
+	fake_store_end_read(PL_OK);
+	check_problem(r, PL_PROBLEM_INVITE_NEEDED);
+	assert_null(hash);
+	r = sign_up(WITH_INVITE(CODE));
+	assert_int_equal(r->answer.kind, FAKE_RETRY);
+	assert_int_equal(r->answer.problem, PL_PROBLEM_TOO_MANY);
+	fake_request_free(r);
+}
+
+static void
+says_that_an_invite_was_used_up_meanwhile_or_not_looked_at(void **state)
+{
+	struct fake_request *r;
+
+	(void)state;
+	pl_settings.signup = PL_SIGNUP_INVITE;
+	r = sign_up(WITH_INVITE(CODE));
+	fake_store_end_read(PL_OK);
+	end_hash("$argon2id$fresh", PL_OK);
+	fake_store_end_write(fake_store_next_write(PL_WRITE_INVITED), PL_E_NOT_FOUND);
+	check_problem(r, PL_PROBLEM_INVITE_NEEDED);
+	r = sign_up(WITH_INVITE(CODE));
+	fake_store_end_read(PL_E_UNAVAILABLE);
+	check_err(r, PL_E_UNAVAILABLE);
+}
+
 #define LOOP_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -231,6 +368,13 @@ main(void)
 	    LOOP_TEST(gives_up_who_has_waited_too_long_and_refuses_when_too_many_wait),
 	    LOOP_TEST(says_what_failed_on_our_side),
 	    LOOP_TEST(says_that_the_store_takes_no_more),
+	    LOOP_TEST(passes_over_an_invite_where_everybody_may_sign_up),
+	    LOOP_TEST(lets_nobody_in_where_sign_up_is_closed),
+	    LOOP_TEST(uses_an_invite_up_with_the_user),
+	    LOOP_TEST(needs_an_invite_and_counts_no_form_without_one),
+	    LOOP_TEST(refuses_an_invite_of_another_type),
+	    LOOP_TEST(counts_each_guess_of_a_code_and_hashes_nothing_for_it),
+	    LOOP_TEST(says_that_an_invite_was_used_up_meanwhile_or_not_looked_at),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -232,6 +232,26 @@ refuses_a_good_token_of_a_user_who_is_gone(void **state)
 	pl_buf_fini(&token);
 }
 
+/* Also before this process has heard of the revocation that comes with it. */
+static void
+refuses_a_good_token_of_a_user_who_is_disabled(void **state)
+{
+	struct fixture *f = *state;
+	struct writing w = {.call.write = {.kind = PL_WRITE_DISABLED,
+				.u.disabled = {.user = f->user, .is_disabled = true}}};
+	struct pl_revocation e;
+	struct pl_buf token;
+
+	sign(&f->user, 0, &token, &e);
+	write_now(f, &w);
+	assert_int_equal(check(f, pl_buf_str(&token)), PL_SESSION_BAD_TOKEN);
+	w.is_done = false;
+	w.call.write.u.disabled.is_disabled = false;
+	write_now(f, &w);
+	assert_int_equal(check(f, pl_buf_str(&token)), PL_SESSION_OK);
+	pl_buf_fini(&token);
+}
+
 static void
 asks_the_store_once_for_many_checks(void **state)
 {
@@ -733,6 +753,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(takes_a_good_token_and_refuses_others),
 	    TEST(refuses_a_good_token_of_a_user_who_is_gone),
+	    TEST(refuses_a_good_token_of_a_user_who_is_disabled),
 	    TEST(asks_the_store_once_for_many_checks),
 	    TEST(refuses_a_token_revoked_here_and_tells_once),
 	    TEST(refuses_a_token_that_the_bus_names),
