@@ -152,6 +152,15 @@ $B/parley-adopt: $(patsubst %.c,$B/%.o,$(wildcard deploy/adopt/*.c)) $B/deploy/m
 	@echo "  ld $@"
 	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS)
 
+# An operator's hand in the accounts: make admin. It hashes as auth does.
+ADMIN_OBJ := $(patsubst %.c,$B/%.o,$(wildcard deploy/admin/*.c))
+$(ADMIN_OBJ): CPPFLAGS += -Iservices
+$B/deploy/admin/main.o: CPPFLAGS += -DPARLEY_VERSION='"$(shell sed -n '1s/.*(\(.*\)).*/\1/p' deploy/debian/changelog)"'
+all: $B/parley-admin
+$B/parley-admin: $(ADMIN_OBJ) $B/services/auth/password.o $B/libparley.a
+	@echo "  ld $@"
+	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $B/libparley.a $(LIBS)
+
 # A module for kore like a service, for tests of the protocols.
 $B/conformance.so: $(CONFORMANCE_OBJ) $(KORE_OBJ) $B/libparley.a
 	@echo "  ld $@"
@@ -320,6 +329,12 @@ restore: | needs-run ## a backup into an empty store: FROM=/backups/monday TO=da
 adopt: | needs-run ## say which documents Parley cannot serve, MONGO_DB_URI=mongodb://host/chat; APPLY=1 mends them
 	@$(MAKE) --no-print-directory -s -j$$(nproc) $B/parley-adopt
 	@exec $B/parley-adopt
+
+# DATA_DIR and REDIS_URL are those of make run, unless they are set.
+admin: | needs-run ## list users, add one, disable one, and so on, while Parley runs or not: ARGS="list"; ARGS=--help tells
+	@$(MAKE) --no-print-directory -s -j$$(nproc) $B/parley-admin
+	@exec deploy/admin/run.sh $B/parley-admin $(ARGS)
+.PHONY: admin
 
 audit: ## what Parley stands on here, against the least versions that are safe
 	@deploy/audit/audit.sh
