@@ -51,7 +51,7 @@ CPPFLAGS  = -Ishared -D_GNU_SOURCE $(SYSTEM_CPPFLAGS)
 CFLAGS   := -std=gnu17 -O2 -g -fPIC $(PREFIX_MAP) $(WARN) $(HARDEN) $(EXTRA_CFLAGS)
 LDFLAGS  := -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed \
 	$(SANITIZE) $(EXTRA_LDFLAGS)
-LIBS     := -ljwt -lseccomp -lhiredis -lsodium -ljansson -lsqlite3 -lmongoc-1.0 -lbson-1.0 -lutf8proc -lcrypto -lcrypt -lpthread
+LIBS     := -ljwt -lseccomp -lhiredis -lsodium -ljansson -lsqlite3 -lmongoc-1.0 -lbson-1.0 -lutf8proc -lcrypto -lcrypt -lpng -ljpeg -lwebp -lwebpdemux -lpthread
 # These flags are part of kore's ABI: they set the size of its structs.
 KORE_CPPFLAGS = $(call once,KORE_CPPFLAGS,-isystem /usr/include/kore $(shell sed 's/-I/-isystem /g' /usr/share/kore/features))
 
@@ -195,6 +195,7 @@ $(UNIT_BIN): $B/%: $B/%.o $(SUPPORT_OBJ) $B/libparley.a
 	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(archives) $(LIBS) -lcmocka
 
 $B/tests/unit/proto/ws_wslay_test: private LIBS += -lwslay
+$B/tests/unit/auth/avatar_test: private LIBS += -lz
 # What fails when fail_at says so.
 FAILING := fopen read __read_chk socket connect send recv malloc calloc realloc sodium_init EVP_Digest \
 	jwt_new jwt_encode_str utf8proc_map redisReaderCreate redisReaderFeed redisReaderGetReply
@@ -233,7 +234,7 @@ units: $(UNIT_BIN) build/mongo/ready | needs-units ## build and run the unit and
 # The inputs that the fuzzers have found, run once without a fuzzer.
 REPLAYS := $(patsubst tests/fuzz/%.c,$B/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 $(REPLAYS:%=%.o): CPPFLAGS += -I. -Itests -Iservices
-$(REPLAYS): $B/%: $B/%.o $B/tests/fuzz/replay.o $(SUPPORT_OBJ) $B/services/llm-responder.a $B/services/presence.a $B/libparley.a
+$(REPLAYS): $B/%: $B/%.o $B/tests/fuzz/replay.o $(SUPPORT_OBJ) $B/services/llm-responder.a $B/services/presence.a $B/services/auth.a $B/libparley.a
 	@echo "  ld $@"
 	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(archives) $(LIBS) -lcmocka
 

@@ -32,7 +32,7 @@ need() { # kind
 		by_program+=" gcc make kore pkg-config"
 		by_package+=" libc6-dev libjwt-dev libhiredis-dev libseccomp-dev libsodium-dev libjansson-dev libsqlite3-dev
 			libcurl4-openssl-dev libmicrohttpd-dev libmongoc-dev libcrypt-dev libutf8proc-dev
-			libssl-dev libpq-dev"
+			libssl-dev libpq-dev libpng-dev libjpeg62-turbo-dev libwebp-dev"
 		;;
 	run)
 		need build

@@ -32,6 +32,7 @@ $(filter $(LUA_ROOMS:%=build/fuzz/shared/%/%),$(FUZZ_LIB_OBJ)): $(LUA)
 
 build/fuzz/libparley.a: $(FUZZ_LIB_OBJ)
 $(foreach d,$(OUTSIDE),$(eval $(call archive_rule,$d,build/fuzz)))
+build/fuzz/fuzz_avatar: build/fuzz/services/auth.a
 build/fuzz/fuzz_llm: build/fuzz/services/llm-responder.a
 build/fuzz/fuzz_offset: build/fuzz/services/presence.a
 

@@ -39,6 +39,9 @@ sodium\.h               (shared/(base/(digest|map|mem|random)|auth/jwt)|services
 openssl/.*              shared/(proto/ws_handshake|redis/script)\.c
 jwt\.h                  shared/auth/jwt\.c
 crypt\.h                services/auth/password\.c
+png\.h                  services/auth/avatar/png\.c
+(jpeglib|jerror)\.h     services/auth/avatar/jpeg\.c
+webp/.*                 services/auth/avatar/webp\.c
 hiredis/.*              shared/redis/[a-z_]*\.[ch]
 sqlite3\.h              shared/store/sqlite/[a-z_]*\.[ch]
 (mongoc|bson)/.*        shared/store/mongo/[a-z_]*\.[ch]
