@@ -24,6 +24,7 @@
 #include "store/store_records.h"
 
 #define PAGE_RECORDS     500
+#define PAGE_AVATARS     16 /* of half a megabyte at most */
 #define PROGRESS_RECORDS 10000
 #define NAMED_MAX        100 /* records that differ, before they are only counted */
 
@@ -73,6 +74,8 @@ id_of(const struct pl_record *r)
 		return &r->u.marks.user;
 	case PL_RECORD_INVITE: /* the first bytes of its own, which tell nobody the code */
 		return (const struct pl_oid *)(const void *)r->u.invite.code_id;
+	case PL_RECORD_AVATAR:
+		return &r->u.avatar.user;
 	default:
 		return &r->u.revocation.user;
 	}
@@ -99,6 +102,8 @@ name_one(const struct pl_record *r)
 	    [PL_RECORD_MARKS] = {"read marks of user",
 		"they have others there, or the message is not there"},
 	    [PL_RECORD_INVITE] = {"invite", "it was used otherwise there"},
+	    [PL_RECORD_AVATAR] = {"avatar of user",
+		"they have another one there, or are not there"},
 	};
 	char id[PL_OID_HEX_LEN + 1];
 
@@ -157,6 +162,12 @@ walk_start(struct pl_store *store, enum pl_record_kind kind)
 	return (struct walk){.store = store, .kind = kind};
 }
 
+static size_t
+page_of(enum pl_record_kind kind)
+{
+	return kind == PL_RECORD_AVATAR ? PAGE_AVATARS : PAGE_RECORDS;
+}
+
 /* *page, good until the next call, is empty at the end. */
 static enum pl_err
 walk_next(struct walk *w, struct pl_record_list *page)
@@ -167,7 +178,7 @@ walk_next(struct walk *w, struct pl_record_list *page)
 	enum pl_err err;
 
 	do
-		err = pl_store_export(w->store, w->kind, last, PAGE_RECORDS, page);
+		err = pl_store_export(w->store, w->kind, last, page_of(w->kind), page);
 	while (pl_store_try_again(err, &tries));
 	if (err == PL_OK) {
 		pl_record_list_fini(&w->page);

@@ -18,6 +18,10 @@ enum pl_problem {
 	PL_PROBLEM_NO_USER,           /* 404 User not found */
 	PL_PROBLEM_NO_SESSION,        /* 404 NO_SESSION */
 	PL_PROBLEM_NO_ROUTE,          /* 404 */
+	PL_PROBLEM_NO_AVATAR,         /* 404 NO_AVATAR */
+	PL_PROBLEM_BAD_IMAGE,         /* 400 BAD_IMAGE */
+	PL_PROBLEM_IMAGE_SIDES,       /* 400 IMAGE_TOO_LARGE */
+	PL_PROBLEM_BAD_PASSWORD,      /* 403 BAD_PASSWORD */
 	PL_PROBLEM_NOT_YOURS,         /* 403 */
 	PL_PROBLEM_ORIGIN,            /* 403 */
 	PL_PROBLEM_OFFLINE,           /* 403 OFFLINE */

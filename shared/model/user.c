@@ -36,6 +36,7 @@ pl_user_fini(struct pl_user *user)
 		pl_mem_wipe_free(user->password_hash, strlen(user->password_hash));
 	pl_mem_free(user->profile_pic);
 	pl_mem_free(user->note);
+	pl_mem_free(user->given_pic);
 	*user = (struct pl_user){0};
 }
 
@@ -64,16 +65,25 @@ check_name(const char *field, const char *fault, struct pl_invalid *why)
 }
 
 static enum pl_err
+check_password_len(
+    const char *field, struct pl_str password, unsigned chars_min, struct pl_invalid *why)
+{
+	if (password.len > PL_USER_PASSWORD_BYTES_MAX)
+		return refuse(why, field, "must be at most 1024 bytes long");
+	if (password.len == 0 || pl_utf8_count(password) < chars_min) {
+		pl_invalid_set(why, "INVALID_FIELD",
+		    "%s must be at least %u characters long", field, chars_min);
+		return PL_E_INVALID;
+	}
+	return PL_OK;
+}
+
+static enum pl_err
 check_password(struct pl_str password, unsigned chars_min, struct pl_str username,
     struct pl_invalid *why)
 {
-	if (password.len > PL_USER_PASSWORD_BYTES_MAX)
-		return refuse(why, PL_USER_F_PASSWORD, "must be at most 1024 bytes long");
-	if (password.len == 0 || pl_utf8_count(password) < chars_min) {
-		pl_invalid_set(why, "INVALID_FIELD",
-		    "password must be at least %u characters long", chars_min);
+	if (check_password_len(PL_USER_F_PASSWORD, password, chars_min, why) != PL_OK)
 		return PL_E_INVALID;
-	}
 	if (pl_str_eq(password, username))
 		return refuse(why, PL_USER_F_PASSWORD, "must not be the username");
 	return PL_OK;
@@ -140,6 +150,77 @@ pl_login_parse(const struct pl_json *body, struct pl_login *out, struct pl_inval
 	return PL_OK;
 }
 
+static enum pl_err
+get_gender(const struct pl_json *body, enum pl_gender *out, struct pl_invalid *why)
+{
+	struct pl_str text;
+
+	if (get_string(body, PL_USER_F_GENDER, &text, why) != PL_OK)
+		return PL_E_INVALID;
+	return pl_gender_parse(text, out)
+		   ? PL_OK
+		   : refuse(why, PL_USER_F_GENDER, "must be male or female");
+}
+
+static bool
+has(const struct pl_json *body, const char *field)
+{
+	return pl_json_type(pl_json_get(body, field)) != PL_JSON_ABSENT;
+}
+
+enum pl_err
+pl_profile_change_parse(
+    const struct pl_json *body, struct pl_profile_change *out, struct pl_invalid *why)
+{
+	struct pl_profile_change found = {.has_full_name = has(body, PL_USER_F_FULL_NAME),
+	    .has_gender = has(body, PL_USER_F_GENDER)};
+
+	if (!found.has_full_name && !found.has_gender)
+		return refuse(why, PL_USER_F_FULL_NAME, "or gender must be given");
+	if (found.has_full_name &&
+	    (get_string(body, PL_USER_F_FULL_NAME, &found.full_name, why) != PL_OK ||
+		check_name(PL_USER_F_FULL_NAME, pl_full_name_fault(found.full_name),
+		    why) != PL_OK))
+		return PL_E_INVALID;
+	if (found.has_gender && get_gender(body, &found.gender, why) != PL_OK)
+		return PL_E_INVALID;
+	*out = found;
+	return PL_OK;
+}
+
+enum pl_err
+pl_password_change_parse(const struct pl_json *body, unsigned chars_min,
+    struct pl_password_change *out, struct pl_invalid *why)
+{
+	struct pl_password_change found;
+	struct pl_str confirm;
+
+	if (get_string(body, PL_USER_F_PASSWORD, &found.password, why) != PL_OK ||
+	    get_string(body, PL_USER_F_NEW_PASSWORD, &found.new_password, why) != PL_OK ||
+	    get_string(body, PL_USER_F_CONFIRM_PASSWORD, &confirm, why) != PL_OK)
+		return PL_E_INVALID;
+	if (found.password.len == 0 || found.password.len > PL_USER_PASSWORD_BYTES_MAX)
+		return refuse(why, PL_USER_F_PASSWORD, "must be 1 to 1024 bytes long");
+	if (!pl_str_eq(found.new_password, confirm)) {
+		pl_invalid_set(why, "PASSWORDS_DONT_MATCH", "Passwords don't match");
+		return PL_E_INVALID;
+	}
+	if (check_password_len(
+		PL_USER_F_NEW_PASSWORD, found.new_password, chars_min, why) != PL_OK)
+		return PL_E_INVALID;
+	*out = found;
+	return PL_OK;
+}
+
+enum pl_err
+pl_password_change_suits(const struct pl_password_change *change, struct pl_str username,
+    struct pl_invalid *why)
+{
+	return pl_str_eq(change->new_password, username)
+		   ? refuse(why, PL_USER_F_NEW_PASSWORD, "must not be the username")
+		   : PL_OK;
+}
+
 enum pl_err
 pl_status_change_parse(
     const struct pl_json *body, struct pl_status_change *out, struct pl_invalid *why)
@@ -190,6 +271,52 @@ pl_user_from_signup(struct pl_user *out, const struct pl_signup *signup,
 	    .updated_unix_ms = now_unix_ms,
 	};
 	pl_oid_new(&out->id);
+}
+
+/* ---- changes ---- */
+
+static void
+set_gender(struct pl_user *user, enum pl_gender gender)
+{
+	char **given = user->given_pic != NULL ? &user->given_pic : &user->profile_pic;
+	char *drawn = avatar_address(user->gender, pl_str(user->username));
+
+	if (pl_str_eq(pl_str(*given), pl_str(drawn))) {
+		pl_mem_free(*given);
+		*given = avatar_address(gender, pl_str(user->username));
+	}
+	pl_mem_free(drawn);
+	user->gender = gender;
+}
+
+void
+pl_user_change_profile(struct pl_user *user, const struct pl_profile_change *change)
+{
+	if (change->has_full_name) {
+		pl_mem_free(user->full_name);
+		user->full_name =
+		    pl_mem_strndup(change->full_name.ptr, change->full_name.len);
+	}
+	if (change->has_gender)
+		set_gender(user, change->gender);
+}
+
+void
+pl_user_set_picture(struct pl_user *user, const char *address)
+{
+	if (address == NULL && user->given_pic == NULL)
+		return;
+	if (address == NULL) {
+		pl_mem_free(user->profile_pic);
+		user->profile_pic = user->given_pic;
+		user->given_pic = NULL;
+		return;
+	}
+	if (user->given_pic == NULL)
+		user->given_pic = user->profile_pic;
+	else
+		pl_mem_free(user->profile_pic);
+	user->profile_pic = pl_mem_strdup(address);
 }
 
 void

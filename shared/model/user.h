@@ -22,6 +22,7 @@
 #define PL_USER_F_USERNAME         "username"
 #define PL_USER_F_PASSWORD         "password"
 #define PL_USER_F_CONFIRM_PASSWORD "confirmPassword"
+#define PL_USER_F_NEW_PASSWORD     "newPassword"
 #define PL_USER_F_GENDER           "gender"
 #define PL_USER_F_PROFILE_PIC      "profilePic"
 #define PL_USER_F_STATUS           "status"
@@ -49,6 +50,8 @@ struct pl_user {
 	char *password_hash;
 	char *profile_pic;
 	char *note; /* NULL for none */
+	/* What profile_pic was before the user had a picture of their own; NULL: they have none. */
+	char *given_pic;
 	enum pl_gender gender;
 	enum pl_status status;
 	bool is_disabled; /* by the operator: may not log in, and has no sessions */
@@ -95,6 +98,34 @@ struct pl_status_change {
 
 enum pl_err pl_status_change_parse(const struct pl_json *body,
     struct pl_status_change *out, struct pl_invalid *why) PL_MUST_CHECK;
+
+/* {"fullName"?, "gender"?} of PATCH /api/auth/me: at least one. */
+struct pl_profile_change {
+	bool has_full_name;
+	bool has_gender;
+	struct pl_str full_name;
+	enum pl_gender gender;
+};
+
+enum pl_err pl_profile_change_parse(const struct pl_json *body,
+    struct pl_profile_change *out, struct pl_invalid *why) PL_MUST_CHECK;
+/* The avatar address that a sign-up gave follows the gender; any other stays. */
+void pl_user_change_profile(struct pl_user *user, const struct pl_profile_change *change);
+/* Show the picture of this address; NULL: the given one again. */
+void pl_user_set_picture(struct pl_user *user, const char *address);
+
+/* {"password", "newPassword", "confirmPassword"} of POST /api/auth/password. */
+struct pl_password_change {
+	struct pl_str password;
+	struct pl_str new_password;
+};
+
+/* The new one as at sign-up; pl_password_change_suits() has the rule that needs the user. */
+enum pl_err pl_password_change_parse(const struct pl_json *body, unsigned chars_min,
+    struct pl_password_change *out, struct pl_invalid *why) PL_MUST_CHECK;
+/* PL_E_INVALID: the new password is the username. */
+enum pl_err pl_password_change_suits(const struct pl_password_change *change,
+    struct pl_str username, struct pl_invalid *why) PL_MUST_CHECK;
 
 /* What is written besides the five fields. */
 enum pl_user_with {

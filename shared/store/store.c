@@ -235,6 +235,10 @@ clear_outputs(struct pl_write *w)
 		w->u.session.has_ended = false;
 	} else if (w->kind == PL_WRITE_REPLY) {
 		w->u.reply.message = (struct pl_message){0};
+	} else if (w->kind == PL_WRITE_PROFILE) {
+		w->u.profile.after = (struct pl_user){0};
+	} else if (w->kind == PL_WRITE_AVATAR) {
+		w->u.avatar.after = (struct pl_user){0};
 	}
 }
 
@@ -246,6 +250,10 @@ drop_outputs(struct pl_write *w)
 		pl_user_fini(&w->u.claim.busy_user);
 	} else if (w->kind == PL_WRITE_REPLY) {
 		pl_message_fini(&w->u.reply.message);
+	} else if (w->kind == PL_WRITE_PROFILE) {
+		pl_user_fini(&w->u.profile.after);
+	} else if (w->kind == PL_WRITE_AVATAR) {
+		pl_user_fini(&w->u.avatar.after);
 	}
 	clear_outputs(w);
 }
@@ -320,4 +328,10 @@ enum pl_err
 pl_store_users_tag(struct pl_store *s, uint8_t tag[PL_STORE_TAG_LEN])
 {
 	return s->backend->users_tag(s, tag);
+}
+
+enum pl_err
+pl_store_avatar(struct pl_store *s, const struct pl_oid *user, struct pl_avatar *out)
+{
+	return s->backend->avatar(s, user, out);
 }

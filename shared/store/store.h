@@ -28,6 +28,7 @@
 
 #include "auth/invite.h"
 #include "auth/session_list.h"
+#include "model/avatar.h"
 #include "model/conversation.h"
 #include "model/message.h"
 #include "model/user.h"
@@ -79,6 +80,10 @@ enum pl_err pl_store_user_by_username(
 #define PL_STORE_IDS_MAX 1000
 enum pl_err pl_store_users_exist(struct pl_store *s, const struct pl_oid *ids,
     size_t count, bool *exist) PL_MUST_CHECK;
+
+/* The user's own picture; PL_E_NOT_FOUND: there is none. The caller calls pl_avatar_fini(). */
+enum pl_err pl_store_avatar(
+    struct pl_store *s, const struct pl_oid *user, struct pl_avatar *out) PL_MUST_CHECK;
 
 struct pl_user_list {
 	struct pl_user *items;
@@ -223,6 +228,8 @@ enum pl_write_kind {
 	PL_WRITE_INVITE,   /* keep an invite; drops those that have expired */
 	PL_WRITE_INVITED,  /* insert a user by an invite, which loses one use */
 	PL_WRITE_DISABLED, /* disable or enable a user; PL_E_NOT_FOUND: no such user */
+	PL_WRITE_PROFILE, /* change full name, gender; PL_E_NOT_FOUND: no such user */
+	PL_WRITE_AVATAR, /* set or drop a user's own picture; PL_E_NOT_FOUND: no such user */
 };
 
 /* A message to store. The store sets id and times at the commit (see the order above).
@@ -277,6 +284,22 @@ struct pl_write_mark {
 	bool moved;                /* out: the mark that was asked for is a new one */
 	struct pl_message_pos pos; /* out: where that mark is now, perhaps beyond up_to */
 	unsigned unread;           /* out: as in struct pl_conversation */
+};
+
+/* Only what the change names is changed, so that of two at once neither is lost. */
+struct pl_write_profile {
+	struct pl_oid user;
+	struct pl_profile_change change; /* borrowed until done */
+	struct pl_user after;            /* out: the user then; the caller finis it */
+};
+
+/* A picture and the address that shows it, or neither: the given one is shown again. (With MongoDB, of
+ * two pictures that a user sets at the same moment the address of one may come to stand with
+ * the bytes of the other.) */
+struct pl_write_avatar {
+	struct pl_oid user;
+	const struct pl_avatar *avatar; /* borrowed until done; NULL: drop it */
+	struct pl_user after;           /* out: the user then; the caller finis it */
 };
 
 /* A session of user, known by name until its token is there. */
@@ -348,6 +371,8 @@ struct pl_write {
 		struct pl_invite *invite; /* borrowed */
 		struct pl_write_invited invited;
 		struct pl_write_disabled disabled;
+		struct pl_write_profile profile;
+		struct pl_write_avatar avatar;
 	} u;
 };
 

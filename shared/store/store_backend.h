@@ -46,6 +46,8 @@ struct pl_store_backend {
 	    const struct pl_oid *after, size_t limit, struct pl_user_list *out);
 	enum pl_err (*people_fill)(struct pl_store *s, size_t limit, size_t *filled);
 	enum pl_err (*users_tag)(struct pl_store *s, uint8_t tag[PL_STORE_TAG_LEN]);
+	enum pl_err (*avatar)(
+	    struct pl_store *s, const struct pl_oid *user, struct pl_avatar *out);
 	enum pl_err (*overdue)(struct pl_store *s, int64_t due_unix_ms, size_t limit,
 	    struct pl_overdue_list *out);
 	enum pl_err (*revocations_since)(

@@ -14,6 +14,7 @@ pl_record_kind_name(enum pl_record_kind kind)
 	    [PL_RECORD_SESSIONS] = "session lists",
 	    [PL_RECORD_MARKS] = "read marks",
 	    [PL_RECORD_INVITE] = "invites",
+	    [PL_RECORD_AVATAR] = "avatars",
 	};
 
 	return names[kind];
@@ -99,6 +100,9 @@ record_fini(struct pl_record *r)
 	case PL_RECORD_SESSIONS:
 		pl_mem_free(r->u.sessions);
 		break;
+	case PL_RECORD_AVATAR:
+		pl_avatar_fini(&r->u.avatar);
+		break;
 	default:
 		break;
 	}
@@ -130,6 +134,7 @@ is_same_user(const struct pl_user *a, const struct pl_user *b)
 	       is_equal_text(a->profile_pic, b->profile_pic) &&
 	       is_equal_text(a->note, b->note) && a->gender == b->gender &&
 	       a->status == b->status && a->is_disabled == b->is_disabled &&
+	       is_equal_text(a->given_pic, b->given_pic) &&
 	       a->created_unix_ms == b->created_unix_ms;
 }
 
@@ -177,6 +182,13 @@ is_same_invite(const struct pl_invite *a, const struct pl_invite *b)
 	       a->expires_unix_ms == b->expires_unix_ms;
 }
 
+static bool
+is_same_avatar(const struct pl_avatar *a, const struct pl_avatar *b)
+{
+	return pl_oid_eq(&a->user, &b->user) && a->type == b->type &&
+	       pl_str_eq(pl_str_n(a->bytes, a->len), pl_str_n(b->bytes, b->len));
+}
+
 bool
 pl_record_is_same(const struct pl_record *old, const struct pl_record *fresh)
 {
@@ -202,6 +214,8 @@ pl_record_is_same(const struct pl_record *old, const struct pl_record *fresh)
 		return is_same_marks(&old->u.marks, &fresh->u.marks);
 	case PL_RECORD_INVITE:
 		return is_same_invite(&old->u.invite, &fresh->u.invite);
+	case PL_RECORD_AVATAR:
+		return is_same_avatar(&old->u.avatar, &fresh->u.avatar);
 	case PL_RECORD_KINDS:
 		break;
 	}

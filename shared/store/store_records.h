@@ -13,8 +13,9 @@
  *   sessions     user
  *   marks        user, other
  *   invite       code id
+ *   avatar       user
  *
- * A message's idem and job can only come after it, and so do the marks of its two. What a
+ * A message's idem and job can only come after it, and so do the marks of its two; an avatar after its user. What a
  * message says of who writes to whom is not copied: storing the message tells it anew. See store.h for failures and threads.
  */
 #ifndef PL_STORE_STORE_RECORDS_H
@@ -31,6 +32,7 @@ enum pl_record_kind { /* in the order to copy them */
 	PL_RECORD_SESSIONS,
 	PL_RECORD_MARKS,
 	PL_RECORD_INVITE,
+	PL_RECORD_AVATAR,
 	PL_RECORD_KINDS,
 };
 
@@ -79,6 +81,7 @@ struct pl_record {
 		struct pl_session_list *sessions; /* owned */
 		struct pl_record_marks marks;
 		struct pl_invite invite;
+		struct pl_avatar avatar;
 	} u;
 };
 

@@ -16,9 +16,12 @@ int64_t sqlite_files_number(const struct pl_store_config *config, const char *sq
 /* PRAGMA integrity_check. */
 void sqlite_files_assert_sound(const struct pl_store_config *config);
 
-#define SQLITE_FILES_VERSION 6 /* of a database as this version makes it */
+#define SQLITE_FILES_VERSION 7 /* of a database as this version makes it */
 /* Take away what a version brought, and those after it. */
+#define SQLITE_FILES_WITHOUT_AVATARS                                                     \
+	"DROP TABLE avatars; ALTER TABLE users DROP COLUMN given_pic; "
 #define SQLITE_FILES_WITHOUT_INVITES                                                     \
+	SQLITE_FILES_WITHOUT_AVATARS                                                     \
 	"ALTER TABLE users DROP COLUMN disabled; DROP TABLE invites; "
 #define SQLITE_FILES_WITHOUT_FIFTH                                                       \
 	SQLITE_FILES_WITHOUT_INVITES                                                     \

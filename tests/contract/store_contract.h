@@ -26,6 +26,7 @@ struct store_factory {
 /* Run all suites; the number of tests that failed. */
 int store_contract_run(const struct store_factory *factory);
 int store_users_suite(void);
+int store_accounts_suite(void);
 int store_people_suite(void);
 int store_messages_suite(void);
 int store_idem_suite(void);

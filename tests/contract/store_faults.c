@@ -123,6 +123,11 @@ say_record(struct pl_buf *out, const struct pl_record *r)
 		pl_buf_printf(out, " %lld %lld\n", (long long)r->u.invite.uses,
 		    (long long)r->u.invite.used);
 		break;
+	case PL_RECORD_AVATAR:
+		pl_buf_printf(out, "avatar");
+		say_oid(out, &r->u.avatar.user);
+		pl_buf_printf(out, " %d %zu\n", r->u.avatar.type, r->u.avatar.len);
+		break;
 	case PL_RECORD_KINDS:
 		break;
 	}

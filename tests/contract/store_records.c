@@ -132,6 +132,7 @@ copies_everything(void **state)
 	    [PL_RECORD_SESSIONS] = 1,
 	    [PL_RECORD_MARKS] = 0,  /* store_conversations.c */
 	    [PL_RECORD_INVITE] = 0, /* store_invites.c */
+	    [PL_RECORD_AVATAR] = 0, /* store_accounts.c */
 	};
 	struct fixture *f = *state, *other = other_database();
 

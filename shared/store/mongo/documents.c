@@ -184,6 +184,7 @@ pl_mongo_user_read(const bson_t *doc, struct pl_user *out)
 	user.password_hash = dup_text(doc, PL_USER_F_PASSWORD, "");
 	user.profile_pic = dup_text(doc, PL_USER_F_PROFILE_PIC, "");
 	user.note = dup_text(doc, PL_USER_F_NOTE, NULL);
+	user.given_pic = dup_text(doc, PL_MONGO_F_GIVEN_PIC, NULL);
 	if (pl_mongo_get_str(doc, PL_USER_F_GENDER, &text))
 		(void)pl_gender_parse(text, &user.gender);
 	user.status = pl_mongo_user_status_read(doc);
@@ -210,6 +211,8 @@ pl_mongo_user_write(bson_t *doc, const struct pl_user *user)
 		pl_mongo_put_str(doc, PL_USER_F_NOTE, pl_str(user->note));
 	if (user->is_disabled)
 		bson_append_bool(doc, PL_MONGO_F_DISABLED, -1, true);
+	if (user->given_pic != NULL)
+		pl_mongo_put_str(doc, PL_MONGO_F_GIVEN_PIC, pl_str(user->given_pic));
 	pl_mongo_put_time(doc, PL_USER_F_CREATED_AT, user->created_unix_ms);
 	pl_mongo_put_time(doc, PL_USER_F_UPDATED_AT, user->updated_unix_ms);
 	pl_mongo_put_int(doc, PL_MESSAGE_F_VERSION, 0);

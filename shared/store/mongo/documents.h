@@ -4,7 +4,7 @@
  *
  *   users        {_id, fullName, username, password, gender, profilePic, status, createdAt,
  *                 updatedAt, __v [, statusNote] [, parleyPeople: {name, words}]
- *                 [, parleyDisabled: true]}
+ *                 [, parleyDisabled: true] [, parleyGivenPic]}
  *   messages     {_id, senderId, receiverId, message, createdAt, updatedAt, __v
  *                 [, autoReply: {kind, inReplyTo}]
  *                 [, idemKey: "<senderId>:<key>", idemUntil]
@@ -13,6 +13,7 @@
  *   parley_sessions  {_id: <user id>, mark, expiresAt, live: <bytes>, version [, changedAt]}
  *   parley_correspondents  correspondents.h
  *   parley_invites         invites.c
+ *   parley_avatars   {_id: <user id>, type: "image/png", bytes}
  *
  * Reading takes what any program may have stored: unknown fields are passed over, missing
  * optional ones get a default, and a document without a required one is refused. Every
@@ -31,6 +32,7 @@
 #define PL_MONGO_REVOCATIONS "revocations"
 #define PL_MONGO_SESSIONS    "parley_sessions" /* "sessions" is connect-mongo's */
 #define PL_MONGO_INVITES     "parley_invites"
+#define PL_MONGO_AVATARS     "parley_avatars"
 
 #define PL_MONGO_F_IDEM_KEY     "idemKey"
 #define PL_MONGO_F_IDEM_UNTIL   "idemUntil"
@@ -48,6 +50,9 @@
 #define PL_MONGO_F_LIST_VERSION "version"
 #define PL_MONGO_F_PEOPLE       "parleyPeople"
 #define PL_MONGO_F_DISABLED     "parleyDisabled"
+#define PL_MONGO_F_GIVEN_PIC    "parleyGivenPic"
+#define PL_MONGO_F_TYPE         "type"
+#define PL_MONGO_F_BYTES        "bytes"
 /* Paths into subdocuments. */
 #define PL_MONGO_P_IN_REPLY_TO  PL_MESSAGE_F_AUTO_REPLY "." PL_MESSAGE_F_IN_REPLY_TO
 #define PL_MONGO_P_PEOPLE_NAME  PL_MONGO_F_PEOPLE ".name"
@@ -111,6 +116,11 @@ void pl_mongo_put_readable(bson_t *filter);
 
 bool pl_mongo_revocation_read(const bson_t *doc, struct pl_revocation *out);
 void pl_mongo_revocation_write(bson_t *doc, const struct pl_revocation *r);
+
+/* False, and nothing to fini: it is no picture. */
+bool pl_mongo_avatar_read(const bson_t *doc, struct pl_avatar *out);
+/* Without _id. */
+void pl_mongo_avatar_write(bson_t *doc, const struct pl_avatar *avatar);
 
 /* False: it is none of ours. */
 bool pl_mongo_invite_read(const bson_t *doc, struct pl_invite *out);

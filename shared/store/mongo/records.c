@@ -22,6 +22,8 @@ home_of(struct pl_mongo *s, enum pl_record_kind kind)
 		return s->correspondents;
 	case PL_RECORD_INVITE:
 		return s->invites;
+	case PL_RECORD_AVATAR:
+		return s->avatars;
 	default:
 		return s->messages;
 	}
@@ -95,6 +97,8 @@ read_record(const bson_t *doc, enum pl_record_kind kind, struct pl_record *out)
 		       out->u.marks.delivered.created_unix_ms != 0;
 	case PL_RECORD_INVITE:
 		return pl_mongo_invite_read(doc, &out->u.invite);
+	case PL_RECORD_AVATAR:
+		return pl_mongo_avatar_read(doc, &out->u.avatar);
 	default:
 		return pl_mongo_revocation_read(doc, &out->u.revocation);
 	}
@@ -197,6 +201,24 @@ put_sessions_behind(struct pl_find *f, const struct pl_record *after)
 	put_key(&f->opts, "hint", PL_MESSAGE_F_ID);
 }
 
+/* Only what a picture can be read from, so that a page is short only at the end. */
+static void
+put_avatars_behind(struct pl_find *f, const struct pl_record *after)
+{
+	bson_t bound;
+
+	bson_append_document_begin(&f->filter, PL_MESSAGE_F_ID, -1, &bound);
+	if (after != NULL)
+		pl_mongo_put_oid(&bound, "$gt", &after->u.avatar.user);
+	else
+		pl_mongo_put_int(&bound, "$type", PL_MONGO_T_OID);
+	bson_append_document_end(&f->filter, &bound);
+	pl_find_type(f, PL_MONGO_F_TYPE, PL_MONGO_T_STRING);
+	pl_find_type(f, PL_MONGO_F_BYTES, T_BINARY);
+	put_key(&f->opts, "sort", PL_MESSAGE_F_ID);
+	put_key(&f->opts, "hint", PL_MESSAGE_F_ID);
+}
+
 /* {path: {$type: Date, $ne: 0}}: a mark that is one, so that a page is short only at the end. */
 static void
 put_is_set(bson_t *list, const char *at, const char *path)
@@ -269,6 +291,8 @@ pl_mongo_export(struct pl_store *store, enum pl_record_kind kind,
 		put_marks_behind(&f, after);
 	else if (kind == PL_RECORD_INVITE)
 		put_invites_behind(&f, after);
+	else if (kind == PL_RECORD_AVATAR)
+		put_avatars_behind(&f, after);
 	else
 		put_revocations_behind(&f, after);
 	pl_find_limit(&f, limit);
@@ -305,6 +329,9 @@ put_id(bson_t *doc, const struct pl_record *r)
 	case PL_RECORD_INVITE:
 		bson_append_binary(doc, PL_MESSAGE_F_ID, -1, BSON_SUBTYPE_BINARY,
 		    r->u.invite.code_id, PL_INVITE_ID_LEN);
+		break;
+	case PL_RECORD_AVATAR:
+		pl_mongo_put_oid(doc, PL_MESSAGE_F_ID, &r->u.avatar.user);
 		break;
 	default:
 		bson_append_binary(doc, PL_MESSAGE_F_ID, -1, BSON_SUBTYPE_BINARY,
@@ -343,6 +370,13 @@ write_sessions(bson_t *doc, const struct pl_session_list *l)
 }
 
 static void
+write_avatar(bson_t *doc, const struct pl_avatar *avatar)
+{
+	pl_mongo_put_oid(doc, PL_MESSAGE_F_ID, &avatar->user);
+	pl_mongo_avatar_write(doc, avatar);
+}
+
+static void
 write_record(bson_t *doc, const struct pl_record *r)
 {
 	if (r->kind == PL_RECORD_USER)
@@ -353,6 +387,8 @@ write_record(bson_t *doc, const struct pl_record *r)
 		pl_mongo_revocation_write(doc, &r->u.revocation);
 	else if (r->kind == PL_RECORD_INVITE)
 		pl_mongo_invite_write(doc, &r->u.invite);
+	else if (r->kind == PL_RECORD_AVATAR)
+		write_avatar(doc, &r->u.avatar);
 	else
 		write_sessions(doc, r->u.sessions);
 }

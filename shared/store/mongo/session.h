@@ -61,6 +61,7 @@ struct pl_mongo {
 	mongoc_collection_t *sessions;
 	mongoc_collection_t *correspondents;
 	mongoc_collection_t *invites;
+	mongoc_collection_t *avatars;
 	struct pl_known_pairs *known; /* correspondents.c's; NULL until it knows one */
 	int64_t begin_until_mono_ms;  /* of the call that runs */
 	bool is_lost;                 /* a command of the call did not reach the server */
@@ -116,6 +117,8 @@ enum pl_err pl_mongo_people_page(struct pl_store *store, struct pl_str query,
     const struct pl_oid *after, size_t limit, struct pl_user_list *out);
 enum pl_err pl_mongo_people_fill(struct pl_store *store, size_t limit, size_t *filled);
 enum pl_err pl_mongo_users_tag(struct pl_store *s, uint8_t tag[PL_STORE_TAG_LEN]);
+enum pl_err pl_mongo_avatar(
+    struct pl_store *s, const struct pl_oid *user, struct pl_avatar *out);
 enum pl_err pl_mongo_message_pos(struct pl_store *s, const struct pl_oid *a,
     const struct pl_oid *b, const struct pl_oid *message, struct pl_message_pos *out);
 enum pl_err pl_mongo_messages_page(struct pl_store *s, const struct pl_oid *a,
@@ -176,6 +179,16 @@ enum pl_err pl_mongo_user_is_disabled(
 enum pl_err pl_mongo_invite_keep(struct pl_mongo *s, const struct pl_invite *invite);
 enum pl_err pl_mongo_user_insert_invited(
     struct pl_mongo *s, const struct pl_write_invited *invited);
+enum pl_err pl_mongo_profile_set(struct pl_mongo *s, struct pl_write_profile *profile);
+enum pl_err pl_mongo_avatar_set(struct pl_mongo *s, struct pl_write_avatar *avatar);
+/* The bytes alone: of a user who goes. */
+enum pl_err pl_mongo_avatar_drop(struct pl_mongo *s, const struct pl_oid *user);
+/* Read the user, let change() alter it, and store full name, gender and both pictures, if nobody has
+ * changed them meanwhile: then it begins anew. PL_E_NOT_FOUND: no such user. The caller finis
+ * *out. */
+enum pl_err pl_mongo_user_change(struct pl_mongo *s, const struct pl_oid *id,
+    void (*change)(struct pl_user *user, const void *arg), const void *arg,
+    struct pl_user *out) PL_MUST_CHECK;
 enum pl_err pl_mongo_session_add(struct pl_mongo *s, struct pl_write_session *session);
 enum pl_err pl_mongo_session_seen(struct pl_mongo *s, const struct pl_write_seen *seen);
 /* r was just stored: its sessions have ended, and its user may have too many revocations. */

@@ -33,6 +33,7 @@ close_session(struct pl_store *store)
 	mongoc_collection_destroy(s->sessions);
 	mongoc_collection_destroy(s->correspondents);
 	mongoc_collection_destroy(s->invites);
+	mongoc_collection_destroy(s->avatars);
 	pl_pairs_forget(s);
 	mongoc_client_destroy(s->client);
 	pl_mem_free(s);
@@ -77,6 +78,7 @@ pl_mongo_connect(const char *uri, int32_t answer_ms, struct pl_mongo **out)
 	s->correspondents =
 	    mongoc_client_get_collection(s->client, database, PL_MONGO_CORRESPONDENTS);
 	s->invites = mongoc_client_get_collection(s->client, database, PL_MONGO_INVITES);
+	s->avatars = mongoc_client_get_collection(s->client, database, PL_MONGO_AVATARS);
 	(void)pl_mongo_start(&s->store);
 	*out = s;
 	return PL_OK;
@@ -158,6 +160,10 @@ write_one(struct pl_mongo *s, struct pl_write *w)
 		return pl_mongo_user_insert_invited(s, &w->u.invited);
 	if (w->kind == PL_WRITE_DISABLED)
 		return pl_mongo_user_disable(s, &w->u.disabled);
+	if (w->kind == PL_WRITE_PROFILE)
+		return pl_mongo_profile_set(s, &w->u.profile);
+	if (w->kind == PL_WRITE_AVATAR)
+		return pl_mongo_avatar_set(s, &w->u.avatar);
 	return pl_mongo_reply_claim(s, &w->u.claim);
 }
 
@@ -187,6 +193,8 @@ write_run(struct pl_mongo *s, struct pl_write *const *writes, size_t count)
 	case PL_WRITE_INVITE:
 	case PL_WRITE_INVITED:
 	case PL_WRITE_DISABLED:
+	case PL_WRITE_PROFILE:
+	case PL_WRITE_AVATAR:
 		for (size_t i = 0; i < count; i++)
 			writes[i]->err = write_one(s, writes[i]);
 		break;
@@ -247,6 +255,7 @@ static const struct pl_store_backend backend = {
     .messages_of = pl_mongo_messages_of,
     .conversations = pl_mongo_conversations,
     .conversation = pl_mongo_conversation,
+    .avatar = pl_mongo_avatar,
     .overdue = pl_mongo_overdue,
     .revocations_since = pl_mongo_revocations_since,
     .sessions_of = pl_mongo_sessions_of,

@@ -10,6 +10,7 @@
 #define SELECT_MARKS                                                                     \
 	"SELECT user, other, read_at, read_id, delivered_at, delivered_id "              \
 	"FROM correspondents "
+#define SELECT_AVATAR "SELECT user, type, bytes FROM avatars "
 
 /* An expired record counts as none. */
 static const char idem_page[] =
@@ -26,10 +27,13 @@ static const char marks_page[] =
     SELECT_MARKS "WHERE (user, other) > (?, ?) AND delivered_at IS NOT NULL "
 		 "ORDER BY user, other LIMIT ?";
 
+static const char avatar_page[] = SELECT_AVATAR "WHERE user > ? ORDER BY user LIMIT ?";
+
 static const char idem_find[] = SELECT_IDEM "WHERE sender = ? AND idem_key = ?";
 static const char job_find[] = SELECT_JOB "WHERE message = ?";
 static const char revocation_find[] = SELECT_REVOCATION "WHERE token_id = ?";
 static const char sessions_find[] = SELECT_SESSIONS "WHERE user = ?";
+static const char avatar_find[] = SELECT_AVATAR "WHERE user = ?";
 static const char marks_find[] =
     SELECT_MARKS "WHERE user = ? AND other = ? AND delivered_at IS NOT NULL";
 
@@ -89,6 +93,9 @@ read_row(struct pl_query *q, struct pl_record *r)
 		pl_query_get_oid(q, 1, &r->u.marks.other);
 		pl_sqlite_marks_read(q, 2, &r->u.marks);
 		break;
+	case PL_RECORD_AVATAR:
+		pl_sqlite_avatar_read(q, &r->u.avatar);
+		break;
 	default:
 		pl_query_get_blob(q, 0, r->u.revocation.token_id, PL_JWT_ID_LEN);
 		pl_query_get_oid(q, 1, &r->u.revocation.user);
@@ -137,6 +144,8 @@ bind_after(struct pl_query *q, enum pl_record_kind kind, const struct pl_record 
 		pl_query_oid(q, &after->u.job.message);
 	} else if (kind == PL_RECORD_SESSIONS) {
 		pl_query_oid(q, &after->u.sessions->user);
+	} else if (kind == PL_RECORD_AVATAR) {
+		pl_query_oid(q, &after->u.avatar.user);
 	} else if (kind == PL_RECORD_MARKS) {
 		pl_query_oid(q, &after->u.marks.user);
 		pl_query_oid(q, &after->u.marks.other);
@@ -155,6 +164,7 @@ pl_sqlite_export(struct pl_store *store, enum pl_record_kind kind,
 	    [PL_RECORD_REVOCATION] = revocation_page,
 	    [PL_RECORD_SESSIONS] = sessions_page,
 	    [PL_RECORD_MARKS] = marks_page,
+	    [PL_RECORD_AVATAR] = avatar_page,
 	};
 	struct pl_query q;
 
@@ -270,6 +280,8 @@ put(struct pl_sqlite *s, const struct pl_record *r)
 		return put_marks(s, &r->u.marks);
 	case PL_RECORD_INVITE:
 		return pl_sqlite_invite_put(s, &r->u.invite);
+	case PL_RECORD_AVATAR:
+		return pl_sqlite_avatar_put(s, &r->u.avatar);
 	default:
 		return put_revocation(s, &r->u.revocation);
 	}
@@ -299,6 +311,10 @@ find(struct pl_sqlite *s, const struct pl_record *r, struct pl_record_list *out)
 		q = pl_query_start(s, marks_find);
 		pl_query_oid(&q, &r->u.marks.user);
 		pl_query_oid(&q, &r->u.marks.other);
+		break;
+	case PL_RECORD_AVATAR:
+		q = pl_query_start(s, avatar_find);
+		pl_query_oid(&q, &r->u.avatar.user);
 		break;
 	default:
 		q = pl_query_start(s, revocation_find);

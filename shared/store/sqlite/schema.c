@@ -175,7 +175,16 @@ static const char invites[] = "ALTER TABLE users ADD COLUMN disabled INTEGER;"
 			      ") STRICT, WITHOUT ROWID;"
 			      "PRAGMA user_version = 6;";
 
-static const char *const steps[] = {first, second, third, fourth, fifth, invites};
+/* Users' own pictures. given_pic: what profile_pic was before; NULL: there is none of their own. */
+static const char avatars[] = "ALTER TABLE users ADD COLUMN given_pic TEXT;"
+			      "CREATE TABLE avatars ("
+			      "  user BLOB NOT NULL PRIMARY KEY,"
+			      "  type TEXT NOT NULL,"
+			      "  bytes BLOB NOT NULL"
+			      ") STRICT;"
+			      "PRAGMA user_version = 7;";
+
+static const char *const steps[] = {first, second, third, fourth, fifth, invites, avatars};
 enum { ORDER_BY_ROWS = 4, VERSION = sizeof(steps) / sizeof(steps[0]) };
 
 #define ORDER_INDEX "messages_order"

@@ -3,6 +3,7 @@
  *
  *   store_sqlite.c   open, batches       schema.c    tables and indexes
  *   users.c          users               messages.c  messages, their order
+ *   avatars.c        their own pictures  profiles.c  changes of their names
  *   replies.c        reply jobs          idem.c      Idempotency-Keys
  *   revocations.c    refused tokens      sessions.c  lists of sessions
  *   correspondents.c who wrote with whom, read marks
@@ -93,6 +94,8 @@ enum pl_err pl_sqlite_people_page(struct pl_store *store, struct pl_str query,
     const struct pl_oid *after, size_t limit, struct pl_user_list *out);
 enum pl_err pl_sqlite_people_fill(struct pl_store *store, size_t limit, size_t *filled);
 enum pl_err pl_sqlite_users_tag(struct pl_store *s, uint8_t tag[PL_STORE_TAG_LEN]);
+enum pl_err pl_sqlite_avatar(
+    struct pl_store *s, const struct pl_oid *user, struct pl_avatar *out);
 enum pl_err pl_sqlite_message_pos(struct pl_store *s, const struct pl_oid *a,
     const struct pl_oid *b, const struct pl_oid *message, struct pl_message_pos *out);
 enum pl_err pl_sqlite_messages_page(struct pl_store *s, const struct pl_oid *a,
@@ -140,6 +143,14 @@ enum pl_err pl_sqlite_invites_page(struct pl_sqlite *s, const struct pl_record *
 enum pl_err pl_sqlite_invite_put(struct pl_sqlite *s, const struct pl_invite *invite);
 enum pl_err pl_sqlite_invite_find(
     struct pl_sqlite *s, const uint8_t code_id[PL_INVITE_ID_LEN], struct pl_invite *out);
+enum pl_err pl_sqlite_profile_set(struct pl_sqlite *s, struct pl_write_profile *profile);
+enum pl_err pl_sqlite_avatar_set(struct pl_sqlite *s, struct pl_write_avatar *avatar);
+/* The bytes alone, as a record. PL_E_CONFLICT: the user has some, or is not there. */
+enum pl_err pl_sqlite_avatar_put(struct pl_sqlite *s, const struct pl_avatar *avatar);
+/* The bytes alone: of a user who goes. */
+enum pl_err pl_sqlite_avatar_drop(struct pl_sqlite *s, const struct pl_oid *user);
+/* Store full name, gender and both pictures of user, and that it was now. */
+enum pl_err pl_sqlite_user_update(struct pl_sqlite *s, struct pl_user *user);
 enum pl_err pl_sqlite_user_status(
     struct pl_sqlite *s, const struct pl_oid *id, enum pl_status *out);
 
@@ -201,6 +212,8 @@ enum pl_err pl_sqlite_revocation_drop(
     struct pl_sqlite *s, const uint8_t token_id[PL_JWT_ID_LEN]);
 /* As it is in a row: user, mark, changed, live. */
 struct pl_query;
+/* As it is in a row: user, type, bytes. */
+void pl_sqlite_avatar_read(struct pl_query *q, struct pl_avatar *out);
 void pl_sqlite_marks_read(struct pl_query *q, int first, struct pl_record_marks *out);
 void pl_sqlite_list_read(struct pl_query *q, struct pl_session_list *out);
 /* PL_E_CONFLICT: the user has one, and must_be_new. */
@@ -221,7 +234,7 @@ enum pl_err pl_sqlite_import(struct pl_store *s, struct pl_record *records, size
 /* ---- rows that several nouns read ---- */
 #define PL_SQLITE_USER_COLUMNS                                                           \
 	"u.id, u.username, u.full_name, u.password_hash, u.profile_pic, u.note, "        \
-	"u.gender, u.status, u.created, u.updated, u.disabled"
+	"u.gender, u.status, u.created, u.updated, u.disabled, u.given_pic"
 #define PL_SQLITE_MESSAGE_COLUMNS                                                        \
 	"m.id, m.sender, m.receiver, m.text, m.created, m.reply_kind, m.in_reply_to"
 enum { PL_SQLITE_MESSAGE_WIDTH = 7 };

@@ -310,6 +310,10 @@ write_one(struct pl_sqlite *s, struct pl_write *w)
 		return pl_sqlite_user_insert_invited(s, &w->u.invited);
 	case PL_WRITE_DISABLED:
 		return pl_sqlite_user_disable(s, &w->u.disabled);
+	case PL_WRITE_PROFILE:
+		return pl_sqlite_profile_set(s, &w->u.profile);
+	case PL_WRITE_AVATAR:
+		return pl_sqlite_avatar_set(s, &w->u.avatar);
 	}
 	return PL_E_INVALID;
 }
@@ -419,6 +423,7 @@ static const struct pl_store_backend backend = {
     .messages_of = pl_sqlite_messages_of,
     .conversations = pl_sqlite_conversations,
     .conversation = pl_sqlite_conversation,
+    .avatar = pl_sqlite_avatar,
     .overdue = pl_sqlite_overdue,
     .revocations_since = pl_sqlite_revocations_since,
     .sessions_of = pl_sqlite_sessions_of,

@@ -11,8 +11,8 @@ static const char status_by_id[] = "SELECT status FROM users WHERE id = ?";
 static const char insert[] =
     "INSERT INTO users (id, username, full_name, password_hash, "
     "profile_pic, note, gender, "
-    "status, created, updated, disabled) VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
-    "?, ?, nullif(?, 0)) ON CONFLICT DO NOTHING";
+    "status, created, updated, disabled, given_pic) VALUES (?, ?, ?, ?, ?, ?, "
+    "?, ?, ?, ?, nullif(?, 0), ?) ON CONFLICT DO NOTHING";
 static const char set_status[] =
     "UPDATE users SET status = ?, note = ?, updated = ? WHERE id = ?";
 static const char set_password[] =
@@ -32,6 +32,7 @@ pl_sqlite_user_read(struct pl_query *q, int first, struct pl_user *out)
 	    .created_unix_ms = pl_query_get_int(q, first + 8),
 	    .updated_unix_ms = pl_query_get_int(q, first + 9),
 	    .is_disabled = pl_query_get_int(q, first + 10) != 0,
+	    .given_pic = pl_query_get_string(q, first + 11),
 	};
 	pl_query_get_oid(q, first, &out->id);
 	if (!pl_gender_parse(pl_query_get_text(q, first + 6), &out->gender) ||
@@ -180,6 +181,10 @@ pl_sqlite_user_insert(struct pl_sqlite *s, const struct pl_user *user)
 	pl_query_int(&q, user->created_unix_ms);
 	pl_query_int(&q, user->updated_unix_ms);
 	pl_query_int(&q, user->is_disabled);
+	if (user->given_pic != NULL)
+		pl_query_text(&q, pl_str(user->given_pic));
+	else
+		pl_query_null(&q);
 	err = pl_query_run(&q, &changed);
 	if (err == PL_OK && changed == 0)
 		return PL_E_CONFLICT;
