@@ -76,6 +76,8 @@ id_of(const struct pl_record *r)
 		return (const struct pl_oid *)(const void *)r->u.invite.code_id;
 	case PL_RECORD_AVATAR:
 		return &r->u.avatar.user;
+	case PL_RECORD_BLOCK:
+		return &r->u.block.user;
 	default:
 		return &r->u.revocation.user;
 	}
@@ -104,6 +106,7 @@ name_one(const struct pl_record *r)
 	    [PL_RECORD_INVITE] = {"invite", "it was used otherwise there"},
 	    [PL_RECORD_AVATAR] = {"avatar of user",
 		"they have another one there, or are not there"},
+	    [PL_RECORD_BLOCK] = {"block of user", "it is another there"},
 	};
 	char id[PL_OID_HEX_LEN + 1];
 

@@ -61,6 +61,7 @@ after_storing(struct job *job, enum pl_err outcome, int64_t now_mono_ms)
 	case PL_E_CONFLICT: /* stored before, by us or by a process that may have died */
 		return end(job, job->may_be_stored);
 	case PL_E_NOT_FOUND:
+	case PL_E_DENIED: /* one of the two has blocked the other meanwhile */
 	case PL_E_CANCELLED:
 		return end(job, false);
 	case PL_E_BUSY: /* not even tried */

@@ -252,7 +252,8 @@ on_stored(struct pl_store_write_call *call)
 
 	if (err == PL_OK)
 		take_stored(rp, &call->write.u.reply.message);
-	else if (err != PL_E_CONFLICT && err != PL_E_NOT_FOUND && err != PL_E_CANCELLED)
+	else if (err != PL_E_CONFLICT && err != PL_E_NOT_FOUND && err != PL_E_DENIED &&
+		 err != PL_E_CANCELLED)
 		pl_log_warn("reply was not stored, will try again", PL_L_ERR(err),
 		    PL_L_TRACE(&rp->trace), PL_L_OID("message", &rp->message.id),
 		    PL_L_INT("wait_ms", JOB_STORE_AGAIN_MS));

@@ -61,7 +61,7 @@ publish(const struct pl_overdue *to, struct pl_write_reply *reply)
 }
 
 /* PL_E_CONFLICT: another process stored a reply first, and may have died before it
- * published it. */
+ * published it. PL_E_DENIED: there is none, for one of the two has blocked the other. */
 static void
 on_stored(struct pl_store_write_call *call)
 {
@@ -73,7 +73,7 @@ on_stored(struct pl_store_write_call *call)
 		publish(reply->to, &call->write.u.reply);
 	else if (err == PL_E_CONFLICT && gap != NULL)
 		pl_gap_note(gap, reply->to->message.created_unix_ms);
-	else if (err != PL_E_CONFLICT)
+	else if (err != PL_E_CONFLICT && err != PL_E_DENIED)
 		sweep.all_ended = false;
 	if (--sweep.storing == 0)
 		end_batch();

@@ -26,20 +26,24 @@ publish_to(const struct pl_oid *user, const struct pl_buf *event)
 	pl_bus_publish(pl_app.bus, pl_str(channel), pl_buf_str(event), NULL);
 }
 
+/* While one of the two has blocked the other, what is read is the reader's own business. */
 static void
 tell(const struct pl_request *rq, const struct pl_write_mark *mark)
 {
 	struct pl_buf event;
 
 	pl_buf_init(&event, PL_BUF_UNLIMITED);
-	pl_event_messages_read(&event, &mark->reader, &mark->pos.id, pl_clock_unix_ms());
-	publish_to(&mark->writer, &event);
-	pl_buf_clear(&event);
+	if (!mark->is_blocked) {
+		pl_event_messages_read(
+		    &event, &mark->reader, &mark->pos.id, pl_clock_unix_ms());
+		publish_to(&mark->writer, &event);
+		pl_metrics_count(PL_M_MARK_EVENTS, "messagesRead", 1);
+		pl_buf_clear(&event);
+	}
 	pl_event_conversation_read(&event, &mark->writer, &mark->pos.id, mark->unread,
 	    pl_request_header(rq, "x-socket-id"));
 	publish_to(&mark->reader, &event);
 	pl_buf_fini(&event);
-	pl_metrics_count(PL_M_MARK_EVENTS, "messagesRead", 1);
 	pl_metrics_count(PL_M_MARK_EVENTS, "conversationRead", 1);
 }
 

@@ -217,7 +217,8 @@ take_outcome(struct pair *p)
 		p->tries = 0;
 		if (!p->call.write.u.mark.moved)
 			return "known";
-		tell(p);
+		if (!p->call.write.u.mark.is_blocked)
+			tell(p);
 		return "moved";
 	case PL_E_NOT_FOUND:
 		return "refused";

@@ -205,12 +205,18 @@ presence_socket_io(struct pl_request *rq)
 
 static const struct pl_route routes[] = {
     {"GET", "/api/users", PL_ROUTE_AUTH | PL_ROUTE_SEEN, presence_users_get, PL_M_NONE},
+    {"GET", "/api/users/blocked", PL_ROUTE_AUTH | PL_ROUTE_SEEN, presence_blocked_get,
+	PL_M_NONE},
     {"GET", "/api/users/:id", PL_ROUTE_AUTH | PL_ROUTE_SEEN, presence_user_get,
 	PL_M_NONE},
     {"GET", "/api/users/profile/:id", PL_ROUTE_AUTH | PL_ROUTE_SEEN, presence_profile_get,
 	PL_M_NONE},
     {"POST", "/api/users/status/:id", PL_ROUTE_AUTH | PL_ROUTE_SEEN,
 	presence_user_status_post, PL_M_NONE},
+    {"POST", "/api/users/block/:id", PL_ROUTE_AUTH | PL_ROUTE_SEEN, presence_block_post,
+	PL_M_BLOCKS},
+    {"DELETE", "/api/users/block/:id", PL_ROUTE_AUTH | PL_ROUTE_SEEN,
+	presence_block_delete, PL_M_BLOCKS},
     {"GET", "/socket.io/", PL_ROUTE_ORIGIN, presence_socket_io, PL_M_NONE},
     {"POST", "/socket.io/", PL_ROUTE_ORIGIN, presence_socket_io, PL_M_NONE},
     /* Engine.IO has its own answer to a wrong method. */
@@ -235,6 +241,7 @@ start(void)
 	tail_start(&presence.tail);
 	gone_start(&presence.gone);
 	users_start();
+	blocks_start();
 	profiles_start(is_online, &presence);
 }
 
@@ -274,6 +281,7 @@ has_left(void)
 static void
 stop(void)
 {
+	blocks_stop();
 	users_stop();
 	gone_stop(&presence.gone);
 	tail_stop(&presence.tail);

@@ -13,6 +13,16 @@ struct pair {
 	struct pl_oid to;
 	const struct hub_socket *socket; /* where it was said last; only compared */
 	struct pl_timer end;
+	struct check *check; /* under way; NULL: it is told */
+};
+
+/* May the first write to the second? */
+struct check {
+	struct pl_store_read_call call;
+	struct typing *typing;
+	struct pair *pair; /* NULL: it has ended meanwhile */
+	struct pl_oid from;
+	struct pl_oid to;
 };
 
 static void
@@ -28,10 +38,14 @@ tell(const struct pair *p, bool is_typing)
 	pl_buf_fini(&buf);
 }
 
+/* Of one that is not told yet nobody has to know. */
 static void
 end_pair(struct pair *p)
 {
-	tell(p, false);
+	if (p->check != NULL)
+		p->check->pair = NULL;
+	else
+		tell(p, false);
 	pl_timer_stop(p->typing->app->loop, &p->end);
 	pl_list_unlink(&p->link);
 	hub_drop_sent(p->user);
@@ -64,6 +78,49 @@ pair_find(
 	return found;
 }
 
+/* ---- may one write to the other? ----------------------------------------------------- */
+
+static enum pl_err
+check_run(struct pl_store_read_call *call, struct pl_store *s)
+{
+	const struct check *c = PL_CONTAINER(call, struct check, call);
+
+	return pl_store_may_write(s, &c->from, &c->to);
+}
+
+static void
+check_done(struct pl_store_read_call *call)
+{
+	struct check *c = PL_CONTAINER(call, struct check, call);
+	struct pair *p = c->pair;
+
+	c->typing->checks--;
+	if (p != NULL && call->err == PL_OK) {
+		p->check = NULL;
+		tell(p, true);
+	} else if (p != NULL) {
+		end_pair(p);
+	}
+	pl_mem_free(c);
+}
+
+static void
+check(struct pair *p)
+{
+	struct check *c = pl_mem_zalloc(sizeof(*c));
+
+	*c = (struct check){.call = {.run = check_run, .done = check_done},
+	    .typing = p->typing,
+	    .pair = p,
+	    .from = p->from,
+	    .to = p->to};
+	p->check = c;
+	p->typing->checks++;
+	pl_store_async_read_or_done(p->typing->app->store, &c->call);
+}
+
+/* ---- what is said -------------------------------------------------------------------- */
+
 static void
 begin_pair(struct typing *t, const struct hub_socket *socket, const struct pl_oid *to)
 {
@@ -79,7 +136,7 @@ begin_pair(struct typing *t, const struct hub_socket *socket, const struct pl_oi
 	pl_list_push(&t->pairs, &p->link);
 	pl_timer_start(t->app->loop, &p->end, TYPING_MS);
 	hub_hear_sent(p->user); /* its message ends it */
-	tell(p, true);
+	check(p);
 }
 
 static bool
@@ -99,6 +156,19 @@ read_said(const struct pl_json *said, struct pl_oid *to, bool *is_typing,
 	return true;
 }
 
+static void
+on_blocked(void *arg, struct pl_str channel, struct pl_str payload)
+{
+	struct typing *t = arg;
+	struct pl_oid user, other;
+
+	(void)channel;
+	if (!pl_event_blocked_parse(payload, &user, &other))
+		return;
+	typing_end(t, &user, &other);
+	typing_end(t, &other, &user);
+}
+
 void
 typing_start(struct typing *t)
 {
@@ -106,6 +176,8 @@ typing_start(struct typing *t)
 	t->begins = pl_bucket_table_new(
 	    pl_bucket_rule(TYPING_BEGINS_PER_SECOND, 1000, TYPING_BEGINS_BURST),
 	    TYPING_USERS_MAX);
+	t->blocks = (struct pl_bus_listener){.on_message = on_blocked, .arg = t};
+	pl_bus_subscribe(t->app->bus, PL_STR(PL_CHANNEL_BLOCKS), &t->blocks);
 }
 
 static bool
@@ -179,6 +251,7 @@ typing_end_socket(struct typing *t, const struct hub_socket *socket)
 void
 typing_stop(struct typing *t)
 {
+	pl_bus_unsubscribe(t->app->bus, &t->blocks);
 	pl_list_for_each_safe(link, &t->pairs)
 	{
 		end_pair(PL_CONTAINER(link, struct pair, link));

@@ -3,6 +3,10 @@
  * names. The server ends it by itself after TYPING_MS, when the message is sent, and when the
  * typist goes, so that nobody is left seeing somebody write for ever.
  *
+ * It begins only to somebody one may write to: the store is asked each time. To a user who is not there,
+ * or while one of the two has blocked the other, it is dropped without a word. A block ends what is
+ * shown (PL_CHANNEL_BLOCKS).
+ *
  * A user who begins and ends without pause is heard a few times a second; what is said in between is
  * dropped, for it is about now. Each end that is told had a beginning.  Threads: the loop's.
  */
@@ -27,6 +31,8 @@ struct typing {
 	/* inside: few people type at any moment, so that the list is short; from the oldest */
 	struct pl_list pairs;
 	struct pl_bucket_table *begins;
+	size_t checks; /* that the store is asked for now */
+	struct pl_bus_listener blocks;
 };
 
 void typing_start(struct typing *t);

@@ -441,6 +441,49 @@ pl_event_parse(struct pl_str payload, struct pl_event *out)
 	return true;
 }
 
+/* ---- blocks ---- */
+
+void
+pl_event_blocked_write(
+    struct pl_buf *out, const struct pl_oid *user, const struct pl_oid *other)
+{
+	struct pl_json_out o;
+
+	pl_jo_init(&o, out);
+	pl_jo_object(&o);
+	pl_jo_key(&o, "user");
+	pl_jo_oid(&o, user);
+	pl_jo_key(&o, "other");
+	pl_jo_oid(&o, other);
+	pl_jo_end_object(&o);
+}
+
+static bool
+read_oid(const struct pl_json *root, const char *name, struct pl_oid *out)
+{
+	struct pl_str text;
+
+	return pl_json_str(pl_json_get(root, name), &text) && pl_oid_parse(text, out);
+}
+
+bool
+pl_event_blocked_parse(struct pl_str payload, struct pl_oid *user, struct pl_oid *other)
+{
+	struct pl_oid one, two;
+	struct pl_json *root;
+	bool is_good;
+
+	if (payload.len > HEAD_MAX || pl_json_parse(payload, &root, NULL) != PL_OK)
+		return false;
+	is_good = read_oid(root, "user", &one) && read_oid(root, "other", &two);
+	pl_json_free(root);
+	if (is_good) {
+		*user = one;
+		*other = two;
+	}
+	return is_good;
+}
+
 /* ---- revocations ---- */
 
 void

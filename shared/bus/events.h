@@ -10,6 +10,7 @@
  *                                                                        hub_hear_sent()
  *   parley:all          event for every socket           presence        all presence
  *   parley:revoked      a revocation                     auth            all services
+ *   parley:blocks       a block that was made    presence        presence
  *   parley:online       who came and went (online/note)  presence        presence
  *   parley:gap          a time (bus/gap)                 message,        presence
  *                                                        responder
@@ -42,6 +43,7 @@
 
 #define PL_CHANNEL_ALL     "parley:all"
 #define PL_CHANNEL_REVOKED "parley:revoked"
+#define PL_CHANNEL_BLOCKS  "parley:blocks"
 #define PL_CHANNEL_ONLINE  "parley:online"
 #define PL_STREAM_REPLIES  "parley:replies"
 
@@ -99,6 +101,13 @@ void pl_event_new_message_stem(struct pl_buf *out, const struct pl_message *m);
 
 /* Slices are borrowed from payload. False for anything that is not such an event. */
 bool pl_event_parse(struct pl_str payload, struct pl_event *out) PL_MUST_CHECK;
+
+/* user has blocked other: {"user":"<id>","other":"<id>"}. Only what is shown at this moment ends by it:
+ * whether one may write to the other the store says. */
+void pl_event_blocked_write(
+    struct pl_buf *out, const struct pl_oid *user, const struct pl_oid *other);
+bool pl_event_blocked_parse(
+    struct pl_str payload, struct pl_oid *user, struct pl_oid *other) PL_MUST_CHECK;
 
 void pl_event_revoked_write(struct pl_buf *out, const struct pl_revocation *r);
 bool pl_event_revoked_parse(

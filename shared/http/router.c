@@ -58,11 +58,25 @@ method_matches(const struct pl_route *route, struct pl_str method)
 	       (pl_str_eq(method, PL_STR("HEAD")) && pl_str_eq(own, PL_STR("GET")));
 }
 
+static bool
+has_word(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *at = list; (at = strstr(at, word)) != NULL; at += len)
+		if ((at == list || at[-1] == ' ') && (at[len] == ',' || at[len] == '\0'))
+			return true;
+	return false;
+}
+
+/* Each once: a path may match several rows. */
 static void
 allow_add(struct pl_route_match *out, const char *method)
 {
 	size_t len = strlen(out->allow);
 
+	if (has_word(out->allow, method))
+		return;
 	snprintf(out->allow + len, sizeof(out->allow) - len, "%s%s", len > 0 ? ", " : "",
 	    method);
 }

@@ -26,6 +26,11 @@ static const struct pl_problem_row rows[] = {
     [PL_PROBLEM_DISABLED] = {403, "DISABLED", "This account is disabled"},
     [PL_PROBLEM_RECIPIENT_OFFLINE] = {409, "RECIPIENT_OFFLINE",
 	"The recipient is offline"},
+    /* The same for both: who has blocked whom is the blocker's own business. */
+    [PL_PROBLEM_BLOCKED] = {403, "BLOCKED", "You cannot write to this user"},
+    [PL_PROBLEM_BLOCKS_ONESELF] = {400, "BLOCKS_ONESELF", "You cannot block yourself"},
+    [PL_PROBLEM_BLOCKS_MANY] = {409, "TOO_MANY_BLOCKS",
+	"You have blocked as many users as one may, unblock somebody first"},
     [PL_PROBLEM_BAD_ID] = {400, "BAD_ID", "id must be 24 hexadecimal digits"},
     [PL_PROBLEM_BAD_MESSAGE] = {400, "BAD_MESSAGE",
 	"upTo must be the _id of a message of this conversation"},

@@ -120,6 +120,8 @@ static const struct row table[PL_METRICS_COUNT] = {
 	    "Pairs of users of whose deliveries the last second or a write is not over.", NO_LABEL)
 	LEVEL(SENDS_WAITING, "parley_sends_waiting", PRESENCE,
 	    "Messages that sockets have sent and that are not stored and published yet.", NO_LABEL)
+	COUNT(BLOCKS, "parley_blocks_total", PRESENCE,
+	    "Requests to block a user, or no longer.", OUTCOME)
 	COUNT(REPLIES, "parley_replies_total", RESPONDER,
 	    "Automatic replies stored.", LABEL("kind", "llm", "fallback"))
 	TIMES(REPLY_SECONDS, "parley_reply_seconds", RESPONDER,

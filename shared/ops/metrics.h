@@ -56,6 +56,7 @@ enum pl_metric {
 	PL_M_DELIVERED_MARKS,
 	PL_M_DELIVERED_WAITING,
 	PL_M_SENDS_WAITING,
+	PL_M_BLOCKS,
 	/* llm-responder */
 	PL_M_REPLIES,
 	PL_M_REPLY_SECONDS,

@@ -119,6 +119,8 @@ const struct pl_setting pl_settings_table[] = {
 	INT("LIMIT_MARKS_PER_SECOND", "20", 0, 1000000, "a second", MESSAGE | PRESENCE,
 	    limit_marks_per_second,
 	    "How often one user may say what they have read, and what their clients got, in each process, fifteen seconds' worth at once; 0 lifts it.")
+	INT("LIMIT_BLOCKS", "1000", 1, 100000, "users", PRESENCE, limit_blocks,
+	    "How many others one user may have blocked; beyond it 409.")
 	INT("DISK_FREE_BYTES_MIN", "100000000", 0, 1000000000000, "bytes", MESSAGE | PRESENCE,
 	    disk_free_bytes_min,
 	    "Room that sends leave on the disk of DATA_DIR; below it 507; 0: all of it may be used.")

@@ -56,6 +56,7 @@ struct pl_settings {
 	int64_t limit_messages_burst;
 	int64_t limit_message_bytes_per_day;
 	int64_t limit_marks_per_second;
+	int64_t limit_blocks;
 	int64_t disk_free_bytes_min;
 	int64_t limit_status_per_second;
 	int64_t limit_reads_at_once;

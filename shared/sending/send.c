@@ -208,6 +208,9 @@ on_written(struct pl_store_write_call *call)
 	case PL_E_CONFLICT:
 		refuse_and_end(s, PL_PROBLEM_IDEMPOTENCY);
 		break;
+	case PL_E_DENIED:
+		refuse_and_end(s, PL_PROBLEM_BLOCKED);
+		break;
 	case PL_E_UNAVAILABLE:
 		note_unsure(s);
 		/* fall through */

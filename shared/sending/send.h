@@ -10,6 +10,10 @@
  * reads a gap from the store. A message that comes again under its key is not stored again, whichever
  * of the two ways it takes.
  *
+ * While either of the two has blocked the other a send is refused with BLOCKED: the store looks in the
+ * write itself, so that no process can be behind. One that comes again under the key of a message that
+ * was accepted before has its answer all the same: it says what happened then.
+ *
  * Rates and quotas are counted in each process.  Threads: the loop's.
  */
 #ifndef PL_SENDING_SEND_H

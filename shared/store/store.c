@@ -233,6 +233,10 @@ clear_outputs(struct pl_write *w)
 		w->u.claim.trace = (struct pl_trace){0};
 	} else if (w->kind == PL_WRITE_SESSION) {
 		w->u.session.has_ended = false;
+	} else if (w->kind == PL_WRITE_MARK) {
+		w->u.mark.is_blocked = false;
+	} else if (w->kind == PL_WRITE_BLOCK) {
+		w->u.block.settle_ms = 0;
 	} else if (w->kind == PL_WRITE_REPLY) {
 		w->u.reply.message = (struct pl_message){0};
 	} else if (w->kind == PL_WRITE_PROFILE) {
@@ -334,4 +338,26 @@ enum pl_err
 pl_store_avatar(struct pl_store *s, const struct pl_oid *user, struct pl_avatar *out)
 {
 	return s->backend->avatar(s, user, out);
+}
+
+void
+pl_block_list_fini(struct pl_block_list *list)
+{
+	if (list == NULL)
+		return;
+	pl_mem_free(list->items);
+	*list = (struct pl_block_list){0};
+}
+
+enum pl_err
+pl_store_blocks_page(struct pl_store *s, const struct pl_oid *user,
+    const struct pl_oid *after, size_t limit, struct pl_block_list *out)
+{
+	return s->backend->blocks_page(s, user, after, limit, out);
+}
+
+enum pl_err
+pl_store_may_write(struct pl_store *s, const struct pl_oid *from, const struct pl_oid *to)
+{
+	return s->backend->may_write(s, from, to);
 }

@@ -174,6 +174,27 @@ enum pl_err pl_store_conversations(struct pl_store *s, const struct pl_oid *user
 enum pl_err pl_store_conversation(struct pl_store *s, const struct pl_oid *user,
     const struct pl_oid *other, struct pl_conversation *out) PL_MUST_CHECK;
 
+/* user does not want to hear from other. While either of two has blocked the other, neither can write
+ * to the other. */
+struct pl_block {
+	struct pl_oid user;
+	struct pl_oid other;
+	int64_t created_unix_ms;
+};
+struct pl_block_list {
+	struct pl_block *items;
+	size_t count;
+};
+void pl_block_list_fini(struct pl_block_list *list);
+/* Whom user has blocked, with an id above after (NULL: from the start), by id, at most limit. Some may
+ * be no users any more. */
+enum pl_err pl_store_blocks_page(struct pl_store *s, const struct pl_oid *user,
+    const struct pl_oid *after, size_t limit, struct pl_block_list *out) PL_MUST_CHECK;
+/* May from write to to? PL_E_NOT_FOUND: there is no such receiver; PL_E_DENIED: either has blocked the
+ * other. */
+enum pl_err pl_store_may_write(
+    struct pl_store *s, const struct pl_oid *from, const struct pl_oid *to) PL_MUST_CHECK;
+
 /* A message whose automatic reply was due, and is not stored. */
 struct pl_overdue {
 	struct pl_message_pos message;
@@ -228,13 +249,14 @@ enum pl_write_kind {
 	PL_WRITE_INVITE,   /* keep an invite; drops those that have expired */
 	PL_WRITE_INVITED,  /* insert a user by an invite, which loses one use */
 	PL_WRITE_DISABLED, /* disable or enable a user; PL_E_NOT_FOUND: no such user */
-	PL_WRITE_PROFILE, /* change full name, gender; PL_E_NOT_FOUND: no such user */
+	PL_WRITE_PROFILE,  /* change full name, gender; PL_E_NOT_FOUND: no such user */
 	PL_WRITE_AVATAR, /* set or drop a user's own picture; PL_E_NOT_FOUND: no such user */
+	PL_WRITE_BLOCK, /* block a user, or no longer; may be repeated */
 };
 
 /* A message to store. The store sets id and times at the commit (see the order above).
  * PL_E_NOT_FOUND: no such receiver. PL_E_CONFLICT: idem_key was used with another
- * body. */
+ * body. PL_E_DENIED: either of the two has blocked the other, and it is no replay. */
 struct pl_write_send {
 	struct pl_message
 	    message; /* in: sender, receiver, text; out: all. The caller finis it */
@@ -249,7 +271,8 @@ struct pl_write_send {
 };
 
 /* Take one job: the named message's, or the one due first. Free to take: no reply yet, no
- * lease in force, deadline at most due_before_unix_ms. PL_E_NOT_FOUND: none. (With
+ * lease in force, deadline at most due_before_unix_ms. PL_E_NOT_FOUND: none. Jobs of messages
+ * between two of whom one has blocked the other end here. (With
  * MongoDB, if a process dies right after it has stored the reply, the job is given once
  * more: the second reply is refused, and ends it.) */
 struct pl_write_claim {
@@ -265,8 +288,8 @@ struct pl_write_claim {
 };
 
 /* The reply to in_reply_to, from its receiver to its sender. PL_E_CONFLICT: it has one;
- * PL_E_NOT_FOUND: no such message, or it is an automatic reply itself. The job ends either
- * way. */
+ * PL_E_NOT_FOUND: no such message, or it is an automatic reply itself; PL_E_DENIED: either of the
+ * two has blocked the other. The job ends either way. */
 struct pl_write_reply {
 	struct pl_oid in_reply_to;
 	enum pl_reply_kind kind;
@@ -284,6 +307,23 @@ struct pl_write_mark {
 	bool moved;                /* out: the mark that was asked for is a new one */
 	struct pl_message_pos pos; /* out: where that mark is now, perhaps beyond up_to */
 	unsigned unread;           /* out: as in struct pl_conversation */
+	bool is_blocked;           /* out, if it moved: either has blocked the other */
+};
+
+/*
+ * user blocks other, or no longer. PL_E_NOT_FOUND: no such other, and no block of them either;
+ * PL_E_TOO_BIG: user has blocked limit others already.
+ *
+ * Once it is stored no send that begins is accepted, in whichever process. Those that had begun are
+ * over within settle_ms: whoever waits for so long afterwards may say that no message is accepted any
+ * more.
+ */
+struct pl_write_block {
+	struct pl_oid user;
+	struct pl_oid other;
+	bool is_blocked;   /* from now on; false: no longer */
+	size_t limit;      /* of those whom user has blocked */
+	int64_t settle_ms; /* out */
 };
 
 /* Only what the change names is changed, so that of two at once neither is lost. */
@@ -373,6 +413,7 @@ struct pl_write {
 		struct pl_write_disabled disabled;
 		struct pl_write_profile profile;
 		struct pl_write_avatar avatar;
+		struct pl_write_block block;
 	} u;
 };
 

@@ -48,6 +48,10 @@ struct pl_store_backend {
 	enum pl_err (*users_tag)(struct pl_store *s, uint8_t tag[PL_STORE_TAG_LEN]);
 	enum pl_err (*avatar)(
 	    struct pl_store *s, const struct pl_oid *user, struct pl_avatar *out);
+	enum pl_err (*blocks_page)(struct pl_store *s, const struct pl_oid *user,
+	    const struct pl_oid *after, size_t limit, struct pl_block_list *out);
+	enum pl_err (*may_write)(
+	    struct pl_store *s, const struct pl_oid *from, const struct pl_oid *to);
 	enum pl_err (*overdue)(struct pl_store *s, int64_t due_unix_ms, size_t limit,
 	    struct pl_overdue_list *out);
 	enum pl_err (*revocations_since)(

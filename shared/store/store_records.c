@@ -15,6 +15,7 @@ pl_record_kind_name(enum pl_record_kind kind)
 	    [PL_RECORD_MARKS] = "read marks",
 	    [PL_RECORD_INVITE] = "invites",
 	    [PL_RECORD_AVATAR] = "avatars",
+	    [PL_RECORD_BLOCK] = "blocks",
 	};
 
 	return names[kind];
@@ -216,6 +217,9 @@ pl_record_is_same(const struct pl_record *old, const struct pl_record *fresh)
 		return is_same_invite(&old->u.invite, &fresh->u.invite);
 	case PL_RECORD_AVATAR:
 		return is_same_avatar(&old->u.avatar, &fresh->u.avatar);
+	case PL_RECORD_BLOCK:
+		return pl_oid_eq(&old->u.block.user, &fresh->u.block.user) &&
+		       pl_oid_eq(&old->u.block.other, &fresh->u.block.other);
 	case PL_RECORD_KINDS:
 		break;
 	}

@@ -14,6 +14,7 @@
  *   marks        user, other
  *   invite       code id
  *   avatar       user
+ *   block        user, other
  *
  * A message's idem and job can only come after it, and so do the marks of its two; an avatar after its user. What a
  * message says of who writes to whom is not copied: storing the message tells it anew. See store.h for failures and threads.
@@ -33,6 +34,7 @@ enum pl_record_kind { /* in the order to copy them */
 	PL_RECORD_MARKS,
 	PL_RECORD_INVITE,
 	PL_RECORD_AVATAR,
+	PL_RECORD_BLOCK,
 	PL_RECORD_KINDS,
 };
 
@@ -82,6 +84,7 @@ struct pl_record {
 		struct pl_record_marks marks;
 		struct pl_invite invite;
 		struct pl_avatar avatar;
+		struct pl_block block;
 	} u;
 };
 

@@ -128,6 +128,12 @@ say_record(struct pl_buf *out, const struct pl_record *r)
 		say_oid(out, &r->u.avatar.user);
 		pl_buf_printf(out, " %d %zu\n", r->u.avatar.type, r->u.avatar.len);
 		break;
+	case PL_RECORD_BLOCK:
+		pl_buf_printf(out, "block");
+		say_oid(out, &r->u.block.user);
+		say_oid(out, &r->u.block.other);
+		pl_buf_printf(out, " %lld\n", (long long)r->u.block.created_unix_ms);
+		break;
 	case PL_RECORD_KINDS:
 		break;
 	}

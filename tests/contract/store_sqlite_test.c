@@ -585,7 +585,7 @@ reads_by_index_alone_and_never_sorts(void **state)
 		    strncmp(sql, "DELETE", 6) != 0 && strncmp(sql, "INSERT", 6) != 0)
 			continue;
 		seen++;
-		merged += strstr(sql, "UNION ALL") != NULL;
+		merged += strstr(sql, "UNION ALL") != NULL && strstr(sql, "messages");
 		if (!is_one_step(sql))
 			assert_plan_is_cheap(db, sql);
 		assert_int_equal(
@@ -598,6 +598,30 @@ reads_by_index_alone_and_never_sorts(void **state)
 	}
 	assert_int_equal(merged, 2);
 	assert_true(seen > 20);
+}
+
+/* Version 5 had no blocks; whoever is there can be blocked afterwards. */
+static void
+upgrades_a_database_without_blocks(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ann = store_add_user(f->store, "ann"),
+		      bob = store_add_user(f->store, "bob");
+	struct pl_write w = {.kind = PL_WRITE_BLOCK,
+	    .u.block = {.user = ann, .other = bob, .is_blocked = true, .limit = 1}};
+
+	store_send(f->store, &ann, &bob, "hi");
+	pl_store_close(f->store);
+	sqlite_files_run(
+	    &f->config, SQLITE_FILES_WITHOUT_BLOCKS "PRAGMA user_version = 5");
+	assert_int_equal(pl_store_open(&f->config, &f->store), PL_OK);
+	assert_int_equal(
+	    sqlite_files_number(&f->config, "PRAGMA user_version"), SQLITE_FILES_VERSION);
+	store_send(f->store, &bob, &ann, "and again");
+	assert_int_equal(store_write_one(f->store, &w), PL_OK);
+	assert_int_equal(pl_store_may_write(f->store, &bob, &ann), PL_E_DENIED);
+	assert_int_equal(store_count(f->store, &ann, &bob), 2);
+	sqlite_files_assert_sound(&f->config);
 }
 
 /* The steps that SQLite's machine takes for the last page; counted, not timed. */
@@ -657,6 +681,7 @@ main(void)
 	    STORE_TEST(leaves_a_newer_database_alone),
 	    STORE_TEST(upgrades_a_database_of_the_first_version),
 	    STORE_TEST(upgrades_a_database_of_the_second_version),
+	    STORE_TEST(upgrades_a_database_without_blocks),
 	    STORE_TEST(lets_a_process_of_the_first_version_go_on),
 	    STORE_TEST(makes_users_of_the_fourth_version_findable),
 	    STORE_TEST(finds_whom_another_program_added_renamed_or_deleted),

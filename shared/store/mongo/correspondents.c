@@ -17,9 +17,8 @@ pl_pair_put(bson_t *doc, const char *key, const struct pl_pair *pair)
 	    (const uint8_t *)(const void *)pair, sizeof(*pair));
 }
 
-/* False: the document is of no pair. */
-static bool
-get_pair(const bson_t *doc, struct pl_pair *out)
+bool
+pl_pair_get(const bson_t *doc, struct pl_pair *out)
 {
 	bson_subtype_t subtype;
 	const uint8_t *bytes;
@@ -187,7 +186,7 @@ pl_pairs_others(struct pl_mongo *s, const struct pl_oid *user, const struct pl_o
 	pl_find_by_index(&f, by_id, 1, 1);
 	pl_find_limit(&f, limit);
 	while (*count < limit && pl_find_row(&f, &doc))
-		if (get_pair(doc, &pair))
+		if (pl_pair_get(doc, &pair))
 			others[(*count)++] = pair.other;
 	return pl_find_end(&f);
 }
@@ -229,7 +228,7 @@ pl_marks_read(const bson_t *doc, struct pl_record_marks *out)
 {
 	struct pl_pair pair;
 
-	if (!get_pair(doc, &pair))
+	if (!pl_pair_get(doc, &pair))
 		return false;
 	out->user = pair.user;
 	out->other = pair.other;

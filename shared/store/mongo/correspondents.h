@@ -34,6 +34,8 @@ struct pl_pair {
 _Static_assert(sizeof(struct pl_pair) == 2 * PL_OID_LEN, "a pair has no padding");
 
 void pl_pair_put(bson_t *doc, const char *key, const struct pl_pair *pair);
+/* By its _id. False: the document is of no pair. */
+bool pl_pair_get(const bson_t *doc, struct pl_pair *out);
 
 /* Both sides of each pair are there afterwards; those that the session knows to be there are not
  * looked at. *added (may be NULL) counts the documents that were not there. */

@@ -5,6 +5,7 @@
  *   users        {_id, fullName, username, password, gender, profilePic, status, createdAt,
  *                 updatedAt, __v [, statusNote] [, parleyPeople: {name, words}]
  *                 [, parleyDisabled: true] [, parleyGivenPic]}
+ *                 [, parleyBlocks: true]}   blocks.h
  *   messages     {_id, senderId, receiverId, message, createdAt, updatedAt, __v
  *                 [, autoReply: {kind, inReplyTo}]
  *                 [, idemKey: "<senderId>:<key>", idemUntil]
@@ -14,6 +15,7 @@
  *   parley_correspondents  correspondents.h
  *   parley_invites         invites.c
  *   parley_avatars   {_id: <user id>, type: "image/png", bytes}
+ *   parley_blocks          blocks.h
  *
  * Reading takes what any program may have stored: unknown fields are passed over, missing
  * optional ones get a default, and a document without a required one is refused. Every

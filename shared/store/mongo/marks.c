@@ -2,6 +2,7 @@
  * Marks, read and delivered, move forward only: the update itself looks that the mark there is
  * behind the new one, so that of two processes the one that is further wins, whichever comes first.
  */
+#include "store/mongo/blocks.h"
 #include "store/mongo/ranges.h"
 
 #define TRIES 3 /* somebody drops the document each time: it is done later */
@@ -127,6 +128,7 @@ enum pl_err
 pl_mongo_mark(struct pl_mongo *s, struct pl_write_mark *mark)
 {
 	struct pl_record_marks marks = {.user = mark->reader, .other = mark->writer};
+	struct pl_pair pair = {mark->reader, mark->writer};
 	struct pl_message_pos pos;
 	enum pl_err err =
 	    pl_mongo_pos_of(s, &mark->reader, &mark->writer, &mark->up_to, &pos);
@@ -136,6 +138,8 @@ pl_mongo_mark(struct pl_mongo *s, struct pl_write_mark *mark)
 		err = move_or_find(s, mark, &pos, &marks);
 	if (err == PL_OK)
 		err = pl_range_unread(s, &marks, &mark->unread);
+	if (err == PL_OK && mark->moved)
+		err = pl_blocks_between(s, &pair, 1, &mark->is_blocked);
 	if (err == PL_OK)
 		mark->pos = mark->is_read ? marks.read : marks.delivered;
 	return err;

@@ -1,6 +1,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
-#include "store/mongo/correspondents.h"
+#include "store/mongo/blocks.h"
 
 /*
  * Keys and jobs are in their messages. They are walked by the sparse indexes over them,
@@ -24,6 +24,8 @@ home_of(struct pl_mongo *s, enum pl_record_kind kind)
 		return s->invites;
 	case PL_RECORD_AVATAR:
 		return s->avatars;
+	case PL_RECORD_BLOCK:
+		return s->blocks;
 	default:
 		return s->messages;
 	}
@@ -99,6 +101,8 @@ read_record(const bson_t *doc, enum pl_record_kind kind, struct pl_record *out)
 		return pl_mongo_invite_read(doc, &out->u.invite);
 	case PL_RECORD_AVATAR:
 		return pl_mongo_avatar_read(doc, &out->u.avatar);
+	case PL_RECORD_BLOCK:
+		return pl_block_read(doc, &out->u.block);
 	default:
 		return pl_mongo_revocation_read(doc, &out->u.revocation);
 	}
@@ -273,6 +277,25 @@ put_invites_behind(struct pl_find *f, const struct pl_record *after)
 	put_key(&f->opts, "hint", PL_MESSAGE_F_ID);
 }
 
+static void
+put_blocks_behind(struct pl_find *f, const struct pl_record *after)
+{
+	struct pl_pair last;
+	bson_t bound;
+
+	bson_append_document_begin(&f->filter, PL_MESSAGE_F_ID, -1, &bound);
+	if (after != NULL) {
+		last = (struct pl_pair){after->u.block.user, after->u.block.other};
+		pl_pair_put(&bound, "$gt", &last);
+	} else {
+		pl_mongo_put_int(&bound, "$type", T_BINARY);
+	}
+	bson_append_document_end(&f->filter, &bound);
+	pl_find_type(f, PL_MONGO_F_AT, T_DATE);
+	put_key(&f->opts, "sort", PL_MESSAGE_F_ID);
+	put_key(&f->opts, "hint", PL_MESSAGE_F_ID);
+}
+
 enum pl_err
 pl_mongo_export(struct pl_store *store, enum pl_record_kind kind,
     const struct pl_record *after, size_t limit, struct pl_record_list *out)
@@ -293,6 +316,8 @@ pl_mongo_export(struct pl_store *store, enum pl_record_kind kind,
 		put_invites_behind(&f, after);
 	else if (kind == PL_RECORD_AVATAR)
 		put_avatars_behind(&f, after);
+	else if (kind == PL_RECORD_BLOCK)
+		put_blocks_behind(&f, after);
 	else
 		put_revocations_behind(&f, after);
 	pl_find_limit(&f, limit);
@@ -332,6 +357,10 @@ put_id(bson_t *doc, const struct pl_record *r)
 		break;
 	case PL_RECORD_AVATAR:
 		pl_mongo_put_oid(doc, PL_MESSAGE_F_ID, &r->u.avatar.user);
+		break;
+	case PL_RECORD_BLOCK:
+		pair = (struct pl_pair){r->u.block.user, r->u.block.other};
+		pl_pair_put(doc, PL_MESSAGE_F_ID, &pair);
 		break;
 	default:
 		bson_append_binary(doc, PL_MESSAGE_F_ID, -1, BSON_SUBTYPE_BINARY,
@@ -389,6 +418,8 @@ write_record(bson_t *doc, const struct pl_record *r)
 		pl_mongo_invite_write(doc, &r->u.invite);
 	else if (r->kind == PL_RECORD_AVATAR)
 		write_avatar(doc, &r->u.avatar);
+	else if (r->kind == PL_RECORD_BLOCK)
+		pl_block_write(doc, &r->u.block);
 	else
 		write_sessions(doc, r->u.sessions);
 }
@@ -504,6 +535,19 @@ note_pairs(struct pl_mongo *s, const struct pl_record *records, size_t count)
 	return err;
 }
 
+static enum pl_err
+set_flags(struct pl_mongo *s, const struct pl_record *records, size_t count)
+{
+	enum pl_err err = PL_OK;
+
+	for (size_t i = 0; err == PL_OK && i < count; i++) {
+		(void)pl_mongo_start(&s->store);
+		err = pl_blocks_set_flags(s, &records[i].u.block);
+	}
+	(void)pl_mongo_start(&s->store);
+	return err;
+}
+
 /* A record that is not a document of its own. */
 static enum pl_err
 add_one(struct pl_mongo *s, struct pl_record *r)
@@ -520,6 +564,8 @@ pl_mongo_import(struct pl_store *store, struct pl_record *records, size_t count)
 
 	if (kind == PL_RECORD_MESSAGE)
 		err = note_pairs(s, records, count);
+	else if (kind == PL_RECORD_BLOCK)
+		err = set_flags(s, records, count);
 	if (err != PL_OK)
 		return err;
 	if (kind != PL_RECORD_IDEM && kind != PL_RECORD_JOB && kind != PL_RECORD_MARKS)

@@ -1,5 +1,6 @@
+#include "base/clock.h"
 #include "base/mem.h"
-#include "store/mongo/correspondents.h"
+#include "store/mongo/blocks.h"
 
 /*
  * A job is in its message until it is done. The unique index over autoReply.inReplyTo
@@ -152,10 +153,12 @@ take_job(struct pl_mongo *s, struct pl_write_claim *claim)
 	return err;
 }
 
+/* PL_E_NOT_FOUND also if there is a block between the two. */
 static enum pl_err
 read_busy_user(struct pl_mongo *s, struct pl_write_claim *claim)
 {
-	bool is_found = false;
+	struct pl_pair pair = {claim->message.sender, claim->message.receiver};
+	bool is_found = false, has_blocks = false, is_blocked = false;
 	const bson_t *doc;
 	struct pl_find f;
 	enum pl_err err;
@@ -163,13 +166,17 @@ read_busy_user(struct pl_mongo *s, struct pl_write_claim *claim)
 	pl_find_start(&f, s, s->users);
 	pl_mongo_put_oid(&f.filter, PL_USER_F_ID, &claim->message.receiver);
 	pl_find_limit(&f, 1);
-	if (pl_find_row(&f, &doc))
+	if (pl_find_row(&f, &doc)) {
 		is_found = pl_mongo_user_read(doc, &claim->busy_user);
+		has_blocks = pl_blocks_flag(doc);
+	}
 	err = pl_find_end(&f);
-	return err == PL_OK && !is_found ? PL_E_NOT_FOUND : err;
+	if (err == PL_OK && has_blocks)
+		err = pl_blocks_between(s, &pair, 1, &is_blocked);
+	return err == PL_OK && (!is_found || is_blocked) ? PL_E_NOT_FOUND : err;
 }
 
-/* A job whose busy user is gone is void; the next one may be good. */
+/* A job whose busy user is gone, or has to do with a block, is void; the next one may be good. */
 enum pl_err
 pl_mongo_reply_claim(struct pl_mongo *s, struct pl_write_claim *claim)
 {
@@ -184,6 +191,7 @@ pl_mongo_reply_claim(struct pl_mongo *s, struct pl_write_claim *claim)
 			return err;
 		err = end_jobs(s, &claim->message.id, 1);
 		pl_message_fini(&claim->message);
+		pl_user_fini(&claim->busy_user);
 		if (err != PL_OK)
 			return err;
 	}
@@ -199,6 +207,8 @@ struct batch {
 	struct pl_write *const *writes;
 	size_t count;
 	struct pl_message_list to; /* in no order */
+	int64_t looked_mono_ms;
+	bool *is_blocked; /* as to */
 	bson_t **docs;
 	struct fresh {
 		struct pl_write *write;
@@ -227,6 +237,23 @@ read_messages(struct batch *b)
 	}
 	pl_mem_free(ids);
 	return pl_find_end(&f);
+}
+
+/* Replies are few: each batch of them looks. */
+static enum pl_err
+read_blocks(struct batch *b)
+{
+	struct pl_pair *pairs = pl_mem_alloc((b->to.count + 1) * sizeof(*pairs));
+	enum pl_err err;
+
+	for (size_t i = 0; i < b->to.count; i++)
+		pairs[i] =
+		    (struct pl_pair){b->to.items[i].sender, b->to.items[i].receiver};
+	b->is_blocked = pl_mem_alloc((b->to.count + 1) * sizeof(*b->is_blocked));
+	b->looked_mono_ms = pl_clock_mono_ms();
+	err = pl_blocks_between(b->s, pairs, b->to.count, b->is_blocked);
+	pl_mem_free(pairs);
+	return err;
 }
 
 static const struct pl_message *
@@ -270,23 +297,46 @@ judge(struct batch *b, struct pl_write *w)
 
 	if (to == NULL || to->reply_kind != PL_REPLY_NONE)
 		return PL_E_NOT_FOUND;
+	if (b->is_blocked[to - b->to.items])
+		return PL_E_DENIED;
 	add_document(b, w, to);
 	return PL_OK;
+}
+
+static void
+take_back(struct batch *b)
+{
+	struct pl_blocks_fresh *fresh =
+	    pl_mem_alloc((b->fresh_count + 1) * sizeof(*fresh));
+	size_t count = 0;
+
+	for (size_t i = 0; i < b->fresh_count; i++) {
+		const struct pl_message *m = &b->fresh[i].reply;
+
+		if (b->errs[i] == PL_OK)
+			fresh[count++] = (struct pl_blocks_fresh){
+			    {m->sender, m->receiver}, m->id, &b->errs[i]};
+	}
+	pl_blocks_take_back(b->s, b->looked_mono_ms, fresh, count);
+	pl_mem_free(fresh);
 }
 
 /* A job that could not be ended ends at its next claim. */
 static void
 take_outcomes(struct batch *b)
 {
-	struct pl_oid *done = pl_mem_alloc((b->fresh_count + 1) * sizeof(*done));
+	struct pl_oid *done = pl_mem_alloc((b->count + 1) * sizeof(*done));
 	size_t done_count = 0;
 
+	for (size_t i = 0; i < b->count; i++)
+		if (b->writes[i]->err == PL_E_DENIED)
+			done[done_count++] = b->writes[i]->u.reply.in_reply_to;
 	for (size_t i = 0; i < b->fresh_count; i++) {
 		struct fresh *fresh = &b->fresh[i];
 		enum pl_err err = b->errs[i];
 
 		fresh->write->err = err;
-		if (err == PL_OK || err == PL_E_CONFLICT)
+		if (err == PL_OK || err == PL_E_CONFLICT || err == PL_E_DENIED)
 			done[done_count++] = fresh->reply.in_reply_to;
 		if (err == PL_OK)
 			fresh->write->u.reply.message = fresh->reply;
@@ -310,6 +360,7 @@ store_new(struct batch *b)
 		b->writes[i]->err = judge(b, b->writes[i]);
 	pl_mongo_insert(b->s, b->s->messages, b->docs, b->fresh_count, b->errs);
 	pl_mongo_order_unlock();
+	take_back(b);
 	take_outcomes(b);
 	pl_mem_free(b->docs);
 	pl_mem_free(b->fresh);
@@ -335,11 +386,14 @@ pl_mongo_replies(struct pl_mongo *s, struct pl_write *const *writes, size_t coun
 	struct batch b = {.s = s, .writes = writes, .count = count};
 	enum pl_err err = read_messages(&b);
 
+	if (err == PL_OK)
+		err = read_blocks(&b);
 	if (err == PL_OK) {
 		note_pairs(&b);
 		store_new(&b);
 	}
 	for (size_t i = 0; err != PL_OK && i < count; i++)
 		writes[i]->err = err;
+	pl_mem_free(b.is_blocked);
 	pl_message_list_fini(&b.to);
 }

@@ -1,7 +1,7 @@
 #include <dirent.h>
 
 #include "base/mem.h"
-#include "store/mongo/correspondents.h"
+#include "store/mongo/blocks.h"
 
 #define BATCH_DOCUMENTS 500
 #define BATCH_BYTES     (8 * 1024 * 1024) /* with one document of up to 16 MiB more */
@@ -266,7 +266,7 @@ check_empty(struct pl_mongo *s, const struct pl_backup_list *parts, const char *
 {
 	static const char *const own[] = {PL_MONGO_USERS, PL_MONGO_MESSAGES,
 	    PL_MONGO_REVOCATIONS, PL_MONGO_SESSIONS, PL_MONGO_CORRESPONDENTS,
-	    PL_MONGO_INVITES};
+	    PL_MONGO_INVITES, PL_MONGO_AVATARS, PL_MONGO_BLOCKS};
 	bool found, is_ours, has = false;
 	enum pl_err err = find_mark(s, id, &found, &is_ours);
 

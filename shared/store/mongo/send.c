@@ -1,17 +1,21 @@
+#include "base/clock.h"
 #include "base/mem.h"
-#include "store/mongo/correspondents.h"
+#include "store/mongo/blocks.h"
 #include "store/mongo/idem.h"
 
 /*
  * A batch of sends in three steps, whatever its size: the statuses of all receivers, what is
  * stored under all keys, one insert of what is new. A message, its key and its reply job are
- * one document. Before the first message of two people comes one insert more.
+ * one document. Before the first message of two people comes one insert more; and one look-up more if
+ * some receiver has ever had to do with a block (blocks.h).
  */
 struct batch {
 	struct pl_mongo *s;
 	struct pl_write *const *writes;
 	size_t count;
+	int64_t looked_mono_ms;  /* for receivers and blocks */
 	struct pl_map receivers; /* id -> struct receiver */
+	bool *is_blocked;        /* as writes; NULL: none is */
 	struct pl_idem_keys keys;
 	/* what is to be inserted */
 	bson_t **docs;
@@ -26,6 +30,7 @@ struct batch {
 struct receiver {
 	struct pl_oid id;
 	enum pl_status status;
+	bool has_blocks;
 };
 
 static void
@@ -56,6 +61,7 @@ batch_fini(struct batch *b)
 	pl_mem_free(b->docs);
 	pl_mem_free(b->fresh);
 	pl_mem_free(b->errs);
+	pl_mem_free(b->is_blocked);
 }
 
 /* ---- what has to be known ---- */
@@ -66,6 +72,7 @@ note_receiver(struct batch *b, const bson_t *doc)
 	struct receiver *r = pl_mem_alloc(sizeof(*r));
 
 	r->status = pl_mongo_user_status_read(doc);
+	r->has_blocks = pl_blocks_flag(doc);
 	if (!pl_mongo_get_oid(doc, PL_USER_F_ID, &r->id) ||
 	    pl_map_get(&b->receivers, pl_oid_str(&r->id)) != NULL)
 		pl_mem_free(r);
@@ -76,11 +83,12 @@ note_receiver(struct batch *b, const bson_t *doc)
 static enum pl_err
 read_receivers(struct batch *b)
 {
-	static const char *const fields[] = {PL_USER_F_STATUS, NULL};
+	static const char *const fields[] = {PL_USER_F_STATUS, PL_MONGO_F_BLOCKS, NULL};
 	struct pl_oid *ids = pl_mem_alloc(b->count * sizeof(*ids));
 	const bson_t *doc;
 	struct pl_find f;
 
+	b->looked_mono_ms = pl_clock_mono_ms();
 	for (size_t i = 0; i < b->count; i++)
 		ids[i] = b->writes[i]->u.send.message.receiver;
 	pl_find_start(&f, b->s, b->s->users);
@@ -91,6 +99,30 @@ read_receivers(struct batch *b)
 		note_receiver(b, doc);
 	pl_mem_free(ids);
 	return pl_find_end(&f);
+}
+
+/* Of all sends, if it has to be asked at all. */
+static enum pl_err
+read_blocks(struct batch *b)
+{
+	struct pl_pair *pairs = pl_mem_alloc(b->count * sizeof(*pairs));
+	enum pl_err err = PL_OK;
+	bool has_any = false;
+
+	for (size_t i = 0; i < b->count; i++) {
+		const struct pl_message *m = &b->writes[i]->u.send.message;
+		const struct receiver *r =
+		    pl_map_get(&b->receivers, pl_oid_str(&m->receiver));
+
+		pairs[i] = (struct pl_pair){m->sender, m->receiver};
+		has_any = has_any || (r != NULL && r->has_blocks);
+	}
+	if (has_any) {
+		b->is_blocked = pl_mem_alloc(b->count * sizeof(*b->is_blocked));
+		err = pl_blocks_between(b->s, pairs, b->count, b->is_blocked);
+	}
+	pl_mem_free(pairs);
+	return err;
 }
 
 static enum pl_err
@@ -114,6 +146,7 @@ note_pairs(struct batch *b)
 		const struct pl_idem_key *key = pl_idem_key_of(&b->keys, send);
 
 		if (send->only_replay || (key != NULL && key->first.text != NULL) ||
+		    (b->is_blocked != NULL && b->is_blocked[i]) ||
 		    pl_map_get(&b->receivers, pl_oid_str(&m->receiver)) == NULL)
 			continue;
 		pairs[count++] = (struct pl_pair){m->sender, m->receiver};
@@ -151,8 +184,9 @@ add_document(struct batch *b, struct pl_write *w, struct pl_idem_key *key)
 /* Decide what can be decided of one send before anything is stored; a new one gets a
  * document, and its outcome later. */
 static enum pl_err
-judge(struct batch *b, struct pl_write *w)
+judge(struct batch *b, size_t at)
 {
+	struct pl_write *w = b->writes[at];
 	struct pl_write_send *send = &w->u.send;
 	struct receiver *r =
 	    pl_map_get(&b->receivers, pl_oid_str(&send->message.receiver));
@@ -163,7 +197,11 @@ judge(struct batch *b, struct pl_write *w)
 	send->status = r->status;
 	if (key != NULL && key->first.text != NULL)
 		return pl_store_replay(send, &key->first);
-	if (!send->only_replay && (key == NULL || key->leader == NULL))
+	if (send->only_replay)
+		return PL_OK;
+	if (b->is_blocked != NULL && b->is_blocked[at])
+		return PL_E_DENIED;
+	if (key == NULL || key->leader == NULL)
 		add_document(b, w, key);
 	return PL_OK;
 }
@@ -219,15 +257,34 @@ follow(struct batch *b, struct pl_write *w)
 }
 
 static void
+take_back(struct batch *b)
+{
+	struct pl_blocks_fresh *fresh =
+	    pl_mem_alloc((b->fresh_count + 1) * sizeof(*fresh));
+	size_t count = 0;
+
+	for (size_t i = 0; i < b->fresh_count; i++) {
+		const struct pl_message *m = &b->fresh[i].write->u.send.message;
+
+		if (b->errs[i] == PL_OK)
+			fresh[count++] = (struct pl_blocks_fresh){
+			    {m->sender, m->receiver}, b->fresh[i].pos.id, &b->errs[i]};
+	}
+	pl_blocks_take_back(b->s, b->looked_mono_ms, fresh, count);
+	pl_mem_free(fresh);
+}
+
+static void
 store_new(struct batch *b)
 {
 	enum pl_err looked;
 
 	pl_mongo_order_lock();
 	for (size_t i = 0; i < b->count; i++)
-		b->writes[i]->err = judge(b, b->writes[i]);
+		b->writes[i]->err = judge(b, i);
 	pl_mongo_insert(b->s, b->s->messages, b->docs, b->fresh_count, b->errs);
 	pl_mongo_order_unlock();
+	take_back(b);
 	looked = answer_conflicts(b);
 	for (size_t i = 0; i < b->fresh_count; i++)
 		take_outcome(b, i, looked);
@@ -243,6 +300,8 @@ pl_mongo_sends(struct pl_mongo *s, struct pl_write *const *writes, size_t count)
 
 	batch_init(&b, s, writes, count);
 	err = read_receivers(&b);
+	if (err == PL_OK)
+		err = read_blocks(&b);
 	if (err == PL_OK)
 		err = read_keys(&b);
 	if (err == PL_OK) {

@@ -15,7 +15,7 @@
  *   conversations.c   their list          ranges.c       the ends of many of them
  *   marks.c        how far one has read
  *   people.c       finding users          disabled.c     users who may not log in
- *   invites.c      invites
+ *   invites.c      invites                blocks.c       who has blocked whom
  *
  * A session has a client of its own rather than one of a pool: a store thread uses one
  * client all its life, so that there are as many connections as threads either way, and
@@ -62,6 +62,7 @@ struct pl_mongo {
 	mongoc_collection_t *correspondents;
 	mongoc_collection_t *invites;
 	mongoc_collection_t *avatars;
+	mongoc_collection_t *blocks;
 	struct pl_known_pairs *known; /* correspondents.c's; NULL until it knows one */
 	int64_t begin_until_mono_ms;  /* of the call that runs */
 	bool is_lost;                 /* a command of the call did not reach the server */
@@ -144,6 +145,10 @@ enum pl_err pl_mongo_conversations(struct pl_store *s, const struct pl_oid *user
     const struct pl_message_pos *before, size_t limit, struct pl_conversation_list *out);
 enum pl_err pl_mongo_conversation(struct pl_store *s, const struct pl_oid *user,
     const struct pl_oid *other, struct pl_conversation *out);
+enum pl_err pl_mongo_blocks_page(struct pl_store *store, const struct pl_oid *user,
+    const struct pl_oid *after, size_t limit, struct pl_block_list *out);
+enum pl_err pl_mongo_may_write(
+    struct pl_store *store, const struct pl_oid *from, const struct pl_oid *to);
 
 /* ---- the same within a call that began already ---- */
 enum pl_err pl_mongo_user_find(
@@ -202,6 +207,7 @@ enum pl_err pl_mongo_revocations_of(struct pl_mongo *s, const struct pl_oid *use
 enum pl_err pl_mongo_switch(struct pl_mongo *s, struct pl_write_switch *key);
 enum pl_err pl_mongo_reply_claim(struct pl_mongo *s, struct pl_write_claim *claim);
 enum pl_err pl_mongo_mark(struct pl_mongo *s, struct pl_write_mark *mark);
+enum pl_err pl_mongo_block(struct pl_mongo *s, struct pl_write_block *block);
 
 /* Drop at most limit expired Idempotency-Keys; *dropped counts them. */
 enum pl_err pl_mongo_idem_purge(struct pl_mongo *s, size_t limit, size_t *dropped);

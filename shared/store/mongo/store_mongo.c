@@ -1,7 +1,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "store/mongo/correspondents.h"
+#include "store/mongo/blocks.h"
 #include "store/mongo/fill.h"
 #include "store/mongo/query.h"
 
@@ -34,6 +34,7 @@ close_session(struct pl_store *store)
 	mongoc_collection_destroy(s->correspondents);
 	mongoc_collection_destroy(s->invites);
 	mongoc_collection_destroy(s->avatars);
+	mongoc_collection_destroy(s->blocks);
 	pl_pairs_forget(s);
 	mongoc_client_destroy(s->client);
 	pl_mem_free(s);
@@ -79,6 +80,7 @@ pl_mongo_connect(const char *uri, int32_t answer_ms, struct pl_mongo **out)
 	    mongoc_client_get_collection(s->client, database, PL_MONGO_CORRESPONDENTS);
 	s->invites = mongoc_client_get_collection(s->client, database, PL_MONGO_INVITES);
 	s->avatars = mongoc_client_get_collection(s->client, database, PL_MONGO_AVATARS);
+	s->blocks = mongoc_client_get_collection(s->client, database, PL_MONGO_BLOCKS);
 	(void)pl_mongo_start(&s->store);
 	*out = s;
 	return PL_OK;
@@ -164,6 +166,8 @@ write_one(struct pl_mongo *s, struct pl_write *w)
 		return pl_mongo_profile_set(s, &w->u.profile);
 	if (w->kind == PL_WRITE_AVATAR)
 		return pl_mongo_avatar_set(s, &w->u.avatar);
+	if (w->kind == PL_WRITE_BLOCK)
+		return pl_mongo_block(s, &w->u.block);
 	return pl_mongo_reply_claim(s, &w->u.claim);
 }
 
@@ -195,6 +199,7 @@ write_run(struct pl_mongo *s, struct pl_write *const *writes, size_t count)
 	case PL_WRITE_DISABLED:
 	case PL_WRITE_PROFILE:
 	case PL_WRITE_AVATAR:
+	case PL_WRITE_BLOCK:
 		for (size_t i = 0; i < count; i++)
 			writes[i]->err = write_one(s, writes[i]);
 		break;
@@ -256,6 +261,8 @@ static const struct pl_store_backend backend = {
     .conversations = pl_mongo_conversations,
     .conversation = pl_mongo_conversation,
     .avatar = pl_mongo_avatar,
+    .blocks_page = pl_mongo_blocks_page,
+    .may_write = pl_mongo_may_write,
     .overdue = pl_mongo_overdue,
     .revocations_since = pl_mongo_revocations_since,
     .sessions_of = pl_mongo_sessions_of,

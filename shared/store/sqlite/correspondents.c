@@ -211,6 +211,9 @@ pl_sqlite_mark(struct pl_sqlite *s, struct pl_write_mark *mark)
 		err = pl_sqlite_marks_set(s, &marks);
 	if (err == PL_OK)
 		err = pl_sqlite_unread(s, &marks, &mark->unread);
+	if (err == PL_OK)
+		err = pl_sqlite_is_blocked(
+		    s, &mark->reader, &mark->writer, &mark->is_blocked);
 	mark->moved = mark->is_read ? read_moved : delivered_moved;
 	mark->pos = mark->is_read ? marks.read : marks.delivered;
 	return err;

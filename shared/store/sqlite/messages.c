@@ -463,8 +463,9 @@ enum pl_err
 pl_sqlite_send(struct pl_sqlite *s, struct pl_write_send *send)
 {
 	struct pl_message first;
-	enum pl_err err =
-	    pl_sqlite_user_status(s, &send->message.receiver, &send->status);
+	bool is_blocked = false;
+	enum pl_err err = pl_sqlite_receiver(s, &send->message.sender,
+	    &send->message.receiver, &send->status, &is_blocked);
 
 	if (err != PL_OK)
 		return err;
@@ -479,5 +480,7 @@ pl_sqlite_send(struct pl_sqlite *s, struct pl_write_send *send)
 		if (err != PL_E_NOT_FOUND)
 			return err;
 	}
-	return send->only_replay ? PL_OK : store_new(s, send);
+	if (send->only_replay)
+		return PL_OK;
+	return is_blocked ? PL_E_DENIED : store_new(s, send);
 }

@@ -12,6 +12,8 @@
 	"FROM correspondents "
 #define SELECT_AVATAR "SELECT user, type, bytes FROM avatars "
 
+#define SELECT_BLOCK "SELECT user, other, created FROM blocks "
+
 /* An expired record counts as none. */
 static const char idem_page[] =
     SELECT_IDEM "WHERE created > ?1 AND (sender, idem_key) > (?2, ?3) "
@@ -28,6 +30,8 @@ static const char marks_page[] =
 		 "ORDER BY user, other LIMIT ?";
 
 static const char avatar_page[] = SELECT_AVATAR "WHERE user > ? ORDER BY user LIMIT ?";
+static const char block_page[] =
+    SELECT_BLOCK "WHERE (user, other) > (?, ?) ORDER BY user, other LIMIT ?";
 
 static const char idem_find[] = SELECT_IDEM "WHERE sender = ? AND idem_key = ?";
 static const char job_find[] = SELECT_JOB "WHERE message = ?";
@@ -36,6 +40,8 @@ static const char sessions_find[] = SELECT_SESSIONS "WHERE user = ?";
 static const char avatar_find[] = SELECT_AVATAR "WHERE user = ?";
 static const char marks_find[] =
     SELECT_MARKS "WHERE user = ? AND other = ? AND delivered_at IS NOT NULL";
+
+static const char block_find[] = SELECT_BLOCK "WHERE user = ? AND other = ?";
 
 /* An expired key makes room. */
 static const char idem_put[] =
@@ -96,6 +102,11 @@ read_row(struct pl_query *q, struct pl_record *r)
 	case PL_RECORD_AVATAR:
 		pl_sqlite_avatar_read(q, &r->u.avatar);
 		break;
+	case PL_RECORD_BLOCK:
+		pl_query_get_oid(q, 0, &r->u.block.user);
+		pl_query_get_oid(q, 1, &r->u.block.other);
+		r->u.block.created_unix_ms = pl_query_get_int(q, 2);
+		break;
 	default:
 		pl_query_get_blob(q, 0, r->u.revocation.token_id, PL_JWT_ID_LEN);
 		pl_query_get_oid(q, 1, &r->u.revocation.user);
@@ -135,7 +146,7 @@ bind_after(struct pl_query *q, enum pl_record_kind kind, const struct pl_record 
 		pl_query_blob(q, "", 0);
 		if (kind == PL_RECORD_IDEM)
 			pl_query_text(q, PL_STR(""));
-		if (kind == PL_RECORD_MARKS)
+		if (kind == PL_RECORD_MARKS || kind == PL_RECORD_BLOCK)
 			pl_query_blob(q, "", 0);
 	} else if (kind == PL_RECORD_IDEM) {
 		pl_query_oid(q, &after->u.idem.sender);
@@ -149,6 +160,9 @@ bind_after(struct pl_query *q, enum pl_record_kind kind, const struct pl_record 
 	} else if (kind == PL_RECORD_MARKS) {
 		pl_query_oid(q, &after->u.marks.user);
 		pl_query_oid(q, &after->u.marks.other);
+	} else if (kind == PL_RECORD_BLOCK) {
+		pl_query_oid(q, &after->u.block.user);
+		pl_query_oid(q, &after->u.block.other);
 	} else {
 		pl_query_blob(q, after->u.revocation.token_id, PL_JWT_ID_LEN);
 	}
@@ -165,6 +179,7 @@ pl_sqlite_export(struct pl_store *store, enum pl_record_kind kind,
 	    [PL_RECORD_SESSIONS] = sessions_page,
 	    [PL_RECORD_MARKS] = marks_page,
 	    [PL_RECORD_AVATAR] = avatar_page,
+	    [PL_RECORD_BLOCK] = block_page,
 	};
 	struct pl_query q;
 
@@ -282,6 +297,8 @@ put(struct pl_sqlite *s, const struct pl_record *r)
 		return pl_sqlite_invite_put(s, &r->u.invite);
 	case PL_RECORD_AVATAR:
 		return pl_sqlite_avatar_put(s, &r->u.avatar);
+	case PL_RECORD_BLOCK:
+		return pl_sqlite_block_put(s, &r->u.block);
 	default:
 		return put_revocation(s, &r->u.revocation);
 	}
@@ -315,6 +332,11 @@ find(struct pl_sqlite *s, const struct pl_record *r, struct pl_record_list *out)
 	case PL_RECORD_AVATAR:
 		q = pl_query_start(s, avatar_find);
 		pl_query_oid(&q, &r->u.avatar.user);
+		break;
+	case PL_RECORD_BLOCK:
+		q = pl_query_start(s, block_find);
+		pl_query_oid(&q, &r->u.block.user);
+		pl_query_oid(&q, &r->u.block.other);
 		break;
 	default:
 		q = pl_query_start(s, revocation_find);

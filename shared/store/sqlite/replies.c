@@ -6,6 +6,8 @@
  * not write a long message anew. It waits, is leased, or is gone. Few are leased (as many
  * as the model answers at once), so the walk over them to the first free one is short.
  */
+#define VOID_JOBS_MAX 8 /* that one claim may pass over */
+
 #define SELECT_JOB                                                                       \
 	"SELECT j.deadline, j.attempt, j.trace, " PL_SQLITE_MESSAGE_COLUMNS              \
 	", " PL_SQLITE_USER_COLUMNS " FROM reply_jobs AS j "                             \
@@ -91,23 +93,6 @@ find_job(struct pl_sqlite *s, struct pl_write_claim *claim)
 	return err == PL_OK && !is_found ? PL_E_NOT_FOUND : err;
 }
 
-enum pl_err
-pl_sqlite_reply_claim(struct pl_sqlite *s, struct pl_write_claim *claim)
-{
-	struct pl_query q;
-	enum pl_err err = find_job(s, claim);
-
-	if (err != PL_OK)
-		return err;
-	q = pl_query_start(s, job_lease);
-	pl_query_int(&q, s->now_unix_ms + claim->lease_ms);
-	pl_query_int(&q, claim->attempt);
-	pl_query_oid(&q, &claim->message.id);
-	return pl_query_run(&q, NULL);
-}
-
-/* ---- reply ---- */
-
 static enum pl_err
 end_job(struct pl_sqlite *s, const struct pl_oid *message)
 {
@@ -116,6 +101,50 @@ end_job(struct pl_sqlite *s, const struct pl_oid *message)
 	pl_query_oid(&q, message);
 	return pl_query_run(&q, NULL);
 }
+
+static enum pl_err
+lease_job(struct pl_sqlite *s, const struct pl_write_claim *claim)
+{
+	struct pl_query q = pl_query_start(s, job_lease);
+
+	pl_query_int(&q, s->now_unix_ms + claim->lease_ms);
+	pl_query_int(&q, claim->attempt);
+	pl_query_oid(&q, &claim->message.id);
+	return pl_query_run(&q, NULL);
+}
+
+static void
+drop_found(struct pl_write_claim *claim)
+{
+	pl_message_fini(&claim->message);
+	pl_user_fini(&claim->busy_user);
+}
+
+/* A job between two of whom one has blocked the other is void; the next one may be good. What ended
+ * here is to be committed, so that a claim that finds nothing else is no failure of the batch. */
+enum pl_err
+pl_sqlite_reply_claim(struct pl_sqlite *s, struct pl_write_claim *claim)
+{
+	for (int i = 0; i < VOID_JOBS_MAX; i++) {
+		bool is_blocked = false;
+		enum pl_err err = find_job(s, claim);
+
+		if (err == PL_OK)
+			err = pl_sqlite_is_blocked(s, &claim->message.sender,
+			    &claim->message.receiver, &is_blocked);
+		if (err != PL_OK)
+			return err;
+		if (!is_blocked)
+			return lease_job(s, claim);
+		err = end_job(s, &claim->message.id);
+		drop_found(claim);
+		if (err != PL_OK)
+			return err;
+	}
+	return PL_E_NOT_FOUND; /* the next claim goes on */
+}
+
+/* ---- reply ---- */
 
 /* The row is the reply alone: it never gets a job of its own, even if its receiver is
  * BUSY. */
@@ -144,15 +173,18 @@ enum pl_err
 pl_sqlite_reply(struct pl_sqlite *s, struct pl_write_reply *reply)
 {
 	struct pl_message to = {0};
+	bool is_blocked = false;
 	enum pl_err err = pl_sqlite_message_by_id(s, &reply->in_reply_to, &to);
 	enum pl_err ended;
 
 	if (err == PL_OK && to.reply_kind != PL_REPLY_NONE)
 		err = PL_E_NOT_FOUND; /* an automatic reply never causes another */
+	if (err == PL_OK)
+		err = pl_sqlite_is_blocked(s, &to.sender, &to.receiver, &is_blocked);
 	if (err != PL_OK)
 		goto done;
-	err = insert_reply(s, reply, &to);
-	if (err != PL_OK && err != PL_E_CONFLICT)
+	err = is_blocked ? PL_E_DENIED : insert_reply(s, reply, &to);
+	if (err != PL_OK && err != PL_E_CONFLICT && err != PL_E_DENIED)
 		goto done;
 	ended = end_job(s, &to.id);
 	if (ended != PL_OK)

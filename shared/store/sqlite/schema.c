@@ -184,7 +184,18 @@ static const char avatars[] = "ALTER TABLE users ADD COLUMN given_pic TEXT;"
 			      ") STRICT;"
 			      "PRAGMA user_version = 7;";
 
-static const char *const steps[] = {first, second, third, fourth, fifth, invites, avatars};
+/* Who has blocked whom (blocks.c). By other for whoever erases a user. */
+static const char blocks[] = "CREATE TABLE blocks ("
+			     "  user BLOB NOT NULL,"
+			     "  other BLOB NOT NULL,"
+			     "  created INTEGER NOT NULL,"
+			     "  PRIMARY KEY (user, other)"
+			     ") STRICT, WITHOUT ROWID;"
+			     "CREATE INDEX blocks_other ON blocks (other);"
+			     "PRAGMA user_version = 8;";
+
+static const char *const steps[] = {
+    first, second, third, fourth, fifth, invites, avatars, blocks};
 enum { ORDER_BY_ROWS = 4, VERSION = sizeof(steps) / sizeof(steps[0]) };
 
 #define ORDER_INDEX "messages_order"

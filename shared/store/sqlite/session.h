@@ -11,6 +11,7 @@
  *   fill.c           correspondents of an older process
  *   positions.c      a receiver's messages in their order
  *   people.h         finding users
+ *   blocks.c         who has blocked whom
  *   records.c        copying it all      backup.c    backup and restore
  *   invites.c        invites             disabled.c  users who may not log in
  *   query.c          statements
@@ -111,6 +112,10 @@ enum pl_err pl_sqlite_conversations(struct pl_store *s, const struct pl_oid *use
     const struct pl_message_pos *before, size_t limit, struct pl_conversation_list *out);
 enum pl_err pl_sqlite_conversation(struct pl_store *s, const struct pl_oid *user,
     const struct pl_oid *other, struct pl_conversation *out);
+enum pl_err pl_sqlite_blocks_page(struct pl_store *store, const struct pl_oid *user,
+    const struct pl_oid *after, size_t limit, struct pl_block_list *out);
+enum pl_err pl_sqlite_may_write(
+    struct pl_store *store, const struct pl_oid *from, const struct pl_oid *to);
 enum pl_err pl_sqlite_overdue(struct pl_store *store, int64_t due_unix_ms, size_t limit,
     struct pl_overdue_list *out);
 enum pl_err pl_sqlite_revocations_since(
@@ -183,6 +188,16 @@ enum pl_err pl_sqlite_marks_set(struct pl_sqlite *s, const struct pl_record_mark
 /* What other wrote to user beyond the read mark. */
 enum pl_err pl_sqlite_unread(
     struct pl_sqlite *s, const struct pl_record_marks *marks, unsigned *count);
+
+enum pl_err pl_sqlite_block(struct pl_sqlite *s, struct pl_write_block *block);
+/* What one statement says of a send: the receiver's status, and whether either of the two has blocked
+ * the other. PL_E_NOT_FOUND: no such receiver. */
+enum pl_err pl_sqlite_receiver(struct pl_sqlite *s, const struct pl_oid *from,
+    const struct pl_oid *to, enum pl_status *status, bool *is_blocked);
+enum pl_err pl_sqlite_is_blocked(struct pl_sqlite *s, const struct pl_oid *a,
+    const struct pl_oid *b, bool *is_blocked);
+/* PL_E_CONFLICT: it is there. */
+enum pl_err pl_sqlite_block_put(struct pl_sqlite *s, const struct pl_block *block);
 
 /* The message that was stored under sender's key in the last 24 h; PL_E_NOT_FOUND: none. */
 enum pl_err pl_sqlite_idem_find(struct pl_sqlite *s, const struct pl_oid *sender,

@@ -314,6 +314,8 @@ write_one(struct pl_sqlite *s, struct pl_write *w)
 		return pl_sqlite_profile_set(s, &w->u.profile);
 	case PL_WRITE_AVATAR:
 		return pl_sqlite_avatar_set(s, &w->u.avatar);
+	case PL_WRITE_BLOCK:
+		return pl_sqlite_block(s, &w->u.block);
 	}
 	return PL_E_INVALID;
 }
@@ -322,7 +324,8 @@ write_one(struct pl_sqlite *s, struct pl_write *w)
 static bool
 is_refusal(enum pl_err err)
 {
-	return err == PL_E_NOT_FOUND || err == PL_E_CONFLICT;
+	return err == PL_E_NOT_FOUND || err == PL_E_CONFLICT || err == PL_E_DENIED ||
+	       err == PL_E_TOO_BIG;
 }
 
 static enum pl_err
@@ -424,6 +427,8 @@ static const struct pl_store_backend backend = {
     .conversations = pl_sqlite_conversations,
     .conversation = pl_sqlite_conversation,
     .avatar = pl_sqlite_avatar,
+    .blocks_page = pl_sqlite_blocks_page,
+    .may_write = pl_sqlite_may_write,
     .overdue = pl_sqlite_overdue,
     .revocations_since = pl_sqlite_revocations_since,
     .sessions_of = pl_sqlite_sessions_of,

@@ -45,12 +45,19 @@ on_sent(void *arg, struct pl_str channel, struct pl_str payload)
 	f->sent++;
 }
 
+/* The store has said to whom one may write. */
+static void
+let_check(struct fixture *f)
+{
+	RIG_UNTIL(&f->rig, f->typing.checks == 0);
+}
+
 static const char *
 heard(struct fixture *f)
 {
 	static char text[sizeof(f->heard)];
 
-	fake_loop_run(f->rig.app.loop);
+	let_check(f);
 	memcpy(text, f->heard, sizeof(text));
 	f->heard[0] = '\0';
 	return text;
@@ -63,9 +70,9 @@ setup(void **state)
 	char channel[PL_CHANNEL_USER_LEN + 1];
 
 	rig_init(&f->rig);
-	pl_oid_new(&f->ann.id);
-	pl_oid_new(&f->bob.id);
-	pl_oid_new(&f->eve);
+	f->ann.id = rig_add_user(&f->rig, "ann");
+	f->bob.id = rig_add_user(&f->rig, "bob");
+	f->eve = rig_add_user(&f->rig, "eve");
 	f->hub.app = &f->rig.app;
 	f->ann.hub = f->bob.hub = &f->hub;
 	f->ann.sent.on_message = f->bob.sent.on_message = on_sent;
@@ -246,6 +253,7 @@ begins_and_ends_without_pause_are_heard_a_few_times_a_second(void **state)
 		struct hub_socket *socket = i % 2 ? &f->page : &f->phone;
 
 		assert_null(say_to(f, socket, &f->eve, "true"));
+		let_check(f);
 		assert_null(say_to(f, socket, &f->eve, "false"));
 	}
 	assert_string_equal(heard(f),
@@ -255,9 +263,96 @@ begins_and_ends_without_pause_are_heard_a_few_times_a_second(void **state)
 	assert_string_equal(heard(f), "+Bob "); /* does not notice */
 	fake_loop_advance(f->rig.app.loop, 1000 / TYPING_BEGINS_PER_SECOND);
 	assert_null(say_to(f, &f->page, &f->eve, "true"));
+	let_check(f);
 	assert_null(say_to(f, &f->page, &f->eve, "false"));
 	assert_null(say_to(f, &f->page, &f->eve, "true"));
 	assert_string_equal(heard(f), "+Ann -Ann ");
+}
+
+/* ---- to whom one may write ---- */
+
+static void
+write_block(struct fixture *f, const struct pl_oid *user, const struct pl_oid *other)
+{
+	struct pl_store_config config = {.data_dir = f->rig.dir};
+	struct pl_write w = {.kind = PL_WRITE_BLOCK,
+	    .u.block = {.user = *user, .other = *other, .is_blocked = true, .limit = 9}};
+	struct pl_store *s;
+
+	assert_int_equal(pl_store_open(&config, &s), PL_OK);
+	pl_store_write(s, &(struct pl_write *){&w}, 1);
+	assert_int_equal(w.err, PL_OK);
+	pl_store_close(s);
+}
+
+static void
+tell_block(struct fixture *f, const struct pl_oid *user, const struct pl_oid *other)
+{
+	struct pl_buf event;
+
+	pl_buf_init(&event, PL_BUF_UNLIMITED);
+	pl_event_blocked_write(&event, user, other);
+	pl_bus_publish(
+	    f->rig.app.bus, PL_STR(PL_CHANNEL_BLOCKS), pl_buf_str(&event), NULL);
+	pl_buf_fini(&event);
+}
+
+static void
+types_to_nobody_who_has_blocked_or_is_blocked(void **state)
+{
+	struct fixture *f = *state;
+
+	write_block(f, &f->eve, &f->ann.id);
+	write_block(f, &f->bob.id, &f->eve);
+	assert_null(say_to(f, &f->page, &f->eve, "true"));
+	assert_null(say_to(f, &f->bobs, &f->eve, "true"));
+	assert_string_equal(heard(f), "");
+	assert_true(pl_list_is_empty(&f->typing.pairs));
+	assert_null(say_to(f, &f->page, &f->eve, "false"));
+	assert_string_equal(heard(f), ""); /* what nobody saw begin has no end */
+}
+
+static void
+types_to_nobody_who_is_no_user(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid nobody;
+
+	pl_oid_new(&nobody);
+	assert_null(say_to(f, &f->page, &nobody, "true"));
+	let_check(f);
+	assert_true(pl_list_is_empty(&f->typing.pairs));
+}
+
+static void
+says_nothing_of_what_ended_while_the_store_was_asked(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_null(say_to(f, &f->page, &f->eve, "true"));
+	assert_null(say_to(f, &f->page, &f->eve, "false"));
+	assert_string_equal(heard(f), "");
+	assert_null(say_to(f, &f->page, &f->eve, "true"));
+	typing_end_socket(&f->typing, &f->page);
+	assert_string_equal(heard(f), "");
+	assert_true(pl_list_is_empty(&f->typing.pairs));
+}
+
+static void
+ends_when_either_blocks_the_other(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_null(say_to(f, &f->page, &f->eve, "true"));
+	assert_null(say_to(f, &f->bobs, &f->eve, "true"));
+	assert_string_equal(heard(f), "+Ann +Bob ");
+	tell_block(f, &f->eve, &f->ann.id);
+	assert_string_equal(heard(f), "-Ann ");
+	tell_block(f, &f->bob.id, &f->eve);
+	assert_string_equal(heard(f), "-Bob ");
+	tell_block(f, &f->ann.id, &f->bob.id);
+	pl_bus_publish(f->rig.app.bus, PL_STR(PL_CHANNEL_BLOCKS), PL_STR("{}"), NULL);
+	assert_string_equal(heard(f), "");
 }
 
 static void
@@ -267,6 +362,7 @@ the_stop_ends_all(void **state)
 
 	assert_null(say_to(f, &f->page, &f->eve, "true"));
 	assert_null(say_to(f, &f->bobs, &f->eve, "true"));
+	let_check(f);
 	typing_stop(&f->typing);
 	assert_string_equal(heard(f), "+Ann +Bob -Ann -Bob ");
 }
@@ -310,6 +406,10 @@ main(void)
 	    TYPING_TEST(ends_with_the_socket_that_said_it_last),
 	    TYPING_TEST(a_user_types_to_eight_at_once_and_no_more),
 	    TYPING_TEST(begins_and_ends_without_pause_are_heard_a_few_times_a_second),
+	    TYPING_TEST(types_to_nobody_who_has_blocked_or_is_blocked),
+	    TYPING_TEST(types_to_nobody_who_is_no_user),
+	    TYPING_TEST(says_nothing_of_what_ended_while_the_store_was_asked),
+	    TYPING_TEST(ends_when_either_blocks_the_other),
 	    TYPING_TEST(the_stop_ends_all),
 	    TYPING_TEST(refuses_what_is_not_its_form),
 	};
