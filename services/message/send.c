@@ -30,6 +30,19 @@ on_done(void *arg, const struct pl_send_outcome *outcome)
 
 /* ---- the request ---- */
 
+/* False: the sender is too fast, and the answer says so. A short body is read before. */
+static bool
+is_in_time(struct pl_request *rq)
+{
+	int64_t wait_ms = rq->body.len < PL_SEND_LONG_BYTES
+			      ? 0
+			      : pl_send_wait_ms(&sending, &rq->claims.user);
+
+	if (wait_ms > 0)
+		pl_reply_retry(rq, PL_PROBLEM_TOO_MANY, wait_ms);
+	return wait_ms == 0;
+}
+
 /* False: the id, the text or the key is wrong, and the answer says so. */
 static bool
 read_request(struct pl_request *rq, struct pl_send *send)
@@ -39,7 +52,8 @@ read_request(struct pl_request *rq, struct pl_send *send)
 	enum pl_err err;
 
 	send->key = pl_request_header(rq, "idempotency-key");
-	if (!pl_request_oid(rq, &send->receiver) || !(body = pl_request_json(rq)))
+	if (!pl_request_oid(rq, &send->receiver) || !is_in_time(rq) ||
+	    !(body = pl_request_json(rq)))
 		return false;
 	err = pl_send_read(body, send->key, &send->text, &why);
 	if (err == PL_OK && pl_request_header_repeats(rq, "idempotency-key")) {

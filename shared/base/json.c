@@ -3,6 +3,7 @@
 
 #include "base/hex.h"
 #include "base/json.h"
+#include "base/json_plain.h"
 #include "base/mem.h"
 
 /* A struct pl_json is a json_t; a few calls of jansson only read, and still want it
@@ -95,16 +96,21 @@ set_memory(void)
 	json_set_alloc_funcs(pl_mem_alloc, pl_mem_free);
 }
 
+static void
+begin_once(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, set_memory);
+}
+
 static json_t *
 load(struct pl_str text, size_t flags, const char **fault)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	json_error_t error;
-	json_t *value;
-
-	pthread_once(&once, set_memory);
-	value = json_loadb(
+	json_t *value = json_loadb(
 	    text.ptr, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | flags, &error);
+
 	if (value == NULL)
 		*fault = reason_of(&error);
 	return value;
@@ -123,9 +129,15 @@ give(json_t *value, const char *fault, struct pl_json **root, const char **why)
 enum pl_err
 pl_json_parse(struct pl_str text, struct pl_json **root, const char **why)
 {
-	const char *fault = find_fault(text, PL_JSON_DEPTH_MAX);
-	json_t *value = fault == NULL ? load(text, 0, &fault) : NULL;
+	const char *fault = NULL;
+	json_t *value;
 
+	begin_once();
+	value = pl_json_plain(text);
+	if (value == NULL)
+		fault = find_fault(text, PL_JSON_DEPTH_MAX);
+	if (value == NULL && fault == NULL)
+		value = load(text, 0, &fault);
 	return give(value, fault, root, why);
 }
 
@@ -191,8 +203,10 @@ enum pl_err
 pl_json_parse_script(struct pl_str text, struct pl_json **root, const char **why)
 {
 	const char *fault = find_fault(text, PL_JSON_SCRIPT_DEPTH_MAX);
-	json_t *value = fault == NULL ? load(text, JSON_ALLOW_NUL, &fault) : NULL;
+	json_t *value;
 
+	begin_once();
+	value = fault == NULL ? load(text, JSON_ALLOW_NUL, &fault) : NULL;
 	if (value == NULL && fault == out_of_range)
 		value = load(text, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &fault);
 	if (value == NULL && fault == not_valid)

@@ -135,3 +135,13 @@ pl_bucket_table_take(struct pl_bucket_table *t, struct pl_str key, int64_t now_m
 {
 	return pl_bucket_table_take_many(t, key, 1, now_mono_ms);
 }
+
+int64_t
+pl_bucket_table_wait_ms(
+    const struct pl_bucket_table *t, struct pl_str key, int64_t now_mono_ms)
+{
+	const struct entry *e = pl_map_get(&t->by_key, key);
+	struct pl_bucket copy = e != NULL ? e->bucket : (struct pl_bucket){0};
+
+	return take(&copy, &t->rule, 1, now_mono_ms);
+}

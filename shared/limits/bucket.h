@@ -37,5 +37,8 @@ int64_t pl_bucket_table_take(
 /* The same of count events, together or none. */
 int64_t pl_bucket_table_take_many(
     struct pl_bucket_table *t, struct pl_str key, int64_t count, int64_t now_mono_ms);
+/* What pl_bucket_table_take() would give; nothing is taken. */
+int64_t pl_bucket_table_wait_ms(
+    const struct pl_bucket_table *t, struct pl_str key, int64_t now_mono_ms);
 
 #endif

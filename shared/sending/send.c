@@ -11,7 +11,9 @@ struct sending {
 	struct pl_sending *by;
 	struct pl_timer patience; /* started while the bus is waited for */
 	struct pl_gap_waiter gap;
-	bool is_in_gap; /* it waits there */
+	bool is_in_gap;          /* it waits there */
+	struct pl_fair_job turn; /* of a long text, until written; group NULL: none */
+	int64_t since_ms;        /* with turn */
 	struct pl_store_write_call call;
 	struct pl_buf
 	    json; /* of the message, once it is stored: for its events and the answer */
@@ -192,10 +194,18 @@ on_stored(struct sending *s)
 }
 
 static void
+end_turn(struct sending *s)
+{
+	if (s->turn.group != NULL)
+		pl_fair_done(&s->by->turns, &s->turn);
+}
+
+static void
 on_written(struct pl_store_write_call *call)
 {
 	struct sending *s = PL_CONTAINER(call, struct sending, call);
 
+	end_turn(s);
 	switch (call->write.err) {
 	case PL_OK:
 		on_stored(s);
@@ -220,10 +230,31 @@ on_written(struct pl_store_write_call *call)
 	}
 }
 
+/* While the store is away each text could take an attempt's time, and the last of them the sum. */
+static void
+on_turn(struct pl_fair_job *turn)
+{
+	struct sending *s = PL_CONTAINER(turn, struct sending, turn);
+
+	if (pl_loop_now_ms(s->by->loop) - s->since_ms > PL_SEND_TURN_MS) {
+		end_turn(s);
+		refuse_and_end(s, pl_problem_of(PL_E_TIMEOUT));
+	} else {
+		pl_store_async_write_or_done(s->by->store, &s->call);
+	}
+}
+
 static void
 write_it(struct sending *s)
 {
-	pl_store_async_write_or_done(s->by->store, &s->call);
+	const struct pl_message *m = &s->call.write.u.send.message;
+
+	if (m->text_len < PL_SEND_LONG_BYTES) {
+		pl_store_async_write_or_done(s->by->store, &s->call);
+		return;
+	}
+	s->since_ms = pl_loop_now_ms(s->by->loop);
+	pl_fair_add(&s->by->turns, &s->turn, pl_oid_str(&m->sender));
 }
 
 /* ---- the online rule ----------------------------------------------------------------- */
@@ -322,6 +353,13 @@ may_send(struct pl_sending *by, const struct pl_send *send, struct pl_send_outco
 	return out->wait_ms == 0;
 }
 
+int64_t
+pl_send_wait_ms(const struct pl_sending *by, const struct pl_oid *sender)
+{
+	return pl_bucket_table_wait_ms(
+	    by->rates, pl_oid_str(sender), pl_loop_now_ms(by->loop));
+}
+
 static struct sending *
 sending_new(struct pl_sending *by, const struct pl_send *send)
 {
@@ -368,6 +406,7 @@ pl_sending_start(struct pl_sending *by)
 {
 	int64_t burst = pl_settings.limit_messages_burst;
 
+	pl_fair_init(&by->turns, PL_SEND_LONG_MAX, PL_SEND_LONG_OF_USER_MAX, on_turn);
 	pl_publisher_start(&by->publisher, by->loop, by->bus);
 	pl_room_start(&by->room, by->loop);
 	/* 0 in either setting lifts the limit. */

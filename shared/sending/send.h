@@ -14,6 +14,10 @@
  * write itself, so that no process can be behind. One that comes again under the key of a message that
  * was accepted before has its answer all the same: it says what happened then.
  *
+ * A long text holds the loop several times on its way: it is read, written for its events, and
+ * copied to the bus and into the answer. So long texts take turns, a few of them at a time
+ * (limits/fair): whoever sends many waits for their own, and others find the loop free.
+ *
  * Rates and quotas are counted in each process.  Threads: the loop's.
  */
 #ifndef PL_SENDING_SEND_H
@@ -21,6 +25,7 @@
 
 #include "base/json.h"
 #include "limits/bucket.h"
+#include "limits/fair.h"
 #include "model/invalid.h"
 #include "model/problem.h"
 #include "online/rule.h"
@@ -35,9 +40,13 @@ _Static_assert(PL_SEND_BUS_PATIENCE_MS > PL_BUS_NOTICE_MS,
 /* The process of a send that comes again so soon may have died before it published. */
 #define PL_SEND_RETRY_TELLS_MS 60000
 /* Longer than from the commit of a send to the failure that it ends in. */
-#define PL_SEND_UNSURE_MS PL_STORE_WAIT_MS
-#define PL_SEND_KEY_MAX   64
-#define PL_SEND_USERS_MAX 100000 /* whose rate is remembered at once */
+#define PL_SEND_UNSURE_MS        PL_STORE_WAIT_MS
+#define PL_SEND_KEY_MAX          64
+#define PL_SEND_LONG_BYTES       8192 /* from here on a text takes turns */
+#define PL_SEND_LONG_MAX         8    /* that are under way at once, */
+#define PL_SEND_LONG_OF_USER_MAX 2    /* and of one sender */
+#define PL_SEND_TURN_MS          2000 /* one that has waited longer for its turn is refused: 503 */
+#define PL_SEND_USERS_MAX        100000 /* whose rate is remembered at once */
 
 /* The caller's; zero it and set the first five. It outlives the bus, whose last answers come here. */
 struct pl_sending {
@@ -51,6 +60,7 @@ struct pl_sending {
 	struct pl_room room;
 	struct pl_bucket_table *rates;
 	struct pl_bucket_table *quotas; /* of bytes */
+	struct pl_fair turns;           /* of long texts */
 	size_t under_way;               /* sends whose done was not called yet */
 };
 
@@ -64,6 +74,10 @@ struct pl_send_outcome {
 	enum pl_problem problem;          /* if it was refused */
 	int64_t wait_ms;                  /* with TOO_MANY and QUOTA, else 0 */
 };
+
+/* How long the sender's rate would refuse another message, in ms; 0: it would not. For who has not
+ * read a long one yet, which costs more than to refuse it. */
+int64_t pl_send_wait_ms(const struct pl_sending *by, const struct pl_oid *sender);
 
 struct pl_send {
 	struct pl_oid sender;

@@ -151,6 +151,24 @@ send_with(struct world *w, const char *key, const char *socket)
 	return r;
 }
 
+/* A text that takes turns, of one whom the test names. */
+static struct said *
+send_long(struct world *w, const struct pl_oid *sender)
+{
+	static char text[PL_SEND_LONG_BYTES + 1];
+	struct said *r = pl_mem_zalloc(sizeof(*r));
+	struct pl_send send = {.sender = *sender,
+	    .text = pl_str_n(text, PL_SEND_LONG_BYTES),
+	    .from = PL_L_CSTR("test", "send"),
+	    .done = on_done,
+	    .arg = r};
+
+	memset(text, 'x', PL_SEND_LONG_BYTES);
+	assert_true(pl_oid_parse(PL_STR(RECEIVER), &send.receiver));
+	pl_send(&w->sending, &send);
+	return r;
+}
+
 static struct said *
 send_hello(struct world *w)
 {
@@ -624,6 +642,84 @@ a_replay_waits_no_longer_than_its_patience(void **state)
 	fake_bus_end_all(w->bus, PL_OK);
 }
 
+/* The next write, which is sender's, is committed. */
+static void
+commit_of(const struct pl_oid *sender)
+{
+	struct pl_store_write_call *call = next_send();
+
+	assert_memory_equal(&call->write.u.send.message.sender, sender, sizeof(*sender));
+	commit(call, false, 0);
+}
+
+static void
+long_texts_take_turns_and_others_do_not_wait_for_one_who_sends_many(void **state)
+{
+	struct world *w = *state;
+	struct said *many[4], *his, *hello;
+	struct pl_oid other;
+
+	pl_oid_new(&other);
+	begin(w, PL_ONLINE_OFF, 0, 0);
+	for (size_t i = 0; i < 4; i++)
+		many[i] = send_long(w, &w->sender);
+	his = send_long(w, &other);
+	hello = send_hello(w);
+	for (size_t i = 0; i < PL_SEND_LONG_OF_USER_MAX; i++)
+		commit_of(&w->sender);
+	commit_of(&other);
+	commit(next_send(), false, 0);
+	for (size_t i = PL_SEND_LONG_OF_USER_MAX; i < 4; i++)
+		commit_of(&w->sender);
+	fake_bus_end_all(w->bus, PL_OK);
+	check_created(hello);
+	for (size_t i = 0; i < 4; i++) {
+		assert_true(many[i]->is_done && !many[i]->is_refused);
+		pl_mem_free(many[i]);
+	}
+	assert_true(his->is_done && !his->is_refused);
+	pl_mem_free(his);
+}
+
+static void
+a_long_text_that_has_waited_for_its_turn_too_long_is_refused(void **state)
+{
+	struct world *w = *state;
+	struct said *r[3];
+
+	begin(w, PL_ONLINE_OFF, 0, 0);
+	for (size_t i = 0; i < 3; i++)
+		r[i] = send_long(w, &w->sender);
+	fake_loop_advance(w->loop, PL_SEND_TURN_MS + 1);
+	check_unanswered(r[2]);
+	fake_store_end_write(next_send(), PL_E_UNAVAILABLE);
+	assert_true(r[2]->is_done && r[2]->is_refused);
+	fake_store_end_write(next_send(), PL_E_UNAVAILABLE);
+	check_problem(r[0], PL_PROBLEM_BUSY);
+	check_problem(r[1], PL_PROBLEM_BUSY);
+	check_problem(r[2], PL_PROBLEM_BUSY);
+}
+
+static void
+says_how_long_a_rate_would_refuse_without_taking_of_it(void **state)
+{
+	struct world *w = *state;
+	struct said *r[2];
+
+	begin(w, PL_ONLINE_OFF, 1, 2);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(pl_send_wait_ms(&w->sending, &w->sender), 0);
+		assert_int_equal(pl_send_wait_ms(&w->sending, &w->sender), 0);
+		r[i] = send_hello(w);
+	}
+	assert_int_equal(pl_send_wait_ms(&w->sending, &w->sender), 1000);
+	for (size_t i = 0; i < 2; i++)
+		commit(next_send(), false, 0);
+	fake_bus_end_all(w->bus, PL_OK);
+	for (size_t i = 0; i < 2; i++)
+		check_created(r[i]);
+}
+
 #define WORLD_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -649,6 +745,10 @@ main(void)
 	    WORLD_TEST(does_not_wait_for_a_bus_that_everybody_knows_to_be_away),
 	    WORLD_TEST(a_replay_is_not_published_again_but_notes_a_gap_while_it_is_young),
 	    WORLD_TEST(a_replay_waits_no_longer_than_its_patience),
+	    WORLD_TEST(
+		long_texts_take_turns_and_others_do_not_wait_for_one_who_sends_many),
+	    WORLD_TEST(a_long_text_that_has_waited_for_its_turn_too_long_is_refused),
+	    WORLD_TEST(says_how_long_a_rate_would_refuse_without_taking_of_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
