@@ -1,11 +1,14 @@
 /*
  * revocation: a token, or many, refused before they expire by themselves. It has an id of
- * 16 bytes, in one of three forms, so that store, bus and backups have one kind of record
+ * 16 bytes, in one of four forms, so that store, bus and backups have one kind of record
  * for all:
  *
  *   a token (logout)                      SHA-256 of its jti, see auth/jwt.h
  *   all of a user that were issued        the user's id, and that time in seconds,
  *   before a time (logout everywhere)     4 bytes, most significant first
+ *   those of them that no list has        the user's id with each bit turned over,
+ *   (another password; the listed ones    and that time
+ *   have revocations of their own)
  *   all that a secret signs after its     "parleyke", and the name of the
  *   switch, which is when this was made   secret, 8 hex digits; of no user
  *
@@ -38,6 +41,10 @@ void pl_revocation_of_token(struct pl_revocation *r, const struct pl_jwt_claims 
  * UINT32_MAX. */
 void pl_revocation_of_all(
     struct pl_revocation *r, const struct pl_oid *user, int64_t issued_before_unix_s);
+/* The same of those alone that no list has (claims.is_listed): a version that does not know it takes
+ * it for that of a token that nobody has. */
+void pl_revocation_of_unlisted(
+    struct pl_revocation *r, const struct pl_oid *user, int64_t issued_before_unix_s);
 /* The revocation of all tokens of the secret of that name (pl_jwt_key_id()) that are issued
  * from now on. */
 void pl_revocation_of_key(struct pl_revocation *r, const char *key_id);
@@ -45,6 +52,12 @@ bool pl_revocation_is_of_key(const struct pl_revocation *r) PL_MUST_CHECK;
 /* Which form is it? True: it names all that were issued before the time given back. */
 bool pl_revocation_is_of_all(
     const struct pl_revocation *r, int64_t *issued_before_unix_s) PL_MUST_CHECK;
+bool pl_revocation_is_of_unlisted(
+    const struct pl_revocation *r, int64_t *issued_before_unix_s) PL_MUST_CHECK;
+/* Of these two forms the last one of a user says it all. True: r is one, and the ids of the earlier
+ * ones are from first on and below its own. */
+bool pl_revocation_replaces(
+    const struct pl_revocation *r, uint8_t first[PL_JWT_ID_LEN]) PL_MUST_CHECK;
 /* Does it name the token of claims? */
 bool pl_revocation_names(
     const struct pl_revocation *r, const struct pl_jwt_claims *claims) PL_MUST_CHECK;

@@ -98,8 +98,9 @@ take(struct pl_session_list *l, const uint8_t token_id[PL_JWT_ID_LEN])
 static bool
 is_named(const struct pl_session_list *l, size_t i, const struct pl_revocation *r)
 {
-	struct pl_jwt_claims claims = {
-	    .user = l->user, .issued_unix_s = l->items[i].issued_unix_s};
+	struct pl_jwt_claims claims = {.user = l->user,
+	    .issued_unix_s = l->items[i].issued_unix_s,
+	    .is_listed = true};
 
 	memcpy(claims.token_id, l->items[i].token_id, PL_JWT_ID_LEN);
 	return pl_revocation_names(r, &claims);

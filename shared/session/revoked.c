@@ -8,10 +8,11 @@
 
 struct revoked_user {
 	struct pl_oid id;
-	struct pl_revocation all;     /* before a time; expires_unix_s 0: none */
-	struct pl_session_list *list; /* NULL: nothing was merged */
-	struct pl_list tokens;        /* struct revoked_token.link */
-	size_t count;                 /* of them */
+	struct pl_revocation all;      /* before a time; expires_unix_s 0: none */
+	struct pl_revocation unlisted; /* the same of tokens that no list has */
+	struct pl_session_list *list;  /* NULL: nothing was merged */
+	struct pl_list tokens;         /* struct revoked_token.link */
+	size_t count;                  /* of them */
 	size_t crowded_at;
 };
 
@@ -77,16 +78,14 @@ pl_revoked_fini(struct pl_revoked *set)
 
 /* ---- adding ---- */
 
+/* A time that is no later tells nothing new; it comes last in the id. */
 static bool
-add_all(struct pl_revoked *set, const struct pl_revocation *r)
+replace(struct pl_revocation *last, const struct pl_revocation *r)
 {
-	struct revoked_user *u = user_get(set, &r->user);
-
-	/* A time that is no later tells nothing new; it comes last in the id. */
-	if (u->all.expires_unix_s > 0 &&
-	    memcmp(r->token_id, u->all.token_id, PL_JWT_ID_LEN) <= 0)
+	if (last->expires_unix_s > 0 &&
+	    memcmp(r->token_id, last->token_id, PL_JWT_ID_LEN) <= 0)
 		return false;
-	u->all = *r;
+	*last = *r;
 	return true;
 }
 
@@ -120,7 +119,11 @@ pl_revoked_add(struct pl_revoked *set, const struct pl_revocation *r)
 
 	if (r->expires_unix_s < pl_clock_unix_ms() / 1000)
 		return false;
-	return pl_revocation_is_of_all(r, &before) ? add_all(set, r) : add_token(set, r);
+	if (pl_revocation_is_of_all(r, &before))
+		return replace(&user_get(set, &r->user)->all, r);
+	if (pl_revocation_is_of_unlisted(r, &before))
+		return replace(&user_get(set, &r->user)->unlisted, r);
+	return add_token(set, r);
 }
 
 bool
@@ -144,7 +147,9 @@ pl_revoked_has(const struct pl_revoked *set, const struct pl_jwt_claims *claims)
 	u = pl_map_get(&set->users, pl_oid_str(&claims->user));
 	if (u == NULL)
 		return false;
-	return claims->issued_unix_s < pl_revoked_valid_after(set, &claims->user) ||
+	return (u->all.expires_unix_s > 0 && pl_revocation_names(&u->all, claims)) ||
+	       (u->unlisted.expires_unix_s > 0 &&
+		   pl_revocation_names(&u->unlisted, claims)) ||
 	       (u->list != NULL && pl_session_list_refuses(u->list, claims));
 }
 
@@ -152,12 +157,14 @@ int64_t
 pl_revoked_valid_after(const struct pl_revoked *set, const struct pl_oid *user)
 {
 	const struct revoked_user *u = pl_map_get(&set->users, pl_oid_str(user));
-	int64_t before;
+	int64_t all = 0, unlisted = 0;
 
-	return u != NULL && u->all.expires_unix_s > 0 &&
-		       pl_revocation_is_of_all(&u->all, &before)
-		   ? before
-		   : 0;
+	if (u != NULL && u->all.expires_unix_s > 0)
+		(void)!pl_revocation_is_of_all(&u->all, &all);
+	/* A token that is issued now may come to be in no list. */
+	if (u != NULL && u->unlisted.expires_unix_s > 0)
+		(void)!pl_revocation_is_of_unlisted(&u->unlisted, &unlisted);
+	return all > unlisted ? all : unlisted;
 }
 
 /* ---- merging ---- */
@@ -228,11 +235,14 @@ forget_of(struct pl_revoked *set, struct revoked_user *u, int64_t then_unix_s)
 	}
 	if (u->all.expires_unix_s < then_unix_s)
 		u->all = (struct pl_revocation){0};
+	if (u->unlisted.expires_unix_s < then_unix_s)
+		u->unlisted = (struct pl_revocation){0};
 	if (u->list != NULL && u->list->before_unix_s + PL_JWT_LIFETIME_S < then_unix_s) {
 		pl_mem_free(u->list);
 		u->list = NULL;
 	}
-	if (u->count == 0 && u->all.expires_unix_s == 0 && u->list == NULL)
+	if (u->count == 0 && u->all.expires_unix_s == 0 &&
+	    u->unlisted.expires_unix_s == 0 && u->list == NULL)
 		user_free(set, u);
 }
 

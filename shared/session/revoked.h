@@ -3,7 +3,8 @@
  * themselves.
  *
  *   by token   one that logged out
- *   by user    all from before a time: of several times the last counts; and the list of
+ *   by user    all from before a time, and those that no list has: of several times the last
+ *              counts; and the list of
  *              sessions, if the store merged revocations into its mark
  *              (auth/session_list.h)
  *

@@ -68,18 +68,16 @@ static enum pl_err
 drop_earlier(struct pl_mongo *s, const struct pl_revocation *r)
 {
 	bson_t selector = BSON_INITIALIZER, bounds;
-	struct pl_revocation first;
+	uint8_t first[PL_JWT_ID_LEN];
 	enum pl_err err;
-	int64_t time;
 
-	if (!pl_revocation_is_of_all(r, &time)) {
+	if (!pl_revocation_replaces(r, first)) {
 		bson_destroy(&selector);
 		return PL_OK;
 	}
-	pl_revocation_of_all(&first, &r->user, 0);
 	bson_append_document_begin(&selector, PL_MESSAGE_F_ID, -1, &bounds);
 	bson_append_binary(
-	    &bounds, "$gte", -1, BSON_SUBTYPE_BINARY, first.token_id, PL_JWT_ID_LEN);
+	    &bounds, "$gte", -1, BSON_SUBTYPE_BINARY, first, PL_JWT_ID_LEN);
 	bson_append_binary(
 	    &bounds, "$lt", -1, BSON_SUBTYPE_BINARY, r->token_id, PL_JWT_ID_LEN);
 	bson_append_document_end(&selector, &bounds);

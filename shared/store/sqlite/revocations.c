@@ -115,15 +115,13 @@ insert_row(struct pl_sqlite *s, const struct pl_revocation *r, int *changed)
 static enum pl_err
 drop_earlier(struct pl_sqlite *s, const struct pl_revocation *r)
 {
-	struct pl_revocation first;
+	uint8_t first[PL_JWT_ID_LEN];
 	struct pl_query q;
-	int64_t time;
 
-	if (!pl_revocation_is_of_all(r, &time))
+	if (!pl_revocation_replaces(r, first))
 		return PL_OK;
-	pl_revocation_of_all(&first, &r->user, 0);
 	q = pl_query_start(s, drop_older);
-	pl_query_blob(&q, first.token_id, PL_JWT_ID_LEN);
+	pl_query_blob(&q, first, PL_JWT_ID_LEN);
 	pl_query_blob(&q, r->token_id, PL_JWT_ID_LEN);
 	return pl_query_run(&q, NULL);
 }
