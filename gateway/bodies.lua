@@ -76,7 +76,12 @@ end
 
 -- Bytes that a body of this route may have.
 local function most()
-	return ngx.var.uri:find("^/socket%.io/") and limits.packet_bytes or limits.body_bytes
+	local uri = ngx.var.uri
+
+	if uri == "/api/auth/avatar" then
+		return limits.avatar_bytes
+	end
+	return uri:find("^/socket%.io/") and limits.packet_bytes or limits.body_bytes
 end
 
 -- For set_by_lua: 413 for what says so itself. (nginx would, too, with a line in the error log.)

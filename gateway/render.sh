@@ -231,6 +231,8 @@ for file in *.conf routes/*.conf; do
 		-e "s|@ACCESS_LOG@|$GATEWAY_ACCESS_LOG|" \
 		-e "s|@BODY_BYTES_MAX@|$BODY_BYTES_MAX|" \
 		-e "s|@PACKET_BYTES_MAX@|$PACKET_BYTES_MAX|" \
+		-e "s|@AVATAR_BYTES_MAX@|$AVATAR_BYTES_MAX|" \
+		-e "s|@AVATAR_BUFFER@|$((2 * AVATAR_BYTES_MAX))|" \
 		-e "s|@REQUESTS_KEY@|$requests_key|" \
 		-e "s|@REQUESTS_RATE@|$((rate > 0 ? rate : 1))|" \
 		-e "s|@REQUESTS_AT_ONCE@|$((rate > 0 ? rate * 2 : 1))|" \

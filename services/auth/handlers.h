@@ -10,6 +10,10 @@ void auth_login_post(struct pl_request *rq);
 void auth_logout_post(struct pl_request *rq);
 void auth_logout_all_post(struct pl_request *rq);
 void auth_me_get(struct pl_request *rq);
+void auth_me_patch(struct pl_request *rq);
+void auth_avatar_put(struct pl_request *rq);
+void auth_avatar_delete(struct pl_request *rq);
+void auth_password_post(struct pl_request *rq);
 void auth_sessions_get(struct pl_request *rq);
 void auth_session_delete(struct pl_request *rq);
 

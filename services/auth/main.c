@@ -1,7 +1,9 @@
 /* auth: who a user is: sign-up, login, logout. */
+#include "account.h"
 #include "handlers.h"
 #include "hasher.h"
 #include "login_limits.h"
+#include "avatar/painter.h"
 #include "http/service.h"
 
 static const struct pl_route routes[] = {
@@ -14,6 +16,14 @@ static const struct pl_route routes[] = {
     {"DELETE", "/api/auth/sessions/:id", PL_ROUTE_AUTH | PL_ROUTE_SEEN,
 	auth_session_delete, PL_M_NONE},
     {"GET", "/api/auth/me", PL_ROUTE_AUTH | PL_ROUTE_SEEN, auth_me_get, PL_M_NONE},
+    {"PATCH", "/api/auth/me", PL_ROUTE_AUTH | PL_ROUTE_SEEN, auth_me_patch,
+	PL_M_PROFILE_CHANGES},
+    {"POST", "/api/auth/password", PL_ROUTE_AUTH | PL_ROUTE_SEEN, auth_password_post,
+	PL_M_PASSWORD_CHANGES},
+    {"PUT", "/api/auth/avatar", PL_ROUTE_AUTH | PL_ROUTE_SEEN, auth_avatar_put,
+	PL_M_AVATARS},
+    {"DELETE", "/api/auth/avatar", PL_ROUTE_AUTH | PL_ROUTE_SEEN, auth_avatar_delete,
+	PL_M_PROFILE_CHANGES},
 };
 
 static void
@@ -21,12 +31,16 @@ start(void)
 {
 	auth_hasher_start();
 	auth_limits_start();
+	account_start();
+	auth_painter_start();
 }
 
 static void
 stop(void)
 {
 	auth_hasher_stop();
+	auth_painter_stop();
+	account_stop();
 	auth_limits_stop();
 }
 
@@ -35,6 +49,7 @@ const struct pl_service pl_service = {
     .bit = PL_SVC_AUTH,
     .routes = routes,
     .route_count = sizeof(routes) / sizeof(routes[0]),
+    .body_bytes_max = &pl_settings.avatar_bytes_max,
     .start = start,
     .stop = stop,
 };

@@ -211,6 +211,7 @@ static const struct pl_route routes[] = {
 	PL_M_NONE},
     {"GET", "/api/users/profile/:id", PL_ROUTE_AUTH | PL_ROUTE_SEEN, presence_profile_get,
 	PL_M_NONE},
+    {"GET", "/api/users/avatar/:id", 0, presence_avatar_get, PL_M_NONE},
     {"POST", "/api/users/status/:id", PL_ROUTE_AUTH | PL_ROUTE_SEEN,
 	presence_user_status_post, PL_M_NONE},
     {"POST", "/api/users/block/:id", PL_ROUTE_AUTH | PL_ROUTE_SEEN, presence_block_post,

@@ -205,6 +205,20 @@ pl_event_status_changed(struct pl_buf *out, const struct pl_oid *user,
 }
 
 void
+pl_event_user_updated(struct pl_buf *out, const struct pl_user *user)
+{
+	struct pl_json_out o;
+
+	write_head(out, "userUpdated", &user->id, PL_STR_NONE, NULL, NULL);
+	start_packet(out, &o, "userUpdated");
+	pl_jo_object(&o);
+	pl_jo_key(&o, "user");
+	pl_user_write(&o, user, 0);
+	pl_jo_end_object(&o);
+	end_packet(&o);
+}
+
+void
 pl_event_typing(
     struct pl_buf *out, const struct pl_oid *from, bool is_typing, bool is_auto)
 {

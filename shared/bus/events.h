@@ -8,7 +8,7 @@
  *   parley:sent:<id>    messageSent of that user         message,        presence processes
  *                                                        responder       where somebody listens:
  *                                                                        hub_hear_sent()
- *   parley:all          event for every socket           presence        all presence
+ *   parley:all          event for every socket           presence, auth  all presence
  *   parley:revoked      a revocation                     auth            all services
  *   parley:blocks       a block that was made    presence        presence
  *   parley:online       who came and went (online/note)  presence        presence
@@ -39,6 +39,7 @@
 #include "auth/revocation.h"
 #include "model/message.h"
 #include "model/status.h"
+#include "model/user.h"
 #include "proto/trace.h"
 
 #define PL_CHANNEL_ALL     "parley:all"
@@ -81,6 +82,8 @@ void pl_event_message_sent_of(struct pl_buf *out, const struct pl_message *m,
 /* statusChanged, to all. */
 void pl_event_status_changed(struct pl_buf *out, const struct pl_oid *user,
     enum pl_status status, struct pl_str note);
+/* userUpdated {user}, to who watches the user. */
+void pl_event_user_updated(struct pl_buf *out, const struct pl_user *user);
 /* typing, to one user. */
 void pl_event_typing(
     struct pl_buf *out, const struct pl_oid *from, bool is_typing, bool is_auto);

@@ -46,7 +46,13 @@ pl_reply_etag(struct pl_request *rq, const struct pl_digest *tag)
 	pl_digest_format(tag, opaque);
 	snprintf(value, sizeof(value), "W/\"%s\"", opaque);
 	pl_reply_header(rq, "etag", value);
-	pl_exchange_of(rq)->is_kept = true;
+	pl_exchange_of(rq)->caching = "private, no-cache";
+}
+
+void
+pl_reply_for_good(struct pl_request *rq)
+{
+	pl_exchange_of(rq)->caching = "public, max-age=31536000, immutable";
 }
 
 void

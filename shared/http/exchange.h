@@ -36,8 +36,8 @@ struct pl_request_impl {
 	struct pl_list link; /* in flight */
 	const struct pl_route *route;
 	int64_t began_mono_us;
-	bool is_kept; /* the client may keep the answer, and asks before it uses it */
-	bool *ended;  /* tells pl_dispatch() on the stack; NULL after it returned */
+	const char *caching; /* Cache-Control; NULL: nobody keeps the answer */
+	bool *ended; /* tells pl_dispatch() on the stack; NULL after it returned */
 	struct pl_json *json;
 	struct pl_stream *stream;
 	struct pl_trace trace; /* none until it is asked for */
@@ -64,7 +64,9 @@ struct connection *pl_exchange_connection(const struct pl_request *rq);
 static inline const char *
 pl_exchange_caching(const struct pl_request *rq)
 {
-	return pl_exchange_of(rq)->is_kept ? "private, no-cache" : "no-store";
+	const char *caching = pl_exchange_of(rq)->caching;
+
+	return caching != NULL ? caching : "no-store";
 }
 /* Give kore the answer's head and the body's beginning, and count it. */
 void pl_exchange_respond(struct pl_request_impl *x, int status, struct pl_str body);

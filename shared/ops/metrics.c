@@ -87,6 +87,13 @@ static const struct row table[PL_METRICS_COUNT] = {
 	COUNT(LOGINS, "parley_logins_total", AUTH, "Logins.", OUTCOME)
 	LEVEL(HASHES_WAITING, "parley_hashes_waiting", AUTH,
 	    "Passwords that wait for a thread to hash them, or are being hashed.", NO_LABEL)
+	COUNT(PROFILE_CHANGES, "parley_profile_changes_total", AUTH,
+	    "Requests to change a name or gender, or to drop a picture.", OUTCOME)
+	COUNT(PASSWORD_CHANGES, "parley_password_changes_total", AUTH,
+	    "Requests to change a password.", OUTCOME)
+	COUNT(AVATARS, "parley_avatars_total", AUTH, "Pictures that users sent.", OUTCOME)
+	LEVEL(AVATARS_WAITING, "parley_avatars_waiting", AUTH,
+	    "Pictures that wait for the thread to make them anew, or are being made.", NO_LABEL)
 	COUNT(MESSAGES, "parley_messages_total", MESSAGE | PRESENCE,
 	    "Messages that came in, by a request or by a socket.", OUTCOME)
 	COUNT(READ_MARKS, "parley_read_marks_total", MESSAGE,

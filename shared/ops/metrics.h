@@ -39,6 +39,10 @@ enum pl_metric {
 	PL_M_SIGNUPS,
 	PL_M_LOGINS,
 	PL_M_HASHES_WAITING,
+	PL_M_PROFILE_CHANGES,
+	PL_M_PASSWORD_CHANGES,
+	PL_M_AVATARS,
+	PL_M_AVATARS_WAITING,
 	/* message */
 	PL_M_READ_MARKS,
 	/* message, presence */

@@ -98,6 +98,8 @@ const struct pl_setting pl_settings_table[] = {
 	    "Longest message.")
 	INT("BODY_BYTES_MAX", "102400", 1024, 1048576, "bytes", KORE | GATEWAY,
 	    body_bytes_max, "Longest request body.")
+	INT("AVATAR_BYTES_MAX", "262144", 1024, 1048576, "bytes", AUTH | GATEWAY,
+	    avatar_bytes_max, "Longest file of a user's own picture.")
 	TEXT("AUTOREPLY_FALLBACK",
 	    "I'm unavailable right now and will answer you as soon as I can.",
 	    MESSAGE | RESPONDER, autoreply_fallback,
@@ -127,6 +129,11 @@ const struct pl_setting pl_settings_table[] = {
 	INT("LIMIT_STATUS_PER_SECOND", "1", 0, 1000000, "a second", PRESENCE,
 	    limit_status_per_second,
 	    "Changes of one user's status, in each process, ten at once; 0 lifts it.")
+	INT("LIMIT_PROFILE_PER_MINUTE", "60", 0, 1000000, "a minute", AUTH,
+	    limit_profile_per_minute,
+	    "Changes of one user's name, gender or password; 0 lifts it.")
+	INT("LIMIT_AVATARS_PER_MINUTE", "30", 0, 1000000, "a minute", AUTH,
+	    limit_avatars_per_minute, "Pictures that one user may send; 0 lifts it.")
 	INT("LIMIT_READS_AT_ONCE", "4", 0, 1000000, "reads", MESSAGE | PRESENCE,
 	    limit_reads_at_once,
 	    "Histories, conversations and lists of users that one user reads at once, in each process; others wait for "

@@ -48,6 +48,7 @@ struct pl_settings {
 	int64_t online_ttl_s;
 	int64_t message_bytes_max;
 	int64_t body_bytes_max;
+	int64_t avatar_bytes_max;
 	char *autoreply_fallback;
 	/* rates; 0 lifts one */
 	int64_t limit_login_address;
@@ -59,6 +60,8 @@ struct pl_settings {
 	int64_t limit_blocks;
 	int64_t disk_free_bytes_min;
 	int64_t limit_status_per_second;
+	int64_t limit_profile_per_minute;
+	int64_t limit_avatars_per_minute;
 	int64_t limit_reads_at_once;
 	int64_t limit_read_bytes_per_second;
 	int64_t limit_read_cpu_ms;

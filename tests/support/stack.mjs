@@ -31,6 +31,7 @@ async function environment(dir, port, settings) {
     RUN_USER: 'root', PORT: String(port), DATA_DIR: path.join(dir, 'data'),
     LIMIT_LOGIN_ADDRESS: '0', LIMIT_LOGIN_ACCOUNT: '0',
     LIMIT_MESSAGES_PER_SECOND: '0', LIMIT_MESSAGES_BURST: '0', LIMIT_MESSAGE_BYTES_PER_DAY: '0', LIMIT_STATUS_PER_SECOND: '0', LIMIT_MARKS_PER_SECOND: '0', LIMIT_READS_AT_ONCE: '0', LIMIT_READ_BYTES_PER_SECOND: '0', LIMIT_READ_CPU_MS: '0',
+    LIMIT_PROFILE_PER_MINUTE: '0', LIMIT_AVATARS_PER_MINUTE: '0',
     ...await storeSettings(dir, settings), ...settings,
   };
 }

@@ -15,7 +15,7 @@
 #include "base/buf.h"
 #include "model/avatar.h"
 
-#define AVATAR_FILE_BYTES_MAX ((size_t)512 * 1024)
+#define AVATAR_FILE_BYTES_MAX ((size_t)256 * 1024)
 
 /* *out is initialised by this; the caller finis it, also after a failure. PL_E_INVALID: it is none of
  * the three, or not whole. PL_E_TOO_BIG: more than PICTURE_SIDE_MAX pixels on a side, or it does not

@@ -19,6 +19,7 @@ void users_stop(void);
 void profiles_start(bool (*is_online)(void *arg, const struct pl_oid *user), void *arg);
 void presence_users_get(struct pl_request *rq);        /* GET /api/users */
 void presence_profile_get(struct pl_request *rq);      /* GET /api/users/profile/:id */
+void presence_avatar_get(struct pl_request *rq);       /* GET /api/users/avatar/:id */
 void presence_user_get(struct pl_request *rq);         /* GET /api/users/:id */
 void presence_user_status_post(struct pl_request *rq); /* POST /api/users/status/:id */
 

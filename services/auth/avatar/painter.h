@@ -1,0 +1,30 @@
+/*
+ * painter: pictures are made anew on a thread of its own (avatar.h), one at a time, because each
+ * takes a part of a second and up to 40 MiB. While PAINTER_QUEUE_MAX wait, a further one gets 503
+ * at once.  Threads: the loop's.
+ */
+#ifndef AUTH_AVATAR_PAINTER_H
+#define AUTH_AVATAR_PAINTER_H
+
+#include "avatar.h"
+#include "loop/offload.h"
+
+#define PAINTER_QUEUE_MAX 16
+
+/* The caller's, as a struct pl_job. err: as of avatar_make(), or PL_E_CANCELLED. */
+struct auth_painting {
+	struct pl_job job;
+	struct pl_str file; /* borrowed until done */
+	void (*done)(struct auth_painting *p, enum pl_err err);
+	/* out */
+	enum pl_avatar_type type;
+	struct pl_buf made; /* the caller finis it, also after a failure */
+	enum pl_err err;    /* inside */
+};
+
+void auth_painter_start(void);
+void auth_painter_stop(void);
+/* PL_E_BUSY: too many wait; done is not called. */
+enum pl_err auth_painter_submit(struct auth_painting *p) PL_MUST_CHECK;
+
+#endif
