@@ -106,6 +106,14 @@ pl_message_write(struct pl_json_out *o, const struct pl_message *m)
 		pl_jo_oid(o, &m->in_reply_to);
 		pl_jo_end_object(o);
 	}
+	if (m->edited_unix_ms != 0) {
+		pl_jo_key(o, PL_MESSAGE_F_EDITED_AT);
+		pl_jo_time(o, m->edited_unix_ms);
+	}
+	if (m->deleted_unix_ms != 0) {
+		pl_jo_key(o, PL_MESSAGE_F_DELETED_AT);
+		pl_jo_time(o, m->deleted_unix_ms);
+	}
 	pl_jo_end_object(o);
 }
 

@@ -2,7 +2,12 @@
  * message: what one user wrote to another; its rules, its JSON, its place in the order.
  *
  *   {"senderId","receiverId","message","_id","createdAt","updatedAt","__v":0
- *    [,"autoReply":{"kind":"llm"|"fallback","inReplyTo":"<_id>"}]}
+ *    [,"autoReply":{"kind":"llm"|"fallback","inReplyTo":"<_id>"}]
+ *    [,"editedAt"] [,"deletedAt"]}
+ *
+ * The text of a message that was edited is the latest one, of a deleted one it is "". Each change of
+ * a message is later than the one before it: of two that tell of one message, who keeps the later
+ * one is right.
  *
  * Order within a conversation is (createdAt, _id) everywhere: live, replay and history.
  * Threads: any.
@@ -26,6 +31,8 @@
 #define PL_MESSAGE_F_UPDATED_AT  "updatedAt"
 #define PL_MESSAGE_F_VERSION     "__v"
 #define PL_MESSAGE_F_AUTO_REPLY  "autoReply"
+#define PL_MESSAGE_F_EDITED_AT   "editedAt"
+#define PL_MESSAGE_F_DELETED_AT  "deletedAt"
 #define PL_MESSAGE_F_KIND        "kind"
 #define PL_MESSAGE_F_IN_REPLY_TO "inReplyTo"
 
@@ -43,9 +50,18 @@ struct pl_message {
 	size_t text_len;
 	int64_t created_unix_ms;
 	int64_t updated_unix_ms;
+	int64_t edited_unix_ms;  /* 0: never */
+	int64_t deleted_unix_ms; /* 0: it is there; else text is "" */
 	enum pl_reply_kind reply_kind;
 	struct pl_oid in_reply_to; /* if reply_kind is not PL_REPLY_NONE */
 };
+
+/* When it was last edited or deleted; 0: never. */
+static inline int64_t
+pl_message_changed(const struct pl_message *m)
+{
+	return m->deleted_unix_ms != 0 ? m->deleted_unix_ms : m->edited_unix_ms;
+}
 
 void pl_message_fini(struct pl_message *m);
 /* A fresh message: id and times set, text copied. */

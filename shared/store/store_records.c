@@ -139,7 +139,7 @@ is_same_user(const struct pl_user *a, const struct pl_user *b)
 	       a->created_unix_ms == b->created_unix_ms;
 }
 
-/* updatedAt is left out: a message does not change, and SQLite keeps none. */
+/* updatedAt is left out: SQLite keeps none but the time of the last change. */
 static bool
 is_same_message(const struct pl_message *a, const struct pl_message *b)
 {
@@ -148,6 +148,8 @@ is_same_message(const struct pl_message *a, const struct pl_message *b)
 	       pl_str_eq(
 		   pl_str_n(a->text, a->text_len), pl_str_n(b->text, b->text_len)) &&
 	       a->created_unix_ms == b->created_unix_ms &&
+	       a->edited_unix_ms == b->edited_unix_ms &&
+	       a->deleted_unix_ms == b->deleted_unix_ms &&
 	       a->reply_kind == b->reply_kind &&
 	       (a->reply_kind == PL_REPLY_NONE ||
 		   pl_oid_eq(&a->in_reply_to, &b->in_reply_to));

@@ -16,9 +16,15 @@ int64_t sqlite_files_number(const struct pl_store_config *config, const char *sq
 /* PRAGMA integrity_check. */
 void sqlite_files_assert_sound(const struct pl_store_config *config);
 
-#define SQLITE_FILES_VERSION 8 /* of a database as this version makes it */
+#define SQLITE_FILES_VERSION 9 /* of a database as this version makes it */
 /* Take away what a version brought, and those after it. */
-#define SQLITE_FILES_WITHOUT_BLOCKS "DROP TABLE blocks; "
+#define SQLITE_FILES_WITHOUT_EDITS                                                       \
+	"DROP INDEX messages_changed; DROP INDEX messages_changed_from; "                \
+	"DROP INDEX messages_changed_to; DROP INDEX messages_deleted; "                  \
+	"ALTER TABLE messages DROP COLUMN edited; "                                      \
+	"ALTER TABLE messages DROP COLUMN deleted; "                                     \
+	"ALTER TABLE messages DROP COLUMN changed; "
+#define SQLITE_FILES_WITHOUT_BLOCKS SQLITE_FILES_WITHOUT_EDITS "DROP TABLE blocks; "
 #define SQLITE_FILES_WITHOUT_AVATARS                                                     \
 	SQLITE_FILES_WITHOUT_BLOCKS                                                      \
 	"DROP TABLE avatars; ALTER TABLE users DROP COLUMN given_pic; "

@@ -314,6 +314,34 @@ refuses_a_second_reply_and_a_second_use_of_a_key(void **state)
 	pl_mem_free(key.u.idem.key);
 }
 
+static void
+copies_when_a_message_was_edited_and_deleted(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ann = store_add_user(f->store, "ann");
+	struct pl_record r[] = {
+	    message_record(&ann, &ann, "second thought"),
+	    message_record(&ann, &ann, ""),
+	};
+	struct pl_record_list list;
+
+	r[0].u.message.edited_unix_ms = r[0].u.message.created_unix_ms + 5;
+	r[1].u.message.edited_unix_ms = r[1].u.message.created_unix_ms + 6;
+	r[1].u.message.deleted_unix_ms = r[1].u.message.created_unix_ms + 7;
+	for (int i = 0; i < 2; i++)
+		r[i].u.message.updated_unix_ms = pl_message_changed(&r[i].u.message);
+	assert_int_equal(pl_store_import(f->store, r, 2), PL_OK);
+	list = export_all(f->store, PL_RECORD_MESSAGE);
+	assert_int_equal(list.count, 2);
+	for (int i = 0; i < 2; i++) {
+		assert_true(pl_record_is_same(&list.items[i], &r[i]));
+		assert_int_equal(list.items[i].u.message.updated_unix_ms,
+		    r[i].u.message.updated_unix_ms);
+		pl_message_fini(&r[i].u.message);
+	}
+	pl_record_list_fini(&list);
+}
+
 /* As where the message itself was refused. */
 static void
 takes_no_key_and_no_job_without_its_message(void **state)
@@ -421,6 +449,7 @@ store_records_suite(void)
 	    STORE_TEST(leaves_what_differs_as_it_is),
 	    STORE_TEST(refuses_a_second_user_of_a_name),
 	    STORE_TEST(refuses_a_second_reply_and_a_second_use_of_a_key),
+	    STORE_TEST(copies_when_a_message_was_edited_and_deleted),
 	    STORE_TEST(takes_no_key_and_no_job_without_its_message),
 	    STORE_TEST(pages_through_each_kind),
 	    STORE_TEST(gives_an_empty_page_of_an_empty_store),

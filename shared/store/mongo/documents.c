@@ -261,6 +261,9 @@ pl_mongo_message_read(const bson_t *doc, struct pl_message *out)
 	if (!pl_mongo_get_time(doc, PL_MESSAGE_F_UPDATED_AT, &m.updated_unix_ms))
 		m.updated_unix_ms = m.created_unix_ms;
 	read_auto_reply(doc, &m);
+	(void)pl_mongo_get_time(doc, PL_MESSAGE_F_EDITED_AT, &m.edited_unix_ms);
+	if (pl_mongo_get_time(doc, PL_MESSAGE_F_DELETED_AT, &m.deleted_unix_ms))
+		text = PL_STR("");
 	m.text = pl_mem_strndup(text.ptr, text.len);
 	m.text_len = text.len;
 	*out = m;
@@ -285,6 +288,12 @@ pl_mongo_message_write(bson_t *doc, const struct pl_message *m)
 	}
 	pl_mongo_put_time(doc, PL_MESSAGE_F_CREATED_AT, m->created_unix_ms);
 	pl_mongo_put_time(doc, PL_MESSAGE_F_UPDATED_AT, m->updated_unix_ms);
+	if (m->edited_unix_ms != 0)
+		pl_mongo_put_time(doc, PL_MESSAGE_F_EDITED_AT, m->edited_unix_ms);
+	if (m->deleted_unix_ms != 0)
+		pl_mongo_put_time(doc, PL_MESSAGE_F_DELETED_AT, m->deleted_unix_ms);
+	if (pl_message_changed(m) != 0)
+		pl_mongo_put_time(doc, PL_MONGO_F_CHANGED_AT, pl_message_changed(m));
 	pl_mongo_put_int(doc, PL_MESSAGE_F_VERSION, 0);
 }
 

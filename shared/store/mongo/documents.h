@@ -8,6 +8,7 @@
  *                 [, parleyBlocks: true]}   blocks.h
  *   messages     {_id, senderId, receiverId, message, createdAt, updatedAt, __v
  *                 [, autoReply: {kind, inReplyTo}]
+ *                 [, editedAt] [, deletedAt] [, changedAt: the later of both]
  *                 [, idemKey: "<senderId>:<key>", idemUntil]
  *                 [, replyJob: {deadline, leaseUntil, attempt [, trace]}]   until it is done}
  *   revocations  {_id: <token id>, userId, createdAt, expiresAt [, issuedAt]}

@@ -35,8 +35,10 @@ static const char pos_of[] =
     "SELECT created FROM messages WHERE id = ?1 AND "
     "((sender = ?2 AND receiver = ?3) OR (sender = ?3 AND receiver = ?2))";
 static const char insert[] =
-    "INSERT INTO messages (id, sender, receiver, text, created, reply_kind, in_reply_to) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
+    "INSERT INTO messages (id, sender, receiver, text, created, edited, deleted, "
+    "changed, "
+    "reply_kind, in_reply_to) VALUES (?, ?, ?, ?, ?, nullif(?, 0), nullif(?, 0), "
+    "nullif(?, 0), ?, ?) ON CONFLICT DO NOTHING";
 
 /* ---- reads ---- */
 
@@ -50,7 +52,11 @@ pl_sqlite_message_read(struct pl_query *q, int first, struct pl_message *out)
 	    .text_len = text.len,
 	    .created_unix_ms = pl_query_get_int(q, first + 4),
 	    .updated_unix_ms = pl_query_get_int(q, first + 4),
+	    .edited_unix_ms = pl_query_get_int(q, first + 7),
+	    .deleted_unix_ms = pl_query_get_int(q, first + 8),
 	};
+	if (pl_message_changed(out) != 0)
+		out->updated_unix_ms = pl_message_changed(out);
 	pl_query_get_oid(q, first, &out->id);
 	pl_query_get_oid(q, first + 1, &out->sender);
 	pl_query_get_oid(q, first + 2, &out->receiver);
@@ -395,6 +401,9 @@ insert_at(
 	pl_query_oid(&q, &m->receiver);
 	pl_query_text(&q, pl_str_n(m->text, m->text_len));
 	pl_query_int(&q, pos->created_unix_ms);
+	pl_query_int(&q, m->edited_unix_ms);
+	pl_query_int(&q, m->deleted_unix_ms);
+	pl_query_int(&q, pl_message_changed(m));
 	if (kind != NULL) {
 		pl_query_text(&q, pl_str(kind));
 		pl_query_oid(&q, &m->in_reply_to);

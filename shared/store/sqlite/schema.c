@@ -194,8 +194,26 @@ static const char blocks[] = "CREATE TABLE blocks ("
 			     "CREATE INDEX blocks_other ON blocks (other);"
 			     "PRAGMA user_version = 8;";
 
+/*
+ * When a message was edited and deleted, and the later of both, by which others hear of it (edits.c).
+ * An index has only messages of which that can be said: sends do not write to it.
+ */
+static const char edits[] =
+    "ALTER TABLE messages ADD COLUMN edited INTEGER;"
+    "ALTER TABLE messages ADD COLUMN deleted INTEGER;"
+    "ALTER TABLE messages ADD COLUMN changed INTEGER;"
+    "CREATE INDEX messages_changed ON messages (changed, id)"
+    "  WHERE changed IS NOT NULL;"
+    "CREATE INDEX messages_changed_from ON messages (sender, changed, id)"
+    "  WHERE changed IS NOT NULL;"
+    "CREATE INDEX messages_changed_to ON messages (receiver, changed, id)"
+    "  WHERE changed IS NOT NULL;"
+    "CREATE INDEX messages_deleted ON messages (receiver, sender, created, id)"
+    "  WHERE deleted IS NOT NULL;"
+    "PRAGMA user_version = 9;";
+
 static const char *const steps[] = {
-    first, second, third, fourth, fifth, invites, avatars, blocks};
+    first, second, third, fourth, fifth, invites, avatars, blocks, edits};
 enum { ORDER_BY_ROWS = 4, VERSION = sizeof(steps) / sizeof(steps[0]) };
 
 #define ORDER_INDEX "messages_order"

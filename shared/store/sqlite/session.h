@@ -251,8 +251,9 @@ enum pl_err pl_sqlite_import(struct pl_store *s, struct pl_record *records, size
 	"u.id, u.username, u.full_name, u.password_hash, u.profile_pic, u.note, "        \
 	"u.gender, u.status, u.created, u.updated, u.disabled, u.given_pic"
 #define PL_SQLITE_MESSAGE_COLUMNS                                                        \
-	"m.id, m.sender, m.receiver, m.text, m.created, m.reply_kind, m.in_reply_to"
-enum { PL_SQLITE_MESSAGE_WIDTH = 7 };
+	"m.id, m.sender, m.receiver, m.text, m.created, m.reply_kind, m.in_reply_to, "   \
+	"m.edited, m.deleted"
+enum { PL_SQLITE_MESSAGE_WIDTH = 9 };
 
 /* Read the columns from first on; the caller finis *out, also if the query fails. */
 void pl_sqlite_user_read(struct pl_query *q, int first, struct pl_user *out);

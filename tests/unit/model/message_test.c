@@ -51,6 +51,13 @@ writes_the_contracts_json(void **state)
 	m.in_reply_to = m.sender;
 	assert_json(&m, JSON_START ",\"autoReply\":{\"kind\":\"fallback\","
 				   "\"inReplyTo\":\"65a1b2c3d4e5f60718293a4b\"}}");
+	m.reply_kind = PL_REPLY_NONE;
+	m.edited_unix_ms = 1769862896790;
+	assert_json(&m, JSON_START ",\"editedAt\":\"2026-01-31T12:34:56.790Z\"}");
+	m.deleted_unix_ms = 1769862896791;
+	assert_json(&m, JSON_START ",\"editedAt\":\"2026-01-31T12:34:56.790Z\","
+				   "\"deletedAt\":\"2026-01-31T12:34:56.791Z\"}");
+	assert_int_equal(pl_message_changed(&m), m.deleted_unix_ms);
 	pl_message_fini(&m);
 	assert_null(m.text);
 	pl_message_fini(NULL);
