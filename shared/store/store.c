@@ -129,6 +129,13 @@ pl_store_messages_of(struct pl_store *s, const struct pl_oid *ids, size_t count,
 }
 
 enum pl_err
+pl_store_changes(struct pl_store *s, const struct pl_oid *user,
+    const struct pl_message_pos *after, size_t limit, struct pl_pos_list *out)
+{
+	return s->backend->changes(s, user, after, limit, out);
+}
+
+enum pl_err
 pl_store_overdue(
     struct pl_store *s, int64_t due_unix_ms, size_t limit, struct pl_overdue_list *out)
 {
@@ -243,6 +250,9 @@ clear_outputs(struct pl_write *w)
 		w->u.profile.after = (struct pl_user){0};
 	} else if (w->kind == PL_WRITE_AVATAR) {
 		w->u.avatar.after = (struct pl_user){0};
+	} else if (w->kind == PL_WRITE_EDIT || w->kind == PL_WRITE_DELETE) {
+		w->u.change.message = (struct pl_message){0};
+		w->u.change.changed = false;
 	}
 }
 
@@ -258,6 +268,8 @@ drop_outputs(struct pl_write *w)
 		pl_user_fini(&w->u.profile.after);
 	} else if (w->kind == PL_WRITE_AVATAR) {
 		pl_user_fini(&w->u.avatar.after);
+	} else if (w->kind == PL_WRITE_EDIT || w->kind == PL_WRITE_DELETE) {
+		pl_message_fini(&w->u.change.message);
 	}
 	clear_outputs(w);
 }
@@ -273,21 +285,81 @@ pl_store_write(struct pl_store *s, struct pl_write *const *writes, size_t count)
 			drop_outputs(writes[i]);
 }
 
+int64_t
+pl_store_tidy(struct pl_store *s)
+{
+	return s->backend->tidy != NULL ? s->backend->tidy(s) : 0;
+}
+
+static void
+set_text(struct pl_message *m, struct pl_str text)
+{
+	pl_mem_free(m->text);
+	m->text = pl_mem_strndup(text.len > 0 ? text.ptr : "", text.len);
+	m->text_len = text.len;
+}
+
 enum pl_err
 pl_store_replay(struct pl_write_send *send, const struct pl_message *first)
 {
 	struct pl_message *m = &send->message;
+	struct pl_str text = pl_str_n(first->text, first->text_len);
 	bool is_same = pl_oid_eq(&first->receiver, &m->receiver) &&
-		       pl_str_eq(pl_str_n(first->text, first->text_len),
-			   pl_str_n(m->text, m->text_len));
+		       (pl_message_changed(first) != 0 ||
+			   pl_str_eq(text, pl_str_n(m->text, m->text_len)));
 
-	if (is_same) {
-		m->id = first->id;
-		m->created_unix_ms = first->created_unix_ms;
-		m->updated_unix_ms = first->updated_unix_ms;
-		send->replayed = true;
-	}
-	return is_same ? PL_OK : PL_E_CONFLICT;
+	if (!is_same)
+		return PL_E_CONFLICT;
+	m->id = first->id;
+	m->created_unix_ms = first->created_unix_ms;
+	m->updated_unix_ms = first->updated_unix_ms;
+	m->edited_unix_ms = first->edited_unix_ms;
+	m->deleted_unix_ms = first->deleted_unix_ms;
+	if (pl_message_changed(first) != 0)
+		set_text(m, text);
+	send->replayed = true;
+	return PL_OK;
+}
+
+static bool
+may_change(struct pl_write *w, const struct pl_message *m, int64_t now_unix_ms)
+{
+	struct pl_write_change *c = &w->u.change;
+	bool is_edit = w->kind == PL_WRITE_EDIT;
+
+	if (!pl_oid_eq(&m->sender, &c->by))
+		c->refusal = PL_CHANGE_OF_ANOTHER;
+	else if (is_edit && m->reply_kind != PL_REPLY_NONE)
+		c->refusal = PL_CHANGE_OF_REPLY;
+	else if (is_edit && m->deleted_unix_ms != 0)
+		c->refusal = PL_CHANGE_OF_DELETED;
+	else if (is_edit && now_unix_ms - m->created_unix_ms >= c->edit_within_ms)
+		c->refusal = PL_CHANGE_TOO_LATE;
+	else
+		return true;
+	return false;
+}
+
+enum pl_err
+pl_store_change(struct pl_write *w, struct pl_message *m, int64_t now_unix_ms)
+{
+	struct pl_write_change *c = &w->u.change;
+	int64_t before =
+	    pl_message_changed(m) != 0 ? pl_message_changed(m) : m->created_unix_ms;
+	int64_t at = now_unix_ms > before ? now_unix_ms : before + 1;
+
+	if (!may_change(w, m, now_unix_ms))
+		return PL_E_CONFLICT;
+	c->changed = w->kind == PL_WRITE_EDIT || m->deleted_unix_ms == 0;
+	if (!c->changed)
+		return PL_OK;
+	set_text(m, w->kind == PL_WRITE_EDIT ? c->text : PL_STR(""));
+	if (w->kind == PL_WRITE_EDIT)
+		m->edited_unix_ms = at;
+	else
+		m->deleted_unix_ms = at;
+	m->updated_unix_ms = at;
+	return PL_OK;
 }
 
 void

@@ -159,6 +159,13 @@ enum pl_err pl_store_positions_to(struct pl_store *s, const struct pl_oid *recei
 enum pl_err pl_store_messages_of(struct pl_store *s, const struct pl_oid *ids,
     size_t count, size_t text_bytes_max, struct pl_message_list *out) PL_MUST_CHECK;
 
+/* Where changes of messages stand in time: {when it changed, the message's id}, in this order, after
+ * that one (NULL: from the first), at most limit; of messages to or from user (NULL: of all). A message
+ * has the place of its last change only, so whoever reads on finds it once. Costs by what is found. */
+enum pl_err pl_store_changes(struct pl_store *s, const struct pl_oid *user,
+    const struct pl_message_pos *after, size_t limit,
+    struct pl_pos_list *out) PL_MUST_CHECK;
+
 struct pl_conversation_list {
 	struct pl_conversation *items;
 	size_t count;
@@ -251,7 +258,9 @@ enum pl_write_kind {
 	PL_WRITE_DISABLED, /* disable or enable a user; PL_E_NOT_FOUND: no such user */
 	PL_WRITE_PROFILE,  /* change full name, gender; PL_E_NOT_FOUND: no such user */
 	PL_WRITE_AVATAR, /* set or drop a user's own picture; PL_E_NOT_FOUND: no such user */
-	PL_WRITE_BLOCK, /* block a user, or no longer; may be repeated */
+	PL_WRITE_BLOCK,  /* block a user, or no longer; may be repeated */
+	PL_WRITE_EDIT,   /* give a message another text */
+	PL_WRITE_DELETE, /* take its text away, and the reply that it is owed */
 };
 
 /* A message to store. The store sets id and times at the commit (see the order above).
@@ -289,7 +298,8 @@ struct pl_write_claim {
 
 /* The reply to in_reply_to, from its receiver to its sender. PL_E_CONFLICT: it has one;
  * PL_E_NOT_FOUND: no such message, or it is an automatic reply itself; PL_E_DENIED: either of the
- * two has blocked the other. The job ends either way. */
+ * two has blocked the other. The job ends either way. PL_E_NOT_FOUND also if the message was
+ * deleted. */
 struct pl_write_reply {
 	struct pl_oid in_reply_to;
 	enum pl_reply_kind kind;
@@ -340,6 +350,26 @@ struct pl_write_avatar {
 	struct pl_oid user;
 	const struct pl_avatar *avatar; /* borrowed until done; NULL: drop it */
 	struct pl_user after;           /* out: the user then; the caller finis it */
+};
+
+/* An edit or a deletion by a message's sender. What was there before is nowhere in the store then, but
+ * for what pl_store_tidy() still has to do. Two at once come one after the other, and the later one
+ * has the later time. To delete again changes nothing and gives the same message. PL_E_NOT_FOUND: no
+ * such message; PL_E_CONFLICT: refusal says why. */
+enum pl_change_refusal {
+	PL_CHANGE_OF_ANOTHER, /* somebody else wrote it */
+	PL_CHANGE_OF_REPLY,   /* an automatic reply, which can only be deleted */
+	PL_CHANGE_OF_DELETED, /* an edit */
+	PL_CHANGE_TOO_LATE,   /* an edit */
+};
+struct pl_write_change {
+	struct pl_oid by;
+	struct pl_oid message_id;
+	struct pl_str text;             /* of an edit; borrowed until done */
+	int64_t edit_within_ms;         /* after it was written; 0: never */
+	bool changed;                   /* out: just now */
+	enum pl_change_refusal refusal; /* out, with PL_E_CONFLICT */
+	struct pl_message message;      /* out: as it is now; the caller finis it */
 };
 
 /* A session of user, known by name until its token is there. */
@@ -414,10 +444,15 @@ struct pl_write {
 		struct pl_write_profile profile;
 		struct pl_write_avatar avatar;
 		struct pl_write_block block;
+		struct pl_write_change change;
 	} u;
 };
 
 /* Commit count writes together; the err of each says what became of it. */
 void pl_store_write(struct pl_store *s, struct pl_write *const *writes, size_t count);
+/* Do what can wait until nobody waits: call it after writes, and again at the time that it gives, by
+ * pl_clock_mono_ms(); 0: there is nothing left to do. With SQLite it empties the log, which has the
+ * texts that changed messages had. */
+int64_t pl_store_tidy(struct pl_store *s);
 
 #endif

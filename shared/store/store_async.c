@@ -49,6 +49,8 @@ struct session {
 	int64_t retry_after_ms;
 	bool is_in_doubt;     /* the last call did not reach the database */
 	int64_t lost_mono_us; /* when a call, or an attempt to open, last did not */
+	int64_t
+	    tidy_mono_ms; /* the writer's: when there is something to tidy; 0: never */
 };
 
 static void
@@ -135,17 +137,33 @@ call_of(struct pl_list *link)
 	return link ? PL_CONTAINER(link, struct pl_store_write_call, link) : NULL;
 }
 
-/* Wait until there is something to write, or, while the store is away, until it may be
- * tried again. The lock is held. */
+/* When the session has something to do, though nobody writes: to try again while the store is away, or
+ * to tidy; 0: never. */
+static int64_t
+session_due(const struct session *s)
+{
+	return s->store != NULL ? s->tidy_mono_ms : s->retry_mono_ms;
+}
+
+static bool
+session_is_due(const struct session *s)
+{
+	return s->store != NULL
+		   ? s->tidy_mono_ms != 0 && pl_clock_mono_ms() >= s->tidy_mono_ms
+		   : pl_clock_mono_ms() >= s->retry_mono_ms;
+}
+
+/* Wait until there is something to write, or the session has something to do. The lock is held. */
 static void
 wait_for_work(struct pl_store_async *sa, const struct session *s)
 {
+	int64_t due = session_due(s);
 	struct timespec until = {
-	    .tv_sec = s->retry_mono_ms / 1000,
-	    .tv_nsec = s->retry_mono_ms % 1000 * 1000000,
+	    .tv_sec = due / 1000,
+	    .tv_nsec = due % 1000 * 1000000,
 	};
 
-	if (s->store != NULL)
+	if (s->store != NULL && due == 0)
 		pthread_cond_wait(&sa->wake, &sa->lock);
 	else
 		pthread_cond_timedwait(&sa->wake, &sa->lock, &until);
@@ -160,8 +178,7 @@ take_batch(struct pl_store_async *sa, const struct session *s, struct pl_list *b
 	bool is_stopping;
 
 	pthread_mutex_lock(&sa->lock);
-	while (sa->waiting_count == 0 && !sa->is_stopping &&
-	       (s->store != NULL || pl_clock_mono_ms() < s->retry_mono_ms))
+	while (sa->waiting_count == 0 && !sa->is_stopping && !session_is_due(s))
 		wait_for_work(sa, s);
 	is_stopping = sa->is_stopping;
 	while (!is_stopping && sa->waiting_count > 0 && count < PL_STORE_BATCH_MAX) {
@@ -220,6 +237,16 @@ run_batch(struct session *s, struct pl_list *batch)
 	}
 }
 
+/* After the answers. What the database did not take is no time for it. */
+static void
+session_tidy(struct session *s)
+{
+	if (s->store != NULL && !s->is_in_doubt)
+		s->tidy_mono_ms = pl_store_tidy(s->store);
+	else
+		s->tidy_mono_ms = 0;
+}
+
 static void
 finish_batch(struct pl_store_async *sa, struct pl_list *batch)
 {
@@ -246,6 +273,7 @@ writer_main(void *arg)
 	while (take_batch(sa, &session, &batch)) {
 		run_batch(&session, &batch);
 		finish_batch(sa, &batch);
+		session_tidy(&session);
 	}
 	session_close(&session);
 	return NULL;

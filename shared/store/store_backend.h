@@ -37,6 +37,8 @@ struct pl_store_backend {
 	    const struct pl_message_pos *pos, size_t limit, struct pl_pos_list *out);
 	enum pl_err (*messages_of)(struct pl_store *s, const struct pl_oid *ids,
 	    size_t count, size_t text_bytes_max, struct pl_message_list *out);
+	enum pl_err (*changes)(struct pl_store *s, const struct pl_oid *user,
+	    const struct pl_message_pos *after, size_t limit, struct pl_pos_list *out);
 	enum pl_err (*conversations)(struct pl_store *s, const struct pl_oid *user,
 	    const struct pl_message_pos *before, size_t limit,
 	    struct pl_conversation_list *out);
@@ -62,6 +64,7 @@ struct pl_store_backend {
 	    struct pl_store *s, const uint8_t code_id[PL_INVITE_ID_LEN]);
 	/* Sets each write's err; store.c then clears the outputs of those that failed. */
 	void (*write)(struct pl_store *s, struct pl_write *const *writes, size_t count);
+	int64_t (*tidy)(struct pl_store *s); /* NULL: it never has to */
 	/* Pages of a kind that store.h has no pages of. */
 	enum pl_err (*export_page)(struct pl_store *s, enum pl_record_kind kind,
 	    const struct pl_record *after, size_t limit, struct pl_record_list *out);
@@ -103,10 +106,16 @@ enum pl_err pl_mongo_name_unservable(const struct pl_store_config *config,
 /* Valid until the next one is added. */
 struct pl_backup_part *pl_backup_list_add(struct pl_backup_list *list, const char *name);
 
-/* Answer a send under a known key with the first message that was stored under it;
- * PL_E_CONFLICT if that has another receiver or text. */
+/* Answer a send under a known key with the first message that was stored under it, as it is now;
+ * PL_E_CONFLICT if that has another receiver or text. Once it was edited or deleted its first text is
+ * not known any more, and any counts as the same. */
 enum pl_err pl_store_replay(
     struct pl_write_send *send, const struct pl_message *first) PL_MUST_CHECK;
+/* May w, an edit or a deletion, change m, as it is at now? If so, m is as it is afterwards, and its
+ * time of change is later than all times that it had. PL_E_CONFLICT: no. For a deletion again, m stays
+ * as it is, and changed is false. */
+enum pl_err pl_store_change(
+    struct pl_write *w, struct pl_message *m, int64_t now_unix_ms) PL_MUST_CHECK;
 /* The array in which rows are gathered, with room for one more after count. */
 void *pl_store_grow(void *items, size_t count, size_t item_size);
 

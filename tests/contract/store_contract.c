@@ -22,7 +22,7 @@ store_contract_run(const struct store_factory *used)
 	return store_users_suite() + store_people_suite() + store_messages_suite() +
 	       store_idem_suite() + store_replies_suite() + store_revocations_suite() +
 	       store_records_suite() + store_invites_suite() + store_accounts_suite() +
-	       store_blocks_suite();
+	       store_blocks_suite() + store_edits_suite();
 }
 
 struct pl_store *

@@ -435,7 +435,7 @@ takes_over_an_index_of_messages_under_another_name(void **state)
 	assert_int_equal(pl_store_check(&f->config), PL_OK);
 	assert_int_equal(pl_store_open(&f->config, &s), PL_OK);
 	pl_store_close(s);
-	assert_int_equal(mongo_databases_indexes(&f->config, "messages"), 9);
+	assert_int_equal(mongo_databases_indexes(&f->config, "messages"), 12);
 }
 
 static void

@@ -66,7 +66,12 @@
 #define PL_MONGO_P_TRACE        PL_MONGO_F_JOB "." PL_MONGO_F_TRACE
 
 /* BSON's numbers of types, for $type. */
-enum { PL_MONGO_T_STRING = 2, PL_MONGO_T_ARRAY = 4, PL_MONGO_T_OID = 7 };
+enum {
+	PL_MONGO_T_STRING = 2,
+	PL_MONGO_T_ARRAY = 4,
+	PL_MONGO_T_OID = 7,
+	PL_MONGO_T_DATE = 9,
+};
 
 /* ---- values, by their type ---- */
 void pl_mongo_put_oid(bson_t *doc, const char *key, const struct pl_oid *oid);

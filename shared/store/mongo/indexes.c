@@ -26,6 +26,7 @@ struct index {
 	bool is_sparse;
 	bool is_of_strings;      /* of the first key */
 	bool is_of_named;        /* of documents whose username is a string */
+	bool is_of_changed;      /* of messages that were edited or deleted */
 	int32_t expires_after_s; /* 0: never */
 };
 
@@ -75,6 +76,12 @@ static const struct index messages[] = {
     /* what is due */
     {.keys = {PL_MONGO_F_IDEM_UNTIL}, .is_sparse = true},
     {.keys = {PL_MONGO_P_DEADLINE}, .is_sparse = true},
+    /* changes, of all and of one user: no send writes to these */
+    {.keys = {PL_MONGO_F_CHANGED_AT, PL_MESSAGE_F_ID}, .is_of_changed = true},
+    {.keys = {PL_MESSAGE_F_SENDER, PL_MONGO_F_CHANGED_AT, PL_MESSAGE_F_ID},
+	.is_of_changed = true},
+    {.keys = {PL_MESSAGE_F_RECEIVER, PL_MONGO_F_CHANGED_AT, PL_MESSAGE_F_ID},
+	.is_of_changed = true},
     {.keys = {NULL}},
 };
 static const struct index revocations[] = {
@@ -90,14 +97,12 @@ static const struct index sessions[] = {
 };
 
 static void
-put_strings_filter(bson_t *spec, const char *key)
+put_type_filter(bson_t *spec, const char *key, int type)
 {
-	bson_t filter, is;
+	bson_t filter;
 
 	bson_append_document_begin(spec, "partialFilterExpression", -1, &filter);
-	bson_append_document_begin(&filter, key, -1, &is);
-	pl_mongo_put_int(&is, "$type", PL_MONGO_T_STRING);
-	bson_append_document_end(&filter, &is);
+	pl_mongo_put_type(&filter, key, type);
 	bson_append_document_end(spec, &filter);
 }
 
@@ -109,9 +114,11 @@ put_options(bson_t *spec, const struct index *index)
 	if (index->is_sparse)
 		bson_append_bool(spec, "sparse", -1, true);
 	if (index->is_of_strings)
-		put_strings_filter(spec, index->keys[0]);
+		put_type_filter(spec, index->keys[0], PL_MONGO_T_STRING);
 	if (index->is_of_named)
-		put_strings_filter(spec, PL_USER_F_USERNAME);
+		put_type_filter(spec, PL_USER_F_USERNAME, PL_MONGO_T_STRING);
+	if (index->is_of_changed)
+		put_type_filter(spec, PL_MONGO_F_CHANGED_AT, PL_MONGO_T_DATE);
 	if (index->expires_after_s > 0)
 		pl_mongo_put_int(spec, "expireAfterSeconds", index->expires_after_s);
 }
@@ -154,7 +161,7 @@ is_there(const struct pl_indexes *there, const struct index *index)
 	bool is = false;
 
 	if (index->is_unique || index->is_sparse || index->is_of_named ||
-	    index->expires_after_s > 0)
+	    index->is_of_changed || index->expires_after_s > 0)
 		return false;
 	pl_buf_init(&name, PL_BUF_UNLIMITED);
 	write_name(&name, index);

@@ -48,6 +48,7 @@ put_unread(bson_t *filter, const struct pl_record_marks *marks)
 	bool is_read = marks->read.created_unix_ms != 0;
 
 	put_direction(filter, &marks->other, &marks->user);
+	bson_append_null(filter, PL_MESSAGE_F_DELETED_AT, -1); /* not there, too */
 	pl_mongo_put_bound(filter, PL_MESSAGE_F_CREATED_AT, "$gte",
 	    is_read ? marks->read.created_unix_ms : INT64_MIN);
 	if (is_read)

@@ -295,7 +295,7 @@ judge(struct batch *b, struct pl_write *w)
 {
 	const struct pl_message *to = find_message(b, &w->u.reply.in_reply_to);
 
-	if (to == NULL || to->reply_kind != PL_REPLY_NONE)
+	if (to == NULL || to->reply_kind != PL_REPLY_NONE || to->deleted_unix_ms != 0)
 		return PL_E_NOT_FOUND;
 	if (b->is_blocked[to - b->to.items])
 		return PL_E_DENIED;

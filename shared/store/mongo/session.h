@@ -141,6 +141,8 @@ enum pl_err pl_mongo_sessions_of(
 enum pl_err pl_mongo_invite_look(
     struct pl_store *s, const uint8_t code_id[PL_INVITE_ID_LEN]);
 
+enum pl_err pl_mongo_changes(struct pl_store *store, const struct pl_oid *user,
+    const struct pl_message_pos *after, size_t limit, struct pl_pos_list *out);
 enum pl_err pl_mongo_conversations(struct pl_store *s, const struct pl_oid *user,
     const struct pl_message_pos *before, size_t limit, struct pl_conversation_list *out);
 enum pl_err pl_mongo_conversation(struct pl_store *s, const struct pl_oid *user,
@@ -208,6 +210,7 @@ enum pl_err pl_mongo_switch(struct pl_mongo *s, struct pl_write_switch *key);
 enum pl_err pl_mongo_reply_claim(struct pl_mongo *s, struct pl_write_claim *claim);
 enum pl_err pl_mongo_mark(struct pl_mongo *s, struct pl_write_mark *mark);
 enum pl_err pl_mongo_block(struct pl_mongo *s, struct pl_write_block *block);
+enum pl_err pl_mongo_change(struct pl_mongo *s, struct pl_write *w);
 
 /* Drop at most limit expired Idempotency-Keys; *dropped counts them. */
 enum pl_err pl_mongo_idem_purge(struct pl_mongo *s, size_t limit, size_t *dropped);

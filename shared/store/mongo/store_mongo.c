@@ -168,6 +168,8 @@ write_one(struct pl_mongo *s, struct pl_write *w)
 		return pl_mongo_avatar_set(s, &w->u.avatar);
 	if (w->kind == PL_WRITE_BLOCK)
 		return pl_mongo_block(s, &w->u.block);
+	if (w->kind == PL_WRITE_EDIT || w->kind == PL_WRITE_DELETE)
+		return pl_mongo_change(s, w);
 	return pl_mongo_reply_claim(s, &w->u.claim);
 }
 
@@ -200,6 +202,8 @@ write_run(struct pl_mongo *s, struct pl_write *const *writes, size_t count)
 	case PL_WRITE_PROFILE:
 	case PL_WRITE_AVATAR:
 	case PL_WRITE_BLOCK:
+	case PL_WRITE_EDIT:
+	case PL_WRITE_DELETE:
 		for (size_t i = 0; i < count; i++)
 			writes[i]->err = write_one(s, writes[i]);
 		break;
@@ -258,6 +262,7 @@ static const struct pl_store_backend backend = {
     .messages_to = pl_mongo_messages_to,
     .positions_to = pl_mongo_positions_to,
     .messages_of = pl_mongo_messages_of,
+    .changes = pl_mongo_changes,
     .conversations = pl_mongo_conversations,
     .conversation = pl_mongo_conversation,
     .avatar = pl_mongo_avatar,

@@ -17,9 +17,13 @@ static const char others_of[] = "SELECT other FROM correspondents WHERE user = ?
 static const char last_one_way[] =
     "SELECT created, id FROM messages WHERE receiver = ? AND sender = ? "
     "ORDER BY created DESC, id DESC LIMIT 1";
+/* Both are counted in an index alone, the deleted ones in one that has no others. */
 static const char unread[] =
-    "SELECT count(*) FROM (SELECT 1 FROM messages WHERE receiver = ? AND sender = ? "
-    "AND (created, id) > (?, ?) LIMIT ?)";
+    "WITH deleted (n) AS (SELECT count(*) FROM messages WHERE deleted IS NOT NULL "
+    "AND receiver = ?1 AND sender = ?2 AND (created, id) > (?3, ?4)) "
+    "SELECT count(*) - (SELECT n FROM deleted) FROM (SELECT 1 FROM messages "
+    "WHERE receiver = ?1 AND sender = ?2 AND (created, id) > (?3, ?4) "
+    "LIMIT ?5 + (SELECT n FROM deleted))";
 
 /* One of a user's correspondents, and their last message. */
 struct candidate {

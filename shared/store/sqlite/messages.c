@@ -361,6 +361,16 @@ read_newest(struct pl_sqlite *s)
 	return err;
 }
 
+enum pl_err
+pl_sqlite_newest(struct pl_sqlite *s, struct pl_message_pos *out)
+{
+	enum pl_err err = s->newest_is_known ? PL_OK : read_newest(s);
+
+	if (err == PL_OK)
+		*out = s->newest;
+	return err;
+}
+
 /*
  * The place of the next message: after every one that is there. We hold the write lock,
  * so that the order of places is the order of commits, whatever ids other processes draw
@@ -370,16 +380,16 @@ read_newest(struct pl_sqlite *s)
 static enum pl_err
 next_pos(struct pl_sqlite *s, struct pl_message_pos *out)
 {
-	struct pl_message_pos pos = {.created_unix_ms = s->now_unix_ms};
-	enum pl_err err = s->newest_is_known ? PL_OK : read_newest(s);
+	struct pl_message_pos pos = {.created_unix_ms = s->now_unix_ms}, last;
+	enum pl_err err = pl_sqlite_newest(s, &last);
 
 	if (err != PL_OK)
 		return err;
 	pl_oid_new(&pos.id);
-	if (pos.created_unix_ms < s->newest.created_unix_ms)
-		pos.created_unix_ms = s->newest.created_unix_ms;
-	if (pos.created_unix_ms == s->newest.created_unix_ms &&
-	    pl_oid_compare(&pos.id, &s->newest.id) <= 0)
+	if (pos.created_unix_ms < last.created_unix_ms)
+		pos.created_unix_ms = last.created_unix_ms;
+	if (pos.created_unix_ms == last.created_unix_ms &&
+	    pl_oid_compare(&pos.id, &last.id) <= 0)
 		pos.created_unix_ms++;
 	*out = pos;
 	return PL_OK;
@@ -420,14 +430,14 @@ insert_at(
 enum pl_err
 pl_sqlite_message_put(struct pl_sqlite *s, const struct pl_message *m)
 {
-	struct pl_message_pos pos = {m->created_unix_ms, m->id};
-	enum pl_err err = s->newest_is_known ? PL_OK : read_newest(s);
+	struct pl_message_pos pos = {m->created_unix_ms, m->id}, last;
+	enum pl_err err = pl_sqlite_newest(s, &last);
 
 	if (err == PL_OK)
 		err = insert_at(s, m, &pos);
 	if (err != PL_OK)
 		return err;
-	if (pl_message_pos_compare(&pos, &s->newest) < 0)
+	if (pl_message_pos_compare(&pos, &last) < 0)
 		return pl_sqlite_order_index(s);
 	s->newest = pos;
 	return PL_OK;

@@ -93,8 +93,8 @@ find_job(struct pl_sqlite *s, struct pl_write_claim *claim)
 	return err == PL_OK && !is_found ? PL_E_NOT_FOUND : err;
 }
 
-static enum pl_err
-end_job(struct pl_sqlite *s, const struct pl_oid *message)
+enum pl_err
+pl_sqlite_reply_job_end(struct pl_sqlite *s, const struct pl_oid *message)
 {
 	struct pl_query q = pl_query_start(s, job_end);
 
@@ -136,7 +136,7 @@ pl_sqlite_reply_claim(struct pl_sqlite *s, struct pl_write_claim *claim)
 			return err;
 		if (!is_blocked)
 			return lease_job(s, claim);
-		err = end_job(s, &claim->message.id);
+		err = pl_sqlite_reply_job_end(s, &claim->message.id);
 		drop_found(claim);
 		if (err != PL_OK)
 			return err;
@@ -181,12 +181,15 @@ pl_sqlite_reply(struct pl_sqlite *s, struct pl_write_reply *reply)
 		err = PL_E_NOT_FOUND; /* an automatic reply never causes another */
 	if (err == PL_OK)
 		err = pl_sqlite_is_blocked(s, &to.sender, &to.receiver, &is_blocked);
+	if (err == PL_OK && to.deleted_unix_ms != 0)
+		err =
+		    PL_E_NOT_FOUND; /* nobody answers what was taken back; it has no job */
 	if (err != PL_OK)
 		goto done;
 	err = is_blocked ? PL_E_DENIED : insert_reply(s, reply, &to);
 	if (err != PL_OK && err != PL_E_CONFLICT && err != PL_E_DENIED)
 		goto done;
-	ended = end_job(s, &to.id);
+	ended = pl_sqlite_reply_job_end(s, &to.id);
 	if (ended != PL_OK)
 		err = ended;
 done:

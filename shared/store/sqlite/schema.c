@@ -204,11 +204,11 @@ static const char edits[] =
     "ALTER TABLE messages ADD COLUMN changed INTEGER;"
     "CREATE INDEX messages_changed ON messages (changed, id)"
     "  WHERE changed IS NOT NULL;"
-    "CREATE INDEX messages_changed_from ON messages (sender, changed, id)"
+    "CREATE INDEX messages_changed_from ON messages (sender, changed, id, receiver)"
     "  WHERE changed IS NOT NULL;"
     "CREATE INDEX messages_changed_to ON messages (receiver, changed, id)"
     "  WHERE changed IS NOT NULL;"
-    "CREATE INDEX messages_deleted ON messages (receiver, sender, created, id)"
+    "CREATE INDEX messages_deleted ON messages (receiver, sender, created, id, deleted)"
     "  WHERE deleted IS NOT NULL;"
     "PRAGMA user_version = 9;";
 

@@ -6,6 +6,7 @@
  *   avatars.c        their own pictures  profiles.c  changes of their names
  *   replies.c        reply jobs          idem.c      Idempotency-Keys
  *   revocations.c    refused tokens      sessions.c  lists of sessions
+ *   edits.c          edits and deletions of messages
  *   correspondents.c who wrote with whom, read marks
  *   conversations.c  what a user sees of it
  *   fill.c           correspondents of an older process
@@ -55,6 +56,10 @@ struct pl_sqlite {
 	/* The rows of messages do not lie in their order: schema.c. */
 	bool has_order_index;
 	struct pl_sqlite_known *known; /* pairs; NULL: none yet */
+	/* Emptying the log: when it is due, 0: never, and when it was tried last. */
+	int64_t empty_mono_ms;
+	int64_t emptied_mono_ms;
+	bool is_impatient; /* waits for no other process */
 };
 
 static inline struct pl_sqlite *
@@ -108,6 +113,9 @@ enum pl_err pl_sqlite_positions_to(struct pl_store *s, const struct pl_oid *rece
     const struct pl_message_pos *pos, size_t limit, struct pl_pos_list *out);
 enum pl_err pl_sqlite_messages_of(struct pl_store *s, const struct pl_oid *ids,
     size_t count, size_t text_bytes_max, struct pl_message_list *out);
+enum pl_err pl_sqlite_changes(struct pl_store *s, const struct pl_oid *user,
+    const struct pl_message_pos *after, size_t limit, struct pl_pos_list *out);
+int64_t pl_sqlite_tidy(struct pl_store *s);
 enum pl_err pl_sqlite_conversations(struct pl_store *s, const struct pl_oid *user,
     const struct pl_message_pos *before, size_t limit, struct pl_conversation_list *out);
 enum pl_err pl_sqlite_conversation(struct pl_store *s, const struct pl_oid *user,
@@ -160,6 +168,9 @@ enum pl_err pl_sqlite_user_status(
     struct pl_sqlite *s, const struct pl_oid *id, enum pl_status *out);
 
 enum pl_err pl_sqlite_send(struct pl_sqlite *s, struct pl_write_send *send);
+enum pl_err pl_sqlite_change(struct pl_sqlite *s, struct pl_write *w);
+/* The place of the last message, before all if there is none. */
+enum pl_err pl_sqlite_newest(struct pl_sqlite *s, struct pl_message_pos *out);
 /* Set id and times so that m comes last in the order, and insert it. PL_E_CONFLICT: it is a
  * second reply to the same message. */
 enum pl_err pl_sqlite_message_insert(struct pl_sqlite *s, struct pl_message *m);
@@ -207,6 +218,7 @@ enum pl_err pl_sqlite_idem_keep(
 
 enum pl_err pl_sqlite_reply_job_add(struct pl_sqlite *s, const struct pl_oid *message,
     int64_t deadline_unix_ms, const struct pl_trace *trace);
+enum pl_err pl_sqlite_reply_job_end(struct pl_sqlite *s, const struct pl_oid *message);
 enum pl_err pl_sqlite_reply_claim(struct pl_sqlite *s, struct pl_write_claim *claim);
 enum pl_err pl_sqlite_reply(struct pl_sqlite *s, struct pl_write_reply *reply);
 

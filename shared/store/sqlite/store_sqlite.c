@@ -106,7 +106,7 @@ on_busy(void *arg, int calls_before)
 
 	if (calls_before == 0)
 		s->busy_since_mono_ms = now;
-	if (now - s->busy_since_mono_ms >= PL_SQLITE_BUSY_MS)
+	if (s->is_impatient || now - s->busy_since_mono_ms >= PL_SQLITE_BUSY_MS)
 		return 0;
 	nanosleep(&pause, NULL);
 	return 1;
@@ -230,6 +230,7 @@ pl_store_sqlite_open(const struct pl_store_config *config, struct pl_store **out
 	enum pl_err err;
 
 	s->store.backend = &backend;
+	s->empty_mono_ms = pl_clock_mono_ms(); /* as edits.c says */
 	pl_buf_init(&path, PL_BUF_UNLIMITED);
 	pl_buf_printf(&path, "%s/%s", config->data_dir, FILE_NAME);
 	err = make_folder(config->data_dir);
@@ -316,6 +317,9 @@ write_one(struct pl_sqlite *s, struct pl_write *w)
 		return pl_sqlite_avatar_set(s, &w->u.avatar);
 	case PL_WRITE_BLOCK:
 		return pl_sqlite_block(s, &w->u.block);
+	case PL_WRITE_EDIT:
+	case PL_WRITE_DELETE:
+		return pl_sqlite_change(s, w);
 	}
 	return PL_E_INVALID;
 }
@@ -424,6 +428,8 @@ static const struct pl_store_backend backend = {
     .messages_to = pl_sqlite_messages_to,
     .positions_to = pl_sqlite_positions_to,
     .messages_of = pl_sqlite_messages_of,
+    .changes = pl_sqlite_changes,
+    .tidy = pl_sqlite_tidy,
     .conversations = pl_sqlite_conversations,
     .conversation = pl_sqlite_conversation,
     .avatar = pl_sqlite_avatar,

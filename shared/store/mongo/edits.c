@@ -1,0 +1,230 @@
+#include "base/mem.h"
+#include "store/mongo/query.h"
+
+/*
+ * A change reads the message, decides, and writes if nobody has changed it meanwhile, which its
+ * changedAt tells; else it begins anew. So of two at once the later one has seen the other.
+ */
+#define TRIES 8 /* as many others change the same message at this moment */
+
+/* ---- writes ---- */
+
+static enum pl_err
+find(struct pl_mongo *s, const struct pl_oid *id, struct pl_message *out)
+{
+	struct pl_message_list list;
+	enum pl_err err = pl_mongo_list_of(s, id, 1, SIZE_MAX, &list);
+
+	if (err != PL_OK)
+		return err;
+	if (list.count == 0)
+		err = PL_E_NOT_FOUND;
+	else
+		*out = list.items[0];
+	list.count = 0;
+	pl_message_list_fini(&list);
+	return err;
+}
+
+/* The message as it was when it last changed. A changedAt that is no Date is another program's. */
+static void
+put_unchanged(bson_t *selector, const struct pl_oid *id, int64_t changed_unix_ms)
+{
+	bson_t is, none;
+
+	pl_mongo_put_oid(selector, PL_MESSAGE_F_ID, id);
+	if (changed_unix_ms != 0) {
+		pl_mongo_put_time(selector, PL_MONGO_F_CHANGED_AT, changed_unix_ms);
+		return;
+	}
+	bson_append_document_begin(selector, PL_MONGO_F_CHANGED_AT, -1, &is);
+	bson_append_document_begin(&is, "$not", -1, &none);
+	pl_mongo_put_int(&none, "$type", PL_MONGO_T_DATE);
+	bson_append_document_end(&is, &none);
+	bson_append_document_end(selector, &is);
+}
+
+static void
+put_update(bson_t *update, const struct pl_message *m)
+{
+	bson_t part;
+
+	bson_append_document_begin(update, "$set", -1, &part);
+	pl_mongo_put_str(&part, PL_MESSAGE_F_TEXT, pl_str_n(m->text, m->text_len));
+	pl_mongo_put_time(&part, PL_MONGO_F_CHANGED_AT, pl_message_changed(m));
+	pl_mongo_put_time(&part, PL_MESSAGE_F_UPDATED_AT, m->updated_unix_ms);
+	if (m->deleted_unix_ms != 0)
+		pl_mongo_put_time(&part, PL_MESSAGE_F_DELETED_AT, m->deleted_unix_ms);
+	else
+		pl_mongo_put_time(&part, PL_MESSAGE_F_EDITED_AT, m->edited_unix_ms);
+	bson_append_document_end(update, &part);
+	if (m->deleted_unix_ms == 0)
+		return;
+	bson_append_document_begin(update, "$unset", -1, &part);
+	pl_mongo_put_str(&part, PL_MONGO_F_JOB, PL_STR(""));
+	bson_append_document_end(update, &part);
+}
+
+/* *is_done: it was as before until now. */
+static enum pl_err
+store_change(
+    struct pl_mongo *s, const struct pl_message *m, int64_t before_unix_ms, bool *is_done)
+{
+	bson_t selector = BSON_INITIALIZER, update = BSON_INITIALIZER;
+	int64_t matched = 0;
+	enum pl_err err;
+
+	put_unchanged(&selector, &m->id, before_unix_ms);
+	put_update(&update, m);
+	err = pl_mongo_update_one(s, s->messages, &selector, &update, &matched);
+	bson_destroy(&selector);
+	bson_destroy(&update);
+	*is_done = err == PL_OK && matched == 1;
+	return err;
+}
+
+/* m: as it was read. */
+static enum pl_err
+try(struct pl_mongo *s, struct pl_write *w, struct pl_message *m, bool *is_done)
+{
+	int64_t before_unix_ms = pl_message_changed(m);
+	enum pl_err err = pl_store_change(w, m, s->now_unix_ms);
+
+	*is_done = err == PL_OK && !w->u.change.changed;
+	if (err != PL_OK || *is_done)
+		return err;
+	return store_change(s, m, before_unix_ms, is_done);
+}
+
+enum pl_err
+pl_mongo_change(struct pl_mongo *s, struct pl_write *w)
+{
+	for (int i = 0; i < TRIES; i++) {
+		struct pl_message m;
+		bool is_done;
+		enum pl_err err = find(s, &w->u.change.message_id, &m);
+
+		if (err != PL_OK)
+			return err;
+		err = try(s, w, &m, &is_done);
+		if (is_done) {
+			w->u.change.message = m;
+			return PL_OK;
+		}
+		pl_message_fini(&m);
+		if (err != PL_OK)
+			return err;
+	}
+	return PL_E_UNAVAILABLE;
+}
+
+/* ---- reads ---- */
+
+/* (changedAt, _id) after pos. */
+static void
+put_place(bson_t *filter, const struct pl_message_pos *pos)
+{
+	bson_t is, none, item, bound;
+
+	bson_append_document_begin(filter, PL_MONGO_F_CHANGED_AT, -1, &is);
+	pl_mongo_put_int(&is, "$type", PL_MONGO_T_DATE); /* as the index says it */
+	pl_mongo_put_time(&is, "$gte", pos->created_unix_ms);
+	bson_append_document_end(filter, &is);
+	bson_append_array_begin(filter, "$nor", -1, &none);
+	bson_append_document_begin(&none, "0", -1, &item);
+	pl_mongo_put_time(&item, PL_MONGO_F_CHANGED_AT, pos->created_unix_ms);
+	bson_append_document_begin(&item, PL_MESSAGE_F_ID, -1, &bound);
+	pl_mongo_put_oid(&bound, "$lte", &pos->id);
+	bson_append_document_end(&item, &bound);
+	bson_append_document_end(&none, &item);
+	bson_append_array_end(filter, &none);
+}
+
+/* Of all; of those that user, as key says, has sent or received. */
+static enum pl_err
+read_one_way(struct pl_mongo *s, const char *key, const struct pl_oid *user,
+    const struct pl_message_pos *after, size_t limit, struct pl_pos_list *out)
+{
+	const char *const keys[] = {
+	    key != NULL ? key : PL_MONGO_F_CHANGED_AT,
+	    key != NULL ? PL_MONGO_F_CHANGED_AT : PL_MESSAGE_F_ID,
+	    key != NULL ? PL_MESSAGE_F_ID : NULL,
+	    NULL,
+	};
+	static const char *const place[] = {PL_MONGO_F_CHANGED_AT, NULL};
+	struct pl_message_pos at;
+	const bson_t *doc;
+	struct pl_find f;
+
+	pl_find_start(&f, s, s->messages);
+	if (key != NULL)
+		pl_mongo_put_oid(&f.filter, key, user);
+	put_place(&f.filter, after);
+	pl_find_only(&f, place);
+	pl_find_by_index(&f, keys, 2, 1);
+	pl_find_limit(&f, limit);
+	while (pl_find_row(&f, &doc)) {
+		if (!pl_mongo_get_oid(doc, PL_MESSAGE_F_ID, &at.id) ||
+		    !pl_mongo_get_time(doc, PL_MONGO_F_CHANGED_AT, &at.created_unix_ms))
+			continue;
+		out->items = pl_store_grow(out->items, out->count, sizeof(*out->items));
+		out->items[out->count++] = at;
+	}
+	return pl_find_end(&f);
+}
+
+/* The first limit of a and b, each once: messages to oneself are in both. */
+static void
+merge(const struct pl_pos_list *a, const struct pl_pos_list *b, size_t limit,
+    struct pl_pos_list *out)
+{
+	size_t ai = 0, bi = 0;
+
+	while (out->count < limit && (ai < a->count || bi < b->count)) {
+		int way = ai == a->count ? 1
+			  : bi == b->count
+			      ? -1
+			      : pl_message_pos_compare(&a->items[ai], &b->items[bi]);
+
+		out->items = pl_store_grow(out->items, out->count, sizeof(*out->items));
+		out->items[out->count++] = way <= 0 ? a->items[ai] : b->items[bi];
+		ai += way <= 0;
+		bi += way >= 0;
+	}
+}
+
+static enum pl_err
+read_of_user(struct pl_mongo *s, const struct pl_oid *user,
+    const struct pl_message_pos *after, size_t limit, struct pl_pos_list *out)
+{
+	struct pl_pos_list to = {0}, from = {0};
+	enum pl_err err = read_one_way(s, PL_MESSAGE_F_RECEIVER, user, after, limit, &to);
+
+	if (err == PL_OK)
+		err = read_one_way(s, PL_MESSAGE_F_SENDER, user, after, limit, &from);
+	if (err == PL_OK)
+		merge(&to, &from, limit, out);
+	pl_pos_list_fini(&to);
+	pl_pos_list_fini(&from);
+	return err;
+}
+
+enum pl_err
+pl_mongo_changes(struct pl_store *store, const struct pl_oid *user,
+    const struct pl_message_pos *after, size_t limit, struct pl_pos_list *out)
+{
+	static const struct pl_message_pos before_all = {.created_unix_ms = INT64_MIN};
+	struct pl_mongo *s = pl_mongo_start(store);
+	struct pl_pos_list list = {0};
+	enum pl_err err;
+
+	if (after == NULL)
+		after = &before_all;
+	err = user != NULL ? read_of_user(s, user, after, limit, &list)
+			   : read_one_way(s, NULL, NULL, after, limit, &list);
+	if (err == PL_OK)
+		*out = list;
+	else
+		pl_pos_list_fini(&list);
+	return err;
+}
