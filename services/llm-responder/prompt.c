@@ -100,7 +100,7 @@ prompt_init(struct prompt *p, const struct pl_user *busy,
 	for (; first < history->count; first++) {
 		const struct pl_message *m = &history->items[first];
 
-		if (is_of_pair(m, message))
+		if (is_of_pair(m, message) && m->deleted_unix_ms == 0)
 			add_message(p, pl_oid_eq(&m->sender, &busy->id),
 			    pl_str_n(m->text, m->text_len));
 	}

@@ -1,4 +1,5 @@
-/* message: sending, the history of conversations, and how far each has been read. */
+/* message: sending, edits and deletions, the history of conversations, and how far each has been read. */
+#include "change.h"
 #include "conversations.h"
 #include "history.h"
 #include "overdue.h"
@@ -11,6 +12,10 @@ static const struct pl_route routes[] = {
     {"POST", "/api/messages/send/:id", PL_ROUTE_AUTH, message_send_post, PL_M_MESSAGES},
     {"GET", "/api/messages/:id", PL_ROUTE_AUTH | PL_ROUTE_SEEN, message_history_get,
 	PL_M_NONE},
+    {"PATCH", "/api/messages/message/:id", PL_ROUTE_AUTH | PL_ROUTE_SEEN,
+	message_change_patch, PL_M_CHANGES},
+    {"DELETE", "/api/messages/message/:id", PL_ROUTE_AUTH | PL_ROUTE_SEEN,
+	message_change_delete, PL_M_CHANGES},
     {"POST", "/api/messages/read/:id", PL_ROUTE_AUTH | PL_ROUTE_SEEN, message_read_post,
 	PL_M_READ_MARKS},
     {"GET", "/api/conversations", PL_ROUTE_AUTH | PL_ROUTE_SEEN,

@@ -86,6 +86,12 @@ message_publisher(void)
 	return &sending.publisher;
 }
 
+struct pl_sending *
+message_sending(void)
+{
+	return &sending;
+}
+
 void
 send_start(void)
 {

@@ -160,23 +160,52 @@ welcome(struct admission *a)
 
 /* ---- let in again ---------------------------------------------------------------------- */
 
+static void
+note_known(
+    struct seen *seen, const struct seen_offset *has, const struct recovery_found *found)
+{
+	seen_start(seen, &has->floor);
+	for (size_t i = 0; i < found->count; i++)
+		if (found->places[i].is_known)
+			(void)seen_add(seen, &found->places[i].pos);
+}
+
+/* The next one of the two lists, both in their order: a message before its change. */
+static const struct pl_message *
+take_next(
+    const struct recovery_found *found, size_t *missed, size_t *changed, bool *is_change)
+{
+	const struct pl_message_list *m = &found->missed, *c = &found->changed;
+
+	if (*missed == m->count || *changed == c->count)
+		*is_change = *missed == m->count;
+	else
+		*is_change = pl_message_changed(&c->items[*changed]) <
+			     m->items[*missed].created_unix_ms;
+	return *is_change ? &c->items[(*changed)++] : &m->items[(*missed)++];
+}
+
 /* The packets of what was missed, as many as it gives; what socket has seen from now on. */
 static unsigned
 encode_missed(struct hub_socket *socket, const struct seen_offset *has,
     const struct recovery_found *found, struct pl_ref **packets)
 {
+	struct seen *seen = &socket->seen;
+	size_t missed = 0, changed = 0;
 	unsigned count = 0;
 
-	seen_start(&socket->seen, &has->floor);
-	for (size_t i = 0; i < found->behind.count; i++)
-		if (seen_offset_has(has, &found->behind.items[i].id))
-			(void)seen_add(&socket->seen, &found->behind.items[i]);
-	for (size_t i = 0; i < found->missed.count; i++) {
-		const struct pl_message *msg = &found->missed.items[i];
+	note_known(seen, has, found);
+	while (missed < found->missed.count || changed < found->changed.count) {
+		bool is_change;
+		const struct pl_message *m =
+		    take_next(found, &missed, &changed, &is_change);
+		struct pl_message_pos pos = {m->created_unix_ms, m->id};
 
-		if (seen_add(&socket->seen,
-			&(struct pl_message_pos){msg->created_unix_ms, msg->id}))
-			packets[count++] = hub_message_packet(&socket->seen, msg);
+		if (is_change)
+			pos = pl_message_change_pos(&m->id, pl_message_changed(m));
+		if (seen_add(seen, &pos))
+			packets[count++] = is_change ? hub_change_packet(seen, m)
+						     : hub_message_packet(seen, m);
 	}
 	return count;
 }

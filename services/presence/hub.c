@@ -53,7 +53,7 @@ send_to_user(
 	return count;
 }
 
-/* stem: the packet of a newMessage up to its offset. */
+/* stem: the packet up to its offset. */
 static struct pl_ref *
 message_packet(const struct seen *seen, struct pl_str stem)
 {
@@ -79,11 +79,37 @@ note_delivery(const struct pl_message_pos *pos)
 	pl_metrics_observe(PL_M_DELIVERY_SECONDS, NULL, took_ms > 0 ? took_ms * 1000 : 0);
 }
 
-/* A newMessage: once to each socket; the number of those that got it now. What is read from the
- * store may be older than the socket, or long forgotten by it. */
+/* A newMessage, or a change of a message, on its way. */
+struct telling {
+	struct pl_str stem;
+	struct pl_message_pos pos;
+	struct pl_oid message;
+	struct pl_str not_socket;
+	bool is_change;
+	/* It may be older than the socket, or long forgotten by it. */
+	bool is_from_store;
+	bool
+	    is_overtaken; /* out: a socket knows of a change of this newMessage already */
+};
+
+/* A newMessage that a change of it has overtaken is read from the store, with what became of it. */
+static bool
+is_news(struct hub_socket *socket, struct telling *t)
+{
+	bool has_change;
+
+	if (t->is_from_store && !seen_is_past_floor(&socket->seen, &t->pos))
+		return false;
+	has_change = (t->is_change || !t->is_from_store) &&
+		     seen_has_change(&socket->seen, &t->message, t->pos.created_unix_ms);
+	if (has_change && !t->is_change)
+		t->is_overtaken = true;
+	return !has_change && seen_add(&socket->seen, &t->pos);
+}
+
+/* Once to each socket; the number of those that got it now. */
 static size_t
-send_message(struct hub_user *user, struct pl_str stem, const struct pl_message_pos *pos,
-    bool is_from_store)
+send_message(struct hub_user *user, struct telling *t)
 {
 	size_t count = 0;
 
@@ -96,17 +122,15 @@ send_message(struct hub_user *user, struct pl_str stem, const struct pl_message_
 			socket->has_missed = true;
 			continue;
 		}
-		if (is_from_store && !seen_is_past_floor(&socket->seen, pos))
+		if (!is_news(socket, t) || pl_str_eq(pl_str(socket->id), t->not_socket))
 			continue;
-		if (!seen_add(&socket->seen, pos))
-			continue;
-		packet = message_packet(&socket->seen, stem);
+		packet = message_packet(&socket->seen, t->stem);
 		hub_send(socket, packet);
 		pl_ref_drop(packet);
 		count++;
 	}
-	if (count > 0)
-		note_delivery(pos);
+	if (count > 0 && !t->is_change)
+		note_delivery(&t->pos);
 	return count;
 }
 
@@ -119,17 +143,28 @@ log_delivered(const struct hub_user *user, const struct pl_event *event, const c
 	    PL_L_INT("sockets", count));
 }
 
+/* newMessage, messageUpdated or messageDeleted. */
 static void
-on_new_message(struct hub_user *user, const struct pl_event *event)
+on_message_event(struct hub_user *user, const struct pl_event *event)
 {
-	if (!event->has_pos)
+	const struct hub_events *events = user->hub->events;
+	struct telling t = {.stem = event->stem,
+	    .pos = event->pos,
+	    .message = event->id,
+	    .not_socket = event->not_socket,
+	    .is_change = event->is_change};
+
+	if (!event->has_pos) {
 		pl_log_warn("bus event had no offset, dropped it");
-	else if (user->hub->events->on_message(user->hub->arg))
+	} else if (events->on_message(user->hub->arg)) {
 		log_delivered(
 		    user, event, "message was left to be read from the store", 0);
-	else
-		log_delivered(user, event, "message was delivered",
-		    send_message(user, event->stem, &event->pos, false));
+	} else {
+		log_delivered(
+		    user, event, "message was delivered", send_message(user, &t));
+		if (t.is_overtaken)
+			events->on_gap(user->hub->arg);
+	}
 }
 
 /* Of both its channels: a message service of the version before tells of what was sent where it
@@ -148,8 +183,8 @@ on_user_event(void *arg, struct pl_str channel, struct pl_str payload)
 		pl_log_warn("bus event was malformed, dropped it");
 		return;
 	}
-	if (pl_str_eq(event.name, PL_STR("newMessage"))) {
-		on_new_message(user, &event);
+	if (event.is_change || pl_str_eq(event.name, PL_STR("newMessage"))) {
+		on_message_event(user, &event);
 		return;
 	}
 	is_sent = pl_str_eq(event.name, PL_STR("messageSent"));
@@ -162,32 +197,72 @@ on_user_event(void *arg, struct pl_str channel, struct pl_str payload)
 	user->hub->events->on_sent(user->hub->arg, &user->id);
 }
 
-void
-hub_deliver(struct hub *hub, const struct pl_message *m)
+static void
+write_stem(struct pl_buf *out, const struct pl_message *m, bool is_change)
 {
-	struct hub_user *user = user_find(hub, &m->receiver);
-	struct pl_message_pos pos = {m->created_unix_ms, m->id};
+	pl_buf_init(out, PL_BUF_UNLIMITED);
+	if (is_change)
+		pl_event_message_changed_stem(out, m);
+	else
+		pl_event_new_message_stem(out, m);
+}
+
+/* What was read from the store, to one of its people. */
+static void
+deliver_to(
+    struct hub *hub, const struct pl_oid *id, const struct pl_message *m, bool is_change)
+{
+	struct hub_user *user = user_find(hub, id);
+	struct telling t = {
+	    .message = m->id, .is_change = is_change, .is_from_store = true};
 	struct pl_buf stem;
 
 	if (!user)
 		return;
-	pl_buf_init(&stem, PL_BUF_UNLIMITED);
-	pl_event_new_message_stem(&stem, m);
-	send_message(user, pl_buf_str(&stem), &pos, true);
+	t.pos = is_change ? pl_message_change_pos(&m->id, pl_message_changed(m))
+			  : (struct pl_message_pos){m->created_unix_ms, m->id};
+	write_stem(&stem, m, is_change);
+	t.stem = pl_buf_str(&stem);
+	send_message(user, &t);
 	pl_buf_fini(&stem);
+}
+
+void
+hub_deliver(struct hub *hub, const struct pl_message *m)
+{
+	deliver_to(hub, &m->receiver, m, false);
+}
+
+void
+hub_deliver_change(struct hub *hub, const struct pl_message *m)
+{
+	deliver_to(hub, &m->receiver, m, true);
+	if (!pl_oid_eq(&m->receiver, &m->sender))
+		deliver_to(hub, &m->sender, m, true);
+}
+
+static struct pl_ref *
+packet_of(const struct seen *seen, const struct pl_message *m, bool is_change)
+{
+	struct pl_ref *packet;
+	struct pl_buf stem;
+
+	write_stem(&stem, m, is_change);
+	packet = message_packet(seen, pl_buf_str(&stem));
+	pl_buf_fini(&stem);
+	return packet;
 }
 
 struct pl_ref *
 hub_message_packet(const struct seen *seen, const struct pl_message *m)
 {
-	struct pl_ref *packet;
-	struct pl_buf stem;
+	return packet_of(seen, m, false);
+}
 
-	pl_buf_init(&stem, PL_BUF_UNLIMITED);
-	pl_event_new_message_stem(&stem, m);
-	packet = message_packet(seen, pl_buf_str(&stem));
-	pl_buf_fini(&stem);
-	return packet;
+struct pl_ref *
+hub_change_packet(const struct seen *seen, const struct pl_message *m)
+{
+	return packet_of(seen, m, true);
 }
 
 /* The channel is listened to. If that is so again, something may have been missed. */

@@ -5,8 +5,8 @@
  *   struct hub_socket  a Socket.IO connection that was let in, or still asks to be
  *
  * The hub listens on the bus for the users that it has, and hands each event to all sockets of its
- * user, encoded once (but for the offset that ends a newMessage, which is each socket's own: see
- * delivery/seen). What others make of its users and events it does not know: it tells them by
+ * user, encoded once (but for the offset that ends a newMessage, messageUpdated or messageDeleted, which
+ * is each socket's own: see delivery/seen). What others make of its users and events it does not know: it tells them by
  * struct hub_events, and includes nobody of presence but seen.  Threads: the loop's.
  */
 #ifndef PRESENCE_HUB_H
@@ -74,8 +74,8 @@ struct hub_events {
 	/* A newer socket of its user took the place of this one, which is closing, and has left the
 	 * hub. Called by hub_join() of the newer one. */
 	void (*on_put_out)(void *arg, struct hub_socket *socket);
-	/* A newMessage came by the bus. True: it is left alone, because it will be read from the
-	 * store and come by hub_deliver(). */
+	/* A newMessage, or a change of a message, came by the bus. True: it is left alone, because it will be read from the
+	 * store and come by hub_deliver() or hub_deliver_change(). */
 	bool (*on_message)(void *arg);
 	/* The bus listens again for a user: something may have been missed meanwhile. */
 	void (*on_gap)(void *arg);
@@ -120,9 +120,14 @@ void hub_leave(struct hub_socket *socket, bool with_grace);
 /* Hand a message that was read from the store to the sockets of its receiver that were here
  * when it was written, and have not got it. */
 void hub_deliver(struct hub *hub, const struct pl_message *m);
+/* The same of its last change, to the sockets of both its people. Who has got a later change of it does
+ * not get an earlier one. */
+void hub_deliver_change(struct hub *hub, const struct pl_message *m);
 /* newMessage as a whole Engine.IO packet, for one who has seen these, and m last; one owner,
  * the caller. */
 struct pl_ref *hub_message_packet(const struct seen *seen, const struct pl_message *m);
+/* messageUpdated or messageDeleted; the same. */
+struct pl_ref *hub_change_packet(const struct seen *seen, const struct pl_message *m);
 /* The longest that any user here, whose sockets all end now, has to come back; 0 for none. */
 int64_t hub_grace_left_ms(const struct hub *hub);
 /* Send an event to one socket, or to all of these of every user here. Adds owners to packet, a

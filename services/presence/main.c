@@ -6,6 +6,7 @@
 
 static const struct hub_events hub_events;
 static void deliver(void *arg, const struct pl_message *m);
+static void deliver_change(void *arg, const struct pl_message *m);
 static bool is_online(void *arg, const struct pl_oid *user);
 static bool is_behind(void *arg);
 
@@ -53,7 +54,13 @@ static struct presence {
 	},
     .watches = {.app = &pl_app, .index = &presence.watched},
     .sends = {.app = &pl_app, .typing = &presence.typing},
-    .tail = {.app = &pl_app, .deliver = deliver, .arg = &presence},
+    .tail =
+	{
+	    .app = &pl_app,
+	    .deliver = deliver,
+	    .deliver_change = deliver_change,
+	    .arg = &presence,
+	},
     .gone = {.app = &pl_app, .hub = &presence.hub, .typing = &presence.typing},
     .sockets =
 	{
@@ -177,6 +184,14 @@ deliver(void *arg, const struct pl_message *m)
 	struct presence *p = arg;
 
 	hub_deliver(&p->hub, m);
+}
+
+static void
+deliver_change(void *arg, const struct pl_message *m)
+{
+	struct presence *p = arg;
+
+	hub_deliver_change(&p->hub, m);
 }
 
 static bool

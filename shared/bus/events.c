@@ -161,6 +161,36 @@ pl_event_new_message(
 	pl_buf_fini(&json);
 }
 
+static const char *
+change_name(const struct pl_message *m)
+{
+	return m->deleted_unix_ms != 0 ? "messageDeleted" : "messageUpdated";
+}
+
+void
+pl_event_message_changed_stem(struct pl_buf *out, const struct pl_message *m)
+{
+	struct pl_json_out o;
+
+	start_packet(out, &o, change_name(m));
+	pl_message_write(&o, m);
+}
+
+void
+pl_event_message_changed(struct pl_buf *out, const struct pl_message *m,
+    struct pl_str json, const struct pl_trace *trace, struct pl_str not_socket)
+{
+	struct pl_message_pos pos = pl_message_change_pos(&m->id, pl_message_changed(m));
+	char text[PL_MESSAGE_POS_LEN + 1];
+	struct pl_json_out o;
+
+	pl_message_pos_format(&pos, text);
+	write_head(out, change_name(m), &m->id, not_socket, text, trace);
+	start_packet(out, &o, change_name(m));
+	pl_jo_raw(&o, json);
+	end_packet(&o);
+}
+
 /* No offset: the client would recover from there, though recovery replays no messageSent. */
 void
 pl_event_message_sent_of(struct pl_buf *out, const struct pl_message *m,
@@ -447,8 +477,12 @@ pl_event_parse(struct pl_str payload, struct pl_event *out)
 	if (!parse_head(pl_str_n(payload.ptr, head_len), &e) ||
 	    !is_packet(e.packet, e.name))
 		return false;
+	e.is_change = pl_str_eq(e.name, PL_STR("messageUpdated")) ||
+		      pl_str_eq(e.name, PL_STR("messageDeleted"));
 	if (pl_str_eq(e.name, PL_STR("newMessage")))
 		e.has_pos = place_message(&e);
+	else if (e.is_change)
+		e.has_pos = e.has_pos && cut_stem(&e);
 	else
 		e.has_pos = false;
 	*out = e;

@@ -23,6 +23,10 @@
  *   {"name":"newMessage","id":"<id>","not":"<socket id>","pos":"<pos>","trace":"<trace>"}\n
  *   2["newMessage",{...},"<pos>"]
  *
+ * messageUpdated and messageDeleted go to both people of a message in the same way, and each socket gets
+ * its offset; their pos is the change's place (pl_message_change_pos()), and only in the first line:
+ * processes that do not know them hand them on without an offset.
+ *
  * id (of the message, or of the user whose status or profile changed), not, pos and
  * trace are there if they apply; pos is the message's place in the order
  * (model/message.h). The first line ends with the bus: no client sees it. The pos at
@@ -62,7 +66,8 @@ struct pl_event {
 	    not_socket; /* a Socket.IO socket id that does not get it; empty: none */
 	struct pl_trace trace; /* of the request that it comes from, or none */
 	struct pl_str packet;  /* Socket.IO; ready to send, except of newMessage */
-	bool has_pos;          /* as each newMessage */
+	bool has_pos;          /* as each newMessage, messageUpdated and messageDeleted */
+	bool is_change;        /* messageUpdated or messageDeleted */
 	struct pl_message_pos pos;
 	struct pl_str stem; /* with has_pos: the packet without its end, `,"<pos>"]` */
 };
@@ -78,6 +83,10 @@ void pl_event_message_sent(struct pl_buf *out, const struct pl_message *m,
 void pl_event_new_message_of(struct pl_buf *out, const struct pl_message *m,
     struct pl_str json, const struct pl_trace *trace);
 void pl_event_message_sent_of(struct pl_buf *out, const struct pl_message *m,
+    struct pl_str json, const struct pl_trace *trace, struct pl_str not_socket);
+/* messageUpdated or messageDeleted, as m says, to both of its people; json: m's. not_socket: X-Socket-Id,
+ * or empty. */
+void pl_event_message_changed(struct pl_buf *out, const struct pl_message *m,
     struct pl_str json, const struct pl_trace *trace, struct pl_str not_socket);
 /* statusChanged, to all. */
 void pl_event_status_changed(struct pl_buf *out, const struct pl_oid *user,
@@ -101,6 +110,8 @@ void pl_event_conversation_read(struct pl_buf *out, const struct pl_oid *other,
     const struct pl_oid *up_to, unsigned unread, struct pl_str not_socket);
 /* The Socket.IO packet of newMessage alone, for replay, up to the offset: its stem. */
 void pl_event_new_message_stem(struct pl_buf *out, const struct pl_message *m);
+/* The same of its last change. */
+void pl_event_message_changed_stem(struct pl_buf *out, const struct pl_message *m);
 
 /* Slices are borrowed from payload. False for anything that is not such an event. */
 bool pl_event_parse(struct pl_str payload, struct pl_event *out) PL_MUST_CHECK;

@@ -119,6 +119,18 @@ pl_message_write(struct pl_json_out *o, const struct pl_message *m)
 
 /* ---- a place in the order ---- */
 
+/* The time goes into the end of the id, by which offsets tell ids. */
+struct pl_message_pos
+pl_message_change_pos(const struct pl_oid *id, int64_t changed_unix_ms)
+{
+	uint64_t bits = ((uint64_t)changed_unix_ms + 1) * UINT64_C(0x9e3779b97f4a7c15);
+	struct pl_message_pos pos = {changed_unix_ms, *id};
+
+	for (size_t i = PL_OID_LEN / 2; i < PL_OID_LEN; i++, bits >>= 8)
+		pos.id.bytes[i] ^= (unsigned char)(bits >> 16);
+	return pos;
+}
+
 void
 pl_message_pos_format(const struct pl_message_pos *pos, char out[PL_MESSAGE_POS_LEN + 1])
 {

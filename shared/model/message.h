@@ -90,6 +90,11 @@ pl_message_pos_compare(const struct pl_message_pos *a, const struct pl_message_p
 	return pl_oid_compare(&a->id, &b->id);
 }
 
+/* The place of a message's change in the order in which its two hear of things: when it was, and an id
+ * that no message has. */
+struct pl_message_pos pl_message_change_pos(
+    const struct pl_oid *id, int64_t changed_unix_ms);
+
 /* As a recovery offset and page cursor: "<created, hex>-<id, hex>", at most
  * PL_MESSAGE_POS_LEN characters. Parse is strict and takes any bytes. */
 #define PL_MESSAGE_POS_LEN 41

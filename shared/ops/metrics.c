@@ -96,6 +96,8 @@ static const struct row table[PL_METRICS_COUNT] = {
 	    "Pictures that wait for the thread to make them anew, or are being made.", NO_LABEL)
 	COUNT(MESSAGES, "parley_messages_total", MESSAGE | PRESENCE,
 	    "Messages that came in, by a request or by a socket.", OUTCOME)
+	COUNT(CHANGES, "parley_message_changes_total", MESSAGE,
+	    "Requests that edited or deleted a message.", OUTCOME)
 	COUNT(READ_MARKS, "parley_read_marks_total", MESSAGE,
 	    "Requests that said how far a conversation was read.", OUTCOME)
 	COUNT(MARK_EVENTS, "parley_mark_events_total", MESSAGE | PRESENCE,

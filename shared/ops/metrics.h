@@ -45,6 +45,7 @@ enum pl_metric {
 	PL_M_AVATARS_WAITING,
 	/* message */
 	PL_M_READ_MARKS,
+	PL_M_CHANGES,
 	/* message, presence */
 	PL_M_MESSAGES,
 	PL_M_MARK_EVENTS,

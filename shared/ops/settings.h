@@ -50,6 +50,7 @@ struct pl_settings {
 	int64_t body_bytes_max;
 	int64_t avatar_bytes_max;
 	char *autoreply_fallback;
+	int64_t message_edit_s;
 	/* rates; 0 lifts one */
 	int64_t limit_login_address;
 	int64_t limit_login_account;

@@ -25,6 +25,10 @@ void pl_publisher_stop(struct pl_publisher *p);
 void pl_publish_message(struct pl_publisher *by, const struct pl_message *m,
     struct pl_str json, const struct pl_trace *trace, struct pl_str not_socket,
     void (*done)(void *arg, enum pl_err err), void *arg);
+/* The same of its last change, to the sockets of both but not_socket. */
+void pl_publish_change(struct pl_publisher *by, const struct pl_message *m,
+    struct pl_str json, const struct pl_trace *trace, struct pl_str not_socket,
+    void (*done)(void *arg, enum pl_err err), void *arg);
 /* For `to` the typing of `from` ends: an llm-responder that died may have shown it. */
 void pl_publish_typing_over(
     struct pl_publisher *p, const struct pl_oid *from, const struct pl_oid *to);

@@ -331,15 +331,15 @@ pl_send_read(const struct pl_json *body, struct pl_str key, struct pl_str *text,
 	return err;
 }
 
-/* False: *out says why. */
-static bool
-may_send(struct pl_sending *by, const struct pl_send *send, struct pl_send_outcome *out)
+bool
+pl_send_may_write(struct pl_sending *by, const struct pl_oid *id, size_t bytes,
+    struct pl_send_outcome *out)
 {
-	struct pl_str user = pl_oid_str(&send->sender);
+	struct pl_str user = pl_oid_str(id);
 	int64_t now_ms = pl_loop_now_ms(by->loop);
 
 	*out = (struct pl_send_outcome){0};
-	if (!pl_room_is_left(&by->room)) {
+	if (bytes > 0 && !pl_room_is_left(&by->room)) {
 		out->problem = PL_PROBLEM_FULL;
 		return false;
 	}
@@ -348,8 +348,9 @@ may_send(struct pl_sending *by, const struct pl_send *send, struct pl_send_outco
 	if (out->wait_ms > 0)
 		return false;
 	out->problem = PL_PROBLEM_QUOTA;
-	out->wait_ms =
-	    pl_bucket_table_take_many(by->quotas, user, (int64_t)send->text.len, now_ms);
+	if (bytes > 0)
+		out->wait_ms =
+		    pl_bucket_table_take_many(by->quotas, user, (int64_t)bytes, now_ms);
 	return out->wait_ms == 0;
 }
 
@@ -387,7 +388,7 @@ pl_send(struct pl_sending *by, const struct pl_send *send)
 	struct pl_send_outcome refused;
 	struct sending *s;
 
-	if (!may_send(by, send, &refused)) {
+	if (!pl_send_may_write(by, &send->sender, send->text.len, &refused)) {
 		send->done(send->arg, &refused);
 		return;
 	}

@@ -98,6 +98,9 @@ enum pl_err pl_send_read(const struct pl_json *body, struct pl_str key,
     struct pl_str *text, struct pl_invalid *why) PL_MUST_CHECK;
 /* Says that the key is wrong. */
 void pl_send_bad_key(struct pl_invalid *why);
+/* May user write so many bytes more now? False: *out says why. Counts them. */
+bool pl_send_may_write(struct pl_sending *by, const struct pl_oid *user, size_t bytes,
+    struct pl_send_outcome *out) PL_MUST_CHECK;
 /* send is copied. */
 void pl_send(struct pl_sending *by, const struct pl_send *send);
 

@@ -92,8 +92,10 @@ recovery_asked(const struct pl_json *auth)
 static void
 found_fini(struct recovery_found *found)
 {
-	pl_pos_list_fini(&found->behind);
+	pl_mem_free(found->places);
 	pl_message_list_fini(&found->missed);
+	pl_message_list_fini(&found->changed);
+	*found = (struct recovery_found){0};
 }
 
 static void
@@ -116,21 +118,116 @@ reading_end(struct recovery_reading *r, bool is_whole)
 	reading_free(r);
 }
 
-/* The ids of what the client does not have; false if they are too many. */
-static bool
-find_missed(const struct recovery_reading *r, struct pl_oid *ids, size_t *count)
+static void
+add_place(struct recovery_reading *r, const struct pl_message_pos *pos,
+    const struct pl_oid *message, bool is_change)
 {
-	*count = 0;
-	for (size_t i = 0; i < r->found.behind.count; i++) {
-		const struct pl_oid *id = &r->found.behind.items[i].id;
+	if (pl_message_pos_compare(pos, &r->has.floor) <= 0)
+		return; /* a change of the floor's millisecond */
+	r->found.places[r->found.count++] = (struct recovery_place){
+	    .pos = *pos,
+	    .message = *message,
+	    .is_change = is_change,
+	    .is_known = seen_offset_has(&r->has, &pos->id),
+	};
+}
 
-		if (seen_offset_has(&r->has, id))
+static bool
+is_message_next(const struct pl_pos_list *messages, size_t m,
+    const struct pl_pos_list *changes, size_t c)
+{
+	if (m == messages->count || c == changes->count)
+		return c == changes->count;
+	return messages->items[m].created_unix_ms <= changes->items[c].created_unix_ms;
+}
+
+/* Both are in their order. */
+static void
+merge_places(struct recovery_reading *r, const struct pl_pos_list *messages,
+    const struct pl_pos_list *changes)
+{
+	size_t m = 0, c = 0;
+
+	r->found.places = pl_mem_alloc(
+	    (messages->count + changes->count + 1) * sizeof(*r->found.places));
+	while (m < messages->count || c < changes->count) {
+		struct pl_message_pos pos;
+
+		if (is_message_next(messages, m, changes, c)) {
+			pos = messages->items[m++];
+			add_place(r, &pos, &pos.id, false);
+		} else {
+			pos = changes->items[c++];
+			pos = pl_message_change_pos(&pos.id, pos.created_unix_ms);
+			add_place(r, &pos, &changes->items[c - 1].id, true);
+		}
+	}
+}
+
+static enum pl_err
+read_places(struct recovery_reading *r, struct pl_store *s)
+{
+	struct pl_message_pos since = {.created_unix_ms = r->has.floor.created_unix_ms};
+	struct pl_pos_list messages = {0}, changes = {0};
+	enum pl_err err =
+	    pl_store_positions_to(s, &r->user, &r->has.floor, READ_MAX, &messages);
+
+	if (err == PL_OK)
+		err = pl_store_changes(s, &r->user, &since, READ_MAX, &changes);
+	if (err == PL_OK)
+		merge_places(r, &messages, &changes);
+	pl_pos_list_fini(&messages);
+	pl_pos_list_fini(&changes);
+	return err;
+}
+
+/* The ids of what the client does not have. */
+struct missed {
+	struct pl_oid ids[RECOVERY_MESSAGES_MAX]; /* those of changes from the end */
+	size_t messages;
+	size_t changes;
+};
+
+/* False if they are too many. */
+static bool
+find_missed(const struct recovery_reading *r, struct missed *missed)
+{
+	missed->messages = missed->changes = 0;
+	for (size_t i = 0; i < r->found.count; i++) {
+		const struct recovery_place *place = &r->found.places[i];
+
+		if (place->is_known)
 			continue;
-		if (*count == RECOVERY_MESSAGES_MAX)
+		if (missed->messages + missed->changes == RECOVERY_MESSAGES_MAX)
 			return false;
-		ids[(*count)++] = *id;
+		if (place->is_change)
+			missed->ids[RECOVERY_MESSAGES_MAX - ++missed->changes] =
+			    place->message;
+		else
+			missed->ids[missed->messages++] = place->message;
 	}
 	return true;
+}
+
+static size_t
+text_bytes(const struct pl_message_list *list)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < list->count; i++)
+		bytes += list->items[i].text_len;
+	return bytes;
+}
+
+static void
+reverse(struct pl_message_list *list)
+{
+	for (size_t i = 0, k = list->count; i + 1 < k; i++) {
+		struct pl_message m = list->items[--k];
+
+		list->items[k] = list->items[i];
+		list->items[i] = m;
+	}
 }
 
 /* On a thread of the store's. */
@@ -138,17 +235,24 @@ static enum pl_err
 run(struct pl_store_read_call *call, struct pl_store *s)
 {
 	struct recovery_reading *r = PL_CONTAINER(call, struct recovery_reading, call);
-	struct pl_oid missed[RECOVERY_MESSAGES_MAX];
-	size_t count;
-	enum pl_err err =
-	    pl_store_positions_to(s, &r->user, &r->has.floor, READ_MAX, &r->found.behind);
+	struct recovery_found *found = &r->found;
+	struct missed missed;
+	enum pl_err err = read_places(r, s);
 
 	if (err != PL_OK)
 		return err;
-	if (!find_missed(r, missed, &count))
+	if (!find_missed(r, &missed))
 		return PL_E_TOO_BIG;
-	return pl_store_messages_of(
-	    s, missed, count, r->text_bytes_max, &r->found.missed);
+	err = pl_store_messages_of(
+	    s, missed.ids, missed.messages, r->text_bytes_max, &found->missed);
+	if (err == PL_OK && missed.changes > 0) {
+		err = pl_store_messages_of(s,
+		    missed.ids + RECOVERY_MESSAGES_MAX - missed.changes, missed.changes,
+		    r->text_bytes_max - text_bytes(&found->missed), &found->changed);
+		if (err == PL_OK)
+			reverse(&found->changed);
+	}
+	return err;
 }
 
 static void

@@ -2,14 +2,17 @@
  * recovery: connection state recovery, on the wire of stock Socket.IO clients (4.6 and up).
  *
  *   server   0{"sid":"<socket id>","pid":"<user id>.<socket id>"}
- *   server   2["newMessage",{...},"<offset>"]     the client keeps the last offset
+ *   server   2["newMessage",{...},"<offset>"]     the client keeps the last offset; as well
+ *                                                 messageUpdated and messageDeleted
  *   client   0{"pid":"...","offset":"..."}        after its connection broke
  *   server   0{"sid":..., "pid":...}              the same ones: it has recovered; then all
  *                                                 that it missed, in order
  *
  * An offset tells which messages the client has (delivery/seen), so any process can replay the
  * others from the store. A pid only names: who comes with it must be its user by their own token,
- * and gets nothing but their own messages. If too much was missed, it is a new session, and the
+ * and gets nothing but their own messages, and changes of these and of those that they have written. A
+ * message that was changed comes as it is now, and then its last change comes in its place: one that was
+ * deleted meanwhile comes without its text. If too much was missed, it is a new session, and the
  * history has everything.
  *
  * A client that comes back costs little before it is known that it gets something: the ids of what
@@ -60,9 +63,20 @@ recovery_is_in_time(int64_t ago_ms)
 {
 	return ago_ms == PARTING_UNKNOWN_AGO || ago_ms <= RECOVERY_AWAY_MAX_MS;
 }
+/* A place after the floor of the offset, of a message or of a message's last change. */
+struct recovery_place {
+	struct pl_message_pos pos;
+	struct pl_oid message;
+	bool is_change;
+	bool is_known; /* the client has it */
+};
 struct recovery_found {
-	struct pl_pos_list behind;     /* all after the floor of the offset */
-	struct pl_message_list missed; /* those of them that the client does not have */
+	struct recovery_place *places; /* all, in their order */
+	size_t count;
+	/* Of the others, as they are now: the messages, and those that were changed. Each in the order of
+	 * places, without those that are gone. */
+	struct pl_message_list missed;
+	struct pl_message_list changed;
 };
 /* One read. The caller's: zero it and set the first two. */
 struct recovery_call {
@@ -72,7 +86,7 @@ struct recovery_call {
 	struct recovery_reading *reading; /* inside; NULL while idle */
 };
 /* Read what the store has for socket, which has joined, after the floor of has: what its client
- * has had, and at most RECOVERY_MESSAGES_MAX others, whose texts have at most text_bytes_max
+ * has had, and at most RECOVERY_MESSAGES_MAX other messages and changes, whose texts have at most text_bytes_max
  * together. on_found is called once, possibly before this returns. */
 void recovery_read(struct recovery *r, struct recovery_call *call,
     struct hub_socket *socket, const struct seen_offset *has, size_t text_bytes_max);

@@ -72,6 +72,22 @@ seen_add(struct seen *s, const struct pl_message_pos *pos)
 	return true;
 }
 
+bool
+seen_has_change(const struct seen *s, const struct pl_oid *message, int64_t after_unix_ms)
+{
+	for (unsigned i = s->count; i > 0; i--) {
+		const struct pl_message_pos *one = at(s, i - 1);
+		struct pl_message_pos change;
+
+		if (one->created_unix_ms <= after_unix_ms)
+			continue;
+		change = pl_message_change_pos(message, one->created_unix_ms);
+		if (pl_oid_eq(&change.id, &one->id))
+			return true;
+	}
+	return false;
+}
+
 void
 seen_floor_now(struct pl_message_pos *floor)
 {

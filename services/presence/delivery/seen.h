@@ -11,6 +11,8 @@
  * their order when two processes write at once, and one that is told late stands ahead of
  * others that the client has already.
  *
+ * Changes of messages stand among them, each at a place of its own (pl_message_change_pos()).
+ *
  * Offset: "<floor>" or "<floor>.<id><id>...": a position as of model/message.h, and the ends of
  * at most SEEN_OFFSET_MAX ids as base64url. To clients it is a word.
  * Threads: the loop's.
@@ -43,6 +45,9 @@ void seen_start(struct seen *s, const struct pl_message_pos *floor);
 void seen_fini(struct seen *s);
 /* False if the message is in the ring. */
 bool seen_add(struct seen *s, const struct pl_message_pos *pos);
+/* Is a change of message in the ring that came after that time? */
+bool seen_has_change(
+    const struct seen *s, const struct pl_oid *message, int64_t after_unix_ms);
 static inline bool
 seen_is_past_floor(const struct seen *s, const struct pl_message_pos *pos)
 {

@@ -33,33 +33,69 @@ now_ms(const struct tail *t)
 /* ---- reading ------------------------------------------------------------------------- */
 
 static enum pl_err
+read_changes(struct tail *t, struct pl_store *s)
+{
+	struct pl_oid ids[PAGE];
+	enum pl_err err =
+	    pl_store_changes(s, NULL, &t->change_pos, PAGE, &t->change_places);
+
+	for (size_t i = 0; err == PL_OK && i < t->change_places.count; i++)
+		ids[i] = t->change_places.items[i].id;
+	if (err == PL_OK && t->change_places.count > 0)
+		err = pl_store_messages_of(
+		    s, ids, t->change_places.count, SIZE_MAX, &t->changes);
+	return err;
+}
+
+static enum pl_err
 run(struct pl_store_read_call *call, struct pl_store *s)
 {
 	struct tail *t = PL_CONTAINER(call, struct tail, call);
 
-	return pl_store_messages_to(s, NULL, &t->pos, PAGE, &t->page);
+	enum pl_err err = pl_store_messages_to(s, NULL, &t->pos, PAGE, &t->page);
+
+	return err == PL_OK && t->page.count < PAGE ? read_changes(t, s) : err;
 }
 
 static void
 go_to(struct tail *t, int64_t unix_ms)
 {
-	t->pos = (struct pl_message_pos){.created_unix_ms = unix_ms};
+	t->pos = t->change_pos = (struct pl_message_pos){.created_unix_ms = unix_ms};
 }
 
-/* Where the next read begins, after one that gave count messages. */
+/* A full page says that there is more. */
+static bool
+has_full_page(const struct tail *t)
+{
+	return t->page.count == PAGE || t->change_places.count == PAGE;
+}
+
+/* Where the next read begins. */
 static void
-move_on(struct tail *t, size_t count)
+move_on(struct tail *t)
 {
 	int64_t done_unix_ms = t->begun_unix_ms - OVERLAP_MS;
 
-	if (t->back_to_unix_ms != INT64_MAX)
+	if (t->back_to_unix_ms != INT64_MAX) {
 		go_to(t, t->back_to_unix_ms);
-	else if (count == PAGE)
-		t->pos = (struct pl_message_pos){t->page.items[count - 1].created_unix_ms,
-		    t->page.items[count - 1].id};
-	else if (done_unix_ms > t->pos.created_unix_ms)
+	} else if (t->page.count == PAGE) {
+		const struct pl_message *last = &t->page.items[PAGE - 1];
+
+		t->pos = (struct pl_message_pos){last->created_unix_ms, last->id};
+	} else if (t->change_places.count == PAGE) {
+		t->change_pos = t->change_places.items[PAGE - 1];
+	} else if (done_unix_ms > t->pos.created_unix_ms) {
 		go_to(t, done_unix_ms);
+	}
 	t->back_to_unix_ms = INT64_MAX;
+}
+
+static void
+pages_fini(struct tail *t)
+{
+	pl_message_list_fini(&t->page);
+	pl_pos_list_fini(&t->change_places);
+	pl_message_list_fini(&t->changes);
 }
 
 /* All is read, and nothing came while it was: from here on the bus tells in the same order. */
@@ -86,17 +122,20 @@ static void
 on_read(struct pl_store_read_call *call)
 {
 	struct tail *t = PL_CONTAINER(call, struct tail, call);
-	size_t count = t->page.count;
-	bool goes_on = count == PAGE || t->back_to_unix_ms != INT64_MAX;
+	bool goes_on = has_full_page(t) || t->back_to_unix_ms != INT64_MAX;
 
 	t->is_reading = false;
 	t->took_ms = now_ms(t) - t->begun_mono_ms;
-	if (call->err != PL_OK)
+	if (call->err != PL_OK) {
+		pages_fini(t);
 		return; /* the next tick tries again, from the same place */
-	for (size_t i = 0; i < count && !t->is_stopped; i++)
+	}
+	for (size_t i = 0; i < t->page.count && !t->is_stopped; i++)
 		t->deliver(t->arg, &t->page.items[i]);
-	move_on(t, count);
-	pl_message_list_fini(&t->page);
+	for (size_t i = 0; i < t->changes.count && !t->is_stopped; i++)
+		t->deliver_change(t->arg, &t->changes.items[i]);
+	move_on(t);
+	pages_fini(t);
 	if (t->is_stopped)
 		return;
 	if (goes_on)
@@ -115,7 +154,6 @@ read_on(struct tail *t)
 	t->has_more = false;
 	t->begun_unix_ms = pl_clock_unix_ms();
 	t->begun_mono_ms = now_ms(t);
-	t->page = (struct pl_message_list){0};
 	t->call = (struct pl_store_read_call){.run = run, .done = on_read};
 	t->is_reading = pl_store_async_read(t->app->store, &t->call) == PL_OK;
 }

@@ -15,11 +15,13 @@
 
 #include "http/service.h"
 
-/* The caller's; zero it and set the first three. */
+/* The caller's; zero it and set the first four. */
 struct tail {
 	const struct pl_app *app;
 	/* A message that was read from the store, in its order; borrowed. */
 	void (*deliver)(void *arg, const struct pl_message *m);
+	/* A message that was changed; the same. What comes before its change was delivered. */
+	void (*deliver_change)(void *arg, const struct pl_message *m);
 	void *arg;
 	/* inside */
 	struct pl_timer tick;
@@ -38,6 +40,10 @@ struct tail {
 	struct pl_store_read_call call;
 	struct pl_message_pos pos;
 	struct pl_message_list page;
+	/* Changes are read when no messages are left to read. */
+	struct pl_message_pos change_pos;
+	struct pl_pos_list change_places;
+	struct pl_message_list changes;
 	int64_t begun_unix_ms;
 	int64_t begun_mono_ms;
 	int64_t took_ms;         /* the last one */
