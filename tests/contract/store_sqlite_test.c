@@ -600,7 +600,7 @@ reads_by_index_alone_and_never_sorts(void **state)
 	assert_true(seen > 20);
 }
 
-/* Version 5 had no blocks; whoever is there can be blocked afterwards. */
+/* Version 7 had no blocks; whoever is there can be blocked afterwards. */
 static void
 upgrades_a_database_without_blocks(void **state)
 {
@@ -613,7 +613,7 @@ upgrades_a_database_without_blocks(void **state)
 	store_send(f->store, &ann, &bob, "hi");
 	pl_store_close(f->store);
 	sqlite_files_run(
-	    &f->config, SQLITE_FILES_WITHOUT_BLOCKS "PRAGMA user_version = 5");
+	    &f->config, SQLITE_FILES_WITHOUT_BLOCKS "PRAGMA user_version = 7");
 	assert_int_equal(pl_store_open(&f->config, &f->store), PL_OK);
 	assert_int_equal(
 	    sqlite_files_number(&f->config, "PRAGMA user_version"), SQLITE_FILES_VERSION);
