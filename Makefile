@@ -240,7 +240,7 @@ $(REPLAYS): $B/%: $B/%.o $B/tests/fuzz/replay.o $(SUPPORT_OBJ) $B/services/llm-r
 
 # Units, store contract, the fuzzers' inputs and these: about 20 minutes. COVERAGE_E2E= leaves them
 # out; services then have less than they must.
-COVERAGE_E2E := acknowledge adopt audit auth auth_limits backup budgets conformance_engine \
+COVERAGE_E2E := account acknowledge adopt audit auth auth_limits backup budgets conformance_engine \
 	conformance_socket conformance_ws cookies failover gaps gone instances limits llm llm_answers \
 	llm_crash llm_limits long_reads messages mongo mongoose online ops outage realtime recovery retire \
 	sessions slow_readers sockets tls trace typing user_floods users

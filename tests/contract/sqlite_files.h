@@ -27,7 +27,8 @@ void sqlite_files_assert_sound(const struct pl_store_config *config);
 #define SQLITE_FILES_WITHOUT_BLOCKS SQLITE_FILES_WITHOUT_EDITS "DROP TABLE blocks; "
 #define SQLITE_FILES_WITHOUT_AVATARS                                                     \
 	SQLITE_FILES_WITHOUT_BLOCKS                                                      \
-	"DROP TABLE avatars; ALTER TABLE users DROP COLUMN given_pic; "
+	"DROP TRIGGER avatars_deleted; DROP TABLE avatars; "                             \
+	"ALTER TABLE users DROP COLUMN given_pic; "
 #define SQLITE_FILES_WITHOUT_INVITES                                                     \
 	SQLITE_FILES_WITHOUT_AVATARS                                                     \
 	"ALTER TABLE users DROP COLUMN disabled; DROP TABLE invites; "

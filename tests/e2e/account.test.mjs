@@ -184,6 +184,23 @@ describe('a picture of one\'s own', () => {
     assert.equal(response.status, 200);
   });
 
+  test('is read so often at once by one address, and no more', async () => {
+    const ann = await signUp('ann');
+    const { profilePic } = (await put(ann, png(4, 4))).json;
+    const workers = await Promise.all(['presence1', 'presence2'].map(async (name) => workerOf(await hold.stack.pidOf(name))));
+    for (const pid of workers) process.kill(pid, 'SIGSTOP');
+    try {
+      const all = Array.from({ length: 300 }, () => fetchPicture(ann.base, profilePic));
+      const refused = await Promise.race([Promise.all(all.map((one) => one.then(({ status }) => status))), new Promise((resolve) => setTimeout(resolve, 2000))]);
+      assert.equal(refused, undefined, 'those within the limit wait');
+      for (const pid of workers) process.kill(pid, 'SIGCONT');
+      const statuses = (await Promise.all(all)).map(({ status }) => status);
+      assert.equal(statuses.filter((status) => status === 429).length, 300 - 256);
+    } finally {
+      for (const pid of workers) process.kill(pid, 'SIGCONT');
+    }
+  });
+
   test('that is a bomb costs little time and memory', async () => {
     const ann = await signUp('ann');
     const workers = await Promise.all(['auth1', 'auth2'].map(async (name) => workerOf(await hold.stack.pidOf(name))));

@@ -29,7 +29,12 @@ picture_run(struct pl_store_read_call *call, struct pl_store *s)
 {
 	struct picture *p = PL_CONTAINER(call, struct picture, call);
 	enum pl_err err = pl_store_avatar(s, &p->id, &p->avatar);
+	bool has_user = false;
 
+	if (err == PL_OK)
+		err = pl_store_users_exist(s, &p->id, 1, &has_user);
+	if (err == PL_OK && !has_user)
+		err = PL_E_NOT_FOUND; /* another program deleted the user alone */
 	if (err != PL_OK)
 		return err;
 	pl_avatar_digest(pl_str_n(p->avatar.bytes, p->avatar.len), &p->digest);

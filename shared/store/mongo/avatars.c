@@ -108,8 +108,8 @@ keep(struct pl_mongo *s, const struct pl_avatar *avatar)
 	return err == PL_E_NOT_FOUND ? PL_E_UNAVAILABLE : err;
 }
 
-enum pl_err
-pl_mongo_avatar_drop(struct pl_mongo *s, const struct pl_oid *user)
+static enum pl_err
+drop_bytes(struct pl_mongo *s, const struct pl_oid *user)
 {
 	bson_t selector = BSON_INITIALIZER;
 	enum pl_err err;
@@ -143,7 +143,7 @@ set(struct pl_mongo *s, struct pl_write_avatar *w)
 	address = pl_avatar_address(&w->user, &digest);
 	err = pl_mongo_user_change(s, &w->user, set_picture, address, &w->after);
 	pl_mem_free(address);
-	if (err == PL_E_NOT_FOUND && pl_mongo_avatar_drop(s, &w->user) != PL_OK)
+	if (err == PL_E_NOT_FOUND && drop_bytes(s, &w->user) != PL_OK)
 		err = PL_E_UNAVAILABLE;
 	return err;
 }
@@ -156,5 +156,5 @@ pl_mongo_avatar_set(struct pl_mongo *s, struct pl_write_avatar *w)
 	if (w->avatar != NULL)
 		return set(s, w);
 	err = pl_mongo_user_change(s, &w->user, set_picture, NULL, &w->after);
-	return err == PL_OK ? pl_mongo_avatar_drop(s, &w->user) : err;
+	return err == PL_OK ? drop_bytes(s, &w->user) : err;
 }

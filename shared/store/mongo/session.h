@@ -188,8 +188,6 @@ enum pl_err pl_mongo_user_insert_invited(
     struct pl_mongo *s, const struct pl_write_invited *invited);
 enum pl_err pl_mongo_profile_set(struct pl_mongo *s, struct pl_write_profile *profile);
 enum pl_err pl_mongo_avatar_set(struct pl_mongo *s, struct pl_write_avatar *avatar);
-/* The bytes alone: of a user who goes. */
-enum pl_err pl_mongo_avatar_drop(struct pl_mongo *s, const struct pl_oid *user);
 /* Read the user, let change() alter it, and store full name, gender and both pictures, if nobody has
  * changed them meanwhile: then it begins anew. PL_E_NOT_FOUND: no such user. The caller finis
  * *out. */

@@ -65,8 +65,8 @@ pl_sqlite_avatar_put(struct pl_sqlite *s, const struct pl_avatar *avatar)
 	return err == PL_OK && changed == 0 ? PL_E_CONFLICT : err;
 }
 
-enum pl_err
-pl_sqlite_avatar_drop(struct pl_sqlite *s, const struct pl_oid *user)
+static enum pl_err
+drop_bytes(struct pl_sqlite *s, const struct pl_oid *user)
 {
 	struct pl_query q = pl_query_start(s, drop);
 
@@ -90,6 +90,6 @@ pl_sqlite_avatar_set(struct pl_sqlite *s, struct pl_write_avatar *w)
 	pl_user_set_picture(&w->after, address);
 	pl_mem_free(address);
 	err = w->avatar != NULL ? run_with(s, set, w->avatar, NULL)
-				: pl_sqlite_avatar_drop(s, &w->user);
+				: drop_bytes(s, &w->user);
 	return err == PL_OK ? pl_sqlite_user_update(s, &w->after) : err;
 }

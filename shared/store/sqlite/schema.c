@@ -175,13 +175,17 @@ static const char invites[] = "ALTER TABLE users ADD COLUMN disabled INTEGER;"
 			      ") STRICT, WITHOUT ROWID;"
 			      "PRAGMA user_version = 6;";
 
-/* Users' own pictures. given_pic: what profile_pic was before; NULL: there is none of their own. */
+/* Users' own pictures, which go with them, whoever deletes them. given_pic: what profile_pic was before;
+ * NULL: there is none of their own. */
 static const char avatars[] = "ALTER TABLE users ADD COLUMN given_pic TEXT;"
 			      "CREATE TABLE avatars ("
 			      "  user BLOB NOT NULL PRIMARY KEY,"
 			      "  type TEXT NOT NULL,"
 			      "  bytes BLOB NOT NULL"
 			      ") STRICT;"
+			      "CREATE TRIGGER avatars_deleted AFTER DELETE ON users BEGIN"
+			      "  DELETE FROM avatars WHERE user = OLD.id;"
+			      "END;"
 			      "PRAGMA user_version = 7;";
 
 /* Who has blocked whom (blocks.c). By other for whoever erases a user. */

@@ -160,8 +160,6 @@ enum pl_err pl_sqlite_profile_set(struct pl_sqlite *s, struct pl_write_profile *
 enum pl_err pl_sqlite_avatar_set(struct pl_sqlite *s, struct pl_write_avatar *avatar);
 /* The bytes alone, as a record. PL_E_CONFLICT: the user has some, or is not there. */
 enum pl_err pl_sqlite_avatar_put(struct pl_sqlite *s, const struct pl_avatar *avatar);
-/* The bytes alone: of a user who goes. */
-enum pl_err pl_sqlite_avatar_drop(struct pl_sqlite *s, const struct pl_oid *user);
 /* Store full name, gender and both pictures of user, and that it was now. */
 enum pl_err pl_sqlite_user_update(struct pl_sqlite *s, struct pl_user *user);
 enum pl_err pl_sqlite_user_status(

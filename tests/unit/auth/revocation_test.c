@@ -54,6 +54,39 @@ of_all_names_those_from_before_of_that_user(void **state)
 }
 
 static void
+of_unlisted_names_those_that_no_list_has_alone(void **state)
+{
+	struct pl_oid user = {.bytes = {1, 2, 3}}, other = {.bytes = {1, 2, 4}};
+	struct pl_jwt_claims old = claims_of(&user, NOW - 1, 8),
+			     fresh = claims_of(&user, NOW, 8),
+			     another = claims_of(&other, NOW - 1, 8), listed = old;
+	uint8_t first[PL_JWT_ID_LEN];
+	struct pl_revocation r, earlier;
+	int64_t before;
+
+	(void)state;
+	listed.is_listed = true;
+	pl_revocation_of_unlisted(&r, &user, NOW);
+	assert_true(pl_revocation_names(&r, &old));
+	assert_false(pl_revocation_names(&r, &listed));
+	assert_false(pl_revocation_names(&r, &fresh));
+	assert_false(pl_revocation_names(&r, &another));
+	assert_true(pl_revocation_is_of_unlisted(&r, &before));
+	assert_int_equal(before, NOW);
+	assert_false(pl_revocation_is_of_all(&r, &before));
+	assert_false(pl_revocation_is_of_key(&r));
+	pl_revocation_of_unlisted(&earlier, &user, NOW - 1);
+	assert_true(pl_revocation_replaces(&r, first));
+	assert_true(memcmp(first, earlier.token_id, sizeof(first)) <= 0);
+	assert_true(memcmp(earlier.token_id, r.token_id, sizeof(first)) < 0);
+	pl_revocation_of_all(&earlier, &user, NOW - 1);
+	assert_false(memcmp(first, earlier.token_id, sizeof(first)) <= 0 &&
+		     memcmp(earlier.token_id, r.token_id, sizeof(first)) < 0);
+	pl_revocation_of_token(&r, &old);
+	assert_false(pl_revocation_replaces(&r, first));
+}
+
+static void
 of_all_gives_its_time_back(void **state)
 {
 	static const int64_t times[] = {0, 1, 255, 256, NOW, INT32_MAX, UINT32_MAX};
@@ -94,6 +127,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(of_a_token_names_that_one_alone),
 	    cmocka_unit_test(of_all_names_those_from_before_of_that_user),
+	    cmocka_unit_test(of_unlisted_names_those_that_no_list_has_alone),
 	    cmocka_unit_test(of_all_gives_its_time_back),
 	    cmocka_unit_test(of_a_secret_is_of_no_token_and_no_user),
 	};

@@ -171,6 +171,30 @@ what_was_merged_goes_and_is_refused_still(void **state)
 }
 
 static void
+what_no_list_has_is_refused_until_a_time(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_jwt_claims mern = token(f, 1, 100), late = token(f, 2, 0),
+			     listed = mern;
+	struct pl_revocation r, earlier;
+
+	listed.is_listed = true;
+	pl_revocation_of_unlisted(&r, &f->user, f->now_s - 50);
+	pl_revocation_of_unlisted(&earlier, &f->user, f->now_s - 200);
+	assert_true(pl_revoked_add(&f->set, &r));
+	assert_false(pl_revoked_add(&f->set, &r));
+	assert_false(pl_revoked_add(&f->set, &earlier));
+	assert_true(pl_revoked_has(&f->set, &mern));
+	assert_false(pl_revoked_has(&f->set, &listed));
+	assert_false(pl_revoked_has(&f->set, &late));
+	assert_int_equal(pl_revoked_valid_after(&f->set, &f->user), f->now_s - 50);
+	pl_revoked_forget(&f->set, f->now_s);
+	assert_true(pl_revoked_has(&f->set, &mern));
+	pl_revoked_forget(&f->set, f->now_s + PL_REVOCATION_ALL_LIFE_S);
+	assert_int_equal(f->set.users.count, 0);
+}
+
+static void
 says_when_a_user_has_too_many(void **state)
 {
 	struct fixture *f = *state;
@@ -206,6 +230,7 @@ main(void)
 	    TEST(of_a_users_times_the_last_counts_in_any_order),
 	    TEST(takes_none_that_expired_and_drops_those_that_did),
 	    TEST(what_was_merged_goes_and_is_refused_still),
+	    TEST(what_no_list_has_is_refused_until_a_time),
 	    TEST(says_when_a_user_has_too_many),
 	};
 
