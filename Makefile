@@ -154,8 +154,8 @@ $B/parley-adopt: $(patsubst %.c,$B/%.o,$(wildcard deploy/adopt/*.c)) $B/deploy/m
 
 # An operator's hand in the accounts: make admin. It hashes as auth does.
 ADMIN_OBJ := $(patsubst %.c,$B/%.o,$(wildcard deploy/admin/*.c))
-$(ADMIN_OBJ): CPPFLAGS += -Iservices
-$B/deploy/admin/main.o: CPPFLAGS += -DPARLEY_VERSION='"$(shell sed -n '1s/.*(\(.*\)).*/\1/p' deploy/debian/changelog)"'
+ADMIN_CPPFLAGS = $(call once,ADMIN_CPPFLAGS,-Iservices -DPARLEY_VERSION='"$(shell sed -n '1s/.*(\(.*\)).*/\1/p' deploy/debian/changelog)"')
+$(ADMIN_OBJ): CPPFLAGS += $(ADMIN_CPPFLAGS)
 all: $B/parley-admin
 $B/parley-admin: $(ADMIN_OBJ) $B/services/auth/password.o $B/libparley.a
 	@echo "  ld $@"

@@ -15,6 +15,8 @@ kore_lint = $(patsubst $B/%.o,$B/lint/%.$(1),$(KORE_OBJ) $(foreach s,$(SERVICES)
 
 $(foreach tool,tidy analyzer cppcheck,$(call kore_lint,$(tool))): CPPFLAGS += -Iservices $(KORE_CPPFLAGS)
 
+$(foreach tool,tidy analyzer cppcheck,$(ADMIN_OBJ:$B/%.o=$B/lint/%.$(tool))): CPPFLAGS += $(ADMIN_CPPFLAGS)
+
 # What clang-tidy says on its error output is how many warnings of system headers it left out.
 $B/lint/%.tidy: %.c $B/%.o .clang-tidy | needs-lint
 	@mkdir -p $(@D)
