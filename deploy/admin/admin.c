@@ -116,8 +116,11 @@ admin_tell(struct admin *a, const struct pl_revocation *r, const char *done,
 	admin_say(done, username);
 	if (tell_revoked(a->redis_url, r))
 		return ADMIN_DONE;
-	admin_say("Redis is away, so no process was told that the sessions are over. Those whose "
-		  "Redis is away, too, read it from the store within a second; do it again for the "
-		  "others, once Redis is back", NULL);
+	admin_say("Redis is away, so no process was told that the sessions are over. "
+		  "Those whose "
+		  "Redis is away, too, read it from the store within a second; do it "
+		  "again for the "
+		  "others, once Redis is back",
+	    NULL);
 	return ADMIN_NOT_TOLD;
 }

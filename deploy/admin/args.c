@@ -73,9 +73,11 @@ args_print_help(void)
 	}
 	printf("  --help, --version\n\n"
 	       "A username that begins with a dash comes last, after --.\n\n"
-	       "It reads DATA_DIR, MONGO_DB_URI, REDIS_URL and PASSWORD_MIN_LENGTH from the\n"
+	       "It reads DATA_DIR, MONGO_DB_URI, REDIS_URL and PASSWORD_MIN_LENGTH from "
+	       "the\n"
 	       "environment, as the services do, or NAME_FILE.\n\n"
-	       "Exit status: 0 done; 1 not done; 2 wrong usage; 3 done, but Redis was away, so\n"
+	       "Exit status: 0 done; 1 not done; 2 wrong usage; 3 done, but Redis was "
+	       "away, so\n"
 	       "that running processes learn of it later; 78 a bad setting.\n");
 }
 
@@ -117,8 +119,8 @@ set_argument(struct reader *r, const char *text)
 	if (!r->has_command)
 		return set_command(r, text);
 	if (!commands[r->args->command].has_username)
-		return refuse(r, "too many arguments for ",
-		    commands[r->args->command].name);
+		return refuse(
+		    r, "too many arguments for ", commands[r->args->command].name);
 	if (r->args->username != NULL)
 		return refuse(r, "one username at a time; quote one with spaces", "");
 	r->args->username = text;
@@ -175,8 +177,10 @@ find_option(struct reader *r, const char *text)
 	for (size_t i = 0; i < OPTIONS; i++)
 		if (pl_str_eq(pl_str_n(text, len), pl_str(options[i].name)))
 			return set_option(r, &options[i], text);
-	return refuse(r, "there is no such option; a username that begins with a dash comes "
-			 "after --", "");
+	return refuse(r,
+	    "there is no such option; a username that begins with a dash comes "
+	    "after --",
+	    "");
 }
 
 static enum pl_err
@@ -218,8 +222,7 @@ check(struct reader *r)
 enum pl_err
 args_parse(int argc, char **argv, struct args *out, struct pl_buf *why)
 {
-	struct reader r = {
-	    .argc = argc, .argv = argv, .at = 1, .args = out, .why = why};
+	struct reader r = {.argc = argc, .argv = argv, .at = 1, .args = out, .why = why};
 
 	*out = (struct args){.gender = "male", .uses = 1, .days = 7};
 	if (asks_for(argc, argv, "--help") || asks_for(argc, argv, "-h")) {

@@ -31,8 +31,9 @@ admin_erase(struct admin *a)
 	while (pl_store_try_again(err, &tries));
 	if (err == PL_E_NOT_FOUND && tries > 0)
 		err = PL_OK; /* a try whose answer was lost has done it */
-	status = err == PL_OK ? admin_tell(a, &r, "erased: ", user.username)
-			      : admin_fail("not erased, or not to the end; do it again", err);
+	status = err == PL_OK
+		     ? admin_tell(a, &r, "erased: ", user.username)
+		     : admin_fail("not erased, or not to the end; do it again", err);
 	pl_user_fini(&user);
 	return status;
 }

@@ -33,7 +33,8 @@ add_json(struct pl_buf *out, const struct pl_user *user)
 	show_json(out, pl_str(user->username));
 	(void)pl_buf_add_cstr(out, ",\"fullName\":");
 	show_json(out, pl_str(user->full_name));
-	(void)pl_buf_printf(out, ",\"status\":\"%s\",\"disabled\":%s,\"createdAt\":\"%s\"}",
+	(void)pl_buf_printf(out,
+	    ",\"status\":\"%s\",\"disabled\":%s,\"createdAt\":\"%s\"}",
 	    pl_status_name(user->status), user->is_disabled ? "true" : "false", created);
 }
 

@@ -14,7 +14,6 @@
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -75,9 +74,9 @@ check_settings(const struct pl_store_config *config, struct pl_buf *why)
 	if (become_owner(pl_settings.data_dir, why) != PL_OK)
 		return complain(ADMIN_NOT_DONE, why->data);
 	if (config->mongo_uri == NULL && !is_sqlite_there(config->data_dir))
-		return complain(PL_EXIT_CONFIG,
-		    "there is no parley.db in DATA_DIR, or no right to look: a service that "
-		    "starts makes it");
+		return complain(PL_EXIT_CONFIG, "there is no parley.db in DATA_DIR, or "
+						"no right to look: a service that "
+						"starts makes it");
 	return ADMIN_DONE;
 }
 
@@ -89,9 +88,9 @@ ask_password(struct admin *a)
 	if (a->args.password_stdin) {
 		if (secret_read(&a->password) == PL_OK && a->password.len > 0)
 			return ADMIN_DONE;
-		return complain(ADMIN_NOT_DONE,
-		    "the first line of standard input is no password: it is empty, or too "
-		    "long");
+		return complain(ADMIN_NOT_DONE, "the first line of standard input is no "
+						"password: it is empty, or too "
+						"long");
 	}
 	if (a->args.one_time || !secret_can_ask() || secret_ask(&a->password) == PL_OK)
 		return ADMIN_DONE;
@@ -202,7 +201,6 @@ main(int argc, char **argv)
 
 	pl_sandbox_forbid_dumps();
 	pl_log_init("admin", PL_LOG_ERROR);
-	(void)setenv("MONGOC_DISABLE_SHM", "1", 1); /* or a kill leaves a file of counters */
 	umask(0077);
 	pl_buf_init(&why, PL_SETTINGS_WHY_BYTES);
 	if (sodium_init() < 0)

@@ -23,8 +23,8 @@ draw(const struct admin *a, struct pl_buf *out)
 	size_t groups = DRAWN_GROUPS;
 	char text[PL_TYPABLE_LEN(DRAWN_GROUPS_MOST) + 1];
 
-	while (PL_TYPABLE_LEN(groups) < a->password_chars_min &&
-	       groups < DRAWN_GROUPS_MOST)
+	while (
+	    PL_TYPABLE_LEN(groups) < a->password_chars_min && groups < DRAWN_GROUPS_MOST)
 		groups++;
 	pl_typable_draw(text, groups);
 	pl_buf_init(out, sizeof(text));
@@ -35,12 +35,14 @@ draw(const struct admin *a, struct pl_buf *out)
 
 /* ---- add ---- */
 
+/* Stands for a full name that is not given, until the username, which it becomes, was judged. */
+#define NO_NAME "-"
+
 /* The form of a sign-up, so that its rules hold here, too. */
 static enum pl_err
 parse_form(const struct admin *a, struct pl_str password, struct pl_json **body,
     struct pl_signup *form, struct pl_invalid *why)
 {
-	const char *name = a->args.name != NULL ? a->args.name : a->args.username;
 	struct pl_json_out o;
 	struct pl_buf text;
 	enum pl_err err;
@@ -49,7 +51,7 @@ parse_form(const struct admin *a, struct pl_str password, struct pl_json **body,
 	pl_jo_init(&o, &text);
 	pl_jo_object(&o);
 	pl_jo_key(&o, PL_USER_F_FULL_NAME);
-	pl_jo_cstr(&o, name);
+	pl_jo_cstr(&o, a->args.name != NULL ? a->args.name : NO_NAME);
 	pl_jo_key(&o, PL_USER_F_USERNAME);
 	pl_jo_cstr(&o, a->args.username);
 	pl_jo_key(&o, PL_USER_F_GENDER);
@@ -61,10 +63,14 @@ parse_form(const struct admin *a, struct pl_str password, struct pl_json **body,
 	pl_jo_end_object(&o);
 	err = pl_json_parse(pl_buf_str(&text), body, NULL);
 	pl_mem_wipe_free(text.data, text.cap);
-	if (err == PL_OK)
-		return pl_signup_parse(*body, a->password_chars_min, form, why);
-	pl_invalid_set(why, "BAD_JSON", "the password holds a NUL");
-	return PL_E_INVALID;
+	if (err != PL_OK) {
+		pl_invalid_set(why, "BAD_JSON", "the password holds a NUL");
+		return PL_E_INVALID;
+	}
+	err = pl_signup_parse(*body, a->password_chars_min, form, why);
+	if (err == PL_OK && a->args.name == NULL)
+		form->full_name = form->username;
+	return err;
 }
 
 static int

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <termios.h>
 #include <unistd.h>

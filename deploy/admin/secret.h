@@ -7,7 +7,8 @@
 
 #include "base/buf.h"
 
-#define SECRET_BYTES_MAX 1100 /* more than a password may have, so that its own rule refuses it */
+#define SECRET_BYTES_MAX                                                                 \
+	1100 /* more than a password may have, so that its own rule refuses it */
 
 /* Is standard input a terminal, whose user can be asked? */
 bool secret_can_ask(void);

@@ -42,8 +42,8 @@ is_answered(const struct teller *t)
 }
 
 static bool
-wait_until(const struct teller *t, bool (*is_so)(const struct teller *t),
-    int64_t until_mono_ms)
+wait_until(
+    const struct teller *t, bool (*is_so)(const struct teller *t), int64_t until_mono_ms)
 {
 	while (!is_so(t) && pl_clock_mono_ms() < until_mono_ms)
 		pl_loop_epoll_step(t->loop, STEP_MS);
@@ -84,8 +84,8 @@ tell_revoked(const char *redis_url, const struct pl_revocation *r)
 		pl_buf_init(&payload, 4096);
 		pl_event_revoked_write(&payload, r);
 		pl_online_logged_out(t.online, &r->user);
-		pl_bus_publish(t.bus, PL_STR(PL_CHANNEL_REVOKED), pl_buf_str(&payload),
-		    &t.call);
+		pl_bus_publish(
+		    t.bus, PL_STR(PL_CHANNEL_REVOKED), pl_buf_str(&payload), &t.call);
 		pl_buf_fini(&payload);
 		(void)wait_until(&t, is_answered, until_mono_ms);
 	}

@@ -20,7 +20,7 @@ die() {
 # ---- what there is ----------------------------------------------------------------------
 built=() # the modules first
 for file in {auth,message,presence}.so llm-responder gateway-follow \
-	parley-settings parley-migrate parley-backup parley-adopt; do
+	parley-settings parley-migrate parley-backup parley-adopt parley-admin; do
 	[ -e "$build/$file" ] || die "$build/$file is not there: make"
 	built+=("$file")
 done

@@ -1,21 +1,17 @@
 #include "auth/invite.h"
 
-#include <sodium.h>
-
 bool
 pl_invite_id(struct pl_str typed, uint8_t code_id[PL_INVITE_ID_LEN])
 {
 	char bare[PL_TYPABLE_BARE(PL_INVITE_GROUPS) + 1];
 	struct pl_digest digest = {0};
-	bool is_code = pl_typable_read(typed, bare, PL_INVITE_GROUPS);
 
-	if (is_code) {
-		pl_digest_add(&digest, PL_STR("invite"));
-		pl_digest_add(&digest, pl_str(bare));
-		memcpy(code_id, digest.bytes, PL_INVITE_ID_LEN);
-	}
-	sodium_memzero(bare, sizeof(bare));
-	return is_code;
+	if (!pl_typable_read(typed, bare, PL_INVITE_GROUPS))
+		return false;
+	pl_digest_add(&digest, PL_STR("invite"));
+	pl_digest_add(&digest, pl_str(bare));
+	memcpy(code_id, digest.bytes, PL_INVITE_ID_LEN);
+	return true;
 }
 
 void

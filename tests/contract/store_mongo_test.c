@@ -672,6 +672,109 @@ fills_in_a_batch_of_many(void **state)
 	assert_int_equal(count_found(f->store, "old"), 30);
 }
 
+/* ---- invites ---- */
+
+#define CODE "x0k3-9mfd-2q7z-vb41-c8se-jr6w-5h0n"
+#define CODE_ID                                                                          \
+	"{\"$binary\": {\"base64\": \"D81mL9lZnKC/7pyF5mCOIg==\", \"subType\": \"00\"}}"
+#define FAR     "{\"$date\": \"2100-01-01T00:00:00Z\"}"
+#define USED_UP "\"uses\": 1, \"left\": 0, \"createdAt\": " DATE ", \"expiresAt\": " FAR
+
+static enum pl_err
+sign_up_by_code(struct pl_store *s, const char *username)
+{
+	struct pl_signup signup = {
+	    .full_name = PL_STR("Some Body"), .username = pl_str(username)};
+	struct pl_write w = {.kind = PL_WRITE_INVITED};
+	struct pl_user user;
+	enum pl_err err;
+
+	pl_user_from_signup(&user, &signup, pl_mem_strdup("hash"), pl_clock_unix_ms());
+	w.u.invited.user = &user;
+	assert_true(pl_invite_id(PL_STR(CODE), w.u.invited.code_id));
+	err = store_write_one(s, &w);
+	pl_user_fini(&user);
+	return err;
+}
+
+static enum pl_err
+look_at_code(struct pl_store *s)
+{
+	uint8_t code_id[PL_INVITE_ID_LEN];
+
+	assert_true(pl_invite_id(PL_STR(CODE), code_id));
+	return pl_store_invite_look(s, code_id);
+}
+
+/* Its process died after it had taken the use, and before it stored the user. */
+static void
+gives_the_use_of_a_sign_up_that_died_back(void **state)
+{
+	struct fixture *f = *state;
+
+	mongo_databases_insert(&f->config, "parley_invites",
+	    "{\"_id\": " CODE_ID ", " USED_UP ", \"taking\": [{\"userId\": " ANN
+	    ", \"at\": " DATE "}]}");
+	assert_int_equal(look_at_code(f->store), PL_OK);
+	assert_int_equal(sign_up_by_code(f->store, "carol"), PL_OK);
+	assert_int_equal(sign_up_by_code(f->store, "dave"), PL_E_NOT_FOUND);
+	assert_int_equal(mongo_databases_count(&f->config, "parley_invites",
+			     "{\"left\": 0, \"taking\": {\"$size\": 0}}"),
+	    1);
+}
+
+/* It died after that. */
+static void
+counts_the_use_of_a_sign_up_that_has_stored_its_user(void **state)
+{
+	struct fixture *f = *state;
+
+	mongo_databases_insert(&f->config, "users",
+	    "{\"_id\": " ANN ", \"username\": \"ann\", \"password\": \"x\"}");
+	mongo_databases_insert(&f->config, "parley_invites",
+	    "{\"_id\": " CODE_ID ", " USED_UP ", \"taking\": [{\"userId\": " ANN
+	    ", \"at\": " DATE "}]}");
+	assert_int_equal(sign_up_by_code(f->store, "carol"), PL_E_NOT_FOUND);
+	assert_int_equal(mongo_databases_count(&f->config, "parley_invites",
+			     "{\"left\": 0, \"taking\": {\"$size\": 0}}"),
+	    1);
+}
+
+static void
+takes_no_use_from_a_sign_up_that_may_still_go_on(void **state)
+{
+	struct fixture *f = *state;
+
+	mongo_databases_insert(&f->config, "parley_invites",
+	    "{\"_id\": " CODE_ID ", " USED_UP ", \"taking\": [{\"userId\": " ANN
+	    ", \"at\": " FAR "}]}");
+	assert_int_equal(look_at_code(f->store), PL_E_NOT_FOUND);
+	assert_int_equal(sign_up_by_code(f->store, "carol"), PL_E_NOT_FOUND);
+	assert_int_equal(mongo_databases_count(&f->config, "parley_invites",
+			     "{\"left\": 0, \"taking\": {\"$size\": 1}}"),
+	    1);
+}
+
+/* A document that says so otherwise is of another program. */
+static void
+takes_a_user_for_disabled_by_our_own_field_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_user user;
+
+	mongo_databases_insert(&f->config, "users",
+	    "{\"_id\": " ANN ", \"username\": \"ann\", \"disabled\": true,"
+	    " \"parleyDisabled\": 1}");
+	mongo_databases_insert(&f->config, "users",
+	    "{\"_id\": " BOB ", \"username\": \"bob\", \"parleyDisabled\": true}");
+	assert_int_equal(pl_store_user_by_id(f->store, &ann, &user), PL_OK);
+	assert_false(user.is_disabled);
+	pl_user_fini(&user);
+	assert_int_equal(pl_store_user_by_id(f->store, &bob, &user), PL_OK);
+	assert_true(user.is_disabled);
+	pl_user_fini(&user);
+}
+
 int
 main(void)
 {
@@ -699,6 +802,10 @@ main(void)
 	    STORE_TEST(finds_whom_a_mern_app_added),
 	    STORE_TEST(mends_whom_a_mern_app_renamed),
 	    STORE_TEST(fills_in_a_batch_of_many),
+	    STORE_TEST(gives_the_use_of_a_sign_up_that_died_back),
+	    STORE_TEST(counts_the_use_of_a_sign_up_that_has_stored_its_user),
+	    STORE_TEST(takes_no_use_from_a_sign_up_that_may_still_go_on),
+	    STORE_TEST(takes_a_user_for_disabled_by_our_own_field_alone),
 	};
 	int failed = store_contract_run(&mongo_factory) + store_conversations_suite();
 

@@ -34,6 +34,7 @@ const targets = {
   backup: { kinds: ['run'] },
   restore: { kinds: ['run'] },
   adopt: { kinds: ['run'] },
+  admin: { kinds: ['run'] },
   audit: { kinds: [] },
   lint: { kinds: ['lint'] },
   check: { kinds: ['lint', 'units'] },

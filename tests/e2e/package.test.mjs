@@ -1,7 +1,7 @@
 // The Debian package, as `make deb` builds it: what is in it, and what systemd makes of its units.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { appendFile, mkdtemp, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -68,6 +68,28 @@ test('what copies stores is in it, and runs', async () => {
   for (const name of ['backup', 'migrate', 'adopt']) {
     await assert.rejects(out(at('usr/lib/parley', name)), ({ code, stderr }) => code === 78 && /set (FROM and TO|MONGO_DB_URI)/.test(stderr), name);
   }
+});
+
+test('parley-admin is in it, with the settings and secrets of the services, and its manual', async () => {
+  assert.match(await out('sh', at('usr/sbin/parley-admin'), '--help').catch(({ stderr }) => stderr), /usr\/lib\/parley\/admin|usage: parley-admin/);
+  assert.match(await out(at('usr/lib/parley/admin'), '--version'), /^parley-admin 1\.\d+\.\d+\n$/);
+  assert.match(await out('zcat', at('usr/share/man/man8/parley-admin.8.gz')), /^\.TH PARLEY-ADMIN 8$/m);
+  // The script, with its folders below ours.
+  const text = (await readFile(at('usr/sbin/parley-admin'), 'utf8')).replaceAll(/=\/(etc|usr\/lib|var\/lib)\/parley/g, `=${dir}/$1/parley`);
+  await writeFile(at('admin.sh'), text);
+  await out(at('usr/lib/parley/draw-secrets'), at('etc/parley/secrets'));
+  await rm(at('usr/lib/parley/admin.real'), { force: true });
+  await rename(at('usr/lib/parley/admin'), at('usr/lib/parley/admin.real'));
+  await writeFile(at('usr/lib/parley/admin'), '#!/bin/sh\nenv; echo "args: $*"\n', { mode: 0o755 });
+  await appendFile(at('etc/parley/parley.env'), 'PASSWORD_MIN_LENGTH=12\nSIGNUP="invite"\nbad line\n');
+  const seen = await out('env', '-i', `PATH=${process.env.PATH}`, 'sh', at('admin.sh'), 'disable', '--', '-a b');
+  assert.match(seen, /^args: disable -- -a b$/m);
+  assert.match(seen, /^PASSWORD_MIN_LENGTH=12$/m);
+  assert.match(seen, /^SIGNUP=invite$/m);
+  assert.match(seen, new RegExp(`^DATA_DIR=${dir}/var/lib/parley$`, 'm'));
+  assert.match(seen, new RegExp(`^REDIS_URL_FILE=${dir}/etc/parley/secrets/REDIS_URL$`, 'm'));
+  assert.doesNotMatch(seen, /MONGO_DB_URI|JWT_SECRET/); // an empty secret is none; and one that it does not need
+  await rename(at('usr/lib/parley/admin.real'), at('usr/lib/parley/admin'));
 });
 
 test('the gateway of the package judges its settings by what is in it', async () => {

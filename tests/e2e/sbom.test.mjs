@@ -49,7 +49,7 @@ describe('the bill of materials', () => {
 
   test('has each program with its bytes, and what it is linked with', async () => {
     const linked = (name) => bom.dependencies.find(({ ref }) => ref === `parley/${name}`).dependsOn.map((ref) => byRef.get(ref).name);
-    for (const name of ['auth.so', 'message.so', 'presence.so', 'llm-responder', 'gateway-follow', 'parley-migrate', 'parley-backup', 'parley-adopt']) {
+    for (const name of ['auth.so', 'message.so', 'presence.so', 'llm-responder', 'gateway-follow', 'parley-migrate', 'parley-backup', 'parley-adopt', 'parley-admin']) {
       const sum = createHash('sha256').update(await readFile(path.join(build, name))).digest('hex');
       assert.deepEqual(byRef.get(`parley/${name}`).hashes, [{ alg: 'SHA-256', content: sum }]);
       assert.ok(linked(name).includes('libc6'), name);

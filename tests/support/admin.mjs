@@ -16,7 +16,7 @@ export const settingsOf = (stack) => ({
 /** Run it: { code, out, errors }. `input` becomes its standard input. */
 export async function runAdmin(settings, args, input = '', by = []) {
   const [command, ...rest] = [...by, program, ...args];
-  const child = spawn(command, rest, { env: { PATH: process.env.PATH, ASAN_OPTIONS: process.env.ASAN_OPTIONS ?? '', ...settings } });
+  const child = spawn(command, rest, { env: { PATH: process.env.PATH, MONGOC_DISABLE_SHM: '1', ASAN_OPTIONS: process.env.ASAN_OPTIONS ?? '', ...settings } });
   const run = { out: '', errors: '' };
   child.stdout.setEncoding('utf8').on('data', (text) => { run.out += text; });
   child.stderr.setEncoding('utf8').on('data', (text) => { run.errors += text; });
