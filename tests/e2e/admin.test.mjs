@@ -1,15 +1,17 @@
 // parley-admin: an operator's hand in the accounts of a site that runs (issue 18, point 5).
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chown, cp, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
+import { promisify } from 'node:util';
 import { admin, adminDone, program, runAdmin, settingsOf } from '../support/admin.mjs';
 import { Person, call, password, uniqueName } from '../support/api.mjs';
 import { holdDatabase, storeManyUsers, storeUsername, storedHash } from '../support/database.mjs';
 import { mernClaims, signJwt } from '../support/jwt.mjs';
+import { newDatabase } from '../support/mongo_server.mjs';
 import { useStack } from '../support/stack.mjs';
 import { freePort, waitUntil } from '../support/wait.mjs';
 
@@ -327,6 +329,36 @@ describe('while others are at work', () => {
       const { code, errors } = await runAdmin({ DATA_DIR: dir, REDIS_URL: `redis://127.0.0.1:${await freePort()}` }, ['add', uniqueName('owned')]);
       assert.equal(code, 0, errors);
       for (const name of await readdir(dir)) assert.equal((await stat(path.join(dir, name))).uid, 54321, name);
+    } finally {
+      await rm(dir, { recursive: true });
+    }
+  });
+});
+
+describe('a store that moves', () => {
+  test('keeps who is disabled, and invites', { skip: process.env.TEST_STORE === 'mongo' }, async () => {
+    const dir = await mkdtemp(path.join(tmpdir(), 'parley-admin-'));
+    const [from, saved, restored] = ['from', 'saved', 'restored'].map((name) => path.join(dir, name));
+    const tool = (name, ...args) => promisify(execFile)(path.join(path.dirname(program), `parley-${name}`), args.slice(1), { env: { PATH: process.env.PATH, MONGOC_DISABLE_SHM: '1', ...args[0] } });
+    const uri = await newDatabase();
+    const redis = { REDIS_URL: `redis://127.0.0.1:${await freePort()}` };
+    try {
+      await done('disable', (await Person.signUp(url(), 'ann')).user.username);
+      await done('invite', '--uses', '3');
+      await tool('backup', { FROM: path.join(hold.stack.dir, 'data'), TO: saved });
+      await tool('backup', { FROM: saved, TO: restored }, 'restore');
+      await tool('backup', { FROM: saved, TO: from }, 'restore');
+      const { stdout } = await tool('migrate', { FROM: from, TO: uri });
+      const [, read, added] = /^invites +(\d+) +(\d+)/m.exec(stdout);
+      assert.ok(Number(read) > 0);
+      assert.equal(added, read);
+      const expected = await listed();
+      assert.ok(expected.some(({ disabled }) => disabled) && expected.some(({ disabled }) => !disabled));
+      for (const settings of [{ DATA_DIR: restored }, { DATA_DIR: dir, MONGO_DB_URI: uri }]) {
+        const { code, out, errors } = await runAdmin({ ...redis, ...settings }, ['list', '--json']);
+        assert.equal(code, 0, errors);
+        assert.deepEqual(JSON.parse(out), expected);
+      }
     } finally {
       await rm(dir, { recursive: true });
     }
