@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "loop/loop_impl.h"
+#include "support/patience.h"
 
 #define WATCHED_MAX 16
 #define PATIENCE_MS 10000
@@ -136,7 +137,7 @@ fake_loop_advance(struct pl_loop *loop, int64_t ms)
 bool
 fake_loop_until(struct pl_loop *loop, bool (*is_done)(void *arg), void *arg)
 {
-	int64_t end = pl_clock_mono_ms() + PATIENCE_MS;
+	int64_t end = pl_clock_mono_ms() + patient_ms(PATIENCE_MS);
 
 	for (;;) {
 		fake_loop_run(loop);

@@ -10,8 +10,9 @@
 
 #include "base/clock.h"
 #include "support/mongo_server.h"
+#include "support/patience.h"
 
-#define WAIT_MS 30000
+#define WAIT_MS patient_ms(30000)
 #define SCRIPT  "tests/support/mongo/serve.sh"
 
 static void

@@ -22,6 +22,7 @@
 #include "loop/loop_epoll.h"
 #include "loop/loop_impl.h"
 #include "support/bus_local.h"
+#include "support/patience.h"
 #include "support/redis_server.h"
 
 struct fixture {
@@ -29,7 +30,7 @@ struct fixture {
 	struct redis_server server;
 };
 
-#define WAIT_LIMIT_MS 10000
+#define WAIT_LIMIT_MS patient_ms(10000)
 
 #define WAIT_FOR(f, condition)                                                           \
 	do {                                                                             \

@@ -10,9 +10,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "support/patience.h"
 #include "support/redis_server.h"
 
-#define WAIT_MS       10000
+#define WAIT_MS       patient_ms(10000)
 #define WORDS_MAX     16
 #define REPLY_TEXT    65536
 #define POLL_INTERVAL 10000 /* us */

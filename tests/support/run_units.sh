@@ -3,11 +3,11 @@
 #
 # One line a program; what a failing one printed follows it whole. The last line sums up the
 # single tests. A program that crashes, hangs or fails outside its tests counts as one
-# failed test more. UNIT_TIMEOUT_S: how long one may take (120). UNIT_UNDER: a command that each is
-# started by, such as valgrind.
+# failed test more. UNIT_TIMEOUT_S: how long one may take (120), times TEST_PATIENCE (1, whole).
+# UNIT_UNDER: a command that each is started by, such as valgrind.
 set -u
 
-timeout_s=${UNIT_TIMEOUT_S:-120}
+timeout_s=$((${UNIT_TIMEOUT_S:-120} * ${TEST_PATIENCE:-1}))
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 passed_sum=0

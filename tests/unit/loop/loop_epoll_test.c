@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "loop/loop_epoll.h"
+#include "support/patience.h"
 
 #define PATIENCE_MS 10000
 
@@ -33,7 +34,7 @@ teardown(void **state)
 static void
 step_until(struct pl_loop *loop, const int *count, int wanted)
 {
-	int64_t end = pl_clock_mono_ms() + PATIENCE_MS;
+	int64_t end = pl_clock_mono_ms() + patient_ms(PATIENCE_MS);
 
 	while (*count < wanted && pl_clock_mono_ms() < end)
 		pl_loop_epoll_step(loop, 50);

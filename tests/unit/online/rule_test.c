@@ -256,7 +256,7 @@ a_live_socket_counts_until_it_goes(void **state)
 	assert_true(is_online(&a, &user));
 	/* The leave is heard: no yes out of memory after it. */
 	pl_online_set_leave(roster, &user);
-	limit = pl_clock_mono_ms() + 500;
+	limit = pl_clock_mono_ms() + patient_ms(500);
 	WAIT_FOR(f, !is_online(&a, &user));
 	assert_true(pl_clock_mono_ms() < limit);
 	/* A dead process counts out with its lease, Redis' clock says when. */
@@ -264,7 +264,7 @@ a_live_socket_counts_until_it_goes(void **state)
 	WAIT_FOR(f, is_online(&a, &user));
 	pl_online_set_free(roster);
 	wires_close(&wires);
-	limit = pl_clock_mono_ms() + times.lease_ms + 1300;
+	limit = pl_clock_mono_ms() + patient_ms(times.lease_ms + 1300);
 	WAIT_FOR(f, !is_online(&a, &user));
 	assert_true(pl_clock_mono_ms() < limit);
 	service_stop(&a);
@@ -289,7 +289,7 @@ retirement_drops_what_is_remembered(void **state)
 	pl_online_set_join(roster, &user);
 	WAIT_FOR(f, is_online(&a, &user));
 	pl_online_set_retire(roster, 0, ignore, NULL);
-	limit = pl_clock_mono_ms() + 500;
+	limit = pl_clock_mono_ms() + patient_ms(500);
 	WAIT_FOR(f, !is_online(&a, &user));
 	assert_true(pl_clock_mono_ms() < limit);
 	pl_online_set_free(roster);

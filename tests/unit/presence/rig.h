@@ -24,8 +24,9 @@
 #include "http/service.h"
 #include "support/bus_local.h"
 #include "support/fake_loop.h"
+#include "support/patience.h"
 
-#define RIG_LIMIT_MS 10000
+#define RIG_LIMIT_MS patient_ms(10000)
 
 #define RIG_UNTIL(rig, condition)                                                        \
 	do {                                                                             \

@@ -310,7 +310,7 @@ pings_a_quiet_connection(void **state)
 
 	WAIT_FOR(f, pl_redis_is_up(r));
 	redis_server_pause(&f->server);
-	limit = pl_clock_mono_ms() + 8000;
+	limit = pl_clock_mono_ms() + patient_ms(8000);
 	WAIT_FOR(f, st.downs == 1);
 	assert_true(pl_clock_mono_ms() < limit);
 	redis_server_resume(&f->server);

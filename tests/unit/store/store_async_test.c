@@ -15,8 +15,9 @@
 #include "base/mem.h"
 #include "loop/loop_epoll.h"
 #include "store/store_async.h"
+#include "support/patience.h"
 
-#define WAIT_LIMIT_MS 20000
+#define WAIT_LIMIT_MS patient_ms(20000)
 
 #define WAIT_FOR(f, condition)                                                           \
 	do {                                                                             \
