@@ -394,7 +394,7 @@ bench: all $B/tests/bench/load/load $B/tests/bench/peers/floor.so build/mongo/re
 soak: all $B/tests/bench/load/load $(NODE_MODULES) | needs-stack ## steady load on the whole stack: does anything grow? MINUTES=60 RATE=1000
 	@node tests/bench/soak.mjs
 
-attacks: all $(NODE_MODULES) | needs-stack ## attack a stack that has the memory of the packages: does anybody notice? SECONDS_EACH=4
+attacks: all $(NODE_MODULES) | needs-stack ## attack a stack that has the memory of the packages: does anybody notice? SECONDS_EACH=4 ROUNDS=7 ONLY=watch
 	@node tests/bench/attacks/main.mjs
 .PHONY: attacks
 

@@ -9,7 +9,10 @@ const sleep = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 const socketIo = '/socket.io/?EIO=4&transport=websocket';
 const oid = (n) => n.toString(16).padStart(24, '0');
 
-/** What an attack has: where, who (`eves`, registered; `victims`, ids), and until when. */
+/**
+ * What an attack has: where, who (`eves`, registered; `victims`, ids; `receivers`, who get much: their sockets are
+ * the attack's, for what a client does with it is not the server's time), and until when.
+ */
 export class Run {
   constructor(given) {
     Object.assign(this, given, { counts: {}, wires: new Set(), isOver: false });
@@ -133,7 +136,10 @@ const logInAndOut = (run, count, eve) => run.lanes(count, async (lane) => {
   if (cookie) await run.ask({ address, cookie }, 'POST', '/api/auth/logout');
 });
 
-const sendLong = (run, who, lane) => run.ask(who, 'POST', `/api/messages/send/${run.victims[lane % 4]}`, { message: 'x'.repeat(65000) });
+const sendLong = async (run, who) => {
+  for (const receiver of run.receivers) await run.webSocket(receiver);
+  await run.lanes(8, (lane) => run.ask(who(lane), 'POST', `/api/messages/send/${run.receivers[lane % run.receivers.length].id}`, { message: 'x'.repeat(65000) }));
+};
 
 const watchSets = (run, who) => run.lanes(16, async (lane) => {
   const wire = await run.webSocket(who(lane), '40{"presence":"watch"}');
@@ -209,8 +215,8 @@ export const kinds = {
     run.count(wire.isClosed ? 'closed' : 'back');
     wire.socket.destroy();
   }),
-  'sends of 64 kB': (run) => run.lanes(8, (lane) => sendLong(run, run.eves[0], lane)),
-  'sends of 64 kB, 6 users': (run) => run.lanes(8, (lane) => sendLong(run, run.eves[lane % 6], lane)),
+  'sends of 64 kB': (run) => sendLong(run, () => run.eves[0]),
+  'sends of 64 kB, 6 users': (run) => sendLong(run, (lane) => run.eves[lane % 6]),
   conversations: (run) => run.lanes(16, (lane) => run.ask(run.eves[lane % 2], 'GET', '/api/conversations?limit=100')),
   'read marks': (run) => run.lanes(16, (lane) => run.ask(run.eves[lane % 2], 'POST', `/api/messages/read/${run.longWith}`, { upTo: oid(lane) })),
   delivered: (run) => run.eventFlood(() => anyEve(run), 4, () => `42["delivered",{"from":"${Math.random() < 0.5 ? run.longWith : oid(Math.floor(Math.random() * 1e9))}","upTo":"${oid(1)}"}]`),

@@ -1,18 +1,21 @@
 // Does anybody notice an attack?  make attacks
 //
-//   SECONDS_EACH=4   of each attack, with half as much of quiet before and after
-//   TRIES=3          of an attack during which others waited too long
+//   SECONDS_EACH=4   of each round of an attack, with half as much of quiet before and after
+//   ROUNDS=7         of an attack at most; three if these agree
 //   ONLY=watch       those with that in their names
 //
 // The stack runs with its default limits, each process with the memory that its package allows (groups.mjs).
 // Others (others.mjs) send, read, and hear events all the time. An attack fails if a process is another one
 // afterwards, if the kernel ended one for its memory or one held more than it may, if one of their requests
-// fails, or if the p99 of what they wait for is more than twice that of the quiet around it in each try.
+// fails, or if the p99 of what they wait for is more than twice that of the quiet around it in the median round.
 //
 // Noise: the clients of the attack, and whatever else runs on the machine, take time from the processors. So the
-// stack and the others come first there (groups of the processors, by root alone); and what was slow is tried
-// again, for noise does not come each time. What a limit lets through at once, such as the first log-ins of a
-// user and the first packets of a socket, shows in the first try alone: look at that line, too.
+// stack and the others come first there (groups of the processors, by root alone). Quiet and attack take turns, and
+// each round is compared with the quiet right before and after it, which is as long as it in all. A round says
+// nothing if these two quiets are further apart than an attack may be from them: such a one is marked and not
+// counted, if three others are left. There are three rounds, and two more as long as the rounds do not agree: so
+// neither one lucky round nor one unlucky one decides. What a limit lets through at once, such as the first log-ins
+// of a user, shows in the first round most; a user has a part of it again in the next.
 import { execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync } from 'node:fs';
@@ -28,7 +31,8 @@ import { Groups, kindOf } from './groups.mjs';
 import { kinds, ofMany } from './kinds.mjs';
 
 const ms = Number(process.env.SECONDS_EACH ?? 4) * 1000;
-const tries = Number(process.env.TRIES ?? 3);
+const roundsMost = Number(process.env.ROUNDS ?? 7);
+const roundsLeast = Math.min(3, roundsMost);
 const ratioMax = 2;
 const manyUsers = 50000;
 const [MB, KiB] = [1e6, 1024];
@@ -93,6 +97,8 @@ async function prepare(stack) {
   const eves = [];
   for (let i = 0; i < 6; i++) eves.push(await signUp('eve'));
   const reader = await signUp('reader');
+  const receivers = [];
+  for (let i = 0; i < 4; i++) receivers.push(await signUp('receiver'));
   storeManyUsers(stack, manyUsers);
   const many = idsOf(stack, 3000);
   storeMessages(stack, 450, 64000, () => eves[5].id, reader.id);
@@ -100,32 +106,33 @@ async function prepare(stack) {
   for (const eve of eves.slice(1, 3)) storeMessages(stack, 400, 1000, (i) => many[i], eve.id);
   return {
     pairs, given: {
-      port: stack.port, eves, before, many, victims: pairs.map(([, bob]) => bob.id), longWith: eves[5].id, longReader: reader.cookie,
+      port: stack.port, eves, receivers, before, many, victims: pairs.map(([, bob]) => bob.id), longWith: eves[5].id, longReader: reader.cookie,
     },
   };
 }
 
-const p99 = (times) => times.sort((a, b) => a - b)[Math.floor(times.length * 0.99)] ?? NaN;
+const p99 = (times) => [...times].sort((a, b) => a - b)[Math.floor(times.length * 0.99)] ?? NaN;
+const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
 const waits = ['send', 'event', 'history', 'me'];
 
-/** One try of an attack; gives what happened, and what of it may not. */
-async function attack(kind, { stack, groups, others, given }) {
-  const measure = (time) => { others.send({ measure: time }); return told(others); };
+const measure = (others, time) => { others.send({ measure: time }); return told(others); };
+
+/** One round of an attack, after `quiet`; gives what happened, what of it may not, and the quiet after it. */
+async function attack(kind, { stack, groups, others, given, quiet }) {
   const before = await family(stack);
-  const quiet = await measure(ms / 2);
   const attacker = child('./attacker.mjs', 'attackers');
   attacker.send({ kind, given });
   await sleep(300);
   groups.peaks = {};
   let isOver = false;
   const watched = (async () => { while (!isOver) { await groups.sample(firsts(before)); await sleep(100); } })();
-  const loud = await measure(ms);
+  const loud = await measure(others, ms);
   isOver = true;
   await watched;
   attacker.send({});
   const counts = await told(attacker);
   await sleep(500);
-  const calm = await measure(ms / 2);
+  const calm = await measure(others, ms / 2);
   const after = await family(stack);
   const wrong = [];
   for (const name of Object.keys(before)) {
@@ -134,8 +141,39 @@ async function attack(kind, { stack, groups, others, given }) {
     if (groups.kills(kindOf(name)) > 0) wrong.push(`${name} had no memory left`);
   }
   if (loud.failed.length > 0) wrong.push(`${loud.failed.length} failed: ${loud.failed[0]}`);
-  const times = waits.map((what) => ({ what, quiet: p99([...quiet[what], ...calm[what]]), loud: p99(loud[what]) }));
-  return { times, counts, wrong, peaks: { ...groups.peaks } };
+  const times = waits.map((what) => {
+    const [first, last, both] = [quiet[what], calm[what], [...quiet[what], ...calm[what]]].map(p99);
+    return { what, quiet: both, loud: p99(loud[what]), isNoisy: Math.max(first, last) > ratioMax * Math.min(first, last) };
+  });
+  return { times, counts, wrong, peaks: { ...groups.peaks }, calm };
+}
+
+/** How many times as long as in quiet one waited for `what`: in each round that says something. */
+function ratiosOf(rounds, what) {
+  const all = rounds.map(({ times }) => times.find((one) => one.what === what));
+  const calm = all.filter(({ isNoisy }) => !isNoisy);
+  return (calm.length >= roundsLeast ? calm : all).map(({ quiet, loud }) => loud / quiet);
+}
+
+/** Whether another round could say something new: they do not agree, or too few say anything. */
+const isOpen = (rounds) => rounds.length < roundsLeast || waits.some((what) => {
+  const slow = ratiosOf(rounds, what).filter((ratio) => !(ratio <= ratioMax)).length;
+  const counted = rounds.filter(({ times }) => !times.find((one) => one.what === what).isNoisy).length;
+  return slow > 0 && (slow < ratiosOf(rounds, what).length || counted < roundsLeast);
+});
+
+/** Rounds of an attack, each shown by `show`. */
+async function attackInRounds(kind, show, means) {
+  const rounds = [];
+  let quiet = await measure(means.others, ms / 2);
+  while (rounds.length < roundsMost && (rounds.length % 2 === 0 || isOpen(rounds))) {
+    const round = await attack(kind, { ...means, quiet });
+    quiet = round.calm;
+    rounds.push(round);
+    show(round, rounds.length);
+    if (round.wrong.length > 0) break;
+  }
+  return rounds;
 }
 
 const dir = mkdtempSync(path.join(tmpdir(), 'parley-attacks-'));
@@ -149,8 +187,7 @@ try {
   others = child('./others.mjs', 'others');
   others.send({ open: { url: stack.url, port: stack.port, pairs } });
   await told(others);
-  others.send({ measure: 1500 });
-  await told(others);
+  await measure(others, 1500);
   await waitUntil('everybody to be findable', async () => {
     await fetch(`${stack.url}/api/users?q=nobodyatall`, { headers: { cookie: pairs[0][0].cookie } });
     return sql(stack, 'SELECT (SELECT count(*) FROM people) = (SELECT count(*) FROM users)') === '1';
@@ -160,16 +197,14 @@ try {
   console.log(`MB at most: ${names.map((name) => `${name} ${Math.round(groups.limits[kindOf(name)] / KiB / KiB)} MiB`).join(', ')}\n`);
   console.log(`${'attack'.padEnd(28)}${waits.map((what) => `p99 ${what}`.padStart(16)).join('')}   ${names.map((name) => name.slice(0, 8).padStart(9)).join('')}`);
   for (const kind of Object.keys(kinds).filter((name) => name.includes(process.env.ONLY ?? ''))) {
-    const least = Object.fromEntries(waits.map((what) => [what, Infinity]));
-    const isSlow = (what) => !(least[what] <= ratioMax);
-    let result;
-    for (let i = 0; i < tries && (!result || (result.wrong.length === 0 && waits.some(isSlow))); i++) {
-      result = await attack(kind, { stack, groups, others, given });
-      for (const { what, quiet, loud } of result.times) least[what] = Math.min(least[what], loud / quiet);
-      console.log(`${(i ? `  again (${i + 1})` : kind).padEnd(28)}${result.times.map(({ quiet, loud }) => `${quiet.toFixed(1)} > ${loud.toFixed(1)}`.padStart(16)).join('')}   `
-        + `${names.map((name) => (result.peaks[name] / MB).toFixed(0).padStart(9)).join('')}   ${JSON.stringify(result.counts)}`);
-    }
-    const wrong = [...result.wrong, ...waits.filter((what) => isSlow(what) && !ofMany.includes(kind)).map((what) => `p99 of ${what} was ${least[what].toFixed(1)} times that of quiet at least`)];
+    const show = ({ times, peaks, counts }, round) => console.log(
+      `${(round > 1 ? `  round ${round}` : kind).padEnd(28)}${times.map(({ quiet, loud, isNoisy }) => `${quiet.toFixed(1)} > ${loud.toFixed(1)}${isNoisy ? '?' : ' '}`.padStart(16)).join('')}   `
+      + `${names.map((name) => (peaks[name] / MB).toFixed(0).padStart(9)).join('')}   ${JSON.stringify(counts)}`);
+    const rounds = await attackInRounds(kind, show, { stack, groups, others, given });
+    const medians = waits.map((what) => ({ what, ratio: median(ratiosOf(rounds, what)) }));
+    console.log(`${'  median'.padEnd(28)}${medians.map(({ ratio }) => `${ratio.toFixed(2)} `.padStart(16)).join('')}`);
+    const slow = ofMany.includes(kind) ? [] : medians.filter(({ ratio }) => !(ratio <= ratioMax));
+    const wrong = [...rounds.at(-1).wrong, ...slow.map(({ what, ratio }) => `p99 of ${what} was ${ratio.toFixed(1)} times that of quiet`)];
     if (wrong.length > 0) failed.push(`${kind}: ${wrong.join('; ')}`);
   }
   console.log(`\nprocesses ${JSON.stringify(firsts(await family(stack)))}, all as at the beginning unless told`);
