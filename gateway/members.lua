@@ -189,14 +189,23 @@ local function api(service)
 	return choose(service, nil, method == "GET" or method == "HEAD")
 end
 
--- For that of /socket.io/.
-local function sockets()
+-- A request of a session belongs to its process.
+local function of_session(is_brief)
 	local name = ngx.var.process_of_session
 
 	if name ~= "" then
 		return choose("presence", name, false)
 	end
-	return choose("presence", nil, ngx.var.upgrade_sent == "")
+	return choose("presence", nil, is_brief)
+end
+
+-- For that of /socket.io/: a handshake is answered at once, but by a WebSocket, which may wait its turn.
+local function polls()
+	return of_session(true)
+end
+
+local function websockets()
+	return of_session(false)
 end
 
 -- For balancer_by_lua, once for each try.
@@ -236,4 +245,4 @@ local function note(status)
 	settle() -- its client may have gone before there was a head
 end
 
-return {api = api, sockets = sockets, ask = ask, settle = settle, note = note}
+return {api = api, polls = polls, websockets = websockets, ask = ask, settle = settle, note = note}

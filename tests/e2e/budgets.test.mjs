@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Person } from '../support/api.mjs';
 import { frame, handshake, opcode, Socket, Wire } from '../support/conformance.mjs';
-import { usedMs, workerOf } from '../support/process.mjs';
+import { treeBytes, usedMs, workerOf } from '../support/process.mjs';
 import { useStack } from '../support/stack.mjs';
 import { patient, waitUntil } from '../support/wait.mjs';
 
@@ -237,5 +237,42 @@ describe('a user who comes back again and again, with 430 messages of 64 KiB beh
     assert.equal(few.recovered, true);
     assert.ok(few.events >= 3 && few.events < 8, `${few.events} messages`);
     assert.deepEqual(await comeBack(last(20)), { recovered: false, events: 0 });
+  });
+});
+
+describe('an idle socket, with the head of a browser', () => {
+  const count = 800;
+  const hold = useStack({ before, after, afterEach }, { SOCKETS_PER_USER_MAX: '2000', LIMIT_HANDSHAKES_PER_SECOND: '0', GATEWAY_REQUESTS_PER_SECOND: '0', GATEWAY_WORKERS: '1' });
+  const agent = 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36';
+  const headers = {
+    Pragma: 'no-cache', 'Cache-Control': 'no-cache', 'User-Agent': agent, 'Accept-Encoding': 'gzip, deflate, br, zstd',
+    'Accept-Language': 'en-US,en;q=0.9', 'Sec-WebSocket-Extensions': 'permessage-deflate; client_max_window_bits',
+  };
+
+  test('takes less than 19 KB of the gateway and presence together', async (t) => {
+    const ann = await Person.signUp(hold.stack.url, 'ann');
+    const sockets = [];
+    const open = async () => {
+      const origin = hold.stack.url;
+      sockets.push(new Socket(`${hold.stack.url}${socketIo}`, { headers: { ...headers, cookie: ann.cookie, origin } }));
+      const socket = sockets.at(-1);
+      await socket.take();
+      socket.send('40');
+      await socket.take();
+    };
+    const openMany = async (many) => {
+      for (let i = 0; i < many; i += 50) await Promise.all(Array.from({ length: 50 }, open));
+    };
+    const taken = async () => {
+      const pids = await Promise.all(['gateway', 'presence1'].map((name) => hold.stack.pidOf(name)));
+      return (await Promise.all(pids.map(treeBytes))).reduce((sum, bytes) => sum + bytes, 0);
+    };
+    await openMany(200); // what the first ones need is there for all
+    const before = await taken();
+    await openMany(count);
+    const each = (await taken() - before) / count;
+    t.diagnostic(`${(each / 1000).toFixed(1)} KB a socket`);
+    assert.ok(each < 19000, `${each} bytes`);
+    for (const socket of sockets) socket.close();
   });
 });

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { Person } from '../support/api.mjs';
+import { handshake, Wire } from '../support/conformance.mjs';
 import { useStack } from '../support/stack.mjs';
 
 // 253 characters of a host name are the most there are (RFC 1035), 63 in a label.
@@ -38,4 +39,17 @@ test('an answer to the longest allowed origin has all its headers', async () => 
   assert.equal(answer.status, 200);
   assert.equal(answer.headers.get('access-control-allow-origin'), origin);
   assert.match(await answer.text(), /^0\{"sid"/);
+});
+
+test('nor is a refused WebSocket too much for its small buffers', async () => {
+  const wire = await Wire.open({ host: 'localhost', port: hold.stack.port });
+  wire.write(handshake('/socket.io/?EIO=4&transport=websocket', { Host: `localhost:${hold.stack.port}`, Origin: origin, 'X-Request-Id': 'r'.repeat(64), 'Sec-WebSocket-Version': '12' }));
+  const { status, lines } = await wire.head();
+  const headers = new Map(lines.slice(1).map((line) => line.toLowerCase().split(': ')));
+  wire.end();
+  assert.equal(status, 426);
+  assert.equal(headers.get('access-control-allow-origin'), origin);
+  assert.equal(headers.get('x-request-id'), 'r'.repeat(64));
+  assert.equal(headers.get('x-content-type-options'), 'nosniff');
+  assert.equal(headers.get('cache-control'), 'no-store');
 });
