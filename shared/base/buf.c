@@ -86,7 +86,13 @@ pl_buf_add_cstr(struct pl_buf *b, const char *text)
 enum pl_err
 pl_buf_add_char(struct pl_buf *b, char c)
 {
-	return pl_buf_add(b, &c, 1);
+	char *room = pl_buf_reserve(b, 1);
+
+	if (room == NULL)
+		return PL_E_TOO_BIG;
+	*room = c;
+	b->len++;
+	return PL_OK;
 }
 
 enum pl_err

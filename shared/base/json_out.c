@@ -1,33 +1,60 @@
 #include "base/clock.h"
 #include "base/json_out.h"
 
+#define INT64_DIGITS 20 /* with a sign */
+
 void
 pl_jo_init(struct pl_json_out *o, struct pl_buf *buf)
 {
 	*o = (struct pl_json_out){.buf = buf};
 }
 
-/* Every value and every key starts here. */
-static void
-put_comma(struct pl_json_out *o)
+/* Every value and every key starts here: room for it, after a comma if one is due. NULL at the
+ * limit. The caller fills it, and adds len to the buffer's. */
+static char *
+begin(struct pl_json_out *o, size_t len)
 {
-	if (o->needs_comma)
-		pl_buf_add_char(o->buf, ',');
+	char *room = pl_buf_reserve(o->buf, len + o->needs_comma);
+
+	if (room == NULL || !o->needs_comma)
+		return room;
+	*room = ',';
+	o->buf->len++;
+	return room + 1;
 }
 
 static void
 put_value(struct pl_json_out *o, struct pl_str encoded)
 {
-	put_comma(o);
-	pl_buf_add_str(o->buf, encoded);
+	char *room = begin(o, encoded.len);
+
+	if (room != NULL && encoded.len > 0) {
+		memcpy(room, encoded.ptr, encoded.len);
+		o->buf->len += encoded.len;
+	}
+	o->needs_comma = true;
+}
+
+/* A string in quotes that needs no escaping. */
+static void
+put_plain(struct pl_json_out *o, struct pl_str text)
+{
+	char *room = begin(o, text.len + 2);
+
+	if (room != NULL) {
+		room[0] = '"';
+		if (text.len > 0)
+			memcpy(room + 1, text.ptr, text.len);
+		room[text.len + 1] = '"';
+		o->buf->len += text.len + 2;
+	}
 	o->needs_comma = true;
 }
 
 static void
 open_with(struct pl_json_out *o, char bracket)
 {
-	put_comma(o);
-	pl_buf_add_char(o->buf, bracket);
+	put_value(o, pl_str_n(&bracket, 1));
 	o->needs_comma = false;
 }
 
@@ -65,10 +92,15 @@ pl_jo_end_array(struct pl_json_out *o)
 void
 pl_jo_key(struct pl_json_out *o, const char *key)
 {
-	put_comma(o);
-	pl_buf_add_char(o->buf, '"');
-	pl_buf_add_cstr(o->buf, key);
-	pl_buf_add(o->buf, "\":", 2);
+	size_t len = strlen(key);
+	char *room = begin(o, len + 3);
+
+	if (room != NULL) {
+		room[0] = '"';
+		memcpy(room + 1, key, len);
+		memcpy(room + 1 + len, "\":", 2);
+		o->buf->len += len + 3;
+	}
 	o->needs_comma = false;
 }
 
@@ -76,6 +108,33 @@ static bool
 needs_escape(char c)
 {
 	return (unsigned char)c < 0x20 || c == '"' || c == '\\';
+}
+
+#define EACH_BYTE(b) (UINT64_C(0x0101010101010101) * (b))
+
+/* Is one of the eight below n (up to 128)? Only such a byte borrows from its high bit. */
+static bool
+has_below(uint64_t eight, uint8_t n)
+{
+	return ((eight - EACH_BYTE(n)) & ~eight & EACH_BYTE(0x80)) != 0;
+}
+
+/* Of the bytes that need no escape, how many come first? */
+static size_t
+plain_bytes(const char *text, size_t len)
+{
+	size_t i = 0;
+	uint64_t eight;
+
+	for (; i + sizeof(eight) <= len; i += sizeof(eight)) {
+		memcpy(&eight, text + i, sizeof(eight));
+		if (has_below(eight, 0x20) || has_below(eight ^ EACH_BYTE('"'), 1) ||
+		    has_below(eight ^ EACH_BYTE('\\'), 1))
+			break;
+	}
+	while (i < len && !needs_escape(text[i]))
+		i++;
+	return i;
 }
 
 /* ECMA-262 §25.5.2.3 QuoteJSONString: five short forms, then \u00 and lower-case
@@ -95,23 +154,32 @@ put_escaped(struct pl_buf *b, char c)
 	}
 }
 
+static void
+put_escaped_text(struct pl_buf *b, struct pl_str text)
+{
+	while (text.len > 0) {
+		size_t plain = plain_bytes(text.ptr, text.len);
+
+		pl_buf_add(b, text.ptr, plain);
+		if (plain == text.len)
+			return;
+		put_escaped(b, text.ptr[plain]);
+		text = pl_str_n(text.ptr + plain + 1, text.len - plain - 1);
+	}
+}
+
 void
 pl_jo_str(struct pl_json_out *o, struct pl_str value)
 {
-	size_t from = 0;
+	size_t plain = plain_bytes(value.ptr, value.len);
 
-	put_comma(o);
-	pl_buf_add_char(o->buf, '"');
-	for (size_t i = 0; i < value.len; i++) {
-		if (!needs_escape(value.ptr[i]))
-			continue;
-		pl_buf_add(o->buf, value.ptr + from, i - from);
-		put_escaped(o->buf, value.ptr[i]);
-		from = i + 1;
+	if (plain == value.len) {
+		put_plain(o, value);
+		return;
 	}
-	pl_buf_add(o->buf, value.ptr + from, value.len - from);
+	put_value(o, PL_STR("\""));
+	put_escaped_text(o->buf, value);
 	pl_buf_add_char(o->buf, '"');
-	o->needs_comma = true;
 }
 
 void
@@ -123,9 +191,17 @@ pl_jo_cstr(struct pl_json_out *o, const char *value)
 void
 pl_jo_int(struct pl_json_out *o, int64_t value)
 {
-	put_comma(o);
-	pl_buf_printf(o->buf, "%lld", (long long)value);
-	o->needs_comma = true;
+	char digits[INT64_DIGITS];
+	size_t at = sizeof(digits);
+	uint64_t left = value < 0 ? -(uint64_t)value : (uint64_t)value;
+
+	do {
+		digits[--at] = (char)('0' + left % 10);
+		left /= 10;
+	} while (left > 0);
+	if (value < 0)
+		digits[--at] = '-';
+	put_value(o, pl_str_n(digits + at, sizeof(digits) - at));
 }
 
 void
@@ -140,7 +216,7 @@ pl_jo_oid(struct pl_json_out *o, const struct pl_oid *value)
 	char hex[PL_OID_HEX_LEN + 1];
 
 	pl_oid_format(value, hex);
-	pl_jo_cstr(o, hex);
+	put_plain(o, pl_str_n(hex, PL_OID_HEX_LEN));
 }
 
 void
@@ -149,7 +225,7 @@ pl_jo_time(struct pl_json_out *o, int64_t unix_ms)
 	char iso[PL_CLOCK_ISO_LEN + 1];
 
 	pl_clock_format_iso(unix_ms, iso);
-	pl_jo_cstr(o, iso);
+	put_plain(o, pl_str_n(iso, PL_CLOCK_ISO_LEN));
 }
 
 void

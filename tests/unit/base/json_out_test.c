@@ -2,6 +2,8 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "base/json_out.h"
@@ -76,6 +78,37 @@ escapes_as_json_stringify(void **state)
 	    "\xE2\x80\xA8\xF0\x9F\x98\x80\"");
 }
 
+/* Text is looked at eight bytes at a time: each byte, at each place of them, and beyond. */
+static void
+escapes_each_byte_at_each_place(void **state)
+{
+	static const char escaped[] = "\b\f\n\r\t\"\\";
+
+	(void)state;
+	for (unsigned c = 0; c < 256; c++) {
+		for (size_t place = 0; place < 20; place++) {
+			char text[20], short_form[7], expected[32];
+			const char *at = c == 0 ? NULL : strchr(escaped, (int)c);
+
+			memset(text, 0xA0, sizeof(text)); /* a high bit beside it */
+			text[place] = (char)c;
+			snprintf(short_form, sizeof(short_form), "%c", (int)c);
+			if (at != NULL)
+				snprintf(short_form, sizeof(short_form), "\\%c",
+				    "bfnrt\"\\"[at - escaped]);
+			else if (c < 0x20)
+				snprintf(short_form, sizeof(short_form), "\\u%04x", c);
+			snprintf(expected, sizeof(expected), "\"%.*s%s%.*s\"", (int)place,
+			    text, short_form, (int)(sizeof(text) - place - 1),
+			    text + place + 1);
+			pl_buf_clear(&buf);
+			pl_jo_init(&out, &buf);
+			pl_jo_str(&out, pl_str_n(text, sizeof(text)));
+			assert_string_equal(buf.data, expected);
+		}
+	}
+}
+
 static void
 writes_empty_strings(void **state)
 {
@@ -135,6 +168,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(sets_the_commas, start, end),
 	    cmocka_unit_test_setup_teardown(writes_a_bare_value, start, end),
 	    cmocka_unit_test_setup_teardown(escapes_as_json_stringify, start, end),
+	    cmocka_unit_test_setup_teardown(escapes_each_byte_at_each_place, start, end),
 	    cmocka_unit_test_setup_teardown(writes_empty_strings, start, end),
 	    cmocka_unit_test_setup_teardown(
 		writes_ids_times_and_extreme_numbers, start, end),
