@@ -20,7 +20,7 @@ define() { # file, name, how many ms its unit has
 idle=$(define shared/http/service.c IDLE_S 1000)
 poll=$(define shared/sockets/handshakes.c POLL_WAIT_MS 1)
 kept=$(sed -n 's/^\tkeepalive_timeout \([0-9]*\)s;.*/\1000/p' gateway/upstreams.conf)
-read=$(sed -n 's/^local CONNECT_S.*= [0-9]*, [0-9]*, \([0-9]*\)$/\1000/p' gateway/members.lua)
+read=$(sed -n 's/^local FIRST_READ_S.*= \([0-9]*\), [0-9]*$/\1000/p' gateway/members.lua)
 
 above "$idle" IDLE_S "$kept" "upstreams.conf's keepalive_timeout" \
 	"else kore ends a connection that the gateway is sending on"
