@@ -1,5 +1,6 @@
 /* parley-admin add, reset-password: users by a password of the operator's, or one that is drawn. */
 #include <stdio.h>
+#include <time.h>
 
 #include "admin.h"
 #include "auth/password.h"
@@ -15,6 +16,7 @@
 #define DRAWN_GROUPS      5
 #define DRAWN_GROUPS_MOST 13
 #define RESET_TRIES       5
+#define LATE_S            2 /* more than a check of a password takes */
 
 /* Draw one into *out, which secret_fini() wipes. */
 static void
@@ -160,6 +162,20 @@ set_once(struct admin *a, const struct pl_user *user, const char *hash)
 	return admin_write(a, &w, NULL);
 }
 
+/* A log-in with the old password that was under way may have begun a session since. Nobody knows the new
+ * one yet, so that any session is one of these. */
+static int
+end_late_sessions(struct admin *a, const struct pl_user *user, int status)
+{
+	const struct timespec wait = {.tv_sec = LATE_S};
+	struct pl_session_list list;
+
+	nanosleep(&wait, NULL);
+	if (pl_store_sessions_of(a->store, &user->id, &list) == PL_OK && list.count == 0)
+		return status;
+	return admin_end_sessions(a, user, "ended what began meanwhile: ");
+}
+
 /* *user is read again each time, and is the caller's. */
 static int
 set(struct admin *a, const char *hash, struct pl_user *user)
@@ -189,6 +205,8 @@ reset(struct admin *a, struct pl_str password)
 			      : admin_fail("the password", PL_E_UNAVAILABLE);
 	if (status == ADMIN_DONE)
 		status = admin_end_sessions(a, &user, "has a new password: ");
+	if (status == ADMIN_DONE || status == ADMIN_NOT_TOLD)
+		status = end_late_sessions(a, &user, status);
 	if (hash != NULL)
 		pl_mem_wipe_free(hash, strlen(hash));
 	pl_user_fini(&user);

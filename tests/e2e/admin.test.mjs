@@ -109,6 +109,21 @@ describe('reset-password', () => {
     assert.match(await storedHash(hold.stack, ann), /^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
     assert.notEqual(await done('reset-password', ann.user.username), drawn);
   });
+
+  test('leaves no session to log-ins with the old one that were under way', async () => {
+    const ann = await Person.signUp(url(), 'ann');
+    let over = false;
+    const answers = [];
+    const knock = async () => { while (!over) answers.push(await ann.logIn()); };
+    const knocking = Promise.all([knock(), knock(), knock()]);
+    await done('reset-password', ann.user.username);
+    over = true;
+    await knocking;
+    const cookies = answers.filter(({ status }) => status === 200).map(cookieOf);
+    assert.ok(cookies.length > 0);
+    assert.equal(answers.at(-1).status, 400);
+    for (const cookie of cookies.slice(-6)) await waitUntil('it to end', () => isRefused(cookie), { within: 1000 });
+  });
 });
 
 describe('add', () => {
