@@ -88,9 +88,24 @@ struct telling {
 	bool is_change;
 	/* It may be older than the socket, or long forgotten by it. */
 	bool is_from_store;
-	bool
-	    is_overtaken; /* out: a socket knows of a change of this newMessage already */
+	/* What is not in this order yet is read from the store. */
+	bool is_in_doubt;
+	bool is_own; /* of user, who wrote the message */
+	/* Out: a socket knows of a change of this newMessage already. */
+	bool is_overtaken;
 };
+
+/* Does a socket of its receiver have the message, or was it there before the socket? Its id says when
+ * it was written. */
+static bool
+has_message(const struct seen *seen, const struct pl_oid *id)
+{
+	int64_t written_s = 0;
+
+	for (int i = 0; i < 4; i++)
+		written_s = written_s << 8 | id->bytes[i];
+	return seen_has(seen, id) || (written_s + 1) * 1000 < seen->floor.created_unix_ms;
+}
 
 /* A newMessage that a change of it has overtaken is read from the store, with what became of it. */
 static bool
@@ -99,6 +114,8 @@ is_news(struct hub_socket *socket, struct telling *t)
 	bool has_change;
 
 	if (t->is_from_store && !seen_is_past_floor(&socket->seen, &t->pos))
+		return false;
+	if (t->is_in_doubt && !t->is_own && !has_message(&socket->seen, &t->message))
 		return false;
 	has_change = (t->is_change || !t->is_from_store) &&
 		     seen_has_change(&socket->seen, &t->message, t->pos.created_unix_ms);
@@ -122,7 +139,7 @@ send_message(struct hub_user *user, struct telling *t)
 			socket->has_missed = true;
 			continue;
 		}
-		if (!is_news(socket, t) || pl_str_eq(pl_str(socket->id), t->not_socket))
+		if (!is_news(socket, t))
 			continue;
 		packet = message_packet(&socket->seen, t->stem);
 		hub_send(socket, packet);
@@ -143,7 +160,24 @@ log_delivered(const struct hub_user *user, const struct pl_event *event, const c
 	    PL_L_INT("sockets", count));
 }
 
-/* newMessage, messageUpdated or messageDeleted. */
+/* Whoever made the change knows it, also if it is left to be read from the store. */
+static void
+note_own(struct hub_user *user, const struct telling *t)
+{
+	if (t->not_socket.len == 0)
+		return;
+	pl_list_for_each_safe(link, &user->sockets)
+	{
+		struct hub_socket *socket = PL_CONTAINER(link, struct hub_socket, link);
+
+		if (pl_str_eq(pl_str(socket->id), t->not_socket))
+			(void)seen_add(&socket->seen, &t->pos);
+	}
+}
+
+/* newMessage, messageUpdated or messageDeleted. While the bus is in doubt a change is still handed on to
+ * whoever has the message: the store has only the last one of each message, and is_news() keeps the order
+ * of changes of one message. */
 static void
 on_message_event(struct hub_user *user, const struct pl_event *event)
 {
@@ -156,7 +190,12 @@ on_message_event(struct hub_user *user, const struct pl_event *event)
 
 	if (!event->has_pos) {
 		pl_log_warn("bus event had no offset, dropped it");
-	} else if (events->on_message(user->hub->arg)) {
+		return;
+	}
+	note_own(user, &t);
+	t.is_own = pl_oid_eq(&event->from, &user->id);
+	t.is_in_doubt = events->on_message(user->hub->arg);
+	if (t.is_in_doubt && !event->is_change) {
 		log_delivered(
 		    user, event, "message was left to be read from the store", 0);
 	} else {

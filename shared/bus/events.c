@@ -11,7 +11,8 @@
 #define CHANNEL_SENT    "parley:sent:"
 #define NAME_MAX        32
 #define SOCKET_ID_MAX   64
-#define HEAD_MAX        256               /* the first line */
+#define HEAD_MAX        512 /* the first line */
+#define REVOKED_MAX     256
 #define PAYLOAD_MAX     ((size_t)1 << 20) /* 64 KiB of text, each byte as \u00xx, and more */
 #define HEX_ID          (2 * PL_JWT_ID_LEN)
 #define REVOKED_MEMBERS 3
@@ -64,15 +65,23 @@ is_socket_id(struct pl_str s)
 }
 
 static void
-write_head(struct pl_buf *out, const char *name, const struct pl_oid *id,
-    struct pl_str not_socket, const char *pos, const struct pl_trace *trace)
+start_head(struct pl_json_out *o, struct pl_buf *out, const char *name)
+{
+	pl_jo_init(o, out);
+	pl_jo_object(o);
+	pl_jo_key(o, "name");
+	pl_jo_cstr(o, name);
+}
+
+/* from: NULL unless it is a change of a message. */
+static void
+write_head_from(struct pl_buf *out, const char *name, const struct pl_oid *id,
+    struct pl_str not_socket, const char *pos, const struct pl_oid *from,
+    const struct pl_trace *trace)
 {
 	struct pl_json_out o;
 
-	pl_jo_init(&o, out);
-	pl_jo_object(&o);
-	pl_jo_key(&o, "name");
-	pl_jo_cstr(&o, name);
+	start_head(&o, out, name);
 	if (id != NULL) {
 		pl_jo_key(&o, "id");
 		pl_jo_oid(&o, id);
@@ -85,12 +94,23 @@ write_head(struct pl_buf *out, const char *name, const struct pl_oid *id,
 		pl_jo_key(&o, "pos");
 		pl_jo_cstr(&o, pos);
 	}
+	if (from != NULL) {
+		pl_jo_key(&o, "from");
+		pl_jo_oid(&o, from);
+	}
 	if (trace != NULL && !pl_trace_is_none(trace)) {
 		pl_jo_key(&o, "trace");
 		pl_jo_cstr(&o, trace->text);
 	}
 	pl_jo_end_object(&o);
 	pl_buf_add_char(out, '\n');
+}
+
+static void
+write_head(struct pl_buf *out, const char *name, const struct pl_oid *id,
+    struct pl_str not_socket, const char *pos, const struct pl_trace *trace)
+{
+	write_head_from(out, name, id, not_socket, pos, NULL, trace);
 }
 
 /* Open `2["name",`; the caller adds the arguments and calls end_packet(). */
@@ -185,7 +205,7 @@ pl_event_message_changed(struct pl_buf *out, const struct pl_message *m,
 	struct pl_json_out o;
 
 	pl_message_pos_format(&pos, text);
-	write_head(out, change_name(m), &m->id, not_socket, text, trace);
+	write_head_from(out, change_name(m), &m->id, not_socket, text, &m->sender, trace);
 	start_packet(out, &o, change_name(m));
 	pl_jo_raw(&o, json);
 	end_packet(&o);
@@ -380,6 +400,8 @@ parse_rest(struct pl_str s, struct pl_event *e)
 			(void)!pl_trace_parse(value, &e->trace);
 		else if (pl_str_eq(key, PL_STR("pos")))
 			e->has_pos = pl_message_pos_parse(value, &e->pos);
+		else if (pl_str_eq(key, PL_STR("from")))
+			(void)!pl_oid_parse(value, &e->from);
 	}
 	return pl_str_eq(s, PL_STR("}"));
 }
@@ -574,7 +596,7 @@ pl_event_revoked_parse(struct pl_str payload, struct pl_revocation *out)
 	struct pl_json *root;
 	bool is_good;
 
-	if (payload.len > HEAD_MAX || pl_json_parse(payload, &root, NULL) != PL_OK)
+	if (payload.len > REVOKED_MAX || pl_json_parse(payload, &root, NULL) != PL_OK)
 		return false;
 	is_good = read_revoked(root, &r);
 	pl_json_free(root);

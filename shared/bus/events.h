@@ -68,6 +68,7 @@ struct pl_event {
 	struct pl_str packet;  /* Socket.IO; ready to send, except of newMessage */
 	bool has_pos;          /* as each newMessage, messageUpdated and messageDeleted */
 	bool is_change;        /* messageUpdated or messageDeleted */
+	struct pl_oid from;    /* of these, who wrote the message */
 	struct pl_message_pos pos;
 	struct pl_str stem; /* with has_pos: the packet without its end, `,"<pos>"]` */
 };

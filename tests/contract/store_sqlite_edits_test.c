@@ -202,11 +202,79 @@ empties_the_log_when_a_reader_has_gone(void **state)
 	sqlite3_close(db);
 }
 
+/* A process of version 5 left a copy of the texts of its first page when that was full. */
+static void
+leaves_nothing_in_a_database_of_an_older_version(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ann = store_add_user(f->store, "ann");
+	struct pl_write w = {.kind = PL_WRITE_DELETE, .u.change = {.by = ann}};
+	struct pl_message_list list;
+	struct pl_buf file;
+	char sql[512], hex[PL_OID_HEX_LEN + 1];
+
+	pl_store_close(f->store);
+	pl_oid_format(&ann, hex);
+	snprintf(sql, sizeof(sql),
+	    "PRAGMA secure_delete = OFF; " SQLITE_FILES_WITHOUT_EDITS
+	    "PRAGMA user_version = 5;");
+	sqlite_files_run(&f->config, sql);
+	snprintf(sql, sizeof(sql),
+	    "PRAGMA secure_delete = OFF; WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL "
+	    "SELECT i + 1 FROM n WHERE i < 30) INSERT INTO messages (id, sender, "
+	    "receiver, text, created) SELECT randomblob(12), x'%s', x'%s', 'secret-' || "
+	    "hex(zeroblob(100)), 1000000 + i FROM n",
+	    hex, hex);
+	sqlite_files_run(&f->config, sql);
+	assert_int_equal(pl_store_open(&f->config, &f->store), PL_OK);
+	assert_int_equal(pl_store_messages_to(f->store, NULL, NULL, 100, &list), PL_OK);
+	assert_int_equal(list.count, 30);
+	for (size_t i = 0; i < list.count; i++) {
+		w.u.change.message_id = list.items[i].id;
+		assert_int_equal(store_write_one(f->store, &w), PL_OK);
+		pl_message_fini(&w.u.change.message);
+	}
+	pl_message_list_fini(&list);
+	tidy(f->store);
+	read_file(f, "parley.db", &file);
+	assert_null(memmem(file.data, file.len, "secret-", 7));
+	pl_buf_fini(&file);
+	sqlite_files_assert_sound(&f->config);
+}
+
+/* As the one above does it: the first page is full while it is written by us. */
+static void
+leaves_nothing_of_the_first_messages(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ann = store_add_user(f->store, "ann"), ids[30];
+	struct pl_buf file;
+	char text[200];
+
+	for (int i = 0; i < 30; i++) {
+		snprintf(text, sizeof(text), "secret-%0180d", i);
+		ids[i] = store_send(f->store, &ann, &ann, text).id;
+	}
+	for (int i = 0; i < 30; i++) {
+		struct pl_write w = {.kind = PL_WRITE_DELETE,
+		    .u.change = {.by = ann, .message_id = ids[i]}};
+
+		assert_int_equal(store_write_one(f->store, &w), PL_OK);
+		pl_message_fini(&w.u.change.message);
+	}
+	tidy(f->store);
+	read_file(f, "parley.db", &file);
+	assert_null(memmem(file.data, file.len, "secret-", 7));
+	pl_buf_fini(&file);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    STORE_TEST(leaves_nothing_of_a_text_in_the_files),
+	    STORE_TEST(leaves_nothing_in_a_database_of_an_older_version),
+	    STORE_TEST(leaves_nothing_of_the_first_messages),
 	    STORE_TEST(empties_the_log_after_it_has_opened_the_database),
 	    STORE_TEST(empties_the_log_when_a_reader_has_gone),
 	};

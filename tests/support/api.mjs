@@ -43,6 +43,8 @@ export class Person {
   get(path, headers) { return call(this.base, 'GET', path, undefined, { cookie: this.cookie, ...headers }); }
   post(path, body, headers) { return call(this.base, 'POST', path, body, { cookie: this.cookie, ...headers }); }
   send(to, message, headers) { return this.post(`/api/messages/send/${to.id ?? to}`, { message }, headers); }
+  edit(message, text, headers) { return call(this.base, 'PATCH', `/api/messages/message/${message._id ?? message}`, { message: text }, { cookie: this.cookie, ...headers }); }
+  remove(message, headers) { return call(this.base, 'DELETE', `/api/messages/message/${message._id ?? message}`, undefined, { cookie: this.cookie, ...headers }); }
   history(other, query = '') { return this.get(`/api/messages/${other.id ?? other}${query}`); }
   setStatus(status, note) { return this.post(`/api/users/status/${this.id}`, { status, ...(note && { note }) }); }
   logIn() { return call(this.base, 'POST', '/api/auth/login', { username: this.user.username, password }); }

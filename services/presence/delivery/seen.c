@@ -73,6 +73,12 @@ seen_add(struct seen *s, const struct pl_message_pos *pos)
 }
 
 bool
+seen_has(const struct seen *s, const struct pl_oid *message)
+{
+	return has(s, message);
+}
+
+bool
 seen_has_change(const struct seen *s, const struct pl_oid *message, int64_t after_unix_ms)
 {
 	for (unsigned i = s->count; i > 0; i--) {

@@ -45,6 +45,8 @@ void seen_start(struct seen *s, const struct pl_message_pos *floor);
 void seen_fini(struct seen *s);
 /* False if the message is in the ring. */
 bool seen_add(struct seen *s, const struct pl_message_pos *pos);
+/* Is this message in the ring? */
+bool seen_has(const struct seen *s, const struct pl_oid *message);
 /* Is a change of message in the ring that came after that time? */
 bool seen_has_change(
     const struct seen *s, const struct pl_oid *message, int64_t after_unix_ms);

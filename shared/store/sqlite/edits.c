@@ -3,8 +3,8 @@
 
 /*
  * A text that is replaced is overwritten in its page (secure_delete), as are the pages that it has
- * beyond that one, and what of it other rows' moving leaves behind. SQLite does so for the changes
- * alone: it would make a send dearer, which leaves nothing behind.
+ * beyond that one. Other writes overwrite what they move within pages (FAST, see open_file()): they free
+ * no pages with texts.
  *
  * The log has old texts until it is emptied. The writer does that soon after a change, at once for
  * many, and after it has opened the database: a process that was killed may have owed it.
@@ -49,7 +49,7 @@ replace_text(struct pl_sqlite *s, const struct pl_message *m)
 
 	if (err == PL_OK)
 		err = store_text(s, m);
-	ended = pl_sqlite_exec(s, "PRAGMA secure_delete = OFF");
+	ended = pl_sqlite_exec(s, "PRAGMA secure_delete = FAST");
 	return err != PL_OK ? err : ended;
 }
 

@@ -201,8 +201,18 @@ static const char blocks[] = "CREATE TABLE blocks ("
 /*
  * When a message was edited and deleted, and the later of both, by which others hear of it (edits.c).
  * An index has only messages of which that can be said: sends do not write to it.
+ *
+ * When the first page of messages was full, its rows moved to others, and processes of older versions
+ * left a copy of the texts in it. It is overwritten when it is full of places of pages, or here: these
+ * rows take more pages than it has room for, and go again.
  */
 static const char edits[] =
+    "PRAGMA secure_delete = ON;"
+    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400) "
+    "INSERT INTO messages (seq, id, sender, receiver, text, created) "
+    "  SELECT -i, randomblob(12), x'', x'', hex(zeroblob(1700)), 0 FROM n;"
+    "DELETE FROM messages WHERE seq < 0;"
+    "PRAGMA secure_delete = FAST;"
     "ALTER TABLE messages ADD COLUMN edited INTEGER;"
     "ALTER TABLE messages ADD COLUMN deleted INTEGER;"
     "ALTER TABLE messages ADD COLUMN changed INTEGER;"

@@ -215,6 +215,7 @@ open_file(struct pl_sqlite *s, const char *path)
 	if (err == PL_OK)
 		err = pl_sqlite_exec(s, "PRAGMA synchronous = FULL;"
 					"PRAGMA temp_store = MEMORY;"
+					"PRAGMA secure_delete = FAST;"
 					"PRAGMA journal_size_limit = 67108864;");
 	if (err == PL_OK)
 		err = pl_sqlite_schema(s);
