@@ -8,9 +8,11 @@
 //   late      (d) a message to a busy user without its reply; (e) a reply after more than 12 s,
 //             not counting time in which the store took nothing from anybody
 //   disorder  (f) live delivery, the order of sending and the history do not agree
+//   undone    an edit or a deletion that is gone again (edits.mjs, which says more of them)
 //   backward  a mark that goes back (marks.mjs, which says more of marks)
 //   phantom   an event of a message that the history has not; a reply nobody asked for; two readers of
 //             one conversation who see different ones; a refusal that nothing explains
+import { checkEdits } from './edits.mjs';
 import { checkMarks } from './marks.mjs';
 
 export const REPLY_WITHIN_MS = 12000;
@@ -19,7 +21,7 @@ const OUTAGE_MS = 1500;
 /* What comes to a session that ends unrecovered may still be under way at its end. */
 const UNDER_WAY_MS = 10000;
 
-const rules = { lost: 0, doubled: 0, late: 0, disorder: 0, backward: 0, phantom: 0 };
+const rules = { lost: 0, doubled: 0, late: 0, disorder: 0, undone: 0, backward: 0, phantom: 0 };
 
 class Violations {
   constructor() { this.list = []; }
@@ -122,6 +124,7 @@ function checkReplies(busy, outages, stored, found) {
   for (const message of stored.values()) {
     if (message.autoReply || !busy.includes(message.receiverId)) continue;
     const [reply, ...more] = replies.get(message._id) ?? [];
+    if (!reply && message.deletedAt) continue;
     if (!reply) found.add('late', 'a message to a busy user has no reply', { message });
     else if (waited(message, reply, outages) > REPLY_WITHIN_MS) {
       found.add('late', `a reply came after ${waited(message, reply, outages)} ms`, { message });
@@ -197,9 +200,9 @@ function checkLiveOrder(sends, sockets, stored, found) {
  * sockets: [{name, user, connections: [{recovered, from, to, messages: [{_id, at}]}]}]
  * history: [{lane, bySender: [message], byReceiver: [message]}]
  * busy:    ids of those who are busy, all the time
- * and marks, deliveries, conversations as marks.mjs has them
+ * changes as edits.mjs has them, and marks, deliveries, conversations as marks.mjs has them
  */
-export function check({ sends, sockets, history, busy, ...marks }) {
+export function check({ sends, sockets, history, busy, changes = [], ...marks }) {
   const found = new Violations();
   const stored = index(history);
   checkHistory(history, found);
@@ -208,11 +211,12 @@ export function check({ sends, sockets, history, busy, ...marks }) {
   checkDelivery(sockets, stored, found);
   checkConnections(sockets, stored, found);
   checkLiveOrder(sends, sockets, stored, found);
+  checkEdits({ changes, sockets }, stored, found, sessionsOf, UNDER_WAY_MS);
   checkMarks({ ...marks, sockets, history }, found);
-  return { violations: found.list, counts: found.counts(), summary: summarize(sends, sockets, stored, marks) };
+  return { violations: found.list, counts: found.counts(), summary: summarize(sends, sockets, stored, changes, marks) };
 }
 
-function summarize(sends, sockets, stored, { marks = [] }) {
+function summarize(sends, sockets, stored, changes, { marks = [] }) {
   const connections = sockets.flatMap((socket) => socket.connections);
   const perSession = sockets.flatMap(sessionsOf).map((s) => s.connections.flatMap(({ messages }) => messages.map(({ _id }) => _id)));
   return {
@@ -222,6 +226,8 @@ function summarize(sends, sockets, stored, { marks = [] }) {
     replied: [...stored.values()].filter(({ autoReply }) => autoReply).length,
     reconnections: connections.length - sockets.length,
     recovered: connections.filter(({ recovered }) => recovered).length,
+    changed: changes.filter(({ status }) => status === 200).length,
+    changeEvents: connections.reduce((sum, connection) => sum + (connection.changes?.length ?? 0), 0),
     marked: marks.filter(({ status }) => status === 200).length,
     markEvents: connections.reduce((sum, connection) => sum + (connection.marks?.length ?? 0), 0),
     repeated: perSession.reduce((sum, ids) => sum + ids.length - new Set(ids).size, 0),

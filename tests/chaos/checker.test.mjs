@@ -33,7 +33,7 @@ function history(change = () => {}) {
 test('a good history has no violation, and is counted', () => {
   const { violations, summary } = check(history());
   assert.deepEqual(violations, []);
-  assert.deepEqual(summary, { sent: 2, acknowledged: 2, delivered: 2, replied: 0, marked: 0, markEvents: 0, reconnections: 1, recovered: 1, repeated: 0 });
+  assert.deepEqual(summary, { sent: 2, acknowledged: 2, delivered: 2, replied: 0, changed: 0, changeEvents: 0, marked: 0, markEvents: 0, reconnections: 1, recovered: 1, repeated: 0 });
 });
 
 /** Bob read m1 and then m2, and asked for m1 again; `change` spoils it. */
@@ -187,4 +187,43 @@ describe('found', () => {
       assert.deepEqual([...new Set(found.map((v) => v.rule))], [rule], JSON.stringify(found));
     });
   }
+});
+
+/** Ann edited m1 and then deleted m2; `change` spoils it. */
+function changed(spoil = () => {}) {
+  const h = history();
+  const at = (ms) => time(ms).toISOString();
+  const edit = { editedAt: at(200), message: 'm1, again' }, end = { deletedAt: at(5200), message: '' };
+  const stored = h.history[0].bySender;
+  Object.assign(stored[0], edit);
+  Object.assign(stored[1], end);
+  const change = (message, text, ms, answer) => ({ message, by: ann, text, at: +time(ms), until: +time(ms + 10), status: 200, answer });
+  h.changes = [change('m1', 'm1, again', 195, edit), change('m2', null, 5195, end)];
+  const heard = (name, _id, { message: text, ...times }, ms) => ({ name, _id, text, ...times, at: +time(ms), n: ms });
+  const [bobs, anns] = h.sockets.map(({ connections }) => connections);
+  for (const { messages } of bobs) for (const event of messages) Object.assign(event, { text: event._id, n: event.at - time(0) });
+  bobs[0].changes = [heard('messageUpdated', 'm1', edit, 205)];
+  bobs[1].changes = [heard('messageDeleted', 'm2', end, 5205)];
+  anns[0].changes = [heard('messageUpdated', 'm1', edit, 205), heard('messageDeleted', 'm2', end, 5205)];
+  spoil({ h, stored, bobs, anns, heard, edit, end });
+  return h;
+}
+
+describe('of edits and deletions', () => {
+  const finds = (name, rule, spoil) => test(name, () => assert.ok(check(changed(spoil)).counts[rule] > 0, JSON.stringify(check(changed(spoil)).violations)));
+  test('good ones have no violation', () => assert.deepEqual(check(changed()).violations, []));
+  finds('an acknowledged edit that is gone', 'undone', ({ stored }) => { delete stored[0].editedAt; stored[0].message = 'm1'; });
+  finds('an acknowledged edit with another text', 'undone', ({ stored }) => { stored[0].message = 'm1'; });
+  finds('an acknowledged deletion that is gone', 'undone', ({ stored }) => { delete stored[1].deletedAt; stored[1].message = 'm2'; });
+  finds('a deleted message with its text', 'undone', ({ stored }) => { stored[1].message = 'm2'; });
+  finds('a text that comes back to a socket', 'undone', ({ bobs }) => { bobs[1].messages[0].n = 9000; });
+  finds('a change that a socket missed', 'lost', ({ bobs }) => { bobs[1].changes = []; });
+  finds('a change that the writer\'s own socket missed', 'lost', ({ anns }) => { anns[0].changes.pop(); });
+  finds('an earlier change after a later one', 'disorder', ({ anns, heard, edit, h }) => {
+    anns[0].changes.push(heard('messageUpdated', 'm1', { ...edit, editedAt: time(190).toISOString() }, 300));
+    h.changes.push({ ...h.changes[0] });
+  });
+  finds('a deletion by nobody', 'phantom', ({ h }) => { h.changes.pop(); });
+  finds('a text that nobody wrote', 'phantom', ({ stored, h }) => { Object.assign(stored[0], { message: 'x', editedAt: time(300).toISOString() }); h.changes[0].answer = { editedAt: time(200).toISOString() }; });
+  finds('a refusal', 'phantom', ({ h }) => { Object.assign(h.changes[0], { status: 403 }); });
 });

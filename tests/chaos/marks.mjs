@@ -69,7 +69,7 @@ function checkEnd({ reader, writer, mine, theirs, acknowledged, said, delivered 
   if (got < Math.max(read, delivered)) found.add('lost', `${about}: what was delivered is not there`);
   if (read > said) found.add('phantom', `${about}: more is read than was said`);
   if (got > Math.max(said, delivered)) found.add('phantom', `${about}: more is delivered than was said`);
-  const unread = Math.min(UNREAD_MAX, messages.filter(({ senderId }, place) => senderId === writer && place > read).length);
+  const unread = Math.min(UNREAD_MAX, messages.filter(({ senderId, deletedAt }, place) => senderId === writer && place > read && !deletedAt).length);
   if (mine.unread !== unread) found.add('phantom', `${about}: ${mine.unread} unread in place of ${unread}`);
   if (mine.lastMessage?._id !== messages.at(-1)?._id) found.add('phantom', `${about}: another last message`);
 }

@@ -1,4 +1,4 @@
-// Would the checker notice? Four broken builds, each without one of the things that the guarantees stand
+// Would the checker notice? Five broken builds, each without one of the things that the guarantees stand
 // on, must fail under faults that need that thing.
 //
 // A mutant is a copy of the tree with some text replaced, built on top of what is built here. Text that is
@@ -76,6 +76,10 @@ write_it(struct sending *s)
   {
     name: 'a read mark that goes back', rule: 'backward', only: ['cut client-gateway'],
     edits: [['shared/store/sqlite/correspondents.c', 'if (pl_message_pos_compare(mark, to) >= 0)', 'if (pl_message_pos_compare(mark, to) == 0)']],
+  },
+  {
+    name: 'a recovery without edits and deletions', rule: 'lost', only: ['cut client-gateway'],
+    edits: [['services/presence/delivery/recovery.c', 'if (err == PL_OK && missed.changes > 0) {', 'if (err == PL_OK && missed.changes > RECOVERY_MESSAGES_MAX) {']],
   },
   {
     name: 'no unique index on replies', rule: 'doubled', only: ['stop responder1', 'stop responder2'],

@@ -14,20 +14,26 @@ const ways = [
 /**
  * A socket's record: its connections, oldest first. A connection that was recovered goes on with the
  * session of the one before; `messages` are the newMessage events in the order they came.
- *   {recovered, from, to, reason, messages: [{_id, at}], marks: [{name, userId, upTo, at}]}
+ *   {recovered, from, to, reason, messages: [{_id, text, editedAt, deletedAt, at, n}],
+ *    changes: [{name, the same}], marks: [{name, userId, upTo, at}]}; n counts events of both kinds
  */
 function record(person, number, onMessage) {
   const socket = person.open({ ...ways[number % ways.length], reconnectionDelay: 200, reconnectionDelayMax: 1000 });
+  let n = 0;
+  const state = ({ _id, message: text, editedAt, deletedAt }) => ({ _id, text, editedAt, deletedAt, at: Date.now(), n: n++ });
   const log = { name: `${person.name}'s socket ${number}`, user: person.id, connections: [], errors: [], socket };
   socket.on('connect', () => {
-    log.connections.push({ recovered: socket.recovered, from: Date.now(), to: null, reason: null, messages: [], marks: [] });
+    log.connections.push({ recovered: socket.recovered, from: Date.now(), to: null, reason: null, messages: [], changes: [], marks: [] });
   });
   socket.on('disconnect', (reason) => Object.assign(log.connections.at(-1), { to: Date.now(), reason }));
   socket.on('connect_error', (error) => log.errors.push({ at: Date.now(), text: error.message }));
   socket.on('newMessage', (message) => {
-    log.connections.at(-1).messages.push({ _id: message._id, at: Date.now() });
+    log.connections.at(-1).messages.push(state(message));
     onMessage(log, message);
   });
+  for (const name of ['messageUpdated', 'messageDeleted']) {
+    socket.on(name, (message) => log.connections.at(-1).changes.push({ name, ...state(message) }));
+  }
   for (const name of ['messagesRead', 'messagesDelivered', 'conversationRead']) {
     socket.on(name, ({ userId, upTo }) => log.connections.at(-1).marks.push({ name, userId, upTo, at: Date.now() }));
   }
@@ -38,7 +44,7 @@ export class People {
   /** Sign up everybody, set who is busy, open two sockets each and wait until all are in. */
   static async gather(url, random, { senders = 8, receivers = 4, busy = 2, sockets = 2 } = {}) {
     const people = new People();
-    Object.assign(people, { random, sends: [], sockets: [], marks: [], deliveries: [], reading: new Map() });
+    Object.assign(people, { random, sends: [], sockets: [], changes: [], marks: [], deliveries: [], reading: new Map() });
     const join = async (name, number) => {
       const person = Object.assign(await Person.signUp(url, name), { name });
       for (let i = 0; i < sockets; i++) people.sockets.push(record(person, number + i, (log, message) => people.#take(person, i, log, message)));
@@ -70,7 +76,7 @@ export class People {
       text: `${lane.from.name} to ${lane.to.name}, ${number}`, retries: number % 2 === 0, attempts: [], acked: null,
     };
     this.sends.push(send);
-    lane.pending = this.#carry(send, lane).finally(() => { lane.pending = undefined; });
+    lane.pending = this.#carry(send, lane).then(() => this.#changeAfter(send, lane)).finally(() => { lane.pending = undefined; });
   }
 
   async #carry(send, lane) {
@@ -87,6 +93,33 @@ export class People {
       if (send.acked || !send.retries || this.isOver) return;
       await new Promise((resolve) => { setTimeout(resolve, RETRY_MS); });
     } while (!this.isOver);
+  }
+
+  /**
+   * Of every third message a word is taken back, of every ninth two at once by two devices; every sixth goes
+   * for good. Each is tried until the server has answered it.
+   */
+  async #changeAfter({ acked, number, text }, lane) {
+    if (!acked || this.isOver) return;
+    if (number % 3 === 0) await this.#carryChange(lane, acked, `${text}, again`);
+    if (number % 9 === 0) await Promise.all(['left', 'right'].map((hand) => this.#carryChange(lane, acked, `${text}, ${hand}`)));
+    if (number % 6 === 0) await this.#carryChange(lane, acked, null);
+  }
+
+  async #carryChange({ from }, { _id }, text) {
+    for (let isFirst = true; isFirst || !this.isOver; isFirst = false) {
+      const change = { message: _id, by: from.id, text, at: Date.now() };
+      this.changes.push(change);
+      try {
+        const answer = text === null ? await from.remove(_id) : await from.edit(_id, text);
+        Object.assign(change, { status: answer.status, answer: answer.json, ...(answer.status !== 200 && { error: answer.text.slice(0, 100) }) });
+      } catch (error) {
+        change.error = error.cause?.code ?? error.name;
+      }
+      change.until = Date.now();
+      if (change.status === 200) return;
+      await new Promise((resolve) => { setTimeout(resolve, RETRY_MS); });
+    }
   }
 
   async #post(send, lane, key) {

@@ -31,6 +31,7 @@ const observe = async (people) => ({
   sockets: people.sockets.map(({ socket, got, ...record }) => record),
   history: await people.readHistory(),
   busy: people.busy.map(({ id }) => id),
+  changes: people.changes.filter(({ until }) => until),
   marks: people.marks.filter(({ until }) => until),
   deliveries: people.deliveries,
   conversations: await people.readConversations(),
@@ -74,10 +75,10 @@ export async function runSeed(seed, { seconds = 60, rate = 50, store = 'sqlite',
     await injector.heal();
     const result = { seed, start, faults: injector.done, ...await settle(people) };
     const ok = result.violations.length === 0;
-    const { sent, acknowledged, delivered, replied, marked, markEvents, reconnections, recovered, repeated } = result.summary;
+    const { sent, acknowledged, delivered, replied, changed, changeEvents, marked, markEvents, reconnections, recovered, repeated } = result.summary;
     const counts = Object.entries(result.counts).map(([rule, count]) => `${rule} ${count}`).join(', ');
     const lines = [
-      `seed ${seed}, ${store}: ${ok ? 'ok' : 'FAILED'}: sent ${sent}, acknowledged ${acknowledged}, delivered ${delivered}, replied ${replied}, marked ${marked}, events of marks ${markEvents}, ${counts}`,
+      `seed ${seed}, ${store}: ${ok ? 'ok' : 'FAILED'}: sent ${sent}, acknowledged ${acknowledged}, delivered ${delivered}, replied ${replied}, changed ${changed}, events of changes ${changeEvents}, marked ${marked}, events of marks ${markEvents}, ${counts}`,
       `  ${recovered} of ${reconnections} reconnections recovered, ${repeated} messages came again with one`,
       `  faults: ${faults.map(({ name }) => name).join(', ')}`,
     ];

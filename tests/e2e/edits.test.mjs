@@ -191,6 +191,8 @@ describe('events', () => {
     const others = [await ann.connect(options), await bob.connect(options), await bob.connect({ transports: ['polling'] })];
     const stranger = await eve.connect(options);
     const one = await sent(ann, bob, 'one');
+    // As after a start: what comes by the store is the last change of a message only.
+    for (const socket of others.slice(1)) await waitUntil('the message', () => socket.all('newMessage').length === 1);
     const headers = { 'x-socket-id': own.id };
     const uno = await edited(ann, one, 'uno', headers);
     const gone = await removed(ann, one, headers);
