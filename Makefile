@@ -301,7 +301,7 @@ test: ## install what is needed, build, run every test; ends with "N passed, N f
 chaos: all build/mongo/ready $(NODE_MODULES) | needs-stack ## break everything while people chat, check the history: SEEDS=30 SECONDS_EACH=60 STORE=sqlite
 	@node tests/chaos/main.mjs
 
-chaos-mutants: all $(NODE_MODULES) | needs-stack ## three broken builds that the history checker must find out
+chaos-mutants: all $(NODE_MODULES) | needs-stack ## five broken builds that the history checker must find out
 	@node --test --test-reporter=spec tests/chaos/mutants.test.mjs
 
 compose-test: $(NODE_MODULES) ## build and run docker-compose.yml, where a Docker engine answers
