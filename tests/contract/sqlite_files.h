@@ -24,7 +24,9 @@ void sqlite_files_assert_sound(const struct pl_store_config *config);
 	"ALTER TABLE messages DROP COLUMN edited; "                                      \
 	"ALTER TABLE messages DROP COLUMN deleted; "                                     \
 	"ALTER TABLE messages DROP COLUMN changed; "
-#define SQLITE_FILES_WITHOUT_BLOCKS SQLITE_FILES_WITHOUT_EDITS "DROP TABLE blocks; "
+#define SQLITE_FILES_WITHOUT_BLOCKS                                                      \
+	SQLITE_FILES_WITHOUT_EDITS                                                       \
+	    "DROP TABLE blocks; ALTER TABLE users DROP COLUMN blocks; "
 #define SQLITE_FILES_WITHOUT_AVATARS                                                     \
 	SQLITE_FILES_WITHOUT_BLOCKS                                                      \
 	"DROP TRIGGER avatars_deleted; DROP TABLE avatars; "                             \

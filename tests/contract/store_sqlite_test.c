@@ -10,6 +10,11 @@
 #include "store/sqlite/session.h"
 #include "store/store_records.h"
 
+/* Of the first version; another program names them. */
+#define USER_COLUMNS                                                                     \
+	"id, username, full_name, password_hash, profile_pic, note, gender, status, "    \
+	"created, updated"
+
 /* ---- files ---- */
 
 static unsigned
@@ -600,6 +605,8 @@ reads_by_index_alone_and_never_sorts(void **state)
 	assert_true(seen > 20);
 }
 
+#define FLAGGED "SELECT count(*) FROM users WHERE blocks = 1"
+
 /* Version 7 had no blocks; whoever is there can be blocked afterwards. */
 static void
 upgrades_a_database_without_blocks(void **state)
@@ -621,6 +628,10 @@ upgrades_a_database_without_blocks(void **state)
 	assert_int_equal(store_write_one(f->store, &w), PL_OK);
 	assert_int_equal(pl_store_may_write(f->store, &bob, &ann), PL_E_DENIED);
 	assert_int_equal(store_count(f->store, &ann, &bob), 2);
+	assert_int_equal(sqlite_files_number(&f->config, FLAGGED), 2);
+	w.u.block.is_blocked = false;
+	assert_int_equal(store_write_one(f->store, &w), PL_OK);
+	assert_int_equal(sqlite_files_number(&f->config, FLAGGED), 0);
 	sqlite_files_assert_sound(&f->config);
 }
 

@@ -188,7 +188,8 @@ static const char avatars[] = "ALTER TABLE users ADD COLUMN given_pic TEXT;"
 			      "END;"
 			      "PRAGMA user_version = 7;";
 
-/* Who has blocked whom (blocks.c). By other for whoever erases a user. */
+/* Who has blocked whom (blocks.c). users.blocks: 1 for those who have to do with a block, whether they
+ * made it or not; else NULL. */
 static const char blocks[] = "CREATE TABLE blocks ("
 			     "  user BLOB NOT NULL,"
 			     "  other BLOB NOT NULL,"
@@ -196,6 +197,7 @@ static const char blocks[] = "CREATE TABLE blocks ("
 			     "  PRIMARY KEY (user, other)"
 			     ") STRICT, WITHOUT ROWID;"
 			     "CREATE INDEX blocks_other ON blocks (other);"
+			     "ALTER TABLE users ADD COLUMN blocks INTEGER;"
 			     "PRAGMA user_version = 8;";
 
 /*
