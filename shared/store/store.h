@@ -251,8 +251,9 @@ enum pl_write_kind {
 	PL_WRITE_SEEN,        /* note that a listed session was used */
 	PL_WRITE_SWITCH,      /* note which secret signs, and which one did before */
 	PL_WRITE_REPLY_CLAIM, /* take a reply job under a lease */
-	PL_WRITE_REPLY,    /* store the one automatic reply to a message, end its job */
-	PL_WRITE_MARK,     /* note how far a user has read a conversation, or got it */
+	PL_WRITE_REPLY, /* store the one automatic reply to a message, end its job */
+	PL_WRITE_MARK,  /* note how far a user has read a conversation, or got it */
+
 	PL_WRITE_INVITE,   /* keep an invite; drops those that have expired */
 	PL_WRITE_INVITED,  /* insert a user by an invite, which loses one use */
 	PL_WRITE_DISABLED, /* disable or enable a user; PL_E_NOT_FOUND: no such user */
