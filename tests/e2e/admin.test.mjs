@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { chown, cp, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -12,7 +13,7 @@ import { Person, call, password, uniqueName } from '../support/api.mjs';
 import { holdDatabase, storeManyUsers, storeUsername, storedHash } from '../support/database.mjs';
 import { mernClaims, signJwt } from '../support/jwt.mjs';
 import { newDatabase } from '../support/mongo_server.mjs';
-import { useStack } from '../support/stack.mjs';
+import { root, useStack } from '../support/stack.mjs';
 import { freePort, waitUntil } from '../support/wait.mjs';
 
 const secret = 'a secret of the tests, long enough for HS256';
@@ -123,6 +124,23 @@ describe('reset-password', () => {
     assert.ok(cookies.length > 0);
     assert.equal(answers.at(-1).status, 400);
     for (const cookie of cookies.slice(-6)) await waitUntil('it to end', () => isRefused(cookie), { within: 1000 });
+  });
+});
+
+describe('erase', { skip: !existsSync(path.join(root, 'shared/store/store_erase.h')) }, () => {
+  test('takes the user away, with sessions and texts, and frees the name', async () => {
+    const [ann, bob] = [await Person.signUp(url(), 'ann'), await Person.signUp(url(), 'bob')];
+    await ann.send(bob, 'a secret of mine');
+    const socket = await ann.connect({ reconnection: false });
+    assert.equal((await admin(hold.stack, 'erase', ann.user.username)).code, 2); // it cannot ask, and was not told to go on
+    await done('erase', ann.user.username, '--yes');
+    await waitUntil('the end', () => !socket.connected, { within: 1000 });
+    await waitUntil('all services to refuse', () => isRefused(ann.cookie), { within: 1000 });
+    assert.equal((await ann.logIn()).status, 400);
+    assert.ok(!(await listed()).some(({ _id }) => _id === ann.id));
+    assert.ok(!(await bob.history(ann)).text.includes('a secret of mine'));
+    assert.equal((await admin(hold.stack, 'erase', ann.user.username, '--yes')).code, 1);
+    await done('add', ann.user.username);
   });
 });
 
