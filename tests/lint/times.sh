@@ -20,10 +20,15 @@ define() { # file, name, how many ms its unit has
 idle=$(define shared/http/service.c IDLE_S 1000)
 poll=$(define shared/sockets/handshakes.c POLL_WAIT_MS 1)
 kept=$(sed -n 's/^\tkeepalive_timeout \([0-9]*\)s;.*/\1000/p' gateway/upstreams.conf)
-read=$(sed -n 's/^local FIRST_READ_S.*= \([0-9]*\), [0-9]*$/\1000/p' gateway/members.lua)
+read=$(sed -n 's/^local FIRST_READ_S, READ_S = \([0-9]*\), [0-9]*$/\1000/p' gateway/members.lua)
+last=$(sed -n 's/^local FIRST_READ_S, READ_S = [0-9]*, \([0-9]*\)$/\1/p' gateway/members.lua)
 
 above "$idle" IDLE_S "$kept" "upstreams.conf's keepalive_timeout" \
 	"else kore ends a connection that the gateway is sending on"
 above "$read" "members.lua's FIRST_READ_S" "$poll" POLL_WAIT_MS \
 	"else the gateway asks another process for a session that this one is about to begin"
+grep -q "proxy_read_timeout ${last:-none}s;" gateway/nginx.conf || {
+	echo "members.lua's READ_S (${last:-none}) must be nginx.conf's proxy_read_timeout"
+	fail=1
+}
 exit "$fail"
