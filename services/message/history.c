@@ -5,6 +5,8 @@
 #include "http/long_read.h"
 #include "http/reply.h"
 
+#define MESSAGE_JSON_BYTES 260 /* without its text, unless it is an auto-reply */
+
 /* A page, or the whole conversation. A thread of the store reads it and writes its JSON;
  * a heavy one goes out in pieces, so that many slow readers do not fill the memory. */
 struct history {
@@ -59,6 +61,21 @@ find_page(struct history *h, const struct pl_message_list *list, size_t *from, s
 	h->end = pos_of(&list->items[*to - 1]);
 }
 
+/* Room at once for what is going to be written, or for a whole piece of it: a buffer that grows step by
+ * step is copied each time. */
+static void
+reserve(struct pl_buf *b, const struct pl_message_list *list, size_t from, size_t to)
+{
+	size_t bytes = 0;
+	char *room;
+
+	for (size_t i = from; i < to && bytes < PL_LONG_READ_PIECE_BYTES; i++)
+		bytes += MESSAGE_JSON_BYTES + list->items[i].text_len;
+	room = pl_buf_reserve(b, bytes);
+	if (room != NULL)
+		*room = '\0';
+}
+
 /* A piece ends once it is heavy. Each reading of a whole conversation is a page. */
 static void
 write_piece_of(
@@ -68,6 +85,7 @@ write_piece_of(
 
 	if (!h->has_limit || !h->read.goes_on)
 		find_page(h, list, &from, &to);
+	reserve(piece->buf, list, from, to);
 	for (at = from; at < to && piece->buf->len < PL_LONG_READ_PIECE_BYTES; at++)
 		pl_message_write(piece, &list->items[at]);
 	h->count = at - from;

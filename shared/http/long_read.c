@@ -52,6 +52,7 @@ reply_whole(struct pl_long_read *r)
 	struct pl_buf body;
 
 	pl_buf_init(&body, PL_BUF_UNLIMITED); /* one piece */
+	(void)pl_buf_reserve(&body, r->body.len + 2);
 	if (!r->is_single)
 		(void)pl_buf_add_char(&body, '[');
 	(void)pl_buf_add_str(&body, pl_buf_str(&r->body));
@@ -70,6 +71,7 @@ write_piece(struct pl_long_read *r)
 	struct pl_buf piece;
 
 	pl_buf_init(&piece, PL_BUF_UNLIMITED);
+	(void)pl_buf_reserve(&piece, r->body.len + 2);
 	/* What was there a moment ago may have been deleted, by another program than ours. */
 	if (!r->goes_on)
 		(void)pl_buf_add_char(&piece, '[');
