@@ -198,11 +198,6 @@ makes_users_of_the_fourth_version_findable(void **state)
 	sqlite_files_assert_sound(&f->config);
 }
 
-/* What another program knows of users. */
-#define USER_COLUMNS                                                                     \
-	"id, username, full_name, password_hash, profile_pic, note, gender, status, "    \
-	"created, updated"
-
 /* By a process of an older version, or by hand. */
 static void
 finds_whom_another_program_added_renamed_or_deleted(void **state)
