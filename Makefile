@@ -269,12 +269,13 @@ tsan: | needs-units ## the unit tests of threads, on the TSan build
 # What valgrind sees and ASan does not is a variable that was never set. Left out: what hashes, or goes
 # through all days of a century; what counts in real time; and what asks for the system's own memory,
 # for under valgrind malloc() and the place of the environment are valgrind's; and seccomp, which it lacks.
+# Its threads take turns (--fair-sched), else one that looks again and again keeps the others waiting.
 NOT_VALGRIND := auth/even_time auth/known_tokens auth/password base/base_faults base/clock bus/bus bus/redis_faults loop/loop_epoll llm-responder/answer \
 	proto/ws_wslay base/config base/mem ops/settings ops/sandbox
 VALGRIND  := $(filter-out $(NOT_VALGRIND:%=tests/unit/%_test),$(patsubst %.c,%,$(wildcard tests/unit/*/*_test.c)))
 valgrind: | needs-valgrind ## the unit tests under valgrind
 	@$(MAKE) --no-print-directory -s -j$$(nproc) SAN=valgrind $(VALGRIND:%=build/valgrind/%)
-	@TEST_PATIENCE=$${TEST_PATIENCE:-4} UNIT_UNDER="valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite" \
+	@TEST_PATIENCE=$${TEST_PATIENCE:-4} UNIT_UNDER="valgrind -q --fair-sched=yes --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite" \
 		tests/support/run_units.sh $(VALGRIND:%=build/valgrind/%)
 
 # The parts whose processes see most of what a stranger or a user can send. kore itself and Debian's

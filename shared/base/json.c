@@ -26,7 +26,7 @@ static const char *
 skip_string(const char *at, const char *end)
 {
 	while (at < end && *at != '"')
-		at += *at == '\\' && at + 1 < end ? 2 : 1;
+		at += *at == '\\' && end - at > 1 ? 2 : 1;
 	return at < end ? at + 1 : end;
 }
 

@@ -1,6 +1,7 @@
 /*
  * fuzz_json: bodies of requests. The input is one body, read strictly and as JSON.stringify() writes;
- * what is read comes out again as it went in, and what the model takes keeps the rules of its fields.
+ * what is read comes out again as it went in, both ways the same, and what the model takes keeps the
+ * rules of its fields.
  */
 #include <stdlib.h>
 
@@ -69,6 +70,21 @@ check_writing(const struct pl_json *v)
 	pl_json_free(again);
 	pl_buf_fini(&once);
 	pl_buf_fini(&twice);
+}
+
+/* Strictly a body may have been read by json_plain, as script it was read by jansson. */
+static void
+must_be_the_same(const struct pl_json *strict, const struct pl_json *script)
+{
+	struct pl_buf one, other;
+
+	pl_buf_init(&one, PL_BUF_UNLIMITED);
+	pl_buf_init(&other, PL_BUF_UNLIMITED);
+	json_write(strict, &one);
+	json_write(script, &other);
+	must(pl_str_eq(pl_buf_str(&one), pl_buf_str(&other)));
+	pl_buf_fini(&one);
+	pl_buf_fini(&other);
 }
 
 /* A refusal says why; an accepted body fills its struct. */
@@ -146,19 +162,19 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct pl_str text = pl_str_n(data, size);
-	struct pl_json *strict, *script;
+	struct pl_json *strict, *script = NULL;
 	const char *why = NULL;
 	bool is_script = pl_json_parse_script(text, &script, NULL) == PL_OK;
 
-	if (is_script) {
+	if (is_script)
 		walk(script, 0, false);
-		pl_json_free(script);
-	}
 	if (pl_json_parse(text, &strict, &why) != PL_OK) {
 		must(why != NULL && why[0] != '\0');
+		pl_json_free(script);
 		return 0;
 	}
 	must(is_script);
+	must_be_the_same(strict, script);
 	walk(strict, 0, true);
 	check_writing(strict);
 	try_signup(strict);
@@ -166,5 +182,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	try_status(strict);
 	try_message(strict);
 	pl_json_free(strict);
+	pl_json_free(script);
 	return 0;
 }
