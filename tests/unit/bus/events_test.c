@@ -131,6 +131,51 @@ a_position_stands_behind_a_message_only(void **state)
 	}
 }
 
+/* No position stands in the packet: whoever does not know the event hands it on as it is. */
+static void
+changes_have_a_place_of_their_own_in_the_first_line(void **state)
+{
+	struct pl_oid id = oid(ID_M), a = oid(ID_A);
+	struct pl_message m;
+	struct pl_buf out, stem, json;
+	struct pl_json_out o;
+	struct pl_event e;
+
+	(void)state;
+	message_init(&m, "b");
+	for (int i = 0; i < 2; i++) {
+		struct pl_message_pos place;
+
+		m.edited_unix_ms = m.updated_unix_ms = INT64_C(1769862896800);
+		m.deleted_unix_ms = i == 0 ? 0 : INT64_C(1769862896900);
+		place = pl_message_change_pos(&m.id, pl_message_changed(&m));
+		pl_buf_init(&out, 100000);
+		pl_buf_init(&stem, 100000);
+		pl_buf_init(&json, 100000);
+		pl_jo_init(&o, &json);
+		pl_message_write(&o, &m);
+		pl_event_message_changed(&out, &m, pl_buf_str(&json), NULL,
+		    PL_STR("h_the-longest-id-of-a-socket"));
+		pl_event_message_changed_stem(&stem, &m);
+		assert_true(pl_event_parse(pl_buf_str(&out), &e));
+		assert_true(e.is_change);
+		assert_true(pl_str_eq(e.name,
+		    i == 0 ? PL_STR("messageUpdated") : PL_STR("messageDeleted")));
+		assert_true(pl_oid_eq(&e.id, &id));
+		assert_true(pl_oid_eq(&e.from, &a));
+		assert_true(e.has_pos);
+		assert_int_equal(pl_message_pos_compare(&e.pos, &place), 0);
+		assert_true(
+		    pl_str_eq(e.not_socket, PL_STR("h_the-longest-id-of-a-socket")));
+		assert_true(pl_str_eq(e.stem, pl_buf_str(&stem)));
+		assert_int_equal(e.packet.len, e.stem.len + 1);
+		pl_buf_fini(&out);
+		pl_buf_fini(&stem);
+		pl_buf_fini(&json);
+	}
+	pl_message_fini(&m);
+}
+
 static void
 message_sent_names_the_socket_that_does_not_hear_it(void **state)
 {
@@ -480,6 +525,7 @@ main(void)
 	    cmocka_unit_test(new_message_has_its_position_in_both_lines),
 	    cmocka_unit_test(new_message_of_other_versions_has_its_position),
 	    cmocka_unit_test(a_position_stands_behind_a_message_only),
+	    cmocka_unit_test(changes_have_a_place_of_their_own_in_the_first_line),
 	    cmocka_unit_test(message_sent_names_the_socket_that_does_not_hear_it),
 	    cmocka_unit_test(a_trace_stands_in_the_first_line_alone),
 	    cmocka_unit_test(passes_over_what_a_later_version_may_say),

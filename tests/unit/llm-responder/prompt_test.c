@@ -80,6 +80,21 @@ takes_turns_and_joins_what_one_side_wrote(void **state)
 }
 
 static void
+leaves_out_what_was_deleted(void **state)
+{
+	struct pl_message h[] = {
+	    message(&ann, &bob, "1"), message(&ann, &bob, ""), message(&bob, &ann, "3")};
+
+	(void)state;
+	h[1].deleted_unix_ms = 2000;
+	assert_shape(h, 3, "4", 20, "u:1|a:3|u:4|");
+	h[0].deleted_unix_ms = 2000;
+	assert_shape(h, 3, "4", 20, "u:4|");
+	for (size_t i = 0; i < 3; i++)
+		pl_message_fini(&h[i]);
+}
+
+static void
 leaves_out_every_other_conversation(void **state)
 {
 	struct pl_message h[] = {message(&ann, &eve, "canary"),
@@ -207,6 +222,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(takes_turns_and_joins_what_one_side_wrote, setup),
+	    cmocka_unit_test_setup(leaves_out_what_was_deleted, setup),
 	    cmocka_unit_test_setup(leaves_out_every_other_conversation, setup),
 	    cmocka_unit_test_setup(takes_at_most_twenty_messages, setup),
 	    cmocka_unit_test_setup(

@@ -52,6 +52,35 @@ is_known(const struct seen_offset *offset, int64_t at_ms, unsigned number)
 }
 
 static void
+tells_a_later_change_of_a_message(void **state)
+{
+	struct pl_oid one = pos(0, 1).id, two = pos(0, 2).id;
+	struct pl_message_pos first = pl_message_change_pos(&one, T0 + 10),
+			      second = pl_message_change_pos(&one, T0 + 20);
+	struct seen s = {0};
+	size_t len;
+	struct seen_offset offset;
+
+	(void)state;
+	assert_true(add(&s, 0, 1));
+	assert_true(seen_has(&s, &one));
+	assert_false(seen_has_change(&s, &one, 0));
+	assert_true(seen_add(&s, &second));
+	assert_false(seen_add(&s, &second));
+	assert_true(seen_has_change(&s, &one, T0 + 19));
+	assert_false(seen_has_change(&s, &one, T0 + 20));
+	assert_false(seen_has_change(&s, &two, 0));
+	assert_true(seen_add(&s, &first)); /* not the same */
+	/* An offset tells them from their message, and from one another. */
+	offset = offset_of(&s, &len);
+	assert_int_equal(offset.count, 3);
+	first = pl_message_change_pos(&one, T0 + 11);
+	assert_true(seen_offset_has(&offset, &second.id));
+	assert_false(seen_offset_has(&offset, &first.id));
+	seen_fini(&s);
+}
+
+static void
 takes_each_message_once(void **state)
 {
 	struct seen s = {0};
@@ -188,6 +217,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(tells_a_later_change_of_a_message),
 	    cmocka_unit_test(takes_each_message_once),
 	    cmocka_unit_test(an_offset_is_these_bytes),
 	    cmocka_unit_test(one_that_is_told_late_is_not_taken_for_known),
