@@ -54,7 +54,8 @@ describe('a site that moves', () => {
       history, users: (await as('bob', '/api/users')).json, me: (await as('ann', '/api/auth/me')).json,
       status: (await as('ann', `/api/users/${people.bob.id}`)).json, gone: (await as('carol', '/api/auth/me')).status,
       conversations: [(await as('ann', '/api/conversations')).json, (await as('bob', '/api/conversations')).json],
-      found: (await as('bob', '/api/users?q=ann')).json,
+      found: (await as('bob', '/api/users?q=ann')).json, blocked: (await as('ann', '/api/users/blocked')).json,
+      refused: (await call(base, 'POST', `/api/messages/send/${people.carol.id}`, { message: 'no' }, { cookie: people.ann.cookie })).json.code,
     };
   };
 
@@ -81,8 +82,10 @@ describe('a site that moves', () => {
     await waitUntil('the reply', async () =>
       (await ann.history(bob)).json.some((m) => m.autoReply?.inReplyTo === json._id), { within: 12000 });
     await mark(ann, bob);
+    assert.equal((await ann.post(`/api/users/block/${carol.id}`)).status, 200);
     await carol.post('/api/auth/logout');
     seen = await look(stack.url);
+    assert.deepEqual([seen.blocked, seen.refused], [[carol.user], 'BLOCKED']);
     const [[hers], [his]] = seen.conversations;
     assert.ok(hers.unread > 0 && hers.readUpTo !== null && his.theirDeliveredUpTo !== hers.readUpTo, 'there are marks');
     assert.ok(his.readUpTo === null && his.theirReadUpTo === hers.readUpTo, 'there are marks');
@@ -100,6 +103,7 @@ describe('a site that moves', () => {
     assert.deepEqual(table.users, { read: 3, added: 3, there: 0, differs: 0, from: 3, to: 3 });
     assert.deepEqual(table.messages, { read: 23, added: 23, there: 0, differs: 0, from: 23, to: 23 });
     assert.deepEqual(table['idempotency keys'], { read: 1, added: 1, there: 0, differs: 0, from: 1, to: 1 });
+    assert.deepEqual(table.blocks, { read: 1, added: 1, there: 0, differs: 0, from: 1, to: 1 });
     assert.deepEqual(table['revoked tokens'], { read: 1, added: 1, there: 0, differs: 0, from: 1, to: 1 });
 
     const second = await migrate(path.join(stack.dir, 'data/parley.db'), uri);

@@ -486,6 +486,34 @@ revoked_goes_there_and_back(void **state)
 }
 
 static void
+blocked_goes_there_and_back(void **state)
+{
+	static const char *const bad[] = {"", "{}", "[]", "null",
+	    "{\"user\":\"" ID_A "\"}", "{\"user\":\"" ID_A "\",\"other\":7}",
+	    "{\"user\":\"" ID_A "\",\"other\":\"x\"}"};
+	struct pl_oid user = oid(ID_A), other = oid(ID_B), got[2];
+	struct pl_buf out;
+
+	(void)state;
+	pl_buf_init(&out, 1000);
+	pl_event_blocked_write(&out, &user, &other);
+	assert_string_equal(out.data, "{\"user\":\"" ID_A "\",\"other\":\"" ID_B "\"}");
+	assert_true(pl_event_blocked_parse(pl_buf_str(&out), &got[0], &got[1]));
+	assert_true(pl_oid_eq(&got[0], &user));
+	assert_true(pl_oid_eq(&got[1], &other));
+	for (size_t len = 0; len < out.len; len++)
+		assert_false(
+		    pl_event_blocked_parse(pl_str_n(out.data, len), &got[0], &got[1]));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(pl_event_blocked_parse(pl_str(bad[i]), &got[0], &got[1]));
+	/* A later version may say more. */
+	assert_true(pl_event_blocked_parse(
+	    PL_STR("{\"user\":\"" ID_A "\",\"other\":\"" ID_B "\",\"more\":1}"), &got[0],
+	    &got[1]));
+	pl_buf_fini(&out);
+}
+
+static void
 refuses_bad_revocations(void **state)
 {
 #define T "\"token\":\"00112233445566778899aabbccddeeff\""
@@ -536,6 +564,7 @@ main(void)
 	    cmocka_unit_test(the_longest_message_fits),
 	    cmocka_unit_test(any_changed_byte_is_refused_or_harmless),
 	    cmocka_unit_test(revoked_goes_there_and_back),
+	    cmocka_unit_test(blocked_goes_there_and_back),
 	    cmocka_unit_test(refuses_bad_revocations),
 	    cmocka_unit_test(a_users_channel_ends_in_his_id),
 	};

@@ -14,6 +14,9 @@ static const struct pl_route routes[] = {
     {"GET", "/socket.io/", 0, NULL, PL_M_NONE},
     {"POST", "/socket.io/", 0, NULL, PL_M_NONE},
     {"OPTIONS", "/own/", 0, NULL, PL_M_NONE},
+    {"GET", "/api/posts/new", 0, NULL, PL_M_NONE},
+    {"GET", "/api/posts/:id", 0, NULL, PL_M_NONE},
+    {"DELETE", "/api/posts/:id", 0, NULL, PL_M_NONE},
 };
 
 static enum pl_route_verdict
@@ -91,6 +94,17 @@ names_the_methods_of_a_path(void **state)
 	check_allow("get", "/api/users", "GET, HEAD, OPTIONS"); /* methods have a case */
 }
 
+/* The first row wins; a method that several have is named once. */
+static void
+takes_a_word_for_itself_ahead_of_a_parameter(void **state)
+{
+	(void)state;
+	check_found("GET", "/api/posts/new", 6, "");
+	check_found("GET", "/api/posts/news", 7, "news");
+	check_found("DELETE", "/api/posts/new", 8, "new");
+	check_allow("POST", "/api/posts/new", "GET, HEAD, DELETE, OPTIONS");
+}
+
 static void
 knows_no_other_path(void **state)
 {
@@ -145,6 +159,7 @@ main(void)
 	    cmocka_unit_test(does_not_count_one_slash_at_the_end),
 	    cmocka_unit_test(gives_head_to_get),
 	    cmocka_unit_test(names_the_methods_of_a_path),
+	    cmocka_unit_test(takes_a_word_for_itself_ahead_of_a_parameter),
 	    cmocka_unit_test(knows_no_other_path),
 	    cmocka_unit_test(decodes_escapes_and_refuses_bad_ones),
 	};

@@ -265,6 +265,16 @@ owes_nothing_when_the_message_is_gone(void **state)
 }
 
 static void
+owes_nothing_when_one_of_the_two_has_blocked_the_other(void **state)
+{
+	struct job job = storing(1);
+
+	(void)state;
+	assert_int_equal(job_next(&job, PL_E_DENIED, NOW), JOB_OVER);
+	assert_false(job.owes_gap);
+}
+
+static void
 is_load_until_its_reply_is_stored(void **state)
 {
 	static const enum job_state load[] = {
@@ -308,6 +318,8 @@ main(void)
 	    cmocka_unit_test_setup(
 		notes_a_gap_when_the_bus_did_not_take_the_reply, setup),
 	    cmocka_unit_test_setup(owes_nothing_when_the_message_is_gone, setup),
+	    cmocka_unit_test_setup(
+		owes_nothing_when_one_of_the_two_has_blocked_the_other, setup),
 	    cmocka_unit_test_setup(is_load_until_its_reply_is_stored, setup),
 	};
 

@@ -17,11 +17,13 @@
 #define M2     "65a000000000000000000002"
 
 static struct pl_oid reader;
+static bool is_blocked; /* what the store says of the two */
 
 static int
 setup(void **state)
 {
 	fake_store_reset();
+	is_blocked = false;
 	pl_settings = (struct pl_settings){.limit_marks_per_second = 2};
 	pl_oid_new(&reader);
 	*state = fake_loop_new();
@@ -61,6 +63,7 @@ store_says(const char *hex, bool moved, unsigned unread)
 	assert_true(pl_oid_eq(&m->reader, &reader));
 	assert_true(m->is_read);
 	m->moved = moved;
+	m->is_blocked = is_blocked;
 	m->unread = unread;
 	m->pos.created_unix_ms = 1;
 	assert_true(pl_oid_parse(pl_str(hex), &m->pos.id));
@@ -102,6 +105,19 @@ a_mark_that_moved_is_told_to_both(void **state)
 		"\"conversationRead\","
 		"{\"userId\":\"" WRITER "\",\"upTo\":\"" M1 "\",\"unread\":3}]"),
 	    1);
+}
+
+static void
+where_there_is_a_block_only_the_reader_is_told(void **state)
+{
+	struct fake_request *r = mark(WRITER, "{\"upTo\":\"" M1 "\"}");
+
+	(void)state;
+	is_blocked = true;
+	store_says(M1, true, 0);
+	check_marked(r, "{\"success\":true,\"upTo\":\"" M1 "\",\"unread\":0}");
+	assert_int_equal(fake_bus_count(pl_app.bus, "messagesRead"), 0);
+	assert_int_equal(fake_bus_count(pl_app.bus, "\"name\":\"conversationRead\""), 1);
 }
 
 static void
@@ -188,6 +204,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(a_mark_that_moved_is_told_to_both),
+	    TEST(where_there_is_a_block_only_the_reader_is_told),
 	    TEST(an_older_one_is_answered_with_the_newer_and_told_to_nobody),
 	    TEST(what_is_no_message_of_the_two_is_refused),
 	    TEST(what_is_no_mark_is_refused_and_costs_nothing),

@@ -459,6 +459,9 @@ answers_what_the_store_refuses(void **state)
 	fake_store_end_write(next_send(), PL_E_CONFLICT);
 	check_problem(r, PL_PROBLEM_IDEMPOTENCY);
 	r = send_hello(w);
+	fake_store_end_write(next_send(), PL_E_DENIED);
+	check_problem(r, PL_PROBLEM_BLOCKED);
+	r = send_hello(w);
 	fail_to_store(r, next_send());
 	fake_store.is_full = true;
 	r = send_hello(w);
