@@ -8,6 +8,7 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Person, call } from '../support/api.mjs';
 import { ExpressApp, ObjectId } from '../support/express_app.mjs';
+import { png } from '../support/pictures.mjs';
 import { newDatabase } from '../support/mongo_server.mjs';
 import { Proxy } from '../support/proxy.mjs';
 import { Stack, root } from '../support/stack.mjs';
@@ -56,6 +57,7 @@ describe('a site that moves', () => {
       conversations: [(await as('ann', '/api/conversations')).json, (await as('bob', '/api/conversations')).json],
       found: (await as('bob', '/api/users?q=ann')).json, blocked: (await as('ann', '/api/users/blocked')).json,
       refused: (await call(base, 'POST', `/api/messages/send/${people.carol.id}`, { message: 'no' }, { cookie: people.ann.cookie })).json.code,
+      picture: (await as('ann', people.pictured)).text,
     };
   };
 
@@ -75,6 +77,8 @@ describe('a site that moves', () => {
     stack = await Stack.start({ MONGO_DB_URI: '' });
     for (const name of ['ann', 'bob', 'carol']) people[name] = await Person.signUp(stack.url, name);
     const { ann, bob, carol } = people;
+    people.pictured = (await call(stack.url, 'PUT', '/api/auth/avatar', png(9, 9), { cookie: bob.cookie })).json.profilePic;
+    assert.match(people.pictured, /^\/api\/users\/avatar\//);
     for (let i = 0; i < 20; i++) await (i % 2 ? ann.send(bob, `to bob ${i} ✓`) : bob.send(ann, `to ann ${i}`));
     await ann.send(bob, 'once', { 'idempotency-key': 'kept' });
     await bob.setStatus('BUSY', 'until three');
@@ -104,6 +108,7 @@ describe('a site that moves', () => {
     assert.deepEqual(table.messages, { read: 23, added: 23, there: 0, differs: 0, from: 23, to: 23 });
     assert.deepEqual(table['idempotency keys'], { read: 1, added: 1, there: 0, differs: 0, from: 1, to: 1 });
     assert.deepEqual(table.blocks, { read: 1, added: 1, there: 0, differs: 0, from: 1, to: 1 });
+    assert.deepEqual(table.avatars, { read: 1, added: 1, there: 0, differs: 0, from: 1, to: 1 });
     assert.deepEqual(table['revoked tokens'], { read: 1, added: 1, there: 0, differs: 0, from: 1, to: 1 });
 
     const second = await migrate(path.join(stack.dir, 'data/parley.db'), uri);

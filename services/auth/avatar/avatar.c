@@ -50,7 +50,7 @@ write_same(const struct picture *p, enum pl_avatar_type type, struct pl_buf *out
 static enum pl_err
 write_file(const struct picture *p, enum pl_avatar_type *type, struct pl_buf *out)
 {
-	static const int coarser[] = {75, 50, 25, 5};
+	static const int coarser[] = {75, 45, 15, 0};
 	enum pl_err err = write_same(p, *type, out);
 
 	for (size_t i = 0; err == PL_E_TOO_BIG && i < sizeof(coarser) / sizeof(int);
