@@ -546,10 +546,39 @@ a_users_channel_ends_in_his_id(void **state)
 	assert_string_equal(channel, "parley:user:" ID_A);
 }
 
+static void
+writes_who_looks_otherwise_now(void **state)
+{
+	struct pl_user user = {.id = {.bytes = {0x6a}},
+	    .full_name = (char[]){"Ann \"A\""},
+	    .username = (char[]){"ann"},
+	    .password_hash = (char[]){"$secret"},
+	    .profile_pic = (char[]){"/api/users/avatar/x?v=y"},
+	    .given_pic = (char[]){"https://example.org/given"},
+	    .note = (char[]){"a note"}};
+	struct pl_event event;
+	struct pl_buf out;
+
+	(void)state;
+	pl_buf_init(&out, PL_BUF_UNLIMITED);
+	pl_event_user_updated(&out, &user);
+	assert_true(pl_event_parse(pl_buf_str(&out), &event));
+	assert_true(pl_str_eq(event.name, PL_STR("userUpdated")));
+	assert_true(event.has_id);
+	assert_true(pl_oid_eq(&event.id, &user.id));
+	assert_true(pl_str_eq(event.packet,
+	    PL_STR("2[\"userUpdated\",{\"user\":{\"_id\":\"6a0000000000000000000000\","
+		   "\"fullName\":\"Ann \\\"A\\\"\",\"username\":\"ann\","
+		   "\"profilePic\":\"/api/users/avatar/x?v=y\","
+		   "\"status\":\"AVAILABLE\"}}]")));
+	pl_buf_fini(&out);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(writes_who_looks_otherwise_now),
 	    cmocka_unit_test(new_message_has_its_position_in_both_lines),
 	    cmocka_unit_test(new_message_of_other_versions_has_its_position),
 	    cmocka_unit_test(a_position_stands_behind_a_message_only),
