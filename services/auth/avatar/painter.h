@@ -1,7 +1,7 @@
 /*
- * painter: pictures are made anew on a thread of its own (avatar.h), one at a time, because each
- * takes a part of a second and up to 40 MiB. While PAINTER_QUEUE_MAX wait, a further one gets 503
- * at once.  Threads: the loop's.
+ * painter: pictures are made anew on a thread of its own (avatar.h), one at a time, because one may take
+ * a second and 40 MiB. While PAINTER_QUEUE_MAX wait, a further one gets 503 at once.
+ * Threads: the loop's.
  */
 #ifndef AUTH_AVATAR_PAINTER_H
 #define AUTH_AVATAR_PAINTER_H
