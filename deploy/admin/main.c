@@ -11,7 +11,6 @@
  * Exit status: 0 done; 1 not done; 2 wrong usage; 3 done, but running processes could not be told;
  * 78 a bad setting.
  */
-#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <sys/stat.h>

@@ -72,7 +72,7 @@ restore_and_end(int sig)
 static void
 on_ends(void (*handler)(int sig))
 {
-	static const int ends[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
+	static const int ends[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
 		(void)signal(ends[i], handler);
