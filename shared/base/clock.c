@@ -78,8 +78,8 @@ put_digits(char *out, unsigned value, int count)
 	}
 }
 
-void
-pl_clock_format_iso(int64_t unix_ms, char out[PL_CLOCK_ISO_LEN + 1])
+static void
+write_iso(int64_t unix_ms, char out[PL_CLOCK_ISO_LEN + 1])
 {
 	unsigned year, month, month_day, ms;
 	int64_t day;
@@ -99,4 +99,20 @@ pl_clock_format_iso(int64_t unix_ms, char out[PL_CLOCK_ISO_LEN + 1])
 	put_digits(out + 14, ms / 60000 % 60, 2);
 	put_digits(out + 17, ms / 1000 % 60, 2);
 	put_digits(out + 20, ms % 1000, 3);
+}
+
+/* Most times are asked for twice: a message was updated when it was created. */
+void
+pl_clock_format_iso(int64_t unix_ms, char out[PL_CLOCK_ISO_LEN + 1])
+{
+	static _Thread_local struct {
+		int64_t unix_ms;
+		char text[PL_CLOCK_ISO_LEN + 1]; /* empty: there is none */
+	} last;
+
+	if (last.unix_ms != unix_ms || last.text[0] == '\0') {
+		write_iso(unix_ms, last.text);
+		last.unix_ms = unix_ms;
+	}
+	memcpy(out, last.text, sizeof(last.text));
 }

@@ -12,16 +12,20 @@ pl_hex_value(char c)
 	return -1;
 }
 
+/* The two digits of each byte. */
+#define ROW(h)                                                                           \
+	h "0" h "1" h "2" h "3" h "4" h "5" h "6" h "7" h "8" h "9" h "a" h "b" h "c" h  \
+	  "d" h "e" h "f"
+static const char pairs[] = ROW("0") ROW("1") ROW("2") ROW("3") ROW("4") ROW("5") ROW("6")
+    ROW("7") ROW("8") ROW("9") ROW("a") ROW("b") ROW("c") ROW("d") ROW("e") ROW("f");
+
 void
 pl_hex_encode(const void *bytes, size_t len, char *out)
 {
-	static const char digits[] = "0123456789abcdef";
 	const uint8_t *b = bytes;
 
-	for (size_t i = 0; i < len; i++) {
-		out[2 * i] = digits[b[i] >> 4];
-		out[2 * i + 1] = digits[b[i] & 15];
-	}
+	for (size_t i = 0; i < len; i++)
+		memcpy(out + 2 * i, pairs + 2 * b[i], 2);
 	out[2 * len] = '\0';
 }
 
