@@ -28,7 +28,8 @@ local services = {}
 local text_seen, looked_at = nil, 0
 local turn = ngx.worker.pid() -- each begins elsewhere
 local avoided = ngx.shared.avoided -- address -> true; "any" while there is one
--- Of requests that nobody has answered: not in ngx.ctx, which a socket would keep as long as it lives.
+-- Of requests under way that nobody has answered, by request(): not in ngx.ctx, which a socket would keep as
+-- long as it lives.
 local choices = {}
 
 -- ---- who serves ---------------------------------------------------------------------------
