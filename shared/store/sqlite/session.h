@@ -30,7 +30,7 @@
 #include "store/store_backend.h"
 #include "store/store_records.h"
 
-#define PL_SQLITE_STATEMENTS_MAX 128 /* there are some 90 */
+#define PL_SQLITE_STATEMENTS_MAX 256 /* there are some 130 */
 /* How long a call waits for another process's lock: less than the 3 s within which a send
  * is always answered. */
 #define PL_SQLITE_BUSY_MS 2000
