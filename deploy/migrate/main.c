@@ -78,6 +78,8 @@ id_of(const struct pl_record *r)
 		return &r->u.avatar.user;
 	case PL_RECORD_BLOCK:
 		return &r->u.block.user;
+	case PL_RECORD_ERASURE:
+		return &r->u.erasure.user;
 	default:
 		return &r->u.revocation.user;
 	}
@@ -107,6 +109,7 @@ name_one(const struct pl_record *r)
 	    [PL_RECORD_AVATAR] = {"avatar of user",
 		"they have another one there, or are not there"},
 	    [PL_RECORD_BLOCK] = {"block of user", "it is another there"},
+	    [PL_RECORD_ERASURE] = {"erasure of user", "another is under way there"},
 	};
 	char id[PL_OID_HEX_LEN + 1];
 

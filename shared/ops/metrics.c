@@ -94,6 +94,14 @@ static const struct row table[PL_METRICS_COUNT] = {
 	COUNT(AVATARS, "parley_avatars_total", AUTH, "Pictures that users sent.", OUTCOME)
 	LEVEL(AVATARS_WAITING, "parley_avatars_waiting", AUTH,
 	    "Pictures that wait for the thread to make them anew, or are being made.", NO_LABEL)
+	COUNT(EXPORTS, "parley_exports_total", AUTH, "Requests of people for all that is theirs.",
+	    OUTCOME)
+	COUNT(ERASE_REQUESTS, "parley_erase_requests_total", AUTH,
+	    "Requests of people to be erased.", OUTCOME)
+	COUNT(ERASURES, "parley_erasures_total", AUTH,
+	    "Erasures that this process finished.", NO_LABEL)
+	LEVEL(ERASURES_UNDER_WAY, "parley_erasures_under_way", AUTH,
+	    "Erasures that are not finished, by any process.", NO_LABEL)
 	COUNT(MESSAGES, "parley_messages_total", MESSAGE | PRESENCE,
 	    "Messages that came in, by a request or by a socket.", OUTCOME)
 	COUNT(CHANGES, "parley_message_changes_total", MESSAGE,

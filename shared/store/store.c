@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "store/store_backend.h"
+#include "store/store_erase.h"
 #include "store/store_people.h"
 
 #define TRIES_MAX     5
@@ -17,6 +18,8 @@ pl_store_open(const struct pl_store_config *config, struct pl_store **out)
 
 	if (err == PL_OK && config->names_unservable)
 		pl_store_people_start(config);
+	if (err == PL_OK && config->erases)
+		pl_store_erase_start(config);
 	return err;
 }
 
@@ -119,6 +122,14 @@ pl_store_positions_to(struct pl_store *s, const struct pl_oid *receiver,
     const struct pl_message_pos *pos, size_t limit, struct pl_pos_list *out)
 {
 	return s->backend->positions_to(s, receiver, pos, limit, out);
+}
+
+enum pl_err
+pl_store_positions_of(struct pl_store *s, const struct pl_oid *user,
+    const struct pl_message_pos *pos, size_t limit, struct pl_pos_list *out)
+{
+	assert(limit <= PL_STORE_OWN_MAX);
+	return s->backend->positions_of(s, user, pos, limit, out);
 }
 
 enum pl_err

@@ -47,6 +47,8 @@ struct pl_store_config {
 	/* Once open, and from then on, looks for conversations that another program or an older
 	 * process began, in a thread of its own, and logs it. */
 	bool fills_pairs;
+	/* Once open, and from then on, finishes erasures, in a thread of its own (store_erase.h). */
+	bool erases;
 };
 
 /* Can config ever be opened? Called at the start of a process, before it has threads.
@@ -152,6 +154,13 @@ void pl_pos_list_fini(struct pl_pos_list *list);
  * from an index alone, so the length of the texts costs nothing. With MongoDB the places of
  * documents that are no messages are among them. */
 enum pl_err pl_store_positions_to(struct pl_store *s, const struct pl_oid *receiver,
+    const struct pl_message_pos *pos, size_t limit,
+    struct pl_pos_list *out) PL_MUST_CHECK;
+/* The places of the messages that user wrote or got after pos (NULL: from the start), oldest first,
+ * at most limit; texts cost nothing, but all that user wrote after pos is looked through: so ask
+ * for many. */
+#define PL_STORE_OWN_MAX 4096
+enum pl_err pl_store_positions_of(struct pl_store *s, const struct pl_oid *user,
     const struct pl_message_pos *pos, size_t limit,
     struct pl_pos_list *out) PL_MUST_CHECK;
 /* The messages of these ids, in this order, without those that are not there. PL_E_TOO_BIG: their
@@ -262,6 +271,7 @@ enum pl_write_kind {
 	PL_WRITE_BLOCK,  /* block a user, or no longer; may be repeated */
 	PL_WRITE_EDIT,   /* give a message another text */
 	PL_WRITE_DELETE, /* take its text away, and the reply that it is owed */
+	PL_WRITE_ERASE, /* a user is gone; what is left of them goes later (store_erase.h) */
 };
 
 /* A message to store. The store sets id and times at the commit (see the order above).
@@ -300,7 +310,7 @@ struct pl_write_claim {
 /* The reply to in_reply_to, from its receiver to its sender. PL_E_CONFLICT: it has one;
  * PL_E_NOT_FOUND: no such message, or it is an automatic reply itself; PL_E_DENIED: either of the
  * two has blocked the other. The job ends either way. PL_E_NOT_FOUND also if the message was
- * deleted. */
+ * deleted, or one of the two is gone. */
 struct pl_write_reply {
 	struct pl_oid in_reply_to;
 	enum pl_reply_kind kind;
@@ -391,6 +401,18 @@ struct pl_write_seen {
 	int64_t step_s;
 };
 
+/*
+ * The user is gone at once, with name, hash and sessions, and anybody may take the name; that their
+ * texts have to be erased is noted in the same commit. (With MongoDB it is noted first: if only that is
+ * done, the rest follows.) PL_E_NOT_FOUND: no such user. PL_E_CONFLICT: their hash is another.
+ */
+struct pl_write_erase {
+	struct pl_oid user;
+	const char *password_hash; /* borrowed; NULL: whichever it is */
+	struct pl_revocation
+	    revocation; /* in: of all their tokens; the store sets its time */
+};
+
 /* The secrets by their names (pl_jwt_key_id()). The first process to note that previous (empty:
  * none) signs no more sets the time of the switch, for all processes and restarts; a secret
  * that signs again has none. */
@@ -446,6 +468,7 @@ struct pl_write {
 		struct pl_write_avatar avatar;
 		struct pl_write_block block;
 		struct pl_write_change change;
+		struct pl_write_erase erase;
 	} u;
 };
 

@@ -9,6 +9,7 @@
 #include "store/store.h"
 #include "store/store_adopt.h"
 #include "store/store_backup.h"
+#include "store/store_erase.h"
 #include "store/store_records.h"
 
 /* Each call means what the one of the same name in store.h or store_records.h says. */
@@ -34,6 +35,8 @@ struct pl_store_backend {
 	enum pl_err (*messages_to)(struct pl_store *s, const struct pl_oid *receiver,
 	    const struct pl_message_pos *pos, size_t limit, struct pl_message_list *out);
 	enum pl_err (*positions_to)(struct pl_store *s, const struct pl_oid *receiver,
+	    const struct pl_message_pos *pos, size_t limit, struct pl_pos_list *out);
+	enum pl_err (*positions_of)(struct pl_store *s, const struct pl_oid *user,
 	    const struct pl_message_pos *pos, size_t limit, struct pl_pos_list *out);
 	enum pl_err (*messages_of)(struct pl_store *s, const struct pl_oid *ids,
 	    size_t count, size_t text_bytes_max, struct pl_message_list *out);
@@ -62,6 +65,8 @@ struct pl_store_backend {
 	    struct pl_store *s, const struct pl_oid *user, struct pl_session_list *out);
 	enum pl_err (*invite_look)(
 	    struct pl_store *s, const uint8_t code_id[PL_INVITE_ID_LEN]);
+	enum pl_err (*erase_step)(struct pl_store *s, struct pl_erase_step *step);
+	enum pl_err (*erasures)(struct pl_store *s, size_t *count);
 	/* Sets each write's err; store.c then clears the outputs of those that failed. */
 	void (*write)(struct pl_store *s, struct pl_write *const *writes, size_t count);
 	int64_t (*tidy)(struct pl_store *s); /* NULL: it never has to */

@@ -10,6 +10,7 @@
  *   - messages in their order, (createdAt, _id). An automatic reply comes after its message,
  *     and ends the job after it is stored: a message whose reply is missing still owes it.
  *   - then everything else, so that the users who wrote or got a message are in.
+ *   - erasures last, done ones too (store_erase.h): whoever was erased meanwhile is erased again.
  * Indexes are not: opening a store makes them.
  *
  * Failures as in store.h, and those named. *why is then a line for people, or empty.

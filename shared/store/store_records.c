@@ -16,6 +16,7 @@ pl_record_kind_name(enum pl_record_kind kind)
 	    [PL_RECORD_INVITE] = "invites",
 	    [PL_RECORD_AVATAR] = "avatars",
 	    [PL_RECORD_BLOCK] = "blocks",
+	    [PL_RECORD_ERASURE] = "erasures",
 	};
 
 	return names[kind];
@@ -222,6 +223,8 @@ pl_record_is_same(const struct pl_record *old, const struct pl_record *fresh)
 	case PL_RECORD_BLOCK:
 		return pl_oid_eq(&old->u.block.user, &fresh->u.block.user) &&
 		       pl_oid_eq(&old->u.block.other, &fresh->u.block.other);
+	case PL_RECORD_ERASURE:
+		return pl_oid_eq(&old->u.erasure.user, &fresh->u.erasure.user);
 	case PL_RECORD_KINDS:
 		break;
 	}

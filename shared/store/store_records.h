@@ -15,6 +15,7 @@
  *   invite       code id
  *   avatar       user
  *   block        user, other
+ *   erasure      user
  *
  * A message's idem and job can only come after it, and so do the marks of its two; an avatar after its user. What a
  * message says of who writes to whom is not copied: storing the message tells it anew. See store.h for failures and threads.
@@ -35,6 +36,7 @@ enum pl_record_kind { /* in the order to copy them */
 	PL_RECORD_INVITE,
 	PL_RECORD_AVATAR,
 	PL_RECORD_BLOCK,
+	PL_RECORD_ERASURE,
 	PL_RECORD_KINDS,
 };
 
@@ -71,6 +73,12 @@ struct pl_record_marks {
 	struct pl_message_pos delivered;
 };
 
+/* An erasure that is not done (store_erase.h); in the copy it begins anew. */
+struct pl_record_erasure {
+	struct pl_oid user;
+	int64_t noted_unix_ms;
+};
+
 struct pl_record {
 	enum pl_record_kind kind;
 	enum pl_record_outcome outcome; /* of an import */
@@ -85,6 +93,7 @@ struct pl_record {
 		struct pl_invite invite;
 		struct pl_avatar avatar;
 		struct pl_block block;
+		struct pl_record_erasure erasure;
 	} u;
 };
 

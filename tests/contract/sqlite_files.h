@@ -16,9 +16,10 @@ int64_t sqlite_files_number(const struct pl_store_config *config, const char *sq
 /* PRAGMA integrity_check. */
 void sqlite_files_assert_sound(const struct pl_store_config *config);
 
-#define SQLITE_FILES_VERSION 9 /* of a database as this version makes it */
+#define SQLITE_FILES_VERSION 10 /* of a database as this version makes it */
 /* Take away what a version brought, and those after it. */
 #define SQLITE_FILES_WITHOUT_EDITS                                                       \
+	"DROP TABLE erasures; "                                                          \
 	"DROP INDEX messages_changed; DROP INDEX messages_changed_from; "                \
 	"DROP INDEX messages_changed_to; DROP INDEX messages_deleted; "                  \
 	"ALTER TABLE messages DROP COLUMN edited; "                                      \
@@ -26,7 +27,7 @@ void sqlite_files_assert_sound(const struct pl_store_config *config);
 	"ALTER TABLE messages DROP COLUMN changed; "
 #define SQLITE_FILES_WITHOUT_BLOCKS                                                      \
 	SQLITE_FILES_WITHOUT_EDITS                                                       \
-	    "DROP TABLE blocks; ALTER TABLE users DROP COLUMN blocks; "
+	"DROP TABLE blocks; ALTER TABLE users DROP COLUMN blocks; "
 #define SQLITE_FILES_WITHOUT_AVATARS                                                     \
 	SQLITE_FILES_WITHOUT_BLOCKS                                                      \
 	"DROP TRIGGER avatars_deleted; DROP TABLE avatars; "                             \

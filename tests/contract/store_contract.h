@@ -37,6 +37,7 @@ int store_conversations_suite(void);
 int store_invites_suite(void);
 int store_blocks_suite(void);
 int store_edits_suite(void);
+int store_erase_suite(void);
 
 /* ---- a test's own database, and a session on it ---- */
 struct fixture {

@@ -134,6 +134,11 @@ say_record(struct pl_buf *out, const struct pl_record *r)
 		say_oid(out, &r->u.block.other);
 		pl_buf_printf(out, " %lld\n", (long long)r->u.block.created_unix_ms);
 		break;
+	case PL_RECORD_ERASURE:
+		pl_buf_printf(out, "erasure");
+		say_oid(out, &r->u.erasure.user);
+		pl_buf_printf(out, "\n");
+		break;
 	case PL_RECORD_KINDS:
 		break;
 	}

@@ -702,7 +702,8 @@ main(void)
 	    STORE_TEST(reads_by_index_alone_and_never_sorts),
 	    STORE_TEST(pages_at_the_same_cost_however_long_the_conversation),
 	};
-	int failed = store_contract_run(&sqlite_factory) + store_conversations_suite();
+	int failed = store_contract_run(&sqlite_factory) + store_conversations_suite() +
+		     store_erase_suite();
 
 	return failed + cmocka_run_group_tests_name("sqlite", tests, NULL, NULL);
 }

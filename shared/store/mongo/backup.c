@@ -107,7 +107,7 @@ is_backed_up(const bson_t *info, const char *name)
 	struct pl_str type;
 
 	if (strncmp(name, "system.", 7) == 0 || strcmp(name, PL_MONGO_RESTORE) == 0 ||
-	    strcmp(name, PL_MONGO_MESSAGES) == 0)
+	    strcmp(name, PL_MONGO_MESSAGES) == 0 || strcmp(name, PL_MONGO_ERASURES) == 0)
 		return false;
 	return !pl_mongo_get_str(info, "type", &type) || !pl_str_eq(type, PL_STR("view"));
 }
@@ -142,7 +142,8 @@ add_name(const bson_t *info, struct pl_backup_list *parts, struct pl_buf *why)
 	return PL_OK;
 }
 
-/* Messages, then all others. */
+/* Messages, then all others; erasures last, so that one whose user is not in the backup any more
+ * has its note. */
 static enum pl_err
 list_collections(struct pl_mongo *s, struct pl_backup_list *parts, struct pl_buf *why)
 {
@@ -158,6 +159,7 @@ list_collections(struct pl_mongo *s, struct pl_backup_list *parts, struct pl_buf
 	while (err == PL_OK && mongoc_cursor_next(cursor, &info))
 		err = add_name(info, parts, why);
 	err = pl_mongo_cursor_end(s, cursor, err, "listCollections");
+	pl_backup_list_add(parts, PL_MONGO_ERASURES);
 	mongoc_database_destroy(database);
 	return err;
 }

@@ -17,6 +17,8 @@
  *   parley_invites         invites.c
  *   parley_avatars   {_id: <user id>, type: "image/png", bytes}
  *   parley_blocks          blocks.h
+ *   parley_erasures  {_id: <user id>, notedAt, dueAt (until it is done), stage, worker, leaseUntil
+ *                     [, at: {receiver, createdAt, id}] [, doneAt]}   erase.c
  *
  * Reading takes what any program may have stored: unknown fields are passed over, missing
  * optional ones get a default, and a document without a required one is refused. Every
@@ -36,6 +38,7 @@
 #define PL_MONGO_SESSIONS    "parley_sessions" /* "sessions" is connect-mongo's */
 #define PL_MONGO_INVITES     "parley_invites"
 #define PL_MONGO_AVATARS     "parley_avatars"
+#define PL_MONGO_ERASURES    "parley_erasures"
 
 #define PL_MONGO_F_IDEM_KEY     "idemKey"
 #define PL_MONGO_F_IDEM_UNTIL   "idemUntil"
@@ -56,6 +59,9 @@
 #define PL_MONGO_F_GIVEN_PIC    "parleyGivenPic"
 #define PL_MONGO_F_TYPE         "type"
 #define PL_MONGO_F_BYTES        "bytes"
+#define PL_MONGO_F_NOTED_AT     "notedAt"
+#define PL_MONGO_F_DUE_AT       "dueAt"
+#define PL_MONGO_F_DONE_AT      "doneAt"
 /* Paths into subdocuments. */
 #define PL_MONGO_P_IN_REPLY_TO  PL_MESSAGE_F_AUTO_REPLY "." PL_MESSAGE_F_IN_REPLY_TO
 #define PL_MONGO_P_PEOPLE_NAME  PL_MONGO_F_PEOPLE ".name"

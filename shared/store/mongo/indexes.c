@@ -96,6 +96,12 @@ static const struct index sessions[] = {
     {.keys = {NULL}},
 };
 
+static const struct index erasures[] = {
+    {.keys = {PL_MONGO_F_DUE_AT}, .is_sparse = true},
+    {.keys = {PL_MONGO_F_DONE_AT}, .expires_after_s = PL_ERASE_KEPT_S},
+    {.keys = {NULL}},
+};
+
 static void
 put_type_filter(bson_t *spec, const char *key, int type)
 {
@@ -455,6 +461,8 @@ pl_mongo_indexes_make(struct pl_mongo *s)
 		err = make(s, s->revocations, revocations);
 	if (err == PL_OK)
 		err = make(s, s->sessions, sessions);
+	if (err == PL_OK)
+		err = make(s, s->erasures, erasures);
 	return err;
 }
 

@@ -21,8 +21,8 @@ static const struct pl_message_pos after_all = {
  * bound; the $or then only passes over the few of the same millisecond. It also leaves
  * out a createdAt that is no Date: such documents have no place in the order.
  */
-static void
-put_place(bson_t *filter, bool is_after, const struct pl_message_pos *pos)
+void
+pl_mongo_put_place(bson_t *filter, bool is_after, const struct pl_message_pos *pos)
 {
 	const char *strict = is_after ? "$gt" : "$lt";
 	bson_t list, either, bound;
@@ -75,7 +75,7 @@ read_direction(struct pl_mongo *s, const struct pl_oid *from, const struct pl_oi
 	pl_find_start(&f, s, s->messages);
 	pl_mongo_put_oid(&f.filter, PL_MESSAGE_F_SENDER, from);
 	pl_mongo_put_oid(&f.filter, PL_MESSAGE_F_RECEIVER, to);
-	put_place(&f.filter, is_after, pos);
+	pl_mongo_put_place(&f.filter, is_after, pos);
 	pl_mongo_put_readable(&f.filter);
 	pl_find_by_index(&f, by_pair, 2, is_after ? 1 : -1);
 	pl_find_limit(&f, limit);
@@ -162,7 +162,7 @@ pl_mongo_messages_to(struct pl_store *store, const struct pl_oid *receiver,
 	else
 		pl_find_type(&f, PL_MESSAGE_F_RECEIVER, PL_MONGO_T_OID);
 	pl_find_type(&f, PL_MESSAGE_F_SENDER, PL_MONGO_T_OID);
-	put_place(&f.filter, true, pos ? pos : &before_all);
+	pl_mongo_put_place(&f.filter, true, pos ? pos : &before_all);
 	pl_mongo_put_readable(&f.filter);
 	pl_find_by_index(&f, receiver ? by_receiver : by_time, 2, 1);
 	pl_find_limit(&f, limit);
@@ -184,7 +184,7 @@ pl_mongo_positions_to(struct pl_store *store, const struct pl_oid *receiver,
 
 	pl_find_start(&f, s, s->messages);
 	pl_mongo_put_oid(&f.filter, PL_MESSAGE_F_RECEIVER, receiver);
-	put_place(&f.filter, true, pos ? pos : &before_all);
+	pl_mongo_put_place(&f.filter, true, pos ? pos : &before_all);
 	pl_find_type(&f, PL_MESSAGE_F_ID, PL_MONGO_T_OID);
 	pl_find_only(&f, place);
 	pl_find_by_index(&f, by_receiver, 2, 1);

@@ -26,6 +26,8 @@ home_of(struct pl_mongo *s, enum pl_record_kind kind)
 		return s->avatars;
 	case PL_RECORD_BLOCK:
 		return s->blocks;
+	case PL_RECORD_ERASURE:
+		return s->erasures;
 	default:
 		return s->messages;
 	}
@@ -103,6 +105,10 @@ read_record(const bson_t *doc, enum pl_record_kind kind, struct pl_record *out)
 		return pl_mongo_avatar_read(doc, &out->u.avatar);
 	case PL_RECORD_BLOCK:
 		return pl_block_read(doc, &out->u.block);
+	case PL_RECORD_ERASURE:
+		return pl_mongo_get_oid(doc, PL_USER_F_ID, &out->u.erasure.user) &&
+		       pl_mongo_get_time(
+			   doc, PL_MONGO_F_NOTED_AT, &out->u.erasure.noted_unix_ms);
 	default:
 		return pl_mongo_revocation_read(doc, &out->u.revocation);
 	}
@@ -296,6 +302,21 @@ put_blocks_behind(struct pl_find *f, const struct pl_record *after)
 	put_key(&f->opts, "hint", PL_MESSAGE_F_ID);
 }
 
+/* Those that are not done. */
+static void
+put_erasures_behind(struct pl_find *f, const struct pl_record *after)
+{
+	bson_t bound;
+
+	pl_find_type(f, PL_MONGO_F_DUE_AT, T_DATE);
+	if (after != NULL) {
+		bson_append_document_begin(&f->filter, PL_USER_F_ID, -1, &bound);
+		pl_mongo_put_oid(&bound, "$gt", &after->u.erasure.user);
+		bson_append_document_end(&f->filter, &bound);
+	}
+	put_key(&f->opts, "sort", PL_USER_F_ID);
+}
+
 enum pl_err
 pl_mongo_export(struct pl_store *store, enum pl_record_kind kind,
     const struct pl_record *after, size_t limit, struct pl_record_list *out)
@@ -318,6 +339,8 @@ pl_mongo_export(struct pl_store *store, enum pl_record_kind kind,
 		put_avatars_behind(&f, after);
 	else if (kind == PL_RECORD_BLOCK)
 		put_blocks_behind(&f, after);
+	else if (kind == PL_RECORD_ERASURE)
+		put_erasures_behind(&f, after);
 	else
 		put_revocations_behind(&f, after);
 	pl_find_limit(&f, limit);
@@ -361,6 +384,9 @@ put_id(bson_t *doc, const struct pl_record *r)
 	case PL_RECORD_BLOCK:
 		pair = (struct pl_pair){r->u.block.user, r->u.block.other};
 		pl_pair_put(doc, PL_MESSAGE_F_ID, &pair);
+		break;
+	case PL_RECORD_ERASURE:
+		pl_mongo_put_oid(doc, PL_USER_F_ID, &r->u.erasure.user);
 		break;
 	default:
 		bson_append_binary(doc, PL_MESSAGE_F_ID, -1, BSON_SUBTYPE_BINARY,
@@ -420,6 +446,8 @@ write_record(bson_t *doc, const struct pl_record *r)
 		write_avatar(doc, &r->u.avatar);
 	else if (r->kind == PL_RECORD_BLOCK)
 		pl_block_write(doc, &r->u.block);
+	else if (r->kind == PL_RECORD_ERASURE)
+		pl_mongo_erasure_write(doc, &r->u.erasure);
 	else
 		write_sessions(doc, r->u.sessions);
 }

@@ -209,6 +209,7 @@ struct batch {
 	struct pl_message_list to; /* in no order */
 	int64_t looked_mono_ms;
 	bool *is_blocked; /* as to */
+	bool *is_void;    /* of each of them: one of its two is gone */
 	bson_t **docs;
 	struct fresh {
 		struct pl_write *write;
@@ -256,6 +257,28 @@ read_blocks(struct batch *b)
 	return err;
 }
 
+/* Nothing is said in the name of a user who is gone, nor to one. */
+static enum pl_err
+look_for_users(struct batch *b)
+{
+	struct pl_oid *ids = pl_mem_alloc((b->to.count + 1) * sizeof(*ids));
+	bool *exist = pl_mem_alloc((b->to.count + 1) * sizeof(*exist));
+	enum pl_err err = PL_OK;
+
+	b->is_void = pl_mem_zalloc((b->to.count + 1) * sizeof(*b->is_void));
+	for (int side = 0; err == PL_OK && b->to.count > 0 && side < 2; side++) {
+		for (size_t i = 0; i < b->to.count; i++)
+			ids[i] =
+			    side == 0 ? b->to.items[i].receiver : b->to.items[i].sender;
+		err = pl_mongo_users_there(b->s, ids, b->to.count, exist);
+		for (size_t i = 0; err == PL_OK && i < b->to.count; i++)
+			b->is_void[i] = b->is_void[i] || !exist[i];
+	}
+	pl_mem_free(exist);
+	pl_mem_free(ids);
+	return err;
+}
+
 static const struct pl_message *
 find_message(const struct batch *b, const struct pl_oid *id)
 {
@@ -295,7 +318,8 @@ judge(struct batch *b, struct pl_write *w)
 {
 	const struct pl_message *to = find_message(b, &w->u.reply.in_reply_to);
 
-	if (to == NULL || to->reply_kind != PL_REPLY_NONE || to->deleted_unix_ms != 0)
+	if (to == NULL || to->reply_kind != PL_REPLY_NONE || to->deleted_unix_ms != 0 ||
+	    b->is_void[to - b->to.items])
 		return PL_E_NOT_FOUND;
 	if (b->is_blocked[to - b->to.items])
 		return PL_E_DENIED;
@@ -367,6 +391,20 @@ store_new(struct batch *b)
 	pl_mem_free(b->errs);
 }
 
+static void
+end_void(struct batch *b)
+{
+	struct pl_oid *ids = pl_mem_alloc((b->to.count + 1) * sizeof(*ids));
+	size_t count = 0;
+
+	for (size_t i = 0; i < b->to.count; i++)
+		if (b->is_void[i])
+			ids[count++] = b->to.items[i].id;
+	if (count > 0)
+		(void)!end_jobs(b->s, ids, count); /* or else the erasure does */
+	pl_mem_free(ids);
+}
+
 /* They are there already, unless another program stored the message. */
 static void
 note_pairs(struct batch *b)
@@ -388,12 +426,16 @@ pl_mongo_replies(struct pl_mongo *s, struct pl_write *const *writes, size_t coun
 
 	if (err == PL_OK)
 		err = read_blocks(&b);
+	if (err == PL_OK)
+		err = look_for_users(&b);
 	if (err == PL_OK) {
 		note_pairs(&b);
 		store_new(&b);
+		end_void(&b);
 	}
 	for (size_t i = 0; err != PL_OK && i < count; i++)
 		writes[i]->err = err;
 	pl_mem_free(b.is_blocked);
+	pl_mem_free(b.is_void);
 	pl_message_list_fini(&b.to);
 }

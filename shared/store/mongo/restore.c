@@ -114,7 +114,7 @@ store_documents(
 	return err;
 }
 
-/* The server drops expired revocations and lists; the others must be there. */
+/* The server drops expired revocations, lists and erasures; the others must be there. */
 static enum pl_err
 check_count(struct pl_mongo *s, mongoc_collection_t *in,
     const struct pl_backup_part *part, struct pl_buf *why)
@@ -128,7 +128,8 @@ check_count(struct pl_mongo *s, mongoc_collection_t *in,
 	if (there < 0)
 		return pl_mongo_err(s, &error, "count");
 	if (there == part->count || strcmp(part->name, PL_MONGO_REVOCATIONS) == 0 ||
-	    strcmp(part->name, PL_MONGO_SESSIONS) == 0)
+	    strcmp(part->name, PL_MONGO_SESSIONS) == 0 ||
+	    strcmp(part->name, PL_MONGO_ERASURES) == 0)
 		return PL_OK;
 	(void)pl_buf_printf(why, "%s: %lld documents are there, %lld are in the backup",
 	    part->name, (long long)there, (long long)part->count);
@@ -266,7 +267,7 @@ check_empty(struct pl_mongo *s, const struct pl_backup_list *parts, const char *
 {
 	static const char *const own[] = {PL_MONGO_USERS, PL_MONGO_MESSAGES,
 	    PL_MONGO_REVOCATIONS, PL_MONGO_SESSIONS, PL_MONGO_CORRESPONDENTS,
-	    PL_MONGO_INVITES, PL_MONGO_AVATARS, PL_MONGO_BLOCKS};
+	    PL_MONGO_INVITES, PL_MONGO_AVATARS, PL_MONGO_BLOCKS, PL_MONGO_ERASURES};
 	bool found, is_ours, has = false;
 	enum pl_err err = find_mark(s, id, &found, &is_ours);
 
@@ -320,8 +321,14 @@ make_all_indexes(const char *uri, struct pl_buf *why)
 static enum pl_err
 finish(struct pl_mongo *s, const char *uri, struct pl_buf *why)
 {
-	enum pl_err err = make_all_indexes(uri, why), dropped;
+	mongoc_collection_t *erasures = collection(s, PL_MONGO_ERASURES);
+	enum pl_err err, dropped;
 
+	(void)pl_mongo_start(&s->store);
+	err = pl_mongo_erasures_begin_anew(s, erasures);
+	mongoc_collection_destroy(erasures);
+	if (err == PL_OK)
+		err = make_all_indexes(uri, why);
 	if (err != PL_OK && err != PL_E_CONFLICT)
 		return err;
 	dropped = drop_mark(s);

@@ -16,6 +16,7 @@
  *   marks.c        how far one has read
  *   people.c       finding users          disabled.c     users who may not log in
  *   invites.c      invites                blocks.c       who has blocked whom
+ *   erase.c        what is left of a user who is gone       own.c  all messages of one user
  *
  * A session has a client of its own rather than one of a pool: a store thread uses one
  * client all its life, so that there are as many connections as threads either way, and
@@ -63,6 +64,7 @@ struct pl_mongo {
 	mongoc_collection_t *invites;
 	mongoc_collection_t *avatars;
 	mongoc_collection_t *blocks;
+	mongoc_collection_t *erasures;
 	struct pl_known_pairs *known; /* correspondents.c's; NULL until it knows one */
 	int64_t begin_until_mono_ms;  /* of the call that runs */
 	bool is_lost;                 /* a command of the call did not reach the server */
@@ -131,6 +133,10 @@ enum pl_err pl_mongo_positions_to(struct pl_store *s, const struct pl_oid *recei
     const struct pl_message_pos *pos, size_t limit, struct pl_pos_list *out);
 enum pl_err pl_mongo_messages_of(struct pl_store *s, const struct pl_oid *ids,
     size_t count, size_t text_bytes_max, struct pl_message_list *out);
+enum pl_err pl_mongo_positions_of(struct pl_store *s, const struct pl_oid *user,
+    const struct pl_message_pos *pos, size_t limit, struct pl_pos_list *out);
+enum pl_err pl_mongo_erase_step(struct pl_store *store, struct pl_erase_step *step);
+enum pl_err pl_mongo_erasures(struct pl_store *store, size_t *count);
 enum pl_err pl_mongo_overdue(struct pl_store *store, int64_t due_unix_ms, size_t limit,
     struct pl_overdue_list *out);
 enum pl_err pl_mongo_revocations_since(
@@ -161,6 +167,11 @@ enum pl_err pl_mongo_pos_of(struct pl_mongo *s, const struct pl_oid *a,
 enum pl_err pl_mongo_page_read(struct pl_mongo *s, const struct pl_oid *a,
     const struct pl_oid *b, enum pl_page_way way, const struct pl_message_pos *pos,
     size_t limit, struct pl_message_list *out) PL_MUST_CHECK;
+/* Adds to a filter: (createdAt, _id) after pos, or before it. */
+void pl_mongo_put_place(bson_t *filter, bool is_after, const struct pl_message_pos *pos);
+/* As pl_store_users_exist(). */
+enum pl_err pl_mongo_users_there(struct pl_mongo *s, const struct pl_oid *ids,
+    size_t count, bool *exist) PL_MUST_CHECK;
 enum pl_err pl_mongo_list_of(struct pl_mongo *s, const struct pl_oid *ids, size_t count,
     size_t text_bytes_max, struct pl_message_list *out) PL_MUST_CHECK;
 
@@ -206,6 +217,11 @@ enum pl_err pl_mongo_revocations_of(struct pl_mongo *s, const struct pl_oid *use
     bool only_listed, struct pl_revocation_list *out);
 enum pl_err pl_mongo_switch(struct pl_mongo *s, struct pl_write_switch *key);
 enum pl_err pl_mongo_reply_claim(struct pl_mongo *s, struct pl_write_claim *claim);
+enum pl_err pl_mongo_erase(struct pl_mongo *s, struct pl_write_erase *erase);
+void pl_mongo_erasure_write(bson_t *doc, const struct pl_record_erasure *erasure);
+/* Those of a backup, in erasures: also what was done then may be undone by it. */
+enum pl_err pl_mongo_erasures_begin_anew(
+    struct pl_mongo *s, mongoc_collection_t *erasures) PL_MUST_CHECK;
 enum pl_err pl_mongo_mark(struct pl_mongo *s, struct pl_write_mark *mark);
 enum pl_err pl_mongo_block(struct pl_mongo *s, struct pl_write_block *block);
 enum pl_err pl_mongo_change(struct pl_mongo *s, struct pl_write *w);

@@ -35,6 +35,7 @@ close_session(struct pl_store *store)
 	mongoc_collection_destroy(s->invites);
 	mongoc_collection_destroy(s->avatars);
 	mongoc_collection_destroy(s->blocks);
+	mongoc_collection_destroy(s->erasures);
 	pl_pairs_forget(s);
 	mongoc_client_destroy(s->client);
 	pl_mem_free(s);
@@ -81,6 +82,8 @@ pl_mongo_connect(const char *uri, int32_t answer_ms, struct pl_mongo **out)
 	s->invites = mongoc_client_get_collection(s->client, database, PL_MONGO_INVITES);
 	s->avatars = mongoc_client_get_collection(s->client, database, PL_MONGO_AVATARS);
 	s->blocks = mongoc_client_get_collection(s->client, database, PL_MONGO_BLOCKS);
+	s->erasures =
+	    mongoc_client_get_collection(s->client, database, PL_MONGO_ERASURES);
 	(void)pl_mongo_start(&s->store);
 	*out = s;
 	return PL_OK;
@@ -170,6 +173,8 @@ write_one(struct pl_mongo *s, struct pl_write *w)
 		return pl_mongo_block(s, &w->u.block);
 	if (w->kind == PL_WRITE_EDIT || w->kind == PL_WRITE_DELETE)
 		return pl_mongo_change(s, w);
+	if (w->kind == PL_WRITE_ERASE)
+		return pl_mongo_erase(s, &w->u.erase);
 	return pl_mongo_reply_claim(s, &w->u.claim);
 }
 
@@ -204,6 +209,7 @@ write_run(struct pl_mongo *s, struct pl_write *const *writes, size_t count)
 	case PL_WRITE_BLOCK:
 	case PL_WRITE_EDIT:
 	case PL_WRITE_DELETE:
+	case PL_WRITE_ERASE:
 		for (size_t i = 0; i < count; i++)
 			writes[i]->err = write_one(s, writes[i]);
 		break;
@@ -261,6 +267,7 @@ static const struct pl_store_backend backend = {
     .messages_page = pl_mongo_messages_page,
     .messages_to = pl_mongo_messages_to,
     .positions_to = pl_mongo_positions_to,
+    .positions_of = pl_mongo_positions_of,
     .messages_of = pl_mongo_messages_of,
     .changes = pl_mongo_changes,
     .conversations = pl_mongo_conversations,
@@ -272,6 +279,8 @@ static const struct pl_store_backend backend = {
     .revocations_since = pl_mongo_revocations_since,
     .sessions_of = pl_mongo_sessions_of,
     .invite_look = pl_mongo_invite_look,
+    .erase_step = pl_mongo_erase_step,
+    .erasures = pl_mongo_erasures,
     .write = write_batch,
     .export_page = pl_mongo_export,
     .import = pl_mongo_import,

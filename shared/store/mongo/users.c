@@ -71,11 +71,10 @@ compare_ids(const void *a, const void *b)
 /* A document that another program spoilt counts as there: it can be mended, and its user
  * is not gone. */
 enum pl_err
-pl_mongo_users_exist(
-    struct pl_store *store, const struct pl_oid *ids, size_t count, bool *exist)
+pl_mongo_users_there(
+    struct pl_mongo *s, const struct pl_oid *ids, size_t count, bool *exist)
 {
 	static const char *const nothing_more[] = {PL_USER_F_ID, NULL};
-	struct pl_mongo *s = pl_mongo_start(store);
 	struct pl_oid found[PL_STORE_IDS_MAX];
 	size_t found_count = 0;
 	struct pl_find f;
@@ -95,6 +94,13 @@ pl_mongo_users_exist(
 		exist[i] = bsearch(&ids[i], found, found_count, sizeof(*found),
 			       compare_ids) != NULL;
 	return err;
+}
+
+enum pl_err
+pl_mongo_users_exist(
+    struct pl_store *store, const struct pl_oid *ids, size_t count, bool *exist)
+{
+	return pl_mongo_users_there(pl_mongo_start(store), ids, count, exist);
 }
 
 /* All that f finds and that can be read. */

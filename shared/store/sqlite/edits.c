@@ -28,6 +28,20 @@ static const char last_changes_of[] =
 
 /* ---- writes ---- */
 
+enum pl_err
+pl_sqlite_forget_begin(struct pl_sqlite *s)
+{
+	return pl_sqlite_exec(s, "PRAGMA secure_delete = ON");
+}
+
+enum pl_err
+pl_sqlite_forget_end(struct pl_sqlite *s, enum pl_err err)
+{
+	enum pl_err ended = pl_sqlite_exec(s, "PRAGMA secure_delete = FAST");
+
+	return err != PL_OK ? err : ended;
+}
+
 static enum pl_err
 store_text(struct pl_sqlite *s, const struct pl_message *m)
 {
@@ -45,12 +59,11 @@ store_text(struct pl_sqlite *s, const struct pl_message *m)
 static enum pl_err
 replace_text(struct pl_sqlite *s, const struct pl_message *m)
 {
-	enum pl_err err = pl_sqlite_exec(s, "PRAGMA secure_delete = ON"), ended;
+	enum pl_err err = pl_sqlite_forget_begin(s);
 
 	if (err == PL_OK)
 		err = store_text(s, m);
-	ended = pl_sqlite_exec(s, "PRAGMA secure_delete = FAST");
-	return err != PL_OK ? err : ended;
+	return pl_sqlite_forget_end(s, err);
 }
 
 static void

@@ -17,6 +17,10 @@ static const char shelf_add[] =
     "INSERT INTO people_shelves (name, id, count) VALUES (?, ?, ?)";
 static const char shelf_count[] =
     "UPDATE people_shelves SET count = count + ? WHERE number = ?";
+static const char shelf_drop[] = "DELETE FROM people_shelves WHERE number = ?";
+static const char shelf_move[] =
+    "UPDATE people_shelves SET (name, id) = (SELECT name, id FROM people "
+    "WHERE (name, id) > (?2, ?3) ORDER BY name, id LIMIT 1) WHERE number = ?1";
 static const char place_after[] =
     "SELECT name, id FROM people WHERE (name, id) >= (?, ?) ORDER BY name, id "
     "LIMIT 1 OFFSET ?";
@@ -187,6 +191,25 @@ drop_words(struct pl_sqlite *s, int64_t shelf, const struct pl_oid *id)
 	return pl_query_run(&q, NULL);
 }
 
+/*
+ * A shelf that began with the person who stood at p begins with the next one on it, or is gone with
+ * its last: else it would keep a name that nobody has any more. The first one of all begins with "".
+ */
+static enum pl_err
+begin_anew(struct pl_sqlite *s, const struct pl_shelf *shelf, const struct pl_place *p)
+{
+	bool is_last = shelf->count <= 1;
+	struct pl_query q;
+
+	if (pl_place_compare(&shelf->first, p) != 0)
+		return PL_OK;
+	q = pl_query_start(s, is_last ? shelf_drop : shelf_move);
+	pl_query_int(&q, shelf->number);
+	if (!is_last)
+		pl_place_bind(&q, p);
+	return pl_query_run(&q, NULL);
+}
+
 static enum pl_err
 drop(struct pl_sqlite *s, const struct pl_oid *id)
 {
@@ -203,9 +226,19 @@ drop(struct pl_sqlite *s, const struct pl_oid *id)
 		err = run_of(s, forget, id);
 	if (err == PL_OK)
 		err = change_count(s, shelf.number, -1);
+	if (err == PL_OK)
+		err = begin_anew(s, &shelf, &place);
 	pl_place_fini(&shelf.first);
 	pl_place_fini(&place);
 	return err;
+}
+
+enum pl_err
+pl_sqlite_people_drop(struct pl_sqlite *s, const struct pl_oid *id)
+{
+	enum pl_err err = drop(s, id);
+
+	return err == PL_OK ? run_of(s, due_done, id) : err;
 }
 
 static enum pl_err
@@ -292,10 +325,8 @@ fill_one(struct pl_sqlite *s, const struct pl_oid *id)
 	struct pl_user user;
 	enum pl_err err = pl_sqlite_user_by_id(&s->store, id, &user);
 
-	if (err == PL_E_NOT_FOUND) {
-		err = drop(s, id);
-		return err != PL_OK ? err : run_of(s, due_done, id);
-	}
+	if (err == PL_E_NOT_FOUND)
+		return pl_sqlite_people_drop(s, id);
 	if (err != PL_OK)
 		return err;
 	err = pl_sqlite_people_put(s, id, pl_str(user.full_name), pl_str(user.username));

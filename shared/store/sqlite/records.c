@@ -12,7 +12,8 @@
 	"FROM correspondents "
 #define SELECT_AVATAR "SELECT user, type, bytes FROM avatars "
 
-#define SELECT_BLOCK "SELECT user, other, created FROM blocks "
+#define SELECT_BLOCK   "SELECT user, other, created FROM blocks "
+#define SELECT_ERASURE "SELECT user, noted FROM erasures "
 
 /* An expired record counts as none. */
 static const char idem_page[] =
@@ -32,6 +33,7 @@ static const char marks_page[] =
 static const char avatar_page[] = SELECT_AVATAR "WHERE user > ? ORDER BY user LIMIT ?";
 static const char block_page[] =
     SELECT_BLOCK "WHERE (user, other) > (?, ?) ORDER BY user, other LIMIT ?";
+static const char erasure_page[] = SELECT_ERASURE "WHERE user > ? ORDER BY user LIMIT ?";
 
 static const char idem_find[] = SELECT_IDEM "WHERE sender = ? AND idem_key = ?";
 static const char job_find[] = SELECT_JOB "WHERE message = ?";
@@ -42,6 +44,7 @@ static const char marks_find[] =
     SELECT_MARKS "WHERE user = ? AND other = ? AND delivered_at IS NOT NULL";
 
 static const char block_find[] = SELECT_BLOCK "WHERE user = ? AND other = ?";
+static const char erasure_find[] = SELECT_ERASURE "WHERE user = ?";
 
 /* An expired key makes room. */
 static const char idem_put[] =
@@ -56,6 +59,10 @@ static const char job_put[] =
 static const char revocation_put[] =
     "INSERT INTO revocations (token_id, user, expires, created, issued) "
     "VALUES (?, ?, ?, ?, nullif(?, 0)) ON CONFLICT DO NOTHING";
+
+static const char erasure_put[] =
+    "INSERT INTO erasures (user, noted, stage, worker, lease_until) "
+    "VALUES (?, ?, 0, 0, 0) ON CONFLICT DO NOTHING";
 
 static int64_t
 idem_alive_since(void)
@@ -106,6 +113,10 @@ read_row(struct pl_query *q, struct pl_record *r)
 		pl_query_get_oid(q, 0, &r->u.block.user);
 		pl_query_get_oid(q, 1, &r->u.block.other);
 		r->u.block.created_unix_ms = pl_query_get_int(q, 2);
+		break;
+	case PL_RECORD_ERASURE:
+		pl_query_get_oid(q, 0, &r->u.erasure.user);
+		r->u.erasure.noted_unix_ms = pl_query_get_int(q, 1);
 		break;
 	default:
 		pl_query_get_blob(q, 0, r->u.revocation.token_id, PL_JWT_ID_LEN);
@@ -163,6 +174,8 @@ bind_after(struct pl_query *q, enum pl_record_kind kind, const struct pl_record 
 	} else if (kind == PL_RECORD_BLOCK) {
 		pl_query_oid(q, &after->u.block.user);
 		pl_query_oid(q, &after->u.block.other);
+	} else if (kind == PL_RECORD_ERASURE) {
+		pl_query_oid(q, &after->u.erasure.user);
 	} else {
 		pl_query_blob(q, after->u.revocation.token_id, PL_JWT_ID_LEN);
 	}
@@ -180,6 +193,7 @@ pl_sqlite_export(struct pl_store *store, enum pl_record_kind kind,
 	    [PL_RECORD_MARKS] = marks_page,
 	    [PL_RECORD_AVATAR] = avatar_page,
 	    [PL_RECORD_BLOCK] = block_page,
+	    [PL_RECORD_ERASURE] = erasure_page,
 	};
 	struct pl_query q;
 
@@ -276,6 +290,16 @@ put_marks(struct pl_sqlite *s, const struct pl_record_marks *marks)
 	return err == PL_OK ? pl_sqlite_marks_set(s, marks) : err;
 }
 
+static enum pl_err
+put_erasure(struct pl_sqlite *s, const struct pl_record_erasure *erasure)
+{
+	struct pl_query q = pl_query_start(s, erasure_put);
+
+	pl_query_oid(&q, &erasure->user);
+	pl_query_int(&q, erasure->noted_unix_ms);
+	return run_put(&q);
+}
+
 /* PL_E_CONFLICT: its place is taken, nothing changed. */
 static enum pl_err
 put(struct pl_sqlite *s, const struct pl_record *r)
@@ -299,6 +323,8 @@ put(struct pl_sqlite *s, const struct pl_record *r)
 		return pl_sqlite_avatar_put(s, &r->u.avatar);
 	case PL_RECORD_BLOCK:
 		return pl_sqlite_block_put(s, &r->u.block);
+	case PL_RECORD_ERASURE:
+		return put_erasure(s, &r->u.erasure);
 	default:
 		return put_revocation(s, &r->u.revocation);
 	}
@@ -337,6 +363,10 @@ find(struct pl_sqlite *s, const struct pl_record *r, struct pl_record_list *out)
 		q = pl_query_start(s, block_find);
 		pl_query_oid(&q, &r->u.block.user);
 		pl_query_oid(&q, &r->u.block.other);
+		break;
+	case PL_RECORD_ERASURE:
+		q = pl_query_start(s, erasure_find);
+		pl_query_oid(&q, &r->u.erasure.user);
 		break;
 	default:
 		q = pl_query_start(s, revocation_find);

@@ -169,6 +169,16 @@ insert_reply(
 	return err;
 }
 
+/* Nothing is said in the name of a user who is gone, nor to one. */
+static enum pl_err
+both_are_there(struct pl_sqlite *s, const struct pl_message *m)
+{
+	enum pl_status status;
+	enum pl_err err = pl_sqlite_user_status(s, &m->receiver, &status);
+
+	return err == PL_OK ? pl_sqlite_user_status(s, &m->sender, &status) : err;
+}
+
 enum pl_err
 pl_sqlite_reply(struct pl_sqlite *s, struct pl_write_reply *reply)
 {
@@ -184,6 +194,12 @@ pl_sqlite_reply(struct pl_sqlite *s, struct pl_write_reply *reply)
 	if (err == PL_OK && to.deleted_unix_ms != 0)
 		err =
 		    PL_E_NOT_FOUND; /* nobody answers what was taken back; it has no job */
+	if (err != PL_OK)
+		goto done;
+	err = both_are_there(s, &to);
+	if (err == PL_E_NOT_FOUND &&
+	    (ended = pl_sqlite_reply_job_end(s, &to.id)) != PL_OK)
+		err = ended;
 	if (err != PL_OK)
 		goto done;
 	err = is_blocked ? PL_E_DENIED : insert_reply(s, reply, &to);

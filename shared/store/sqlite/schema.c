@@ -228,8 +228,24 @@ static const char edits[] =
     "  WHERE deleted IS NOT NULL;"
     "PRAGMA user_version = 9;";
 
+/*
+ * Users who are gone, and of whom something may be left (erase.c). at_*: the last message that the
+ * sweep has seen, by its receiver; NULL: none yet. worker has it until lease_until.
+ */
+static const char erasures[] = "CREATE TABLE erasures ("
+			       "  user BLOB NOT NULL PRIMARY KEY,"
+			       "  noted INTEGER NOT NULL,"
+			       "  stage INTEGER NOT NULL,"
+			       "  at_receiver BLOB,"
+			       "  at_created INTEGER,"
+			       "  at_id BLOB,"
+			       "  worker INTEGER NOT NULL,"
+			       "  lease_until INTEGER NOT NULL"
+			       ") STRICT, WITHOUT ROWID;"
+			       "PRAGMA user_version = 10;";
+
 static const char *const steps[] = {
-    first, second, third, fourth, fifth, invites, avatars, blocks, edits};
+    first, second, third, fourth, fifth, invites, avatars, blocks, edits, erasures};
 enum { ORDER_BY_ROWS = 4, VERSION = sizeof(steps) / sizeof(steps[0]) };
 
 #define ORDER_INDEX "messages_order"

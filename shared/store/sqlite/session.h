@@ -10,7 +10,8 @@
  *   correspondents.c who wrote with whom, read marks
  *   conversations.c  what a user sees of it
  *   fill.c           correspondents of an older process
- *   positions.c      a receiver's messages in their order
+ *   erase.c          what is left of a user who is gone
+ *   positions.c      a receiver's messages in their order    own.c  all of one user
  *   people.h         finding users
  *   blocks.c         who has blocked whom
  *   records.c        copying it all      backup.c    backup and restore
@@ -43,6 +44,7 @@ struct pl_sqlite {
 	struct pl_store store;
 	sqlite3 *db;
 	int64_t busy_since_mono_ms;
+	int64_t patience_ms; /* how long a statement waits for a lock */
 	struct {
 		const char *sql;
 		sqlite3_stmt *stmt;
@@ -74,6 +76,8 @@ enum pl_err pl_sqlite_exec(struct pl_sqlite *s, const char *sql) PL_MUST_CHECK;
 enum pl_err pl_sqlite_begin(struct pl_sqlite *s) PL_MUST_CHECK;
 enum pl_err pl_sqlite_commit(struct pl_sqlite *s) PL_MUST_CHECK;
 void pl_sqlite_rollback(struct pl_sqlite *s);
+/* How long a statement of this session waits for another process's lock; PL_SQLITE_BUSY_MS at first. */
+void pl_sqlite_set_patience(struct pl_sqlite *s, int64_t ms);
 /* Make an empty file that only its owner can read, if there is none yet. */
 enum pl_err pl_sqlite_make_file(const char *path) PL_MUST_CHECK;
 /* Make or upgrade the tables; any number of processes may do so at once. */
@@ -116,6 +120,10 @@ enum pl_err pl_sqlite_messages_of(struct pl_store *s, const struct pl_oid *ids,
 enum pl_err pl_sqlite_changes(struct pl_store *s, const struct pl_oid *user,
     const struct pl_message_pos *after, size_t limit, struct pl_pos_list *out);
 int64_t pl_sqlite_tidy(struct pl_store *s);
+enum pl_err pl_sqlite_positions_of(struct pl_store *s, const struct pl_oid *user,
+    const struct pl_message_pos *pos, size_t limit, struct pl_pos_list *out);
+enum pl_err pl_sqlite_erase_step(struct pl_store *store, struct pl_erase_step *step);
+enum pl_err pl_sqlite_erasures(struct pl_store *store, size_t *count);
 enum pl_err pl_sqlite_conversations(struct pl_store *s, const struct pl_oid *user,
     const struct pl_message_pos *before, size_t limit, struct pl_conversation_list *out);
 enum pl_err pl_sqlite_conversation(struct pl_store *s, const struct pl_oid *user,
@@ -139,6 +147,9 @@ enum pl_err pl_sqlite_user_insert(struct pl_sqlite *s, const struct pl_user *use
  * writes either of them calls it in the same batch; people.c does for other programs. */
 enum pl_err pl_sqlite_people_put(struct pl_sqlite *s, const struct pl_oid *id,
     struct pl_str full_name, struct pl_str username);
+/* User is found no more; the names of shelves are not theirs either. */
+enum pl_err pl_sqlite_people_drop(struct pl_sqlite *s, const struct pl_oid *id);
+enum pl_err pl_sqlite_erase(struct pl_sqlite *s, struct pl_write_erase *erase);
 enum pl_err pl_sqlite_user_set_status(struct pl_sqlite *s, const struct pl_oid *id,
     enum pl_status status, struct pl_str note);
 enum pl_err pl_sqlite_user_set_password(struct pl_sqlite *s, const struct pl_oid *id,
@@ -167,6 +178,10 @@ enum pl_err pl_sqlite_user_status(
 
 enum pl_err pl_sqlite_send(struct pl_sqlite *s, struct pl_write_send *send);
 enum pl_err pl_sqlite_change(struct pl_sqlite *s, struct pl_write *w);
+/* What is replaced or deleted in between is overwritten, also in pages that are freed (edits.c). The
+ * end follows also if begin or what came after it failed with err, and gives that. */
+enum pl_err pl_sqlite_forget_begin(struct pl_sqlite *s) PL_MUST_CHECK;
+enum pl_err pl_sqlite_forget_end(struct pl_sqlite *s, enum pl_err err) PL_MUST_CHECK;
 /* The place of the last message, before all if there is none. */
 enum pl_err pl_sqlite_newest(struct pl_sqlite *s, struct pl_message_pos *out);
 /* Set id and times so that m comes last in the order, and insert it. PL_E_CONFLICT: it is a

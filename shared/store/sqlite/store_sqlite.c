@@ -94,6 +94,12 @@ pl_sqlite_rollback(struct pl_sqlite *s)
 
 /* ---- open ---- */
 
+void
+pl_sqlite_set_patience(struct pl_sqlite *s, int64_t ms)
+{
+	s->patience_ms = ms;
+}
+
 /* Wait a little at a time, and not in step with other waiting processes: with SQLite's
  * own steps of up to 100 ms a process would wait much longer than the batch before it
  * takes. */
@@ -106,7 +112,7 @@ on_busy(void *arg, int calls_before)
 
 	if (calls_before == 0)
 		s->busy_since_mono_ms = now;
-	if (s->is_impatient || now - s->busy_since_mono_ms >= PL_SQLITE_BUSY_MS)
+	if (s->is_impatient || now - s->busy_since_mono_ms >= s->patience_ms)
 		return 0;
 	nanosleep(&pause, NULL);
 	return 1;
@@ -208,6 +214,7 @@ open_file(struct pl_sqlite *s, const char *path)
 
 	if (err != PL_OK)
 		return err;
+	pl_sqlite_set_patience(s, PL_SQLITE_BUSY_MS);
 	sqlite3_busy_handler(s->db, on_busy, s);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
@@ -321,6 +328,8 @@ write_one(struct pl_sqlite *s, struct pl_write *w)
 	case PL_WRITE_EDIT:
 	case PL_WRITE_DELETE:
 		return pl_sqlite_change(s, w);
+	case PL_WRITE_ERASE:
+		return pl_sqlite_erase(s, &w->u.erase);
 	}
 	return PL_E_INVALID;
 }
@@ -428,6 +437,7 @@ static const struct pl_store_backend backend = {
     .messages_page = pl_sqlite_messages_page,
     .messages_to = pl_sqlite_messages_to,
     .positions_to = pl_sqlite_positions_to,
+    .positions_of = pl_sqlite_positions_of,
     .messages_of = pl_sqlite_messages_of,
     .changes = pl_sqlite_changes,
     .tidy = pl_sqlite_tidy,
@@ -440,6 +450,8 @@ static const struct pl_store_backend backend = {
     .revocations_since = pl_sqlite_revocations_since,
     .sessions_of = pl_sqlite_sessions_of,
     .invite_look = pl_sqlite_invite_look,
+    .erase_step = pl_sqlite_erase_step,
+    .erasures = pl_sqlite_erasures,
     .write = write_batch,
     .export_page = pl_sqlite_export,
     .import = pl_sqlite_import,

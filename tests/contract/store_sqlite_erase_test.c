@@ -1,0 +1,267 @@
+/*
+ * Erasing in SQLite: no file has a trace of it afterwards, wherever a process was killed, and whatever
+ * else reads.
+ */
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "contract/sqlite_files.h"
+#include "store/store_erase.h"
+
+#define MANY   2000 /* people: some shelves, and pages that were split */
+#define KILLS  12
+#define TEXTS  3000
+#define SECRET "unmistakable"
+
+/* ---- looking ------------------------------------------------------------------------- */
+
+static bool
+file_has(const struct pl_store_config *config, const char *name, const char *text)
+{
+	char path[256];
+	struct pl_buf bytes;
+	bool has = false;
+	FILE *file;
+	int c;
+
+	snprintf(path, sizeof(path), "%s/%s", config->data_dir, name);
+	file = fopen(path, "r");
+	if (file == NULL)
+		return false;
+	pl_buf_init(&bytes, PL_BUF_UNLIMITED);
+	while ((c = getc(file)) != EOF)
+		(void)pl_buf_add_char(&bytes, (char)c);
+	fclose(file);
+	if (bytes.len > 0)
+		has = memmem(bytes.data, bytes.len, text, strlen(text)) != NULL;
+	pl_buf_fini(&bytes);
+	return has;
+}
+
+static bool
+files_have(const struct pl_store_config *config, const char *text)
+{
+	return file_has(config, "parley.db", text) ||
+	       file_has(config, "parley.db-wal", text) ||
+	       file_has(config, "parley.db-shm", text);
+}
+
+/* ---- people and what they wrote ------------------------------------------------------- */
+
+static struct pl_oid
+add_person(struct pl_store *s, const char *name)
+{
+	char full[64], hash[64];
+	struct pl_signup signup = {.username = pl_str(name)};
+	struct pl_write w = {.kind = PL_WRITE_USER};
+	struct pl_user user;
+	struct pl_oid id;
+
+	snprintf(full, sizeof(full), "full %s", name);
+	snprintf(hash, sizeof(hash), "hash %s", name);
+	signup.full_name = pl_str(full);
+	pl_user_from_signup(&user, &signup, pl_mem_strdup(hash), pl_clock_unix_ms());
+	w.u.user = &user;
+	assert_int_equal(store_write_one(s, &w), PL_OK);
+	id = user.id;
+	pl_user_fini(&user);
+	return id;
+}
+
+static void
+write_texts(struct pl_store *s, const struct pl_oid *from, const struct pl_oid *to,
+    const char *text, size_t count)
+{
+	for (size_t i = 0; i < count; i += 100) {
+		struct pl_write writes[100], *list[100];
+
+		for (int k = 0; k < 100; k++) {
+			store_send_init(&writes[k], from, to, text, NULL);
+			list[k] = &writes[k];
+		}
+		pl_store_write(s, list, 100);
+		for (int k = 0; k < 100; k++) {
+			assert_int_equal(writes[k].err, PL_OK);
+			store_send_fini(&writes[k]);
+		}
+	}
+}
+
+static void
+erase(struct pl_store *s, const struct pl_oid *user)
+{
+	struct pl_write w = {.kind = PL_WRITE_ERASE, .u.erase.user = *user};
+
+	pl_revocation_of_all(&w.u.erase.revocation, user, pl_clock_unix_ms() / 1000 + 2);
+	assert_int_equal(store_write_one(s, &w), PL_OK);
+}
+
+static void
+finish(struct pl_store *s)
+{
+	struct pl_erase_step step = {.worker = 1, .lease_ms = 60000};
+
+	do
+		assert_int_equal(pl_store_erase_step(s, &step), PL_OK);
+	while (step.state != PL_ERASE_NOTHING && step.state != PL_ERASE_HELD_UP);
+	assert_int_equal(step.state, PL_ERASE_NOTHING);
+}
+
+/* ---- tests ----------------------------------------------------------------------------- */
+
+static void
+leaves_no_trace_in_any_file(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid bob = add_person(f->store, "bob");
+	struct pl_oid ann = add_person(f->store, "ann" SECRET);
+	char *longer = pl_mem_alloc(20001);
+
+	for (size_t i = 0; i < 20000; i++)
+		longer[i] = SECRET[i % (sizeof(SECRET) - 1)];
+	longer[20000] = '\0';
+	write_texts(f->store, &ann, &bob, SECRET " and short", 300);
+	write_texts(f->store, &ann, &bob, longer, 100);
+	write_texts(f->store, &ann, &ann, SECRET " to myself", 100);
+	write_texts(f->store, &bob, &ann, "bob's own", 100);
+	assert_true(files_have(&f->config, SECRET));
+	erase(f->store, &ann);
+	finish(f->store);
+	assert_false(files_have(&f->config, SECRET));
+	assert_true(files_have(&f->config, "bob's own"));
+	sqlite_files_assert_sound(&f->config);
+	pl_mem_free(longer);
+}
+
+/* Pages of an index are split, and so are shelves, of which some begin with a person's name. */
+static void
+leaves_no_name_of_one_among_many(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid *ids = pl_mem_alloc(MANY * sizeof(*ids));
+	char name[32];
+
+	for (unsigned i = 0; i < MANY; i++) {
+		snprintf(name, sizeof(name), "%06x%04u", pl_random_below(1 << 24), i);
+		if (i % 3 == 0)
+			snprintf(name + 6, sizeof(name) - 6, SECRET);
+		if (i % 3 == 0) /* no two of one name */
+			snprintf(name + 6 + strlen(SECRET), 8, "%04u", i);
+		ids[i] = add_person(f->store, name);
+	}
+	assert_true(files_have(&f->config, SECRET));
+	for (unsigned i = 0; i < MANY; i += 3)
+		erase(f->store, &ids[i]);
+	finish(f->store);
+	assert_false(files_have(&f->config, SECRET));
+	assert_int_equal(
+	    sqlite_files_number(&f->config, "SELECT sum(count) FROM people_shelves"),
+	    sqlite_files_number(&f->config, "SELECT count(*) FROM users"));
+	assert_int_equal(
+	    sqlite_files_number(&f->config,
+		"SELECT count(*) FROM people_shelves AS s WHERE s.count <> "
+		"(SELECT count(DISTINCT id) FROM people_words WHERE shelf = s.number)"),
+	    0);
+	sqlite_files_assert_sound(&f->config);
+	pl_mem_free(ids);
+}
+
+static void
+waits_for_a_reader_who_needs_the_log(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ann = add_person(f->store, "ann" SECRET);
+	struct pl_erase_step step = {.worker = 1, .lease_ms = 60000};
+	char path[256];
+	sqlite3 *reader;
+	int64_t begun;
+
+	write_texts(f->store, &ann, &ann, SECRET, 100);
+	snprintf(path, sizeof(path), "%s/parley.db", f->config.data_dir);
+	assert_int_equal(sqlite3_open(path, &reader), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM users", NULL, NULL, NULL),
+	    SQLITE_OK);
+	erase(f->store, &ann);
+	do
+		assert_int_equal(pl_store_erase_step(f->store, &step), PL_OK);
+	while (step.state == PL_ERASE_GOES_ON);
+	assert_int_equal(step.state, PL_ERASE_HELD_UP);
+	/* Nobody is kept from writing for long. */
+	begun = pl_clock_mono_ms();
+	add_person(f->store, "bob");
+	assert_in_range(pl_clock_mono_ms() - begun, 0, 1000);
+	sqlite3_close_v2(reader);
+	finish(f->store);
+	assert_false(files_have(&f->config, SECRET));
+}
+
+static void
+run_until_killed(const struct pl_store_config *config)
+{
+	struct pl_erase_step step = {.worker = (uint64_t)getpid(), .lease_ms = 0};
+	struct pl_store *s;
+
+	if (pl_store_open(config, &s) != PL_OK)
+		_exit(1);
+	while (pl_store_erase_step(s, &step) == PL_OK && step.state != PL_ERASE_NOTHING)
+		;
+	_exit(2); /* it was not killed in time */
+}
+
+/* Each child gets a bit further, the last one to the end. No session is open while it forks. */
+static void
+goes_on_after_any_kill(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ann = add_person(f->store, "ann" SECRET);
+	struct pl_oid bob = add_person(f->store, "bob");
+	int status = 0, kills = 0;
+
+	write_texts(f->store, &ann, &bob, SECRET, TEXTS);
+	erase(f->store, &ann);
+	pl_store_close(f->store);
+	f->store = NULL;
+	for (int i = 0; i < KILLS && !(WIFEXITED(status) && i > 0); i++) {
+		pid_t pid = fork();
+
+		assert_true(pid >= 0);
+		if (pid == 0)
+			run_until_killed(&f->config);
+		usleep(4000 + pl_random_below(12000));
+		kill(pid, SIGKILL);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		kills += WIFSIGNALED(status);
+	}
+	printf("killed %d times\n", kills);
+	assert_true(kills > 0);
+	f->store = store_open_patiently(&f->config);
+	usleep(2000);
+	finish(f->store);
+	assert_false(files_have(&f->config, SECRET));
+	assert_int_equal(store_count(f->store, &ann, &bob), TEXTS);
+	assert_int_equal(
+	    sqlite_files_number(&f->config, "SELECT count(*) FROM erasures"), 0);
+	sqlite_files_assert_sound(&f->config);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    STORE_TEST(leaves_no_trace_in_any_file),
+	    STORE_TEST(leaves_no_name_of_one_among_many),
+	    STORE_TEST(waits_for_a_reader_who_needs_the_log),
+	    STORE_TEST(goes_on_after_any_kill),
+	};
+
+	store_contract_use(&sqlite_factory);
+	return cmocka_run_group_tests_name("sqlite: erase", tests, NULL, NULL);
+}
