@@ -34,6 +34,18 @@ method_name(int method)
 	}
 }
 
+/* kore 4.1.0 takes no body with DELETE: the gateway sends such a request as POST, and says here what
+ * it was. */
+static struct pl_str
+method_of(const struct pl_request_impl *x)
+{
+	bool is_delete =
+	    x->req->method == HTTP_METHOD_POST &&
+	    pl_str_eq(pl_request_header(&x->rq, "x-method"), PL_STR("DELETE"));
+
+	return method_name(is_delete ? HTTP_METHOD_DELETE : x->req->method);
+}
+
 static void
 exchange_free(struct pl_request_impl *x)
 {
@@ -90,7 +102,7 @@ pl_exchange_new(struct http_request *req)
 	TAILQ_FOREACH(h, &req->req_headers, list)
 	x->headers[x->header_count++] = (struct pl_exchange_header){h->header, h->value};
 	x->rq.impl = x;
-	x->rq.method = method_name(req->method);
+	x->rq.method = method_of(x);
 	x->rq.path = pl_str(req->path);
 	x->rq.query = pl_str(req->query_string);
 	if (req->http_body != NULL)
