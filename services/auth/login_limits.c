@@ -1,5 +1,6 @@
 #include "login_limits.h"
 
+#include "base/digest.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "http/service.h"
@@ -103,13 +104,19 @@ gate_pass_on(struct gate *g)
 
 /* ---- tries ---- */
 
+/* The name's hash: Redis has no names, whose owner may be erased a moment later. */
 static void
 write_account(struct pl_buf *out, const char *address, struct pl_str username)
 {
-	pl_buf_init(out, PL_BUF_UNLIMITED); /* the model bounds a name */
+	struct pl_digest digest = {0};
+	char hex[PL_DIGEST_HEX_LEN + 1];
+
+	pl_digest_add(&digest, username);
+	pl_digest_format(&digest, hex);
+	pl_buf_init(out, PL_BUF_UNLIMITED); /* an address and some digits */
 	pl_buf_add_cstr(out, address);
 	pl_buf_add_char(out, ' ');
-	pl_buf_add_str(out, username);
+	pl_buf_add_cstr(out, hex);
 }
 
 enum pl_err
