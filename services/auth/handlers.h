@@ -14,6 +14,7 @@ void auth_me_patch(struct pl_request *rq);
 void auth_avatar_put(struct pl_request *rq);
 void auth_avatar_delete(struct pl_request *rq);
 void auth_password_post(struct pl_request *rq);
+void auth_me_delete(struct pl_request *rq);
 void auth_sessions_get(struct pl_request *rq);
 void auth_session_delete(struct pl_request *rq);
 

@@ -1,5 +1,6 @@
 /* auth: who a user is: sign-up, login, logout. */
 #include "account.h"
+#include "export.h"
 #include "handlers.h"
 #include "hasher.h"
 #include "login_limits.h"
@@ -24,6 +25,9 @@ static const struct pl_route routes[] = {
 	PL_M_AVATARS},
     {"DELETE", "/api/auth/avatar", PL_ROUTE_AUTH | PL_ROUTE_SEEN, auth_avatar_delete,
 	PL_M_PROFILE_CHANGES},
+    {"DELETE", "/api/auth/me", PL_ROUTE_AUTH, auth_me_delete, PL_M_ERASE_REQUESTS},
+    {"GET", "/api/auth/export", PL_ROUTE_AUTH | PL_ROUTE_SEEN, auth_export_get,
+	PL_M_EXPORTS},
 };
 
 static void
@@ -33,6 +37,7 @@ start(void)
 	auth_limits_start();
 	account_start();
 	auth_painter_start();
+	auth_export_start();
 }
 
 static void
@@ -42,6 +47,7 @@ stop(void)
 	auth_painter_stop();
 	account_stop();
 	auth_limits_stop();
+	auth_export_stop();
 }
 
 const struct pl_service pl_service = {

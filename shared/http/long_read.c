@@ -73,12 +73,12 @@ write_piece(struct pl_long_read *r)
 	pl_buf_init(&piece, PL_BUF_UNLIMITED);
 	(void)pl_buf_reserve(&piece, r->body.len + 2);
 	/* What was there a moment ago may have been deleted, by another program than ours. */
-	if (!r->goes_on)
+	if (!r->is_single && !r->goes_on)
 		(void)pl_buf_add_char(&piece, '[');
-	else if (r->body.len > 0)
+	else if (!r->is_single && r->body.len > 0)
 		(void)pl_buf_add_char(&piece, ',');
 	(void)pl_buf_add_str(&piece, pl_buf_str(&r->body));
-	if (r->is_last)
+	if (!r->is_single && r->is_last)
 		(void)pl_buf_add_char(&piece, ']');
 	r->goes_on = true;
 	pl_stream_write(r->rq, pl_buf_str(&piece));

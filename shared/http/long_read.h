@@ -1,5 +1,5 @@
 /*
- * long_read: an answer that is a JSON array of what the store has, of any length. It is read and
+ * long_read: an answer that is a JSON array of what the store has, of any length, or another document. It is read and
  * written out on a store thread piece by piece, so that it never sits in memory whole, and its user
  * has no more than their share (limits/share): LIMIT_READS_AT_ONCE, LIMIT_READ_BYTES_PER_SECOND,
  * LIMIT_READ_CPU_MS. Who owes of the last one waits before the next.
@@ -31,7 +31,7 @@ struct pl_long_read {
 	int64_t
 	    least_bytes; /* what a whole answer counts as at least, if it costs more to find */
 	bool
-	    is_single; /* the answer is no array: the first piece is the last, and all of it */
+	    is_single; /* the answer is no array: read writes all of it, brackets and commas too */
 	/* Between the two. */
 	bool is_last;
 	bool

@@ -14,6 +14,7 @@ enum pl_problem {
 	PL_PROBLEM_BAD_TOKEN,         /* 401 Unauthorized - Invalid Token */
 	PL_PROBLEM_AMBIGUOUS,         /* 401 AMBIGUOUS_SESSION */
 	PL_PROBLEM_BAD_LOGIN,         /* 400 Invalid username or password */
+	PL_PROBLEM_BAD_PASSWORD,      /* 403 BAD_PASSWORD */
 	PL_PROBLEM_USERNAME_TAKEN,    /* 400 Username already exists */
 	PL_PROBLEM_NO_USER,           /* 404 User not found */
 	PL_PROBLEM_NO_SESSION,        /* 404 NO_SESSION */
@@ -21,7 +22,6 @@ enum pl_problem {
 	PL_PROBLEM_NO_AVATAR,         /* 404 NO_AVATAR */
 	PL_PROBLEM_BAD_IMAGE,         /* 400 BAD_IMAGE */
 	PL_PROBLEM_IMAGE_SIDES,       /* 400 IMAGE_TOO_LARGE */
-	PL_PROBLEM_BAD_PASSWORD,      /* 403 BAD_PASSWORD */
 	PL_PROBLEM_NOT_YOURS,         /* 403 */
 	PL_PROBLEM_NO_MESSAGE,        /* 404 MESSAGE_NOT_FOUND */
 	PL_PROBLEM_NOT_YOUR_MESSAGE,  /* 403 FORBIDDEN */

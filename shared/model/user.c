@@ -222,6 +222,20 @@ pl_password_change_suits(const struct pl_password_change *change, struct pl_str 
 }
 
 enum pl_err
+pl_password_parse(
+    const struct pl_json *body, struct pl_str *password, struct pl_invalid *why)
+{
+	struct pl_str found;
+
+	if (get_string(body, PL_USER_F_PASSWORD, &found, why) != PL_OK)
+		return PL_E_INVALID;
+	if (found.len == 0 || found.len > PL_USER_PASSWORD_BYTES_MAX)
+		return refuse(why, PL_USER_F_PASSWORD, "must be 1 to 1024 bytes long");
+	*password = found;
+	return PL_OK;
+}
+
+enum pl_err
 pl_status_change_parse(
     const struct pl_json *body, struct pl_status_change *out, struct pl_invalid *why)
 {

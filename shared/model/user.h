@@ -90,6 +90,10 @@ struct pl_login {
 enum pl_err pl_login_parse(const struct pl_json *body, struct pl_login *out,
     struct pl_invalid *why) PL_MUST_CHECK;
 
+/* {"password"}, by which somebody shows that an account is theirs. */
+enum pl_err pl_password_parse(const struct pl_json *body, struct pl_str *password,
+    struct pl_invalid *why) PL_MUST_CHECK;
+
 /* {"status":..., "note"?:...} of POST /api/users/status/:id. */
 struct pl_status_change {
 	enum pl_status status;

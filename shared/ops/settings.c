@@ -113,6 +113,8 @@ const struct pl_setting pl_settings_table[] = {
 	INT("LIMIT_LOGIN_ACCOUNT", "10", 0, 1000000, "in 15 min", AUTH, limit_login_account,
 	    "Failed logins from one address to one account, and of right ones ten times as many; "
 	    "0 lifts both.")
+	INT("LIMIT_EXPORTS_PER_HOUR", "10", 0, 1000000, "an hour", AUTH, limit_exports_per_hour,
+	    "Exports of one user's data, one at a time; 0 lifts the count.")
 	INT("LIMIT_MESSAGES_PER_SECOND", "20", 0, 1000000, "a second", MESSAGE | PRESENCE,
 	    limit_messages_per_second, "Messages of one user, in each process; 0 lifts it.")
 	INT("LIMIT_MESSAGES_BURST", "60", 0, 1000000, "messages", MESSAGE | PRESENCE,
@@ -136,14 +138,14 @@ const struct pl_setting pl_settings_table[] = {
 	    "Changes of one user's name, gender or password; 0 lifts it.")
 	INT("LIMIT_AVATARS_PER_MINUTE", "30", 0, 1000000, "a minute", AUTH,
 	    limit_avatars_per_minute, "Pictures that one user may send; 0 lifts it.")
-	INT("LIMIT_READS_AT_ONCE", "4", 0, 1000000, "reads", MESSAGE | PRESENCE,
+	INT("LIMIT_READS_AT_ONCE", "4", 0, 1000000, "reads", AUTH | MESSAGE | PRESENCE,
 	    limit_reads_at_once,
-	    "Histories, conversations and lists of users that one user reads at once, in each process; others wait for "
+	    "Histories, conversations, lists of users and exports that one user reads at once, in each process; others wait for "
 	    "up to 5 s; 0 lifts it.")
 	INT("LIMIT_READ_BYTES_PER_SECOND", "16000000", 0, 1000000000, "bytes a second",
-	    MESSAGE | PRESENCE, limit_read_bytes_per_second,
+	    AUTH | MESSAGE | PRESENCE, limit_read_bytes_per_second,
 	    "What one user reads of them, in each process, four times as much at once; 0 lifts it.")
-	INT("LIMIT_READ_CPU_MS", "250", 0, 10000, "ms a second", MESSAGE | PRESENCE,
+	INT("LIMIT_READ_CPU_MS", "250", 0, 10000, "ms a second", AUTH | MESSAGE | PRESENCE,
 	    limit_read_cpu_ms,
 	    "Processor time that goes into them, of one user, in each process, four times as much at once; 0 lifts it.")
 	/* sockets */

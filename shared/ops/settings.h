@@ -54,6 +54,7 @@ struct pl_settings {
 	/* rates; 0 lifts one */
 	int64_t limit_login_address;
 	int64_t limit_login_account;
+	int64_t limit_exports_per_hour;
 	int64_t limit_messages_per_second;
 	int64_t limit_messages_burst;
 	int64_t limit_message_bytes_per_day;

@@ -1,0 +1,188 @@
+/*
+ * DELETE /api/auth/me {"password"}: the caller is gone. Their password is checked as at a log-in, and a
+ * wrong one counts like a wrong log-in. The store takes the user away and notes that what they wrote
+ * has to go (store/store_erase.h); all their tokens are refused from then on, and their sockets end.
+ * Nobody is told of single messages: a person may have written very many. Those who have one on their
+ * screen see the writer leave the lists, and read the rest as deleted when they load it again.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "cookie.h"
+#include "handlers.h"
+#include "hasher.h"
+#include "login_limits.h"
+#include "http/reply.h"
+#include "http/service.h"
+#include "session/sessions.h"
+#include "store/store_erase.h"
+
+struct erase {
+	struct pl_request *rq; /* holds the bytes of password */
+	struct pl_str password;
+	struct pl_store_read_call lookup;
+	struct pl_user user;
+	struct auth_try try;
+	struct auth_hash hash;
+	struct pl_store_write_call call;
+};
+
+static void
+erase_free(struct erase *e)
+{
+	pl_mem_free(e->hash.fresh);
+	pl_user_fini(&e->user);
+	pl_mem_free(e);
+}
+
+static void
+fail(struct erase *e, enum pl_err err)
+{
+	pl_reply_err(e->rq, err);
+	auth_try_end(&e->try, AUTH_TRY_NEITHER);
+	erase_free(e);
+}
+
+/* ---- the store ------------------------------------------------------------------------ */
+
+static void
+reply_erased(struct erase *e)
+{
+	const struct pl_revocation *r = &e->call.write.u.erase.revocation;
+
+	pl_sessions_revoked(pl_app.sessions, r);
+	pl_sessions_user_is_gone(pl_app.sessions, &r->user);
+	pl_online_logged_out(pl_app.online, &r->user);
+	pl_store_erase_wake();
+	pl_log_info("user was erased, what they wrote follows", PL_L_REQUEST(e->rq),
+	    PL_L_OID("user", &r->user));
+	auth_cookie_clear(e->rq);
+	pl_reply_json(e->rq, 200, PL_STR("{\"success\":true}"));
+}
+
+static void
+on_erased(struct pl_store_write_call *call)
+{
+	struct erase *e = PL_CONTAINER(call, struct erase, call);
+
+	if (call->write.err == PL_OK)
+		reply_erased(e);
+	else if (call->write.err == PL_E_NOT_FOUND)
+		pl_reply_problem(e->rq, PL_PROBLEM_BAD_TOKEN);
+	else if (call->write.err == PL_E_CONFLICT) /* it was changed meanwhile */
+		pl_reply_problem(e->rq, PL_PROBLEM_BAD_PASSWORD);
+	else
+		pl_reply_err(e->rq, call->write.err);
+	auth_try_end(&e->try, AUTH_TRY_RIGHT);
+	erase_free(e);
+}
+
+static void
+write_note(struct erase *e)
+{
+	struct pl_write_erase *w = &e->call.write.u.erase;
+	int64_t last = pl_clock_unix_ms() / 1000;
+
+	/* A token may be from the next second (session.c). */
+	if (e->rq->claims.issued_unix_s > last)
+		last = e->rq->claims.issued_unix_s;
+	e->call.write.kind = PL_WRITE_ERASE;
+	w->user = e->user.id;
+	w->password_hash = e->user.password_hash;
+	pl_revocation_of_all(&w->revocation, &e->user.id, last + 2);
+	e->call.done = on_erased;
+	pl_store_async_write_or_done(pl_app.store, &e->call);
+}
+
+/* ---- the password --------------------------------------------------------------------- */
+
+static void
+on_checked(struct auth_hash *h, enum pl_err err)
+{
+	struct erase *e = PL_CONTAINER(h, struct erase, hash);
+
+	if (err != PL_OK) {
+		fail(e, err);
+		return;
+	}
+	if (h->matches) {
+		write_note(e);
+		return;
+	}
+	pl_log_info("erasure was refused, the password is wrong", PL_L_REQUEST(e->rq),
+	    PL_L_OID("user", &e->user.id));
+	pl_reply_problem(e->rq, PL_PROBLEM_BAD_PASSWORD);
+	auth_try_end(&e->try, AUTH_TRY_WRONG);
+	erase_free(e);
+}
+
+static void
+on_limit(void *arg, int64_t wait_ms)
+{
+	struct erase *e = arg;
+	enum pl_err err;
+
+	if (wait_ms > 0) {
+		pl_reply_retry(e->rq, PL_PROBLEM_TOO_MANY, wait_ms);
+		auth_try_end(&e->try, AUTH_TRY_NEITHER);
+		erase_free(e);
+		return;
+	}
+	e->hash.is_login = true;
+	e->hash.password = e->password;
+	e->hash.stored = e->user.password_hash;
+	e->hash.done = on_checked;
+	err = wait_ms == AUTH_LIMITS_LATE ? PL_E_BUSY : auth_hasher_submit(&e->hash);
+	if (err != PL_OK)
+		fail(e, err);
+}
+
+/* ---- the user ------------------------------------------------------------------------- */
+
+static enum pl_err
+lookup_run(struct pl_store_read_call *call, struct pl_store *s)
+{
+	struct erase *e = PL_CONTAINER(call, struct erase, lookup);
+
+	return pl_store_user_by_id(s, &e->rq->claims.user, &e->user);
+}
+
+static void
+lookup_done(struct pl_store_read_call *call)
+{
+	struct erase *e = PL_CONTAINER(call, struct erase, lookup);
+	enum pl_err err = call->err;
+
+	if (err == PL_OK)
+		err =
+		    auth_try_begin(&e->try, e->rq, pl_str(e->user.username), on_limit, e);
+	if (err == PL_OK)
+		return;
+	if (err == PL_E_NOT_FOUND)
+		pl_reply_problem(e->rq, PL_PROBLEM_BAD_TOKEN);
+	else
+		pl_reply_err(e->rq, err);
+	erase_free(e);
+}
+
+void
+auth_me_delete(struct pl_request *rq)
+{
+	const struct pl_json *body = pl_request_json(rq);
+	struct pl_invalid why;
+	struct pl_str password;
+	struct erase *e;
+
+	if (body == NULL)
+		return;
+	if (pl_password_parse(body, &password, &why) != PL_OK) {
+		pl_reply_invalid(rq, &why);
+		return;
+	}
+	e = pl_mem_zalloc(sizeof(*e));
+	e->rq = rq;
+	e->password = password;
+	e->lookup.run = lookup_run;
+	e->lookup.done = lookup_done;
+	pl_store_async_read_or_done(pl_app.store, &e->lookup);
+}
