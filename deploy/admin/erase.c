@@ -1,19 +1,7 @@
 /* parley-admin erase: a user, and the text of all that they wrote. */
 #include "admin.h"
 
-#if __has_include("store/store_erase.h")
 #include "store/store_erase.h"
-#else /* comes with the erasure of one's own account */
-static enum pl_err
-pl_store_erase_user(
-    struct pl_store *s, const struct pl_oid *user, struct pl_revocation *r)
-{
-	(void)s;
-	(void)user;
-	(void)r;
-	return PL_E_DENIED;
-}
-#endif
 
 /* What is begun is finished by an auth process, or by the next one that starts. */
 int

@@ -127,7 +127,7 @@ describe('reset-password', () => {
   });
 });
 
-describe('erase', { skip: !existsSync(path.join(root, 'shared/store/store_erase.h')) }, () => {
+describe('erase', () => {
   test('takes the user away, with sessions and texts, and frees the name', async () => {
     const [ann, bob] = [await Person.signUp(url(), 'ann'), await Person.signUp(url(), 'bob')];
     await ann.send(bob, 'a secret of mine');

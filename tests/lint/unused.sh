@@ -17,7 +17,6 @@ pl_process_list_new_timed     tests of leases with short times
 pl_online_set_new_timed      the same
 pl_store_erase_step      one step of an erasure, which tests stop anywhere
 pl_store_erasures        the same: whether one is done
-pl_store_erase_user      for parley-admin
 pl_utf8_is_visible       a table of Unicode, which its test walks character by character
 pl_redis_url_check       the form of a URL, apart from what is said of it
 '
