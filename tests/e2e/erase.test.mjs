@@ -12,7 +12,7 @@ import { waitUntil } from '../support/wait.mjs';
 
 const SECRET = 'unmistakable-words';
 const settle = 25000; // PL_ERASE_SETTLE_MS, and some looks
-const erase = (person, body = { password }) => call(person.base, 'DELETE', '/api/auth/me', body, { cookie: person.cookie });
+const erase = (person, body) => person.erase(body);
 const metric = async (stack, name) => Number(new RegExp(`^${name}(?:\\{.*\\})? (\\d+)`, 'm').exec(
   await (await fetch(`${await stack.addressOf('auth')}/metrics`)).text())?.[1]);
 const underWay = (stack) => metric(stack, 'parley_erasures_under_way');

@@ -47,6 +47,8 @@ export class Person {
   remove(message, headers) { return call(this.base, 'DELETE', `/api/messages/message/${message._id ?? message}`, undefined, { cookie: this.cookie, ...headers }); }
   history(other, query = '') { return this.get(`/api/messages/${other.id ?? other}${query}`); }
   setStatus(status, note) { return this.post(`/api/users/status/${this.id}`, { status, ...(note && { note }) }); }
+  /** Be gone; the answer. Their sockets end by themselves. */
+  erase(body = { password }) { return call(this.base, 'DELETE', '/api/auth/me', body, { cookie: this.cookie }); }
   logIn() { return call(this.base, 'POST', '/api/auth/login', { username: this.user.username, password }); }
 
   /** A socket as a MERN page opens it, its events recorded; connects in the background. */
