@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { chown, cp, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -13,7 +12,7 @@ import { Person, call, password, uniqueName } from '../support/api.mjs';
 import { holdDatabase, storeManyUsers, storeUsername, storedHash } from '../support/database.mjs';
 import { mernClaims, signJwt } from '../support/jwt.mjs';
 import { newDatabase } from '../support/mongo_server.mjs';
-import { root, useStack } from '../support/stack.mjs';
+import { useStack } from '../support/stack.mjs';
 import { freePort, waitUntil } from '../support/wait.mjs';
 
 const secret = 'a secret of the tests, long enough for HS256';
