@@ -1,6 +1,8 @@
 // Parley's page: who is signed out sees one form; who is signed in, their conversations.
 import * as api from './core/api.js';
-import { Chat, endAmbiguous, tellOtherTabs } from './chat.js';
+import { Chat } from './chat.js';
+import { endAmbiguous } from './session.js';
+import { tellOtherTabs } from './storage.js';
 import { signInView } from './views/sign_in.js';
 import { h } from './views/dom.js';
 import { direction, language, t } from './strings.js';

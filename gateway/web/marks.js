@@ -1,0 +1,96 @@
+// How far a conversation is read and delivered: what is told of it, and the line above what is new.
+import * as api from './core/api.js';
+import { isWithin } from './core/order.js';
+
+/** What is wrong with a request is wrong with the next one, too: only other failures are thrown. */
+function isRefused(problem) {
+  if (problem.status < 400 || problem.status >= 500 || problem.status === 429 || problem.status === 401) throw problem;
+}
+
+export class Marks {
+  lineAt = null; // the id of the first message that is new
+  #isLineDrawn = false;
+  #told = new Map(); // id -> what was told as read
+  #got = new Map(); // id -> what is to be told as delivered
+  #delivered = new Map(); // id -> what was
+  #timer;
+
+  constructor(chat) { this.chat = chat; }
+
+  /** Another conversation is open. */
+  begin() {
+    this.lineAt = null;
+    this.#isLineDrawn = false;
+  }
+
+  theyTold(userId, field, upTo) {
+    const { inbox, threads } = this.chat;
+    const known = threads.get(userId)?.byId;
+    inbox.told(userId, field, upTo, known);
+    if (field === 'theirReadUpTo') inbox.told(userId, 'theirDeliveredUpTo', upTo, known);
+    this.chat.draw();
+  }
+
+  /** Tell that a message is here; what comes together is told together. */
+  deliver(id, upTo) {
+    if (this.#delivered.get(id) === upTo) return;
+    this.#got.set(id, upTo);
+    this.#timer ??= setTimeout(() => this.tellDelivered(), 100);
+  }
+
+  tellDelivered() {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (!this.chat.isConnected) return;
+    for (const [from, upTo] of this.#got) {
+      this.chat.socket.emit('delivered', { from, upTo });
+      this.#delivered.set(from, upTo);
+    }
+    this.#got.clear();
+  }
+
+  /** Where "new" begins: fixed once, as soon as history and mark are both here. */
+  drawLine(id) {
+    const { chat } = this;
+    const thread = chat.threads.get(id);
+    if (id !== chat.openId || this.#isLineDrawn || !thread?.isLoaded || !chat.known.has(id)) return;
+    this.#isLineDrawn = true;
+    const { unread, readUpTo } = chat.inbox.conversation(id);
+    if (unread === 0) return;
+    this.lineAt = this.#firstUnread(id, thread, readUpTo);
+    if (this.lineAt) chat.conversation.log.startAt('line');
+  }
+
+  #firstUnread(id, thread, readUpTo) {
+    return thread.messages.find((message) => message.senderId === id && !isWithin(message, readUpTo, thread.byId))?._id ?? null;
+  }
+
+  /** What comes while nobody looks is new, too; a line above what was read meanwhile goes there. */
+  moveLine(id, thread) {
+    const { unread, readUpTo } = this.chat.inbox.conversation(id);
+    if (!this.#isLineDrawn || this.chat.isSeen || unread === 0) return;
+    const old = thread.byId.get(this.lineAt);
+    if (!old || isWithin(old, readUpTo, thread.byId)) this.lineAt = this.#firstUnread(id, thread, readUpTo);
+  }
+
+  tellRead() {
+    const { chat } = this;
+    const id = chat.openId;
+    const thread = chat.threads.get(id);
+    if (!thread?.isLoaded || !this.#isLineDrawn || !chat.isSeen) return;
+    const last = thread.messages.findLast((message) => message.senderId === id);
+    if (!last || this.#told.get(id) === last._id) return;
+    const entry = chat.inbox.conversation(id);
+    if (entry.unread === 0 && isWithin(last, entry.readUpTo, thread.byId)) return;
+    this.#told.set(id, last._id);
+    chat.inbox.read(id, last._id, 0, thread.byId);
+    chat.again.try(`read ${id}`, async () => {
+      const answer = await chat.session.attempt(() => api.markRead(id, last._id)).catch(isRefused);
+      if (!answer) return;
+      chat.inbox.read(id, answer.upTo, answer.unread, thread.byId);
+      chat.draw();
+    });
+  }
+
+  close() { clearTimeout(this.#timer); }
+}

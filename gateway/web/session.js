@@ -1,0 +1,83 @@
+// Who is logged in: whether that is still so, and the ways out.
+import * as api from './core/api.js';
+import { hashOf } from './core/route.js';
+import { tellOtherTabs } from './storage.js';
+import { t } from './strings.js';
+
+export class Session {
+  isVerified = true; // nothing is sent before it is known who would be sending
+
+  constructor(chat) { this.chat = chat; }
+
+  /** Run a request; a session that has ended leads back to the form. */
+  async attempt(request) {
+    try {
+      return await request();
+    } catch (problem) {
+      if (problem.status === 401) this.#ended(problem, t.ended);
+      throw problem;
+    }
+  }
+
+  async #ended(problem, notice) {
+    const { chat } = this;
+    if (chat.isOver) return;
+    await endAmbiguous(problem);
+    if (!chat.isOver) chat.leave(notice);
+  }
+
+  /** Still the same person? Nothing is sent before that is known. */
+  verify() {
+    const { chat } = this;
+    this.isVerified = false;
+    chat.outbox.pause();
+    chat.again.try('me', async () => {
+      const user = await this.attempt(() => api.me());
+      if (chat.isOver) return;
+      if (user._id !== chat.user._id) { chat.changeTo(user); return; }
+      this.learnMe(user);
+      this.isVerified = true;
+      chat.resume();
+    });
+  }
+
+  learnMe(user) {
+    const { chat } = this;
+    Object.assign(chat.user, { status: user.status, statusNote: user.statusNote, fullName: user.fullName });
+    chat.draw();
+  }
+
+  /** The socket's session is over. Whether ours is, too, /me knows; until it says so nothing is claimed. */
+  refused() {
+    const { chat } = this;
+    chat.again.try('me', async () => {
+      const user = await api.me().catch((problem) => (problem.status === 401 ? this.#ended(problem, t.loggedOut) : Promise.reject(problem)));
+      if (chat.isOver || !user) return;
+      if (user._id !== chat.user._id) chat.changeTo(user);
+      else chat.again.after(1000, () => { if (!chat.isOver) chat.socket.open(); });
+    });
+  }
+
+  async logOut(request = api.logOut, notice) {
+    const { chat } = this;
+    try {
+      await request();
+    } catch (problem) {
+      if (problem.status !== 401) { chat.tell(t.logOutFailed(problem.message)); return problem; }
+    }
+    this.leave(notice);
+    return undefined;
+  }
+
+  /** It is over, here and in other tabs. */
+  leave(notice) {
+    history.replaceState(null, '', hashOf(null));
+    tellOtherTabs('');
+    this.chat.leave(notice);
+  }
+}
+
+/** Cookies of two people's sessions: a log-in alone would leave the other's beside the new one. */
+export async function endAmbiguous(problem) {
+  if (problem.code === 'AMBIGUOUS_SESSION') await api.logOut().catch(() => {});
+}

@@ -1,0 +1,25 @@
+// What the page keeps in the browser, and tells its other tabs by it.
+
+export const storage = (() => {
+  try { localStorage.getItem('parley'); return localStorage; } catch { return null; }
+})();
+
+/** Other tabs look who is logged in, at once. */
+export function tellOtherTabs(userId) {
+  try { storage?.setItem('parley.session', `${userId} ${Date.now()}`); } catch { /* full: they look when they are looked at */ }
+}
+
+/** The message that a tab which is looked at got last. */
+export function note(id) {
+  try { storage?.setItem('parley.looked', id); } catch { /* full */ }
+}
+
+export const isNoted = (id) => storage?.getItem('parley.looked') === id;
+
+export function readPrefs(userId) {
+  try { return JSON.parse(storage?.getItem(`parley.prefs.${userId}`) ?? '{}'); } catch { return {}; }
+}
+
+export function keepPrefs(userId, prefs) {
+  try { storage?.setItem(`parley.prefs.${userId}`, JSON.stringify(prefs)); } catch { /* full */ }
+}
