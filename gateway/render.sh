@@ -173,8 +173,10 @@ page() {
 			add_header X-Content-Type-Options nosniff always;
 			add_header Strict-Transport-Security \$stays_https always;
 			add_header Cache-Control "public, max-age=31536000, immutable";
+			add_header Last-Modified ""; # what never changes is never asked for again
 			etag off;
 			gzip_comp_level 6;
+			gzip_min_length 200;
 			try_files \$uri =404;
 		}
 		# Of another version, while gateways are upgraded one after the other.
@@ -196,8 +198,8 @@ if [ -z "${WWW_DIR:-}" ]; then
 	rm -rf "$prefix/page"
 	mkdir -p "$prefix/page/v"
 	cp -r "$www" "$prefix/page/v/$version"
-	# Lines of comment alone are for whoever reads the source, and not sent.
-	find "$prefix/page/v" -name '*.js' -exec sed -i '/^ *\/\//d; /^ *\/\*\*.*\*\//d; /^ *\/\*\*/,/\*\//d' {} +
+	# Lines of comment alone, and what stands before a line, are for whoever reads the source, and not sent.
+	find "$prefix/page/v" -name '*.js' -exec sed -i '/^ *\/\//d; /^ *\/\*\*.*\*\//d; /^ *\/\*\*/,/\*\//d; s/^ *//' {} +
 	cp -r "$www/." "$prefix/page"
 	sed "s,\(href\|src\)=\",&/v/$version/," "$www/index.html" >"$prefix/page/index.html"
 	www=$(cd "$prefix/page" && pwd)
