@@ -128,10 +128,21 @@ test('what failed is tried again later, or at once when the connection is back, 
   assert.equal(runs, 5, 'once more after the one under way');
 });
 
-test('index.html names each module, so that none is found late; strings are nowhere else', async () => {
+/** The modules that a page needs at once: those that are imported by name, from one to the next. */
+async function neededBy(name, found = new Set()) {
+  found.add(name);
+  for (const [, path] of (await readFile(new URL(name, web), 'utf8')).matchAll(/^(?:import|export) [^;]*?from '([^']+)'/gm)) {
+    const next = new URL(path, new URL(name, web)).href.slice(web.href.length);
+    if (!found.has(next)) await neededBy(next, found);
+  }
+  return found;
+}
+
+test('index.html names each module that is needed at once, so that none is found late; strings are nowhere else', async () => {
   const html = await readFile(new URL('index.html', web), 'utf8');
   const modules = (await readdir(web, { recursive: true })).filter((name) => name.endsWith('.js'));
-  for (const name of modules) assert.ok(html.includes(`href="${name}"`) || html.includes(`src="${name}"`), name);
+  const named = [...html.matchAll(/(?:href|src)="([^"]+\.js)"/g)].map(([, name]) => name);
+  assert.deepEqual(named.sort(), [...await neededBy('main.js')].sort());
   for (const [, name] of html.matchAll(/(?:href|src)="([^"]+)"/g)) await readFile(new URL(name, web));
   for (const name of modules.filter((one) => one.startsWith('views/'))) {
     const source = await readFile(new URL(name, web), 'utf8');

@@ -3,6 +3,7 @@
 //   person:       {_id, fullName, username, status, statusNote?, online?}
 //   conversation: {lastMessage, unread, readUpTo, theirReadUpTo, theirDeliveredUpTo}
 import { byTime, isWithin, laterMark, placeOf } from './order.js';
+import { later, States } from './states.js';
 import { fold, matches } from './text.js';
 
 export const unreadMost = 100; // and it means: or more
@@ -15,19 +16,25 @@ export class Inbox {
   #order = []; // of everybody loaded: {_id, name}
   #names = new Map(); // id -> the name in #order
 
-  constructor(userId) { this.userId = userId; }
+  /** states: of messages that were changed, perhaps before they are here. */
+  constructor(userId, states = new States()) { Object.assign(this, { userId, states }); }
 
   /** Someone, or what is new of them. */
   learn(user) {
     const person = { ...this.people.get(user._id), ...user };
     this.people.set(user._id, person);
+    if (this.#names.has(user._id)) this.#arrange(person);
     return person;
   }
 
   /** Somebody of the list of everybody. */
   list(user) {
     if (user._id === this.userId) return;
-    this.learn(user);
+    this.#arrange(this.learn(user));
+  }
+
+  /** In the order of names. */
+  #arrange(user) {
     const row = { _id: user._id, name: fold(user.fullName) };
     const known = this.#names.get(user._id);
     if (known === row.name) return;
@@ -52,7 +59,7 @@ export class Inbox {
     entry.live = entry.live.filter((message) => !told.lastMessage || byTime(message, told.lastMessage) > 0);
     const isNewer = !entry.lastMessage || (told.lastMessage && byTime(told.lastMessage, entry.lastMessage) >= 0);
     Object.assign(entry, {
-      lastMessage: isNewer ? told.lastMessage : entry.lastMessage,
+      lastMessage: isNewer ? this.#stateOf(told.lastMessage, entry.lastMessage) : entry.lastMessage,
       unread: Math.min(unreadMost, told.unread + entry.live.length),
       readUpTo: told.readUpTo ?? entry.readUpTo,
       theirReadUpTo: laterMark(entry.theirReadUpTo, told.theirReadUpTo),
@@ -64,19 +71,33 @@ export class Inbox {
   add(message) {
     const isTheirs = message.senderId !== this.userId;
     const entry = this.#open(isTheirs ? message.senderId : message.receiverId);
-    if (entry.lastMessage && byTime(message, entry.lastMessage) <= 0) return false;
-    entry.lastMessage = message;
-    if (!isTheirs) return false;
+    if (entry.lastMessage && byTime(message, entry.lastMessage) < 0) return false;
+    const isKnown = entry.lastMessage?._id === message._id;
+    entry.lastMessage = this.#stateOf(message, entry.lastMessage);
+    if (!isTheirs || isKnown || entry.lastMessage.deletedAt) return false;
     entry.live.push(message);
     entry.unread = Math.min(unreadMost, entry.unread + 1);
     return true;
   }
 
-  /** A newer text of a message. */
+  #stateOf(message, known) {
+    if (!message) return message;
+    return later(known?._id === message._id ? known : undefined, this.states.of(message));
+  }
+
+  /** A message was edited, or deleted. True if only the server knows how many are unread now. */
   update(message) {
-    const id = message.senderId === this.userId ? message.receiverId : message.senderId;
-    const entry = this.conversations.get(id);
-    if (entry?.lastMessage?._id === message._id) entry.lastMessage = message;
+    this.states.note(message);
+    const isTheirs = message.senderId !== this.userId;
+    const entry = this.conversations.get(isTheirs ? message.senderId : message.receiverId);
+    if (!entry) return false;
+    if (entry.lastMessage?._id === message._id) entry.lastMessage = this.#stateOf(message, entry.lastMessage);
+    if (!message.deletedAt || !isTheirs || entry.unread === 0) return false;
+    const live = entry.live.filter(({ _id }) => _id !== message._id);
+    if (live.length === entry.live.length) return true;
+    entry.live = live;
+    if (entry.unread < unreadMost) entry.unread--;
+    return entry.unread >= unreadMost;
   }
 
   /** One has read it: here, or elsewhere. known: messages by id, as many as there are. */

@@ -7,6 +7,7 @@
 //   await thread.load(fetchPage);    // fetchPage(limit, before?) gives a page, oldest first
 //   thread.markStale();              // something may have been missed: load again
 import { byTime, placeOf } from './order.js';
+import { later, States } from './states.js';
 
 const pagesMost = 10; // to close a hole with; beyond it what is older is read anew, by scrolling
 const holePage = 200;
@@ -23,6 +24,9 @@ export class Thread {
   #loading = null;
   #edge = null; // the newest message without a hole before it
 
+  /** states: of messages that were changed, perhaps before they are here. */
+  constructor(states = new States()) { this.states = states; }
+
   get last() { return this.messages.at(-1); }
 
   /** A message that is new, or a newer state of one that is known. True if it is new. */
@@ -32,22 +36,25 @@ export class Thread {
       this.#replace(known, message);
       return false;
     }
+    message = this.states.of(message);
     this.messages.splice(placeOf(this.messages, message, byTime), 0, message);
     this.byId.set(message._id, message);
     return true;
   }
 
-  /** A newer state of a message, if it is known. */
+  /** A newer state of a message; if it is not known, for when it is. */
   update(message) {
+    this.states.note(message);
     const known = this.byId.get(message._id);
     if (known) this.#replace(known, message);
   }
 
   #replace(known, message) {
     // What was edited or deleted is never undone by an answer that was under way.
-    if ((known.deletedAt && !message.deletedAt) || (known.editedAt ?? '') > (message.editedAt ?? '')) return;
-    this.messages[this.messages.indexOf(known)] = message;
-    this.byId.set(message._id, message);
+    const state = later(known, this.states.of(message));
+    if (state === known) return;
+    this.messages[this.messages.indexOf(known)] = state;
+    this.byId.set(state._id, state);
   }
 
   markStale() {
