@@ -1,6 +1,7 @@
 // What one sees who is logged in: the state of it all, and what the server says. The core keeps
 // the state, the views show it and call back; session, presence, marks, lists and words each do
 // their part with it.
+import { Blocks } from './blocks.js';
 import { Again } from './core/again.js';
 import * as api from './core/api.js';
 import { untilMidnight } from './core/days.js';
@@ -9,6 +10,7 @@ import { Inbox } from './core/inbox.js';
 import { newKey } from './core/outbox.js';
 import { hashOf, idOf } from './core/route.js';
 import { Socket } from './core/socket.js';
+import { States } from './core/states.js';
 import { Thread } from './core/thread.js';
 import { Lists } from './lists.js';
 import { Marks } from './marks.js';
@@ -16,10 +18,9 @@ import { Presence } from './presence.js';
 import { Session } from './session.js';
 import { isNoted, keepPrefs, note, readPrefs, storage } from './storage.js';
 import { t } from './strings.js';
-import { notify, playSound, showCount } from './views/attention.js';
+import { showCount } from './views/attention.js';
 import { ConversationView } from './views/conversation.js';
 import { h, isPhone, say, show } from './views/dom.js';
-import { settingsDialog } from './views/settings.js';
 import { Sidebar } from './views/sidebar.js';
 import { Words } from './words.js';
 
@@ -31,12 +32,14 @@ export class Chat {
   constructor(user, { leave, changeTo, notice }) {
     Object.assign(this, { user, leave, changeTo });
     this.ending = new AbortController();
-    this.inbox = new Inbox(user._id);
+    this.states = new States();
+    this.inbox = new Inbox(user._id, this.states);
     this.drafts = new Drafts({ userId: user._id, storage });
     this.owner = newKey();
     this.again = new Again();
     this.threads = new Map(); // id -> Thread, the one used last at the end
     this.known = new Set(); // ids of conversations that the server has told of
+    this.deletions = new Map(); // id -> when a message of theirs was last deleted
     this.problems = new Map(); // id of a conversation -> what could not be read
     this.prefs = { notify: false, sound: true, ...readPrefs(user._id) };
     this.openId = null;
@@ -48,6 +51,7 @@ export class Chat {
     this.words = new Words(this, this.owner);
     this.outbox = this.words.outbox;
     this.lists = new Lists(this);
+    this.blocks = new Blocks(this);
     this.#makeViews(notice);
     this.#listen();
   }
@@ -58,7 +62,7 @@ export class Chat {
       user: this.user, signal, stateOf: (id) => this.#rowOf(id), on: {
         open: (id) => this.#pick(id), status: (status, note) => this.#setStatus(status, note), search: (text) => this.lists.search(text),
         move: () => this.presence.soon(), end: () => this.lists.more(), look: () => this.lists.look(),
-        settings: () => this.#settings(), logOut: () => this.session.logOut(),
+        settings: () => this.#dialog('settings'), profile: () => this.#dialog('account'), logOut: () => this.session.logOut(),
       },
     });
     this.conversation = new ConversationView({
@@ -66,7 +70,9 @@ export class Chat {
         leave: () => this.#leaveConversation(), send: (text) => this.#send(text), draft: () => this.draw(),
         typing: () => this.socket.emit('typing', { to: this.openId, isTyping: true }),
         scroll: () => this.draw(), older: () => this.#older(), other: (id) => this.go(id),
-        retry: (key) => this.#settle(key, 'retry'), delete: (key) => this.#settle(key, 'remove'),
+        retry: (key) => this.#settle(key, 'retry'), forget: (key) => this.#settle(key, 'remove'),
+        edit: (target, to, text) => this.words.edit(target, to, text), delete: (target, to) => this.words.delete(target, to),
+        block: (person, isBlocked) => this.#block(person, isBlocked),
       },
     });
     this.banner = h('p', { class: 'banner', role: 'status', hidden: true });
@@ -83,9 +89,9 @@ export class Chat {
     socket.on('refused', () => { this.#disconnected(); this.session.refused(); });
     socket.on('newMessage', (message) => this.#received(message));
     socket.on('messageSent', (message) => this.words.sentElsewhere(message));
-    for (const name of ['messageUpdated', 'messageDeleted']) socket.on(name, ({ message }) => this.#updated(message));
+    for (const name of ['messageUpdated', 'messageDeleted']) socket.on(name, (told) => this.updated(told._id ? told : told.message));
     socket.on('presence', (state) => { this.presence.take([state]); this.draw(); });
-    socket.on('userUpdated', ({ user }) => { this.inbox.learn(user); this.draw(); });
+    socket.on('userUpdated', (told) => this.learn(told.user ?? told));
     socket.on('messagesRead', ({ userId, upTo }) => this.marks.theyTold(userId, 'theirReadUpTo', upTo));
     socket.on('messagesDelivered', ({ userId, upTo }) => this.marks.theyTold(userId, 'theirDeliveredUpTo', upTo));
     socket.on('conversationRead', ({ userId, upTo, unread }) => {
@@ -117,9 +123,11 @@ export class Chat {
 
   /** What pages of before left unsent: of those that are gone, at once. */
   #adopt() {
-    for (const owner of this.outbox.owners()) {
-      if (!navigator.locks) this.outbox.adopt(owner);
-      else navigator.locks.request(`parley-page-${owner}`, { signal: this.ending.signal }, () => this.outbox.adopt(owner)).catch(() => {});
+    const { queues } = this.words;
+    const adopt = (owner) => { for (const queue of queues) queue.adopt(owner); };
+    for (const owner of new Set(queues.flatMap((queue) => queue.owners()))) {
+      if (!navigator.locks) adopt(owner);
+      else navigator.locks.request(`parley-page-${owner}`, { signal: this.ending.signal }, () => adopt(owner)).catch(() => {});
     }
     navigator.locks?.request(`parley-page-${this.owner}`, () => new Promise((resolve) => {
       this.ending.signal.addEventListener('abort', resolve);
@@ -137,20 +145,37 @@ export class Chat {
     this.ending.abort();
     this.again.close();
     this.socket.close();
-    this.outbox.pause();
-    this.dialog?.close();
+    this.words.pause();
+    for (const dialog of document.querySelectorAll('dialog')) dialog.close();
     for (const part of [this.presence, this.marks, this.lists]) part.close();
     for (const timer of [this.dayTimer, this.bannerTimer, this.noticeTimer]) clearTimeout(timer);
     showCount(0);
   }
 
-  resume() { if (this.isConnected && this.session.isVerified) this.outbox.resume(); }
+  resume() { if (this.isConnected && this.session.isVerified) this.words.resume(); }
 
-  #settings() {
-    this.dialog = settingsDialog({
-      prefs: this.prefs, keep: () => keepPrefs(this.user._id, this.prefs), testSound: playSound,
-      logOutEverywhere: () => this.session.logOut(api.logOutEverywhere, t.loggedOutEverywhere),
-    });
+  /** Dialogs that few open are loaded when somebody does. */
+  async #dialog(name) {
+    try {
+      const { open } = await import(`./views/${name}.js`);
+      if (this.isOver) return;
+      if (!document.querySelector('dialog')) open(this);
+    } catch {
+      this.tell(t.unreachable);
+    }
+  }
+
+  keepPrefs() { keepPrefs(this.user._id, this.prefs); }
+
+  /** What is new of somebody, perhaps of oneself. */
+  learn(user) {
+    if (user._id === this.user._id) this.session.learnMe({ ...this.user, ...user });
+    else this.inbox.learn(user);
+    this.draw();
+  }
+
+  async #block(person, isBlocked) {
+    await this.blocks.set(person, isBlocked).catch((problem) => this.tell(t.blockFailed(problem.message)));
   }
 
   async #setStatus(status, note) {
@@ -187,6 +212,7 @@ export class Chat {
     if (this.hasConnected) this.lists.loadTalks();
     else this.lists.loadLatestTalks();
     this.hasConnected = true;
+    if (this.blocks.hasBegun) this.blocks.load();
     this.#catchUp();
     this.again.now();
     this.presence.restart();
@@ -198,7 +224,7 @@ export class Chat {
   #disconnected() {
     if (this.isOver) return;
     this.isConnected = false;
-    this.outbox.pause();
+    this.words.pause();
     this.bannerTimer ??= setTimeout(() => { say(this.banner, t.disconnected); show(this.banner, true); }, this.hasConnected ? moment : 2 * moment);
     this.draw();
   }
@@ -210,6 +236,7 @@ export class Chat {
     this.known.add(told.user._id);
     const { lastMessage } = told;
     if (told.unread > 0 && lastMessage?.senderId === told.user._id) this.marks.deliver(told.user._id, lastMessage._id);
+    if (this.deletions.get(told.user._id) >= told.askedAt) this.fetchConversation(told.user._id); // it may count what is gone
   }
 
   async fetchConversation(id) {
@@ -283,6 +310,7 @@ export class Chat {
 
   #begin(id) {
     if (!this.known.has(id)) this.fetchConversation(id);
+    if (!this.blocks.hasBegun) this.blocks.load();
     this.#threadOf(id);
     this.#catchUp();
     this.marks.drawLine(id);
@@ -290,7 +318,7 @@ export class Chat {
   }
 
   #threadOf(id) {
-    const thread = this.threads.get(id) ?? new Thread();
+    const thread = this.threads.get(id) ?? new Thread(this.states);
     this.threads.delete(id);
     this.threads.set(id, thread);
     for (const old of [...this.threads.keys()].slice(0, -threadsMost)) this.threads.delete(old);
@@ -350,9 +378,9 @@ export class Chat {
     this.outbox.add(this.openId, text);
   }
 
-  /** Try again what was not sent, or forget it. */
+  /** Try again what was not sent or changed, or forget it. */
   #settle(key, how) {
-    this.outbox[how](key);
+    this.words.settle(key, how);
     this.conversation.composer.text.focus();
   }
 
@@ -367,10 +395,13 @@ export class Chat {
     this.draw();
   }
 
-  #updated(message) {
+  /** A message was edited, or deleted: here, or by the other, or on another device. */
+  updated(message) {
     const id = message.senderId === this.user._id ? message.receiverId : message.senderId;
+    if (message.deletedAt && id === message.senderId) this.deletions.set(id, performance.now());
+    if (this.inbox.update(message)) this.fetchConversation(id); // for the number of unread ones
     this.threads.get(id)?.update(message);
-    this.inbox.update(message);
+    if (message.deletedAt) this.conversation.deleted(message._id, this.words.keyOf(message));
     this.draw();
   }
 
@@ -392,13 +423,14 @@ export class Chat {
     if (!person) return;
     if (this.isWatched) note(message._id);
     // Another tab may be looked at.
-    else setTimeout(() => { if (!this.isOver && !isNoted(message._id)) this.#alert(person, message); }, 300);
+    else setTimeout(() => { if (!this.isOver && !isNoted(message._id)) this.#alert(person, message).catch(() => {}); }, 300);
     if (this.isWatched && isPhone.matches && this.openId && message.senderId !== this.openId) {
       this.conversation.showOther(person, message.message.slice(0, 120));
     }
   }
 
-  #alert(person, message) {
+  async #alert(person, message) {
+    const { notify, playSound } = await import('./views/alert.js');
     if (this.prefs.sound) playSound();
     if (this.prefs.notify) notify({ title: person.fullName, body: message.message.slice(0, 200), tag: person._id, onOpen: () => this.go(person._id) });
   }
@@ -432,8 +464,8 @@ export class Chat {
       ? { text: lost.status === 404 || lost.status === 400 ? t.noPerson : t.personFailed, retry: () => this.fetchConversation(id) }
       : this.problems.get(id);
     this.conversation.draw({
-      person: this.inbox.people.get(id), thread, outgoing: this.outbox.of(id), entry: this.inbox.conversation(id), lineAt: this.marks.lineAt, problem,
-      keyOf: (message) => this.words.keyOf(message), stateOf: (message) => this.inbox.stateOf(message, id, thread.byId),
+      person: this.inbox.people.get(id), thread, outgoing: this.outbox.of(id), isBlocked: this.blocks.has(id), entry: this.inbox.conversation(id), lineAt: this.marks.lineAt, problem,
+      keyOf: (message) => this.words.keyOf(message), changeOf: (target) => this.words.changes.of(target), stateOf: (message) => this.inbox.stateOf(message, id, thread.byId),
     });
   }
 

@@ -3,7 +3,6 @@ import * as api from './core/api.js';
 import { Chat } from './chat.js';
 import { endAmbiguous } from './session.js';
 import { tellOtherTabs } from './storage.js';
-import { signInView } from './views/sign_in.js';
 import { h } from './views/dom.js';
 import { direction, language, t } from './strings.js';
 
@@ -20,9 +19,17 @@ function end() {
   chat = undefined;
 }
 
-function showSignIn(notice) {
+/** Who is logged in needs no form: it is loaded for who is not. */
+async function showSignIn(notice) {
   end();
   document.title = t.app;
+  let signInView;
+  try {
+    ({ signInView } = await import('./views/sign_in.js'));
+  } catch {
+    showWaiting({ message: t.unreachable }, () => location.reload());
+    return;
+  }
   app.replaceChildren(signInView({ notice, onDone: (user) => { tellOtherTabs(user._id); showChat(user); } }));
   app.querySelector('input')?.focus();
 }

@@ -1,11 +1,7 @@
 // How far a conversation is read and delivered: what is told of it, and the line above what is new.
 import * as api from './core/api.js';
 import { isWithin } from './core/order.js';
-
-/** What is wrong with a request is wrong with the next one, too: only other failures are thrown. */
-function isRefused(problem) {
-  if (problem.status < 400 || problem.status >= 500 || problem.status === 429 || problem.status === 401) throw problem;
-}
+import { isRefused } from './session.js';
 
 export class Marks {
   lineAt = null; // the id of the first message that is new
@@ -62,7 +58,7 @@ export class Marks {
   }
 
   #firstUnread(id, thread, readUpTo) {
-    return thread.messages.find((message) => message.senderId === id && !isWithin(message, readUpTo, thread.byId))?._id ?? null;
+    return thread.messages.find((message) => message.senderId === id && !message.deletedAt && !isWithin(message, readUpTo, thread.byId))?._id ?? null;
   }
 
   /** What comes while nobody looks is new, too; a line above what was read meanwhile goes there. */

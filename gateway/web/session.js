@@ -30,7 +30,7 @@ export class Session {
   verify() {
     const { chat } = this;
     this.isVerified = false;
-    chat.outbox.pause();
+    chat.words.pause();
     chat.again.try('me', async () => {
       const user = await this.attempt(() => api.me());
       if (chat.isOver) return;
@@ -43,7 +43,8 @@ export class Session {
 
   learnMe(user) {
     const { chat } = this;
-    Object.assign(chat.user, { status: user.status, statusNote: user.statusNote, fullName: user.fullName });
+    const { status, statusNote, fullName, profilePic } = user;
+    Object.assign(chat.user, { status, statusNote, fullName, profilePic });
     chat.draw();
   }
 
@@ -80,4 +81,9 @@ export class Session {
 /** Cookies of two people's sessions: a log-in alone would leave the other's beside the new one. */
 export async function endAmbiguous(problem) {
   if (problem.code === 'AMBIGUOUS_SESSION') await api.logOut().catch(() => {});
+}
+
+/** What is wrong with a request is wrong with the next one, too: only other failures are thrown. */
+export function isRefused(problem) {
+  if (problem.status < 400 || problem.status >= 500 || problem.status === 429 || problem.status === 401) throw problem;
 }

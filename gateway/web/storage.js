@@ -23,3 +23,8 @@ export function readPrefs(userId) {
 export function keepPrefs(userId, prefs) {
   try { storage?.setItem(`parley.prefs.${userId}`, JSON.stringify(prefs)); } catch { /* full */ }
 }
+
+/** Nothing of somebody who has deleted their account stays in the browser. */
+export function forgetAll(userId) {
+  for (const name of Object.keys(storage ?? {})) if (name.includes(userId)) storage.removeItem(name);
+}

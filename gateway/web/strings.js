@@ -1,31 +1,13 @@
 // Every text of the page. To add a language: one more object like `en`, with all of its keys,
-// in `languages`; texts with a number or a name in them are functions.
-
-const count = (n, one, many) => `${n === 100 ? '100+' : n} ${n === 1 ? one : many}`;
+// in `languages`, here and in strings_dialogs.js; texts with a number or a name in them are functions.
 
 const en = {
   app: 'Parley',
   titleWith: (n) => `(${n}) Parley`,
 
-  // signed out
-  welcome: 'Welcome to Parley',
-  welcomeHint: 'Talk to people, and miss nothing.',
-  createTitle: 'Create your account',
-  logIn: 'Log in',
-  signUp: 'Sign up',
-  toSignUp: 'New here? Create an account',
-  toLogIn: 'I have an account: log in',
-  fullName: 'Full name',
-  username: 'Username',
-  password: 'Password',
-  passwordAgain: 'Password, once more',
-  passwordHint: 'At least 8 characters; a sentence is easy to remember.',
-  gender: 'Gender',
-  female: 'Female',
-  male: 'Male',
+  // the session
   ended: 'Your session has ended. Please log in again.',
   loggedOut: 'You have been logged out. Please log in again.',
-  loggedOutEverywhere: 'You are logged out on every device.',
 
   // the start, and when it fails
   starting: 'Opening Parley…',
@@ -53,7 +35,7 @@ const en = {
   unread: ' unread',
   you: (text) => `You: ${text}`,
   draft: (text) => `Draft: ${text}`,
-  deletedMessage: 'This message was deleted.',
+  deletedMessage: 'Message deleted',
   conversationsFailed: 'Your conversations could not be loaded.',
   peopleFailed: 'The list of people could not be loaded.',
   searchFailed: 'The search did not work.',
@@ -63,6 +45,7 @@ const en = {
   pick: 'Pick someone to talk to.',
   pickHint: 'Set yourself to Busy, and an assistant answers for you.',
   messages: 'Messages',
+  messagesHint: 'Arrow keys lead from message to message, and Enter to what can be done with one.',
   back: 'Back to everybody',
   busyWith: 'busy: an assistant answers',
   busyNote: (note) => `busy: ${note}`,
@@ -80,9 +63,21 @@ const en = {
   toEnd: 'To the latest message',
   typing: (name) => `${name} is writing…`,
   typingFor: (name) => `An assistant is answering for ${name}…`,
-  state: { waiting: 'Waiting to be sent', sending: 'Sending', sent: 'Sent', delivered: 'Delivered', read: 'Read' },
+  state: { waiting: 'Waiting to be sent', sending: 'Sending', sent: 'Sent', delivered: 'Delivered', read: 'Read', saving: 'Saving', deleting: 'Being deleted' },
   notSent: 'Not sent',
   delete: 'Delete',
+  notChanged: 'Your change is not saved',
+  notDeleted: 'Not deleted',
+  discard: 'Discard',
+  keep: 'Keep it',
+  messageMenu: 'What to do with this message',
+  editing: 'Editing a message',
+  editEmpty: 'A message cannot be empty. To take it back, delete it.',
+  save: 'Save',
+  cancel: 'Cancel',
+  more: 'More',
+  unblock: 'Unblock',
+  youBlocked: (name) => `You have blocked ${name}. Neither of you can write to the other.`,
   write: 'Write a message',
   message: 'Message',
   send: 'Send',
@@ -95,37 +90,16 @@ const en = {
   logOutFailed: (why) => `You are still logged in. ${why}`,
   statusFailed: (why) => `Your status was not changed. ${why}`,
   otherAccount: (name) => `This browser is now logged in as ${name}.`,
+  blockFailed: (why) => `That did not work. ${why}`,
   close: 'Close',
 
-  // settings
-  notifications: 'Notifications',
-  notificationsHint: 'When somebody writes and you are not looking.',
-  notificationsBlocked: 'Your browser does not allow them for this site. Its settings do.',
-  notificationsNone: 'This browser has no notifications.',
-  sound: 'Sound',
-  soundHint: 'A short one, when somebody writes and you are not looking.',
-  logOutEverywhere: 'Log out everywhere',
-  logOutEverywhereHint: 'Ends your sessions on every device, this one too.',
+  profile: 'Your profile',
 
   // problems
   unreachable: 'The server cannot be reached. Check your connection and try again.',
   serverBusy: 'The server is busy or being restarted. Please try again in a moment.',
   wentWrong: 'Something went wrong. Please try again.',
-  tooMany: (seconds) => `That was a lot in a short time. Please try again in ${seconds > 90 ? count(Math.ceil(seconds / 60), 'minute', 'minutes') : count(seconds, 'second', 'seconds')}.`,
-  tooBig: 'That is too long to be sent.',
-  offlineNow: 'You were offline. Please try again.',
-  recipientOffline: 'They are offline, and can only be written to while they are online.',
-  blocked: 'You cannot write to this person.',
-  userGone: 'This person is no longer here.',
-  noteTooLong: 'A note has at most 280 characters.',
-  namePlain: 'A full name has 1 to 100 characters.',
-  usernamePlain: 'A username has 1 to 64 characters, and no spaces around it.',
-  passwordPlain: 'This password cannot be taken. It must not be the username, nor very long.',
-  passwordLeast: (n) => `The password is too short. It needs at least ${n} characters.`,
-  quota: 'You have sent as much as one person may send in a day.',
-  full: 'The server has no room left. Please tell whoever runs it.',
-  messagePlain: 'A message cannot be empty, or longer than about 65,000 characters.',
-  genderPlain: 'Please choose one.',
+  goneMessage: 'This message has been deleted.',
 };
 
 const languages = { en };

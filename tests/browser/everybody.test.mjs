@@ -1,34 +1,14 @@
 // The page is for everybody: axe-core finds nothing, in any state, light, dark and in forced colours.
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { after, afterEach, before, test } from 'node:test';
+import { check, small } from '../support/axe.mjs';
 import { bubble, conversation, cut, field, log, open, row, type, useBrowser } from '../support/browser.mjs';
 import { useStack } from '../support/stack.mjs';
 import { waitUntil } from '../support/wait.mjs';
 
 const hold = useStack({ before, after, afterEach }, { PRESENCE_GRACE_MS: '500' });
 const { newContext, newPerson, openAs, openIn, say, api } = useBrowser({ before, after, afterEach }, hold);
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const expect = /401|503|ERR_/;
-
-const looks = [{ colorScheme: 'light' }, { colorScheme: 'dark' }, { colorScheme: 'light', forcedColors: 'active' }];
-
-/** axe-core, in each look; the page's policy takes no script of ours, but the debugger may. */
-async function check(page, state) {
-  const cdp = await page.context().newCDPSession(page);
-  const run = (expression) => cdp.send('Runtime.evaluate', { expression, awaitPromise: true, returnByValue: true });
-  await run(axe);
-  for (const look of looks) {
-    await page.emulateMedia({ reducedMotion: 'reduce', ...look, forcedColors: look.forcedColors ?? 'none' });
-    // Colours that are forced are not the page's: a contrast of them is the system's.
-    const rules = look.forcedColors ? '{ "color-contrast": { enabled: false } }' : '{}';
-    const { result, exceptionDetails } = await run(`axe.run(document, { rules: ${rules} }).then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes.map((node) => node.html.slice(0, 120) + ' ' + (node.any[0]?.message ?? '')).join(' | ')))`);
-    assert.ok(!exceptionDetails, JSON.stringify(exceptionDetails));
-    assert.deepEqual(result.value, [], `${state}, ${JSON.stringify(look)}`);
-  }
-  await cdp.detach();
-}
 
 test('axe-core finds nothing where one is signed out: log-in, sign-up, with an error, while the server is away', async () => {
   const page = await openIn(await newContext(), '/', { expect: /40[01]|503/, near: true });
@@ -84,10 +64,7 @@ test('axe-core finds nothing in the list, a conversation, what failed, what wait
 test('axe-core finds nothing on a phone; every target is 44 pixels high and wide', async () => {
   const { page, ann, bob, cy } = await busyPage({ isPhone: true });
   await check(page, 'list');
-  const small = () => page.locator('button:visible, input:visible, textarea:visible, [role=switch]:visible').evaluateAll((elements) => elements
-    .map((element) => [element.outerHTML.slice(0, 90), element.getBoundingClientRect()])
-    .filter(([, { width, height }]) => width < 44 || height < 44).map(([html, { width, height }]) => `${html} ${width}×${height}`));
-  assert.deepEqual(await small(), []);
+  assert.deepEqual(await small(page), []);
   await row(page, bob).tap();
   await bubble(page, 'See').waitFor();
   await page.route('**/api/messages/send/**', (route) => route.fulfill({ status: 503, json: {} }));
@@ -100,11 +77,11 @@ test('axe-core finds nothing on a phone; every target is 44 pixels high and wide
     return line.focus({ timeout: 3000 }).then(() => true, () => false);
   }, { within: 30000 });
   await check(page, 'conversation');
-  assert.deepEqual(await small(), []);
+  assert.deepEqual(await small(page), []);
   await page.goBack();
   await page.getByRole('button', { name: 'Settings' }).tap();
   await check(page, 'settings');
-  assert.deepEqual(await small(), []);
+  assert.deepEqual(await small(page), []);
 });
 
 test('at 2,560 pixels it is a column; from right to left it is mirrored; nothing scrolls sideways', async () => {

@@ -168,3 +168,39 @@ export async function look(page, isLooking) {
 
 /** The texts of the log, in order. */
 export const texts = (page) => page.locator('[role=log] article .text').allTextContents();
+
+/** The menu of a message, by the right button. */
+export async function menuOf(page, text) {
+  await bubble(page, text).click({ button: 'right' });
+  return page.getByRole('menu');
+}
+
+/** Choose of the menu of a message. */
+export async function choose(page, text, action) {
+  await (await menuOf(page, text)).getByRole('menuitem', { name: action }).click();
+}
+
+/** Put another text in place of that of a message. */
+export async function edit(page, text, other) {
+  await choose(page, text, 'Edit');
+  await page.getByText('Editing a message').waitFor();
+  await field(page).fill(other);
+  await page.keyboard.press('Enter');
+}
+
+/** Delete a message, and say yes. */
+export async function remove(page, text) {
+  await choose(page, text, 'Delete');
+  await page.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();
+}
+
+/** Keep a finger on an element until something comes of it. */
+export async function longPress(page, locator, waits) {
+  const { x, y } = await locator.boundingBox();
+  const cdp = await page.context().newCDPSession(page);
+  const touch = (type, touchPoints) => cdp.send('Input.dispatchTouchEvent', { type, touchPoints });
+  await touch('touchStart', [{ x: x + 12, y: y + 12 }]);
+  await waits();
+  await touch('touchEnd', []);
+  await cdp.detach();
+}

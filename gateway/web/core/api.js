@@ -10,46 +10,40 @@ export class Problem extends Error {
   }
 }
 
-const byCode = {
-  OFFLINE: t.offlineNow, RECIPIENT_OFFLINE: t.recipientOffline, BLOCKED: t.blocked, USER_NOT_FOUND: t.userGone, QUOTA: t.quota, STORAGE_FULL: t.full,
-};
-const byField = {
-  fullName: t.namePlain, username: t.usernamePlain, password: t.passwordPlain, message: t.messagePlain, note: t.noteTooLong, gender: t.genderPlain,
-};
-
-/** What an answer means, in words that people use. */
-function problemOf(status, body, retryAfter) {
+/** What an answer means, in words that people use: loaded with the first that means no good. */
+async function problemOf(status, body, retryAfter) {
   const code = body?.code ?? '';
-  const text = typeof body?.error === 'string' ? body.error : t.wentWrong;
-  const field = code === 'INVALID_FIELD' ? /^\w+/.exec(text)?.[0] : '';
-  const least = field === 'password' ? /at least (\d+) /.exec(text)?.[1] : undefined;
-  const message = byCode[code] ?? (status === 429 ? t.tooMany(Number(retryAfter) || 1)
-    : status >= 500 ? t.serverBusy
-    : status === 413 ? t.tooBig
-    : least ? t.passwordLeast(Number(least))
-    : byField[field] ?? text);
-  return new Problem(message, { code, status, field });
+  if (status === 401) return new Problem(body?.error ?? t.wentWrong, { code, status }); // it only says that one is not logged in
+  if (status >= 500 && status !== 507) return new Problem(t.serverBusy, { code, status });
+  try {
+    const { meaningOf } = await import('./problems.js');
+    const { message, field } = meaningOf(status, body, retryAfter);
+    return new Problem(message, { code, status, field });
+  } catch {
+    return new Problem(t.wentWrong, { code, status });
+  }
 }
 
 async function request(method, path, body, headers = {}) {
+  const isFile = body instanceof Blob;
   let response;
   try {
     response = await fetch(path, {
       method,
-      headers: { ...(body !== undefined && { 'Content-Type': 'application/json' }), ...headers },
-      body: body === undefined ? undefined : JSON.stringify(body),
-      signal: AbortSignal.timeout(15000),
+      headers: { ...(body !== undefined && { 'Content-Type': isFile ? body.type : 'application/json' }), ...headers },
+      body: body === undefined || isFile ? body : JSON.stringify(body),
+      signal: AbortSignal.timeout(isFile ? 60000 : 15000),
     });
   } catch {
     throw new Problem(t.unreachable);
   }
   const answer = await response.json().catch(() => undefined);
-  if (!response.ok) throw problemOf(response.status, answer, response.headers.get('Retry-After'));
+  if (!response.ok) throw await problemOf(response.status, answer, response.headers.get('Retry-After'));
   if (answer === undefined) throw new Problem(t.serverBusy, { status: 502 });
   return { answer, headers: response.headers };
 }
 
-const call = async (...args) => (await request(...args)).answer;
+export const call = async (...args) => (await request(...args)).answer;
 
 /** Where the next page is: Link, as RFC 8288 has it, with rel="next". */
 export const nextOf = (link) => /<([^>]+)>\s*;[^,]*\brel="?next"?/i.exec(link ?? '')?.[1];
@@ -57,6 +51,14 @@ export const nextOf = (link) => /<([^>]+)>\s*;[^,]*\brel="?next"?/i.exec(link ??
 async function page(path) {
   const { answer, headers } = await request('GET', path);
   return { items: answer, next: nextOf(headers.get('Link')) };
+}
+
+/** When it was asked for: what has happened since is not in the answer. */
+async function dated(asking) {
+  const askedAt = performance.now();
+  const answer = await asking;
+  for (const item of answer.items ?? [answer].flat()) item.askedAt = askedAt;
+  return answer;
 }
 
 export const signUp = (form) => call('POST', '/api/auth/signup', form);
@@ -70,16 +72,20 @@ export const setStatus = (id, status, note) => call('POST', `/api/users/status/$
 /** Pages {items, next}; next is what to ask for the following one. */
 export const people = (next) => page(next ?? '/api/users?limit=50');
 export const search = (text, next) => page(next ?? `/api/users?limit=50&q=${encodeURIComponent(text)}`);
-export const conversations = (next) => page(next ?? '/api/conversations?limit=30');
-export const latestConversations = (limit) => call('GET', `/api/conversations?limit=${limit}`);
-export const conversation = (id) => call('GET', `/api/conversations/${id}`);
+export const conversations = (next) => dated(page(next ?? '/api/conversations?limit=30'));
+export const latestConversations = (limit) => dated(call('GET', `/api/conversations?limit=${limit}`));
+export const conversation = (id) => dated(call('GET', `/api/conversations/${id}`));
 
 /** The latest messages with someone, or those before a message. */
 export const history = (id, limit, before) =>
   call('GET', `/api/messages/${id}?limit=${limit}${before ? `&before=${before}` : ''}`);
 export const markRead = (id, upTo) => call('POST', `/api/messages/read/${id}`, { upTo });
+const fromSocket = (id) => (id ? { 'X-Socket-Id': id } : {});
 /** key makes a second try safe: the server stores it once. */
-export const send = (id, message, key, socketId) => call('POST', `/api/messages/send/${id}`, { message }, {
-  'Idempotency-Key': key,
-  ...(socketId && { 'X-Socket-Id': socketId }),
-});
+export const send = (id, message, key, socketId) => call('POST', `/api/messages/send/${id}`, { message }, { 'Idempotency-Key': key, ...fromSocket(socketId) });
+export const editMessage = (id, message, socketId) => call('PATCH', `/api/messages/message/${id}`, { message }, fromSocket(socketId));
+export const deleteMessage = (id, socketId) => call('DELETE', `/api/messages/message/${id}`, undefined, fromSocket(socketId));
+
+export const blocked = () => call('GET', '/api/users/blocked');
+export const block = (id) => call('POST', `/api/users/block/${id}`);
+export const unblock = (id) => call('DELETE', `/api/users/block/${id}`);

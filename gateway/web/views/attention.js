@@ -1,8 +1,8 @@
-// What calls for attention: the number in the title and the icon, a notification, a sound.
+// What calls for attention without a word: the number in the title and the icon.
 import { t } from '../strings.js';
 
 const iconLink = document.querySelector('link[rel=icon]');
-const plainIcon = iconLink?.href;
+export const plainIcon = iconLink?.href;
 
 function iconWith(n) {
   const text = n > 99 ? '99' : String(n);
@@ -18,38 +18,4 @@ export function showCount(n) {
   if (n === shown || !iconLink) return;
   shown = n;
   iconLink.href = n > 0 ? iconWith(n) : plainIcon;
-}
-
-/** True if it could be shown; on some phones only a service worker may. */
-export function notify({ title, body, tag, onOpen }) {
-  if (!('Notification' in window) || Notification.permission !== 'granted') return false;
-  try {
-    const notification = new Notification(title, { body, tag, icon: plainIcon, silent: true });
-    notification.onclick = () => { window.focus(); notification.close(); onOpen(); };
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-let audio;
-
-/** Two soft tones. Browsers let it sound once somebody has clicked on the page. */
-export function playSound() {
-  try {
-    audio ??= new AudioContext();
-    audio.resume().catch(() => {});
-    const begin = audio.currentTime + 0.02;
-    for (const [frequency, after] of [[660, 0], [880, 0.11]]) {
-      const gain = audio.createGain();
-      gain.gain.setValueAtTime(0.0001, begin + after);
-      gain.gain.exponentialRampToValueAtTime(0.12, begin + after + 0.02);
-      gain.gain.exponentialRampToValueAtTime(0.0001, begin + after + 0.22);
-      const tone = audio.createOscillator();
-      tone.frequency.value = frequency;
-      tone.connect(gain).connect(audio.destination);
-      tone.start(begin + after);
-      tone.stop(begin + after + 0.25);
-    }
-  } catch { /* no sound here */ }
 }

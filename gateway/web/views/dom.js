@@ -41,12 +41,17 @@ export function place(parent, nodes) {
   }
 }
 
-/** A person's initials on a colour that their id chooses: no picture of another site is loaded. */
+/** What an avatar is drawn of: another one is drawn when this changes. */
+export const faceOf = (person) => `${person._id} ${person.fullName} ${person.profilePic}`;
+
+/** A person's picture, if it is ours: none of another site is loaded. Below it their initials, on a colour that their id chooses. */
 export function avatar(person) {
   const initials = [...person.fullName.trim().matchAll(/(?:^|\s)(\S)/gu)].map((match) => match[1]);
   const text = (initials[0] ?? '?') + (initials.length > 1 ? initials.at(-1) : '');
   const hue = parseInt(person._id.slice(-4), 16) % 12;
-  return h('span', { class: `avatar hue-${hue}`, 'aria-hidden': 'true' }, text.toUpperCase());
+  const picture = person.profilePic?.startsWith('/api/users/avatar/')
+    ? h('img', { src: person.profilePic, alt: '', decoding: 'async', onerror: () => picture.remove() }) : null;
+  return h('span', { class: `avatar hue-${hue}`, 'aria-hidden': 'true' }, text.toUpperCase(), picture);
 }
 
 /** What is said of somebody's presence; before the server has told, nothing. */

@@ -9,7 +9,7 @@ const nearEnd = 40; // pixels
 const nearTop = 400;
 const together = 5 * 60000; // messages of one person within it belong together
 
-const ticks = { waiting: '…', sending: '…', sent: '✓', delivered: '✓✓', read: '✓✓' };
+const ticks = { waiting: '…', sending: '…', saving: '…', deleting: '…', sent: '✓', delivered: '✓✓', read: '✓✓' };
 const automatic = ['llm', 'fallback'];
 
 function textNodes(text) {
@@ -26,11 +26,12 @@ export class Log {
   #rows = new Map(); // key -> {element, update(item)}
   #top = 0;
   #goTo = null; // the key of a row to show first
+  #items = new WeakMap(); // element of a row -> its item
 
   constructor({ user, on }) {
     Object.assign(this, { user, on });
     this.column = h('div', { class: 'column' });
-    this.element = h('div', { class: 'log', role: 'log', 'aria-label': t.messages, 'aria-relevant': 'additions', tabindex: '0', onscroll: () => this.#scrolled() }, this.column);
+    this.element = h('div', { class: 'log', role: 'log', 'aria-label': t.messages, 'aria-relevant': 'additions', 'aria-describedby': 'log-hint', tabindex: '0', onscroll: () => this.#scrolled() }, this.column);
     this.observer = new ResizeObserver(() => { if (this.isPinned) this.toEnd(); });
     this.observer.observe(this.element);
     this.observer.observe(this.column);
@@ -69,6 +70,9 @@ export class Log {
     if (scrollTop < nearTop) this.on.older();
   }
 
+  /** What is shown in an element of the log. */
+  itemOf(element) { return this.#items.get(element); }
+
   /** items: {kind, key, ...}, in order; see conversation.js. */
   draw(items) {
     const anchor = this.isPinned ? null : this.#anchor();
@@ -76,6 +80,7 @@ export class Log {
       let row = this.#rows.get(item.key);
       if (!row || row.kind !== item.kind) this.#rows.set(item.key, row = this.#makeRow(item));
       row.update(item);
+      this.#items.set(row.element, item);
       return row.element;
     });
     const keys = new Set(items.map((item) => item.key));
@@ -124,8 +129,7 @@ export class Log {
     return { element, update: (item) => { say(text, item.text); retry = item.retry; } };
   }
 
-  #bubble(first) {
-    const isMine = first.isMine;
+  #bubble({ isMine }) {
     const kind = h('span', { class: 'kind' }, t.automatic);
     const text = h('div', { class: 'text', dir: 'auto' });
     const time = h('time', {});
@@ -134,24 +138,26 @@ export class Log {
     const state = h('span', { class: 'unseen' });
     const failed = h('div', { class: 'failed', hidden: true });
     const meta = h('div', { class: 'meta' });
-    const who = h('span', { class: 'unseen' }, isMine ? t.youSay : t.says(first.name));
-    const element = h('article', {}, who, text, meta, failed);
+    const who = h('span', { class: 'unseen' });
+    const more = h('button', { type: 'button', class: 'more', tabindex: '-1', 'aria-label': t.messageMenu, 'aria-haspopup': 'menu', onclick: () => this.on.menu(element, more) }, '⋯');
+    const element = h('article', { tabindex: '-1' }, who, text, meta, failed, more);
     let shownText;
     let shownState;
     const update = (item) => {
       const content = item.isDeleted ? null : item.text;
       if (content !== shownText) text.replaceChildren(...(content === null ? [h('em', {}, t.deletedMessage)] : textNodes(content)));
       shownText = content;
-      const drawn = JSON.stringify([item.at, item.state, item.reason, item.isEdited, item.autoReply, item.follows, timeOf(item.at)]);
+      const drawn = JSON.stringify([item.at, item.state, item.failure, item.isDeleted, item.isEdited, item.autoReply, item.follows, item.name, timeOf(item.at)]);
       if (drawn === shownState) return;
       shownState = drawn;
       const isAutomatic = automatic.includes(item.autoReply);
-      element.className = `bubble ${isMine ? 'mine' : 'theirs'}${isAutomatic ? ' automatic' : ''}${item.follows ? ' follows' : ''}${item.state ? ` is-${item.state}` : ''}`;
+      element.className = `bubble ${isMine ? 'mine' : 'theirs'}${isAutomatic ? ' automatic' : ''}${item.follows ? ' follows' : ''}${item.state ? ` is-${item.state}` : ''}${item.failure ? ' is-failed' : ''}${item.isDeleted ? ' is-deleted' : ''}`;
+      say(who, isMine ? t.youSay : t.says(item.name));
       time.dateTime = item.at;
       time.title = fullTimeOf(item.at);
       say(time, timeOf(item.at));
       const said = t.state[item.state];
-      place(element, [who, isAutomatic && kind, text, meta, failed].filter(Boolean));
+      place(element, [who, isAutomatic && kind, text, meta, failed, !item.isDeleted && more].filter(Boolean));
       place(meta, [item.isEdited && edited, item.state !== 'failed' && time, said && tick, said && state].filter(Boolean));
       tick.className = `tick ${item.state}`;
       tick.title = said ?? '';
@@ -162,12 +168,14 @@ export class Log {
     return { element, update };
   }
 
-  #drawFailed(failed, item) {
-    show(failed, item.state === 'failed');
-    if (item.state !== 'failed') { failed.replaceChildren(); return; }
-    const button = (text, act) => h('button', { type: 'button', class: 'link', onclick: act }, text);
-    failed.replaceChildren(h('strong', {}, t.notSent), ' · ', button(t.retry, () => this.on.retry(item.key)), ' · ',
-      button(t.delete, () => this.on.delete(item.key)), item.reason ? h('p', { class: 'reason' }, item.reason) : '');
+  /** failure: {key, title, text?, reason?, isFinal, drop}: a message that was not sent, or not changed. */
+  #drawFailed(failed, { failure }) {
+    show(failed, Boolean(failure));
+    if (!failure) { failed.replaceChildren(); return; }
+    const { key, title, text, reason, isFinal, drop } = failure;
+    const button = (words, act) => [' · ', h('button', { type: 'button', class: 'link', onclick: () => act(key) }, words)];
+    failed.replaceChildren(h('strong', {}, title), ...(isFinal ? [] : button(t.retry, this.on.retry)), ...button(drop, this.on.forget),
+      text ? h('p', { class: 'unsaved', dir: 'auto' }, text) : '', reason ? h('p', { class: 'reason' }, reason) : '');
   }
 
   close() { this.observer.disconnect(); }

@@ -1,9 +1,14 @@
-// What one may switch, and the way out of every device.
-import { t } from '../strings.js';
+// What one may switch, whom one has blocked, and the way out of every device.
+import * as api from '../core/api.js';
+import { t } from '../strings_dialogs.js';
+import { playSound } from './alert.js';
+import { blockedList } from './blocked.js';
+import { openDialog } from './dialog.js';
 import { h, say, show } from './dom.js';
 
-/** prefs: {notify, sound}, kept by keep(). */
-export function settingsDialog({ prefs, keep, testSound, logOutEverywhere }) {
+export function open(chat) {
+  const { prefs } = chat;
+  const keep = () => chat.keepPrefs();
   const blocked = h('p', { class: 'problem', role: 'alert', hidden: true });
   const tell = (text) => { say(blocked, text); show(blocked, Boolean(text)); };
 
@@ -27,26 +32,22 @@ export function settingsDialog({ prefs, keep, testSound, logOutEverywhere }) {
   function changeSound(box) {
     prefs.sound = box.checked;
     keep();
-    if (box.checked) testSound();
+    if (box.checked) playSound();
   }
 
   const everywhere = h('button', {
     type: 'button', class: 'danger', onclick: async () => {
       everywhere.disabled = true;
-      const problem = await logOutEverywhere();
+      const problem = await chat.session.logOut(api.logOutEverywhere, t.loggedOutEverywhere);
       everywhere.disabled = false;
       if (problem) tell(t.logOutFailed(problem.message));
     },
   }, t.logOutEverywhere);
 
-  const dialog = h('dialog', { class: 'settings', 'aria-labelledby': 'settings-title', onclose: () => dialog.remove(), onclick: (event) => { if (event.target === dialog) dialog.close(); } },
-    h('div', { class: 'settings-body' },
-      h('header', {}, h('h2', { id: 'settings-title' }, t.settings), h('button', { type: 'button', class: 'icon', 'aria-label': t.close, onclick: () => dialog.close() }, '×')),
-      row('notify', t.notifications, t.notificationsHint, changeNotify),
-      row('sound', t.sound, t.soundHint, changeSound),
-      blocked,
-      h('div', { class: 'setting' }, everywhere, h('p', { class: 'hint' }, t.logOutEverywhereHint))));
-  document.body.append(dialog);
-  dialog.showModal();
-  return dialog;
+  return openDialog({ title: t.settings },
+    row('notify', t.notifications, t.notificationsHint, changeNotify),
+    row('sound', t.sound, t.soundHint, changeSound),
+    blocked,
+    blockedList(chat),
+    h('div', { class: 'setting' }, everywhere, h('p', { class: 'hint' }, t.logOutEverywhereHint)));
 }

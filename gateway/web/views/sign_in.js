@@ -1,27 +1,15 @@
 // The form of someone who is signed out: log in, or sign up.
 import * as api from '../core/api.js';
-import { t } from '../strings.js';
+import { t } from '../strings_dialogs.js';
 import { h } from './dom.js';
-
-function field(label, attributes, hint) {
-  const id = `field-${attributes.name}`;
-  const hintId = hint ? `${id}-hint` : undefined;
-  return h('div', { class: 'field' },
-    h('label', { for: id }, label),
-    h('input', { id, required: true, 'aria-describedby': hintId, ...attributes }),
-    hint ? h('p', { class: 'hint', id: hintId }, hint) : null);
-}
-
-function genderField() {
-  const choice = (value, label) => h('label', { class: 'choice' },
-    h('input', { type: 'radio', name: 'gender', value, required: true }), label);
-  return h('fieldset', { class: 'field' }, h('legend', {}, t.gender), choice('female', t.female), choice('male', t.male));
-}
+import { field, genderField } from './form.js';
 
 const logInFields = () => [
   field(t.username, { name: 'username', autocomplete: 'username', autocapitalize: 'none' }),
   field(t.password, { name: 'password', type: 'password', autocomplete: 'current-password' }),
 ];
+
+const inviteField = () => field(t.invite, { name: 'invite', autocomplete: 'off', autocapitalize: 'none', spellcheck: 'false' }, t.inviteHint);
 
 const signUpFields = () => [
   field(t.fullName, { name: 'fullName', autocomplete: 'name' }),
@@ -47,12 +35,23 @@ export function signInView({ notice, onDone }) {
     submit.textContent = isSignUp ? t.signUp : t.logIn;
     other.textContent = isSignUp ? t.toLogIn : t.toSignUp;
     problem.hidden = true;
+    submit.hidden = false;
+    fields.hidden = false;
     fields.replaceChildren(...(isSignUp ? signUpFields() : logInFields()));
   }
 
-  function show({ message, field: name }) {
+  function show({ message, code, field: name }) {
+    const hadInvite = Boolean(form.elements.invite);
+    if (code === 'INVITE_NEEDED' && !hadInvite) fields.prepend(inviteField());
+    if (code === 'INVITE_NEEDED' || name === 'invite') { message = hadInvite ? t.inviteBad : t.inviteNeeded; name = 'invite'; }
     problem.textContent = message;
     problem.hidden = false;
+    if (code === 'SIGNUP_CLOSED') { // what is filled in cannot be used
+      fields.hidden = true;
+      submit.hidden = true;
+      other.focus();
+      return;
+    }
     // To where it can be mended.
     const input = form.elements[name]?.focus ? form.elements[name] : form.elements[isSignUp ? 'username' : 'password'];
     input.setAttribute('aria-invalid', 'true');
