@@ -2,7 +2,7 @@
 // the latest on top.
 import { shortTimeOf } from '../core/days.js';
 import { t } from '../strings.js';
-import { avatar, h, isTouch, presenceOf, say, show } from './dom.js';
+import { avatar, faceOf, h, isTouch, presenceOf, say, show } from './dom.js';
 import { WindowList } from './window_list.js';
 
 const noteMost = 280;
@@ -30,9 +30,12 @@ export class Sidebar {
     this.rows.onTop = () => this.search.focus();
     this.problem = h('div', { class: 'problem', role: 'alert', hidden: true });
     this.empty = h('p', { class: 'hint empty', role: 'status' });
+    this.face = h('span', { class: 'portrait' });
+    this.name = h('strong', { dir: 'auto' });
     this.element = h('nav', { class: 'people', 'aria-label': t.people, onpointermove: on.look, onfocusin: on.look },
-      h('header', { class: 'me' }, avatar(user),
-        h('div', { class: 'me-name' }, h('strong', { dir: 'auto' }, user.fullName), h('span', { class: 'hint', dir: 'auto' }, user.username)),
+      h('header', { class: 'me' },
+        h('button', { type: 'button', class: 'me-button', title: t.profile, onclick: on.profile }, this.face, h('span', { class: 'unseen' }, t.profile),
+          h('span', { class: 'me-name' }, this.name, h('span', { class: 'hint', dir: 'auto' }, user.username))),
         h('button', { type: 'button', class: 'icon', 'aria-label': t.settings, title: t.settings, onclick: on.settings }, gear()),
         h('button', { type: 'button', class: 'link', onclick: on.logOut }, t.logOut)),
       h('div', { class: 'segments', role: 'group', 'aria-label': t.yourStatus }, this.buttons),
@@ -77,11 +80,16 @@ export class Sidebar {
     if (isBusy && document.activeElement !== this.note) this.note.value = this.user.statusNote ?? '';
     if (!isBusy) say(this.noteState, '');
     show(this.noteRow, isBusy);
+    if (this.#face !== faceOf(this.user)) this.face.replaceChildren(avatar(this.user));
+    this.#face = faceOf(this.user);
+    say(this.name, this.user.fullName);
     this.#drawProblem(problem);
     say(this.empty, empty ?? '');
     show(this.empty, Boolean(empty));
     this.rows.set(keys);
   }
+
+  #face;
 
   #drawProblem(problem) {
     if ((problem?.text ?? '') !== (this.problem.firstElementChild?.textContent ?? '')) {
@@ -110,11 +118,11 @@ export class Sidebar {
       const at = outgoing ? new Date(outgoing.at).toISOString() : conversation.lastMessage?.createdAt;
       const words = presenceOf(person, t);
       const text = this.#previewOf({ conversation, outgoing, draft: isOpen ? '' : draft });
-      const shown = JSON.stringify([person.fullName, person.online, person.status, at && shortTimeOf(at, t), text, conversation.unread, isOpen]);
+      const shown = JSON.stringify([faceOf(person), person.online, person.status, at && shortTimeOf(at, t), text, conversation.unread, isOpen]);
       if (shown === drawn) return;
       drawn = shown;
-      if (face !== person.fullName) portrait.replaceChildren(avatar(person), dot, state);
-      face = person.fullName;
+      if (face !== faceOf(person)) portrait.replaceChildren(avatar(person), dot, state);
+      face = faceOf(person);
       say(name, person.fullName);
       say(state, text ? words : '');
       say(preview, text || words);
