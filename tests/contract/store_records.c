@@ -134,7 +134,6 @@ copies_everything(void **state)
 	    [PL_RECORD_INVITE] = 0,  /* store_invites.c */
 	    [PL_RECORD_AVATAR] = 0,  /* store_accounts.c */
 	    [PL_RECORD_BLOCK] = 0,   /* store_blocks.c */
-	    [PL_RECORD_MARKS] = 0,   /* store_conversations.c */
 	    [PL_RECORD_ERASURE] = 0, /* store_erase.c */
 	};
 	struct fixture *f = *state, *other = other_database();
