@@ -202,7 +202,7 @@ empties_the_log_when_a_reader_has_gone(void **state)
 	sqlite3_close(db);
 }
 
-/* A process of version 5 left a copy of the texts of its first page when that was full. */
+/* A process of version 8 left a copy of the texts of its first page when that was full. */
 static void
 leaves_nothing_in_a_database_of_an_older_version(void **state)
 {
@@ -217,7 +217,7 @@ leaves_nothing_in_a_database_of_an_older_version(void **state)
 	pl_oid_format(&ann, hex);
 	snprintf(sql, sizeof(sql),
 	    "PRAGMA secure_delete = OFF; " SQLITE_FILES_WITHOUT_EDITS
-	    "PRAGMA user_version = 5;");
+	    "PRAGMA user_version = 8;");
 	sqlite_files_run(&f->config, sql);
 	snprintf(sql, sizeof(sql),
 	    "PRAGMA secure_delete = OFF; WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL "
