@@ -89,7 +89,7 @@ export class Chat {
     socket.on('refused', () => { this.#disconnected(); this.session.refused(); });
     socket.on('newMessage', (message) => this.#received(message));
     socket.on('messageSent', (message) => this.words.sentElsewhere(message));
-    for (const name of ['messageUpdated', 'messageDeleted']) socket.on(name, (told) => this.updated(told._id ? told : told.message));
+    for (const name of ['messageUpdated', 'messageDeleted']) socket.on(name, ({ message }) => this.updated(message));
     socket.on('presence', (state) => { this.presence.take([state]); this.draw(); });
     socket.on('userUpdated', (told) => this.learn(told.user ?? told));
     socket.on('messagesRead', ({ userId, upTo }) => this.marks.theyTold(userId, 'theirReadUpTo', upTo));

@@ -193,7 +193,10 @@ pl_event_message_changed_stem(struct pl_buf *out, const struct pl_message *m)
 	struct pl_json_out o;
 
 	start_packet(out, &o, change_name(m));
+	pl_jo_object(&o);
+	pl_jo_key(&o, "message");
 	pl_message_write(&o, m);
+	pl_jo_end_object(&o);
 }
 
 void
@@ -207,7 +210,10 @@ pl_event_message_changed(struct pl_buf *out, const struct pl_message *m,
 	pl_message_pos_format(&pos, text);
 	write_head_from(out, change_name(m), &m->id, not_socket, text, &m->sender, trace);
 	start_packet(out, &o, change_name(m));
+	pl_jo_object(&o);
+	pl_jo_key(&o, "message");
 	pl_jo_raw(&o, json);
+	pl_jo_end_object(&o);
 	end_packet(&o);
 }
 

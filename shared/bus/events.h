@@ -23,7 +23,7 @@
  *   {"name":"newMessage","id":"<id>","not":"<socket id>","pos":"<pos>","trace":"<trace>"}\n
  *   2["newMessage",{...},"<pos>"]
  *
- * messageUpdated and messageDeleted go to both people of a message in the same way, and each socket gets
+ * messageUpdated {message} and messageDeleted {message} go to both people of a message in the same way, and each socket gets
  * its offset; their pos is the change's place (pl_message_change_pos()), and only in the first line:
  * processes that do not know them hand them on without an offset.
  *

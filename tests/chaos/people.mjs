@@ -32,7 +32,7 @@ function record(person, number, onMessage) {
     onMessage(log, message);
   });
   for (const name of ['messageUpdated', 'messageDeleted']) {
-    socket.on(name, (message) => log.connections.at(-1).changes.push({ name, ...state(message) }));
+    socket.on(name, ({ message }) => log.connections.at(-1).changes.push({ name, ...state(message) }));
   }
   for (const name of ['messagesRead', 'messagesDelivered', 'conversationRead']) {
     socket.on(name, ({ userId, upTo }) => log.connections.at(-1).marks.push({ name, userId, upTo, at: Date.now() }));

@@ -38,7 +38,7 @@ const removed = async (person, message, headers) => {
 };
 const assertRefused = (done, status, code) => assert.deepEqual([done.status, done.json?.code, typeof done.json?.error], [status, code, 'string'], done.text);
 const changeNames = ['messageUpdated', 'messageDeleted'];
-const told = (socket, ...names) => socket.events.filter(({ name }) => names.includes(name)).map(({ name, args }) => [name, args[0]]);
+const told = (socket, ...names) => socket.events.filter(({ name }) => names.includes(name)).map(({ name, args }) => [name, changeNames.includes(name) ? args[0].message : args[0]]);
 const changes = (socket) => told(socket, ...changeNames);
 
 const options = { transports: ['websocket'], reconnectionDelay: 300, reconnectionDelayMax: 300 };
@@ -120,7 +120,7 @@ describe('an edit', () => {
       assert.deepEqual((await bob.history(ann)).json, [last]);
       for (const socket of sockets) {
         await waitUntil('the latest', () => changes(socket).at(-1)?.[1].message === last.message);
-        const got = socket.all('messageUpdated').map(({ editedAt }) => editedAt);
+        const got = socket.all('messageUpdated').map(({ message }) => message.editedAt);
         assert.deepEqual(got, [...got].sort());
       }
     }
