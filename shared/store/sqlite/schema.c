@@ -210,7 +210,8 @@ static const char blocks[] = "CREATE TABLE blocks ("
  */
 static const char edits[] =
     "PRAGMA secure_delete = ON;"
-    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400) "
+    "WITH RECURSIVE n (i) AS (SELECT 1 WHERE EXISTS (SELECT 1 FROM messages) "
+    "  UNION ALL SELECT i + 1 FROM n WHERE i < 400) "
     "INSERT INTO messages (seq, id, sender, receiver, text, created) "
     "  SELECT -i, randomblob(12), x'', x'', hex(zeroblob(1700)), 0 FROM n;"
     "DELETE FROM messages WHERE seq < 0;"
