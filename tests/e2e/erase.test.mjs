@@ -172,6 +172,8 @@ test('a kill -9 at any moment is finished by the next process, and tokens stay r
     const { status } = wait > 0 ? await answer : {};
     process.kill(pid, 'SIGKILL');
     await answer;
+    // What the killed one had under way may still answer.
+    await waitUntil('another auth', async () => (await stack.pidOf('auth1').catch(() => pid)) !== pid, { within: 20000 });
     await waitUntil('auth to be back', async () => (await call(stack.url, 'POST', '/api/auth/login', { username: bob.user.username, password })).status === 200, { within: 20000 });
     if (status !== 200) {
       // It was killed before it had answered: done, or not begun.
