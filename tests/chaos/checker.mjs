@@ -8,11 +8,13 @@
 //   late      (d) a message to a busy user without its reply; (e) a reply after more than 12 s,
 //             not counting time in which the store took nothing from anybody
 //   disorder  (f) live delivery, the order of sending and the history do not agree
-//   undone    an edit or a deletion that is gone again (edits.mjs, which says more of them)
+//   undone    an edit or a deletion that is gone again (edits.mjs, which says more of them), a person who
+//             is back, or their words (erasures.mjs)
 //   backward  a mark that goes back (marks.mjs, which says more of marks)
 //   phantom   an event of a message that the history has not; a reply nobody asked for; two readers of
 //             one conversation who see different ones; a refusal that nothing explains
 import { checkEdits } from './edits.mjs';
+import { checkErasures } from './erasures.mjs';
 import { checkMarks } from './marks.mjs';
 
 export const REPLY_WITHIN_MS = 12000;
@@ -200,9 +202,9 @@ function checkLiveOrder(sends, sockets, stored, found) {
  * sockets: [{name, user, connections: [{recovered, from, to, messages: [{_id, at}]}]}]
  * history: [{lane, bySender: [message], byReceiver: [message]}]
  * busy:    ids of those who are busy, all the time
- * changes as edits.mjs has them, and marks, deliveries, conversations as marks.mjs has them
+ * changes as edits.mjs has them, leavers as erasures.mjs, and marks, deliveries, conversations as marks.mjs has them
  */
-export function check({ sends, sockets, history, busy, changes = [], ...marks }) {
+export function check({ sends, sockets, history, busy, changes = [], leavers = [], ...marks }) {
   const found = new Violations();
   const stored = index(history);
   checkHistory(history, found);
@@ -213,7 +215,8 @@ export function check({ sends, sockets, history, busy, changes = [], ...marks })
   checkLiveOrder(sends, sockets, stored, found);
   checkEdits({ changes, sockets }, stored, found, sessionsOf, UNDER_WAY_MS);
   checkMarks({ ...marks, sockets, history }, found);
-  return { violations: found.list, counts: found.counts(), summary: summarize(sends, sockets, stored, changes, marks) };
+  checkErasures(leavers, found);
+  return { violations: found.list, counts: found.counts(), summary: { ...summarize(sends, sockets, stored, changes, marks), erased: leavers.length } };
 }
 
 function summarize(sends, sockets, stored, changes, { marks = [] }) {

@@ -33,7 +33,7 @@ function history(change = () => {}) {
 test('a good history has no violation, and is counted', () => {
   const { violations, summary } = check(history());
   assert.deepEqual(violations, []);
-  assert.deepEqual(summary, { sent: 2, acknowledged: 2, delivered: 2, replied: 0, changed: 0, changeEvents: 0, marked: 0, markEvents: 0, reconnections: 1, recovered: 1, repeated: 0 });
+  assert.deepEqual(summary, { sent: 2, acknowledged: 2, delivered: 2, replied: 0, changed: 0, changeEvents: 0, marked: 0, markEvents: 0, reconnections: 1, recovered: 1, repeated: 0, erased: 0 });
 });
 
 /** Bob read m1 and then m2, and asked for m1 again; `change` spoils it. */
@@ -226,4 +226,26 @@ describe('of edits and deletions', () => {
   finds('a deletion by nobody', 'phantom', ({ h }) => { h.changes.pop(); });
   finds('a text that nobody wrote', 'phantom', ({ stored, h }) => { Object.assign(stored[0], { message: 'x', editedAt: time(300).toISOString() }); h.changes[0].answer = { editedAt: time(200).toISOString() }; });
   finds('a refusal', 'phantom', ({ h }) => { Object.assign(h.changes[0], { status: 403 }); });
+});
+
+describe('of people who are gone', () => {
+  const gone = (change = () => {}) => {
+    const word = (id) => ({ _id: id, message: '', deletedAt: time(900).toISOString() });
+    const leaver = {
+      name: 'leaver', sends: [{ _id: 'w1', text: 'one' }, { _id: 'w2', text: 'two' }], attempts: [{ status: 200 }],
+      history: [word('w1'), word('w2')], login: 400, profile: 404,
+    };
+    change(leaver);
+    return check({ ...history(), leavers: [leaver] });
+  };
+  const finds = (name, rule, change) => test(name, () => assert.ok(gone(change).counts[rule] > 0, JSON.stringify(gone(change).violations)));
+  test('good ones have no violation', () => assert.deepEqual(gone().violations, []));
+  test('an answer that was lost is none', () => assert.deepEqual(gone((one) => { one.attempts = [{ error: 'ECONNRESET' }, { status: 502 }, { status: 401 }]; }).violations, []));
+  finds('an erasure that was refused', 'phantom', (one) => { one.attempts = [{ status: 403 }]; });
+  finds('an erasure that nobody asked for', 'phantom', (one) => { one.attempts = [{ status: 401 }]; });
+  finds('a log-in that works', 'undone', (one) => { one.login = 200; });
+  finds('a profile that is there', 'undone', (one) => { one.profile = 200; });
+  finds('a text that is there', 'undone', (one) => { one.history[1].message = 'two'; });
+  finds('a message that is not deleted', 'undone', (one) => { delete one.history[0].deletedAt; });
+  finds('a message without its place', 'lost', (one) => { one.history.pop(); });
 });

@@ -6,27 +6,30 @@ import { waitUntil } from '../support/wait.mjs';
 import { describeRun } from './account.mjs';
 import { check } from './checker.mjs';
 import { FaultInjector, schedule } from './faults.mjs';
+import { Leavers } from './leavers.mjs';
 import { People } from './people.mjs';
 import { Random } from '../support/random.mjs';
 import { World } from './world.mjs';
 
 const HEAL_MS = 15000;
+const ERASE_MS = 15000; // more, where all else is well: the last sweep of an erasure begins so long after it
 const BUSY_MS = 45000; // more, where the machine is too busy for clients to be back by then
 const tick = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
 /** Send at an even rate, and begin each fault at its time. */
-async function chat(people, injector, faults, { seconds, rate }) {
+async function chat(people, leavers, injector, faults, { seconds, rate }) {
   const start = Date.now();
   const due = [...faults];
   for (let sent = 0; Date.now() - start < seconds * 1000;) {
     while (due.length > 0 && Date.now() - start >= due[0].at_ms) await injector.begin(due.shift());
+    leavers.next();
     for (; sent < ((Date.now() - start) * rate) / 1000; sent++) people.sendOne();
     await tick(5);
   }
   people.isOver = true;
 }
 
-const observe = async (people) => ({
+const observe = async (people, leavers) => ({
   sends: people.sends,
   sockets: people.sockets.map(({ socket, got, ...record }) => record),
   history: await people.readHistory(),
@@ -35,19 +38,21 @@ const observe = async (people) => ({
   marks: people.marks.filter(({ until }) => until),
   deliveries: people.deliveries,
   conversations: await people.readConversations(),
+  leavers: await leavers.observe(),
 });
 
 /** The first account of the world without a violation, or the last one when the time is over. */
-async function settle(people) {
+async function settle(people, leavers) {
   const end = Date.now() + HEAL_MS;
-  await people.finishSends();
-  for (;;) {
+  await Promise.all([people.finishSends(), leavers.finish()]);
+  for (let waits_ms = 0; ;) {
     await people.finishMarks();
     people.tellDeliveries();
-    const isLast = Date.now() > (people.areConnected() ? end : end + BUSY_MS);
-    const seen = await observe(people).catch((error) => { if (isLast) throw error; });
+    const isLast = Date.now() > end + (people.areConnected() ? waits_ms : BUSY_MS);
+    const seen = await observe(people, leavers).catch((error) => { if (isLast) throw error; });
     const result = seen && check(seen);
     if (isLast || result?.violations.length === 0) return { ...seen, ...result };
+    waits_ms = result?.violations.every(({ leaver }) => leaver) ? ERASE_MS : 0;
     await tick(300);
   }
 }
@@ -68,17 +73,18 @@ export async function runSeed(seed, { seconds = 60, rate = 50, store = 'sqlite',
   const world = await World.start(seed, { store, model, settings });
   const people = await People.gather(world.url, new Random(seed)).catch(async (error) => { await world.stop(); throw error; });
   try {
+    const leavers = await Leavers.gather(world.url);
     await waitUntil('all sockets to be in', () => people.areConnected(), { within: 30000 });
     const injector = new FaultInjector(world);
     const start = Date.now();
-    await chat(people, injector, faults, { seconds, rate });
+    await chat(people, leavers, injector, faults, { seconds, rate });
     await injector.heal();
-    const result = { seed, start, faults: injector.done, ...await settle(people) };
+    const result = { seed, start, faults: injector.done, ...await settle(people, leavers) };
     const ok = result.violations.length === 0;
-    const { sent, acknowledged, delivered, replied, changed, changeEvents, marked, markEvents, reconnections, recovered, repeated } = result.summary;
+    const { sent, acknowledged, delivered, replied, changed, changeEvents, erased, marked, markEvents, reconnections, recovered, repeated } = result.summary;
     const counts = Object.entries(result.counts).map(([rule, count]) => `${rule} ${count}`).join(', ');
     const lines = [
-      `seed ${seed}, ${store}: ${ok ? 'ok' : 'FAILED'}: sent ${sent}, acknowledged ${acknowledged}, delivered ${delivered}, replied ${replied}, changed ${changed}, events of changes ${changeEvents}, marked ${marked}, events of marks ${markEvents}, ${counts}`,
+      `seed ${seed}, ${store}: ${ok ? 'ok' : 'FAILED'}: sent ${sent}, acknowledged ${acknowledged}, delivered ${delivered}, replied ${replied}, changed ${changed}, events of changes ${changeEvents}, erased ${erased}, marked ${marked}, events of marks ${markEvents}, ${counts}`,
       `  ${recovered} of ${reconnections} reconnections recovered, ${repeated} messages came again with one`,
       `  faults: ${faults.map(({ name }) => name).join(', ')}`,
     ];
