@@ -78,7 +78,7 @@ end
 local function most()
 	local uri = ngx.var.uri
 
-	if uri == "/api/auth/avatar" then
+	if uri == "/api/auth/avatar" or uri == "/api/auth/avatar/" then
 		return limits.avatar_bytes
 	end
 	return uri:find("^/socket%.io/") and limits.packet_bytes or limits.body_bytes

@@ -48,7 +48,7 @@ static const struct option {
 	"the password is the first line of standard input"},
     {"--one-time", FLAG, ADMIN_ADD, offsetof(struct args, one_time), 0,
 	"do not ask, draw one"},
-    {"--yes", FLAG, ADMIN_ERASE, offsetof(struct args, yes), 0, "do not ask"},
+    {"--yes", FLAG, ADMIN_ERASE, offsetof(struct args, yes), 0, "do not ask, as without a terminal"},
     {"--uses", NUMBER, ADMIN_INVITE, offsetof(struct args, uses), ADMIN_INVITE_USES_MAX,
 	"how many may sign up with it; 1 if it is not given"},
     {"--days", NUMBER, ADMIN_INVITE, offsetof(struct args, days), ADMIN_INVITE_DAYS_MAX,

@@ -5,6 +5,8 @@
  * Nobody is told of single messages: a person may have written very many. Those who have one on their
  * screen see the writer leave the lists, and read the rest as deleted when they load it again.
  */
+#include <pthread.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -17,19 +19,25 @@
 #include "session/sessions.h"
 #include "store/store_erase.h"
 
+#define TRIES 3 /* if the password is changed, or hashed anew, meanwhile */
+
 struct erase {
 	struct pl_request *rq; /* holds the bytes of password */
+	int tries;
 	struct pl_str password;
 	struct pl_store_read_call lookup;
 	struct pl_user user;
 	struct auth_try try;
+	bool is_trying; /* from auth_try_begin() to _end() */
 	struct auth_hash hash;
 	struct pl_store_write_call call;
 };
 
 static void
-erase_free(struct erase *e)
+erase_free(struct erase *e, enum auth_outcome outcome)
 {
+	if (e->is_trying)
+		auth_try_end(&e->try, outcome);
 	pl_mem_free(e->hash.fresh);
 	pl_user_fini(&e->user);
 	pl_mem_free(e);
@@ -39,20 +47,82 @@ static void
 fail(struct erase *e, enum pl_err err)
 {
 	pl_reply_err(e->rq, err);
-	auth_try_end(&e->try, AUTH_TRY_NEITHER);
-	erase_free(e);
+	erase_free(e, AUTH_TRY_NEITHER);
+}
+
+/* ---- who is told ---------------------------------------------------------------------- */
+
+struct telling {
+	struct pl_task task;
+	struct pl_revocation r;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static bool has_loop; /* guarded by lock */
+
+static void
+set_has_loop(bool is)
+{
+	pthread_mutex_lock(&lock);
+	has_loop = is;
+	pthread_mutex_unlock(&lock);
+}
+
+void
+auth_erase_start(void)
+{
+	set_has_loop(true);
+}
+
+void
+auth_erase_stop(void)
+{
+	set_has_loop(false);
+}
+
+static void
+tell(const struct pl_revocation *r)
+{
+	pl_sessions_revoked(pl_app.sessions, r);
+	pl_sessions_user_is_gone(pl_app.sessions, &r->user);
+	pl_online_logged_out(pl_app.online, &r->user);
+}
+
+static void
+run_telling(struct pl_task *t)
+{
+	struct telling *telling = PL_CONTAINER(t, struct telling, task);
+
+	tell(&telling->r);
+	pl_mem_free(telling);
+}
+
+/* What is told too late, for the process ends, the next one reads in the store. */
+void
+auth_erasing(const struct pl_revocation *r)
+{
+	struct telling *telling = pl_mem_zalloc(sizeof(*telling));
+
+	telling->task.run = run_telling;
+	telling->r = *r;
+	pthread_mutex_lock(&lock);
+	if (has_loop)
+		pl_loop_post(pl_app.loop, &telling->task);
+	else
+		pl_mem_free(telling);
+	pthread_mutex_unlock(&lock);
 }
 
 /* ---- the store ------------------------------------------------------------------------ */
+
+static void start_lookup(struct erase *e);
 
 static void
 reply_erased(struct erase *e)
 {
 	const struct pl_revocation *r = &e->call.write.u.erase.revocation;
 
-	pl_sessions_revoked(pl_app.sessions, r);
-	pl_sessions_user_is_gone(pl_app.sessions, &r->user);
-	pl_online_logged_out(pl_app.online, &r->user);
+	tell(r);
 	pl_store_erase_wake();
 	pl_log_info("user was erased, what they wrote follows", PL_L_REQUEST(e->rq),
 	    PL_L_OID("user", &r->user));
@@ -64,17 +134,19 @@ static void
 on_erased(struct pl_store_write_call *call)
 {
 	struct erase *e = PL_CONTAINER(call, struct erase, call);
+	enum pl_err err = call->write.err;
 
-	if (call->write.err == PL_OK)
+	if (err == PL_E_CONFLICT && ++e->tries < TRIES) {
+		start_lookup(e);
+		return;
+	}
+	if (err == PL_OK)
 		reply_erased(e);
-	else if (call->write.err == PL_E_NOT_FOUND)
+	else if (err == PL_E_NOT_FOUND)
 		pl_reply_problem(e->rq, PL_PROBLEM_BAD_TOKEN);
-	else if (call->write.err == PL_E_CONFLICT) /* it was changed meanwhile */
-		pl_reply_problem(e->rq, PL_PROBLEM_BAD_PASSWORD);
 	else
-		pl_reply_err(e->rq, call->write.err);
-	auth_try_end(&e->try, AUTH_TRY_RIGHT);
-	erase_free(e);
+		pl_reply_err(e->rq, err == PL_E_CONFLICT ? PL_E_BUSY : err);
+	erase_free(e, AUTH_TRY_RIGHT);
 }
 
 static void
@@ -112,29 +184,38 @@ on_checked(struct auth_hash *h, enum pl_err err)
 	pl_log_info("erasure was refused, the password is wrong", PL_L_REQUEST(e->rq),
 	    PL_L_OID("user", &e->user.id));
 	pl_reply_problem(e->rq, PL_PROBLEM_BAD_PASSWORD);
-	auth_try_end(&e->try, AUTH_TRY_WRONG);
-	erase_free(e);
+	erase_free(e, AUTH_TRY_WRONG);
+}
+
+static void
+check_password(struct erase *e)
+{
+	enum pl_err err;
+
+	pl_mem_free(e->hash.fresh);
+	e->hash = (struct auth_hash){.is_login = true,
+	    .password = e->password,
+	    .stored = e->user.password_hash,
+	    .done = on_checked};
+	err = auth_hasher_submit(&e->hash);
+	if (err != PL_OK)
+		fail(e, err);
 }
 
 static void
 on_limit(void *arg, int64_t wait_ms)
 {
 	struct erase *e = arg;
-	enum pl_err err;
 
+	e->is_trying = true;
 	if (wait_ms > 0) {
 		pl_reply_retry(e->rq, PL_PROBLEM_TOO_MANY, wait_ms);
-		auth_try_end(&e->try, AUTH_TRY_NEITHER);
-		erase_free(e);
-		return;
+		erase_free(e, AUTH_TRY_NEITHER);
+	} else if (wait_ms == AUTH_LIMITS_LATE) {
+		fail(e, PL_E_BUSY);
+	} else {
+		check_password(e);
 	}
-	e->hash.is_login = true;
-	e->hash.password = e->password;
-	e->hash.stored = e->user.password_hash;
-	e->hash.done = on_checked;
-	err = wait_ms == AUTH_LIMITS_LATE ? PL_E_BUSY : auth_hasher_submit(&e->hash);
-	if (err != PL_OK)
-		fail(e, err);
 }
 
 /* ---- the user ------------------------------------------------------------------------- */
@@ -153,6 +234,10 @@ lookup_done(struct pl_store_read_call *call)
 	struct erase *e = PL_CONTAINER(call, struct erase, lookup);
 	enum pl_err err = call->err;
 
+	if (err == PL_OK && e->is_trying) {
+		check_password(e);
+		return;
+	}
 	if (err == PL_OK)
 		err =
 		    auth_try_begin(&e->try, e->rq, pl_str(e->user.username), on_limit, e);
@@ -162,7 +247,16 @@ lookup_done(struct pl_store_read_call *call)
 		pl_reply_problem(e->rq, PL_PROBLEM_BAD_TOKEN);
 	else
 		pl_reply_err(e->rq, err);
-	erase_free(e);
+	erase_free(e, AUTH_TRY_NEITHER);
+}
+
+static void
+start_lookup(struct erase *e)
+{
+	pl_user_fini(&e->user);
+	e->lookup.run = lookup_run;
+	e->lookup.done = lookup_done;
+	pl_store_async_read_or_done(pl_app.store, &e->lookup);
 }
 
 void
@@ -182,7 +276,5 @@ auth_me_delete(struct pl_request *rq)
 	e = pl_mem_zalloc(sizeof(*e));
 	e->rq = rq;
 	e->password = password;
-	e->lookup.run = lookup_run;
-	e->lookup.done = lookup_done;
-	pl_store_async_read_or_done(pl_app.store, &e->lookup);
+	start_lookup(e);
 }

@@ -2,6 +2,7 @@
 #ifndef AUTH_HANDLERS_H
 #define AUTH_HANDLERS_H
 
+#include "auth/revocation.h"
 #include "model/user.h"
 #include "http/request.h"
 
@@ -15,6 +16,10 @@ void auth_avatar_put(struct pl_request *rq);
 void auth_avatar_delete(struct pl_request *rq);
 void auth_password_post(struct pl_request *rq);
 void auth_me_delete(struct pl_request *rq);
+void auth_erase_start(void);
+void auth_erase_stop(void);
+/* struct pl_service's on_erasing.  Threads: any. */
+void auth_erasing(const struct pl_revocation *r);
 void auth_sessions_get(struct pl_request *rq);
 void auth_session_delete(struct pl_request *rq);
 

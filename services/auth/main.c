@@ -36,6 +36,7 @@ start(void)
 	auth_hasher_start();
 	auth_limits_start();
 	account_start();
+	auth_erase_start();
 	auth_painter_start();
 	auth_export_start();
 }
@@ -43,6 +44,7 @@ start(void)
 static void
 stop(void)
 {
+	auth_erase_stop();
 	auth_hasher_stop();
 	auth_painter_stop();
 	account_stop();
@@ -58,4 +60,5 @@ const struct pl_service pl_service = {
     .body_bytes_max = &pl_settings.avatar_bytes_max,
     .start = start,
     .stop = stop,
+    .on_erasing = auth_erasing,
 };

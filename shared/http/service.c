@@ -72,7 +72,7 @@ store_config(void)
 	    .mongo_uri = pl_settings.mongo_uri,
 	    .names_unservable = pl_service.bit == PL_SVC_AUTH, /* one is enough */
 	    .fills_pairs = pl_service.bit == PL_SVC_MESSAGE,
-	    .erases = pl_service.bit == PL_SVC_AUTH,
+	    .on_erasing = pl_service.on_erasing,
 	};
 }
 

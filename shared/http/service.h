@@ -60,6 +60,9 @@ struct pl_service {
 	void (*leave)(void);
 	bool (*has_left)(void);
 	void (*stop)(void); /* free what start made; may be NULL */
+	/* Not NULL: this service finishes erasures; called by the thread that does it
+	 * (struct pl_store_config). */
+	void (*on_erasing)(const struct pl_revocation *r);
 	/* Another process had the name: pl_announcement_name() is a new one now. May be
 	 * NULL. */
 	void (*on_renamed)(void *arg, const char *name);

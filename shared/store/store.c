@@ -18,7 +18,7 @@ pl_store_open(const struct pl_store_config *config, struct pl_store **out)
 
 	if (err == PL_OK && config->names_unservable)
 		pl_store_people_start(config);
-	if (err == PL_OK && config->erases)
+	if (err == PL_OK && config->on_erasing != NULL)
 		pl_store_erase_start(config);
 	return err;
 }

@@ -47,8 +47,10 @@ struct pl_store_config {
 	/* Once open, and from then on, looks for conversations that another program or an older
 	 * process began, in a thread of its own, and logs it. */
 	bool fills_pairs;
-	/* Once open, and from then on, finishes erasures, in a thread of its own (store_erase.h). */
-	bool erases;
+	/* Not NULL: once open, and from then on, finishes erasures, in a thread of its own
+	 * (store_erase.h). Called there when one is begun: all sessions of its user were just
+	 * revoked by r, which the processes are to be told. */
+	void (*on_erasing)(const struct pl_revocation *r);
 };
 
 /* Can config ever be opened? Called at the start of a process, before it has threads.

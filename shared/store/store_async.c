@@ -438,7 +438,7 @@ pl_store_async_new(
 	    .mongo_uri = sa->mongo_uri,
 	    .names_unservable = config->names_unservable,
 	    .fills_pairs = config->fills_pairs,
-	    .erases = config->erases,
+	    .on_erasing = config->on_erasing,
 	};
 	sa->reap.run = reap;
 	pl_list_init(&sa->reap.link);

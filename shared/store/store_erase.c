@@ -20,6 +20,7 @@ enum pl_err
 pl_store_erase_step(struct pl_store *s, struct pl_erase_step *step)
 {
 	step->state = PL_ERASE_NOTHING;
+	step->is_first = false;
 	step->texts = 0;
 	return s->backend->erase_step(s, step);
 }
@@ -98,12 +99,12 @@ pl_store_erase_wake(void)
 }
 
 static void
-wait_for_work(void)
+wait_for_work(long within_ms)
 {
 	struct timespec until;
 
 	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += PL_ERASE_LOOK_MS / 1000;
+	until.tv_sec += within_ms / 1000;
 	pthread_mutex_lock(&lock);
 	if (!is_woken)
 		pthread_cond_timedwait(&wake, &lock, &until);
@@ -131,7 +132,21 @@ wait_held_up(struct eraser *e)
 		pl_log_warn_sampled("a reader of the database keeps the write-ahead log, "
 				    "and erased texts in it; erasure waits for its end",
 		    PL_L_OID("user", &e->step.user));
-	sleep_ms(HELD_UP_MS);
+	wait_for_work(HELD_UP_MS); /* another one may be noted, and can begin */
+}
+
+/* Once more, if its own process did it: whoever noted it may have died before. */
+static enum pl_err
+revoke_all(struct eraser *e)
+{
+	struct pl_write w = {.kind = PL_WRITE_REVOKE};
+	struct pl_write *writes[] = {&w};
+
+	pl_revocation_of_all(&w.u.revoke, &e->step.user, pl_clock_unix_ms() / 1000 + 2);
+	pl_store_write(e->store, writes, 1);
+	if (w.err == PL_OK)
+		e->config.on_erasing(&w.u.revoke);
+	return w.err;
 }
 
 static void
@@ -151,6 +166,8 @@ work(struct eraser *e)
 	count_under_way(e);
 	while ((err = pl_store_erase_step(e->store, &e->step)) == PL_OK &&
 	       e->step.state != PL_ERASE_NOTHING) {
+		if (e->step.is_first && (err = revoke_all(e)) != PL_OK)
+			break;
 		if (e->step.state == PL_ERASE_HELD_UP) {
 			wait_held_up(e);
 			continue;
@@ -187,7 +204,7 @@ eraser_main(void *arg)
 {
 	for (;;) {
 		look(arg);
-		wait_for_work();
+		wait_for_work(PL_ERASE_LOOK_MS);
 	}
 	return NULL;
 }
@@ -203,6 +220,7 @@ pl_store_erase_start(const struct pl_store_config *config)
 	e = pl_mem_zalloc(sizeof(*e)); /* for as long as the process lives */
 	e->config.data_dir = pl_mem_strdup(config->data_dir);
 	e->config.mongo_uri = pl_mem_strdup(config->mongo_uri);
+	e->config.on_erasing = config->on_erasing;
 	e->step = step_of_new_worker();
 	(void)pl_thread_start_detached("store-erase", eraser_main, e);
 }

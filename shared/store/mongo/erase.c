@@ -165,24 +165,6 @@ drop_blocks(struct pl_mongo *s, const struct pl_oid *user)
 	return err;
 }
 
-enum pl_err
-pl_mongo_erase(struct pl_mongo *s, struct pl_write_erase *erase)
-{
-	struct pl_write revoke = {.kind = PL_WRITE_REVOKE, .u.revoke = erase->revocation};
-	struct pl_write *one = &revoke;
-	enum pl_err err = check_hash(s, erase);
-
-	if (err == PL_OK)
-		err = put_note(s, &erase->user);
-	if (err == PL_OK)
-		err = drop_user(s, &erase->user);
-	if (err != PL_OK)
-		return err;
-	pl_mongo_revokes(s, &one, 1);
-	erase->revocation = revoke.u.revoke;
-	return revoke.err;
-}
-
 /* ---- whose turn it is ---------------------------------------------------------------- */
 
 static bool
@@ -495,6 +477,40 @@ sweep(struct erasing *e, bool *is_done)
 	return err;
 }
 
+/* ---- the user ------------------------------------------------------------------------- */
+
+/* The first words go with the user, so that most people's are gone when they are told so. */
+static enum pl_err
+sweep_first(struct pl_mongo *s, const struct pl_oid *user)
+{
+	struct pl_erase_step step = {.user = *user};
+	struct erasing e = {.s = s,
+	    .step = &step,
+	    .user = *user,
+	    .until_mono_ms = pl_clock_mono_ms() + PL_ERASE_MS};
+	bool is_done;
+
+	return sweep(&e, &is_done);
+}
+
+enum pl_err
+pl_mongo_erase(struct pl_mongo *s, struct pl_write_erase *erase)
+{
+	struct pl_write revoke = {.kind = PL_WRITE_REVOKE, .u.revoke = erase->revocation};
+	struct pl_write *one = &revoke;
+	enum pl_err err = check_hash(s, erase);
+
+	if (err == PL_OK)
+		err = put_note(s, &erase->user);
+	if (err == PL_OK)
+		err = drop_user(s, &erase->user);
+	if (err != PL_OK)
+		return err;
+	pl_mongo_revokes(s, &one, 1);
+	erase->revocation = revoke.u.revoke;
+	return revoke.err == PL_OK ? sweep_first(s, &erase->user) : revoke.err;
+}
+
 /* ---- the rest ------------------------------------------------------------------------ */
 
 /* Replies in their name, which are owed to what others wrote. */
@@ -605,6 +621,7 @@ pl_mongo_erase_step(struct pl_store *store, struct pl_erase_step *step)
 		return err;
 	step->user = e.user;
 	step->state = PL_ERASE_GOES_ON;
+	step->is_first = e.stage == SWEEP && !e.has_receiver;
 	if (e.stage == SETTLE) /* it is due */
 		e.stage = AGAIN;
 	else

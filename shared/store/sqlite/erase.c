@@ -57,8 +57,11 @@ static const char text_drop[] =
     "changed = max(?1, ifnull(changed, 0) + 1) WHERE seq = ?2 AND deleted IS NULL";
 static const char others_of[] = "SELECT other FROM correspondents WHERE user = ? LIMIT ?";
 static const char pair_drop[] =
-    "DELETE FROM correspondents WHERE (user = ?1 AND other = ?2) "
-    "OR (user = ?2 AND other = ?1)";
+    "DELETE FROM correspondents WHERE user = ?1 AND other = ?2";
+/* The other's own row stays: by it all that they wrote is found, for an export or an erasure. */
+static const char marks_drop[] =
+    "UPDATE correspondents SET read_at = NULL, read_id = NULL, delivered_at = NULL, "
+    "delivered_id = NULL WHERE user = ?2 AND other = ?1";
 
 /* What else there is of user ?1, at most ?2 rows. A table of another noun adds its statement here. */
 static const char *const else_of_user[] = {
@@ -125,25 +128,6 @@ put_note(struct pl_sqlite *s, const struct pl_oid *user)
 	pl_query_oid(&q, user);
 	pl_query_int(&q, s->now_unix_ms);
 	return pl_query_run(&q, NULL);
-}
-
-enum pl_err
-pl_sqlite_erase(struct pl_sqlite *s, struct pl_write_erase *erase)
-{
-	enum pl_err err = check_hash(s, erase);
-
-	if (err != PL_OK)
-		return err;
-	err = pl_sqlite_forget_begin(s);
-	if (err == PL_OK)
-		err = put_note(s, &erase->user);
-	if (err == PL_OK)
-		err = run_of(s, user_drop, &erase->user);
-	if (err == PL_OK)
-		err = pl_sqlite_people_drop(s, &erase->user);
-	if (err == PL_OK)
-		err = pl_sqlite_revoke(s, &erase->revocation, NULL);
-	return pl_sqlite_forget_end(s, err);
 }
 
 /* ---- whose turn it is ---------------------------------------------------------------- */
@@ -324,12 +308,47 @@ drop_else(struct erasing *e, bool *is_done)
 	return err;
 }
 
+/* ---- the user ------------------------------------------------------------------------- */
+
+/* The first words go with the user, so that most people's are gone when they are told so. */
+static enum pl_err
+sweep_first(struct pl_sqlite *s, const struct pl_oid *user)
+{
+	struct pl_erase_step step = {.user = *user};
+	struct erasing e = {
+	    .s = s, .step = &step, .until_mono_ms = pl_clock_mono_ms() + PL_ERASE_MS};
+	bool is_done;
+
+	return sweep(&e, &is_done);
+}
+
+enum pl_err
+pl_sqlite_erase(struct pl_sqlite *s, struct pl_write_erase *erase)
+{
+	enum pl_err err = check_hash(s, erase);
+
+	if (err != PL_OK)
+		return err;
+	err = pl_sqlite_forget_begin(s);
+	if (err == PL_OK)
+		err = put_note(s, &erase->user);
+	if (err == PL_OK)
+		err = run_of(s, user_drop, &erase->user);
+	if (err == PL_OK)
+		err = pl_sqlite_people_drop(s, &erase->user);
+	if (err == PL_OK)
+		err = pl_sqlite_revoke(s, &erase->revocation, NULL);
+	if (err == PL_OK)
+		err = sweep_first(s, &erase->user);
+	return pl_sqlite_forget_end(s, err);
+}
+
 /* ---- the pairs ----------------------------------------------------------------------- */
 
 static enum pl_err
-drop_pair(struct erasing *e, const struct pl_oid *other)
+run_of_pair(struct erasing *e, const char *sql, const struct pl_oid *other)
 {
-	struct pl_query q = pl_query_start(e->s, pair_drop);
+	struct pl_query q = pl_query_start(e->s, sql);
 
 	pl_query_oid(&q, &e->step->user);
 	pl_query_oid(&q, other);
@@ -349,8 +368,12 @@ drop_pairs(struct erasing *e, bool *is_done)
 	while (pl_query_row(&q))
 		pl_query_get_oid(&q, 0, &others[count++]);
 	err = pl_query_end(&q);
-	for (size_t i = 0; err == PL_OK && i < count; i++)
-		err = drop_pair(e, &others[i]);
+	for (size_t i = 0; err == PL_OK && i < count; i++) {
+		err = run_of_pair(e, pair_drop, &others[i]);
+		if (err == PL_OK)
+			err = run_of_pair(e, marks_drop, &others[i]);
+	}
+	pl_sqlite_pairs_forget(e->s);
 	*is_done = count < PL_ERASE_ROWS;
 	return err;
 }
@@ -469,6 +492,7 @@ claim_and_work(struct erasing *e)
 	if (err != PL_OK || !is_found)
 		return err;
 	e->step->state = PL_ERASE_GOES_ON;
+	e->step->is_first = e->stage == SWEEP && !e->has_receiver;
 	e->claimed = e->stage;
 	if (e->stage == SETTLE)
 		e->stage = AGAIN;
