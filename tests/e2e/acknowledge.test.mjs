@@ -79,7 +79,8 @@ for (const transports of [['polling'], ['websocket'], ['polling', 'websocket']])
 
 test('a ninth whom one types to is refused, and the eight stay', async () => {
   const socket = await (await signUp('ann')).connect();
-  const to = (i) => String(i).padStart(24, '0');
+  const others = await Promise.all(Array.from({ length: 9 }, (_, i) => signUp(`other${i}`)));
+  const to = (i) => others[i - 1].id;
   for (let i = 1; i <= 8; i++) assert.deepEqual(await ask(socket, ['typing', { to: to(i), isTyping: true }]), []);
   assert.deepEqual(await ask(socket, ['typing', { to: to(9), isTyping: true }]),
     [{ error: 'You cannot type to more than 8 people at once', code: 'TOO_MANY_REQUESTS' }]);
