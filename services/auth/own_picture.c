@@ -97,6 +97,7 @@ on_put_limit(void *arg, int64_t wait_ms)
 		own_free(o);
 		return;
 	}
+	o->painting.user = o->rq->claims.user;
 	o->painting.file = o->rq->body;
 	o->painting.done = on_painted;
 	err = auth_painter_submit(&o->painting);

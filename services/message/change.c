@@ -61,6 +61,7 @@ problem_of(const struct pl_write *w)
 	    [PL_CHANGE_OF_REPLY] = PL_PROBLEM_AUTO_REPLY,
 	    [PL_CHANGE_OF_DELETED] = PL_PROBLEM_DELETED,
 	    [PL_CHANGE_TOO_LATE] = PL_PROBLEM_TOO_LATE,
+	    [PL_CHANGE_BLOCKED] = PL_PROBLEM_BLOCKED,
 	};
 
 	return w->err == PL_E_CONFLICT ? refused[w->u.change.refusal]

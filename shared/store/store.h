@@ -374,6 +374,7 @@ enum pl_change_refusal {
 	PL_CHANGE_OF_REPLY,   /* an automatic reply, which can only be deleted */
 	PL_CHANGE_OF_DELETED, /* an edit */
 	PL_CHANGE_TOO_LATE,   /* an edit */
+	PL_CHANGE_BLOCKED,    /* an edit: either of the two has blocked the other */
 };
 struct pl_write_change {
 	struct pl_oid by;

@@ -220,9 +220,10 @@ jpeg_write(const struct picture *p, int quality, struct pl_buf *out)
 	struct guard g;
 
 	c.err = guard_init(&g);
-	if (encode(&c, &g, p, quality, &to))
+	if (encode(&c, &g, p, quality, &to)) {
 		err = pl_buf_add(out, to.bytes, to.len);
+		free(to.bytes);
+	} /* else libjpeg may have freed them already: there was no memory for more */
 	jpeg_destroy_compress(&c);
-	free(to.bytes);
 	return err;
 }

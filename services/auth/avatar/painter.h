@@ -1,19 +1,25 @@
 /*
  * painter: pictures are made anew on a thread of its own (avatar.h), one at a time, because one may take
- * a second and 40 MiB. While PAINTER_QUEUE_MAX wait, a further one gets 503 at once.
+ * a second and 40 MiB. While PAINTER_QUEUE_MAX wait, or PAINTER_OF_USER_MAX of the same user, a further
+ * one gets 503 at once.
  * Threads: the loop's.
  */
 #ifndef AUTH_AVATAR_PAINTER_H
 #define AUTH_AVATAR_PAINTER_H
 
 #include "avatar.h"
+#include "base/list.h"
+#include "base/oid.h"
 #include "loop/offload.h"
 
-#define PAINTER_QUEUE_MAX 16
+#define PAINTER_QUEUE_MAX   16
+#define PAINTER_OF_USER_MAX 2 /* waiting, and being made */
 
 /* The caller's, as a struct pl_job. err: as of avatar_make(), or PL_E_CANCELLED. */
 struct auth_painting {
 	struct pl_job job;
+	struct pl_list link; /* inside */
+	struct pl_oid user;
 	struct pl_str file; /* borrowed until done */
 	void (*done)(struct auth_painting *p, enum pl_err err);
 	/* out */

@@ -90,7 +90,7 @@ may_change(struct pl_request *rq, struct pl_oid *other)
 {
 	int64_t wait_ms;
 
-	if (!pl_request_oid(rq, other))
+	if (!pl_request_oid(rq, other) || !pl_request_is_no_form(rq))
 		return false;
 	if (pl_oid_eq(other, &rq->claims.user)) {
 		pl_reply_problem(rq, PL_PROBLEM_BLOCKS_ONESELF);

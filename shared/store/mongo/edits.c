@@ -1,5 +1,5 @@
 #include "base/mem.h"
-#include "store/mongo/query.h"
+#include "store/mongo/blocks.h"
 
 /*
  * A change reads the message, decides, and writes if nobody has changed it meanwhile, which its
@@ -28,11 +28,14 @@ find(struct pl_mongo *s, const struct pl_oid *id, struct pl_message *out)
 
 /* The message as it was when it last changed. A changedAt that is no Date is another program's. */
 static void
-put_unchanged(bson_t *selector, const struct pl_oid *id, int64_t changed_unix_ms)
+put_unchanged(
+    bson_t *selector, const struct pl_oid *id, int64_t changed_unix_ms, bool is_edit)
 {
 	bson_t is, none;
 
 	pl_mongo_put_oid(selector, PL_MESSAGE_F_ID, id);
+	if (is_edit) /* an erasure at the same millisecond has deleted it */
+		bson_append_null(selector, PL_MESSAGE_F_DELETED_AT, -1);
 	if (changed_unix_ms != 0) {
 		pl_mongo_put_time(selector, PL_MONGO_F_CHANGED_AT, changed_unix_ms);
 		return;
@@ -74,13 +77,29 @@ store_change(
 	int64_t matched = 0;
 	enum pl_err err;
 
-	put_unchanged(&selector, &m->id, before_unix_ms);
+	put_unchanged(&selector, &m->id, before_unix_ms, m->deleted_unix_ms == 0);
 	put_update(&update, m);
 	err = pl_mongo_update_one(s, s->messages, &selector, &update, &matched);
 	bson_destroy(&selector);
 	bson_destroy(&update);
 	*is_done = err == PL_OK && matched == 1;
 	return err;
+}
+
+/* Words may be taken back, but not exchanged for others. */
+static enum pl_err
+refuse_blocked(struct pl_mongo *s, struct pl_write *w, const struct pl_message *m)
+{
+	struct pl_pair pair = {m->sender, m->receiver};
+	bool is_blocked = false;
+	enum pl_err err = PL_OK;
+
+	if (w->kind == PL_WRITE_EDIT)
+		err = pl_blocks_between(s, &pair, 1, &is_blocked);
+	if (err != PL_OK || !is_blocked)
+		return err;
+	w->u.change.refusal = PL_CHANGE_BLOCKED;
+	return PL_E_CONFLICT;
 }
 
 /* m: as it was read. */
@@ -90,6 +109,8 @@ try(struct pl_mongo *s, struct pl_write *w, struct pl_message *m, bool *is_done)
 	int64_t before_unix_ms = pl_message_changed(m);
 	enum pl_err err = pl_store_change(w, m, s->now_unix_ms);
 
+	if (err == PL_OK)
+		err = refuse_blocked(s, w, m);
 	*is_done = err == PL_OK && !w->u.change.changed;
 	if (err != PL_OK || *is_done)
 		return err;

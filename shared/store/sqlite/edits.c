@@ -77,6 +77,21 @@ owe_emptying(struct pl_sqlite *s)
 		s->empty_mono_ms = due;
 }
 
+/* Words may be taken back, but not exchanged for others. */
+static enum pl_err
+refuse_blocked(struct pl_sqlite *s, struct pl_write *w, const struct pl_message *m)
+{
+	bool is_blocked = false;
+	enum pl_err err = PL_OK;
+
+	if (w->kind == PL_WRITE_EDIT)
+		err = pl_sqlite_is_blocked(s, &m->sender, &m->receiver, &is_blocked);
+	if (!is_blocked)
+		return err;
+	w->u.change.refusal = PL_CHANGE_BLOCKED;
+	return PL_E_CONFLICT;
+}
+
 static enum pl_err
 change(struct pl_sqlite *s, struct pl_write *w, struct pl_message *m)
 {
@@ -89,6 +104,8 @@ change(struct pl_sqlite *s, struct pl_write *w, struct pl_message *m)
 		now = newest.created_unix_ms;
 	if (err == PL_OK)
 		err = pl_store_change(w, m, now);
+	if (err == PL_OK)
+		err = refuse_blocked(s, w, m);
 	if (err != PL_OK || !w->u.change.changed)
 		return err;
 	err = replace_text(s, m);

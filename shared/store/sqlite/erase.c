@@ -44,6 +44,10 @@ static const char note_find[] =
 static const char note_set[] =
     "UPDATE erasures SET stage = ?, at_receiver = ?, at_created = ?, at_id = ?, "
     "worker = ?, lease_until = ? WHERE user = ?";
+static const char marked_begin[] =
+    "UPDATE erasures SET stage = 6, worker = ? WHERE stage IN (4, 6)";
+static const char marked_end[] =
+    "UPDATE erasures SET stage = 5 WHERE stage = 6 AND worker = ?";
 static const char note_drop[] = "DELETE FROM erasures WHERE user = ?";
 static const char note_count[] = "SELECT count(*) FROM erasures";
 
@@ -411,14 +415,23 @@ find_bytes(struct pl_sqlite *s, int64_t *bytes)
 	return pl_query_end(&q);
 }
 
+/* Those that this worker writes it anew for: others may come while it does. */
+static enum pl_err
+mark(struct erasing *e, const char *sql)
+{
+	struct pl_query q = pl_query_start(e->s, sql);
+
+	pl_query_int(&q, (int64_t)e->step->worker);
+	return pl_query_run(&q, NULL);
+}
+
 /* Outside of a transaction. For all that have come so far, whoever has them: it is done twice if this
  * process is killed, and not left out. */
 static enum pl_err
 write_anew(struct erasing *e)
 {
 	int64_t bytes = INT64_MAX;
-	enum pl_err err =
-	    pl_sqlite_exec(e->s, "UPDATE erasures SET stage = 6 WHERE stage = 4");
+	enum pl_err err = mark(e, marked_begin);
 
 	if (err == PL_OK)
 		err = find_bytes(e->s, &bytes);
@@ -427,9 +440,7 @@ write_anew(struct erasing *e)
 	else if (err == PL_OK)
 		pl_log_info("database is too large to be written anew after an erasure, "
 			    "traces in unused room may stay until its operator does it");
-	return err == PL_OK
-		   ? pl_sqlite_exec(e->s, "UPDATE erasures SET stage = 5 WHERE stage = 6")
-		   : err;
+	return err == PL_OK ? mark(e, marked_end) : err;
 }
 
 /* ---- steps --------------------------------------------------------------------------- */

@@ -185,6 +185,7 @@ lets_so_many_pictures_wait(void **state)
 	for (size_t i = 0; i < PAINTER_QUEUE_MAX + 2; i++) {
 		all[i] =
 		    (struct auth_painting){.file = pl_buf_str(&file), .done = on_painted};
+		all[i].user.bytes[0] = (uint8_t)i;
 		if (auth_painter_submit(&all[i]) == PL_OK)
 			taken++;
 		else
@@ -194,6 +195,30 @@ lets_so_many_pictures_wait(void **state)
 	auth_painter_stop(); /* each is done, or cancelled */
 	auth_painter_start();
 	assert_int_equal(done_count, taken);
+	pl_buf_fini(&file);
+}
+
+static void
+lets_two_pictures_of_a_user_wait(void **state)
+{
+	static struct auth_painting all[PAINTER_OF_USER_MAX + 2];
+	struct pl_buf file = webp_file();
+	size_t i;
+
+	(void)state;
+	done_count = 0;
+	for (i = 0; i < PAINTER_OF_USER_MAX + 1; i++) {
+		all[i] =
+		    (struct auth_painting){.file = pl_buf_str(&file), .done = on_painted};
+		assert_int_equal(auth_painter_submit(&all[i]),
+		    i < PAINTER_OF_USER_MAX ? PL_OK : PL_E_BUSY);
+	}
+	all[i] = (struct auth_painting){
+	    .user.bytes = {1}, .file = pl_buf_str(&file), .done = on_painted};
+	assert_int_equal(auth_painter_submit(&all[i]), PL_OK);
+	auth_painter_stop();
+	auth_painter_start();
+	assert_int_equal(done_count, PAINTER_OF_USER_MAX + 1);
 	pl_buf_fini(&file);
 }
 
@@ -207,6 +232,7 @@ main(void)
 	    TEST(refuses_what_is_too_long_or_empty_at_once),
 	    TEST(takes_so_many_pictures_a_minute),
 	    TEST(lets_so_many_pictures_wait),
+	    TEST(lets_two_pictures_of_a_user_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
