@@ -161,7 +161,7 @@ end
 
 -- name: of the process that has the session; nil for any. is_brief: the answer begins at once,
 -- unless the process hangs. The body is read first: who serves may be another by the time it is there.
-local function choose(service, name, is_brief)
+local function choose(service, name, is_brief, is_once)
 	local headers = ngx.req.get_headers(0)
 	local list
 
@@ -179,7 +179,7 @@ local function choose(service, name, is_brief)
 	if #list == 0 then
 		return ngx.exit(503)
 	end
-	choices[request()] = {list = list, tries = 0, is_brief = is_brief and #list > 1}
+	choices[request()] = {list = list, tries = 0, is_brief = is_brief and #list > 1, is_once = is_once}
 end
 
 -- For access_by_lua of a route of the API. Of a method that changes something no second one may be
@@ -188,6 +188,14 @@ local function api(service)
 	local method = ngx.req.get_method()
 
 	return choose(service, nil, method == "GET" or method == "HEAD")
+end
+
+-- The same where also a PUT or DELETE is asked of one process only: nginx would ask the next one where the
+-- first has done it, and died.
+local function api_once(service)
+	local method = ngx.req.get_method()
+
+	return choose(service, nil, method == "GET" or method == "HEAD", method == "PUT" or method == "DELETE")
 end
 
 -- A request of a session belongs to its process.
@@ -215,7 +223,7 @@ local function ask()
 	local list = choice.list
 	local member
 
-	if choice.tries == 0 and #list > 1 then
+	if choice.tries == 0 and #list > 1 and not choice.is_once then
 		balancer.set_more_tries(math.min(#list, TRIES_MAX) - 1)
 	elseif choice.tries > 0 and balancer.get_last_failure() == "failed" then -- not a mere 503
 		avoid(choice.member.address)
@@ -246,4 +254,4 @@ local function note(status)
 	settle() -- its client may have gone before there was a head
 end
 
-return {api = api, polls = polls, websockets = websockets, ask = ask, settle = settle, note = note}
+return {api = api, api_once = api_once, polls = polls, websockets = websockets, ask = ask, settle = settle, note = note}

@@ -124,8 +124,8 @@ on_checked(struct auth_hash *h, enum pl_err err)
 		return;
 	}
 	pl_log_info("user logged in", PL_L_REQUEST(l->rq), PL_L_OID("user", &l->user.id));
-	auth_reply_session(l->rq, 200, &l->user);
 	auth_try_end(&l->try, AUTH_TRY_RIGHT);
+	auth_reply_login(l->rq, &l->user, auth_login_post);
 	if (h->fresh != NULL)
 		store_fresh_hash(l);
 	else

@@ -23,12 +23,23 @@ log_out(struct gone *g, const struct pl_oid *user)
 	pl_online_logged_out(g->app->online, user);
 }
 
+/* Users who are disabled are gone, too, if whoever did it could not say so. */
 static enum pl_err
 run(struct pl_store_read_call *call, struct pl_store *s)
 {
 	struct look *look = PL_CONTAINER(call, struct look, call);
+	struct pl_user_list found;
+	enum pl_err err = pl_store_users_of(s, look->users, look->count, &found);
 
-	return pl_store_users_exist(s, look->users, look->count, look->exist);
+	if (err != PL_OK)
+		return err;
+	for (size_t i = 0, k = 0; i < look->count && k < found.count; i++) {
+		if (!pl_oid_eq(&look->users[i], &found.items[k].id))
+			continue;
+		look->exist[i] = !found.items[k++].is_disabled;
+	}
+	pl_user_list_fini(&found);
+	return PL_OK;
 }
 
 static void
@@ -45,7 +56,7 @@ done(struct pl_store_read_call *call)
 		count++;
 	}
 	if (count > 0)
-		pl_log_info("users were deleted by another program, logged them out",
+		pl_log_info("users were deleted or disabled without a word, logged them out",
 		    PL_L_INT("users", count));
 	pl_mem_free(look);
 }

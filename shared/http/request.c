@@ -111,6 +111,8 @@ pl_request_json(struct pl_request *rq)
 	struct pl_request_impl *x = pl_exchange_of(rq);
 	const char *why = NULL;
 
+	if (x->json != NULL)
+		return x->json; /* asked again */
 	if (!is_json(pl_request_header(rq, "content-type"))) {
 		pl_reply_problem(rq, PL_PROBLEM_NOT_JSON);
 		return NULL;

@@ -257,8 +257,7 @@ enum pl_write_kind {
 	PL_WRITE_PASSWORD, /* replace the hash; PL_E_CONFLICT: the old one is another */
 	PL_WRITE_SEND,   /* store a message, with its reply job if the receiver is BUSY */
 	PL_WRITE_REVOKE, /* refuse tokens from now on; may be repeated */
-	PL_WRITE_SESSION,     /* list a session whose token is about to be issued;
-				 PL_E_NOT_FOUND: its user is disabled */
+	PL_WRITE_SESSION,     /* list a session whose token is about to be issued */
 	PL_WRITE_SEEN,        /* note that a listed session was used */
 	PL_WRITE_SWITCH,      /* note which secret signs, and which one did before */
 	PL_WRITE_REPLY_CLAIM, /* take a reply job under a lease */
@@ -386,9 +385,13 @@ struct pl_write_change {
 	struct pl_message message;      /* out: as it is now; the caller finis it */
 };
 
-/* A session of user, known by name until its token is there. */
+/* A session of user, known by name until its token is there. PL_E_NOT_FOUND: they are disabled.
+ * PL_E_CONFLICT: they are gone, or their password is another one by now. So a log-in that was under way
+ * when the password changed begins no session: whoever changed it lists the sessions afterwards. */
 struct pl_write_session {
 	struct pl_oid user;
+	/* in; borrowed until done: what the password was checked against; NULL: it does not matter */
+	const char *password_hash;
 	uint8_t token_id[PL_JWT_ID_LEN];
 	int64_t issued_unix_s; /* in: the earliest; out: what the token must say */
 	bool has_ended;        /* out: there were too many, and the oldest was revoked */

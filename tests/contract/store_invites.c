@@ -276,6 +276,27 @@ begins_no_session_of_a_disabled_user(void **state)
 	assert_int_equal(open_session(f->store, &ann, 4), PL_OK);
 }
 
+/* A log-in that was checked against the hash of before, or whose user is gone. */
+static void
+begins_no_session_by_another_password(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ann = store_add_user(f->store, "ann"), nobody = {{9}};
+	struct pl_session_list list;
+	struct pl_write w = {.kind = PL_WRITE_SESSION,
+	    .u.session = {.user = ann, .token_id = {1}, .password_hash = "another"}};
+
+	assert_int_equal(store_write_one(f->store, &w), PL_E_CONFLICT);
+	assert_int_equal(pl_store_sessions_of(f->store, &ann, &list), PL_OK);
+	assert_int_equal(list.count, 0);
+	w.u.session.password_hash = "hash";
+	assert_int_equal(store_write_one(f->store, &w), PL_OK);
+	assert_int_equal(pl_store_sessions_of(f->store, &ann, &list), PL_OK);
+	assert_int_equal(list.count, 1);
+	w.u.session.user = nobody;
+	assert_int_equal(store_write_one(f->store, &w), PL_E_CONFLICT);
+}
+
 /* For whoever writes they are a user like any other. */
 static void
 keeps_messages_to_a_disabled_user(void **state)
@@ -333,6 +354,7 @@ store_invites_suite(void)
 	    STORE_TEST(copies_invites_page_by_page),
 	    STORE_TEST(disables_and_enables_a_user_and_no_other),
 	    STORE_TEST(begins_no_session_of_a_disabled_user),
+	    STORE_TEST(begins_no_session_by_another_password),
 	    STORE_TEST(keeps_messages_to_a_disabled_user),
 	    STORE_TEST(copies_that_a_user_is_disabled),
 	};

@@ -19,20 +19,36 @@ pl_mongo_user_disable(struct pl_mongo *s, const struct pl_write_disabled *disabl
 	return err == PL_OK && matched == 0 ? PL_E_NOT_FOUND : err;
 }
 
-/* A user who is not there is not disabled. */
-enum pl_err
-pl_mongo_user_is_disabled(struct pl_mongo *s, const struct pl_oid *id, bool *is_disabled)
+static bool
+has_hash(const bson_t *doc, const char *hash)
 {
-	static const char *const only[] = {PL_MONGO_F_DISABLED, NULL};
+	bson_iter_t it;
+	uint32_t len;
+
+	return bson_iter_init_find(&it, doc, PL_USER_F_PASSWORD) &&
+	       BSON_ITER_HOLDS_UTF8(&it) && strcmp(bson_iter_utf8(&it, &len), hash) == 0;
+}
+
+enum pl_err
+pl_mongo_user_may_begin(struct pl_mongo *s, const struct pl_write_session *session)
+{
+	static const char *const only[] = {PL_MONGO_F_DISABLED, PL_USER_F_PASSWORD, NULL};
+	const char *hash = session->password_hash;
+	bool is_disabled = false, is_same = hash == NULL;
 	struct pl_find f;
 	const bson_t *doc;
+	enum pl_err err;
 
-	*is_disabled = false;
 	pl_find_start(&f, s, s->users);
-	pl_mongo_put_oid(&f.filter, PL_USER_F_ID, id);
+	pl_mongo_put_oid(&f.filter, PL_USER_F_ID, &session->user);
 	pl_find_only(&f, only);
 	pl_find_limit(&f, 1);
-	while (pl_find_row(&f, &doc))
-		*is_disabled = pl_mongo_disabled_read(doc);
-	return pl_find_end(&f);
+	while (pl_find_row(&f, &doc)) {
+		is_disabled = pl_mongo_disabled_read(doc);
+		is_same = is_same || has_hash(doc, hash);
+	}
+	err = pl_find_end(&f);
+	if (err == PL_OK && is_disabled)
+		err = PL_E_NOT_FOUND;
+	return err == PL_OK && !is_same ? PL_E_CONFLICT : err;
 }

@@ -192,8 +192,9 @@ enum pl_err pl_mongo_user_set_password(struct pl_mongo *s, const struct pl_oid *
     const char *old_hash, const char *new_hash);
 enum pl_err pl_mongo_user_disable(
     struct pl_mongo *s, const struct pl_write_disabled *disabled);
-enum pl_err pl_mongo_user_is_disabled(
-    struct pl_mongo *s, const struct pl_oid *id, bool *is_disabled) PL_MUST_CHECK;
+/* As PL_WRITE_SESSION. */
+enum pl_err pl_mongo_user_may_begin(
+    struct pl_mongo *s, const struct pl_write_session *session) PL_MUST_CHECK;
 enum pl_err pl_mongo_invite_keep(struct pl_mongo *s, const struct pl_invite *invite);
 enum pl_err pl_mongo_user_insert_invited(
     struct pl_mongo *s, const struct pl_write_invited *invited);

@@ -125,7 +125,8 @@ pl_mongo_lists_since(
 /* ---- begin ---- */
 
 static enum pl_err
-try_to_add(struct pl_mongo *s, struct pl_write_session *session)
+try_to_add(
+    struct pl_mongo *s, struct pl_write_session *session, struct pl_revocation *own)
 {
 	int64_t issued = session->issued_unix_s;
 	struct pl_session fresh, ended;
@@ -136,6 +137,7 @@ try_to_add(struct pl_mongo *s, struct pl_write_session *session)
 		return err;
 	pl_session_list_expire(&v.list, s->now_unix_ms / 1000);
 	pl_session_list_open(&v.list, session->token_id, &issued, &fresh);
+	pl_session_list_revocation(&v.list, &fresh, own);
 	session->has_ended = pl_session_list_add(&v.list, &fresh, &ended);
 	if (session->has_ended)
 		pl_session_list_revocation(&v.list, &ended, &session->ended);
@@ -145,34 +147,47 @@ try_to_add(struct pl_mongo *s, struct pl_write_session *session)
 	return err;
 }
 
-/* Whoever disables the user after this look ends the session, too, for it is in the list. If the store
- * does not answer any more, the session is listed all the same, and session/sessions looks again. */
-static bool
-is_of_disabled(struct pl_mongo *s, const struct pl_write_session *session)
+static enum pl_err
+revoke_one(struct pl_mongo *s, struct pl_revocation *r)
 {
-	bool is_disabled = false;
+	struct pl_write write = {.kind = PL_WRITE_REVOKE, .u.revoke = *r};
+	struct pl_write *one = &write;
 
-	return pl_mongo_user_is_disabled(s, &session->user, &is_disabled) == PL_OK &&
-	       is_disabled;
+	pl_mongo_revokes(s, &one, 1);
+	*r = write.u.revoke;
+	return write.err;
+}
+
+/* Whoever disables the user, or changes the password, after this look ends the session, too, for it
+ * is in the list. If the store does not answer any more, a session whose password does not matter is
+ * listed all the same, and session/sessions looks again. */
+static enum pl_err
+look_again(struct pl_mongo *s, const struct pl_write_session *session)
+{
+	enum pl_err err = pl_mongo_user_may_begin(s, session);
+
+	if (err == PL_OK || err == PL_E_NOT_FOUND || session->password_hash != NULL)
+		return err;
+	return PL_OK;
 }
 
 enum pl_err
 pl_mongo_session_add(struct pl_mongo *s, struct pl_write_session *session)
 {
-	struct pl_write write = {.kind = PL_WRITE_REVOKE};
-	struct pl_write *one = &write;
-	enum pl_err err = PL_E_CONFLICT;
+	struct pl_revocation own;
+	enum pl_err err = PL_E_CONFLICT, ended = PL_OK;
 
 	for (int i = 0; err == PL_E_CONFLICT && i < TRIES; i++)
-		err = try_to_add(s, session);
-	if (err == PL_OK && is_of_disabled(s, session))
-		err = PL_E_NOT_FOUND;
-	if (err != PL_OK || !session->has_ended)
+		err = try_to_add(s, session, &own);
+	if (err != PL_OK)
 		return err == PL_E_CONFLICT ? PL_E_UNAVAILABLE : err;
-	write.u.revoke = session->ended;
-	pl_mongo_revokes(s, &one, 1);
-	session->ended = write.u.revoke;
-	return write.err;
+	if (session->has_ended)
+		ended = revoke_one(s, &session->ended);
+	err = look_again(s, session);
+	/* It leaves the list again; if that fails, it stays there, and nobody has its token. */
+	if (err == PL_E_NOT_FOUND || err == PL_E_CONFLICT)
+		(void)revoke_one(s, &own);
+	return err != PL_OK ? err : ended;
 }
 
 /* ---- use ---- */

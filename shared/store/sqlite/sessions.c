@@ -118,11 +118,8 @@ pl_sqlite_session_add(struct pl_sqlite *s, struct pl_write_session *session)
 	int64_t now_s = s->now_unix_ms / 1000;
 	struct pl_session_list list;
 	struct pl_session fresh, ended;
-	bool is_disabled = false;
-	enum pl_err err = pl_sqlite_user_is_disabled(s, &session->user, &is_disabled);
+	enum pl_err err = pl_sqlite_user_may_begin(s, session);
 
-	if (err == PL_OK && is_disabled)
-		err = PL_E_NOT_FOUND;
 	if (err == PL_OK)
 		err = load(s, &session->user, &list);
 	if (err != PL_OK)

@@ -49,6 +49,14 @@ auth_reply_session(struct pl_request *rq, int status, const struct pl_user *user
 	pl_reply_json(rq, status, pl_str(user->username));
 }
 
+void
+auth_reply_login(struct pl_request *rq, const struct pl_user *user,
+    void (*again)(struct pl_request *rq))
+{
+	assert_ptr_equal(again, auth_login_post);
+	auth_reply_session(rq, 200, user);
+}
+
 static void
 end_check(bool matches, const char *fresh)
 {

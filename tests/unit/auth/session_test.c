@@ -7,6 +7,8 @@
 
 #include "auth/jwt.h"
 #include "base/clock.h"
+#include "base/mem.h"
+#include "http/reply.h"
 #include "services/auth/cookie.h"
 #include "services/auth/handlers.h"
 #include "session/sessions.h"
@@ -209,6 +211,98 @@ begins_no_session_of_a_user_who_is_disabled(void **state)
 	fake_request_free(r);
 }
 
+static unsigned again_count;
+
+static void
+answer_again(struct pl_request *rq)
+{
+	again_count++;
+	pl_reply_problem(rq, PL_PROBLEM_BAD_LOGIN);
+}
+
+static struct fake_request *
+log_in(void)
+{
+	struct fake_request *r = fake_request_new(NULL, "");
+
+	again_count = 0;
+	auth_reply_login(&r->rq, &user, answer_again);
+	return r;
+}
+
+/* The password was changed, or hashed anew, while it was being checked. */
+static void
+checks_a_password_again_that_is_another_by_now(void **state)
+{
+	struct fake_request *r = log_in();
+	struct pl_store_write_call *call = fake_store_next_write(PL_WRITE_SESSION);
+
+	(void)state;
+	assert_string_equal(call->write.u.session.password_hash, ann);
+	fake_store_end_write(call, PL_E_CONFLICT);
+	assert_int_equal(again_count, 1);
+	assert_null(fake_answer_header(r, "set-cookie"));
+	assert_null(on_known);
+	fake_request_free(r);
+}
+
+static enum pl_err
+find_user(struct pl_store *s, const struct pl_oid *id, struct pl_user *out)
+{
+	(void)s, (void)id;
+	*out = (struct pl_user){.password_hash = pl_mem_strdup(ann)};
+	return PL_OK;
+}
+
+static enum pl_err
+find_user_with_another_password(
+    struct pl_store *s, const struct pl_oid *id, struct pl_user *out)
+{
+	(void)s, (void)id;
+	*out = (struct pl_user){.password_hash = pl_mem_strdup("another")};
+	return PL_OK;
+}
+
+static enum pl_err
+find_user_who_is_disabled(
+    struct pl_store *s, const struct pl_oid *id, struct pl_user *out)
+{
+	enum pl_err err = find_user(s, id, out);
+
+	out->is_disabled = true;
+	return err;
+}
+
+/* Whoever changes the password later refuses all unlisted tokens up to then: this one's time is from
+ * before the look. */
+static void
+looks_at_the_user_before_a_login_is_in_no_list(void **state)
+{
+	enum pl_err (*const finds[])(
+	    struct pl_store *, const struct pl_oid *, struct pl_user *) = {
+	    find_user, find_user_with_another_password, find_user_who_is_disabled};
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct fake_request *r = log_in();
+
+		on_known = NULL;
+		fake_store_end_write(
+		    fake_store_next_write(PL_WRITE_SESSION), PL_E_UNAVAILABLE);
+		fake_store.backend.user_by_id = finds[i];
+		fake_store_end_read(PL_OK);
+		assert_int_equal(again_count, i == 1);
+		if (i == 0) {
+			on_known(on_known_arg);
+			assert_false(check_token(r).is_listed);
+		} else {
+			assert_null(on_known);
+			assert_null(fake_answer_header(r, "set-cookie"));
+		}
+		fake_request_free(r);
+	}
+}
+
 static void
 tells_the_others_that_the_oldest_session_has_ended_for_it(void **state)
 {
@@ -303,6 +397,8 @@ main(void)
 		issues_the_token_that_was_listed_in_the_second_that_the_list_gives),
 	    SESSION_TEST(begins_a_session_of_no_list_if_the_store_cannot_list_it),
 	    SESSION_TEST(begins_no_session_of_a_user_who_is_disabled),
+	    SESSION_TEST(checks_a_password_again_that_is_another_by_now),
+	    SESSION_TEST(looks_at_the_user_before_a_login_is_in_no_list),
 	    SESSION_TEST(tells_the_others_that_the_oldest_session_has_ended_for_it),
 	    SESSION_TEST(
 		issues_a_token_that_a_logout_everywhere_of_this_second_does_not_refuse),
