@@ -88,6 +88,8 @@ check_run(struct pl_store_read_call *call, struct pl_store *s)
 	return pl_store_may_write(s, &c->from, &c->to);
 }
 
+/* A store that does not answer refuses nobody: it lets no message pass either, and typing alone says
+ * nothing. */
 static void
 check_done(struct pl_store_read_call *call)
 {
@@ -95,11 +97,11 @@ check_done(struct pl_store_read_call *call)
 	struct pair *p = c->pair;
 
 	c->typing->checks--;
-	if (p != NULL && call->err == PL_OK) {
+	if (p != NULL && (call->err == PL_E_DENIED || call->err == PL_E_NOT_FOUND)) {
+		end_pair(p);
+	} else if (p != NULL) {
 		p->check = NULL;
 		tell(p, true);
-	} else if (p != NULL) {
-		end_pair(p);
 	}
 	pl_mem_free(c);
 }

@@ -4,8 +4,8 @@
  * typist goes, so that nobody is left seeing somebody write for ever.
  *
  * It begins only to somebody one may write to: the store is asked each time. To a user who is not there,
- * or while one of the two has blocked the other, it is dropped without a word. A block ends what is
- * shown (PL_CHANNEL_BLOCKS).
+ * or while one of the two has blocked the other, it is dropped without a word; if the store does not
+ * answer, it begins. A block ends what is shown (PL_CHANNEL_BLOCKS).
  *
  * A user who begins and ends without pause is heard a few times a second; what is said in between is
  * dropped, for it is about now. Each end that is told had a beginning.  Threads: the loop's.
