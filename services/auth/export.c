@@ -88,7 +88,7 @@ write_user(struct export *e, struct pl_store *s)
 
 	if (err != PL_OK)
 		return err;
-	add(&e->read, "{\"user\":");
+	add(&e->read, "{\"profile\":");
 	pl_jo_init(&o, &e->read.body);
 	pl_jo_object(&o);
 	pl_user_write_fields(&o, &user, PL_USER_WITH_NOTE | PL_USER_WITH_TIMES);

@@ -55,14 +55,16 @@ describe('an export', () => {
     assert.equal((await bob.send(ann, 'busy?')).status, 201);
     await new Promise((resolve) => setTimeout(resolve, 1000)); // an automatic reply may come
     assert.equal((await ann.post(`/api/messages/read/${bob.id}`, { upTo: expected[1]._id })).status, 200);
+    const carol = await Person.signUp(stack.url, 'carol');
+    assert.equal((await ann.post(`/api/users/block/${carol.id}`)).status, 200);
 
     const { status, headers, json } = await ann.get('/api/auth/export');
     assert.equal(status, 200);
     assert.match(headers.get('content-type'), /^application\/json/);
     assert.equal(headers.get('content-disposition'), 'attachment; filename="parley-export.json"');
     assert.equal(headers.get('cache-control'), 'no-store');
-    assert.deepEqual(Object.keys(json), ['user', 'messages', 'blocks', 'readMarks']);
-    const { createdAt, updatedAt, gender, statusNote, status: state, ...profile } = json.user;
+    assert.deepEqual(Object.keys(json), ['profile', 'messages', 'blocks', 'readMarks']);
+    const { createdAt, updatedAt, gender, statusNote, status: state, ...profile } = json.profile;
     const { status: _, ...user } = ann.user;
     assert.deepEqual(profile, user);
     assert.deepEqual([gender, statusNote, state], ['female', 'in a meeting', 'BUSY']);
@@ -71,7 +73,7 @@ describe('an export', () => {
     const rest = json.messages.slice(expected.length);
     assert.equal(rest[0].message, 'busy?');
     for (const m of rest.slice(1)) assert.equal(m.autoReply.inReplyTo, rest[0]._id);
-    assert.deepEqual(json.blocks, []);
+    assert.deepEqual(json.blocks, [carol.user]);
     assert.deepEqual(json.readMarks, [{ userId: bob.id, readUpTo: expected[1]._id, deliveredUpTo: expected[1]._id }]);
     assert.ok(!JSON.stringify(json).includes('$argon2'));
   });
