@@ -234,6 +234,42 @@ leaves_nothing_of_them_and_all_of_others(void **state)
 	assert_int_equal(sessions.count, 1);
 }
 
+/* Bob wrote to ann, who went before him: his own export and erasure find it all the same. */
+static void
+finds_what_one_wrote_to_who_is_gone(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ann = store_add_user(f->store, "ann");
+	struct pl_oid bob = store_add_user(f->store, "bob");
+	struct pl_erase_step step = worker(1);
+	struct pl_pos_list places;
+
+	store_send(f->store, &bob, &ann, "to whom it may concern");
+	assert_int_equal(erase(f->store, &ann, "hash"), PL_OK);
+	finish(f->store, &step);
+	assert_int_equal(pl_store_positions_of(f->store, &bob, NULL, 10, &places), PL_OK);
+	assert_int_equal(places.count, 1);
+	pl_pos_list_fini(&places);
+	assert_int_equal(erase(f->store, &bob, "hash"), PL_OK);
+	finish(f->store, &step);
+	assert_erased(f->store, &bob, &ann, 1);
+	assert_int_equal(under_way(f->store), 0);
+}
+
+/* Most people's words are gone when they are told that they are. */
+static void
+takes_the_first_words_with_the_user(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ann = store_add_user(f->store, "ann");
+	struct pl_oid bob = store_add_user(f->store, "bob");
+
+	for (int i = 0; i < 5; i++)
+		store_send(f->store, &ann, &bob, "a word");
+	assert_int_equal(erase(f->store, &ann, "hash"), PL_OK);
+	assert_erased(f->store, &ann, &bob, 5);
+}
+
 static void
 says_nothing_in_the_name_of_who_is_gone_nor_to_them(void **state)
 {
@@ -504,6 +540,8 @@ store_erase_suite(void)
 	    STORE_TEST(refuses_another_hash_and_a_user_who_is_none),
 	    STORE_TEST(takes_the_user_away_at_once),
 	    STORE_TEST(leaves_nothing_of_them_and_all_of_others),
+	    STORE_TEST(finds_what_one_wrote_to_who_is_gone),
+	    STORE_TEST(takes_the_first_words_with_the_user),
 	    STORE_TEST(says_nothing_in_the_name_of_who_is_gone_nor_to_them),
 	    STORE_TEST(sweeps_again_what_came_late),
 	    STORE_TEST(goes_on_wherever_another_stopped),

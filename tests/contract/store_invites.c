@@ -286,6 +286,7 @@ begins_no_session_by_another_password(void **state)
 	struct pl_write w = {.kind = PL_WRITE_SESSION,
 	    .u.session = {.user = ann, .token_id = {1}, .password_hash = "another"}};
 
+	w.u.session.issued_unix_s = pl_clock_unix_ms() / 1000;
 	assert_int_equal(store_write_one(f->store, &w), PL_E_CONFLICT);
 	assert_int_equal(pl_store_sessions_of(f->store, &ann, &list), PL_OK);
 	assert_int_equal(list.count, 0);
