@@ -387,7 +387,7 @@ has_one_worker_at_a_time(void **state)
 	assert_int_equal(pl_store_erase_step(f->store, &first), PL_OK);
 	assert_int_equal(first.state, PL_ERASE_GOES_ON);
 	assert_true(pl_oid_eq(&first.user, &ann));
-	assert_in_range(first.texts, 1, PL_ERASE_ROWS);
+	assert_in_range(first.texts, 0, PL_ERASE_ROWS); /* some went with the user */
 	assert_int_equal(pl_store_erase_step(f->store, &second), PL_OK);
 	assert_int_equal(second.state, PL_ERASE_NOTHING);
 	/* Another user's they may have. */

@@ -322,8 +322,9 @@ sweep_first(struct pl_sqlite *s, const struct pl_oid *user)
 	struct erasing e = {
 	    .s = s, .step = &step, .until_mono_ms = pl_clock_mono_ms() + PL_ERASE_MS};
 	bool is_done;
+	enum pl_err err = drop_else(&e, &is_done);
 
-	return sweep(&e, &is_done);
+	return err == PL_OK ? sweep(&e, &is_done) : err;
 }
 
 enum pl_err
@@ -341,9 +342,9 @@ pl_sqlite_erase(struct pl_sqlite *s, struct pl_write_erase *erase)
 	if (err == PL_OK)
 		err = pl_sqlite_people_drop(s, &erase->user);
 	if (err == PL_OK)
-		err = pl_sqlite_revoke(s, &erase->revocation, NULL);
-	if (err == PL_OK)
 		err = sweep_first(s, &erase->user);
+	if (err == PL_OK) /* last: it is noted where a sweep drops what is there */
+		err = pl_sqlite_revoke(s, &erase->revocation, NULL);
 	return pl_sqlite_forget_end(s, err);
 }
 
