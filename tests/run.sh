@@ -22,7 +22,7 @@ cd "$(dirname "$0")/.." || exit 1
 out=build/test
 limit_s=2400 # for all of part 3, on a busy machine; half of it is usual
 # What the second store is tested with; more at once, for these files mostly wait.
-store_suites=$(echo tests/e2e/{audit,auth,conversations,llm,messages,realtime,recovery,users}.test.mjs)
+store_suites=$(echo tests/e2e/{audit,auth,blocks,conversations,edits,erase,llm,messages,realtime,recovery,users}.test.mjs)
 passed_sum=0
 failed_sum=0
 
