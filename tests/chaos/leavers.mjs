@@ -4,6 +4,7 @@ import { Person } from '../support/api.mjs';
 
 const RETRY_MS = 300;
 const WORDS = 6;
+const LIFE_MS = 1500; // from one to the next, at least: each costs two hashes, and one more in the end
 const pause = () => new Promise((resolve) => { setTimeout(resolve, RETRY_MS); });
 
 /** What the server made of a request: nothing if it did not answer. */
@@ -23,8 +24,12 @@ export class Leavers {
     return Object.assign(leavers, { url, stayer: await Person.signUp(url, 'stayer'), list: [] });
   }
 
-  /** One more life, if none goes on. */
-  next() { this.life ??= this.#live(this.list.length + 1).finally(() => { this.life = undefined; }); }
+  /** One more life, if none goes on, and it is time. */
+  next() {
+    if (this.life || Date.now() < (this.due ?? 0)) return;
+    this.due = Date.now() + LIFE_MS;
+    this.life = this.#live(this.list.length + 1).finally(() => { this.life = undefined; });
+  }
 
   async #live(number) {
     const person = await Person.signUp(this.url, `leaver${number}`).catch(() => null);
@@ -60,13 +65,17 @@ export class Leavers {
     await this.life;
   }
 
-  /** What is left of each of them, as the checker wants it. */
-  observe() {
-    return Promise.all(this.list.map(async ({ name, person, sends, attempts }) => {
-      const [history, login, profile] = await Promise.all([
-        this.stayer.history(person), person.logIn(), this.stayer.get(`/api/users/profile/${person.id}`)]);
+  /** What is left of each of them, as the checker wants it. A log-in that was refused is not tried again. */
+  async observe() {
+    const seen = [];
+    for (const leaver of this.list) {
+      const { name, person, sends, attempts } = leaver;
+      const history = await this.stayer.history(person);
       if (history.status !== 200) throw new Error(`history of ${name}: ${history.status} ${history.text}`);
-      return { name, sends, attempts, history: history.json, login: login.status, profile: profile.status };
-    }));
+      if (leaver.login !== 400) leaver.login = (await person.logIn()).status;
+      if (leaver.profile !== 404) leaver.profile = (await this.stayer.get(`/api/users/profile/${person.id}`)).status;
+      seen.push({ name, sends, attempts, history: history.json, login: leaver.login, profile: leaver.profile });
+    }
+    return seen;
   }
 }
