@@ -56,7 +56,8 @@ done(struct pl_store_read_call *call)
 		count++;
 	}
 	if (count > 0)
-		pl_log_info("users were deleted or disabled without a word, logged them out",
+		pl_log_info(
+		    "users were deleted or disabled without a word, logged them out",
 		    PL_L_INT("users", count));
 	pl_mem_free(look);
 }
