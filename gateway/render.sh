@@ -202,7 +202,7 @@ if [ -z "${WWW_DIR:-}" ]; then
 	find "$prefix/page/v" -name '*.js' -exec sed -i '/^ *\/\//d; /^ *\/\*\*.*\*\//d; /^ *\/\*\*/,/\*\//d; s/^ *//' {} +
 	cp -r "$www/." "$prefix/page"
 	sed "s,\(href\|src\)=\",&/v/$version/," "$www/index.html" >"$prefix/page/index.html"
-	www=$(cd "$prefix/page" && pwd)
+	www=page # below nginx' prefix, so that the same files make the same configuration wherever they are made
 fi
 printf '%s\n' "$checked" >"$prefix/settings"
 user=

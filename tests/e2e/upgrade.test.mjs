@@ -42,9 +42,9 @@ const run = (file) => path.join(stack.dir, 'data/run', file);
 /** Runs upgrade.sh to its end. */
 const upgrade = () => promisify(execFile)(path.join(root, 'deploy/local/upgrade.sh'),
   { env: { PATH: process.env.PATH, DATA_DIR: path.join(stack.dir, 'data') }, timeout: patient(120000) });
-/** Process ids by name. */
-const pids = async () => Object.fromEntries(await Promise.all((await readdir(run('pids')))
-  .map(async (name) => [name, await stack.pidOf(name)])));
+/** Process ids by name; not of one that goes at this moment. */
+const pids = async () => Object.fromEntries((await Promise.all((await readdir(run('pids')))
+  .map(async (name) => [name, await stack.pidOf(name).catch(() => null)]))).filter(([, pid]) => pid));
 const services = (all) => Object.entries(all).filter(([name]) => /^(auth|message|presence|responder)/.test(name));
 /** Does the process run a program of ours that is no longer in the folder? (readFile() of node 18 ends with the first page.) */
 const isOutdated = (pid) => readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n')
@@ -110,6 +110,7 @@ test('while people chat: no request fails, each socket recovers, and no message 
     assert.ok(!Object.values(before).includes(pid), `${name} is an old one`);
     if (process.getuid() === 0) assert.equal(isOutdated(pid), false, `${name} runs the old program`);
   }
+  assert.doesNotMatch(stack.output, /reads its new configuration/, 'an idle connection would be closed for nothing');
   for (const [name] of services(before)) assert.match(stack.output, new RegExp(`^parley: ${name} has ended \\(0\\)$`, 'm'));
 
   for (const [what, all] of Object.entries(answers)) {
@@ -168,6 +169,9 @@ test('a new configuration of the gateway is read, and sockets stay', async () =>
   assert.equal(await readFile(file, 'utf8'), text);
   assert.ok(socket.connected);
   await upgrading;
+  const page = await (await fetch(`${stack.url}/`)).text();
+  const [, module] = /src="([^"]+)"/.exec(page);
+  assert.equal((await fetch(new URL(module, stack.url))).status, 200, 'the page is there');
   assert.equal(await stack.pidOf('gateway'), master);
 });
 
