@@ -43,19 +43,6 @@ load_settings(struct pl_buf *why)
 	return pl_config_load(rows, count, PL_SVC_ALL, &pl_settings, why);
 }
 
-static bool
-is_sqlite_there(const char *folder)
-{
-	struct pl_buf path;
-	bool is;
-
-	pl_buf_init(&path, PL_BUF_UNLIMITED);
-	(void)pl_buf_printf(&path, "%s/parley.db", folder);
-	is = access(path.data, F_OK) == 0;
-	pl_buf_fini(&path);
-	return is;
-}
-
 static int
 complain(int status, const char *text)
 {
@@ -72,7 +59,7 @@ check_settings(const struct pl_store_config *config, struct pl_buf *why)
 		return complain(PL_EXIT_CONFIG, fault);
 	if (become_owner(pl_settings.data_dir, why) != PL_OK)
 		return complain(ADMIN_NOT_DONE, why->data);
-	if (config->mongo_uri == NULL && !is_sqlite_there(config->data_dir))
+	if (config->mongo_uri == NULL && !pl_store_has_sqlite(config->data_dir))
 		return complain(PL_EXIT_CONFIG, "there is no parley.db in DATA_DIR, or "
 						"no right to look: a service that "
 						"starts makes it");

@@ -86,19 +86,6 @@ back_up(const struct ends *ends, struct pl_buf *why)
 
 /* ---- in ---- */
 
-static bool
-is_sqlite(const char *folder)
-{
-	struct pl_buf path;
-	bool is;
-
-	pl_buf_init(&path, PL_BUF_UNLIMITED);
-	(void)pl_buf_printf(&path, "%s/parley.db", folder);
-	is = access(path.data, F_OK) == 0;
-	pl_buf_fini(&path);
-	return is;
-}
-
 /* A data folder is made and locked; a MongoDB is opened by the restore itself. */
 static enum pl_err
 open_target(struct place *to, const struct ends *ends, struct pl_buf *why)
@@ -106,7 +93,7 @@ open_target(struct place *to, const struct ends *ends, struct pl_buf *why)
 	enum pl_err err = place_find(to, ends->to, true, why);
 	bool is_folder = err == PL_OK && to->config.mongo_uri == NULL;
 
-	if (err == PL_OK && is_folder != is_sqlite(ends->from)) {
+	if (err == PL_OK && is_folder != pl_store_has_sqlite(ends->from)) {
 		(void)pl_buf_printf(why, is_folder
 					     ? "the backup is of a MongoDB; restore it "
 					       "to one, then make migrate"

@@ -7,8 +7,7 @@
 #include "base/mem.h"
 #include "store/mongo/uri.h"
 
-#define STORE_FILE "parley.db"
-#define LOCK_FILE  "lock" /* as in deploy/local/run.sh */
+#define LOCK_FILE "lock" /* as in deploy/local/run.sh */
 
 static bool
 is_mongo(struct pl_str name)
@@ -42,11 +41,11 @@ find_mongo(struct place *p, const char *uri, struct pl_buf *why)
 static char *
 folder_of(const char *path)
 {
-	size_t len = strlen(path), tail = sizeof("/" STORE_FILE) - 1;
+	size_t len = strlen(path), tail = sizeof("/" PL_STORE_SQLITE_FILE) - 1;
 
-	if (len > tail && strcmp(path + len - tail, "/" STORE_FILE) == 0)
+	if (len > tail && strcmp(path + len - tail, "/" PL_STORE_SQLITE_FILE) == 0)
 		len -= tail;
-	else if (strcmp(path, STORE_FILE) == 0)
+	else if (strcmp(path, PL_STORE_SQLITE_FILE) == 0)
 		return pl_mem_strdup(".");
 	return pl_mem_strndup(path, len);
 }
@@ -89,14 +88,15 @@ find_folder(struct place *p, const char *name, bool is_new, struct pl_buf *why)
 
 	p->folder = folder_of(name);
 	p->config.data_dir = p->folder;
-	path = path_in(p->folder, STORE_FILE);
+	path = path_in(p->folder, PL_STORE_SQLITE_FILE);
 	is_there = access(path, R_OK | W_OK) == 0;
 	pl_mem_free(path);
 	if (!is_there && !is_new) {
-		pl_buf_printf(why, "there is no %s in %s", STORE_FILE, p->folder);
+		pl_buf_printf(
+		    why, "there is no %s in %s", PL_STORE_SQLITE_FILE, p->folder);
 		return PL_E_NOT_FOUND;
 	}
-	p->shown = path_in(p->folder, STORE_FILE);
+	p->shown = path_in(p->folder, PL_STORE_SQLITE_FILE);
 	return PL_OK;
 }
 

@@ -1,6 +1,8 @@
 #include <assert.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "store/store_backend.h"
@@ -21,6 +23,19 @@ pl_store_open(const struct pl_store_config *config, struct pl_store **out)
 	if (err == PL_OK && config->on_erasing != NULL)
 		pl_store_erase_start(config);
 	return err;
+}
+
+bool
+pl_store_has_sqlite(const char *folder)
+{
+	struct pl_buf path;
+	bool is;
+
+	pl_buf_init(&path, PL_BUF_UNLIMITED);
+	(void)pl_buf_printf(&path, "%s/" PL_STORE_SQLITE_FILE, folder);
+	is = access(path.data, F_OK) == 0;
+	pl_buf_fini(&path);
+	return is;
 }
 
 enum pl_err
@@ -184,6 +199,26 @@ pl_pos_list_fini(struct pl_pos_list *list)
 		return;
 	pl_mem_free(list->items);
 	*list = (struct pl_pos_list){0};
+}
+
+void
+pl_pos_list_merge(const struct pl_pos_list *a, const struct pl_pos_list *b, size_t limit,
+    struct pl_pos_list *out)
+{
+	size_t ai = 0, bi = 0;
+
+	*out = (struct pl_pos_list){
+	    .items = pl_mem_alloc((a->count + b->count + 1) * sizeof(*out->items))};
+	while (out->count < limit && (ai < a->count || bi < b->count)) {
+		int way = ai == a->count ? 1
+			  : bi == b->count
+			      ? -1
+			      : pl_message_pos_compare(&a->items[ai], &b->items[bi]);
+
+		out->items[out->count++] = way <= 0 ? a->items[ai] : b->items[bi];
+		ai += way <= 0;
+		bi += way >= 0;
+	}
 }
 
 void

@@ -53,6 +53,10 @@ struct pl_store_config {
 	void (*on_erasing)(const struct pl_revocation *r);
 };
 
+#define PL_STORE_SQLITE_FILE "parley.db"
+/* Is there a SQLite store in this folder, or a backup of one? */
+bool pl_store_has_sqlite(const char *folder) PL_MUST_CHECK;
+
 /* Can config ever be opened? Called at the start of a process, before it has threads.
  * PL_E_INVALID: mongo_uri is no such URI. PL_E_CONFLICT: what is stored breaks a rule,
  * such as two users of one username, and only the operator can mend that; the log says

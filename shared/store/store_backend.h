@@ -123,5 +123,9 @@ enum pl_err pl_store_change(
     struct pl_write *w, struct pl_message *m, int64_t now_unix_ms) PL_MUST_CHECK;
 /* The array in which rows are gathered, with room for one more after count. */
 void *pl_store_grow(void *items, size_t count, size_t item_size);
+/* The first limit of a and b, both in their order, each once: a message to oneself is in both. The caller
+ * finis *out. */
+void pl_pos_list_merge(const struct pl_pos_list *a, const struct pl_pos_list *b,
+    size_t limit, struct pl_pos_list *out);
 
 #endif

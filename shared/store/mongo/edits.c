@@ -194,26 +194,6 @@ read_one_way(struct pl_mongo *s, const char *key, const struct pl_oid *user,
 	return pl_find_end(&f);
 }
 
-/* The first limit of a and b, each once: messages to oneself are in both. */
-static void
-merge(const struct pl_pos_list *a, const struct pl_pos_list *b, size_t limit,
-    struct pl_pos_list *out)
-{
-	size_t ai = 0, bi = 0;
-
-	while (out->count < limit && (ai < a->count || bi < b->count)) {
-		int way = ai == a->count ? 1
-			  : bi == b->count
-			      ? -1
-			      : pl_message_pos_compare(&a->items[ai], &b->items[bi]);
-
-		out->items = pl_store_grow(out->items, out->count, sizeof(*out->items));
-		out->items[out->count++] = way <= 0 ? a->items[ai] : b->items[bi];
-		ai += way <= 0;
-		bi += way >= 0;
-	}
-}
-
 static enum pl_err
 read_of_user(struct pl_mongo *s, const struct pl_oid *user,
     const struct pl_message_pos *after, size_t limit, struct pl_pos_list *out)
@@ -224,7 +204,7 @@ read_of_user(struct pl_mongo *s, const struct pl_oid *user,
 	if (err == PL_OK)
 		err = read_one_way(s, PL_MESSAGE_F_SENDER, user, after, limit, &from);
 	if (err == PL_OK)
-		merge(&to, &from, limit, out);
+		pl_pos_list_merge(&to, &from, limit, out);
 	pl_pos_list_fini(&to);
 	pl_pos_list_fini(&from);
 	return err;

@@ -50,27 +50,6 @@ read_written(struct pl_mongo *s, const struct pl_oid *user,
 	return pl_find_end(&f);
 }
 
-/* The first limit of both; to oneself one has written what one got. */
-static void
-merge(const struct pl_pos_list *a, const struct pl_pos_list *b, size_t limit,
-    struct pl_pos_list *out)
-{
-	size_t ai = 0, bi = 0;
-
-	*out = (struct pl_pos_list){
-	    .items = pl_mem_alloc((a->count + b->count + 1) * sizeof(*out->items))};
-	while (out->count < limit && (ai < a->count || bi < b->count)) {
-		int way = ai == a->count ? 1
-			  : bi == b->count
-			      ? -1
-			      : pl_message_pos_compare(&a->items[ai], &b->items[bi]);
-
-		out->items[out->count++] = way <= 0 ? a->items[ai] : b->items[bi];
-		ai += way <= 0;
-		bi += way >= 0;
-	}
-}
-
 enum pl_err
 pl_mongo_positions_of(struct pl_store *store, const struct pl_oid *user,
     const struct pl_message_pos *pos, size_t limit, struct pl_pos_list *out)
@@ -83,7 +62,7 @@ pl_mongo_positions_of(struct pl_store *store, const struct pl_oid *user,
 	if (err == PL_OK)
 		err = pl_mongo_positions_to(store, user, pos, limit, &got);
 	if (err == PL_OK)
-		merge(&written, &got, limit, out);
+		pl_pos_list_merge(&written, &got, limit, out);
 	pl_pos_list_fini(&written);
 	pl_pos_list_fini(&got);
 	return err;

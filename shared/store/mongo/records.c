@@ -147,6 +147,13 @@ put_key(bson_t *doc, const char *option, const char *key)
 }
 
 static void
+put_by_id(struct pl_find *f)
+{
+	put_key(&f->opts, "sort", PL_MESSAGE_F_ID);
+	put_key(&f->opts, "hint", PL_MESSAGE_F_ID);
+}
+
+static void
 put_keys_behind(struct pl_find *f, const struct pl_record *after)
 {
 	char *name = after != NULL ? idem_name(&after->u.idem) : NULL;
@@ -190,8 +197,7 @@ put_revocations_behind(struct pl_find *f, const struct pl_record *after)
 	bson_append_document_end(&f->filter, &bound);
 	pl_mongo_put_bound(&f->filter, PL_MONGO_F_EXPIRES_AT, "$gt",
 	    pl_clock_unix_ms() - PL_STORE_REVOKED_SLACK_S * INT64_C(1000));
-	put_key(&f->opts, "sort", PL_MESSAGE_F_ID);
-	put_key(&f->opts, "hint", PL_MESSAGE_F_ID);
+	put_by_id(f);
 }
 
 static void
@@ -207,8 +213,7 @@ put_sessions_behind(struct pl_find *f, const struct pl_record *after)
 	bson_append_document_end(&f->filter, &bound);
 	pl_mongo_put_bound(&f->filter, PL_MONGO_F_EXPIRES_AT, "$gt",
 	    pl_clock_unix_ms() - PL_STORE_REVOKED_SLACK_S * INT64_C(1000));
-	put_key(&f->opts, "sort", PL_MESSAGE_F_ID);
-	put_key(&f->opts, "hint", PL_MESSAGE_F_ID);
+	put_by_id(f);
 }
 
 /* Only what a picture can be read from, so that a page is short only at the end. */
@@ -225,8 +230,7 @@ put_avatars_behind(struct pl_find *f, const struct pl_record *after)
 	bson_append_document_end(&f->filter, &bound);
 	pl_find_type(f, PL_MONGO_F_TYPE, PL_MONGO_T_STRING);
 	pl_find_type(f, PL_MONGO_F_BYTES, T_BINARY);
-	put_key(&f->opts, "sort", PL_MESSAGE_F_ID);
-	put_key(&f->opts, "hint", PL_MESSAGE_F_ID);
+	put_by_id(f);
 }
 
 /* {path: {$type: Date, $ne: 0}}: a mark that is one, so that a page is short only at the end. */
@@ -262,8 +266,7 @@ put_marks_behind(struct pl_find *f, const struct pl_record *after)
 	put_is_set(&either, "0", PL_MONGO_F_READ "." PL_MONGO_F_AT);
 	put_is_set(&either, "1", PL_MONGO_F_DELIVERED "." PL_MONGO_F_AT);
 	bson_append_array_end(&f->filter, &either);
-	put_key(&f->opts, "sort", PL_MESSAGE_F_ID);
-	put_key(&f->opts, "hint", PL_MESSAGE_F_ID);
+	put_by_id(f);
 }
 
 static void
@@ -279,8 +282,7 @@ put_invites_behind(struct pl_find *f, const struct pl_record *after)
 		pl_mongo_put_int(&bound, "$type", T_BINARY);
 	bson_append_document_end(&f->filter, &bound);
 	pl_mongo_put_bound(&f->filter, PL_MONGO_F_EXPIRES_AT, "$gt", pl_clock_unix_ms());
-	put_key(&f->opts, "sort", PL_MESSAGE_F_ID);
-	put_key(&f->opts, "hint", PL_MESSAGE_F_ID);
+	put_by_id(f);
 }
 
 static void
@@ -298,8 +300,7 @@ put_blocks_behind(struct pl_find *f, const struct pl_record *after)
 	}
 	bson_append_document_end(&f->filter, &bound);
 	pl_find_type(f, PL_MONGO_F_AT, T_DATE);
-	put_key(&f->opts, "sort", PL_MESSAGE_F_ID);
-	put_key(&f->opts, "hint", PL_MESSAGE_F_ID);
+	put_by_id(f);
 }
 
 /* Those that are not done. */
@@ -317,6 +318,19 @@ put_erasures_behind(struct pl_find *f, const struct pl_record *after)
 	put_key(&f->opts, "sort", PL_USER_F_ID);
 }
 
+/* Users and messages have pages of their own. */
+static void (*const put_behind[])(struct pl_find *f, const struct pl_record *after) = {
+    [PL_RECORD_IDEM] = put_keys_behind,
+    [PL_RECORD_JOB] = put_jobs_behind,
+    [PL_RECORD_REVOCATION] = put_revocations_behind,
+    [PL_RECORD_SESSIONS] = put_sessions_behind,
+    [PL_RECORD_MARKS] = put_marks_behind,
+    [PL_RECORD_INVITE] = put_invites_behind,
+    [PL_RECORD_AVATAR] = put_avatars_behind,
+    [PL_RECORD_BLOCK] = put_blocks_behind,
+    [PL_RECORD_ERASURE] = put_erasures_behind,
+};
+
 enum pl_err
 pl_mongo_export(struct pl_store *store, enum pl_record_kind kind,
     const struct pl_record *after, size_t limit, struct pl_record_list *out)
@@ -325,24 +339,7 @@ pl_mongo_export(struct pl_store *store, enum pl_record_kind kind,
 	struct pl_find f;
 
 	pl_find_start(&f, s, home_of(s, kind));
-	if (kind == PL_RECORD_IDEM)
-		put_keys_behind(&f, after);
-	else if (kind == PL_RECORD_JOB)
-		put_jobs_behind(&f, after);
-	else if (kind == PL_RECORD_SESSIONS)
-		put_sessions_behind(&f, after);
-	else if (kind == PL_RECORD_MARKS)
-		put_marks_behind(&f, after);
-	else if (kind == PL_RECORD_INVITE)
-		put_invites_behind(&f, after);
-	else if (kind == PL_RECORD_AVATAR)
-		put_avatars_behind(&f, after);
-	else if (kind == PL_RECORD_BLOCK)
-		put_blocks_behind(&f, after);
-	else if (kind == PL_RECORD_ERASURE)
-		put_erasures_behind(&f, after);
-	else
-		put_revocations_behind(&f, after);
+	put_behind[kind](&f, after);
 	pl_find_limit(&f, limit);
 	return read_list(&f, kind, out);
 }

@@ -2,8 +2,6 @@
 #include "base/mem.h"
 #include "store/sqlite/query.h"
 
-#define FILE_NAME "parley.db"
-
 /* A database file, opened without what a session adds (tables, write-ahead log). */
 struct file {
 	struct pl_sqlite s;
@@ -18,7 +16,7 @@ file_open(struct file *f, const char *folder, int flags)
 	int rc;
 
 	pl_buf_init(&path, PL_BUF_UNLIMITED);
-	(void)pl_buf_printf(&path, "%s/" FILE_NAME, folder);
+	(void)pl_buf_printf(&path, "%s/" PL_STORE_SQLITE_FILE, folder);
 	f->path = pl_buf_take(&path);
 	err = (flags & SQLITE_OPEN_CREATE) != 0 ? pl_sqlite_make_file(f->path) : PL_OK;
 	if (err != PL_OK)

@@ -13,7 +13,6 @@
 #include "store/sqlite/fill.h"
 #include "store/sqlite/query.h"
 
-#define FILE_NAME         "parley.db"
 #define PURGE_INTERVAL_MS 60000
 #define PURGE_ROWS        256 /* in one batch, of each kind */
 
@@ -240,7 +239,7 @@ pl_store_sqlite_open(const struct pl_store_config *config, struct pl_store **out
 	s->store.backend = &backend;
 	s->empty_mono_ms = pl_clock_mono_ms(); /* as edits.c says */
 	pl_buf_init(&path, PL_BUF_UNLIMITED);
-	pl_buf_printf(&path, "%s/%s", config->data_dir, FILE_NAME);
+	pl_buf_printf(&path, "%s/" PL_STORE_SQLITE_FILE, config->data_dir);
 	err = make_folder(config->data_dir);
 	if (err == PL_OK)
 		err = lock_folder(config->data_dir, &lock_fd);
