@@ -78,6 +78,20 @@ describe('the routes', () => {
     assert.deepEqual(await blocked(ann), [eve.user]);
   });
 
+  test('leave one no new words by an edit, but let one take back what was said', async () => {
+    const [ann, bob] = await people('ann', 'bob');
+    for (const [by, other] of [[ann, bob], [bob, ann]]) {
+      const [kept, gone] = [(await ann.send(bob, 'kept')).json, (await ann.send(bob, 'gone')).json];
+      isDone(await block(by, other));
+      const { status, json } = await ann.edit(kept, 'other words');
+      assert.deepEqual([status, json.code], [403, 'BLOCKED']);
+      assert.equal((await ann.remove(gone)).status, 200);
+      assert.deepEqual((await bob.history(ann)).json.slice(-2).map(({ message }) => message), ['kept', '']);
+      isDone(await unblock(by, other));
+      assert.equal((await ann.edit(kept, 'other words')).status, 200);
+    }
+  });
+
   test('refuse what is no user, no id, oneself, another method and nobody\'s cookie', async () => {
     const [ann] = await people('ann');
     const are = async (answer, expected) => { const { status, json } = await answer; assert.deepEqual([status, json.code], expected); };

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Person } from '../support/api.mjs';
-import { deleteUsers } from '../support/database.mjs';
+import { deleteUsers, disableUsers } from '../support/database.mjs';
 import { newDatabase } from '../support/mongo_server.mjs';
 import { Proxy } from '../support/proxy.mjs';
 import { Stack } from '../support/stack.mjs';
@@ -58,6 +58,16 @@ for (const [store, ofStore] of [['SQLite', async () => ({ MONGO_DB_URI: '' })], 
       await waitUntil('401', async () => (await eve.send(ann, 'still here')).status === 401, { within: 8000 });
       await waitUntil('401', async () => (await eve.get('/api/auth/me')).status === 401, { within: 8000 });
       await waitUntil('401', async () => (await eve.setStatus('BUSY')).status === 401, { within: 8000 });
+    });
+
+    test('or disabled, and nobody could say so, is put out as well; others are not', async () => {
+      const [ann, eve] = [await signUp('ann'), await signUp('eve')];
+      const [heard, socket] = [await ann.connect(), await eve.connect({ reconnection: false })];
+      const ended = new Promise((resolve) => socket.once('disconnect', resolve));
+      await disableUsers(stack, eve);
+      await ended;
+      await waitUntil('the list to say so', () => !online(heard).includes(eve.id));
+      assert.ok(heard.connected);
     });
 
     test('in the grace of a broken connection is offline, too', async () => {

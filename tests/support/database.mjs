@@ -92,6 +92,15 @@ export async function deleteUsers(stack, ...people) {
   }
 }
 
+/** Disable users as parley-admin does, but tell nobody. */
+export async function disableUsers(stack, ...people) {
+  if (stack.mongoUri) {
+    await onMongo(stack, (db) => db.collection('users').updateMany({ _id: { $in: people.map(idOf) } }, { $set: { parleyDisabled: true } }));
+  } else {
+    query(stack, `UPDATE users SET disabled = 1 WHERE id IN (${people.map(({ id }) => `x'${id}'`)})`);
+  }
+}
+
 /** Add so many users, whom another program signed up, to a stack's SQLite. */
 export function storeManyUsers(stack, count) {
   query(stack, `
