@@ -173,7 +173,7 @@ const struct pl_setting pl_settings_table[] = {
 	INT("PRESENCE_GRACE_MS", "5000", 0, 60000, "ms", PRESENCE, presence_grace_ms,
 	    "How long a user whose connection broke still counts as online.")
 	INT("USER_CHECK_MS", "60000", 1000, 3600000, "ms", PRESENCE, user_check_ms,
-	    "Time in which every user with a socket is looked for in the store; one whom another program deleted is logged out.")
+	    "Time in which every user with a socket is looked for in the store; one who was deleted or disabled without a word is logged out.")
 	INT("DRAIN_SECONDS", "10", 0, 600, "s", KORE | LOCAL, drain_s,
 	    "Time over which a process that ends closes its sockets.")
 	/* llm */
