@@ -11,14 +11,21 @@ export const patient = (ms) => ms * patience;
 
 const tick = () => new Promise((resolve) => setTimeout(resolve, 20));
 
-/** Call `probe` until it gives something truthy, and give that. */
+/**
+ * Call `probe` until it gives something truthy, and give that. A probe that throws has not
+ * found it yet (a request may be refused while a process starts, or answered with a 503);
+ * its last error is the cause of the one that ends the wait.
+ */
 export async function waitUntil(what, probe, { within = 5000 } = {}) {
   const limit = patient(within);
   const end = Date.now() + limit;
   for (;;) {
-    const result = await probe();
-    if (result) return result;
-    if (Date.now() > end) throw new Error(`waited ${limit} ms in vain for: ${what}`);
+    let cause;
+    try {
+      const result = await probe();
+      if (result) return result;
+    } catch (error) { cause = error; }
+    if (Date.now() > end) throw new Error(`waited ${limit} ms in vain for: ${what}`, { cause });
     await tick();
   }
 }
