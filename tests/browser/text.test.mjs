@@ -75,6 +75,33 @@ test('what fails says "Not sent" in its own conversation, over a reload, and is 
   assert.deepEqual(page.problems, []);
 });
 
+test('ten lines typed faster than the server takes them wait as long as it says, and arrive in order', async () => {
+  const { ann, bob, page } = await twoPeople({ expect: /401|429/ });
+  const lines = Array.from({ length: 10 }, (_, i) => `line ${i}`);
+  let taken = 0;
+  await page.route('**/api/messages/send/**', (route) => {
+    if (taken++ % 4 === 3) route.fulfill({ status: 429, headers: { 'Retry-After': '1' }, json: { error: 'x', code: 'TOO_MANY_REQUESTS' } });
+    else route.continue();
+  });
+  await page.route('**/api/messages/message/*', (route) => route.fulfill({ status: 429, json: { error: 'x', code: 'TOO_MANY_REQUESTS' } }), { times: 1 });
+  await type(page, ...lines);
+  await waitUntil('all to arrive', async () => (await history(bob, ann)).length >= 10, { within: 20000 });
+  assert.deepEqual(await history(bob, ann), lines);
+  await waitUntil('all to be sent', async () => await log(page).getByText('Sent', { exact: true }).count() === 10);
+  await page.keyboard.press('ArrowUp');
+  await waitUntil('the text', async () => await field(page).inputValue() === 'line 9');
+  await field(page).fill('the last');
+  await page.keyboard.press('Enter');
+  await bubble(page, 'the last').getByText('edited').waitFor();
+  assert.equal(await log(page).getByText(/Not sent|not saved/).count(), 0);
+  await page.unroute('**/api/messages/send/**');
+  await page.route('**/api/messages/send/**', (route) => route.fulfill({ status: 429, headers: { 'Retry-After': '20000' }, json: { error: 'x', code: 'QUOTA' } }));
+  await type(page, 'more than a day takes');
+  await bubble(page, 'more than').getByText('in a day').waitFor();
+  await bubble(page, 'more than').getByRole('button', { name: 'Retry' }).waitFor();
+  assert.deepEqual(page.problems, []);
+});
+
 test('what was under way when the page was reloaded arrives, and once', async () => {
   const { ann, bob, page } = await twoPeople();
   await page.route('**/api/messages/send/**', (route) => setTimeout(() => route.continue().catch(() => {}), 1000), { times: 1 });
