@@ -7,7 +7,8 @@
  * Promises that all of them keep:
  *   - callbacks run on the loop's thread, one at a time, never inside the call that asked;
  *   - a callback may stop, start or free its own object, and any other;
- *   - a timer never fires early, and late only by what other callbacks take;
+ *   - a timer never fires early, and late only by what other callbacks take, or by a moment
+ *     after the whole process stood still: what others answered meanwhile is read first;
  *   - posted tasks run in the order of pl_loop_post(), also while the loop is otherwise idle.
  * Threads: pl_loop_post() from any; the rest on the loop's thread only.
  */

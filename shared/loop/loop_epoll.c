@@ -15,11 +15,22 @@
 
 #define EVENTS_MAX 64 /* taken from the kernel at once; the rest come the next turn */
 
+/*
+ * A machine that stands still (a paused VM, a busy host) stops others along with us: what we wait
+ * for could not come. Timers are mostly deadlines, and would all be over before anybody had time
+ * to answer; so after a standstill they are put off, and what came is read first.
+ */
+#define LOOK_MS  400 /* between two looks at the clock, while timers are started */
+#define STILL_MS 300 /* a look that is later by so much comes after a standstill */
+#define GRACE_MS 200 /* for others to answer, from then on */
+
 struct epoll_loop {
 	struct pl_loop base;
 	int epoll_fd;
 	struct pl_loop_fd posted; /* an eventfd: tasks wait, or the loop is to stop */
-	struct pl_loop_fd alarm;  /* a timerfd, set to the first timer */
+	struct pl_loop_fd alarm; /* a timerfd, set to the first timer, or the next look */
+	int64_t look_mono_ms;    /* the next look; 0: no timer is started */
+	int64_t hold_mono_ms;    /* until then no timer fires */
 	atomic_bool is_stopping;
 	/* The events of this turn; those from event_next on are still to be delivered. */
 	struct epoll_event events[EVENTS_MAX];
@@ -78,16 +89,30 @@ epoll_wake(struct pl_loop *loop)
 		return;
 }
 
+/* 0: never. */
+static int64_t
+next_alarm(struct epoll_loop *el)
+{
+	const struct pl_timer *first = pl_timer_heap_first(&el->base.timers);
+	int64_t due;
+
+	if (first == NULL)
+		return el->look_mono_ms = 0;
+	if (el->look_mono_ms == 0)
+		el->look_mono_ms = pl_clock_mono_ms() + LOOK_MS;
+	due =
+	    first->due_mono_ms > el->hold_mono_ms ? first->due_mono_ms : el->hold_mono_ms;
+	return due < el->look_mono_ms ? due : el->look_mono_ms;
+}
+
 static void
 epoll_set_alarm(struct pl_loop *loop)
 {
-	const struct pl_timer *first = pl_timer_heap_first(&loop->timers);
+	int64_t due = next_alarm(of(loop));
 	struct itimerspec at = {0};
 
-	if (first != NULL) {
-		at.it_value.tv_sec = first->due_mono_ms / 1000;
-		at.it_value.tv_nsec = first->due_mono_ms % 1000 * 1000000;
-	}
+	at.it_value.tv_sec = due / 1000;
+	at.it_value.tv_nsec = due % 1000 * 1000000;
 	must(timerfd_settime(of(loop)->alarm.fd, TFD_TIMER_ABSTIME, &at, NULL),
 	    "timerfd_settime");
 }
@@ -135,6 +160,20 @@ on_posted(struct pl_loop_fd *w, unsigned ready)
 	pl_loop_run_posted(w->arg);
 }
 
+/* Has the loop stood still since the last look? Not twice running: it may be that slow. */
+static void
+look(struct epoll_loop *el)
+{
+	int64_t now = pl_clock_mono_ms();
+	bool is_late = el->look_mono_ms != 0 && now - el->look_mono_ms >= STILL_MS;
+
+	if (is_late && el->hold_mono_ms == 0)
+		el->hold_mono_ms = now + GRACE_MS;
+	else if (now >= el->hold_mono_ms)
+		el->hold_mono_ms = 0;
+	el->look_mono_ms = now + LOOK_MS;
+}
+
 static void
 on_alarm(struct pl_loop_fd *w, unsigned ready)
 {
@@ -142,7 +181,9 @@ on_alarm(struct pl_loop_fd *w, unsigned ready)
 
 	(void)ready;
 	swallow(w->fd);
-	pl_loop_run_timers(loop);
+	look(of(loop));
+	if (of(loop)->hold_mono_ms == 0)
+		pl_loop_run_timers(loop);
 	epoll_set_alarm(loop);
 }
 

@@ -326,6 +326,42 @@ fires_an_earlier_timer_started_later_first(void **state)
 	step_until(*state, &late.fired, 1);
 }
 
+/* A step in which the clock has moved on by much more than since the one before. */
+static void
+step_after_a_standstill(struct pl_loop *loop)
+{
+	struct timespec still = {.tv_sec = 1};
+
+	nanosleep(&still, NULL);
+	pl_loop_epoll_step(loop, 0);
+}
+
+static void
+waits_a_moment_for_others_after_a_standstill(void **state)
+{
+	struct alarm a = {.timer = {.on_fire = on_fire}};
+	struct alarm later = {.timer = {.on_fire = on_fire}};
+
+	pl_timer_start(*state, &a.timer, 500);
+	pl_timer_start(*state, &later.timer, 60000);
+	step_after_a_standstill(*state);
+	assert_int_equal(a.fired, 0);
+	step_until(*state, &a.fired, 1);
+	pl_timer_stop(*state, &later.timer);
+}
+
+static void
+fires_timers_even_if_it_always_stands_still(void **state)
+{
+	struct alarm a = {.timer = {.on_fire = on_fire}};
+
+	pl_timer_start(*state, &a.timer, 500);
+	step_after_a_standstill(*state);
+	assert_int_equal(a.fired, 0);
+	step_after_a_standstill(*state);
+	assert_int_equal(a.fired, 1);
+}
+
 static void
 on_inner(struct pl_loop_fd *w, unsigned ready)
 {
@@ -367,6 +403,8 @@ main(void)
 	    TEST(runs_until_another_thread_stops_it),
 	    TEST(never_fires_a_timer_early),
 	    TEST(fires_an_earlier_timer_started_later_first),
+	    TEST(waits_a_moment_for_others_after_a_standstill),
+	    TEST(fires_timers_even_if_it_always_stands_still),
 	    TEST(turns_inside_another_loop),
 	};
 
