@@ -1,14 +1,20 @@
 /* The contract against SQLite, and what SQLite promises besides: files, order, cost. */
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "contract/sqlite_files.h"
 #include "store/sqlite/session.h"
 #include "store/store_records.h"
+#include "support/patience.h"
 
 /* Of the first version; another program names them. */
 #define USER_COLUMNS                                                                     \
@@ -312,12 +318,65 @@ answers_within_its_time_while_another_holds_the_lock(void **state)
 	    sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
 	store_send_init(&w, &ann, &ann, "hi", NULL);
 	assert_int_equal(store_write_one(f->store, &w), PL_E_UNAVAILABLE);
-	assert_in_range(
-	    pl_clock_mono_ms() - start, PL_SQLITE_BUSY_MS, PL_SQLITE_BUSY_MS + 1000);
+	assert_in_range(pl_clock_mono_ms() - start, PL_SQLITE_BUSY_MS,
+	    patient_ms(PL_SQLITE_BUSY_MS + 1000));
 	assert_int_equal(store_count(f->store, &ann, &ann), 0); /* reads go on */
 	sqlite3_close(other);
 	assert_int_equal(store_write_one(f->store, &w), PL_OK);
 	store_send_fini(&w);
+}
+
+/* In a process of its own, which tells on fd when it can, and waits to be told. */
+static pid_t
+write_elsewhere(const struct pl_store_config *config, const struct pl_oid *ann, int fd)
+{
+	pid_t pid = fork();
+	struct pl_store *store;
+	struct pl_write w;
+	char byte;
+
+	if (pid != 0)
+		return pid;
+	if (pl_store_open(config, &store) != PL_OK)
+		_exit(2);
+	store_send_init(&w, ann, ann, "hi", NULL);
+	if (write(fd, "x", 1) != 1 || read(fd, &byte, 1) != 1)
+		_exit(3);
+	_exit(store_write_one(store, &w) == PL_OK ? 0 : 1);
+}
+
+static void
+does_not_count_the_time_in_which_it_stood_still_itself(void **state)
+{
+	struct timespec moment = {.tv_nsec = 200000000};
+	struct timespec still = {.tv_sec = PL_SQLITE_BUSY_MS / 1000 + 1};
+	struct fixture *f = *state;
+	struct pl_oid ann = store_add_user(f->store, "ann");
+	char path[256], byte;
+	int fds[2], status;
+	sqlite3 *other;
+	pid_t pid;
+
+	snprintf(path, sizeof(path), "%s/parley.db", f->config.data_dir);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	pid = write_elsewhere(&f->config, &ann, fds[1]);
+	assert_true(pid > 0);
+	close(fds[1]);
+	assert_int_equal(read(fds[0], &byte, 1), 1);
+	assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(write(fds[0], "x", 1), 1);
+	nanosleep(&moment, NULL);
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	nanosleep(&still, NULL);
+	assert_int_equal(kill(pid, SIGCONT), 0);
+	nanosleep(&moment, NULL);
+	sqlite3_close(other);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(store_count(f->store, &ann, &ann), 1);
+	close(fds[0]);
 }
 
 /* ---- time ---- */
@@ -694,6 +753,7 @@ main(void)
 	    STORE_TEST(keeps_shelves_in_order),
 	    STORE_TEST(names_anew_what_users_show_after_each_change),
 	    STORE_TEST(answers_within_its_time_while_another_holds_the_lock),
+	    STORE_TEST(does_not_count_the_time_in_which_it_stood_still_itself),
 	    STORE_TEST(keeps_the_order_where_the_wall_clock_stepped_back),
 	    STORE_TEST(counts_a_reply_deadline_by_the_wall_clock),
 	    STORE_TEST(gives_later_revocations_no_earlier_time),

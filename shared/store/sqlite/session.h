@@ -43,7 +43,8 @@ struct pl_sqlite_known;
 struct pl_sqlite {
 	struct pl_store store;
 	sqlite3 *db;
-	int64_t busy_since_mono_ms;
+	int64_t busy_ms; /* the statement that waits for a lock has waited so long */
+	int64_t busy_looked_mono_ms;
 	int64_t patience_ms; /* how long a statement waits for a lock */
 	struct {
 		const char *sql;

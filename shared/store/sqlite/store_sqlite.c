@@ -99,19 +99,25 @@ pl_sqlite_set_patience(struct pl_sqlite *s, int64_t ms)
 	s->patience_ms = ms;
 }
 
+#define PAUSE_MOST_MS 500
+
 /* Wait a little at a time, and not in step with other waiting processes: with SQLite's
  * own steps of up to 100 ms a process would wait much longer than the batch before it
- * takes. */
+ * takes. On a machine that stands still, whoever holds the lock does so, too: of a pause
+ * that took longer than PAUSE_MOST_MS the rest does not count. */
 static int
 on_busy(void *arg, int calls_before)
 {
 	struct pl_sqlite *s = arg;
-	int64_t now = pl_clock_mono_ms();
+	int64_t now = pl_clock_mono_ms(), passed = now - s->busy_looked_mono_ms;
 	struct timespec pause = {.tv_nsec = 200000 + pl_random_below(1800000)};
 
 	if (calls_before == 0)
-		s->busy_since_mono_ms = now;
-	if (s->is_impatient || now - s->busy_since_mono_ms >= s->patience_ms)
+		s->busy_ms = 0;
+	else
+		s->busy_ms += passed < PAUSE_MOST_MS ? passed : PAUSE_MOST_MS;
+	s->busy_looked_mono_ms = now;
+	if (s->is_impatient || s->busy_ms >= s->patience_ms)
 		return 0;
 	nanosleep(&pause, NULL);
 	return 1;
