@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "auth/first_text.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/url.h"
@@ -102,6 +103,7 @@ load_settings(void)
 	previous = pl_settings.jwt_secret_previous;
 	if (pl_jwt_init(pl_settings.jwt_secret, previous, &why) != PL_OK)
 		exit_on(why);
+	pl_first_text_init(pl_settings.jwt_secret, previous);
 	why = pl_redis_url_fault(pl_settings.redis_url);
 	if (why != NULL)
 		exit_on(why);
@@ -463,6 +465,7 @@ kore_worker_teardown(void)
 	pl_bus_free(pl_app.bus);
 	pl_redis_free(pl_app.redis);
 	pl_loop_kore_free(pl_app.loop);
+	pl_first_text_fini();
 	pl_jwt_fini();
 	pl_log_info("worker ended");
 	pl_config_free(pl_settings_table, pl_settings_rows, pl_service.bit, &pl_settings);

@@ -345,16 +345,33 @@ set_text(struct pl_message *m, struct pl_str text)
 	m->text_len = text.len;
 }
 
+struct pl_first_text
+pl_store_first_text(const struct pl_message *m, int64_t now_unix_ms)
+{
+	if (pl_message_changed(m) != 0 ||
+	    now_unix_ms - m->created_unix_ms >= PL_STORE_IDEM_KEPT_MS)
+		return (struct pl_first_text){0};
+	return pl_first_text_of(&m->id, pl_str_n(m->text, m->text_len));
+}
+
+static bool
+had_text(
+    const struct pl_message *first, const struct pl_first_text *kept, struct pl_str text)
+{
+	if (pl_message_changed(first) == 0)
+		return pl_str_eq(pl_str_n(first->text, first->text_len), text);
+	return kept == NULL || pl_first_text_may_be(kept, &first->id, text);
+}
+
 enum pl_err
-pl_store_replay(struct pl_write_send *send, const struct pl_message *first)
+pl_store_replay(struct pl_write_send *send, const struct pl_message *first,
+    const struct pl_first_text *kept)
 {
 	struct pl_message *m = &send->message;
 	struct pl_str text = pl_str_n(first->text, first->text_len);
-	bool is_same = pl_oid_eq(&first->receiver, &m->receiver) &&
-		       (pl_message_changed(first) != 0 ||
-			   pl_str_eq(text, pl_str_n(m->text, m->text_len)));
 
-	if (!is_same)
+	if (!pl_oid_eq(&first->receiver, &m->receiver) ||
+	    !had_text(first, kept, pl_str_n(m->text, m->text_len)))
 		return PL_E_CONFLICT;
 	m->id = first->id;
 	m->created_unix_ms = first->created_unix_ms;

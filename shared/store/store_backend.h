@@ -6,6 +6,7 @@
 #ifndef PL_STORE_STORE_BACKEND_H
 #define PL_STORE_STORE_BACKEND_H
 
+#include "auth/first_text.h"
 #include "store/store.h"
 #include "store/store_adopt.h"
 #include "store/store_backup.h"
@@ -112,10 +113,13 @@ enum pl_err pl_mongo_name_unservable(const struct pl_store_config *config,
 struct pl_backup_part *pl_backup_list_add(struct pl_backup_list *list, const char *name);
 
 /* Answer a send under a known key with the first message that was stored under it, as it is now;
- * PL_E_CONFLICT if that has another receiver or text. Once it was edited or deleted its first text is
- * not known any more, and any counts as the same. */
-enum pl_err pl_store_replay(
-    struct pl_write_send *send, const struct pl_message *first) PL_MUST_CHECK;
+ * PL_E_CONFLICT if that has another receiver or text. kept (NULL: nothing): of the text that it had
+ * before it was edited or deleted; if nothing was kept, any text counts as that one. */
+enum pl_err pl_store_replay(struct pl_write_send *send, const struct pl_message *first,
+    const struct pl_first_text *kept) PL_MUST_CHECK;
+/* What is to be kept beside m's key when it changes for the first time, as it is before that; nothing
+ * if it has changed, or its key has expired. */
+struct pl_first_text pl_store_first_text(const struct pl_message *m, int64_t now_unix_ms);
 /* May w, an edit or a deletion, change m, as it is at now? If so, m is as it is afterwards, and its
  * time of change is later than all times that it had. PL_E_CONFLICT: no. For a deletion again, m stays
  * as it is, and changed is false. */

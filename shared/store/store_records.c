@@ -193,6 +193,14 @@ is_same_avatar(const struct pl_avatar *a, const struct pl_avatar *b)
 	       pl_str_eq(pl_str_n(a->bytes, a->len), pl_str_n(b->bytes, b->len));
 }
 
+static bool
+has_first_text(const struct pl_record_idem *idem, const struct pl_first_text *fresh)
+{
+	return !fresh->is_kept ||
+	       (idem->first_text.is_kept &&
+		   memcmp(idem->first_text.mac, fresh->mac, PL_FIRST_TEXT_LEN) == 0);
+}
+
 bool
 pl_record_is_same(const struct pl_record *old, const struct pl_record *fresh)
 {
@@ -204,7 +212,8 @@ pl_record_is_same(const struct pl_record *old, const struct pl_record *fresh)
 	case PL_RECORD_IDEM:
 		return pl_oid_eq(&old->u.idem.sender, &fresh->u.idem.sender) &&
 		       pl_oid_eq(&old->u.idem.message, &fresh->u.idem.message) &&
-		       is_equal_text(old->u.idem.key, fresh->u.idem.key);
+		       is_equal_text(old->u.idem.key, fresh->u.idem.key) &&
+		       has_first_text(&old->u.idem, &fresh->u.idem.first_text);
 	case PL_RECORD_JOB:
 		return pl_oid_eq(&old->u.job.message, &fresh->u.job.message) &&
 		       old->u.job.deadline_unix_ms == fresh->u.job.deadline_unix_ms;

@@ -23,6 +23,7 @@
 #ifndef PL_STORE_STORE_RECORDS_H
 #define PL_STORE_STORE_RECORDS_H
 
+#include "auth/first_text.h"
 #include "store/store.h"
 
 enum pl_record_kind { /* in the order to copy them */
@@ -54,6 +55,7 @@ struct pl_record_idem {
 	struct pl_oid message;
 	char *key; /* owned */
 	int64_t created_unix_ms;
+	struct pl_first_text first_text; /* of a message that has changed */
 };
 
 /* A reply that is owed; no lease is in force on it. */

@@ -16,9 +16,10 @@ int64_t sqlite_files_number(const struct pl_store_config *config, const char *sq
 /* PRAGMA integrity_check. */
 void sqlite_files_assert_sound(const struct pl_store_config *config);
 
-#define SQLITE_FILES_VERSION 10 /* of a database as this version makes it */
+#define SQLITE_FILES_VERSION 11 /* of a database as this version makes it */
 /* Take away what a version brought, and those after it. */
 #define SQLITE_FILES_WITHOUT_EDITS                                                       \
+	"ALTER TABLE idem_keys DROP COLUMN first_text; "                                 \
 	"DROP TABLE erasures; "                                                          \
 	"DROP INDEX messages_changed; DROP INDEX messages_changed_from; "                \
 	"DROP INDEX messages_changed_to; DROP INDEX messages_deleted; "                  \

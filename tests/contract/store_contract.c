@@ -1,6 +1,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "auth/first_text.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "contract/store_contract.h"
@@ -44,6 +45,7 @@ store_fixture_setup(void **state)
 {
 	struct fixture *f = pl_mem_zalloc(sizeof(*f));
 
+	pl_first_text_init("a secret for the tests of the store", NULL);
 	factory->make(&f->config);
 	f->store = store_open_patiently(&f->config);
 	*state = f;

@@ -249,6 +249,22 @@ edits_no_automatic_reply_and_deletes_it(void **state)
 	pl_message_fini(&m);
 }
 
+static void
+assert_another_text_is_refused(
+    struct pl_store *s, const struct pl_oid *ann, const struct pl_oid *bob)
+{
+	static const char *const others[] = {"two", "uno", "one "};
+	struct pl_write w;
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		store_send_init(&w, ann, bob, others[i], "key");
+		assert_int_equal(store_write_one(s, &w), PL_E_CONFLICT);
+		w.u.send.only_replay = true;
+		assert_int_equal(store_write_one(s, &w), PL_E_CONFLICT);
+		store_send_fini(&w);
+	}
+}
+
 /* Whoever tries to send it again has sent it, and is told how it is. */
 static void
 answers_a_known_key_with_the_latest(void **state)
@@ -270,7 +286,11 @@ answers_a_known_key_with_the_latest(void **state)
 	assert_string_equal(w.u.send.message.text, "uno");
 	assert_true(w.u.send.message.edited_unix_ms > 0);
 	store_send_fini(&w);
+	assert_another_text_is_refused(f->store, &ann, &bob);
+	change(f->store, &ann, &id, "one, two");
+	assert_another_text_is_refused(f->store, &ann, &bob);
 	change(f->store, &ann, &id, NULL);
+	assert_another_text_is_refused(f->store, &ann, &bob);
 	store_send_init(&w, &ann, &bob, "one", "key");
 	assert_int_equal(store_write_one(f->store, &w), PL_OK);
 	assert_true(w.u.send.replayed);

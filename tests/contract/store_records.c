@@ -343,6 +343,52 @@ copies_when_a_message_was_edited_and_deleted(void **state)
 	pl_record_list_fini(&list);
 }
 
+static void
+edit(struct pl_store *s, const struct pl_oid *by, const struct pl_oid *message)
+{
+	struct pl_write w = {.kind = PL_WRITE_EDIT,
+	    .u.change = {.by = *by,
+		.message_id = *message,
+		.text = PL_STR("second thought"),
+		.edit_within_ms = INT64_MAX}};
+
+	assert_int_equal(store_write_one(s, &w), PL_OK);
+	pl_message_fini(&w.u.change.message);
+}
+
+static void
+assert_first_text_is_known(struct pl_store *s, const struct pl_oid *ann, const char *key)
+{
+	struct pl_write same, another;
+
+	store_send_init(&same, ann, ann, "hi", key);
+	store_send_init(&another, ann, ann, "ho", key);
+	assert_int_equal(store_write_one(s, &same), PL_OK);
+	assert_true(same.u.send.replayed);
+	assert_string_equal(same.u.send.message.text, "second thought");
+	assert_int_equal(store_write_one(s, &another), PL_E_CONFLICT);
+	store_send_fini(&same);
+	store_send_fini(&another);
+}
+
+/* A repeated send is judged in the copy as it was here, whether the message changed before or after. */
+static void
+copies_what_a_changed_message_keeps_of_its_first_text(void **state)
+{
+	struct fixture *f = *state, *other = other_database();
+	struct pl_oid ann = store_add_user(f->store, "ann");
+	struct pl_oid before = send_keyed(f->store, &ann, &ann, "hi", "k1"),
+		      after = send_keyed(f->store, &ann, &ann, "hi", "k2");
+
+	edit(f->store, &ann, &before);
+	copy(f->store, other->store, PL_RECORD_ADDED);
+	copy(f->store, other->store, PL_RECORD_SAME);
+	edit(other->store, &ann, &after);
+	assert_first_text_is_known(other->store, &ann, "k1");
+	assert_first_text_is_known(other->store, &ann, "k2");
+	drop_database(other);
+}
+
 /* As where the message itself was refused. */
 static void
 takes_no_key_and_no_job_without_its_message(void **state)
@@ -451,6 +497,7 @@ store_records_suite(void)
 	    STORE_TEST(refuses_a_second_user_of_a_name),
 	    STORE_TEST(refuses_a_second_reply_and_a_second_use_of_a_key),
 	    STORE_TEST(copies_when_a_message_was_edited_and_deleted),
+	    STORE_TEST(copies_what_a_changed_message_keeps_of_its_first_text),
 	    STORE_TEST(takes_no_key_and_no_job_without_its_message),
 	    STORE_TEST(pages_through_each_kind),
 	    STORE_TEST(gives_an_empty_page_of_an_empty_store),

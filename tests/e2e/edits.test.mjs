@@ -159,9 +159,11 @@ describe('a deletion', () => {
     const one = await sent(ann, bob, 'one', key);
     const uno = await edited(ann, one, 'uno');
     assert.deepEqual(await sent(ann, bob, 'one', key), uno);
+    for (const text of ['two', 'uno']) assert.equal((await ann.send(bob, text, key)).status, 422, text);
     const gone = await removed(ann, one);
     const again = await ann.send(bob, 'one', key);
     assert.deepEqual([again.status, again.headers.get('idempotent-replayed'), again.json], [201, 'true', gone]);
+    for (const text of ['two', 'uno']) assert.equal((await ann.send(bob, text, key)).status, 422, text);
     assert.equal((await bob.history(ann)).json.length, 1);
   });
 

@@ -35,7 +35,7 @@ rooms="${!below[*]}"
 third_party='
 jansson\.h              shared/base/json[a-z_]*\.c
 utf8proc\.h             shared/base/(utf8|fold)\.c
-sodium\.h               (shared/(base/(digest|map|mem|random)|auth/jwt)|services/auth/password)\.c
+sodium\.h               (shared/(base/(digest|map|mem|random)|auth/(jwt|first_text))|services/auth/password)\.c
 openssl/.*              shared/(proto/ws_handshake|redis/script)\.c
 jwt\.h                  shared/auth/jwt\.c
 crypt\.h                services/auth/password\.c

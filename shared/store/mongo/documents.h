@@ -9,7 +9,7 @@
  *   messages     {_id, senderId, receiverId, message, createdAt, updatedAt, __v
  *                 [, autoReply: {kind, inReplyTo}]
  *                 [, editedAt] [, deletedAt] [, changedAt: the later of both]
- *                 [, idemKey: "<senderId>:<key>", idemUntil]
+ *                 [, idemKey: "<senderId>:<key>", idemUntil [, idemText: <bytes>]]
  *                 [, replyJob: {deadline, leaseUntil, attempt [, trace]}]   until it is done}
  *   revocations  {_id: <token id>, userId, createdAt, expiresAt [, issuedAt]}
  *   parley_sessions  {_id: <user id>, mark, expiresAt, live: <bytes>, version [, changedAt]}
@@ -42,6 +42,7 @@
 
 #define PL_MONGO_F_IDEM_KEY     "idemKey"
 #define PL_MONGO_F_IDEM_UNTIL   "idemUntil"
+#define PL_MONGO_F_FIRST_TEXT   "idemText"
 #define PL_MONGO_F_JOB          "replyJob"
 #define PL_MONGO_F_DEADLINE     "deadline"
 #define PL_MONGO_F_LEASE_UNTIL  "leaseUntil"

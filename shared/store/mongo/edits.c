@@ -1,5 +1,6 @@
 #include "base/mem.h"
 #include "store/mongo/blocks.h"
+#include "store/mongo/idem.h"
 
 /*
  * A change reads the message, decides, and writes if nobody has changed it meanwhile, which its
@@ -9,20 +10,27 @@
 
 /* ---- writes ---- */
 
+/* *has_key: it has an Idempotency-Key. */
 static enum pl_err
-find(struct pl_mongo *s, const struct pl_oid *id, struct pl_message *out)
+find(struct pl_mongo *s, const struct pl_oid *id, struct pl_message *out, bool *has_key)
 {
-	struct pl_message_list list;
-	enum pl_err err = pl_mongo_list_of(s, id, 1, SIZE_MAX, &list);
+	bool is_found = false;
+	const bson_t *doc;
+	struct pl_find f;
+	enum pl_err err;
 
-	if (err != PL_OK)
-		return err;
-	if (list.count == 0)
-		err = PL_E_NOT_FOUND;
-	else
-		*out = list.items[0];
-	list.count = 0;
-	pl_message_list_fini(&list);
+	pl_find_start(&f, s, s->messages);
+	pl_mongo_put_oid(&f.filter, PL_MESSAGE_F_ID, id);
+	pl_find_limit(&f, 1);
+	while (!is_found && pl_find_row(&f, &doc)) {
+		is_found = pl_mongo_message_read(doc, out);
+		*has_key = bson_has_field(doc, PL_MONGO_F_IDEM_KEY);
+	}
+	err = pl_find_end(&f);
+	if (err == PL_OK)
+		return is_found ? PL_OK : PL_E_NOT_FOUND;
+	if (is_found)
+		pl_message_fini(out);
 	return err;
 }
 
@@ -48,7 +56,8 @@ put_unchanged(
 }
 
 static void
-put_update(bson_t *update, const struct pl_message *m)
+put_update(
+    bson_t *update, const struct pl_message *m, const struct pl_first_text *first_text)
 {
 	bson_t part;
 
@@ -60,6 +69,7 @@ put_update(bson_t *update, const struct pl_message *m)
 		pl_mongo_put_time(&part, PL_MESSAGE_F_DELETED_AT, m->deleted_unix_ms);
 	else
 		pl_mongo_put_time(&part, PL_MESSAGE_F_EDITED_AT, m->edited_unix_ms);
+	pl_first_text_write(&part, first_text);
 	bson_append_document_end(update, &part);
 	if (m->deleted_unix_ms == 0)
 		return;
@@ -70,15 +80,15 @@ put_update(bson_t *update, const struct pl_message *m)
 
 /* *is_done: it was as before until now. */
 static enum pl_err
-store_change(
-    struct pl_mongo *s, const struct pl_message *m, int64_t before_unix_ms, bool *is_done)
+store_change(struct pl_mongo *s, const struct pl_message *m,
+    const struct pl_first_text *first_text, int64_t before_unix_ms, bool *is_done)
 {
 	bson_t selector = BSON_INITIALIZER, update = BSON_INITIALIZER;
 	int64_t matched = 0;
 	enum pl_err err;
 
 	put_unchanged(&selector, &m->id, before_unix_ms, m->deleted_unix_ms == 0);
-	put_update(&update, m);
+	put_update(&update, m, first_text);
 	err = pl_mongo_update_one(s, s->messages, &selector, &update, &matched);
 	bson_destroy(&selector);
 	bson_destroy(&update);
@@ -104,17 +114,22 @@ refuse_blocked(struct pl_mongo *s, struct pl_write *w, const struct pl_message *
 
 /* m: as it was read. */
 static enum pl_err
-try(struct pl_mongo *s, struct pl_write *w, struct pl_message *m, bool *is_done)
+try(struct pl_mongo *s, struct pl_write *w, struct pl_message *m, bool has_key,
+    bool *is_done)
 {
+	struct pl_first_text first_text = {0};
 	int64_t before_unix_ms = pl_message_changed(m);
-	enum pl_err err = pl_store_change(w, m, s->now_unix_ms);
+	enum pl_err err;
 
+	if (has_key)
+		first_text = pl_store_first_text(m, s->now_unix_ms);
+	err = pl_store_change(w, m, s->now_unix_ms);
 	if (err == PL_OK)
 		err = refuse_blocked(s, w, m);
 	*is_done = err == PL_OK && !w->u.change.changed;
 	if (err != PL_OK || *is_done)
 		return err;
-	return store_change(s, m, before_unix_ms, is_done);
+	return store_change(s, m, &first_text, before_unix_ms, is_done);
 }
 
 enum pl_err
@@ -122,12 +137,12 @@ pl_mongo_change(struct pl_mongo *s, struct pl_write *w)
 {
 	for (int i = 0; i < TRIES; i++) {
 		struct pl_message m;
-		bool is_done;
-		enum pl_err err = find(s, &w->u.change.message_id, &m);
+		bool has_key, is_done;
+		enum pl_err err = find(s, &w->u.change.message_id, &m, &has_key);
 
 		if (err != PL_OK)
 			return err;
-		err = try(s, w, &m, &is_done);
+		err = try(s, w, &m, has_key, &is_done);
 		if (is_done) {
 			w->u.change.message = m;
 			return PL_OK;

@@ -35,8 +35,8 @@ static const char *const by_pair[] = {PL_MESSAGE_F_SENDER, PL_MESSAGE_F_RECEIVER
     PL_MESSAGE_F_CREATED_AT, PL_MESSAGE_F_ID, NULL};
 
 /* Of a message: its sender's key, and a reply that is owed to them. */
-static const char *const own_fields[] = {
-    PL_MONGO_F_IDEM_KEY, PL_MONGO_F_IDEM_UNTIL, PL_MONGO_F_JOB, NULL};
+static const char *const own_fields[] = {PL_MONGO_F_IDEM_KEY, PL_MONGO_F_IDEM_UNTIL,
+    PL_MONGO_F_FIRST_TEXT, PL_MONGO_F_JOB, NULL};
 
 struct erasing {
 	struct pl_mongo *s;

@@ -86,7 +86,7 @@ static enum pl_err
 forget(struct pl_mongo *s, const struct pl_oid *ids, size_t count)
 {
 	static const char *const fields[] = {
-	    PL_MONGO_F_IDEM_KEY, PL_MONGO_F_IDEM_UNTIL, NULL};
+	    PL_MONGO_F_IDEM_KEY, PL_MONGO_F_IDEM_UNTIL, PL_MONGO_F_FIRST_TEXT, NULL};
 	bson_t selector = BSON_INITIALIZER;
 	enum pl_err err;
 
@@ -95,6 +95,33 @@ forget(struct pl_mongo *s, const struct pl_oid *ids, size_t count)
 	err = pl_mongo_unset_all(s, s->messages, &selector, fields);
 	bson_destroy(&selector);
 	return err;
+}
+
+struct pl_first_text
+pl_first_text_read(const bson_t *doc)
+{
+	struct pl_first_text first_text = {0};
+	bson_subtype_t subtype;
+	const uint8_t *bytes;
+	bson_iter_t it;
+	uint32_t len;
+
+	if (!bson_iter_init_find(&it, doc, PL_MONGO_F_FIRST_TEXT) ||
+	    !BSON_ITER_HOLDS_BINARY(&it))
+		return first_text;
+	bson_iter_binary(&it, &subtype, &len, &bytes);
+	first_text.is_kept = len == PL_FIRST_TEXT_LEN;
+	if (first_text.is_kept)
+		memcpy(first_text.mac, bytes, PL_FIRST_TEXT_LEN);
+	return first_text;
+}
+
+void
+pl_first_text_write(bson_t *doc, const struct pl_first_text *first_text)
+{
+	if (first_text->is_kept)
+		bson_append_binary(doc, PL_MONGO_F_FIRST_TEXT, -1, BSON_SUBTYPE_BINARY,
+		    first_text->mac, PL_FIRST_TEXT_LEN);
 }
 
 /* Copy what a found document holds to its key. False: it has expired. */
@@ -111,9 +138,11 @@ note_found(struct pl_idem_keys *keys, const bson_t *doc, int64_t now_unix_ms)
 	if (!pl_mongo_get_str(doc, PL_MONGO_F_IDEM_KEY, &name))
 		return true;
 	key = pl_map_get(&keys->by_name, name);
-	if (key != NULL && key->first.text == NULL &&
-	    !pl_mongo_message_read(doc, &key->first))
+	if (key == NULL || key->first.text != NULL)
+		return true;
+	if (!pl_mongo_message_read(doc, &key->first))
 		key->first = (struct pl_message){0};
+	key->kept = pl_first_text_read(doc);
 	return true;
 }
 

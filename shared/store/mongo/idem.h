@@ -1,7 +1,8 @@
 /*
  * idem: Idempotency-Keys. A key lives in the message that was first stored under it, as
  * idemKey "<senderId>:<key>" under a unique index, until idemUntil; so that message and key
- * are one insert, and of two processes that store under the same key one is refused.
+ * are one insert, and of two processes that store under the same key one is refused. When the
+ * message first changes, idemText (auth/first_text.h) is put beside it.
  * Only store/ uses it.  Threads: the session's.
  */
 #ifndef PL_STORE_MONGO_IDEM_H
@@ -14,6 +15,7 @@
 struct pl_idem_key {
 	char *name;                    /* as stored */
 	struct pl_message first;       /* what is stored under it; text NULL: nothing */
+	struct pl_first_text kept;     /* of the text that this had before it changed */
 	const struct pl_write *leader; /* of the batch, the first to store under it */
 };
 
@@ -29,6 +31,9 @@ struct pl_idem_key *pl_idem_key_of(
 /* Read what a majority has under all keys; expired keys are taken from their messages. */
 enum pl_err pl_idem_keys_read(
     struct pl_idem_keys *keys, struct pl_mongo *s) PL_MUST_CHECK;
+/* Nothing if the document has none. */
+struct pl_first_text pl_first_text_read(const bson_t *doc);
+void pl_first_text_write(bson_t *doc, const struct pl_first_text *first_text);
 void pl_idem_key_write(bson_t *doc, const struct pl_idem_key *key, int64_t until_unix_ms);
 
 #endif

@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "store/mongo/blocks.h"
+#include "store/mongo/idem.h"
 
 /*
  * Keys and jobs are in their messages. They are walked by the sparse indexes over them,
@@ -61,6 +62,7 @@ read_idem(const bson_t *doc, struct pl_record_idem *out)
 	    !pl_oid_parse(pl_str_n(name.ptr, PL_OID_HEX_LEN), &out->sender))
 		return false;
 	out->created_unix_ms = until - PL_STORE_IDEM_KEPT_MS;
+	out->first_text = pl_first_text_read(doc);
 	out->key =
 	    pl_mem_strndup(name.ptr + PL_OID_HEX_LEN + 1, name.len - PL_OID_HEX_LEN - 1);
 	return true;
@@ -489,6 +491,7 @@ write_addition(bson_t *set, const struct pl_record *r)
 	pl_mongo_put_str(set, PL_MONGO_F_IDEM_KEY, pl_str(name));
 	pl_mongo_put_time(set, PL_MONGO_F_IDEM_UNTIL,
 	    r->u.idem.created_unix_ms + PL_STORE_IDEM_KEPT_MS);
+	pl_first_text_write(set, &r->u.idem.first_text);
 	pl_mem_free(name);
 	return PL_MONGO_F_IDEM_KEY;
 }

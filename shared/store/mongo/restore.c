@@ -48,8 +48,8 @@ store_without_key(struct pl_mongo *s, mongoc_collection_t *into, struct batch *b
 		    !bson_has_field(b->docs[i], PL_MONGO_F_IDEM_KEY))
 			continue;
 		doc = bson_new();
-		bson_copy_to_excluding_noinit(
-		    b->docs[i], doc, PL_MONGO_F_IDEM_KEY, PL_MONGO_F_IDEM_UNTIL, NULL);
+		bson_copy_to_excluding_noinit(b->docs[i], doc, PL_MONGO_F_IDEM_KEY,
+		    PL_MONGO_F_IDEM_UNTIL, PL_MONGO_F_FIRST_TEXT, NULL);
 		again->docs[again->count++] = doc;
 	}
 	(void)pl_mongo_start(&s->store);

@@ -196,7 +196,7 @@ judge(struct batch *b, size_t at)
 		return PL_E_NOT_FOUND;
 	send->status = r->status;
 	if (key != NULL && key->first.text != NULL)
-		return pl_store_replay(send, &key->first);
+		return pl_store_replay(send, &key->first, &key->kept);
 	if (send->only_replay)
 		return PL_OK;
 	if (b->is_blocked != NULL && b->is_blocked[at])
@@ -235,7 +235,7 @@ take_outcome(struct batch *b, size_t at, enum pl_err looked)
 	} else if (w->err == PL_E_CONFLICT) {
 		/* without a key, the id is taken: a fault of the generator */
 		w->err = key != NULL && key->first.text != NULL
-			     ? pl_store_replay(send, &key->first)
+			     ? pl_store_replay(send, &key->first, &key->kept)
 			     : PL_E_IO;
 	}
 }
@@ -249,9 +249,9 @@ follow(struct batch *b, struct pl_write *w)
 	if (w->err != PL_OK || key == NULL || key->leader == NULL || key->leader == w)
 		return;
 	if (key->first.text != NULL) /* another process was faster than the leader */
-		w->err = pl_store_replay(&w->u.send, &key->first);
+		w->err = pl_store_replay(&w->u.send, &key->first, &key->kept);
 	else if (key->leader->err == PL_OK)
-		w->err = pl_store_replay(&w->u.send, &key->leader->u.send.message);
+		w->err = pl_store_replay(&w->u.send, &key->leader->u.send.message, NULL);
 	else
 		w->err = key->leader->err;
 }

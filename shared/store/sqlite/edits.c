@@ -95,6 +95,7 @@ refuse_blocked(struct pl_sqlite *s, struct pl_write *w, const struct pl_message 
 static enum pl_err
 change(struct pl_sqlite *s, struct pl_write *w, struct pl_message *m)
 {
+	struct pl_first_text first_text = pl_store_first_text(m, s->now_unix_ms);
 	struct pl_message_pos newest;
 	enum pl_err err = pl_sqlite_newest(s, &newest);
 	int64_t now = s->now_unix_ms;
@@ -109,6 +110,8 @@ change(struct pl_sqlite *s, struct pl_write *w, struct pl_message *m)
 	if (err != PL_OK || !w->u.change.changed)
 		return err;
 	err = replace_text(s, m);
+	if (err == PL_OK)
+		err = pl_sqlite_first_text_keep(s, m, &first_text);
 	if (err == PL_OK && m->deleted_unix_ms != 0)
 		err = pl_sqlite_reply_job_end(s, &m->id);
 	owe_emptying(s);

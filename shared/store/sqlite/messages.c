@@ -482,6 +482,7 @@ enum pl_err
 pl_sqlite_send(struct pl_sqlite *s, struct pl_write_send *send)
 {
 	struct pl_message first;
+	struct pl_first_text kept;
 	bool is_blocked = false;
 	enum pl_err err = pl_sqlite_receiver(s, &send->message.sender,
 	    &send->message.receiver, &send->status, &is_blocked);
@@ -489,10 +490,10 @@ pl_sqlite_send(struct pl_sqlite *s, struct pl_write_send *send)
 	if (err != PL_OK)
 		return err;
 	if (send->idem_key.len > 0) {
-		err =
-		    pl_sqlite_idem_find(s, &send->message.sender, send->idem_key, &first);
+		err = pl_sqlite_idem_find(
+		    s, &send->message.sender, send->idem_key, &first, &kept);
 		if (err == PL_OK) {
-			err = pl_store_replay(send, &first);
+			err = pl_store_replay(send, &first, &kept);
 			pl_message_fini(&first);
 			return err;
 		}

@@ -2,8 +2,9 @@
 #include "base/mem.h"
 #include "store/sqlite/query.h"
 
-#define SELECT_IDEM "SELECT sender, message, idem_key, created FROM idem_keys "
-#define SELECT_JOB  "SELECT message, deadline, attempt, trace FROM reply_jobs "
+#define SELECT_IDEM                                                                      \
+	"SELECT sender, message, idem_key, created, first_text FROM idem_keys "
+#define SELECT_JOB "SELECT message, deadline, attempt, trace FROM reply_jobs "
 #define SELECT_REVOCATION                                                                \
 	"SELECT token_id, user, expires, created, issued FROM revocations "
 #define SELECT_SESSIONS "SELECT user, mark, changed, live FROM sessions "
@@ -46,12 +47,13 @@ static const char marks_find[] =
 static const char block_find[] = SELECT_BLOCK "WHERE user = ? AND other = ?";
 static const char erasure_find[] = SELECT_ERASURE "WHERE user = ?";
 
-/* An expired key makes room. */
+/* A key is as old as its message (idem.c). An expired one makes room. */
 static const char idem_put[] =
-    "INSERT INTO idem_keys (sender, message, idem_key, created) SELECT ?1, ?2, ?3, ?4 "
-    "WHERE EXISTS (SELECT 1 FROM messages WHERE id = ?2) "
+    "INSERT INTO idem_keys (sender, message, idem_key, created, first_text) "
+    "SELECT ?1, ?2, ?3, created, ?4 FROM messages WHERE id = ?2 "
     "ON CONFLICT (sender, idem_key) DO UPDATE SET message = excluded.message, "
-    "created = excluded.created WHERE idem_keys.created <= ?5";
+    "created = excluded.created, first_text = excluded.first_text "
+    "WHERE idem_keys.created <= ?5";
 static const char job_put[] =
     "INSERT INTO reply_jobs (message, deadline, lease_until, attempt, trace) "
     "SELECT ?1, ?2, 0, ?3, ?4 WHERE EXISTS (SELECT 1 FROM messages WHERE id = ?1) "
@@ -90,6 +92,7 @@ read_row(struct pl_query *q, struct pl_record *r)
 		pl_query_get_oid(q, 1, &r->u.idem.message);
 		r->u.idem.key = pl_query_get_string(q, 2);
 		r->u.idem.created_unix_ms = pl_query_get_int(q, 3);
+		pl_sqlite_first_text_read(q, 4, &r->u.idem.first_text);
 		break;
 	case PL_RECORD_JOB:
 		pl_query_get_oid(q, 0, &r->u.job.message);
@@ -225,7 +228,10 @@ put_idem(struct pl_sqlite *s, const struct pl_record_idem *idem)
 	pl_query_oid(&q, &idem->sender);
 	pl_query_oid(&q, &idem->message);
 	pl_query_text(&q, pl_str(idem->key));
-	pl_query_int(&q, idem->created_unix_ms);
+	if (idem->first_text.is_kept)
+		pl_query_blob(&q, idem->first_text.mac, PL_FIRST_TEXT_LEN);
+	else
+		pl_query_null(&q);
 	pl_query_int(&q, idem_alive_since());
 	return run_put(&q);
 }

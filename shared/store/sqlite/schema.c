@@ -245,8 +245,12 @@ static const char erasures[] = "CREATE TABLE erasures ("
 			       ") STRICT, WITHOUT ROWID;"
 			       "PRAGMA user_version = 10;";
 
-static const char *const steps[] = {
-    first, second, third, fourth, fifth, invites, avatars, blocks, edits, erasures};
+/* What the key's message keeps of its first text once it has changed (auth/first_text.h); else NULL. */
+static const char first_texts[] = "ALTER TABLE idem_keys ADD COLUMN first_text BLOB;"
+				  "PRAGMA user_version = 11;";
+
+static const char *const steps[] = {first, second, third, fourth, fifth, invites, avatars,
+    blocks, edits, erasures, first_texts};
 enum { ORDER_BY_ROWS = 4, VERSION = sizeof(steps) / sizeof(steps[0]) };
 
 #define ORDER_INDEX "messages_order"

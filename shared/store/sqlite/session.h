@@ -225,11 +225,15 @@ enum pl_err pl_sqlite_is_blocked(struct pl_sqlite *s, const struct pl_oid *a,
 /* PL_E_CONFLICT: it is there. */
 enum pl_err pl_sqlite_block_put(struct pl_sqlite *s, const struct pl_block *block);
 
-/* The message that was stored under sender's key in the last 24 h; PL_E_NOT_FOUND: none. */
+/* The message that was stored under sender's key in the last 24 h, and what it keeps of its first
+ * text; PL_E_NOT_FOUND: none. */
 enum pl_err pl_sqlite_idem_find(struct pl_sqlite *s, const struct pl_oid *sender,
-    struct pl_str key, struct pl_message *out);
+    struct pl_str key, struct pl_message *out, struct pl_first_text *kept);
 enum pl_err pl_sqlite_idem_keep(
     struct pl_sqlite *s, struct pl_str key, const struct pl_message *m);
+/* If m has a key. */
+enum pl_err pl_sqlite_first_text_keep(struct pl_sqlite *s, const struct pl_message *m,
+    const struct pl_first_text *first_text);
 
 enum pl_err pl_sqlite_reply_job_add(struct pl_sqlite *s, const struct pl_oid *message,
     int64_t deadline_unix_ms, const struct pl_trace *trace);
@@ -256,6 +260,7 @@ enum pl_err pl_sqlite_revocation_drop(
 struct pl_query;
 /* As it is in a row: user, type, bytes. */
 void pl_sqlite_avatar_read(struct pl_query *q, struct pl_avatar *out);
+void pl_sqlite_first_text_read(struct pl_query *q, int column, struct pl_first_text *out);
 void pl_sqlite_marks_read(struct pl_query *q, int first, struct pl_record_marks *out);
 void pl_sqlite_list_read(struct pl_query *q, struct pl_session_list *out);
 /* PL_E_CONFLICT: the user has one, and must_be_new. */
