@@ -31,5 +31,7 @@ void auth_reply_session(struct pl_request *rq, int status, const struct pl_user 
 void auth_reply_login(struct pl_request *rq, const struct pl_user *user,
     void (*again)(struct pl_request *rq));
 void auth_reply_user(struct pl_request *rq, int status, const struct pl_user *user);
+/* 200 with the caller, as the store has them. */
+void auth_reply_unchanged(struct pl_request *rq);
 
 #endif

@@ -1,4 +1,4 @@
-/* GET /api/auth/me: who the caller is. */
+/* Who the caller is: GET /api/auth/me, and a PATCH that changes nothing. */
 #include "base/mem.h"
 #include "handlers.h"
 #include "http/reply.h"
@@ -8,6 +8,7 @@ struct me {
 	struct pl_request *rq;
 	struct pl_store_read_call call;
 	struct pl_user user;
+	void (*reply)(struct pl_request *rq, const struct pl_user *user);
 };
 
 static enum pl_err
@@ -20,7 +21,7 @@ me_run(struct pl_store_read_call *call, struct pl_store *s)
 
 /* Others see the note in the profile. */
 static void
-reply_me(struct pl_request *rq, const struct pl_user *user)
+reply_with_note(struct pl_request *rq, const struct pl_user *user)
 {
 	struct pl_json_out o;
 	struct pl_buf body;
@@ -38,7 +39,7 @@ me_done(struct pl_store_read_call *call)
 	struct me *m = PL_CONTAINER(call, struct me, call);
 
 	if (call->err == PL_OK)
-		reply_me(m->rq, &m->user);
+		m->reply(m->rq, &m->user);
 	else if (call->err == PL_E_NOT_FOUND)
 		pl_reply_problem(m->rq, PL_PROBLEM_BAD_TOKEN);
 	else
@@ -47,13 +48,33 @@ me_done(struct pl_store_read_call *call)
 	pl_mem_free(m);
 }
 
-void
-auth_me_get(struct pl_request *rq)
+static void
+reply_without_note(struct pl_request *rq, const struct pl_user *user)
+{
+	auth_reply_user(rq, 200, user);
+}
+
+static void
+start(struct pl_request *rq,
+    void (*reply)(struct pl_request *rq, const struct pl_user *user))
 {
 	struct me *m = pl_mem_zalloc(sizeof(*m));
 
 	m->rq = rq;
+	m->reply = reply;
 	m->call.run = me_run;
 	m->call.done = me_done;
 	pl_store_async_read_or_done(pl_app.store, &m->call);
+}
+
+void
+auth_me_get(struct pl_request *rq)
+{
+	start(rq, reply_with_note);
+}
+
+void
+auth_reply_unchanged(struct pl_request *rq)
+{
+	start(rq, reply_without_note);
 }

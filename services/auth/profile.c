@@ -1,4 +1,5 @@
-/* PATCH /api/auth/me: another name, another gender. Who watches the user is told. */
+/* PATCH /api/auth/me: another name, another gender. Who watches the user is told. One that
+ * names neither changes nothing, and is told to nobody. */
 #include "account.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -56,6 +57,10 @@ auth_me_patch(struct pl_request *rq)
 		return;
 	if (pl_profile_change_parse(body, &change, &why) != PL_OK) {
 		pl_reply_invalid(rq, &why);
+		return;
+	}
+	if (!change.has_full_name && !change.has_gender) {
+		auth_reply_unchanged(rq);
 		return;
 	}
 	p = pl_mem_zalloc(sizeof(*p));

@@ -175,8 +175,6 @@ pl_profile_change_parse(
 	struct pl_profile_change found = {.has_full_name = has(body, PL_USER_F_FULL_NAME),
 	    .has_gender = has(body, PL_USER_F_GENDER)};
 
-	if (!found.has_full_name && !found.has_gender)
-		return refuse(why, PL_USER_F_FULL_NAME, "or gender must be given");
 	if (found.has_full_name &&
 	    (get_string(body, PL_USER_F_FULL_NAME, &found.full_name, why) != PL_OK ||
 		check_name(PL_USER_F_FULL_NAME, pl_full_name_fault(found.full_name),

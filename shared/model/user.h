@@ -103,7 +103,7 @@ struct pl_status_change {
 enum pl_err pl_status_change_parse(const struct pl_json *body,
     struct pl_status_change *out, struct pl_invalid *why) PL_MUST_CHECK;
 
-/* {"fullName"?, "gender"?} of PATCH /api/auth/me: at least one. */
+/* {"fullName"?, "gender"?} of PATCH /api/auth/me. */
 struct pl_profile_change {
 	bool has_full_name;
 	bool has_gender;

@@ -65,9 +65,23 @@ describe('a profile', () => {
     assert.deepEqual(other.all('userUpdated'), []);
   });
 
+  test('stays as it is if nothing is named, which nobody hears of', async () => {
+    const [ann, bob] = [await signUp('ann'), await signUp('bob')];
+    const socket = await ann.connect({ auth: { presence: 'watch' } });
+    await socket.timeout(5000 * patience).emitWithAck('watch', { users: [bob.id] });
+    for (const body of [{}, { username: 'x' }, { status: 'BUSY', _id: ann.id }]) {
+      const answer = await patch(bob, body);
+      assert.deepEqual([answer.status, answer.json], [200, bob.user], JSON.stringify(body));
+    }
+    await patch(bob, { fullName: 'Bob Again' });
+    await waitUntil('the name', () => socket.all('userUpdated').length > 0, { within: 5000 * patience });
+    assert.deepEqual(socket.all('userUpdated').map(({ user }) => user.fullName), ['Bob Again']);
+    assert.equal((await patch(bob, {}, { cookie: '' })).status, 401);
+  });
+
   test('refuses what breaks a rule, and stores nothing', async () => {
     const ann = await signUp('ann');
-    const bad = [{}, { username: 'x' }, { fullName: '' }, { fullName: 1 }, { fullName: null }, { fullName: { $gt: '' } }, { fullName: 'a'.repeat(101) },
+    const bad = [{ fullName: '' }, { fullName: 1 }, { fullName: null }, { fullName: { $gt: '' } }, { fullName: 'a'.repeat(101) },
       { fullName: 'a\u0001b' }, { fullName: 'ok', gender: 'other' }, { gender: null }, { gender: ['male'] }, { gender: '' }];
     for (const body of bad) {
       const answer = await patch(ann, body);
