@@ -7,8 +7,6 @@ import { storage } from './storage.js';
 /** An error that says: not now, but by itself as soon as that is possible. */
 const waiting = () => Object.assign(new Error(), { isWaiting: true });
 
-const waitMost = 60; // seconds until a second try goes by itself
-
 export class Words {
   #sentAs = new Map(); // id of a message -> the key of the row that it had on its way
   #held = []; // messages of ours that may be the one on its way
@@ -84,11 +82,6 @@ export class Words {
       return await chat.session.attempt(request);
     } catch (problem) {
       if (problem.status === 401) throw waiting();
-      // Written faster than the server takes it: all of it goes in a moment, in order.
-      if (problem.wait > 0 && problem.wait <= waitMost) {
-        setTimeout(() => chat.resume(), problem.wait * 1000);
-        throw waiting();
-      }
       // A connection that has just broken may be noticed here before it is there.
       if (problem.status === 0) await new Promise((resolve) => { setTimeout(resolve, 300); });
       if (problem.status !== 0 || chat.socket.id === connection) throw problem;

@@ -355,6 +355,31 @@ describe('limits', () => {
     }
   });
 
+  test('whoever takes back many in a row, and waits when they are told to, gets through', async () => {
+    const stack = await Stack.start({ LIMIT_MESSAGES_PER_SECOND: '20', LIMIT_MESSAGES_BURST: '30' });
+    try {
+      const [ann, bob] = await Promise.all(['ann', 'bob'].map((name) => Person.signUp(stack.url, name)));
+      let waited = 0;
+      const patiently = async (request) => {
+        for (;;) {
+          const done = await request();
+          if (done.status !== 429) return done;
+          const seconds = Number(done.headers.get('retry-after'));
+          assert.ok(seconds >= 1 && seconds <= 2, `${seconds}`);
+          waited++;
+          await tick(1000 * seconds);
+        }
+      };
+      const all = [];
+      for (let i = 0; i < 100; i++) all.push((await patiently(() => ann.send(bob, `m${i}`))).json);
+      for (const one of all) assert.equal((await patiently(() => ann.remove(one))).json.message, '');
+      assert.ok((await bob.history(ann)).json.every((one) => one.deletedAt));
+      assert.ok(waited < 60, `${waited} times`);
+    } finally {
+      await stack.stop();
+    }
+  });
+
   test('0 seconds: never', async () => {
     const stack = await Stack.start({ MESSAGE_EDIT_SECONDS: '0' });
     try {

@@ -13,11 +13,11 @@ const id = 'a'.repeat(24);
 const edited = (one, text, second = 0) => ({ ...one, message: text, editedAt: `2026-02-01T00:00:0${second}.000Z` });
 const deleted = (one) => ({ ...one, message: '', deletedAt: '2026-02-01T00:00:05.000Z' });
 
-function make({ storage = new MemoryStorage(), owner = 'one' } = {}) {
+function make({ storage = new MemoryStorage(), owner = 'one', after } = {}) {
   const posts = [];
   const sent = [];
   const changes = new Changes({
-    userId: me, storage, owner, onSent: (item) => sent.push(item.text ?? item.kind),
+    userId: me, storage, owner, after, onSent: (item) => sent.push(item.text ?? item.kind),
     post: (item) => new Promise((resolve, reject) => { posts.push({ ...item, resolve, reject }); }),
   });
   const answer = async (error) => {
@@ -81,6 +81,36 @@ test('what failed stays, says whether a second try may help, and is tried again 
   await answer();
   assert.deepEqual(sent, ['delete']);
   assert.equal(storage.length, 0);
+});
+
+test('after a 429 all wait for as long as it says, and then go on by themselves, in order', async () => {
+  const waits = [];
+  const { changes, posts, sent, answer } = make({ after: (ms, run) => waits.push({ ms, run }) });
+  const limited = (fields) => Object.assign(new Error('Too many.'), { status: 429, code: 'TOO_MANY_REQUESTS', ...fields });
+  changes.resume();
+  const ids = ['a', 'b', 'c'].map((digit) => digit.repeat(24));
+  for (const one of ids) changes.delete(one, ann);
+  await answer();
+  await answer(limited({ retryAfter: 3 }));
+  assert.deepEqual([posts.length, changes.all.map((item) => item.state)], [2, ['waiting', 'waiting']]);
+  changes.pause();
+  changes.resume(); // a connection that comes back does not shorten it
+  assert.deepEqual([posts.length, waits.map(({ ms }) => ms)], [2, [3000]]);
+  waits[0].run();
+  await answer(limited());
+  assert.equal(waits[1].ms, 1000, 'as little as can be said');
+  waits[1].run();
+  await answer();
+  await answer();
+  assert.deepEqual([posts.map((item) => item.target), sent.length], [[ids[0], ids[1], ids[1], ids[1], ids[2]], 3]);
+  // The budget of a day is no matter of waiting.
+  for (const fields of [{ code: 'QUOTA', retryAfter: 1 }, { retryAfter: 3600 }]) {
+    const { key } = changes.edit(id, ann, 'long');
+    await answer(limited(fields));
+    assert.equal(changes.of(id).state, 'failed');
+    changes.remove(key);
+  }
+  assert.equal(waits.length, 2);
 });
 
 test('a reload keeps changes, also one that waits for its message', async () => {

@@ -2,9 +2,9 @@
 import { t } from '../strings.js';
 
 export class Problem extends Error {
-  constructor(message, { code = '', status = 0, field = '', wait = 0 } = {}) {
+  constructor(message, { code = '', status = 0, field = '', retryAfter } = {}) {
     super(message);
-    this.wait = wait; // seconds, if it was too much at once, until more may come
+    this.retryAfter = retryAfter; // in seconds, if the answer says it
     this.code = code;
     this.status = status; // 0: no answer came
     this.field = field;
@@ -16,13 +16,12 @@ async function problemOf(status, body, retryAfter) {
   const code = body?.code ?? '';
   if (status === 401) return new Problem(body?.error ?? t.wentWrong, { code, status }); // it only says that one is not logged in
   if (status >= 500 && status !== 507) return new Problem(t.serverBusy, { code, status });
-  const wait = status === 429 && code !== 'QUOTA' ? Number(retryAfter) || 1 : 0;
   try {
     const { meaningOf } = await import('./problems.js');
     const { message, field } = meaningOf(status, body, retryAfter);
-    return new Problem(message, { code, status, field, wait });
+    return new Problem(message, { code, status, field, retryAfter: Number(retryAfter) || undefined });
   } catch {
-    return new Problem(t.wentWrong, { code, status, wait });
+    return new Problem(t.wentWrong, { code, status });
   }
 }
 

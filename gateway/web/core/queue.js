@@ -4,21 +4,28 @@
 //   item: {key, at, state: 'waiting' | 'sending' | 'failed', reason?, isFinal?, owner, ...}
 //
 // post(item) gives the answer. It rejects with an error whose `isWaiting` says that the item is to
-// wait for the next resume(); any other error makes it fail, and isFinal says that a second try
-// would do so, too. owner is the page that has it; another one takes it over when that is gone.
+// wait for the next resume(). After a 429 it waits for as long as the answer says, and those behind it
+// do, too. Any other error makes it fail, and isFinal says that a second try would do so, too. owner is the
+// page that has it; another one takes it over when that is gone.
 
 export const newKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join('');
 
 /** Would a second try be refused, too? */
 const isFinal = ({ status, code }) => [400, 404, 410, 413].includes(status) || ['TOO_LATE', 'AUTO_REPLY', 'FORBIDDEN'].includes(code);
 
+const waitMost = 60; // seconds; a budget that is empty for longer is a failure
+
+/** For how many seconds one is to wait, if that is all that is wrong. */
+const waitOf = ({ status, code, retryAfter = 1 }) => (status === 429 && code !== 'QUOTA' && retryAfter <= waitMost ? retryAfter : 0);
+
 export class Queue {
   #items = [];
   #isOpen = false;
   #isBusy = false;
+  #isHeld = false; // the server said: later
 
-  constructor({ name, userId, storage, owner = newKey(), post, onSent = () => {}, onChange = () => {}, now = Date.now }) {
-    Object.assign(this, { storage, owner, post, onSent, onChange, now });
+  constructor({ name, userId, storage, owner = newKey(), post, onSent = () => {}, onChange = () => {}, now = Date.now, after = (ms, f) => setTimeout(f, ms) }) {
+    Object.assign(this, { storage, owner, post, onSent, onChange, now, after });
     this.prefix = `parley.${name}.${userId}.`;
   }
 
@@ -111,8 +118,13 @@ export class Queue {
   /** May this item go now? */
   isReady() { return true; }
 
+  #hold(seconds) {
+    this.#isHeld = true;
+    this.after(seconds * 1000, () => { this.#isHeld = false; this.pump(); });
+  }
+
   async pump() {
-    if (this.#isBusy || !this.#isOpen) return;
+    if (this.#isBusy || this.#isHeld || !this.#isOpen) return;
     const item = this.#items.find((one) => one.state === 'waiting' && this.isReady(one));
     if (!item) return;
     this.#isBusy = true;
@@ -133,6 +145,9 @@ export class Queue {
     if (error.isWaiting) {
       item.state = 'waiting';
       this.pause();
+    } else if (waitOf(error) > 0) {
+      item.state = 'waiting';
+      this.#hold(waitOf(error));
     } else {
       Object.assign(item, { state: 'failed', reason: error.message, isFinal: isFinal(error) });
     }
