@@ -41,7 +41,7 @@ export class Chat {
     this.known = new Set(); // ids of conversations that the server has told of
     this.deletions = new Map(); // id -> when a message of theirs was last deleted
     this.problems = new Map(); // id of a conversation -> what could not be read
-    this.prefs = { notify: false, sound: true, ...readPrefs(user._id) };
+    this.prefs = { notify: false, sound: true };
     this.openId = null;
     this.isConnected = false;
     this.socket = new Socket({ messageSent: true, presence: 'watch' });
@@ -164,6 +164,9 @@ export class Chat {
       this.tell(t.unreachable);
     }
   }
+
+  /** As another tab may have changed them. */
+  readPrefs() { return Object.assign(this.prefs, readPrefs(this.user._id)); }
 
   keepPrefs() { keepPrefs(this.user._id, this.prefs); }
 
@@ -422,17 +425,25 @@ export class Chat {
     const person = this.inbox.people.get(message.senderId);
     if (!person) return;
     if (this.isWatched) note(message._id);
-    // Another tab may be looked at.
-    else setTimeout(() => { if (!this.isOver && !isNoted(message._id)) this.#alert(person, message).catch(() => {}); }, 300);
+    // Another tab may be looked at, and of several that are not one alone calls.
+    else setTimeout(() => {
+      const call = (lock) => (lock === null ? undefined : this.#alert(person, message).catch(() => {}));
+      if (navigator.locks) navigator.locks.request(`parley-call-${message._id}`, { ifAvailable: true }, call);
+      else call();
+    }, 300);
     if (this.isWatched && isPhone.matches && this.openId && message.senderId !== this.openId) {
       this.conversation.showOther(person, message.message.slice(0, 120));
     }
   }
 
   async #alert(person, message) {
+    if (this.isOver || isNoted(message._id)) return;
+    note(message._id);
+    const { notify: isNotified, sound } = this.readPrefs();
     const { notify, playSound } = await import('./views/alert.js');
-    if (this.prefs.sound) playSound();
-    if (this.prefs.notify) notify({ title: person.fullName, body: message.message.slice(0, 200), tag: person._id, onOpen: () => this.go(person._id) });
+    if (sound) playSound();
+    if (isNotified) notify({ title: person.fullName, body: message.message.slice(0, 200), tag: person._id, onOpen: () => this.go(person._id) });
+    await new Promise((resolve) => { setTimeout(resolve, 2000); }); // until other tabs know
   }
 
   // ---- drawing ----

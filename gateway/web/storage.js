@@ -9,12 +9,14 @@ export function tellOtherTabs(userId) {
   try { storage?.setItem('parley.session', `${userId} ${Date.now()}`); } catch { /* full: they look when they are looked at */ }
 }
 
-/** The message that a tab which is looked at got last. */
+const noted = () => storage?.getItem('parley.looked') ?? '';
+
+/** Nobody needs to be called for this message any more: of the last twenty. */
 export function note(id) {
-  try { storage?.setItem('parley.looked', id); } catch { /* full */ }
+  try { storage?.setItem('parley.looked', `${noted()} ${id}`.slice(-500)); } catch { /* full */ }
 }
 
-export const isNoted = (id) => storage?.getItem('parley.looked') === id;
+export const isNoted = (id) => noted().includes(id);
 
 export function readPrefs(userId) {
   try { return JSON.parse(storage?.getItem(`parley.prefs.${userId}`) ?? '{}'); } catch { return {}; }

@@ -6,7 +6,7 @@ import { useStack } from '../support/stack.mjs';
 import { waitUntil } from '../support/wait.mjs';
 
 const hold = useStack({ before, after, afterEach }, { PRESENCE_GRACE_MS: '500' });
-const { newPerson, openAs, say, api } = useBrowser({ before, after, afterEach }, hold);
+const { newPerson, openIn, openAs, say, api } = useBrowser({ before, after, afterEach }, hold);
 
 const people = (...names) => Promise.all(names.map(newPerson));
 const rows = (page) => page.getByRole('navigation').locator('.row strong').allTextContents();
@@ -108,19 +108,23 @@ test('a second tab follows: what is sent and read here is there, too', async () 
   for (const one of [page, tab]) await waitUntil('each once', async () => await articles(one).count() === 2);
 });
 
+/** A browser that shows notifications: window.shown has them. */
+const showing = (page) => page.evaluate(() => {
+  window.asked = 0;
+  window.shown = [];
+  window.Notification = class {
+    static permission = 'default';
+    static async requestPermission() { window.asked++; this.permission = 'granted'; return 'granted'; }
+    constructor(title, { body }) { window.shown.push([title, body]); }
+    close() {}
+  };
+});
+const shown = (page) => page.evaluate(() => window.shown);
+
 test('a notification is asked for by a click alone; then who does not look gets one', async () => {
   const [ann, bob] = await people('Ann', 'Bob');
   const page = await openAs(ann, { permissions: [] });
-  await page.evaluate(() => {
-    window.asked = 0;
-    window.shown = [];
-    window.Notification = class {
-      static permission = 'default';
-      static async requestPermission() { window.asked++; this.permission = 'granted'; return 'granted'; }
-      constructor(title, { body }) { window.shown.push([title, body]); }
-      close() {}
-    };
-  });
+  await showing(page);
   await say(bob, ann, 'zero');
   await row(page, bob).getByText('1 unread').waitFor();
   assert.equal(await page.evaluate(() => window.asked), 0);
@@ -133,9 +137,39 @@ test('a notification is asked for by a click alone; then who does not look gets 
   await row(page, bob).getByText('2 unread').waitFor();
   await look(page, false);
   await say(bob, ann, 'Wake up');
-  await waitUntil('a notification', () => page.evaluate(() => window.shown.length > 0));
-  assert.deepEqual(await page.evaluate(() => window.shown), [[bob.fullName, 'Wake up']]);
+  await waitUntil('a notification', async () => (await shown(page)).length > 0);
+  assert.deepEqual(await shown(page), [[bob.fullName, 'Wake up']]);
+  await page.evaluate(() => { window.Notification.permission = 'denied'; });
+  await page.getByRole('button', { name: 'Settings' }).click();
+  assert.equal(await page.getByRole('switch', { name: 'Notifications' }).isChecked(), false, 'as the browser has it by now');
 });
+
+test('of several tabs one alone calls, and none while another is looked at', async () => {
+  const [ann, bob] = await people('Ann', 'Bob');
+  const page = await openAs(ann);
+  const tab = await openIn(page.context());
+  const both = [page, tab];
+  for (const one of both) await showing(one);
+  await page.getByRole('button', { name: 'Settings' }).click();
+  await page.getByRole('switch', { name: 'Notifications' }).click();
+  await page.keyboard.press('Escape');
+  await tab.evaluate(() => { window.Notification.permission = 'granted'; });
+  await say(bob, ann, 'zero');
+  for (const one of both) await row(one, bob).getByText('1 unread').waitFor();
+  await look(tab, false);
+  for (let i = 2; i <= 9; i++) await say(bob, ann, `line ${i}`);
+  for (const one of both) await row(one, bob).getByText('9 unread').waitFor();
+  const calls = async () => (await Promise.all(both.map(shown))).flat().map(([, body]) => body);
+  await look(page, false);
+  for (const text of ['wake up', 'please']) {
+    await say(bob, ann, text);
+    await waitUntil('the call', async () => (await calls()).includes(text));
+  }
+  const isCalling = () => tab.evaluate(async () => (await navigator.locks.query()).held.some(({ name }) => name.startsWith('parley-call')));
+  await waitUntil('no call to be under way', async () => !await isCalling(), { within: 10000 });
+  assert.deepEqual(await calls(), ['wake up', 'please'], 'also by what was switched on in another tab');
+});
+
 
 test('on a phone a line at the top says that somebody else writes, and leads there', async () => {
   const [ann, bob, cy] = await people('Ann', 'Bob', 'Cy');

@@ -7,7 +7,7 @@ import { openDialog } from './dialog.js';
 import { h, say, show } from './dom.js';
 
 export function open(chat) {
-  const { prefs } = chat;
+  const prefs = chat.readPrefs();
   const keep = () => chat.keepPrefs();
   const blocked = h('p', { class: 'problem', role: 'alert', hidden: true });
   const tell = (text) => { say(blocked, text); show(blocked, Boolean(text)); };
@@ -15,7 +15,7 @@ export function open(chat) {
   const row = (name, label, hint, change) => {
     const id = `settings-${name}`;
     const box = h('input', { type: 'checkbox', role: 'switch', id, 'aria-describedby': `${id}-hint`, onchange: () => change(box) });
-    box.checked = prefs[name];
+    box.checked = prefs[name] && (name !== 'notify' || globalThis.Notification?.permission === 'granted');
     return h('div', { class: 'setting' }, h('label', { for: id }, label), box, h('p', { class: 'hint', id: `${id}-hint` }, hint));
   };
 
