@@ -41,6 +41,7 @@ auth_hasher_start(void)
 	    .name = "hasher",
 	    .threads = hash_threads(&room),
 	    .queue_max = AUTH_HASHER_QUEUE_MAX,
+	    .nice = PL_OFFLOAD_NICE,
 	};
 
 	if (password_init() != PL_OK) {

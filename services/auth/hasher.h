@@ -2,6 +2,9 @@
  * hasher: passwords are hashed and checked on threads of their own, as many as processors
  * and memory allow (hash_threads.h), because each hash takes tens of milliseconds and
  * 19 MiB. While AUTH_HASHER_QUEUE_MAX wait, a further request gets 503 at once.
+ *
+ * All processors may be hashing, so these threads come after everybody's loop
+ * (PL_OFFLOAD_NICE).
  * Threads: the loop's.
  */
 #ifndef AUTH_HASHER_H

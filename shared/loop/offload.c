@@ -1,6 +1,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -42,6 +43,16 @@ next_job(struct pl_offload *pool)
 	return job_of(pl_list_pop(&pool->waiting));
 }
 
+/* To Linux, 0 is this thread alone, and no thread may take its priority back. */
+static void
+give_way(const struct pl_offload_config *config)
+{
+	if (getpriority(PRIO_PROCESS, 0) < config->nice &&
+	    setpriority(PRIO_PROCESS, 0, config->nice) != 0)
+		pl_log_warn("thread could not be made nice, and takes turns as others do",
+		    PL_L_CSTR("thread", config->name), PL_L_INT("errno", errno));
+}
+
 static void *
 thread_main(void *arg)
 {
@@ -50,6 +61,7 @@ thread_main(void *arg)
 	void *state = config->thread_start ? config->thread_start(config->arg) : NULL;
 	struct pl_job *job;
 
+	give_way(config);
 	pthread_mutex_lock(&pool->lock);
 	while ((job = next_job(pool)) != NULL) {
 		bool is_first;

@@ -3,12 +3,18 @@
  *
  * A job is run once on one of the threads, then done once on the loop. The queue has a
  * ceiling: beyond it a job is refused at once, so that a flood costs answers and not
- * memory. Signals are blocked in the threads.  Threads: submit and free on the loop's.
+ * memory. Signals are blocked in the threads. What burns CPU gives way to the loops by
+ * its threads' nice.  Threads: submit and free on the loop's.
  */
 #ifndef PL_LOOP_OFFLOAD_H
 #define PL_LOOP_OFFLOAD_H
 
 #include "loop/loop.h"
+
+/* For threads that burn CPU, on all processors perhaps: a tenth of a loop's weight. They go on
+ * when others take all the time there is: 20 ms of work take 0.2 s beside one such other on
+ * each processor, and 2 s beside ten. */
+#define PL_OFFLOAD_NICE 10
 
 struct pl_offload;
 
@@ -25,6 +31,7 @@ struct pl_offload_config {
 	const char *name;   /* of the threads, at most 15 characters */
 	unsigned threads;   /* 1.. */
 	unsigned queue_max; /* jobs waiting, not counting those that run */
+	int nice;           /* of the threads, as in nice(1): 0 to 19 */
 	/* Each thread's own state, made on it before its first job; both may be NULL. */
 	void *(*thread_start)(void *arg);
 	void (*thread_stop)(void *state);

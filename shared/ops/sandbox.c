@@ -163,6 +163,14 @@ allow_threads(scmp_filter_ctx ctx)
 	       allow_if(ctx, SCMP_SYS(tgkill), 0, WHOLE_INT, self);
 }
 
+/* The calling thread's priority, which threads that burn CPU lower. */
+static bool
+allow_own_priority(scmp_filter_ctx ctx)
+{
+	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(setpriority), 2,
+		   equals(0, WHOLE_INT, PRIO_PROCESS), equals(1, WHOLE_INT, 0)) == 0;
+}
+
 /* prlimit64 of another process would be a way to it. */
 static bool
 allow_own_settings(scmp_filter_ctx ctx)
@@ -210,7 +218,8 @@ enter(void)
 	if (ctx == NULL)
 		return false;
 	is_ok = allow_list(ctx) && allow_families(ctx) && allow_memory(ctx) &&
-		allow_threads(ctx) && allow_own_settings(ctx) &&
+		allow_threads(ctx) && allow_own_priority(ctx) &&
+		allow_own_settings(ctx) &&
 		/* The most frequent calls are found soon. */
 		seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2) == 0 &&
 		seccomp_load(ctx) == 0;

@@ -1,9 +1,13 @@
 // Accounts and sessions, as the contract gives them: routes, texts, cookies, tokens.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { readFile, readdir } from 'node:fs/promises';
+import os from 'node:os';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { bcryptHash, failurePeriodMs, storeHash, storeUsername, storedHash } from '../support/database.mjs';
 import { Person, call, password, uniqueName } from '../support/api.mjs';
 import { mernClaims, now, signJwt } from '../support/jwt.mjs';
+import { workerOf } from '../support/process.mjs';
 import { useStack } from '../support/stack.mjs';
 import { waitUntil } from '../support/wait.mjs';
 
@@ -266,6 +270,18 @@ describe('very many logins at once', () => {
     assert.equal(busy + failed, 300);
     assert.ok(busy > 0 && failed >= 64, `${failed} were checked`);
     assert.equal((await ann.logIn()).status, 200);
+  });
+
+  // Loops come first, on a machine that is too busy, too; but a hash is never starved.
+  test('are hashed by threads that give way, and still answered when all processors are busy', async () => {
+    const ann = await Person.signUp(base(), 'ann');
+    const worker = await workerOf(await hold.stack.pidOf('auth1'));
+    const tasks = await Promise.all((await readdir(`/proc/${worker}/task`)).map((id) => readFile(`/proc/${worker}/task/${id}/stat`, 'utf8')));
+    const niceOf = (isHasher) => tasks.filter((stat) => stat.includes('(hasher)') === isHasher).map((stat) => Number(stat.replace(/^.*\) /s, '').split(' ')[16]));
+    assert.ok(niceOf(true).length > 0 && niceOf(true).every((nice) => nice >= 10), `${niceOf(true)}`);
+    assert.ok(niceOf(false).some((nice) => nice === os.getPriority()), `${niceOf(false)}`);
+    const busy = Array.from({ length: 2 * os.availableParallelism() }, () => spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' }));
+    try { assert.equal((await ann.logIn()).status, 200); } finally { for (const one of busy) one.kill('SIGKILL'); }
   });
 
   describe('of one address', () => {

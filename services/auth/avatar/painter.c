@@ -29,8 +29,10 @@ done(struct pl_job *job, enum pl_err err)
 void
 auth_painter_start(void)
 {
-	struct pl_offload_config config = {
-	    .name = "painter", .threads = 1, .queue_max = PAINTER_QUEUE_MAX};
+	struct pl_offload_config config = {.name = "painter",
+	    .threads = 1,
+	    .queue_max = PAINTER_QUEUE_MAX,
+	    .nice = PL_OFFLOAD_NICE};
 
 	pl_list_init(&all);
 	pool = pl_offload_new(pl_app.loop, &config);

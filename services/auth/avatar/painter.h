@@ -1,6 +1,6 @@
 /*
  * painter: pictures are made anew on a thread of its own (avatar.h), one at a time, because one may take
- * a second and 40 MiB. While PAINTER_QUEUE_MAX wait, or PAINTER_OF_USER_MAX of the same user, a further
+ * a second and 40 MiB; it comes after the loops (PL_OFFLOAD_NICE). While PAINTER_QUEUE_MAX wait, or PAINTER_OF_USER_MAX of the same user, a further
  * one gets 503 at once.
  * Threads: the loop's.
  */

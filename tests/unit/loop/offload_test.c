@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "loop/offload.h"
 #include "support/fake_loop.h"
@@ -261,6 +262,75 @@ threads_take_no_signals(void **state)
 	fake_loop_free(loop);
 }
 
+/* ---- priority ---- */
+
+struct niceness {
+	struct pl_job job;
+	int nice;
+	int done;
+};
+
+static void
+read_nice(struct pl_job *job, void *thread_state)
+{
+	(void)thread_state;
+	PL_CONTAINER(job, struct niceness, job)->nice = getpriority(PRIO_PROCESS, 0);
+}
+
+static void
+nice_done(struct pl_job *job, enum pl_err err)
+{
+	(void)err;
+	PL_CONTAINER(job, struct niceness, job)->done++;
+}
+
+static bool
+nice_is_done(void *arg)
+{
+	const struct niceness *n = arg;
+
+	return n->done > 0;
+}
+
+/* What the threads of a pool with this nice have. */
+static int
+nice_of_pool(int nice)
+{
+	struct pl_loop *loop = fake_loop_new();
+	struct pl_offload *pool = pl_offload_new(
+	    loop, &(struct pl_offload_config){
+		      .name = "test", .threads = 1, .queue_max = 8, .nice = nice});
+	struct niceness n = {.job = {.run = read_nice, .done = nice_done}};
+
+	assert_int_equal(pl_offload_submit(pool, &n.job), PL_OK);
+	assert_true(fake_loop_until(loop, nice_is_done, &n));
+	pl_offload_free(pool);
+	fake_loop_free(loop);
+	return n.nice;
+}
+
+static void
+threads_are_as_nice_as_they_are_told(void **state)
+{
+	int own = getpriority(PRIO_PROCESS, 0);
+
+	(void)state;
+	assert_int_equal(nice_of_pool(0), own);
+	assert_int_equal(nice_of_pool(19), 19);
+	assert_int_equal(nice_of_pool(own + 1), own + 1 < 19 ? own + 1 : 19);
+	assert_int_equal(getpriority(PRIO_PROCESS, 0), own); /* the loop's is as before */
+}
+
+/* One that runs in a nicer shell may not come before it: that takes a right. */
+static void
+threads_are_never_less_nice_than_their_process(void **state)
+{
+	int own = getpriority(PRIO_PROCESS, 0);
+
+	(void)state;
+	assert_int_equal(nice_of_pool(own - 1), own);
+}
+
 int
 main(void)
 {
@@ -271,6 +341,8 @@ main(void)
 	    cmocka_unit_test(free_gives_what_was_finished_its_done),
 	    cmocka_unit_test(each_thread_has_its_own_state),
 	    cmocka_unit_test(threads_take_no_signals),
+	    cmocka_unit_test(threads_are_as_nice_as_they_are_told),
+	    cmocka_unit_test(threads_are_never_less_nice_than_their_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -91,6 +92,8 @@ static const struct forbidden forbidden[] = {
     TO(tgkill, 1, 1, 0),
     TO(rt_sigqueueinfo, 1, 0),
     TO(prlimit64, 1, 0),
+    TO(setpriority, PRIO_PROCESS, 1, 10),
+    TO(setpriority, PRIO_USER, 0, 10),
     TO(mount),
     TO(umount2),
     TO(pivot_root),
@@ -236,7 +239,9 @@ works(const long *args)
 	fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
 	if (fd == -1 || isatty(fd) || errno != ENOTTY)
 		return 5;
-	return syscall(SYS_clone3, NULL, 0) == -1 && errno == ENOSYS ? 0 : 6;
+	if (setpriority(PRIO_PROCESS, 0, 19) != 0)
+		return 6;
+	return syscall(SYS_clone3, NULL, 0) == -1 && errno == ENOSYS ? 0 : 7;
 }
 
 static void
