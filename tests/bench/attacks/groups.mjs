@@ -1,6 +1,7 @@
-// Control groups that hold each process to the memory that its package allows, and say what it holds.
+// Control groups that hold each process to the memory and the share of the processors that its package allows,
+// and say what it holds.
 //
-// The limits are those of deploy/systemd/*.service; docker-compose.yml has the same. Version 1 of the kernel's
+// They are those of deploy/systemd/*.service; docker-compose.yml has the same. Version 1 of the kernel's
 // interface, by root; elsewhere there is none, and the memory of processes is looked at instead.
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -9,29 +10,38 @@ import { root } from '../../support/stack.mjs';
 
 const mount = '/sys/fs/cgroup/memory';
 const cpuMount = '/sys/fs/cgroup/cpu';
-/** Who gets how much of the processors, if they are too few; 1,024 is another session's. */
-const shares = { stack: 65536, others: 65536, attackers: 4096 };
+/**
+ * Who gets how much of the processors, if they are too few. 1,024 is each of the kernel's own threads, and each
+ * other session. With 64 times that the stack goes on beside such sessions; but the threads that write the disk
+ * come after it then, too, so the data is kept in memory (main.mjs).
+ */
+export const isBusyMachine = Boolean(process.env.BUSY_MACHINE);
+const shares = isBusyMachine ? { stack: 65536, others: 65536, attackers: 4096 } : { stack: 1024, others: 1024, attackers: 64 };
 const nameOf = { 'llm-responder': 'responder', follow: 'follower' };
 
-/** Bytes by kind of process, as run.sh calls it. */
-function packagedLimits() {
+/** {bytes, weight} by kind of process, as run.sh calls it. */
+function packaged() {
   const folder = path.join(root, 'deploy/systemd');
   return Object.fromEntries(readdirSync(folder).flatMap((file) => {
     const [, unit] = /^parley-([a-z-]+)@?\.service$/.exec(file) ?? [];
     if (!unit) return [];
-    const [, mib] = /^MemoryMax=(\d+)M$/m.exec(readFileSync(path.join(folder, file), 'utf8')) ?? [];
-    return mib ? [[nameOf[unit] ?? unit, Number(mib) * 1024 * 1024]] : [];
+    const text = readFileSync(path.join(folder, file), 'utf8');
+    const [, mib] = /^MemoryMax=(\d+)M$/m.exec(text) ?? [];
+    const [, weight] = /^CPUWeight=(\d+)$/m.exec(text) ?? [, '100'];
+    return mib ? [[nameOf[unit] ?? unit, { bytes: Number(mib) * 1024 * 1024, weight: Number(weight) }]] : [];
   }));
 }
 
 /** "presence1" is of the kind "presence". */
 export const kindOf = (name) => name.replace(/\d+$/, '');
 
-/** Groups of runs that are over, of one that was killed, too. */
+/** Groups of this run and of those that are over; of one that was killed, too. */
 function removeEmpty() {
   const remove = (folder) => { try { rmdirSync(folder); } catch { /* it is in use */ } };
   for (const parent of [mount, cpuMount].filter(existsSync)) {
     for (const name of readdirSync(parent).filter((each) => each.startsWith('parley-attacks-'))) {
+      const pid = name.split('-')[2];
+      if (pid !== String(process.pid) && existsSync(`/proc/${pid}`)) continue;
       const top = path.join(parent, name);
       for (const entry of readdirSync(top, { withFileTypes: true })) if (entry.isDirectory()) remove(path.join(top, entry.name));
       remove(top);
@@ -41,7 +51,8 @@ function removeEmpty() {
 
 export class Groups {
   constructor() {
-    this.limits = packagedLimits();
+    const kinds = packaged();
+    this.limits = Object.fromEntries(Object.entries(kinds).map(([kind, { bytes }]) => [kind, bytes]));
     this.top = path.join(mount, `parley-attacks-${process.pid}`);
     this.peaks = {};
     removeEmpty();
@@ -59,6 +70,9 @@ export class Groups {
       mkdirSync(path.join(this.top, kind));
       this.#write(kind, 'memory.limit_in_bytes', bytes);
       this.#write(kind, 'memory.kmem.tcp.limit_in_bytes', bytes); // so that it is counted
+      const cpu = path.join(`${this.cpuTop}-stack`, kind);
+      mkdirSync(cpu);
+      writeFileSync(path.join(cpu, 'cpu.shares'), String(Math.round(kinds[kind].weight * 10.24)));
     }
   }
 
@@ -82,7 +96,7 @@ case " $*" in
 *) kind=\${PWD##*/} kind=\${kind%%[0-9]*} ;;
 esac
 echo $$ >"${this.top}/$kind/cgroup.procs"
-echo $$ >"${this.cpuTop}-stack/cgroup.procs"
+echo $$ >"${this.cpuTop}-stack/$kind/cgroup.procs"
 exec ${real} "$@"
 `, { mode: 0o755 });
   }

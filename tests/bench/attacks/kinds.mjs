@@ -157,6 +157,14 @@ const watchSets = (run, who) => run.lanes(16, async (lane) => {
 export const ofMany = ['lines of the log, many', 'log-ins and log-outs, 5 users', 'sends of 64 kB, 6 users', 'watch, 4 users'];
 
 export const kinds = {
+  /* What the clients of any attack cost others by themselves: as many requests as they can, of a server of theirs. */
+  'nothing of ours': (run) => {
+    const server = http.createServer((request, answer) => request.resume().on('end', () => answer.end('{}'))).unref();
+    return new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); }).then(() => {
+      run.port = server.address().port;
+      return run.lanes(16, (lane) => run.ask({ address: addressOf(run, lane) }, 'POST', '/', { username: 'nobody', password }));
+    });
+  },
   'slow bodies': (run) => run.lanes(300, async (lane) => {
     const wire = await run.wire();
     await run.write(wire, post('/socket.io/?EIO=4&transport=polling&sid=p1.none', addressOf(run, lane), 990000));

@@ -3,11 +3,13 @@
 //   SECONDS_EACH=4   of each round of an attack, with half as much of quiet before and after
 //   ROUNDS=7         of an attack at most; three if these agree
 //   ONLY=watch       those with that in their names
+//   BUSY_MACHINE=1   on a machine that others work on, too: the attack goes on beside them
 //
 // The stack runs with its default limits, each process with the memory that its package allows (groups.mjs).
 // Others (others.mjs) send, read, and hear events all the time. An attack fails if a process is another one
 // afterwards, if the kernel ended one for its memory or one held more than it may, if one of their requests
 // fails, or if the p99 of what they wait for is more than twice that of the quiet around it in the median round.
+// Below the medians: ms of a processor a second that each process takes, in quiet and in the attack.
 //
 // Noise: the clients of the attack, and whatever else runs on the machine, take time from the processors. So the
 // stack and the others come first there (groups of the processors, by root alone). Quiet and attack take turns, and
@@ -24,10 +26,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Person } from '../../support/api.mjs';
 import { storeManyUsers } from '../../support/database.mjs';
-import { processes } from '../../support/process.mjs';
+import { processes, usedMs } from '../../support/process.mjs';
 import { Stack } from '../../support/stack.mjs';
 import { waitUntil } from '../../support/wait.mjs';
-import { Groups, kindOf } from './groups.mjs';
+import { Groups, isBusyMachine, kindOf } from './groups.mjs';
 import { kinds, ofMany } from './kinds.mjs';
 
 const ms = Number(process.env.SECONDS_EACH ?? 4) * 1000;
@@ -115,10 +117,27 @@ const p99 = (times) => [...times].sort((a, b) => a - b)[Math.floor(times.length 
 const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
 const waits = ['send', 'event', 'history', 'me'];
 
-const measure = (others, time) => { others.send({ measure: time }); return told(others); };
+/** ms of a processor a second that each process of the stack took during `work`, by name. */
+async function usedDuring(found, work) {
+  const used = async () => Object.fromEntries(await Promise.all(Object.entries(found).map(async ([name, ids]) => {
+    const each = await Promise.all(ids.map((pid) => usedMs(pid).catch(() => 0)));
+    return [name, each.reduce((sum, one) => sum + one, 0)];
+  })));
+  const [before, begin] = [await used(), performance.now()];
+  await work();
+  const [after, seconds] = [await used(), (performance.now() - begin) / 1000];
+  return Object.fromEntries(Object.keys(found).map((name) => [name, (after[name] - before[name]) / seconds]));
+}
+
+/** What others wait for, for a time, and what that took of the processors. */
+async function measure({ others, stack }, time) {
+  let times;
+  const used = await usedDuring(await family(stack), async () => { others.send({ measure: time }); times = await told(others); });
+  return { ...times, used };
+}
 
 /** One round of an attack, after `quiet`; gives what happened, what of it may not, and the quiet after it. */
-async function attack(kind, { stack, groups, others, given, quiet }) {
+async function attack(kind, { stack, groups, given, quiet, ...means }) {
   const before = await family(stack);
   const attacker = child('./attacker.mjs', 'attackers');
   attacker.send({ kind, given });
@@ -126,13 +145,13 @@ async function attack(kind, { stack, groups, others, given, quiet }) {
   groups.peaks = {};
   let isOver = false;
   const watched = (async () => { while (!isOver) { await groups.sample(firsts(before)); await sleep(100); } })();
-  const loud = await measure(others, ms);
+  const loud = await measure({ stack, ...means }, ms);
   isOver = true;
   await watched;
   attacker.send({});
   const counts = await told(attacker);
   await sleep(500);
-  const calm = await measure(others, ms / 2);
+  const calm = await measure({ stack, ...means }, ms / 2);
   const after = await family(stack);
   const wrong = [];
   for (const name of Object.keys(before)) {
@@ -145,7 +164,7 @@ async function attack(kind, { stack, groups, others, given, quiet }) {
     const [first, last, both] = [quiet[what], calm[what], [...quiet[what], ...calm[what]]].map(p99);
     return { what, quiet: both, loud: p99(loud[what]), isNoisy: Math.max(first, last) > ratioMax * Math.min(first, last) };
   });
-  return { times, counts, wrong, peaks: { ...groups.peaks }, calm };
+  return { times, counts, wrong, peaks: { ...groups.peaks }, calm, used: { quiet: calm.used, loud: loud.used } };
 }
 
 /** How many times as long as in quiet one waited for `what`: in each round that says something. */
@@ -165,7 +184,7 @@ const isOpen = (rounds) => rounds.length < roundsLeast || waits.some((what) => {
 /** Rounds of an attack, each shown by `show`. */
 async function attackInRounds(kind, show, means) {
   const rounds = [];
-  let quiet = await measure(means.others, ms / 2);
+  let quiet = await measure(means, ms / 2);
   while (rounds.length < roundsMost && (rounds.length % 2 === 0 || isOpen(rounds))) {
     const round = await attack(kind, { ...means, quiet });
     quiet = round.calm;
@@ -176,7 +195,7 @@ async function attackInRounds(kind, show, means) {
   return rounds;
 }
 
-const dir = mkdtempSync(path.join(tmpdir(), 'parley-attacks-'));
+const dir = mkdtempSync(path.join(isBusyMachine ? '/dev/shm' : tmpdir(), 'parley-attacks-'));
 groups.writeStarter(path.join(dir, 'bin'));
 process.env.PATH = `${path.join(dir, 'bin')}:${process.env.PATH}`;
 const failed = [];
@@ -187,7 +206,7 @@ try {
   others = child('./others.mjs', 'others');
   others.send({ open: { url: stack.url, port: stack.port, pairs } });
   await told(others);
-  await measure(others, 1500);
+  await measure({ others, stack }, 1500);
   await waitUntil('everybody to be findable', async () => {
     await fetch(`${stack.url}/api/users?q=nobodyatall`, { headers: { cookie: pairs[0][0].cookie } });
     return sql(stack, 'SELECT (SELECT count(*) FROM people) = (SELECT count(*) FROM users)') === '1';
@@ -203,6 +222,8 @@ try {
     const rounds = await attackInRounds(kind, show, { stack, groups, others, given });
     const medians = waits.map((what) => ({ what, ratio: median(ratiosOf(rounds, what)) }));
     console.log(`${'  median'.padEnd(28)}${medians.map(({ ratio }) => `${ratio.toFixed(2)} `.padStart(16)).join('')}`);
+    const took = (name, when) => median(rounds.map(({ used }) => used[when][name])).toFixed(0);
+    console.log(`${'  ms of a processor a second'.padEnd(28 + 64)}   ${names.map((name) => `${took(name, 'quiet')}>${took(name, 'loud')}`.padStart(9)).join('')}`);
     const slow = ofMany.includes(kind) ? [] : medians.filter(({ ratio }) => !(ratio <= ratioMax));
     const wrong = [...rounds.at(-1).wrong, ...slow.map(({ what, ratio }) => `p99 of ${what} was ${ratio.toFixed(1)} times that of quiet`)];
     if (wrong.length > 0) failed.push(`${kind}: ${wrong.join('; ')}`);
