@@ -90,11 +90,15 @@ pl_mongo_err(struct pl_mongo *s, const bson_error_t *error, const char *what)
 }
 
 bool
-pl_mongo_has_time(const struct pl_mongo *s)
+pl_mongo_has_time(struct pl_mongo *s)
 {
+	int64_t now = pl_clock_mono_ms(), passed = now - s->looked_mono_ms;
+
 	if (s->is_lost)
 		return false;
-	if (pl_clock_mono_ms() <= s->begin_until_mono_ms)
+	s->begin_ms -= passed < PL_MONGO_STEP_MS ? passed : PL_MONGO_STEP_MS;
+	s->looked_mono_ms = now;
+	if (s->begin_ms >= 0)
 		return true;
 	pl_log_warn_sampled("database was too slow, the call was given up");
 	return false;

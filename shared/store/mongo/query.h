@@ -19,7 +19,7 @@
 #include "store/mongo/session.h"
 
 /* False if the call has spent its time, or met an outage: the command must not begin. */
-bool pl_mongo_has_time(const struct pl_mongo *s) PL_MUST_CHECK;
+bool pl_mongo_has_time(struct pl_mongo *s) PL_MUST_CHECK;
 /* What an error of the driver means. */
 enum pl_err pl_mongo_err_of(const bson_error_t *error);
 /* The same for a command in a call; logs it. */

@@ -42,6 +42,9 @@
 #define PL_MONGO_BEGIN_MS   3000
 #define PL_MONGO_SOCKET_MS  1500
 #define PL_MONGO_CONNECT_MS 1000
+/* What takes longer than a command and a half stood still with the machine, and the server did, too:
+ * the rest does not count. */
+#define PL_MONGO_STEP_MS 2500
 /* The time for one command at the server, which gives up before we do. */
 #define PL_MONGO_SERVER_MS 1400
 _Static_assert(PL_MONGO_SERVER_MS < PL_MONGO_SOCKET_MS, "the server's word comes first");
@@ -66,10 +69,11 @@ struct pl_mongo {
 	mongoc_collection_t *blocks;
 	mongoc_collection_t *erasures;
 	struct pl_known_pairs *known; /* correspondents.c's; NULL until it knows one */
-	int64_t begin_until_mono_ms;  /* of the call that runs */
-	bool is_lost;                 /* a command of the call did not reach the server */
-	int64_t now_unix_ms;          /* of the batch that runs */
-	int64_t purge_mono_ms;        /* when the next purge is due */
+	int64_t begin_ms;       /* left for the call that runs to begin commands in */
+	int64_t looked_mono_ms; /* when that was so */
+	bool is_lost;           /* a command of the call did not reach the server */
+	int64_t now_unix_ms;    /* of the batch that runs */
+	int64_t purge_mono_ms;  /* when the next purge is due */
 };
 
 /* The session behind s, at the beginning of a call. */

@@ -15,7 +15,8 @@ pl_mongo_start(struct pl_store *store)
 {
 	struct pl_mongo *s = PL_CONTAINER(store, struct pl_mongo, store);
 
-	s->begin_until_mono_ms = pl_clock_mono_ms() + PL_MONGO_BEGIN_MS;
+	s->begin_ms = PL_MONGO_BEGIN_MS;
+	s->looked_mono_ms = pl_clock_mono_ms();
 	s->is_lost = false;
 	return s;
 }
@@ -123,7 +124,7 @@ pl_mongo_open_patient(const char *uri, struct pl_store **out)
 
 	if (err != PL_OK)
 		return err;
-	s->begin_until_mono_ms += PL_MONGO_BUILD_MS;
+	s->begin_ms += PL_MONGO_BUILD_MS;
 	return finish_open(s, pl_mongo_indexes_make(s), out);
 }
 
