@@ -6,10 +6,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { newDatabase } from './mongo_server.mjs';
-import { freePort, patient, waitUntil } from './wait.mjs';
+import { freePort, patience, patient, waitUntil } from './wait.mjs';
 
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 const script = path.join(root, 'deploy/local/run.sh');
+/** For services that wait for MongoDB on a machine that stands still. */
+const standstill = path.join(root, process.env.BUILD_DIR ?? 'build', 'standstill.so');
 
 const databases = new Map(); // by data folder, which a second stack may take over
 
@@ -25,14 +27,17 @@ async function environment(dir, port, settings) {
   const { PATH, HOME, LANG = 'C.UTF-8' } = process.env;
   // Another build, such as the one with sanitizers, is the caller's to choose.
   const kept = ['TMPDIR', 'BUILD_DIR', 'SERVICE_PRELOAD', 'ASAN_OPTIONS'].filter((name) => process.env[name]);
+  const store = await storeSettings(dir, settings);
+  const isOnMongo = Boolean(store.MONGO_DB_URI || settings.MONGO_DB_URI);
   return {
-    PATH, HOME, LANG, ...Object.fromEntries(kept.map((name) => [name, process.env[name]])),
+    PATH, HOME, LANG, ...(patience > 1 && isOnMongo && { SERVICE_PRELOAD: standstill }),
+    ...Object.fromEntries(kept.map((name) => [name, process.env[name]])),
     // Folders and files of tests are theirs alone; run_user.test.mjs is about root's runs.
     RUN_USER: 'root', PORT: String(port), DATA_DIR: path.join(dir, 'data'),
     LIMIT_LOGIN_ADDRESS: '0', LIMIT_LOGIN_ACCOUNT: '0',
     LIMIT_MESSAGES_PER_SECOND: '0', LIMIT_MESSAGES_BURST: '0', LIMIT_MESSAGE_BYTES_PER_DAY: '0', LIMIT_STATUS_PER_SECOND: '0', LIMIT_MARKS_PER_SECOND: '0', LIMIT_READS_AT_ONCE: '0', LIMIT_READ_BYTES_PER_SECOND: '0', LIMIT_READ_CPU_MS: '0',
     LIMIT_PROFILE_PER_MINUTE: '0', LIMIT_AVATARS_PER_MINUTE: '0',
-    ...await storeSettings(dir, settings), ...settings,
+    ...store, ...settings,
   };
 }
 
