@@ -127,6 +127,8 @@ $B/gateway-follow: $B/gateway/follow.o $B/libparley.a
 	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@.new $< $B/libparley.a $(LIBS)
 	@mv $@.new $@
 
+-include gateway/tunnel/tunnel.mk
+
 # Prints the settings tables that README.md and deploy/local/env.example are checked against, and
 # judges settings for run.sh and the gateway.
 $B/parley-settings: $(patsubst %.c,$B/%.o,$(wildcard deploy/local/*.c)) $B/services/llm-responder/endpoint.o $B/libparley.a

@@ -57,6 +57,19 @@ for module in ndk_http_module ngx_http_lua_module; do
 	load_modules="$load_modules load_module $module;"
 done
 
+# Our own module (tunnel/), if it was built, and for this nginx: else sockets stay requests of nginx'.
+tunnel=$(dirname "$judge")/gateway-tunnel.so
+is_for_this_nginx() { # module
+	[ -f "$1" ] && mkdir -p "$prefix/conf" || return
+	echo "load_module \"$1\"; events {} pid /dev/null;" >"$prefix/conf/module.conf"
+	nginx -p "$prefix" -e stderr -c conf/module.conf -t -q 2>/dev/null
+}
+if is_for_this_nginx "$tunnel"; then
+	load_modules="$load_modules load_module \"$tunnel\";"
+else
+	tunnel=
+fi
+
 for name in GATEWAY_TLS_CERT GATEWAY_TLS_KEY; do
 	eval "file=\$$name"
 	[ -z "$file" ] || { [ -f "$file" ] && [ -r "$file" ]; } || die "$name: $file cannot be read"
@@ -222,6 +235,16 @@ at_once_key='""'
 sockets=$GATEWAY_SOCKETS_PER_ADDRESS
 sockets_key='""'
 [ "$sockets" = 0 ] || sockets_key='$address_group'
+sockets_zone="limit_conn_zone $sockets_key zone=sockets:4m;"
+sockets_limit="limit_conn sockets $((sockets > 0 ? sockets : 1));"
+tunnels=
+if [ -n "$tunnel" ]; then
+	tunnels='tunnel on;'
+	if [ "$sockets" != 0 ]; then # the zone of limit_conn is only there so that the server's limit is not for them
+		sockets_zone='limit_conn_zone "" zone=sockets:64k; tunnel_seats_zone 4m;'
+		sockets_limit="limit_conn sockets 1; tunnel_seats \$address_group $sockets;"
+	fi
+fi
 
 cd "$here"
 for file in *.conf routes/*.conf; do
@@ -249,8 +272,9 @@ for file in *.conf routes/*.conf; do
 		-e "s|@LOG_LINES@|$GATEWAY_LOG_LINES_PER_SECOND|" \
 		-e "s|@LOG_BYTES_MAX@|$LOG_BYTES_MAX|" \
 		-e "s|@ALLOWED_HOSTS@|$ALLOWED_HOSTS|" \
-		-e "s|@SOCKETS_KEY@|$sockets_key|" \
-		-e "s|@SOCKETS_MAX@|$((sockets > 0 ? sockets : 1))|" \
+		-e "s|@SOCKETS_ZONE@|$sockets_zone|" \
+		-e "s|@SOCKETS_LIMIT@|$sockets_limit|" \
+		-e "s|@TUNNELS@|$tunnels|" \
 		-e "s|@STATUS_SERVER@|$status|" \
 		-e "s|@COOKIE_NAME@|$COOKIE_NAME|" \
 		-e "s|@WWW_DIR@|$www|" \

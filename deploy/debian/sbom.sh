@@ -24,6 +24,7 @@ for file in {auth,message,presence}.so llm-responder gateway-follow \
 	[ -e "$build/$file" ] || die "$build/$file is not there: make"
 	built+=("$file")
 done
+[ ! -e "$build/gateway-tunnel.so" ] || built+=(gateway-tunnel.so)
 declare -A libraries # of what is built: the files, one a line
 files=()
 for file in "${built[@]}"; do

@@ -1,10 +1,12 @@
 // What a socket may cost: bytes, and time of the processor; and that nobody else notices one that is over.
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Person } from '../support/api.mjs';
 import { frame, handshake, opcode, Socket, Wire } from '../support/conformance.mjs';
 import { treeBytes, usedMs, workerOf } from '../support/process.mjs';
-import { useStack } from '../support/stack.mjs';
+import { root, useStack } from '../support/stack.mjs';
 import { patient, waitUntil } from '../support/wait.mjs';
 
 const socketIo = '/socket.io/?EIO=4&transport=websocket';
@@ -249,7 +251,10 @@ describe('an idle socket, with the head of a browser', () => {
     'Accept-Language': 'en-US,en;q=0.9', 'Sec-WebSocket-Extensions': 'permessage-deflate; client_max_window_bits',
   };
 
-  test('takes less than 19 KB of the gateway and presence together', async (t) => {
+  // Without the gateway's module a socket stays a request of nginx' (gateway/tunnel/headers.sh).
+  const isTunnel = existsSync(path.join(process.env.BUILD_DIR ?? path.join(root, 'build'), 'gateway-tunnel.so'));
+  const most = isTunnel ? 3500 : 19000;
+  test(`takes less than ${most} bytes of the gateway and presence together`, async (t) => {
     const ann = await Person.signUp(hold.stack.url, 'ann');
     const sockets = [];
     const open = async () => {
@@ -272,7 +277,7 @@ describe('an idle socket, with the head of a browser', () => {
     await openMany(count);
     const each = (await taken() - before) / count;
     t.diagnostic(`${(each / 1000).toFixed(1)} KB a socket`);
-    assert.ok(each < 19000, `${each} bytes`);
+    assert.ok(each < most, `${each} bytes`);
     for (const socket of sockets) socket.close();
   });
 });

@@ -32,7 +32,7 @@ before(async () => {
   await mkdir(app());
   await copyFile(path.join(root, 'deploy/docker/gateway.sh'), path.join(app(), 'gateway.sh'));
   await symlink(path.join(root, 'gateway'), path.join(app(), 'gateway'));
-  for (const name of ['gateway-follow', 'parley-settings']) {
+  for (const name of ['gateway-follow', 'parley-settings', 'gateway-tunnel.so']) {
     await symlink(path.join(process.env.BUILD_DIR ?? path.join(root, 'build'), name), path.join(app(), name));
   }
 });

@@ -1,0 +1,348 @@
+/*
+ * The gateway's module of nginx: an open WebSocket goes on as a tunnel (tunnel.h), and sockets are counted
+ * by seats (seats.h), which a tunnel takes along. Three directives:
+ *
+ *   tunnel_seats_zone 4m;                    http: the memory of the seats
+ *   tunnel_seats $address_group 2000;        location: so many requests and tunnels of this address, else 429
+ *   tunnel on;                               location: what is answered by 101 becomes a tunnel
+ *
+ * With TLS, which nginx has to speak, a socket stays a request of nginx'.
+ */
+#include <stdbool.h>
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <ngx_http.h>
+
+#include "seats.h"
+#include "tunnel.h"
+
+/* As ngx_http_limit_conn_module has it: the variable $limit_conn_status says REJECTED. */
+#define STATUS_REJECTED 2
+/* If something is on its way, it is tried again, later each time, and in the end no more. */
+#define TRY_AGAIN_MS 20
+#define TRIES_MAX    10
+
+struct main_conf {
+	ngx_shm_zone_t *zone;
+};
+
+struct location_conf {
+	ngx_flag_t is_tunnel;
+	ngx_uint_t seats_max; /* 0: not counted */
+	ngx_int_t key;        /* index of the variable */
+	ngx_shm_zone_t *zone;
+	struct tunnel_times times; /* those of its proxy_pass, once it has a tunnel */
+};
+
+/* Of a request. */
+struct context {
+	struct seat *seat;
+	ngx_pool_cleanup_t *leaving; /* gives the seat back, until a tunnel does */
+	struct location_conf *conf;
+	ngx_event_t try;
+	int tries;
+};
+
+ngx_module_t parley_tunnel_module;
+
+/* ---- seats ---------------------------------------------------------------------------- */
+
+static void
+leave(void *data)
+{
+	struct context *context = data;
+
+	seats_leave(context->conf->zone, context->seat);
+}
+
+static void
+leave_tunnel(void *zone, void *seat)
+{
+	if (seat != NULL)
+		seats_leave(zone, seat);
+}
+
+static struct context *
+context_of(ngx_http_request_t *r)
+{
+	struct context *context = ngx_http_get_module_ctx(r, parley_tunnel_module);
+
+	if (context == NULL) {
+		context = ngx_pcalloc(r->pool, sizeof(*context));
+		if (context == NULL)
+			return NULL;
+		context->conf = ngx_http_get_module_loc_conf(r, parley_tunnel_module);
+		ngx_http_set_ctx(r, context, parley_tunnel_module);
+	}
+	return context;
+}
+
+static ngx_int_t
+refuse(ngx_http_request_t *r)
+{
+	r->main->limit_conn_status = STATUS_REJECTED;
+	return NGX_HTTP_TOO_MANY_REQUESTS;
+}
+
+static ngx_int_t
+take_seat(ngx_http_request_t *r)
+{
+	struct location_conf *conf =
+	    ngx_http_get_module_loc_conf(r, parley_tunnel_module);
+	ngx_http_variable_value_t *value;
+	struct context *context;
+
+	if (conf->seats_max == 0)
+		return NGX_DECLINED;
+	value = ngx_http_get_indexed_variable(r, (ngx_uint_t)conf->key);
+	context = context_of(r);
+	if (value == NULL || context == NULL)
+		return NGX_HTTP_INTERNAL_SERVER_ERROR;
+	context->leaving = ngx_pool_cleanup_add(r->pool, 0);
+	if (context->leaving == NULL)
+		return NGX_HTTP_INTERNAL_SERVER_ERROR;
+	context->seat = seats_take(
+	    conf->zone, &(ngx_str_t){value->len, value->data}, conf->seats_max);
+	if (context->seat == NULL)
+		return refuse(r);
+	context->leaving->handler = leave;
+	context->leaving->data = context;
+	return NGX_DECLINED;
+}
+
+/* ---- tunnels -------------------------------------------------------------------------- */
+
+/* Nothing that either side has sent is in nginx' memory. */
+static bool
+is_quiet(ngx_http_request_t *r)
+{
+	ngx_http_upstream_t *upstream = r->upstream;
+	ngx_connection_t *client = r->connection, *service = upstream->peer.connection;
+
+	return upstream->buffer.pos == upstream->buffer.last &&
+	       upstream->from_client.pos == upstream->from_client.last &&
+	       r->header_in->pos == r->header_in->last && r->out == NULL &&
+	       !client->buffered && !service->buffered;
+}
+
+static bool
+may_go_on(ngx_http_request_t *r)
+{
+	ngx_connection_t *client = r->connection;
+	ngx_connection_t *service =
+	    r->upstream != NULL ? r->upstream->peer.connection : NULL;
+
+	return service != NULL && r->header_sent && !client->error && !client->close &&
+	       !service->error && !client->read->eof && !service->read->eof;
+}
+
+static void
+become_tunnel(ngx_http_request_t *r, struct context *context)
+{
+	ngx_connection_t *client = r->connection, *service = r->upstream->peer.connection;
+
+	context->conf->times.silent_ms = r->upstream->conf->read_timeout;
+	context->conf->times.stuck_ms = r->upstream->conf->send_timeout;
+	if (tunnel_open(client->fd, service->fd, &context->conf->times, leave_tunnel,
+		context->conf->zone, context->seat) != NGX_OK)
+		return;
+	if (context->seat != NULL)
+		context->leaving->handler = NULL;
+	/* The kernel would go on telling of them, as their copies are open. */
+	(void)ngx_del_conn(client, 0);
+	(void)ngx_del_conn(service, 0);
+	/* As nginx ends a request whose worker has to go: the proxy's own end takes one count. */
+	r->main->count++;
+	ngx_http_finalize_request(r, NGX_ERROR);
+	ngx_http_run_posted_requests(client);
+}
+
+static void
+try(ngx_event_t *event)
+{
+	ngx_connection_t *client = event->data;
+	ngx_http_request_t *r = client->data;
+	struct context *context = ngx_http_get_module_ctx(r, parley_tunnel_module);
+
+	event->timedout = 0;
+	if (!may_go_on(r))
+		return;
+	if (is_quiet(r))
+		become_tunnel(r, context);
+	else if (context->tries < TRIES_MAX)
+		ngx_add_timer(event, (ngx_msec_t)TRY_AGAIN_MS << context->tries++);
+}
+
+static void
+try_no_more(void *data)
+{
+	ngx_event_t *event = data;
+
+	if (event->timer_set)
+		ngx_del_timer(event);
+	if (event->posted) { /* a macro of two statements */
+		ngx_delete_posted_event(event);
+	}
+}
+
+static bool
+is_for_tunnel(ngx_http_request_t *r)
+{
+	struct location_conf *conf =
+	    ngx_http_get_module_loc_conf(r, parley_tunnel_module);
+
+	return conf->is_tunnel && r == r->main && r->upstream != NULL &&
+	       r->upstream->upgrade &&
+	       r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS &&
+	       ngx_add_conn != NULL &&
+#if (NGX_HTTP_SSL)
+	       r->connection->ssl == NULL && r->upstream->peer.connection->ssl == NULL &&
+#endif
+	       (ngx_event_flags & NGX_USE_EPOLL_EVENT) != 0;
+}
+
+static ngx_http_output_header_filter_pt next_filter;
+
+/* The 101 is about to be written: once this event is over, it mostly is, and the request is not needed. */
+static ngx_int_t
+filter_head(ngx_http_request_t *r)
+{
+	struct context *context;
+	ngx_pool_cleanup_t *cleanup;
+
+	if (!is_for_tunnel(r))
+		return next_filter(r);
+	context = context_of(r);
+	cleanup = ngx_pool_cleanup_add(r->pool, 0);
+	if (context == NULL || cleanup == NULL)
+		return NGX_ERROR;
+	context->try.handler = try;
+	context->try.data = r->connection;
+	context->try.log = r->connection->log;
+	context->try.cancelable = 1;
+	cleanup->handler = try_no_more;
+	cleanup->data = &context->try;
+	ngx_post_event(&context->try, &ngx_posted_events);
+	return next_filter(r);
+}
+
+/* ---- configuration -------------------------------------------------------------------- */
+
+static void *
+create_main(ngx_conf_t *cf)
+{
+	return ngx_pcalloc(cf->pool, sizeof(struct main_conf));
+}
+
+static void *
+create_location(ngx_conf_t *cf)
+{
+	struct location_conf *conf = ngx_pcalloc(cf->pool, sizeof(*conf));
+
+	if (conf != NULL)
+		conf->is_tunnel = NGX_CONF_UNSET;
+	return conf;
+}
+
+/* Seats are of one location alone, as an error's answer takes none. */
+static char *
+merge_location(ngx_conf_t *cf, void *parent, void *child)
+{
+	struct location_conf *above = parent, *conf = child;
+
+	(void)cf;
+	ngx_conf_merge_value(conf->is_tunnel, above->is_tunnel, 0);
+	return NGX_CONF_OK;
+}
+
+static char *
+set_zone(ngx_conf_t *cf, ngx_command_t *command, void *data)
+{
+	static ngx_str_t name = ngx_string("tunnel_seats");
+	struct main_conf *conf = data;
+	ngx_str_t *words = cf->args->elts;
+	ssize_t bytes = ngx_parse_size(&words[1]);
+
+	(void)command;
+	if (bytes < (ssize_t)(8 * ngx_pagesize))
+		return "has too few bytes";
+	conf->zone =
+	    ngx_shared_memory_add(cf, &name, (size_t)bytes, &parley_tunnel_module);
+	if (conf->zone == NULL)
+		return NGX_CONF_ERROR;
+	conf->zone->init = seats_zone_init;
+	return NGX_CONF_OK;
+}
+
+static char *
+set_seats(ngx_conf_t *cf, ngx_command_t *command, void *data)
+{
+	struct location_conf *conf = data;
+	struct main_conf *above =
+	    ngx_http_conf_get_module_main_conf(cf, parley_tunnel_module);
+	ngx_str_t *words = cf->args->elts;
+	ngx_str_t name = {words[1].len - 1, words[1].data + 1};
+	ngx_int_t most = ngx_atoi(words[2].data, words[2].len);
+
+	(void)command;
+	if (above->zone == NULL)
+		return "comes before tunnel_seats_zone";
+	if (words[1].data[0] != '$' || most <= 0)
+		return "needs a variable and a number";
+	conf->key = ngx_http_get_variable_index(cf, &name);
+	if (conf->key == NGX_ERROR)
+		return NGX_CONF_ERROR;
+	conf->zone = above->zone;
+	conf->seats_max = (ngx_uint_t)most;
+	return NGX_CONF_OK;
+}
+
+static ngx_int_t
+begin(ngx_conf_t *cf)
+{
+	ngx_http_core_main_conf_t *core =
+	    ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+	ngx_http_handler_pt *handler =
+	    ngx_array_push(&core->phases[NGX_HTTP_PREACCESS_PHASE].handlers);
+
+	if (handler == NULL)
+		return NGX_ERROR;
+	*handler = take_seat;
+	next_filter = ngx_http_top_header_filter;
+	ngx_http_top_header_filter = filter_head;
+	return NGX_OK;
+}
+
+static ngx_command_t commands[] = {
+    {ngx_string("tunnel_seats_zone"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, set_zone,
+	NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL},
+    {ngx_string("tunnel_seats"), NGX_HTTP_LOC_CONF | NGX_CONF_TAKE2, set_seats,
+	NGX_HTTP_LOC_CONF_OFFSET, 0, NULL},
+    {ngx_string("tunnel"), NGX_HTTP_LOC_CONF | NGX_CONF_FLAG, ngx_conf_set_flag_slot,
+	NGX_HTTP_LOC_CONF_OFFSET, offsetof(struct location_conf, is_tunnel), NULL},
+    ngx_null_command,
+};
+
+static ngx_http_module_t callbacks = {
+    .postconfiguration = begin,
+    .create_main_conf = create_main,
+    .create_loc_conf = create_location,
+    .merge_loc_conf = merge_location,
+};
+
+ngx_module_t parley_tunnel_module = {
+    NGX_MODULE_V1,
+    .ctx = &callbacks,
+    .commands = commands,
+    .type = NGX_HTTP_MODULE,
+};
+
+/* What nginx looks for in the file of a module. */
+extern ngx_module_t *ngx_modules[];
+extern char *ngx_module_names[];
+extern char *ngx_module_order[];
+ngx_module_t *ngx_modules[] = {&parley_tunnel_module, NULL};
+char *ngx_module_names[] = {"parley_tunnel_module", NULL};
+char *ngx_module_order[] = {NULL};

@@ -1,0 +1,204 @@
+// An open WebSocket at the gateway goes on without its request (gateway/tunnel).
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, readdir, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { Person } from '../support/api.mjs';
+import { frame, handshake, opcode, Wire } from '../support/conformance.mjs';
+import { workerOf } from '../support/process.mjs';
+import { root, Stack, useStack } from '../support/stack.mjs';
+import { waitUntil } from '../support/wait.mjs';
+
+const build = process.env.BUILD_DIR ?? path.join(root, 'build');
+// headers.sh says when it is not built: then sockets stay requests, and all else is the same.
+const isBuilt = existsSync(path.join(build, 'gateway-tunnel.so'));
+const patient = { within: 20000 };
+const socketIo = '/socket.io/?EIO=4&transport=websocket';
+
+const head = (stack, person) => handshake(socketIo, { Host: `localhost:${stack.port}`, Cookie: person.cookie });
+
+/** A WebSocket of this person's that is in. */
+async function enter(stack, person) {
+  const wire = await Wire.open({ host: 'localhost', port: stack.port });
+  wire.write(head(stack, person));
+  assert.equal((await wire.head()).status, 101);
+  assert.match((await wire.frame()).data.toString(), /^0\{/);
+  wire.write(frame(opcode.text, '40'));
+  assert.match((await wire.frame()).data.toString(), /^40\{/);
+  return wire;
+}
+
+/** Requests of WebSockets that have ended: their lines in the access log. */
+const endedRequests = async (stack) => (await readFile(path.join(stack.dir, 'data/run/gateway/logs/access.log'), 'utf8'))
+  .split('\n').filter((line) => line.includes('"status":101')).length;
+
+/** The next frame that begins so, as text. */
+async function next(wire, begin) {
+  for (;;) {
+    const { data } = await wire.frame();
+    if (data.subarray(0, begin.length).toString() === begin) return data.toString();
+  }
+}
+
+describe('an open WebSocket', () => {
+  const hold = useStack({ before, after, afterEach }, { SEND_QUEUE_BYTES_MAX: '4000000' });
+  const people = (...names) => Promise.all(names.map((name) => Person.signUp(hold.stack.url, name)));
+
+  test('goes on after its request has ended, whose line is in the access log', { skip: !isBuilt }, async () => {
+    const [ann] = await people('ann');
+    const before = await endedRequests(hold.stack);
+    const wire = await enter(hold.stack, ann);
+    await waitUntil('the end of its request', async () => await endedRequests(hold.stack) === before + 1, patient);
+    wire.write(frame(opcode.text, '421["x"]'));
+    await next(wire, '431[');
+    wire.end();
+  });
+
+  test('loses nothing of what was written with the handshake', async () => {
+    const [ann] = await people('ann');
+    const wire = await Wire.open({ host: 'localhost', port: hold.stack.port });
+    wire.write(Buffer.concat([Buffer.from(head(hold.stack, ann)), frame(opcode.text, '40')]));
+    assert.equal((await wire.head()).status, 101);
+    await next(wire, '40{');
+    wire.write(frame(opcode.text, '427["x"]'));
+    await next(wire, '437[');
+    wire.end();
+  });
+
+  test('loses nothing of what comes while the handshake is under way, whenever that is', async () => {
+    const [ann] = await people('ann');
+    const bytes = Buffer.concat([Buffer.from(head(hold.stack, ann)), frame(opcode.text, '40'), frame(opcode.ping, 'p'.repeat(100))]);
+    const events = Buffer.concat([1, 2, 3].map((id) => frame(opcode.text, `42${id}["x","${'y'.repeat(3000)}"]`)));
+    const cutAt = Array.from({ length: 24 }, (_, i) => Math.round((bytes.length * (i + 1)) / 25));
+    await Promise.all(cutAt.map(async (at, i) => {
+      const wire = await Wire.open({ host: 'localhost', port: hold.stack.port });
+      wire.write(bytes.subarray(0, at));
+      await new Promise((resolve) => { setTimeout(resolve, i % 5); });
+      wire.write(bytes.subarray(at));
+      assert.equal((await wire.head()).status, 101);
+      await next(wire, '40{');
+      wire.write(events);
+      for (const id of [1, 2, 3]) await next(wire, `43${id}[`);
+      wire.end();
+    }));
+  });
+
+  test('has all bytes in order for one who stops reading, and goes on', async () => {
+    const [ann, bob] = await people('ann', 'bob');
+    const wire = await enter(hold.stack, bob);
+    const texts = Array.from({ length: 40 }, (_, i) => `${i}${'abcdefghijklmnop'.repeat(3750)}`);
+    wire.socket.pause();
+    for (const text of texts) assert.equal((await ann.send(bob, text)).status, 201);
+    wire.socket.resume();
+    for (const text of texts) assert.equal(JSON.parse((await next(wire, '42["newMessage"')).slice(2))[1].message, text);
+    wire.end();
+  });
+
+  test('has all bytes in order for a process that stands still, and goes on', async () => {
+    const [ann] = await people('ann');
+    const wire = await enter(hold.stack, ann);
+    const worker = await workerOf(await hold.stack.pidOf('presence1'));
+    process.kill(worker, 'SIGSTOP');
+    try {
+      for (const id of [1, 2, 3]) wire.write(frame(opcode.text, `42${id}["x","${'z'.repeat(900000)}"]`));
+      await new Promise((resolve) => { setTimeout(resolve, 300); });
+    } finally { process.kill(worker, 'SIGCONT'); }
+    for (const id of [1, 2, 3]) await next(wire, `43${id}[`);
+    wire.end();
+  });
+
+  test('ends at both sides, whoever ends it', async () => {
+    const [ann, bob] = await people('ann', 'bob');
+    const [gone, witness] = [await enter(hold.stack, ann), await bob.connect()];
+    const isOnline = () => witness.all('getOnlineUsers').at(-1)?.includes(ann.id);
+    await waitUntil('ann to be seen', isOnline, patient);
+    gone.end(); // without a close frame
+    await waitUntil('ann to be gone', () => !isOnline(), patient);
+    const put = await enter(hold.stack, ann);
+    put.write(frame(opcode.text, '{', { mask: false })); // RFC 6455 section 5.1
+    assert.equal(await put.closeCode(), 1002);
+    bob.close();
+  });
+
+  test('goes on in an nginx whose configuration was read anew', async () => {
+    const [ann] = await people('ann');
+    const wire = await enter(hold.stack, ann);
+    const gateway = await hold.stack.pidOf('gateway');
+    const workers = async () => (await readFile(`/proc/${gateway}/task/${gateway}/children`, 'utf8')).trim().split(' ');
+    const old = await workers();
+    process.kill(gateway, 'SIGHUP');
+    await waitUntil('new workers', async () => (await workers()).some((pid) => !old.includes(pid)), patient);
+    wire.write(frame(opcode.text, '421["x"]'));
+    await next(wire, '431[');
+    const other = await enter(hold.stack, ann);
+    other.end();
+    wire.end();
+    // Those of before end with their last socket.
+    await waitUntil('the old workers to end', async () => !(await workers()).some((pid) => old.includes(pid)), patient);
+  });
+
+  test('keeps no descriptor of nginx when it has ended', async () => {
+    const [ann] = await people('ann');
+    const gateway = await hold.stack.pidOf('gateway');
+    const open = async () => {
+      const pids = (await readFile(`/proc/${gateway}/task/${gateway}/children`, 'utf8')).trim().split(' ');
+      const links = await Promise.all(pids.map(async (pid) => (await readdir(`/proc/${pid}/fd`)).length));
+      return links.reduce((sum, count) => sum + count, 0);
+    };
+    const [first] = [await enter(hold.stack, ann)];
+    const before = await open();
+    const wires = await Promise.all(Array.from({ length: 30 }, () => enter(hold.stack, ann)));
+    assert.ok(await open() >= before + 60, 'two for each');
+    for (const wire of wires) wire.end();
+    // A connection to a service may stay for the next request.
+    await waitUntil('them to be closed', async () => await open() <= before + 5, patient);
+    first.end();
+  });
+});
+
+const bounds = (holdOf) => async () => {
+  const stack = holdOf();
+  const ann = await Person.signUp(stack.url, 'ann');
+  const ask = async () => {
+    const wire = await Wire.open({ host: 'localhost', port: stack.port });
+    wire.write(head(stack, ann));
+    const { status, lines } = await wire.head();
+    wire.end();
+    return status === 429 ? lines.some((line) => /^retry-after: 1$/i.test(line)) && 429 : status;
+  };
+  const wires = [await enter(stack, ann), await enter(stack, ann), await enter(stack, ann)];
+  await new Promise((resolve) => { setTimeout(resolve, 100); }); // their requests have ended by now, if they do
+  assert.equal(await ask(), 429);
+  assert.equal((await ann.get('/socket.io/?EIO=4&transport=polling')).status, 429, 'polls and sockets together');
+  assert.equal((await ann.get('/api/auth/me')).status, 200);
+  wires.pop().end();
+  await waitUntil('the free place to be taken', async () => await ask() === 101, patient);
+  for (const wire of wires) wire.end();
+  await waitUntil('all places to be free', async () => {
+    const all = await Promise.all([1, 2, 3].map(() => ann.get('/socket.io/?EIO=4&transport=polling')));
+    return all.every(({ status }) => status === 200);
+  }, patient);
+};
+
+describe('GATEWAY_SOCKETS_PER_ADDRESS', () => {
+  const hold = useStack({ before, after, afterEach }, { GATEWAY_SOCKETS_PER_ADDRESS: '3' });
+  test('counts a socket until it ends, beside polls', bounds(() => hold.stack));
+});
+
+test('a gateway without its module serves the same, within the same bounds', async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'parley-build-'));
+  const before = process.env.BUILD_DIR;
+  let stack;
+  try {
+    for (const name of await readdir(build)) if (!name.startsWith('gateway-tunnel')) await symlink(path.join(build, name), path.join(folder, name));
+    process.env.BUILD_DIR = folder;
+    stack = await Stack.start({ GATEWAY_SOCKETS_PER_ADDRESS: '3' });
+    await bounds(() => stack)();
+  } finally {
+    if (before === undefined) delete process.env.BUILD_DIR; else process.env.BUILD_DIR = before;
+    await stack?.stop();
+    await rm(folder, { recursive: true });
+  }
+});
