@@ -43,7 +43,7 @@ async function next(wire, begin) {
 }
 
 describe('an open WebSocket', () => {
-  const hold = useStack({ before, after, afterEach }, { SEND_QUEUE_BYTES_MAX: '4000000' });
+  const hold = useStack({ before, after, afterEach }, { SEND_QUEUE_BYTES_MAX: '4000000', SOCKETS_PER_USER_MAX: '100' });
   const people = (...names) => Promise.all(names.map((name) => Person.signUp(hold.stack.url, name)));
 
   test('goes on after its request has ended, whose line is in the access log', { skip: !isBuilt }, async () => {
