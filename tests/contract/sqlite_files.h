@@ -16,9 +16,13 @@ int64_t sqlite_files_number(const struct pl_store_config *config, const char *sq
 /* PRAGMA integrity_check. */
 void sqlite_files_assert_sound(const struct pl_store_config *config);
 
-#define SQLITE_FILES_VERSION 11 /* of a database as this version makes it */
+#define SQLITE_FILES_VERSION 12 /* of a database as this version makes it */
 /* Take away what a version brought, and those after it. */
+#define SQLITE_FILES_WITHOUT_RECENT                                                      \
+	"DROP TRIGGER recent_deleted; DROP TRIGGER recent_moved; DROP TABLE recent; "    \
+	"DELETE FROM filled WHERE id = 2; "
 #define SQLITE_FILES_WITHOUT_EDITS                                                       \
+	SQLITE_FILES_WITHOUT_RECENT                                                      \
 	"ALTER TABLE idem_keys DROP COLUMN first_text; "                                 \
 	"DROP TABLE erasures; "                                                          \
 	"DROP INDEX messages_changed; DROP INDEX messages_changed_from; "                \

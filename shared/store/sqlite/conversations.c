@@ -1,11 +1,21 @@
 #include "base/mem.h"
 #include "store/sqlite/query.h"
+#include "store/sqlite/recent.h"
 
 /*
  * A list of conversations looks up the last message of each of the user's correspondents, one step
  * in the index messages_pair for each direction, and reads those that are listed. If rows lie in
  * the order of messages, one statement gives the row of each.
+ *
+ * Of a user with many correspondents the newest rows are walked first (recent.h): who is met there
+ * is met with their last message. If those do not make a page, which happens if one of many has
+ * written all that is new, the walk ends after a quarter of what the steps cost, and they are taken.
  */
+enum {
+	WALK_FACTOR = 4, /* correspondents for each conversation that is asked for */
+	WALK_OTHERS_MAX = 2000,
+};
+
 #define LAST_ROW(receiver, sender)                                                       \
 	"ifnull((SELECT seq FROM messages WHERE receiver = " receiver                    \
 	" AND sender = " sender " ORDER BY created DESC, id DESC LIMIT 1), 0)"
@@ -13,6 +23,8 @@
 static const char last_rows[] = "SELECT other, max(" LAST_ROW(
     "?1", "other") ", " LAST_ROW("other", "?1") ") "
 						"FROM correspondents WHERE user = ?1";
+static const char others_count[] =
+    "SELECT count(*) FROM (SELECT 1 FROM correspondents WHERE user = ? LIMIT ?)";
 static const char others_of[] = "SELECT other FROM correspondents WHERE user = ?";
 static const char last_one_way[] =
     "SELECT created, id FROM messages WHERE receiver = ? AND sender = ? "
@@ -133,6 +145,74 @@ find_by_place(struct pl_sqlite *s, const struct pl_oid *user,
 			all->items[kept++] = c;
 	}
 	all->count = kept;
+	return err;
+}
+
+/* ---- those who are met in the newest rows ---- */
+
+struct meeting {
+	struct candidates all; /* row 0: not before the cursor */
+	size_t listed, wanted;
+	int64_t end; /* the last row that is listed */
+};
+
+/* Returns whether more are wanted. */
+static bool
+meet(void *arg, int64_t row, const struct pl_oid *other)
+{
+	struct meeting *m = arg;
+	struct candidate *c;
+
+	for (size_t i = 0; i < m->all.count; i++)
+		if (pl_oid_eq(&m->all.items[i].other, other))
+			return true;
+	c = add(&m->all);
+	c->other = *other;
+	if (row <= m->end) {
+		c->row = row;
+		m->listed++;
+	}
+	return m->listed < m->wanted;
+}
+
+static void
+keep_listed(struct candidates *all)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < all->count; i++)
+		if (all->items[i].row != 0)
+			all->items[kept++] = all->items[i];
+	all->count = kept;
+}
+
+static enum pl_err
+count_others(struct pl_sqlite *s, const struct pl_oid *user, size_t *count)
+{
+	struct pl_query q = pl_query_start(s, others_count);
+
+	*count = 0;
+	pl_query_oid(&q, user);
+	pl_query_int(&q, WALK_OTHERS_MAX);
+	if (pl_query_row(&q))
+		*count = (size_t)pl_query_get_int(&q, 0);
+	return pl_query_end(&q);
+}
+
+/* *is_whole: there is nobody else. */
+static enum pl_err
+walk(struct pl_sqlite *s, const struct pl_oid *user, size_t others, struct meeting *m,
+    bool *is_whole)
+{
+	struct pl_sqlite_walk w = {.session = s,
+	    .user = *user,
+	    .rows_max = others / 2,
+	    .chunks_max = others / 4,
+	    .visit = meet,
+	    .arg = m};
+	enum pl_err err = pl_sqlite_recent_walk(&w);
+
+	*is_whole = w.is_whole;
 	return err;
 }
 
@@ -291,8 +371,35 @@ list_newest(struct pl_sqlite *s, const struct pl_oid *user, struct candidates *a
 	return err;
 }
 
+/* *is_done: the page is there. Else nothing is. */
 static enum pl_err
-read_list(struct pl_sqlite *s, const struct pl_oid *user,
+list_recent(struct pl_sqlite *s, const struct pl_oid *user,
+    const struct pl_message_pos *before, size_t limit, struct pl_conversation_list *out,
+    bool *is_done)
+{
+	/* Some may be users no more. */
+	struct meeting m = {.wanted = limit + limit / 8 + 1, .end = INT64_MAX};
+	size_t others = 0;
+	enum pl_err err = count_others(s, user, &others);
+
+	if (err != PL_OK || others < WALK_FACTOR * limit)
+		return err;
+	if (before != NULL)
+		err = pl_sqlite_row_at(s, before, &m.end);
+	if (err == PL_OK)
+		err = walk(s, user, others, &m, is_done);
+	keep_listed(&m.all);
+	if (err == PL_OK && (*is_done || m.listed >= limit))
+		err = list_newest(s, user, &m.all, before, limit, out);
+	pl_mem_free(m.all.items);
+	*is_done |= err == PL_OK && out->count == limit;
+	if (!*is_done)
+		pl_conversation_list_fini(out);
+	return err;
+}
+
+static enum pl_err
+list_all(struct pl_sqlite *s, const struct pl_oid *user,
     const struct pl_message_pos *before, size_t limit, struct pl_conversation_list *out)
 {
 	struct candidates all = {0};
@@ -303,6 +410,18 @@ read_list(struct pl_sqlite *s, const struct pl_oid *user,
 		err = list_newest(s, user, &all, before, limit, out);
 	pl_mem_free(all.items);
 	return err;
+}
+
+static enum pl_err
+read_list(struct pl_sqlite *s, const struct pl_oid *user,
+    const struct pl_message_pos *before, size_t limit, struct pl_conversation_list *out)
+{
+	bool is_done = false;
+	enum pl_err err = PL_OK;
+
+	if (!s->has_order_index)
+		err = list_recent(s, user, before, limit, out, &is_done);
+	return err != PL_OK || is_done ? err : list_all(s, user, before, limit, out);
 }
 
 enum pl_err

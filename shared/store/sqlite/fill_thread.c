@@ -1,10 +1,15 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "loop/thread.h"
 #include "store/sqlite/fill.h"
+#include "store/sqlite/recent.h"
+
+/* Between two chunks, so that sends come in between while an old database is noted. */
+#define PAUSE_MS 10
 
 static void
 look_and_say(struct pl_store *store)
@@ -19,17 +24,46 @@ look_and_say(struct pl_store *store)
 		    PL_L_INT("messages", (int64_t)added));
 }
 
+static void
+pause_ms(int64_t ms)
+{
+	struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+	nanosleep(&pause, NULL);
+}
+
+static void
+note_recent(struct pl_store *store)
+{
+	bool is_behind = true;
+
+	while (is_behind) {
+		if (pl_sqlite_recent_fill(pl_sqlite_of(store), &is_behind) != PL_OK)
+			pl_log_warn_sampled("recent messages were not noted, lists of "
+					    "conversations cost more; will try again");
+		if (is_behind)
+			pause_ms(PAUSE_MS);
+	}
+}
+
 static void *
 fill_main(void *arg)
 {
-	struct timespec pause = {.tv_sec = PL_SQLITE_FILL_INTERVAL_MS / 1000};
 	struct pl_store_config config = {.data_dir = arg};
 	struct pl_store *store = NULL;
+	int64_t due_mono_ms = 0;
 
 	for (;;) {
-		if (store != NULL || pl_store_sqlite_open(&config, &store) == PL_OK)
+		bool is_open =
+		    store != NULL || pl_store_sqlite_open(&config, &store) == PL_OK;
+
+		if (is_open && pl_clock_mono_ms() >= due_mono_ms) {
 			look_and_say(store);
-		nanosleep(&pause, NULL);
+			due_mono_ms = pl_clock_mono_ms() + PL_SQLITE_FILL_INTERVAL_MS;
+		}
+		if (is_open)
+			note_recent(store);
+		pause_ms(PL_SQLITE_RECENT_INTERVAL_MS);
 	}
 	return NULL;
 }

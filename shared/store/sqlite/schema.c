@@ -249,8 +249,32 @@ static const char erasures[] = "CREATE TABLE erasures ("
 static const char first_texts[] = "ALTER TABLE idem_keys ADD COLUMN first_text BLOB;"
 				  "PRAGMA user_version = 11;";
 
+/*
+ * Which rows of messages are a user's, newest first (recent.h), up to filled.up_to of id 2. Our
+ * programs delete no row of messages; if somebody does, its number may be given again, so that its
+ * chunk of 2,048 rows and all that follow are noted anew.
+ */
+static const char recent[] =
+    "CREATE TABLE recent ("
+    "  bucket INTEGER NOT NULL,"
+    "  chunk INTEGER NOT NULL,"
+    "  entries BLOB NOT NULL,"
+    "  PRIMARY KEY (bucket, chunk)"
+    ") STRICT, WITHOUT ROWID;"
+    "INSERT INTO filled VALUES (2, 0);"
+    "CREATE TRIGGER recent_deleted AFTER DELETE ON messages BEGIN"
+    "  UPDATE filled SET up_to = OLD.seq / 2048 * 2048 - 1"
+    "    WHERE id = 2 AND up_to >= OLD.seq;"
+    "END;"
+    "CREATE TRIGGER recent_moved AFTER UPDATE OF seq, sender, receiver"
+    "  ON messages BEGIN"
+    "  UPDATE filled SET up_to = min(OLD.seq, NEW.seq) / 2048 * 2048 - 1"
+    "    WHERE id = 2 AND up_to >= min(OLD.seq, NEW.seq);"
+    "END;"
+    "PRAGMA user_version = 12;";
+
 static const char *const steps[] = {first, second, third, fourth, fifth, invites, avatars,
-    blocks, edits, erasures, first_texts};
+    blocks, edits, erasures, first_texts, recent};
 enum { ORDER_BY_ROWS = 4, VERSION = sizeof(steps) / sizeof(steps[0]) };
 
 #define ORDER_INDEX "messages_order"

@@ -10,6 +10,7 @@
  *   correspondents.c who wrote with whom, read marks
  *   conversations.c  what a user sees of it
  *   fill.c           correspondents of an older process
+ *   recent.h         a user's newest rows
  *   erase.c          what is left of a user who is gone
  *   positions.c      a receiver's messages in their order    own.c  all of one user
  *   people.h         finding users

@@ -5,10 +5,12 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "store/sqlite/recent.h"
 
 #define LISTED    30
 #define BATCH_MAX 512
 #define HUBS      3
+#define CHATTER   50000
 
 static const size_t sizes[HUBS] = {10, 1000, 10000};
 
@@ -115,6 +117,35 @@ grow_to(struct bench *b, size_t many)
 	}
 }
 
+/* What the fill thread of a service does meanwhile; its cost for each message. */
+static struct cost
+note_recent(struct bench *b, size_t messages)
+{
+	struct cost from = cost_start();
+	bool is_behind = true;
+
+	while (is_behind)
+		bench_expect(
+		    pl_sqlite_recent_fill(pl_sqlite_of(b->store), &is_behind), "recent");
+	return cost_per_item(from, messages);
+}
+
+/* One writes all that is new. */
+static void
+chat(struct bench *b, const struct pl_oid *a, const struct pl_oid *with)
+{
+	static struct pl_write sends[BATCH_MAX];
+
+	for (size_t left = CHATTER; left > 0;) {
+		size_t count = left < BATCH_MAX ? left : BATCH_MAX;
+
+		for (size_t i = 0; i < count; i++)
+			send_init(&sends[i], i % 2 ? a : with, i % 2 ? with : a);
+		store_all(b, sends, count);
+		left -= count;
+	}
+}
+
 /* ---- measuring ---- */
 
 static struct cost
@@ -137,6 +168,16 @@ time_list(struct bench *b, const struct hub *hub)
 		pl_conversation_list_fini(&list);
 	}
 	return samples_middle(&samples);
+}
+
+/* By steps for each correspondent, as in a database of an older version at first. */
+static struct cost
+time_unnoted(struct bench *b, const struct hub *hub)
+{
+	bench_expect(pl_sqlite_exec(pl_sqlite_of(b->store),
+			 "UPDATE filled SET up_to = 0 WHERE id = 2"),
+	    "forget");
+	return time_list(b, hub);
 }
 
 /* What a socket that comes back has missed: a few messages. */
@@ -211,12 +252,25 @@ time_marks(struct bench *b)
 	return samples_middle(&samples);
 }
 
+/* All of everybody: what is unread is counted, up to 100 of each, which is no matter of the store's
+ * size. */
+static void
+read_all(struct bench *b)
+{
+	static const char sql[] =
+	    "UPDATE correspondents SET read_at = (SELECT max(created) FROM messages), "
+	    "read_id = x'ffffffffffffffffffffffff'";
+
+	bench_expect(pl_sqlite_exec(pl_sqlite_of(b->store), sql), "read all");
+}
+
 static struct costs
 measure(struct bench *b)
 {
 	struct costs c;
 	size_t stored = b->stored;
 
+	read_all(b);
 	for (size_t i = 0; i < HUBS; i++)
 		c.lists[i] = time_list(b, &b->hubs[i]);
 	for (size_t i = 0; i < HUBS; i++)
@@ -246,6 +300,7 @@ void
 conversations_bench(const char *name, const struct pl_store_config *config, size_t many)
 {
 	struct bench b = {0};
+	struct cost noting, unread;
 	struct costs few, all;
 
 	bench_expect(pl_store_open(config, &b.store), "open");
@@ -257,10 +312,21 @@ conversations_bench(const char *name, const struct pl_store_config *config, size
 	    "messages        10     1,000    10,000        10     1,000    10,000"
 	    "      mark      send\n",
 	    name);
+	(void)note_recent(&b, b.stored);
 	few = measure(&b);
 	grow_to(&b, many);
+	noting = note_recent(&b, many);
+	unread = time_list(&b, &b.hubs[1]);
 	all = measure(&b);
 	print_ratio(&all, &few);
+	chat(&b, &b.hubs[1].id, &b.others[0]);
+	(void)note_recent(&b, CHATTER);
+	printf("noting a message afterwards: %.2f\n"
+	       "the first 30 of 1,000, with 100 or more unread: %.1f\n",
+	    noting.cpu_us, unread.cpu_us);
+	printf("the same after %d with one of them: %.1f; nothing noted: %.1f\n\n",
+	    CHATTER, time_list(&b, &b.hubs[1]).cpu_us,
+	    time_unnoted(&b, &b.hubs[1]).cpu_us);
 	pl_mem_free(b.others);
 	pl_store_close(b.store);
 }

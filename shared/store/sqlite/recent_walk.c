@@ -1,0 +1,117 @@
+#include <string.h>
+
+#include "store/sqlite/query.h"
+#include "store/sqlite/recent.h"
+
+static const char rows_after[] = "SELECT seq, sender, receiver FROM messages "
+				 "WHERE seq > ?1 AND (sender = ?2 OR receiver = ?2) "
+				 "ORDER BY seq DESC";
+static const char row_of[] = "SELECT sender, receiver FROM messages WHERE seq = ?";
+static const char shares[] = "SELECT chunk, entries FROM recent "
+			     "WHERE bucket = ? AND chunk <= ? ORDER BY chunk DESC";
+
+static void
+visit(struct pl_sqlite_walk *w, int64_t row, const struct pl_oid *sender,
+    const struct pl_oid *receiver)
+{
+	bool is_sender = pl_oid_eq(sender, &w->user);
+
+	if (!is_sender && !pl_oid_eq(receiver, &w->user))
+		return; /* of somebody with the same hash */
+	if (!w->visit(w->arg, row, is_sender ? receiver : sender))
+		w->is_enough = true;
+}
+
+/* What is not noted yet. */
+static enum pl_err
+walk_tail(struct pl_sqlite_walk *w)
+{
+	struct pl_query q = pl_query_start(w->session, rows_after);
+
+	pl_query_int(&q, w->up_to);
+	pl_query_oid(&q, &w->user);
+	while (!w->is_enough && pl_query_row(&q)) {
+		struct pl_oid sender, receiver;
+
+		pl_query_get_oid(&q, 1, &sender);
+		pl_query_get_oid(&q, 2, &receiver);
+		visit(w, pl_query_get_int(&q, 0), &sender, &receiver);
+	}
+	return pl_query_end(&q);
+}
+
+static enum pl_err
+walk_row(struct pl_sqlite_walk *w, int64_t row)
+{
+	struct pl_query q = pl_query_start(w->session, row_of);
+
+	pl_query_int(&q, row);
+	if (pl_query_row(&q)) {
+		struct pl_oid sender, receiver;
+
+		pl_query_get_oid(&q, 0, &sender);
+		pl_query_get_oid(&q, 1, &receiver);
+		visit(w, row, &sender, &receiver);
+	}
+	return pl_query_end(&q);
+}
+
+static enum pl_err
+walk_share(struct pl_sqlite_walk *w, const uint8_t hash[4], int64_t first_row,
+    struct pl_str entries, bool *is_over)
+{
+	enum pl_err err = PL_OK;
+
+	for (size_t at = 0;
+	     err == PL_OK && !w->is_enough && at + PL_SQLITE_RECENT_ENTRY <= entries.len;
+	     at += PL_SQLITE_RECENT_ENTRY) {
+		const uint8_t *entry = (const uint8_t *)entries.ptr + at;
+		int64_t row = first_row + (entry[4] << 8 | entry[5]);
+
+		if (memcmp(entry, hash, 4) != 0 || row > w->up_to)
+			continue;
+		*is_over = w->rows++ == w->rows_max;
+		if (*is_over)
+			break;
+		err = walk_row(w, row);
+	}
+	return err;
+}
+
+static enum pl_err
+walk_chunks(struct pl_sqlite_walk *w)
+{
+	struct pl_sqlite_recent_key key = pl_sqlite_recent_key(&w->user);
+	struct pl_query q = pl_query_start(w->session, shares);
+	enum pl_err err = PL_OK, ended;
+	bool is_over = false;
+
+	pl_query_int(&q, key.bucket);
+	pl_query_int(&q, w->up_to / PL_SQLITE_RECENT_CHUNK);
+	for (size_t chunks = 0;
+	     err == PL_OK && !w->is_enough && !is_over && pl_query_row(&q); chunks++) {
+		int64_t first = pl_query_get_int(&q, 0) * PL_SQLITE_RECENT_CHUNK;
+
+		is_over = chunks == w->chunks_max;
+		if (!is_over)
+			err = walk_share(
+			    w, key.hash, first, pl_query_get_bytes(&q, 1), &is_over);
+	}
+	ended = pl_query_end(&q);
+	w->is_whole = !is_over && !w->is_enough;
+	return err != PL_OK ? err : ended;
+}
+
+enum pl_err
+pl_sqlite_recent_walk(struct pl_sqlite_walk *w)
+{
+	int64_t last;
+	enum pl_err err = pl_sqlite_recent_up_to(w->session, &w->up_to, &last);
+
+	w->is_enough = w->is_whole = false;
+	w->rows = 0;
+	if (err != PL_OK || last - w->up_to > PL_SQLITE_RECENT_TAIL_MAX)
+		return err;
+	err = walk_tail(w);
+	return err == PL_OK && !w->is_enough ? walk_chunks(w) : err;
+}

@@ -1,0 +1,352 @@
+/*
+ * What SQLite notes of a user's newest rows (recent.h): lists of conversations are the same with it,
+ * in part or whole, and without; also after rows were deleted by hand and their numbers given again.
+ */
+#include <sqlite3.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "base/random.h"
+#include "contract/sqlite_files.h"
+#include "store/sqlite/recent.h"
+
+enum { OTHERS = 60, PAGE = 7, BATCH = 500 };
+_Static_assert((int)BATCH < PL_SQLITE_RECENT_DUE, "one batch alone is not noted");
+
+struct town {
+	struct fixture *f;
+	struct pl_oid ann, others[OTHERS];
+};
+
+static void
+run(const struct town *t, const char *sql)
+{
+	assert_int_equal(pl_sqlite_exec(pl_sqlite_of(t->f->store), sql), PL_OK);
+}
+
+static struct town
+settle(struct fixture *f)
+{
+	struct town t = {.f = f, .ann = store_add_user(f->store, "ann")};
+	char name[16];
+
+	run(&t, "PRAGMA synchronous = OFF"); /* many batches, of which none is killed */
+	for (int i = 0; i < OTHERS; i++) {
+		snprintf(name, sizeof(name), "other%d", i);
+		t.others[i] = store_add_user(f->store, name);
+	}
+	return t;
+}
+
+static const struct pl_oid *
+anybody(const struct town *t)
+{
+	return &t->others[pl_random_below(OTHERS)];
+}
+
+/* ann's correspondents are the first `known` ones; others write with each other. */
+static void
+talk(const struct town *t, size_t count, uint32_t known)
+{
+	static struct pl_write sends[BATCH];
+	struct pl_write *batch[BATCH];
+
+	assert_true(count <= BATCH);
+	for (size_t i = 0; i < count; i++) {
+		const struct pl_oid *a = pl_random_below(2) ? &t->ann : anybody(t);
+		const struct pl_oid *b =
+		    a == &t->ann ? &t->others[pl_random_below(known)] : anybody(t);
+		bool is_turned = pl_random_below(2) == 0;
+
+		store_send_init(
+		    &sends[i], is_turned ? b : a, is_turned ? a : b, "hi", NULL);
+		batch[i] = &sends[i];
+	}
+	pl_store_write(t->f->store, batch, count);
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(sends[i].err, PL_OK);
+		store_send_fini(&sends[i]);
+	}
+}
+
+static void
+note_all(const struct town *t)
+{
+	bool is_behind = true;
+
+	while (is_behind)
+		assert_int_equal(
+		    pl_sqlite_recent_fill(pl_sqlite_of(t->f->store), &is_behind), PL_OK);
+}
+
+static int64_t
+number(const struct town *t, const char *sql)
+{
+	return sqlite_files_number(&t->f->config, sql);
+}
+
+/* A walk gives up, and the list comes by steps for each correspondent. */
+static void
+list_by_steps(const struct town *t)
+{
+	run(t, "UPDATE filled SET up_to = -100000 WHERE id = 2");
+}
+
+static int
+steps_of_all(const struct town *t)
+{
+	sqlite3_stmt *stmt = NULL;
+	int steps = 0;
+
+	while ((stmt = sqlite3_next_stmt(pl_sqlite_of(t->f->store)->db, stmt)) != NULL)
+		steps += sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_VM_STEP, 1);
+	return steps;
+}
+
+static struct pl_conversation_list
+list_page(const struct town *t, const struct pl_message_pos *before, size_t limit)
+{
+	struct pl_conversation_list list;
+
+	assert_int_equal(
+	    pl_store_conversations(t->f->store, &t->ann, before, limit, &list), PL_OK);
+	return list;
+}
+
+/* ids: of the last messages, newest first. */
+static size_t
+list_in_pages(const struct town *t, size_t limit, struct pl_oid ids[OTHERS + 1])
+{
+	struct pl_message_pos before = {0};
+	size_t count = 0, listed;
+
+	do {
+		struct pl_conversation_list list =
+		    list_page(t, count > 0 ? &before : NULL, limit);
+
+		listed = list.count;
+		for (size_t i = 0; i < list.count; i++) {
+			assert_true(count <= OTHERS);
+			ids[count++] = list.items[i].last.id;
+			before = store_pos_of(&list.items[i].last);
+		}
+		pl_conversation_list_fini(&list);
+	} while (listed == limit);
+	return count;
+}
+
+static void
+assert_lists_as_by_steps(const struct town *t)
+{
+	struct pl_oid walked[OTHERS + 1], stepped[OTHERS + 1];
+	size_t count = list_in_pages(t, PAGE, walked);
+	int64_t up_to = number(t, "SELECT up_to FROM filled WHERE id = 2");
+	char back[96];
+
+	list_by_steps(t);
+	assert_int_equal(list_in_pages(t, PAGE, stepped), count);
+	assert_memory_equal(walked, stepped, count * sizeof(walked[0]));
+	snprintf(back, sizeof(back), "UPDATE filled SET up_to = %lld WHERE id = 2",
+	    (long long)up_to);
+	run(t, back);
+}
+
+/* ---- right ---- */
+
+static void
+lists_the_same_however_much_is_noted(void **state)
+{
+	struct town t = settle(*state);
+
+	for (int round = 0; round < 30; round++) {
+		talk(&t, 1 + pl_random_below(BATCH), 1 + pl_random_below(OTHERS));
+		if (pl_random_below(2) == 0)
+			note_all(&t);
+		assert_lists_as_by_steps(&t);
+	}
+	assert_true(number(&t, "SELECT count(DISTINCT chunk) FROM recent") > 1);
+}
+
+static void
+lists_what_a_walk_does_not_reach(void **state)
+{
+	struct town t = settle(*state);
+
+	talk(&t, BATCH, OTHERS);
+	for (int round = 0; round < 20; round++)
+		talk(&t, BATCH, 1);
+	note_all(&t);
+	assert_lists_as_by_steps(&t);
+}
+
+static void
+notes_rows_again_whose_numbers_were_given_twice(void **state)
+{
+	struct town t = settle(*state);
+
+	for (int round = 0; round < 6; round++) {
+		for (int i = 0; i < 5; i++)
+			talk(&t, BATCH, OTHERS);
+		note_all(&t);
+		run(&t, "DELETE FROM messages WHERE seq > "
+			"(SELECT max(seq) - abs(random() % 3000) FROM messages)");
+		assert_true(number(&t, "SELECT up_to FROM filled WHERE id = 2") <
+			    number(&t, "SELECT max(seq) FROM messages"));
+		assert_lists_as_by_steps(&t);
+		talk(&t, BATCH, 5);
+		assert_lists_as_by_steps(&t);
+		note_all(&t);
+		assert_lists_as_by_steps(&t);
+		run(&t, "DELETE FROM messages WHERE abs(random()) % 50 = 0");
+		assert_lists_as_by_steps(&t);
+	}
+	run(&t, "UPDATE messages SET seq = -seq; UPDATE messages SET seq = 9 - 7 * seq");
+	assert_int_equal(number(&t, "SELECT up_to < 0 FROM filled WHERE id = 2"), 1);
+	note_all(&t);
+	assert_lists_as_by_steps(&t);
+}
+
+/* Users who are gone take no places on a page. */
+static void
+fills_a_page_although_many_are_gone(void **state)
+{
+	struct town t = settle(*state);
+	struct pl_conversation_list list;
+
+	for (int i = 0; i < 4; i++)
+		talk(&t, BATCH, OTHERS);
+	note_all(&t);
+	run(&t,
+	    "DELETE FROM users WHERE username LIKE 'other1%' OR username LIKE 'other3%'");
+	list = list_page(&t, NULL, PAGE);
+	assert_int_equal(list.count, PAGE);
+	pl_conversation_list_fini(&list);
+	assert_lists_as_by_steps(&t);
+}
+
+/* A process of an older version stores messages and notes nothing. */
+static void
+notes_what_a_database_of_the_tenth_version_has(void **state)
+{
+	struct fixture *f = *state;
+	struct town t = settle(f);
+
+	for (int i = 0; i < 10; i++)
+		talk(&t, BATCH, OTHERS);
+	pl_store_close(f->store);
+	sqlite_files_run(
+	    &f->config, SQLITE_FILES_WITHOUT_RECENT "PRAGMA user_version = 11");
+	assert_int_equal(pl_store_open(&f->config, &f->store), PL_OK);
+	assert_lists_as_by_steps(&t);
+	note_all(&t);
+	assert_true(number(&t, "SELECT up_to FROM filled WHERE id = 2") > 4400);
+	assert_lists_as_by_steps(&t);
+}
+
+/* ---- bounds ---- */
+
+static void
+is_noted_by_one_of_several_processes(void **state)
+{
+	struct town t = settle(*state);
+	struct pl_store *other;
+	bool is_behind;
+
+	assert_int_equal(pl_store_open(&t.f->config, &other), PL_OK);
+	talk(&t, BATCH, OTHERS);
+	talk(&t, BATCH, OTHERS);
+	assert_int_equal(
+	    pl_sqlite_recent_fill(pl_sqlite_of(t.f->store), &is_behind), PL_OK);
+	assert_false(is_behind);
+	assert_int_equal(pl_sqlite_recent_fill(pl_sqlite_of(other), &is_behind), PL_OK);
+	assert_int_equal(sqlite3_total_changes(pl_sqlite_of(other)->db), 0);
+	talk(&t, BATCH, OTHERS); /* too few to write anew */
+	assert_int_equal(pl_sqlite_recent_fill(pl_sqlite_of(other), &is_behind), PL_OK);
+	assert_int_equal(sqlite3_total_changes(pl_sqlite_of(other)->db), 0);
+	pl_store_close(other);
+}
+
+static int
+steps_of_list(const struct town *t)
+{
+	struct pl_conversation_list list;
+
+	(void)steps_of_all(t);
+	list = list_page(t, NULL, PAGE);
+	assert_int_equal(list.count, PAGE);
+	pl_conversation_list_fini(&list);
+	return steps_of_all(t);
+}
+
+static void
+costs_the_same_however_many_messages(void **state)
+{
+	enum { KNOWN = 4 * PAGE };
+	struct town t = settle(*state);
+	int few, many;
+
+	/* more unread of each than are counted */
+	for (int i = 0; i < 34; i++)
+		talk(&t, BATCH, KNOWN);
+	note_all(&t);
+	few = steps_of_list(&t);
+	for (int i = 0; i < 60; i++)
+		talk(&t, BATCH, KNOWN);
+	note_all(&t);
+	many = steps_of_list(&t);
+	assert_in_range(many, 1, few + few / 5);
+}
+
+/* A walk in vain: who wrote all that is new hides the others. */
+static void
+walks_in_vain_for_a_part_of_the_cost_of_steps(void **state)
+{
+	struct town t = settle(*state);
+	int walked, stepped;
+
+	talk(&t, BATCH, OTHERS);
+	for (int i = 0; i < 100; i++)
+		talk(&t, BATCH, 1);
+	note_all(&t);
+	walked = steps_of_list(&t);
+	list_by_steps(&t);
+	stepped = steps_of_list(&t);
+	assert_in_range(walked, 1, stepped + stepped / 2 + 12 * PL_SQLITE_RECENT_DUE);
+}
+
+/* The share of one who writes with everybody, and of one who writes to themselves. */
+static void
+keeps_no_more_than_two_entries_a_row(void **state)
+{
+	struct town t = settle(*state);
+
+	for (int i = 0; i < 10; i++)
+		talk(&t, BATCH, OTHERS);
+	for (int i = 0; i < 600; i++)
+		store_send(t.f->store, &t.ann, &t.ann, "hi");
+	note_all(&t);
+	assert_in_range(number(&t, "SELECT sum(length(entries)) FROM recent"), 1,
+	    2 * PL_SQLITE_RECENT_ENTRY * 5600);
+	assert_in_range(
+	    number(&t, "SELECT count(*) FROM recent"), 1, 3 * PL_SQLITE_RECENT_BUCKETS);
+	assert_lists_as_by_steps(&t);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    STORE_TEST(lists_the_same_however_much_is_noted),
+	    STORE_TEST(lists_what_a_walk_does_not_reach),
+	    STORE_TEST(notes_rows_again_whose_numbers_were_given_twice),
+	    STORE_TEST(fills_a_page_although_many_are_gone),
+	    STORE_TEST(notes_what_a_database_of_the_tenth_version_has),
+	    STORE_TEST(is_noted_by_one_of_several_processes),
+	    STORE_TEST(costs_the_same_however_many_messages),
+	    STORE_TEST(walks_in_vain_for_a_part_of_the_cost_of_steps),
+	    STORE_TEST(keeps_no_more_than_two_entries_a_row),
+	};
+
+	store_contract_use(&sqlite_factory);
+	return cmocka_run_group_tests_name("sqlite: recent", tests, NULL, NULL);
+}
