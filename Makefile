@@ -414,6 +414,10 @@ bench-people: $B/tests/bench/people_bench ## what finding people costs among 100
 bench-routes: all $(NODE_MODULES) | needs-stack ## what a request costs in each part of the stack: REQUESTS=4000 AT_ONCE=32
 	@node tests/bench/routes.mjs
 
+profile: all $B/tests/bench/load/load $(NODE_MODULES) | needs-stack ## where the time of a send, /me, a page and an opened socket goes: COUNT=8000
+	@node tests/bench/profile.mjs
+.PHONY: profile
+
 pictures: all $(NODE_MODULES) | needs-browser ## take the pictures of the page that README.md shows, docs/*.png
 	@node tests/pictures.mjs
 

@@ -33,7 +33,7 @@ export async function usedMs(pid) {
 }
 
 /** A process and all below it. */
-async function treeOf(root) {
+export async function treeOf(root) {
   const all = await processes();
   const tree = [root];
   for (let i = 0; i < tree.length; i++) tree.push(...all.filter(({ parent }) => parent === tree[i]).map(({ pid }) => pid));
