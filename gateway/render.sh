@@ -245,6 +245,7 @@ if [ -n "$tunnel" ]; then
 		sockets_limit="limit_conn sockets 1; tunnel_seats \$address_group $sockets;"
 	fi
 fi
+openings=$((sockets > 2000 ? 5 * sockets : 10000)) # at once, and a tenth a second
 
 cd "$here"
 for file in *.conf routes/*.conf; do
@@ -275,6 +276,9 @@ for file in *.conf routes/*.conf; do
 		-e "s|@SOCKETS_ZONE@|$sockets_zone|" \
 		-e "s|@SOCKETS_LIMIT@|$sockets_limit|" \
 		-e "s|@TUNNELS@|$tunnels|" \
+		-e "s|@SOCKETS_KEY@|$sockets_key|" \
+		-e "s|@OPENINGS_RATE@|$((openings / 10))|" \
+		-e "s|@OPENINGS_AT_ONCE@|$openings|" \
 		-e "s|@STATUS_SERVER@|$status|" \
 		-e "s|@COOKIE_NAME@|$COOKIE_NAME|" \
 		-e "s|@WWW_DIR@|$www|" \

@@ -37,6 +37,19 @@ on_open(struct pl_sio_client *c, struct pl_request *rq)
 	admit_open(&s->admit, c, &credentials);
 }
 
+/* One whose token comes with CONNECT alone cannot be told yet. */
+static bool
+is_stranger(struct pl_request *rq)
+{
+	struct pl_credentials brought;
+	bool has_none;
+
+	pl_request_credentials(rq, &brought);
+	has_none = brought.count == 0;
+	pl_credentials_fini(&brought);
+	return has_none;
+}
+
 static bool
 may_use(struct pl_sio_client *c, struct pl_request *rq)
 {
@@ -205,7 +218,9 @@ sockets_start(struct sockets *s)
 	     * told so, and does not wait in vain for the connection to be taken. */
 	    .app_data = s,
 	    .clients_max = (size_t)(pl_settings.connections_max * 7 / 8),
-	    .handshakes_per_second = pl_settings.limit_handshakes_per_second,
+	    .handshakes = {pl_settings.limit_handshakes_per_second,
+		pl_settings.limit_strangers_per_second},
+	    .is_stranger = is_stranger,
 	    .stranger_budget = PL_SIO_STRANGER_BUDGET,
 	    .budget = socket_budget(1),
 	    .payer_budget = socket_budget(USER_BUDGET_TIMES),

@@ -73,6 +73,7 @@ struct pl_settings {
 	int64_t send_queue_bytes_max;
 	int64_t connections_max;
 	int64_t limit_handshakes_per_second;
+	int64_t limit_strangers_per_second;
 	int64_t limit_socket_bytes_per_second;
 	int64_t limit_socket_cpu_ms;
 	int64_t ping_interval_ms;

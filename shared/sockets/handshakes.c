@@ -12,6 +12,7 @@
 struct handshake {
 	struct pl_turn turn;
 	struct pl_handshakes *all;
+	struct pl_pace *pace;
 	struct pl_request *rq;
 	bool is_websocket;
 };
@@ -42,7 +43,7 @@ on_gone(struct pl_request *rq)
 {
 	struct handshake *one = rq->arg;
 
-	pl_pace_leave(&one->all->pace, &one->turn);
+	pl_pace_leave(one->pace, &one->turn);
 	pl_reply_problem(handshake_free(one), PL_PROBLEM_BUSY); /* to nobody: ends it */
 }
 
@@ -53,11 +54,17 @@ refuse(struct handshake *one)
 }
 
 void
-pl_handshakes_init(struct pl_handshakes *h, struct pl_loop *loop, int64_t per_second,
+pl_handshakes_init(struct pl_handshakes *h, struct pl_loop *loop,
+    struct pl_handshakes_rates rates,
     void (*begin)(void *arg, struct pl_request *rq, bool is_websocket), void *arg)
 {
+	int64_t most = rates.per_second;
+
 	*h = (struct pl_handshakes){.begin = begin, .arg = arg};
-	pl_pace_init(&h->pace, loop, per_second, on_turn);
+	h->tells_strangers = most > 0 && rates.of_strangers > 0;
+	pl_pace_init(&h->pace, loop, most, on_turn);
+	pl_pace_init(&h->strangers, loop,
+	    rates.of_strangers < most ? rates.of_strangers : most, on_turn);
 }
 
 void
@@ -65,21 +72,26 @@ pl_handshakes_fini(struct pl_handshakes *h)
 {
 	pl_handshakes_turn_away(h);
 	pl_pace_fini(&h->pace);
+	pl_pace_fini(&h->strangers);
 }
 
 void
-pl_handshakes_take(struct pl_handshakes *h, struct pl_request *rq, bool is_websocket)
+pl_handshakes_take(
+    struct pl_handshakes *h, struct pl_request *rq, bool is_websocket, bool is_stranger)
 {
 	int64_t limit_ms = is_websocket ? WS_WAIT_MS : POLL_WAIT_MS;
+	struct pl_pace *pace =
+	    is_stranger && h->tells_strangers ? &h->strangers : &h->pace;
 	struct handshake *one;
 
-	if (pl_pace_begin(&h->pace)) {
+	if (pl_pace_begin(pace)) {
 		h->begin(h->arg, rq, is_websocket);
 		return;
 	}
 	one = pl_mem_alloc(sizeof(*one));
-	*one = (struct handshake){.all = h, .rq = rq, .is_websocket = is_websocket};
-	if (!pl_pace_wait(&h->pace, &one->turn, limit_ms)) {
+	*one = (struct handshake){
+	    .all = h, .pace = pace, .rq = rq, .is_websocket = is_websocket};
+	if (!pl_pace_wait(pace, &one->turn, limit_ms)) {
 		refuse(one);
 		return;
 	}
@@ -87,17 +99,24 @@ pl_handshakes_take(struct pl_handshakes *h, struct pl_request *rq, bool is_webso
 	rq->on_gone = on_gone;
 }
 
-void
-pl_handshakes_turn_away(struct pl_handshakes *h)
+static void
+turn_away(struct pl_pace *pace)
 {
 	struct pl_turn *turn;
 
-	while ((turn = pl_pace_pop(&h->pace)) != NULL)
+	while ((turn = pl_pace_pop(pace)) != NULL)
 		refuse(PL_CONTAINER(turn, struct handshake, turn));
+}
+
+void
+pl_handshakes_turn_away(struct pl_handshakes *h)
+{
+	turn_away(&h->pace);
+	turn_away(&h->strangers);
 }
 
 size_t
 pl_handshakes_waiting(const struct pl_handshakes *h)
 {
-	return h->pace.waiting;
+	return h->pace.waiting + h->strangers.waiting;
 }

@@ -1,5 +1,7 @@
 /*
- * handshakes: requests that begin a session, at an even pace (limits/pace).
+ * handshakes: requests that begin a session, at an even pace (limits/pace). Those of strangers,
+ * who bring no good token, have a line and a pace of their own: so a flood of them takes its
+ * share of the time of those who are here, and keeps no user waiting.
  *
  *   take ──► begins now
  *     └────► stands in line ──► begins in its turn
@@ -16,18 +18,27 @@
 
 #define PL_HANDSHAKES_AGAIN_MS 1000 /* when to come again, for Retry-After */
 
+struct pl_handshakes_rates {
+	int64_t per_second; /* 0: all begin at once, strangers' too */
+	int64_t
+	    of_strangers; /* no more than per_second; 0: they stand in line with users */
+};
+
 struct pl_handshakes {
 	struct pl_pace pace;
+	struct pl_pace strangers;
+	bool tells_strangers; /* else all have the first pace */
 	void (*begin)(void *arg, struct pl_request *rq, bool is_websocket);
 	void *arg;
 };
 
-/* per_second 0: all begin at once. begin answers rq, in pl_handshakes_take() or later. */
-void pl_handshakes_init(struct pl_handshakes *h, struct pl_loop *loop, int64_t per_second,
+/* begin answers rq, in pl_handshakes_take() or later. */
+void pl_handshakes_init(struct pl_handshakes *h, struct pl_loop *loop,
+    struct pl_handshakes_rates rates,
     void (*begin)(void *arg, struct pl_request *rq, bool is_websocket), void *arg);
 void pl_handshakes_fini(struct pl_handshakes *h); /* turns all away */
 void pl_handshakes_take(
-    struct pl_handshakes *h, struct pl_request *rq, bool is_websocket);
+    struct pl_handshakes *h, struct pl_request *rq, bool is_websocket, bool is_stranger);
 /* Requests that wait get 503: another process has room sooner. */
 void pl_handshakes_turn_away(struct pl_handshakes *h);
 size_t pl_handshakes_waiting(const struct pl_handshakes *h);

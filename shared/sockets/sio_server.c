@@ -699,7 +699,8 @@ pl_sio_server_handle(struct pl_sio_server *s, struct pl_request *rq)
 	else if (error != PL_EIO_NO_ERROR)
 		reply_eio_error(s, rq, error);
 	else if (query.sid[0] == '\0')
-		pl_handshakes_take(&s->handshakes, rq, query.is_websocket);
+		pl_handshakes_take(&s->handshakes, rq, query.is_websocket,
+		    s->config.is_stranger && s->config.is_stranger(rq));
 	else
 		serve(s, rq, &query);
 }
@@ -724,8 +725,7 @@ pl_sio_server_new(struct pl_loop *loop, const struct pl_sio_server_config *confi
 	pl_list_init(&s->dirty);
 	pl_list_init(&s->flush.link);
 	s->flush.run = flush_dirty;
-	pl_handshakes_init(
-	    &s->handshakes, loop, config->handshakes_per_second, begin_session, s);
+	pl_handshakes_init(&s->handshakes, loop, config->handshakes, begin_session, s);
 	pl_half_open_table_init(&s->half_open, loop, on_too_many);
 	pl_payers_init(&s->payers);
 	return s;

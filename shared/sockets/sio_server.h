@@ -30,6 +30,7 @@
 #include "limits/budget.h"
 #include "limits/half_open.h"
 #include "limits/payers.h"
+#include "sockets/handshakes.h"
 #include "http/request.h"
 
 #define PL_SIO_FLUSH_MAX 500
@@ -72,8 +73,10 @@ struct pl_sio_server_config {
 	const char *sid_prefix; /* "p1.": names the process; "" for none */
 	bool allows_any_origin; /* CORS `*`; never with credentials */
 	size_t clients_max;     /* beyond it: 503 */
-	/* More wait for their turn, or get 503; 0: no limit. */
-	int64_t handshakes_per_second;
+	/* More wait for their turn, or get 503. */
+	struct pl_handshakes_rates handshakes;
+	/* Is nobody known to send this handshake? NULL: never. */
+	bool (*is_stranger)(struct pl_request *rq);
 	void *app_data;                        /* of each client at first */
 	struct pl_budget_rule stranger_budget; /* of a client that no namespace let in */
 	struct pl_budget_rule budget;       /* and of one that is in; all 0: no limit */

@@ -177,6 +177,66 @@ describe('a crowd that opens sessions faster than LIMIT_HANDSHAKES_PER_SECOND', 
   });
 });
 
+describe('a flood of strangers who open sessions', () => {
+  const hold = useStack({ before, after, afterEach }, { LIMIT_STRANGERS_PER_SECOND: '5' });
+  const waiting = async () => {
+    const metrics = await (await fetch(`${await hold.stack.addressOf('presence')}/metrics`)).text();
+    return Number(/^parley_handshakes_waiting (\d+)/m.exec(metrics)[1]);
+  };
+  const knock = async (cookie) => {
+    const wire = await Wire.open({ host: 'localhost', port: hold.stack.port });
+    wire.write(handshake('/socket.io/?EIO=4&transport=websocket', { Host: `localhost:${hold.stack.port}`, ...(cookie && { Cookie: cookie }) }));
+    return wire;
+  };
+
+  for (const [whose, cookie] of [['no token', undefined], ['a token that is none of ours', 'jwt=a.b.c']]) {
+    test(`with ${whose} stands in a line of its own, and a user is let in at once`, async () => {
+      const ann = await Person.signUp(hold.stack.url, 'ann');
+      await waitUntil('a user to be let in while strangers wait', async () => {
+        const crowd = await Promise.all(Array.from({ length: 60 }, () => knock(cookie)));
+        await waitUntil('some to wait', async () => await waiting() > 0 || crowd.every(({ isClosed }) => isClosed));
+        const sockets = await connectMany(ann, 20);
+        const left = await waiting();
+        for (const one of [...sockets, ...crowd]) one.close?.() ?? one.end();
+        return left > 20;
+      }, { within: 60000 });
+    });
+  }
+
+  test('gets 503 with Retry-After if its line is too long, and is let in when it is not', async () => {
+    const crowd = Array.from({ length: 60 }, () => fetch(socketIo(hold.stack.url, polling)));
+    const refused = (await Promise.all(crowd)).filter(({ status }) => status !== 200);
+    assert.ok(refused.length > 0);
+    for (const answer of refused) await isRefused(answer, 503);
+    await waitUntil('to be let in', async () => (await fetch(socketIo(hold.stack.url, polling))).status === 200);
+  });
+});
+
+describe('an address that opens sockets without a pause', () => {
+  const hold = useStack({ before, after, afterEach }, { GATEWAY_TRUSTED_PROXIES: '127.0.0.1 ::1' });
+
+  test('gets 429 beyond five times GATEWAY_SOCKETS_PER_ADDRESS, from the gateway alone; others open theirs', async () => {
+    const ask = (address, query) => `GET /socket.io/?${query} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: ${address}\r\n\r\n`;
+    const statuses = async (address, query, count) => {
+      const wire = await Wire.open({ host: 'localhost', port: hold.stack.port });
+      wire.write(ask(address, query).repeat(count));
+      const own = [];
+      for (let i = 0; i < count; i++) own.push((await wire.answer()).status);
+      wire.end();
+      return own;
+    };
+    const bad = 'EIO=3&transport=polling'; // refused at once, so that they come as fast as can be
+    const seen = { 400: 0, 429: 0 };
+    await waitUntil('429', async () => {
+      for (const own of await Promise.all(Array.from({ length: 4 }, () => statuses('192.0.2.1', bad, 900)))) for (const status of own) seen[status]++;
+      return seen[429] > 0;
+    }, { within: 60000 });
+    assert.ok(seen[400] >= 10000, JSON.stringify(seen));
+    assert.equal((await statuses('192.0.2.2', bad, 1))[0], 400);
+    assert.notEqual((await statuses('192.0.2.1', 'EIO=4&transport=polling&sid=p1.none', 1))[0], 429, 'what a session asks is not counted');
+  });
+});
+
 describe('10,000 half-open sessions of one address', () => {
   const hold = useStack({ before, after, afterEach }, { LIMIT_HANDSHAKES_PER_SECOND: '0' });
 
