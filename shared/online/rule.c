@@ -9,13 +9,15 @@
 
 PL_REDIS_LUA(ask_lua, "online_ask");
 
-#define FRESH_MS     1000 /* how long a yes holds, and a request need not be reported again */
-#define SECOND_MS    100    /* after which a no is checked by a second question */
-#define RECORDS_MAX  100000 /* users of the last second, at most */
-#define KEY_MARK     "parley:online-known"
-#define EPOCH_MAX    31
-#define KEY_SEEN     "parley:seen:"
-#define KEY_SEEN_LEN (sizeof(KEY_SEEN) - 1 + PL_OID_HEX_LEN)
+#define FRESH_MS        1000 /* how long a yes holds, and a request need not be reported again */
+#define SECOND_MS       100 /* after which a no is checked by a second question */
+#define ARRIVAL_MOST_MS 600 /* for a connection, which comes again after 200 */
+#define ARRIVAL_STEP_MS 50
+#define RECORDS_MAX     100000 /* users of the last second, at most */
+#define KEY_MARK        "parley:online-known"
+#define EPOCH_MAX       31
+#define KEY_SEEN        "parley:seen:"
+#define KEY_SEEN_LEN    (sizeof(KEY_SEEN) - 1 + PL_OID_HEX_LEN)
 
 /* What this process knows of a user; dropped a second after it was last of use. */
 struct record {
@@ -170,6 +172,10 @@ pl_online_seen(struct pl_online *o, const struct pl_oid *user)
 
 struct arrival {
 	struct pl_list link;
+	struct pl_online *online;
+	struct pl_oid user;
+	int64_t until_mono_ms;
+	struct pl_timer again;
 	struct pl_redis_call call;
 	void (*on_known)(void *arg);
 	void *arg;
@@ -179,34 +185,61 @@ static void
 end_arrival(struct arrival *a)
 {
 	pl_list_unlink(&a->link);
+	pl_timer_stop(a->online->loop, &a->again);
 	pl_redis_call_cancel(&a->call);
 	a->on_known(a->arg);
 	pl_mem_free(a);
 }
 
+/* This process may have just started, or lost its connection, while others have theirs, and would
+ * refuse this user for being offline. Without Redis nobody is refused for that. */
+static void
+try_arrival(struct arrival *a)
+{
+	struct pl_online *o = a->online;
+
+	if (pl_redis_is_up(o->redis))
+		say_seen(o, &a->user, &a->call);
+	else if (pl_loop_now_ms(o->loop) < a->until_mono_ms)
+		pl_timer_start(o->loop, &a->again, ARRIVAL_STEP_MS);
+	else
+		end_arrival(a);
+}
+
+static void
+on_arrival_again(struct pl_timer *t)
+{
+	try_arrival(t->arg);
+}
+
 static void
 on_arrival_taken(void *arg, enum pl_err err, const struct redisReply *reply)
 {
-	(void)err, (void)reply; /* without Redis nobody is refused for being offline */
-	end_arrival(arg);
+	struct arrival *a = arg;
+
+	(void)reply;
+	if (err == PL_OK || err == PL_E_CANCELLED ||
+	    pl_loop_now_ms(a->online->loop) >= a->until_mono_ms)
+		end_arrival(a);
+	else
+		pl_timer_start(a->online->loop, &a->again, ARRIVAL_STEP_MS);
 }
 
 void
 pl_online_arrived(struct pl_online *o, const struct pl_oid *user,
     void (*on_known)(void *arg), void *arg)
 {
-	struct arrival *a;
+	struct arrival *a = pl_mem_zalloc(sizeof(*a));
 
-	if (!pl_redis_is_up(o->redis)) {
-		on_known(arg);
-		return;
-	}
-	a = pl_mem_zalloc(sizeof(*a));
+	a->online = o;
+	a->user = *user;
+	a->until_mono_ms = pl_loop_now_ms(o->loop) + ARRIVAL_MOST_MS;
+	a->again = (struct pl_timer){.on_fire = on_arrival_again, .arg = a};
 	a->on_known = on_known;
 	a->arg = arg;
 	pl_redis_call_init(&a->call, on_arrival_taken, a);
 	pl_list_push(&o->arrivals, &a->link);
-	say_seen(o, user, &a->call);
+	try_arrival(a);
 }
 
 void

@@ -181,6 +181,43 @@ who_arrived_is_online_everywhere_once_it_is_known(void **state)
 }
 
 static void
+who_arrives_at_a_process_without_a_connection_is_known_once_it_has_one(void **state)
+{
+	struct fixture *f = *state;
+	struct service a, b;
+	struct pl_oid user;
+	bool is_known = false;
+
+	pl_oid_new(&user);
+	service_start(f, &b, TTL_MS);
+	a = (struct service){.f = f, .wires = wires_open(f)};
+	a.online = pl_online_new(f->loop, a.wires.redis, a.wires.bus, TTL_MS);
+	assert_false(pl_redis_is_up(a.wires.redis));
+	pl_online_arrived(a.online, &user, note_known, &is_known);
+	assert_false(is_known);
+	WAIT_FOR(f, is_known);
+	assert_true(is_online(&b, &user));
+	service_stop(&a);
+	service_stop(&b);
+}
+
+static void
+who_arrives_without_redis_does_not_wait_for_long(void **state)
+{
+	struct fixture *f = *state;
+	struct service a;
+	struct pl_oid user;
+	bool is_known = false;
+
+	pl_oid_new(&user);
+	service_start(f, &a, TTL_MS);
+	redis_server_kill(&f->server);
+	pl_online_arrived(a.online, &user, note_known, &is_known);
+	WAIT_FOR(f, is_known);
+	service_stop(&a);
+}
+
+static void
 a_question_that_overtakes_the_arrival_is_asked_again(void **state)
 {
 	struct fixture *f = *state;
@@ -436,6 +473,9 @@ main(void)
 	    FIXTURE_TEST(a_request_counts_for_ttl),
 	    FIXTURE_TEST(seen_costs_one_command_a_second_a_user),
 	    FIXTURE_TEST(who_arrived_is_online_everywhere_once_it_is_known),
+	    FIXTURE_TEST(
+		who_arrives_at_a_process_without_a_connection_is_known_once_it_has_one),
+	    FIXTURE_TEST(who_arrives_without_redis_does_not_wait_for_long),
 	    FIXTURE_TEST(a_question_that_overtakes_the_arrival_is_asked_again),
 	    FIXTURE_TEST(a_yes_is_remembered_and_a_no_is_not),
 	    FIXTURE_TEST(a_live_socket_counts_until_it_goes),
