@@ -4,7 +4,7 @@ import { after, afterEach, before, test } from 'node:test';
 import { check, small } from '../support/axe.mjs';
 import { bubble, conversation, cut, field, log, open, row, type, useBrowser } from '../support/browser.mjs';
 import { useStack } from '../support/stack.mjs';
-import { waitUntil } from '../support/wait.mjs';
+import { patient, waitUntil } from '../support/wait.mjs';
 
 const hold = useStack({ before, after, afterEach }, { PRESENCE_GRACE_MS: '500' });
 const { newContext, newPerson, openAs, openIn, say, api } = useBrowser({ before, after, afterEach }, hold);
@@ -74,7 +74,7 @@ test('axe-core finds nothing on a phone; every target is 44 pixels high and wide
   const line = conversation(page).getByRole('button', { name: /Over here/ });
   await waitUntil('the line', async () => {
     await say(cy, ann, 'Over here');
-    return line.focus({ timeout: 3000 }).then(() => true, () => false);
+    return line.focus({ timeout: patient(3000) }).then(() => true, () => false);
   }, { within: 30000 });
   await check(page, 'conversation');
   assert.deepEqual(await small(page), []);

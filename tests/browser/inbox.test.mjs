@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { articles, bubble, conversation, field, log, look, open, row, type, useBrowser } from '../support/browser.mjs';
 import { useStack } from '../support/stack.mjs';
-import { waitUntil } from '../support/wait.mjs';
+import { patient, waitUntil } from '../support/wait.mjs';
 
 const hold = useStack({ before, after, afterEach }, { PRESENCE_GRACE_MS: '500' });
 const { newPerson, openIn, openAs, say, api } = useBrowser({ before, after, afterEach }, hold);
@@ -180,7 +180,7 @@ test('on a phone a line at the top says that somebody else writes, and leads the
   // It goes by itself after 8 s, unless it has the focus: then Cy says it again.
   await waitUntil('the line', async () => {
     await say(cy, ann, 'Over here!');
-    return line.focus({ timeout: 3000 }).then(() => true, () => false);
+    return line.focus({ timeout: patient(3000) }).then(() => true, () => false);
   }, { within: 30000 });
   assert.ok((await line.boundingBox()).y < 200);
   await line.tap();

@@ -8,7 +8,7 @@ import mongoose from 'mongoose';
 import { Person, call, password } from '../support/api.mjs';
 import { repliesOwed, storedHash } from '../support/database.mjs';
 import { Stack } from '../support/stack.mjs';
-import { waitUntil } from '../support/wait.mjs';
+import { patient, waitUntil } from '../support/wait.mjs';
 
 const SECRET = 'unmistakable-words';
 const settle = 25000; // PL_ERASE_SETTLE_MS, and some looks
@@ -58,11 +58,11 @@ const isErased = async (stack, words) => {
 
 describe('erasing', () => {
   let stack;
-  before(async () => { stack = await Stack.start({ AUTH_PROCESSES: '2', PRESENCE_PROCESSES: '2', LIMIT_LOGIN_ADDRESS: '1000', LIMIT_LOGIN_ACCOUNT: '1000' }); }, { timeout: 60000 });
-  after(() => stack?.stop(), { timeout: 30000 });
+  before(async () => { stack = await Stack.start({ AUTH_PROCESSES: '2', PRESENCE_PROCESSES: '2', LIMIT_LOGIN_ADDRESS: '1000', LIMIT_LOGIN_ACCOUNT: '1000' }); }, { timeout: patient(60000) });
+  after(() => stack?.stop(), { timeout: patient(30000) });
   const signUp = (name, fields) => Person.signUp(stack.url, name, fields);
 
-  test('takes a person away at once, and their words soon', { timeout: 90000 }, async (t) => {
+  test('takes a person away at once, and their words soon', { timeout: patient(90000) }, async (t) => {
     const [ann, bob] = [await signUp('erased-ann', { fullName: 'Annabella Unmistakable' }), await signUp('bob')];
     t.after(() => { ann.close(); bob.close(); });
     const heard = await bob.connect({ auth: { presence: 'delta' } });
@@ -144,7 +144,7 @@ describe('erasing', () => {
     assert.equal((await erase(eve)).status, 401);
   });
 
-  test('counts wrong passwords as log-ins', { timeout: 60000 }, async (t) => {
+  test('counts wrong passwords as log-ins', { timeout: patient(60000) }, async (t) => {
     const strict = await Stack.start({ LIMIT_LOGIN_ACCOUNT: '6', LIMIT_LOGIN_ADDRESS: '1000' });
     t.after(() => strict.stop());
     const eve = await Person.signUp(strict.url, 'eve');
@@ -156,7 +156,7 @@ describe('erasing', () => {
   });
 });
 
-test('a kill -9 at any moment is finished by the next process, and tokens stay refused', { timeout: 180000 }, async (t) => {
+test('a kill -9 at any moment is finished by the next process, and tokens stay refused', { timeout: patient(180000) }, async (t) => {
   const stack = await Stack.start({ AUTH_PROCESSES: '1' });
   t.after(() => stack.stop());
   const bob = await Person.signUp(stack.url, 'bob');

@@ -10,6 +10,7 @@ import { newDatabase } from '../support/mongo_server.mjs';
 import { treeBytes } from '../support/process.mjs';
 import { Proxy } from '../support/proxy.mjs';
 import { Stack } from '../support/stack.mjs';
+import { patient } from '../support/wait.mjs';
 
 const MANY = 100000;
 
@@ -38,8 +39,8 @@ const memoryOf = async (stack) => treeBytes(await stack.pidOf('auth1'));
 
 describe('an export', () => {
   let stack;
-  before(async () => { stack = await Stack.start({ LIMIT_EXPORTS_PER_HOUR: '0' }); }, { timeout: 60000 });
-  after(() => stack?.stop(), { timeout: 30000 });
+  before(async () => { stack = await Stack.start({ LIMIT_EXPORTS_PER_HOUR: '0' }); }, { timeout: patient(60000) });
+  after(() => stack?.stop(), { timeout: patient(30000) });
 
   test('has the profile, every message written or got in order, and read marks', async (t) => {
     const [ann, bob, eve] = await Promise.all(['ann', 'bob', 'eve'].map((name) => Person.signUp(stack.url, name)));
@@ -86,7 +87,7 @@ describe('an export', () => {
     assert.equal((await ann.post('/api/auth/export', {})).status, 405);
   });
 
-  test(`of ${MANY} messages takes no more memory than one of few`, { timeout: 180000 }, async (t) => {
+  test(`of ${MANY} messages takes no more memory than one of few`, { timeout: patient(180000) }, async (t) => {
     const [ann, bob] = await Promise.all(['ann', 'bob'].map((name) => Person.signUp(stack.url, name)));
     assert.equal((await ann.send(bob, 'hello')).status, 201);
     assert.equal((await ann.get('/api/auth/export')).status, 200);
@@ -115,7 +116,7 @@ describe('an export', () => {
   });
 });
 
-test('exports are one at a time, and so many an hour', { timeout: 90000 }, async (t) => {
+test('exports are one at a time, and so many an hour', { timeout: patient(90000) }, async (t) => {
   const stack = await Stack.start({ LIMIT_EXPORTS_PER_HOUR: '3' });
   t.after(() => stack.stop());
   const [ann, bob] = [await Person.signUp(stack.url, 'ann'), await Person.signUp(stack.url, 'bob')];
@@ -137,7 +138,7 @@ test('exports are one at a time, and so many an hour', { timeout: 90000 }, async
   assert.equal((await bob.get('/api/auth/export')).status, 200);
 });
 
-test('a failure in the middle breaks the transfer, and leaves no valid document', { timeout: 90000 }, async (t) => {
+test('a failure in the middle breaks the transfer, and leaves no valid document', { timeout: patient(90000) }, async (t) => {
   const uri = new URL(await newDatabase());
   const proxy = await Proxy.start({ host: uri.hostname, port: Number(uri.port) });
   t.after(() => proxy.stop());

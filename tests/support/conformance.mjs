@@ -36,10 +36,9 @@ export class ConformanceServer {
       stream.setEncoding('utf8').on('data', (text) => { server.output += text; });
     }
     server.ended = once(server.process, 'close');
-    await waitUntil('the conformance server', async () => {
-      if (server.process.exitCode !== null) throw new Error(`it ended: ${server.output}`);
-      return fetch(`${server.url}/engine.io/`).then(() => true, () => false);
-    }, { within: 10000 });
+    const hasEnded = () => server.process.exitCode !== null;
+    await waitUntil('the conformance server', () => hasEnded() || fetch(`${server.url}/engine.io/`).then(() => true, () => false), { within: 10000 });
+    if (hasEnded()) throw new Error(`it ended: ${server.output}`);
     return server;
   }
 
@@ -148,12 +147,14 @@ export class Wire {
 
   /** Wait until `probe`, looked at whenever something came, gives something truthy. */
   async until(what, probe, within = 10000) {
-    const end = Date.now() + within;
-    for (;;) {
-      const result = probe();
-      if (result) return result;
-      await withDeadline(what, new Promise((resolve) => { this.changed = resolve; }), end - Date.now());
-    }
+    let isOver = false;
+    const found = async () => {
+      for (let result; !isOver;) {
+        if ((result = probe())) return result;
+        await new Promise((resolve) => { this.changed = resolve; });
+      }
+    };
+    return withDeadline(what, found(), within).finally(() => { isOver = true; });
   }
 
   /**

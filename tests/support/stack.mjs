@@ -79,10 +79,8 @@ export class Stack {
   }
 
   async ready() {
-    await waitUntil('the stack to be ready', () => {
-      if (this.exit) throw new Error(`run.sh ended with ${this.exit.code}`);
-      return this.output.includes(`Parley is at ${this.url}`);
-    }, { within: 30000 });
+    await waitUntil('the stack to be ready', () => this.exit || this.output.includes(`Parley is at ${this.url}`), { within: 30000 });
+    if (this.exit) throw new Error(`run.sh ended with ${this.exit.code}`);
   }
 
   /** End it as Ctrl-C or systemd would; gives run.sh's exit and the milliseconds it took. */

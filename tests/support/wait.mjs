@@ -14,7 +14,7 @@ const tick = () => new Promise((resolve) => setTimeout(resolve, 20));
 /**
  * Call `probe` until it gives something truthy, and give that. A probe that throws has not
  * found it yet (a request may be refused while a process starts, or answered with a 503);
- * its last error is the cause of the one that ends the wait.
+ * its last error is the cause of the one that ends the wait. What a probe asserts must hold each time.
  */
 export async function waitUntil(what, probe, { within = 5000 } = {}) {
   const limit = patient(within);
@@ -24,7 +24,10 @@ export async function waitUntil(what, probe, { within = 5000 } = {}) {
     try {
       const result = await probe();
       if (result) return result;
-    } catch (error) { cause = error; }
+    } catch (error) {
+      if (error?.code === 'ERR_ASSERTION') throw error;
+      cause = error;
+    }
     if (Date.now() > end) throw new Error(`waited ${limit} ms in vain for: ${what}`, { cause });
     await tick();
   }
