@@ -2,6 +2,7 @@
 //
 //   REQUESTS=N    of each kind (4000; logins, which hash, an eighth of it)
 //   AT_ONCE=N     clients that ask at the same time (32)
+//   SOCKETS=N     of which it tells the memory (1000)
 //
 // Processor time is what plans a site: it hardly changes with what else the machine does. Many at once
 // share commits and wake-ups, as under load; so one alone costs more. Memory is what a process has for
@@ -18,7 +19,7 @@ import { Stack } from '../support/stack.mjs';
 const requests = Number(process.env.REQUESTS ?? 4000);
 const atOnce = Number(process.env.AT_ONCE ?? 32);
 const people = 16;
-const sockets = 1000;
+const sockets = Number(process.env.SOCKETS ?? 1000);
 const parts = { gateway: 'gateway', auth: 'auth1', message: 'message1', presence: 'presence1', redis: 'redis' };
 
 /** Processor time used so far, by part, in ms. */

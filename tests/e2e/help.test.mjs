@@ -189,7 +189,7 @@ describe('started as the only command', { concurrency: false }, () => {
   });
 
   const starts = [
-    ['bench-routes', ['REQUESTS=32', 'AT_ONCE=4'], /all users/],
+    ['bench-routes', ['REQUESTS=32', 'AT_ONCE=4', 'SOCKETS=20'], /all users/],
     ['fuzz-live', ['FUZZ_PACKETS=200'], /^# pass [1-9]|ℹ pass [1-9]/m],
     ['chaos', ['SEEDS=1', 'SECONDS_EACH=1', 'RATE=5', 'FAULTS=flush'], /^chaos: 1 of 1 passed/m],
   ];
