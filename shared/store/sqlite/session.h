@@ -17,7 +17,7 @@
  *   blocks.c         who has blocked whom
  *   records.c        copying it all      backup.c    backup and restore
  *   invites.c        invites             disabled.c  users who may not log in
- *   query.c          statements
+ *   query.c          statements          joined_log.c  writes to the log
  *
  * Several processes share the file: WAL lets all read while one writes. Every write runs inside
  * a batch, under the database's one write lock; a write that refuses has changed nothing, so

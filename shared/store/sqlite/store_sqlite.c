@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "store/sqlite/fill.h"
+#include "store/sqlite/joined_log.h"
 #include "store/sqlite/query.h"
 
 #define PURGE_INTERVAL_MS 60000
@@ -214,7 +215,8 @@ static enum pl_err
 open_file(struct pl_sqlite *s, const char *path)
 {
 	int rc = sqlite3_open_v2(path, &s->db,
-	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+	    pl_sqlite_joined_log());
 	enum pl_err err = pl_sqlite_err(s, rc, "open");
 
 	if (err != PL_OK)
