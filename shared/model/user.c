@@ -133,7 +133,16 @@ pl_signup_invite_parse(
 	return PL_OK;
 }
 
-/* An old user's name and password may break today's rules; only their size is bounded. */
+/* One that was chosen before may break today's rules; only its size is bounded. */
+static enum pl_err
+check_old_password(struct pl_str password, struct pl_invalid *why)
+{
+	if (password.len == 0 || password.len > PL_USER_PASSWORD_BYTES_MAX)
+		return refuse(why, PL_USER_F_PASSWORD, "must be 1 to 1024 bytes long");
+	return PL_OK;
+}
+
+/* An old user's name, too. */
 enum pl_err
 pl_login_parse(const struct pl_json *body, struct pl_login *out, struct pl_invalid *why)
 {
@@ -144,8 +153,8 @@ pl_login_parse(const struct pl_json *body, struct pl_login *out, struct pl_inval
 		return PL_E_INVALID;
 	if (found.username.len == 0 || found.username.len > PL_USER_LOGIN_NAME_BYTES_MAX)
 		return refuse(why, PL_USER_F_USERNAME, "must be 1 to 1024 bytes long");
-	if (found.password.len == 0 || found.password.len > PL_USER_PASSWORD_BYTES_MAX)
-		return refuse(why, PL_USER_F_PASSWORD, "must be 1 to 1024 bytes long");
+	if (check_old_password(found.password, why) != PL_OK)
+		return PL_E_INVALID;
 	*out = found;
 	return PL_OK;
 }
@@ -197,8 +206,8 @@ pl_password_change_parse(const struct pl_json *body, unsigned chars_min,
 	    get_string(body, PL_USER_F_NEW_PASSWORD, &found.new_password, why) != PL_OK ||
 	    get_string(body, PL_USER_F_CONFIRM_PASSWORD, &confirm, why) != PL_OK)
 		return PL_E_INVALID;
-	if (found.password.len == 0 || found.password.len > PL_USER_PASSWORD_BYTES_MAX)
-		return refuse(why, PL_USER_F_PASSWORD, "must be 1 to 1024 bytes long");
+	if (check_old_password(found.password, why) != PL_OK)
+		return PL_E_INVALID;
 	if (!pl_str_eq(found.new_password, confirm)) {
 		pl_invalid_set(why, "PASSWORDS_DONT_MATCH", "Passwords don't match");
 		return PL_E_INVALID;
@@ -225,10 +234,9 @@ pl_password_parse(
 {
 	struct pl_str found;
 
-	if (get_string(body, PL_USER_F_PASSWORD, &found, why) != PL_OK)
+	if (get_string(body, PL_USER_F_PASSWORD, &found, why) != PL_OK ||
+	    check_old_password(found, why) != PL_OK)
 		return PL_E_INVALID;
-	if (found.len == 0 || found.len > PL_USER_PASSWORD_BYTES_MAX)
-		return refuse(why, PL_USER_F_PASSWORD, "must be 1 to 1024 bytes long");
 	*password = found;
 	return PL_OK;
 }

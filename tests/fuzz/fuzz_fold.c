@@ -1,6 +1,6 @@
 /*
- * fuzz_fold: a name of any bytes. What is made of it is bounded and UTF-8, and does not change if
- * it is made again: the folded name's words are the name's.
+ * fuzz_fold: a name of any bytes. What is made of it is bounded and UTF-8, begins with no space, and does not
+ * change if it is made again: the folded name's words are the name's.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -40,6 +40,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	pl_fold_name(pl_str_n(copy, size), &once);
 	assert(once.len <= PL_FOLD_NAME_BYTES_MAX);
 	assert(pl_utf8_is_valid(pl_buf_str(&once)));
+	assert(once.len == 0 || once.data[0] != ' ');
 	pl_fold_name(pl_buf_str(&once), &twice);
 	/* What was cut may end in another way. */
 	assert(once.len + 32 > PL_FOLD_NAME_BYTES_MAX ||

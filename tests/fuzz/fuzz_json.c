@@ -131,6 +131,44 @@ try_login(const struct pl_json *body)
 }
 
 static void
+try_profile(const struct pl_json *body)
+{
+	struct pl_invalid why = {0};
+	struct pl_profile_change c;
+	struct pl_str given;
+
+	if (!is_taken(pl_profile_change_parse(body, &c, &why), &why))
+		return;
+	must(c.has_full_name || c.has_gender);
+	must(!c.has_gender || c.gender == PL_GENDER_MALE || c.gender == PL_GENDER_FEMALE);
+	if (!c.has_full_name)
+		return;
+	must_be_text(c.full_name, 4 * 100);
+	must(pl_utf8_count(c.full_name) <= 100);
+	must(pl_json_str(pl_json_get(body, PL_USER_F_FULL_NAME), &given));
+	must(pl_str_eq(c.full_name, given));
+}
+
+static void
+try_passwords(const struct pl_json *body)
+{
+	struct pl_password_change c;
+	struct pl_invalid why = {0};
+	struct pl_str old, confirmed;
+	bool has_old = is_taken(pl_password_parse(body, &old, &why), &why);
+
+	if (has_old)
+		must_be_text(old, PL_USER_PASSWORD_BYTES_MAX);
+	if (!is_taken(pl_password_change_parse(body, PASSWORD_CHARS_MIN, &c, &why), &why))
+		return;
+	must(has_old && pl_str_eq(old, c.password));
+	must_be_text(c.new_password, PL_USER_PASSWORD_BYTES_MAX);
+	must(pl_utf8_count(c.new_password) >= PASSWORD_CHARS_MIN);
+	must(pl_json_str(pl_json_get(body, PL_USER_F_CONFIRM_PASSWORD), &confirmed));
+	must(pl_str_eq(confirmed, c.new_password));
+}
+
+static void
 try_status(const struct pl_json *body)
 {
 	struct pl_status_change change = {0};
@@ -179,6 +217,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_writing(strict);
 	try_signup(strict);
 	try_login(strict);
+	try_profile(strict);
+	try_passwords(strict);
 	try_status(strict);
 	try_message(strict);
 	pl_json_free(strict);

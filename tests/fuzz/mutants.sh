@@ -35,8 +35,9 @@ plant() { # what stands there, what shall
 	# shellcheck disable=SC2086 # lists
 	$COMPILE -iquote "$(dirname "$file")" -w -c "$out/mutant.c" -o "$out/mutant.o" 2>"$out/build.log" || return 1
 	objects=$(cat "build/fuzz/fuzz_$target.objects")
+	# First, so that an archive's own object of that file is not taken.
 	# shellcheck disable=SC2086
-	$LINK -o "$out/mutant" ${objects/"$object"/} "$out/mutant.o" build/fuzz/libparley.a $LIBS 2>"$out/build.log"
+	$LINK -o "$out/mutant" "$out/mutant.o" ${objects/"$object"/} build/fuzz/libparley.a $LIBS 2>"$out/build.log"
 }
 
 # Finds an input that fails with the bug, in $out/input.
