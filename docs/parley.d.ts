@@ -87,6 +87,8 @@ export interface ServerToClientEvents {
   messageSent(message: Message): void;
   messageUpdated(event: { message: Message }): void;
   messageDeleted(event: { message: Message }): void;
+  /** Somebody with whom one wrote is gone: nothing that they wrote is to be shown any more. */
+  userDeleted(event: { userId: Id }): void;
   /** The other has read what one wrote to them, up to this message. */
   messagesRead(event: { userId: Id; upTo: Id; at: Time }): void;
   messagesDelivered(event: { userId: Id; upTo: Id; at: Time }): void;

@@ -106,15 +106,15 @@ admin_end_sessions(struct admin *a, const struct pl_user *user, const char *done
 		admin_say(done, user->username);
 		return admin_fail("their sessions were not ended; do it again", err);
 	}
-	return admin_tell(a, &w.u.revoke, done, user->username);
+	return admin_tell(a, &w.u.revoke, false, done, user->username);
 }
 
 int
-admin_tell(struct admin *a, const struct pl_revocation *r, const char *done,
-    const char *username)
+admin_tell(struct admin *a, const struct pl_revocation *r, bool is_erased,
+    const char *done, const char *username)
 {
 	admin_say(done, username);
-	if (tell_revoked(a->redis_url, r))
+	if (is_erased ? tell_erased(a->redis_url, r) : tell_revoked(a->redis_url, r))
 		return ADMIN_DONE;
 	admin_say("Redis is away, so no process was told that the sessions are over. "
 		  "Those whose "

@@ -48,9 +48,10 @@ int admin_find(struct admin *a, struct pl_user *out) PL_MUST_CHECK;
  * username once it is stored. */
 int admin_end_sessions(
     struct admin *a, const struct pl_user *user, const char *done) PL_MUST_CHECK;
-/* Says done and the username, and tells the processes of r, which the store has. */
-int admin_tell(struct admin *a, const struct pl_revocation *r, const char *done,
-    const char *username) PL_MUST_CHECK;
+/* Says done and the username, and tells the processes of r, which the store has; is_erased: and that its
+ * user was erased. */
+int admin_tell(struct admin *a, const struct pl_revocation *r, bool is_erased,
+    const char *done, const char *username) PL_MUST_CHECK;
 /* Prints a line on standard output. */
 int admin_print(const char *line) PL_MUST_CHECK;
 

@@ -20,7 +20,7 @@ admin_erase(struct admin *a)
 	if (err == PL_E_NOT_FOUND && tries > 0)
 		err = PL_OK; /* a try whose answer was lost has done it */
 	status = err == PL_OK
-		     ? admin_tell(a, &r, "erased: ", user.username)
+		     ? admin_tell(a, &r, true, "erased: ", user.username)
 		     : admin_fail("not erased, or not to the end; do it again", err);
 	pl_user_fini(&user);
 	return status;

@@ -72,8 +72,19 @@ finish(struct teller *t)
 	pl_loop_epoll_free(t->loop);
 }
 
-bool
-tell_revoked(const char *redis_url, const struct pl_revocation *r)
+static void
+publish_erased(struct teller *t, const struct pl_oid *user)
+{
+	struct pl_buf event;
+
+	pl_buf_init(&event, PL_BUF_UNLIMITED);
+	pl_event_user_deleted(&event, user);
+	pl_bus_publish(t->bus, PL_STR(PL_CHANNEL_ALL), pl_buf_str(&event), NULL);
+	pl_buf_fini(&event);
+}
+
+static bool
+tell(const char *redis_url, const struct pl_revocation *r, bool is_erased)
 {
 	int64_t until_mono_ms = pl_clock_mono_ms() + TELL_MS;
 	struct pl_buf payload;
@@ -84,6 +95,8 @@ tell_revoked(const char *redis_url, const struct pl_revocation *r)
 		pl_buf_init(&payload, 4096);
 		pl_event_revoked_write(&payload, r);
 		pl_online_logged_out(t.online, &r->user);
+		if (is_erased)
+			publish_erased(&t, &r->user);
 		pl_bus_publish(
 		    t.bus, PL_STR(PL_CHANNEL_REVOKED), pl_buf_str(&payload), &t.call);
 		pl_buf_fini(&payload);
@@ -91,4 +104,16 @@ tell_revoked(const char *redis_url, const struct pl_revocation *r)
 	}
 	finish(&t);
 	return t.is_taken;
+}
+
+bool
+tell_revoked(const char *redis_url, const struct pl_revocation *r)
+{
+	return tell(redis_url, r, false);
+}
+
+bool
+tell_erased(const char *redis_url, const struct pl_revocation *r)
+{
+	return tell(redis_url, r, true);
 }

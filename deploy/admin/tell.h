@@ -15,5 +15,7 @@
 /* The tokens that r names are refused from now on; its user is not online any more. False: nobody was
  * told. */
 bool tell_revoked(const char *redis_url, const struct pl_revocation *r) PL_MUST_CHECK;
+/* The same, and all that the user had written is gone. */
+bool tell_erased(const char *redis_url, const struct pl_revocation *r) PL_MUST_CHECK;
 
 #endif

@@ -91,6 +91,7 @@ export class Chat {
     socket.on('messageSent', (message) => this.words.sentElsewhere(message));
     for (const name of ['messageUpdated', 'messageDeleted']) socket.on(name, ({ message }) => this.updated(message));
     socket.on('presence', (state) => { this.presence.take([state]); this.draw(); });
+    socket.on('userDeleted', ({ userId }) => this.#erased(userId));
     socket.on('userUpdated', (told) => this.learn(told.user ?? told));
     socket.on('messagesRead', ({ userId, upTo }) => this.marks.theyTold(userId, 'theirReadUpTo', upTo));
     socket.on('messagesDelivered', ({ userId, upTo }) => this.marks.theyTold(userId, 'theirDeliveredUpTo', upTo));
@@ -405,6 +406,18 @@ export class Chat {
     if (this.inbox.update(message)) this.fetchConversation(id); // for the number of unread ones
     this.threads.get(id)?.update(message);
     if (message.deletedAt) this.conversation.deleted(message._id, this.words.keyOf(message));
+    this.draw();
+  }
+
+  /** Somebody is gone, and all that they wrote: as if it were loaded now. */
+  #erased(id) {
+    this.inbox.forget(id);
+    this.lists.forget(id);
+    this.known.delete(id);
+    this.problems.set(`person ${id}`, { status: 404 });
+    const thread = this.threads.get(id);
+    if (id === this.openId) thread?.deleteOf(id, new Date().toISOString());
+    else this.threads.delete(id);
     this.draw();
   }
 

@@ -83,6 +83,8 @@ export class Lists {
     chat.draw();
   }
 
+  forget(id) { this.#found = this.#found.filter((one) => one !== id); }
+
   /** What the sidebar draws. */
   get shown() {
     const { inbox, outbox } = this.chat;

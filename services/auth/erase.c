@@ -2,14 +2,15 @@
  * DELETE /api/auth/me {"password"}: the caller is gone. Their password is checked as at a log-in, and a
  * wrong one counts like a wrong log-in. The store takes the user away and notes that what they wrote
  * has to go (store/store_erase.h); all their tokens are refused from then on, and their sockets end.
- * Nobody is told of single messages: a person may have written very many. Those who have one on their
- * screen see the writer leave the lists, and read the rest as deleted when they load it again.
+ * A person may have written very many messages: their correspondents' sockets are told that they are
+ * gone, and of the newest messages alone (presence/erased.h).
  */
 #include <pthread.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "bus/events.h"
 #include "cookie.h"
 #include "handlers.h"
 #include "hasher.h"
@@ -54,7 +55,8 @@ fail(struct erase *e, enum pl_err err)
 
 struct telling {
 	struct pl_task task;
-	struct pl_revocation r;
+	struct pl_revocation r; /* its user alone if is_erased */
+	bool is_erased;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -89,12 +91,38 @@ tell(const struct pl_revocation *r)
 }
 
 static void
+tell_erased(const struct pl_oid *user)
+{
+	struct pl_buf event;
+
+	pl_buf_init(&event, PL_BUF_UNLIMITED);
+	pl_event_user_deleted(&event, user);
+	pl_bus_publish(pl_app.bus, PL_STR(PL_CHANNEL_ALL), pl_buf_str(&event), NULL);
+	pl_buf_fini(&event);
+}
+
+static void
 run_telling(struct pl_task *t)
 {
 	struct telling *telling = PL_CONTAINER(t, struct telling, task);
 
-	tell(&telling->r);
+	if (telling->is_erased)
+		tell_erased(&telling->r.user);
+	else
+		tell(&telling->r);
 	pl_mem_free(telling);
+}
+
+static void
+post(struct telling *telling)
+{
+	telling->task.run = run_telling;
+	pthread_mutex_lock(&lock);
+	if (has_loop)
+		pl_loop_post(pl_app.loop, &telling->task);
+	else
+		pl_mem_free(telling);
+	pthread_mutex_unlock(&lock);
 }
 
 /* What is told too late, for the process ends, the next one reads in the store. */
@@ -103,14 +131,18 @@ auth_erasing(const struct pl_revocation *r)
 {
 	struct telling *telling = pl_mem_zalloc(sizeof(*telling));
 
-	telling->task.run = run_telling;
 	telling->r = *r;
-	pthread_mutex_lock(&lock);
-	if (has_loop)
-		pl_loop_post(pl_app.loop, &telling->task);
-	else
-		pl_mem_free(telling);
-	pthread_mutex_unlock(&lock);
+	post(telling);
+}
+
+void
+auth_erased(const struct pl_oid *user)
+{
+	struct telling *telling = pl_mem_zalloc(sizeof(*telling));
+
+	telling->r.user = *user;
+	telling->is_erased = true;
+	post(telling);
 }
 
 /* ---- the store ------------------------------------------------------------------------ */

@@ -20,6 +20,7 @@ void auth_erase_start(void);
 void auth_erase_stop(void);
 /* struct pl_service's on_erasing.  Threads: any. */
 void auth_erasing(const struct pl_revocation *r);
+void auth_erased(const struct pl_oid *user); /* its on_erased; likewise */
 void auth_sessions_get(struct pl_request *rq);
 void auth_session_delete(struct pl_request *rq);
 

@@ -61,4 +61,5 @@ const struct pl_service pl_service = {
     .start = start,
     .stop = stop,
     .on_erasing = auth_erasing,
+    .on_erased = auth_erased,
 };

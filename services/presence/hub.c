@@ -329,6 +329,8 @@ tell_all(struct hub *hub, const struct pl_event *event, struct pl_ref *packet)
 		hub_broadcast(hub, packet, HUB_ALL);
 	else if (pl_str_eq(event->name, PL_STR("userUpdated")))
 		hub->events->on_updated(hub->arg, &event->id, packet);
+	else if (pl_str_eq(event->name, PL_STR("userDeleted")))
+		hub->events->on_erased(hub->arg, &event->id);
 	else
 		hub_broadcast(hub, packet, HUB_LIST | HUB_DELTA);
 	if (event->has_id && pl_str_eq(event->name, PL_STR("statusChanged")))
@@ -377,6 +379,21 @@ hub_broadcast(struct hub *hub, struct pl_ref *packet, unsigned audience)
 			if (socket->wants & audience)
 				hub_send(socket, packet);
 		}
+}
+
+void
+hub_send_user(struct hub *hub, const struct pl_oid *user, struct pl_ref *packet)
+{
+	struct hub_user *found = user_find(hub, user);
+
+	if (found)
+		(void)send_to_user(found, packet, PL_STR_NONE, false);
+}
+
+bool
+hub_has_user(const struct hub *hub, const struct pl_oid *user)
+{
+	return user_find(hub, user) != NULL;
 }
 
 bool

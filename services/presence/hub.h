@@ -85,6 +85,8 @@ struct hub_events {
 	void (*on_status)(void *arg, const struct pl_oid *user);
 	/* The same of user's profile; packet is the event, a whole Engine.IO packet. */
 	void (*on_updated)(void *arg, const struct pl_oid *user, struct pl_ref *packet);
+	/* All that user had written is gone. */
+	void (*on_erased)(void *arg, const struct pl_oid *user);
 	/* The bus listens again to what is for all: changes of users may have been missed. */
 	void (*on_all_gap)(void *arg);
 };
@@ -134,6 +136,9 @@ int64_t hub_grace_left_ms(const struct hub *hub);
  * whole Engine.IO packet. */
 void hub_send(struct hub_socket *socket, struct pl_ref *packet);
 void hub_broadcast(struct hub *hub, struct pl_ref *packet, unsigned audience);
+/* To all sockets of one user, if there are any here. */
+void hub_send_user(struct hub *hub, const struct pl_oid *user, struct pl_ref *packet);
+bool hub_has_user(const struct hub *hub, const struct pl_oid *user);
 bool hub_has(const struct hub *hub, unsigned audience); /* any socket of these */
 /* End all sockets of r's user whose tokens are refused now. */
 void hub_end_revoked(struct hub *hub, const struct pl_revocation *r);

@@ -1,5 +1,6 @@
 /* presence: users and their status, and the sockets: everything live. */
 #include "presence/delivery/tail.h"
+#include "presence/erased.h"
 #include "presence/gone.h"
 #include "presence/sockets.h"
 #include "presence/users/users.h"
@@ -17,6 +18,7 @@ static bool is_behind(void *arg);
  *   hub ◄── typing ◄── send
  *   hub ◄── delivered, recovery, held, online/changes ◄── online/list ◄── admit ◄── sockets
  *           online/watched ◄── online/watch                                gone      tail
+ *           erased
  */
 static struct presence {
 	struct hub hub;
@@ -30,6 +32,7 @@ static struct presence {
 	struct sends sends;
 	struct tail tail;
 	struct gone gone;
+	struct erased erased;
 	struct sockets sockets;
 } presence = {
     .hub = {.app = &pl_app, .events = &hub_events, .arg = &presence},
@@ -62,6 +65,7 @@ static struct presence {
 	    .arg = &presence,
 	},
     .gone = {.app = &pl_app, .hub = &presence.hub, .typing = &presence.typing},
+    .erased = {.app = &pl_app, .hub = &presence.hub},
     .sockets =
 	{
 	    .app = &pl_app,
@@ -158,6 +162,14 @@ on_updated(void *arg, const struct pl_oid *user, struct pl_ref *packet)
 }
 
 static void
+on_erased(void *arg, const struct pl_oid *user)
+{
+	struct presence *p = arg;
+
+	erased_tell(&p->erased, user);
+}
+
+static void
 on_all_gap(void *arg)
 {
 	struct presence *p = arg;
@@ -175,6 +187,7 @@ static const struct hub_events hub_events = {
     .on_sent = on_sent,
     .on_status = on_status,
     .on_updated = on_updated,
+    .on_erased = on_erased,
     .on_all_gap = on_all_gap,
 };
 
@@ -299,6 +312,7 @@ stop(void)
 {
 	blocks_stop();
 	users_stop();
+	erased_stop(&presence.erased);
 	gone_stop(&presence.gone);
 	tail_stop(&presence.tail);
 	sockets_stop(&presence.sockets);

@@ -275,6 +275,20 @@ pl_event_user_updated(struct pl_buf *out, const struct pl_user *user)
 }
 
 void
+pl_event_user_deleted(struct pl_buf *out, const struct pl_oid *user)
+{
+	struct pl_json_out o;
+
+	write_head(out, "userDeleted", user, PL_STR_NONE, NULL, NULL);
+	start_packet(out, &o, "userDeleted");
+	pl_jo_object(&o);
+	pl_jo_key(&o, "userId");
+	pl_jo_oid(&o, user);
+	pl_jo_end_object(&o);
+	end_packet(&o);
+}
+
+void
 pl_event_typing(
     struct pl_buf *out, const struct pl_oid *from, bool is_typing, bool is_auto)
 {

@@ -35,7 +35,7 @@
  * "pos" in the first line, and read in events of theirs. A later version may leave it
  * out. Strings after id and not that a reader does not know are passed over, so that
  * processes of two versions understand each other. userUpdated, on parley:all, goes to
- * those sockets alone that watch its user.  Threads: any.
+ * those sockets alone that watch its user, userDeleted to those of who wrote with them.  Threads: any.
  */
 #ifndef PL_BUS_EVENTS_H
 #define PL_BUS_EVENTS_H
@@ -94,6 +94,9 @@ void pl_event_status_changed(struct pl_buf *out, const struct pl_oid *user,
     enum pl_status status, struct pl_str note);
 /* userUpdated {user}, to who watches the user. */
 void pl_event_user_updated(struct pl_buf *out, const struct pl_user *user);
+/* userDeleted {userId}: user was erased, and what they wrote is gone. To those who wrote with them:
+ * whoever gets it looks who that is (presence/erased). */
+void pl_event_user_deleted(struct pl_buf *out, const struct pl_oid *user);
 /* typing, to one user. */
 void pl_event_typing(
     struct pl_buf *out, const struct pl_oid *from, bool is_typing, bool is_auto);

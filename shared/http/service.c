@@ -74,6 +74,7 @@ store_config(void)
 	    .names_unservable = pl_service.bit == PL_SVC_AUTH, /* one is enough */
 	    .fills_pairs = pl_service.bit == PL_SVC_MESSAGE,
 	    .on_erasing = pl_service.on_erasing,
+	    .on_erased = pl_service.on_erased,
 	};
 }
 

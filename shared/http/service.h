@@ -63,6 +63,7 @@ struct pl_service {
 	/* Not NULL: this service finishes erasures; called by the thread that does it
 	 * (struct pl_store_config). */
 	void (*on_erasing)(const struct pl_revocation *r);
+	void (*on_erased)(const struct pl_oid *user); /* with it; likewise */
 	/* Another process had the name: pl_announcement_name() is a new one now. May be
 	 * NULL. */
 	void (*on_renamed)(void *arg, const char *name);

@@ -451,6 +451,13 @@ pl_store_conversation(struct pl_store *s, const struct pl_oid *user,
 }
 
 enum pl_err
+pl_store_correspondents(struct pl_store *s, const struct pl_oid *user,
+    const struct pl_oid *after, size_t limit, struct pl_oid *ids, size_t *count)
+{
+	return s->backend->correspondents(s, user, after, limit, ids, count);
+}
+
+enum pl_err
 pl_store_people_page(struct pl_store *s, struct pl_str query, const struct pl_oid *after,
     size_t limit, struct pl_user_list *out)
 {

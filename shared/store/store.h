@@ -51,6 +51,8 @@ struct pl_store_config {
 	 * (store_erase.h). Called there when one is begun: all sessions of its user were just
 	 * revoked by r, which the processes are to be told. */
 	void (*on_erasing)(const struct pl_revocation *r);
+	/* With it, and called there, too: what user wrote is gone, for all that had been stored. */
+	void (*on_erased)(const struct pl_oid *user);
 };
 
 #define PL_STORE_SQLITE_FILE "parley.db"
@@ -195,6 +197,13 @@ enum pl_err pl_store_conversations(struct pl_store *s, const struct pl_oid *user
 /* The one with other; PL_E_NOT_FOUND: no such user. The caller calls pl_conversation_fini(). */
 enum pl_err pl_store_conversation(struct pl_store *s, const struct pl_oid *user,
     const struct pl_oid *other, struct pl_conversation *out) PL_MUST_CHECK;
+
+/* The first limit of those who have a message from user, or wrote one to them, with an id above after
+ * (NULL: from the start), by id; also of a user who is gone, while their erasure goes on. ids has room
+ * for limit. */
+enum pl_err pl_store_correspondents(struct pl_store *s, const struct pl_oid *user,
+    const struct pl_oid *after, size_t limit, struct pl_oid *ids,
+    size_t *count) PL_MUST_CHECK;
 
 /* user does not want to hear from other. While either of two has blocked the other, neither can write
  * to the other. */

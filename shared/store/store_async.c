@@ -439,6 +439,7 @@ pl_store_async_new(
 	    .names_unservable = config->names_unservable,
 	    .fills_pairs = config->fills_pairs,
 	    .on_erasing = config->on_erasing,
+	    .on_erased = config->on_erased,
 	};
 	sa->reap.run = reap;
 	pl_list_init(&sa->reap.link);

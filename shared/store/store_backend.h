@@ -48,6 +48,8 @@ struct pl_store_backend {
 	    struct pl_conversation_list *out);
 	enum pl_err (*conversation)(struct pl_store *s, const struct pl_oid *user,
 	    const struct pl_oid *other, struct pl_conversation *out);
+	enum pl_err (*correspondents)(struct pl_store *s, const struct pl_oid *user,
+	    const struct pl_oid *after, size_t limit, struct pl_oid *ids, size_t *count);
 	enum pl_err (*people_page)(struct pl_store *s, struct pl_str query,
 	    const struct pl_oid *after, size_t limit, struct pl_user_list *out);
 	enum pl_err (*people_fill)(struct pl_store *s, size_t limit, size_t *filled);

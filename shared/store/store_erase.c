@@ -20,7 +20,7 @@ enum pl_err
 pl_store_erase_step(struct pl_store *s, struct pl_erase_step *step)
 {
 	step->state = PL_ERASE_NOTHING;
-	step->is_first = false;
+	step->is_first = step->is_swept = false;
 	step->texts = 0;
 	return s->backend->erase_step(s, step);
 }
@@ -168,6 +168,8 @@ work(struct eraser *e)
 	       e->step.state != PL_ERASE_NOTHING) {
 		if (e->step.is_first && (err = revoke_all(e)) != PL_OK)
 			break;
+		if (e->step.is_swept)
+			e->config.on_erased(&e->step.user);
 		if (e->step.state == PL_ERASE_HELD_UP) {
 			wait_held_up(e);
 			continue;
@@ -221,6 +223,7 @@ pl_store_erase_start(const struct pl_store_config *config)
 	e->config.data_dir = pl_mem_strdup(config->data_dir);
 	e->config.mongo_uri = pl_mem_strdup(config->mongo_uri);
 	e->config.on_erasing = config->on_erasing;
+	e->config.on_erased = config->on_erased;
 	e->step = step_of_new_worker();
 	(void)pl_thread_start_detached("store-erase", eraser_main, e);
 }

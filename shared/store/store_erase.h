@@ -9,7 +9,8 @@
  * have kept of rows that moved, and the write-ahead log, which has the texts as they were. It goes step by step, each of them short and a commit of its
  * own, so that nobody's send waits long and a kill at any moment loses nothing: the note stays until
  * all is done. Whoever noted it may have died before anybody was told, so the first step tells all
- * processes that their sessions are over.
+ * processes that their sessions are over; the last one of the first sweep, that their texts are gone, for
+ * those who have some on their screen.
  *
  * Of several workers one has an erasure, under a lease; if it dies, another goes on when that ends.
  * With MongoDB what is done is remembered for PL_ERASE_KEPT_S, for backups: one that read the
@@ -49,6 +50,7 @@ struct pl_erase_step {
 	/* out */
 	enum pl_erase_state state;
 	bool is_first; /* of this erasure, by whichever worker */
+	bool is_swept; /* it was the last one of the first sweep */
 	struct pl_oid user;
 	size_t texts; /* that were erased */
 };

@@ -533,10 +533,53 @@ gives_the_places_of_what_one_wrote_and_got_in_order(void **state)
 	}
 }
 
+/* By whom they are told that the texts are gone: so when the first sweep is over, and once. */
+static void
+names_who_wrote_with_a_user_until_the_pairs_go(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ann = store_add_user(f->store, "ann"),
+		      bob = store_add_user(f->store, "bob"),
+		      eve = store_add_user(f->store, "eve"), ids[4], first;
+	struct pl_erase_step step = worker(1);
+	size_t count = 7, swept = 0;
+
+	store_send(f->store, &ann, &bob, "to bob");
+	store_send(f->store, &eve, &ann, "to ann");
+	assert_int_equal(erase(f->store, &ann, NULL), PL_OK);
+	do {
+		assert_int_equal(pl_store_erase_step(f->store, &step), PL_OK);
+		if (!step.is_swept)
+			continue;
+		swept++;
+		assert_true(pl_oid_eq(&step.user, &ann));
+		assert_erased(f->store, &ann, &bob, 1);
+		assert_int_equal(
+		    pl_store_correspondents(f->store, &ann, NULL, 4, ids, &count), PL_OK);
+		assert_int_equal(count, 2);
+		assert_true(pl_oid_compare(&ids[0], &ids[1]) < 0);
+		first = ids[0];
+		assert_int_equal(
+		    pl_store_correspondents(f->store, &ann, NULL, 1, ids, &count), PL_OK);
+		assert_int_equal(count, 1);
+		assert_true(pl_oid_eq(&ids[0], &first));
+		assert_int_equal(
+		    pl_store_correspondents(f->store, &ann, &first, 4, ids, &count),
+		    PL_OK);
+		assert_int_equal(count, 1);
+		assert_true(pl_oid_eq(&ids[0], &bob) != pl_oid_eq(&first, &bob));
+	} while (step.state != PL_ERASE_NOTHING);
+	assert_int_equal(swept, 1);
+	assert_int_equal(
+	    pl_store_correspondents(f->store, &ann, NULL, 4, ids, &count), PL_OK);
+	assert_int_equal(count, 0);
+}
+
 int
 store_erase_suite(void)
 {
 	const struct CMUnitTest tests[] = {
+	    STORE_TEST(names_who_wrote_with_a_user_until_the_pairs_go),
 	    STORE_TEST(refuses_another_hash_and_a_user_who_is_none),
 	    STORE_TEST(takes_the_user_away_at_once),
 	    STORE_TEST(leaves_nothing_of_them_and_all_of_others),

@@ -66,6 +66,9 @@ describe('erasing', () => {
     const [ann, bob] = [await signUp('erased-ann', { fullName: 'Annabella Unmistakable' }), await signUp('bob')];
     t.after(() => { ann.close(); bob.close(); });
     const heard = await bob.connect({ auth: { presence: 'delta' } });
+    const eve = await signUp('eve');
+    t.after(() => eve.close());
+    const stranger = await eve.connect();
     const sockets = [await ann.connect(), await ann.connect({ transports: ['websocket'] })];
     const sent = (await ann.send(bob, `${SECRET} to bob`, { 'idempotency-key': 'a-key' })).json;
     assert.equal((await bob.send(ann, "bob's own words")).status, 201);
@@ -107,6 +110,12 @@ describe('erasing', () => {
     await waitUntil("ann's words to be deleted", async () => (await bob.history(ann)).json
       .every(({ senderId, message, deletedAt }) => senderId !== ann.id || (message === '' && deletedAt)), { within: 5000 });
     const history = (await bob.history(ann)).json;
+    // Bob's page has them on its screen, and is told; who never wrote with ann is not.
+    await waitUntil('bob to be told', () => heard.all('userDeleted').length > 0, { within: 5000 });
+    assert.deepEqual(heard.all('userDeleted'), [{ userId: ann.id }]);
+    assert.deepEqual(heard.all('messageDeleted').map(({ message }) => message).sort((a, b) => (a._id < b._id ? -1 : 1)),
+      history.filter(({ senderId }) => senderId === ann.id).sort((a, b) => (a._id < b._id ? -1 : 1)));
+    assert.deepEqual([stranger.all('userDeleted'), stranger.all('messageDeleted')], [[], []]);
     assert.deepEqual(history.filter(({ senderId, autoReply }) => senderId === bob.id && !autoReply).map(({ message }) => message), ["bob's own words", 'a reply is owed']);
     assert.equal(await repliesOwed(stack), 0);
     const words = [SECRET, 'Annabella', 'annabella', hash];

@@ -113,6 +113,19 @@ test('after a 429 all wait for as long as it says, and then go on by themselves,
   assert.equal(waits.length, 2);
 });
 
+test('of somebody who is gone nothing is left but that there were messages', () => {
+  const thread = new Thread();
+  const inbox = new Inbox(me, thread.states);
+  const own = { ...message(3), senderId: me, receiverId: ann };
+  for (const one of [message(1), message(2), own]) thread.add(one);
+  inbox.list({ _id: ann, fullName: 'Ann', username: 'ann' });
+  inbox.take({ user: { _id: ann, fullName: 'Ann', username: 'ann' }, lastMessage: own, unread: 2 });
+  thread.deleteOf(ann, '2026-02-01T00:00:05.000Z');
+  inbox.forget(ann);
+  assert.deepEqual(thread.messages.map((one) => [one.message, Boolean(one.deletedAt)]), [['', true], ['', true], [own.message, false]]);
+  assert.deepEqual([inbox.rows(), inbox.unread, inbox.people.size], [[], 0, 0]);
+});
+
 test('a reload keeps changes, also one that waits for its message', async () => {
   const { changes, storage } = make();
   changes.edit(id, ann, 'kept');

@@ -44,6 +44,13 @@ export class Inbox {
     this.#order.splice(placeOf(this.#order, row, compare), 0, row);
   }
 
+  /** Somebody is gone, for everybody. */
+  forget(id) {
+    this.people.delete(id);
+    this.conversations.delete(id);
+    if (this.#names.delete(id)) this.#order = this.#order.filter(({ _id }) => _id !== id);
+  }
+
   conversation(id) { return this.conversations.get(id) ?? blank(); }
 
   #open(id) {

@@ -49,6 +49,13 @@ export class Thread {
     if (known) this.#replace(known, message);
   }
 
+  /** What somebody wrote is gone, all of it. */
+  deleteOf(userId, at) {
+    for (const message of [...this.messages]) {
+      if (message.senderId === userId && !message.deletedAt) this.update({ ...message, message: '', deletedAt: at });
+    }
+  }
+
   #replace(known, message) {
     // What was edited or deleted is never undone by an answer that was under way.
     const state = later(known, this.states.of(message));

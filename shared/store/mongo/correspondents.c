@@ -191,6 +191,13 @@ pl_pairs_others(struct pl_mongo *s, const struct pl_oid *user, const struct pl_o
 	return pl_find_end(&f);
 }
 
+enum pl_err
+pl_mongo_correspondents(struct pl_store *store, const struct pl_oid *user,
+    const struct pl_oid *after, size_t limit, struct pl_oid *ids, size_t *count)
+{
+	return pl_pairs_others(pl_mongo_start(store), user, after, limit, ids, count);
+}
+
 /* ---- marks ---- */
 
 void

@@ -596,6 +596,7 @@ work(struct erasing *e)
 		err = drop_pairs(e, &is_done);
 	if (err != PL_OK || !is_done)
 		return err;
+	e->step->is_swept = e->stage == SWEEP;
 	if (e->stage == AGAIN)
 		e->step->state = PL_ERASE_DONE;
 	else

@@ -153,6 +153,8 @@ enum pl_err pl_mongo_invite_look(
 
 enum pl_err pl_mongo_changes(struct pl_store *store, const struct pl_oid *user,
     const struct pl_message_pos *after, size_t limit, struct pl_pos_list *out);
+enum pl_err pl_mongo_correspondents(struct pl_store *s, const struct pl_oid *user,
+    const struct pl_oid *after, size_t limit, struct pl_oid *ids, size_t *count);
 enum pl_err pl_mongo_conversations(struct pl_store *s, const struct pl_oid *user,
     const struct pl_message_pos *before, size_t limit, struct pl_conversation_list *out);
 enum pl_err pl_mongo_conversation(struct pl_store *s, const struct pl_oid *user,

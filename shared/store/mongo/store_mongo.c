@@ -273,6 +273,7 @@ static const struct pl_store_backend backend = {
     .changes = pl_mongo_changes,
     .conversations = pl_mongo_conversations,
     .conversation = pl_mongo_conversation,
+    .correspondents = pl_mongo_correspondents,
     .avatar = pl_mongo_avatar,
     .blocks_page = pl_mongo_blocks_page,
     .may_write = pl_mongo_may_write,

@@ -218,3 +218,21 @@ pl_sqlite_mark(struct pl_sqlite *s, struct pl_write_mark *mark)
 	mark->pos = mark->is_read ? marks.read : marks.delivered;
 	return err;
 }
+
+enum pl_err
+pl_sqlite_correspondents(struct pl_store *store, const struct pl_oid *user,
+    const struct pl_oid *after, size_t limit, struct pl_oid *ids, size_t *count)
+{
+	static const char sql[] = "SELECT other FROM correspondents WHERE user = ? "
+				  "AND other > ? ORDER BY other LIMIT ?";
+	struct pl_query q = pl_query_start(pl_sqlite_of(store), sql);
+
+	*count = 0;
+	pl_query_oid(&q, user);
+	pl_query_blob(&q, after != NULL ? (const void *)after->bytes : "",
+	    after != NULL ? PL_OID_LEN : 0);
+	pl_query_int(&q, (int64_t)limit);
+	while (*count < limit && pl_query_row(&q))
+		pl_query_get_oid(&q, 0, &ids[(*count)++]);
+	return pl_query_end(&q);
+}

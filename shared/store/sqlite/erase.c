@@ -460,6 +460,7 @@ work(struct erasing *e)
 	if (err == PL_OK && is_done && e->stage == AGAIN)
 		err = drop_pairs(e, &is_done);
 	if (err == PL_OK && is_done) {
+		e->step->is_swept = e->stage == SWEEP;
 		e->stage = e->stage == AGAIN ? ENDING : LOG;
 		e->has_receiver = false;
 	}

@@ -130,6 +130,8 @@ enum pl_err pl_sqlite_conversations(struct pl_store *s, const struct pl_oid *use
     const struct pl_message_pos *before, size_t limit, struct pl_conversation_list *out);
 enum pl_err pl_sqlite_conversation(struct pl_store *s, const struct pl_oid *user,
     const struct pl_oid *other, struct pl_conversation *out);
+enum pl_err pl_sqlite_correspondents(struct pl_store *s, const struct pl_oid *user,
+    const struct pl_oid *after, size_t limit, struct pl_oid *ids, size_t *count);
 enum pl_err pl_sqlite_blocks_page(struct pl_store *store, const struct pl_oid *user,
     const struct pl_oid *after, size_t limit, struct pl_block_list *out);
 enum pl_err pl_sqlite_may_write(

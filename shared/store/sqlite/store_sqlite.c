@@ -450,6 +450,7 @@ static const struct pl_store_backend backend = {
     .tidy = pl_sqlite_tidy,
     .conversations = pl_sqlite_conversations,
     .conversation = pl_sqlite_conversation,
+    .correspondents = pl_sqlite_correspondents,
     .avatar = pl_sqlite_avatar,
     .blocks_page = pl_sqlite_blocks_page,
     .may_write = pl_sqlite_may_write,

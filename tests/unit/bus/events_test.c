@@ -574,11 +574,31 @@ writes_who_looks_otherwise_now(void **state)
 	pl_buf_fini(&out);
 }
 
+static void
+writes_who_is_gone(void **state)
+{
+	static const struct pl_oid user = {.bytes = {0x6a}};
+	struct pl_event event;
+	struct pl_buf out;
+
+	(void)state;
+	pl_buf_init(&out, PL_BUF_UNLIMITED);
+	pl_event_user_deleted(&out, &user);
+	assert_true(pl_event_parse(pl_buf_str(&out), &event));
+	assert_true(pl_str_eq(event.name, PL_STR("userDeleted")));
+	assert_true(event.has_id);
+	assert_true(pl_oid_eq(&event.id, &user));
+	assert_true(pl_str_eq(event.packet,
+	    PL_STR("2[\"userDeleted\",{\"userId\":\"6a0000000000000000000000\"}]")));
+	pl_buf_fini(&out);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(writes_who_looks_otherwise_now),
+	    cmocka_unit_test(writes_who_is_gone),
 	    cmocka_unit_test(new_message_has_its_position_in_both_lines),
 	    cmocka_unit_test(new_message_of_other_versions_has_its_position),
 	    cmocka_unit_test(a_position_stands_behind_a_message_only),

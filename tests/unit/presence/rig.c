@@ -165,6 +165,18 @@ rig_send(struct rig *r, const struct pl_oid *from, const struct pl_oid *to,
 }
 
 void
+rig_erase(struct rig *r, const struct pl_oid *user)
+{
+	struct writing w = {.call.write.kind = PL_WRITE_ERASE};
+
+	w.call.write.u.erase.user = *user;
+	pl_revocation_of_all(
+	    &w.call.write.u.erase.revocation, user, pl_clock_unix_ms() / 1000 + 2);
+	begin(r, &w);
+	end(r, &w);
+}
+
+void
 rig_sleep(int64_t ms)
 {
 	int64_t end_mono_ms = pl_clock_mono_ms() + ms;

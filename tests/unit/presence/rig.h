@@ -60,6 +60,8 @@ void rig_set_note(struct rig *r, const struct pl_oid *user, enum pl_status statu
 /* Store count messages, in one batch. */
 void rig_send(struct rig *r, const struct pl_oid *from, const struct pl_oid *to,
     const char *text, size_t count);
+/* The user is gone, and of what they wrote the first 256 texts. */
+void rig_erase(struct rig *r, const struct pl_oid *user);
 /* Let real time pass, by which messages are dated. */
 void rig_sleep(int64_t ms);
 
