@@ -43,6 +43,8 @@ export class Chat {
     this.problems = new Map(); // id of a conversation -> what could not be read
     this.prefs = { notify: false, sound: true };
     this.openId = null;
+    this.editMs = Infinity; // until the server says it, which refuses what is too late
+    this.aheadMs = 0; // the server's clock
     this.isConnected = false;
     this.socket = new Socket({ messageSent: true, presence: 'watch' });
     this.session = new Session(this);
@@ -73,6 +75,7 @@ export class Chat {
         retry: (key) => this.#settle(key, 'retry'), forget: (key) => this.#settle(key, 'remove'),
         edit: (target, to, text) => this.words.edit(target, to, text), delete: (target, to) => this.words.delete(target, to),
         block: (person, isBlocked) => this.#block(person, isBlocked),
+        isLate: (at) => this.editMs === 0 || Date.now() + this.aheadMs - Date.parse(at) >= this.editMs,
       },
     });
     this.banner = h('p', { class: 'banner', role: 'status', hidden: true });
@@ -119,6 +122,7 @@ export class Chat {
     this.socket.open();
     this.#disconnected();
     this.lists.loadTalks();
+    this.again.try('settings', () => this.loadSettings());
     this.#nextDay();
   }
 
@@ -151,6 +155,12 @@ export class Chat {
     for (const part of [this.presence, this.marks, this.lists]) part.close();
     for (const timer of [this.dayTimer, this.bannerTimer, this.noticeTimer]) clearTimeout(timer);
     showCount(0);
+  }
+
+  async loadSettings() {
+    const { gender, ...times } = await this.session.attempt(() => api.settings());
+    this.user.gender = gender;
+    Object.assign(this, times);
   }
 
   resume() { if (this.isConnected && this.session.isVerified) this.words.resume(); }

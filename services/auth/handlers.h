@@ -12,6 +12,7 @@ void auth_logout_post(struct pl_request *rq);
 void auth_logout_all_post(struct pl_request *rq);
 void auth_me_get(struct pl_request *rq);
 void auth_me_patch(struct pl_request *rq);
+void auth_settings_get(struct pl_request *rq);
 void auth_avatar_put(struct pl_request *rq);
 void auth_avatar_delete(struct pl_request *rq);
 void auth_password_post(struct pl_request *rq);

@@ -17,6 +17,8 @@ static const struct pl_route routes[] = {
     {"DELETE", "/api/auth/sessions/:id", PL_ROUTE_AUTH | PL_ROUTE_SEEN,
 	auth_session_delete, PL_M_NONE},
     {"GET", "/api/auth/me", PL_ROUTE_AUTH | PL_ROUTE_SEEN, auth_me_get, PL_M_NONE},
+    {"GET", "/api/auth/settings", PL_ROUTE_AUTH | PL_ROUTE_SEEN, auth_settings_get,
+	PL_M_NONE},
     {"PATCH", "/api/auth/me", PL_ROUTE_AUTH | PL_ROUTE_SEEN, auth_me_patch,
 	PL_M_PROFILE_CHANGES},
     {"POST", "/api/auth/password", PL_ROUTE_AUTH | PL_ROUTE_SEEN, auth_password_post,

@@ -1,4 +1,4 @@
-/* Who the caller is: GET /api/auth/me, and a PATCH that changes nothing. */
+/* Who the caller is: GET /api/auth/me, GET /api/auth/settings, and a PATCH that changes nothing. */
 #include "base/mem.h"
 #include "handlers.h"
 #include "http/reply.h"
@@ -48,6 +48,25 @@ me_done(struct pl_store_read_call *call)
 	pl_mem_free(m);
 }
 
+/* {"gender","messageEditSeconds"}: what a page has to know, and no other answer says. */
+static void
+reply_settings(struct pl_request *rq, const struct pl_user *user)
+{
+	struct pl_json_out o;
+	struct pl_buf body;
+
+	pl_buf_init(&body, PL_BUF_UNLIMITED);
+	pl_jo_init(&o, &body);
+	pl_jo_object(&o);
+	pl_jo_key(&o, PL_USER_F_GENDER);
+	pl_jo_str(&o, pl_str(pl_gender_name(user->gender)));
+	pl_jo_key(&o, "messageEditSeconds");
+	pl_jo_int(&o, pl_settings.message_edit_s);
+	pl_jo_end_object(&o);
+	pl_reply_json(rq, 200, pl_buf_str(&body));
+	pl_buf_fini(&body);
+}
+
 static void
 reply_without_note(struct pl_request *rq, const struct pl_user *user)
 {
@@ -71,6 +90,12 @@ void
 auth_me_get(struct pl_request *rq)
 {
 	start(rq, reply_with_note);
+}
+
+void
+auth_settings_get(struct pl_request *rq)
+{
+	start(rq, reply_settings);
 }
 
 void

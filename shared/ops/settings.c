@@ -104,7 +104,7 @@ const struct pl_setting pl_settings_table[] = {
 	    "I'm unavailable right now and will answer you as soon as I can.",
 	    MESSAGE | RESPONDER, autoreply_fallback,
 	    "What a busy user's correspondent reads if no LLM answers in time.")
-	INT("MESSAGE_EDIT_SECONDS", "900", 0, 1000000000, "s", MESSAGE, message_edit_s,
+	INT("MESSAGE_EDIT_SECONDS", "900", 0, 1000000000, "s", AUTH | MESSAGE, message_edit_s,
 	    "How long after it was written a message may be edited; 0: never.")
 	/* rates */
 	INT("LIMIT_LOGIN_ADDRESS", "60", 0, 1000000, "in 15 min", AUTH, limit_login_address,

@@ -101,6 +101,7 @@ test('another name is shown to others at once', async () => {
   await dialog(page).getByRole('button', { name: 'Save' }).click();
   await dialog(page).getByRole('alert').getByText('1 to 100 characters').waitFor();
   await dialog(page).getByLabel('Full name').fill(name);
+  assert.equal(await dialog(page).getByLabel('Female', { exact: true }).isChecked(), true);
   await dialog(page).getByLabel('Male', { exact: true }).check();
   await dialog(page).getByRole('button', { name: 'Save' }).click();
   await dialog(page).getByText('Saved').waitFor();
@@ -111,6 +112,8 @@ test('another name is shown to others at once', async () => {
   await waitUntil('the focus', async () => /Your profile/.test(await label(page)));
   await page.reload();
   await page.getByRole('navigation').getByText(name).waitFor();
+  await profile(page);
+  assert.equal(await dialog(page).getByLabel('Male', { exact: true }).isChecked(), true);
   assert.deepEqual([...page.problems, ...other.problems], []);
 });
 
@@ -226,6 +229,10 @@ test('who deletes their account is asked for the password, and is gone: here, th
   await page.getByText('Your account is deleted.').waitFor();
   assert.deepEqual(await page.evaluate((id) => Object.entries(localStorage).filter(([name, value]) => (name + value).includes(id)), ann.id), []);
   await waitUntil('the words to be gone', async () => (await api('GET', `/api/messages/${ann.id}`, bob)).json.every((one) => one.senderId !== ann.id || one.message === ''), { within: 15000 });
+  // Also for who has them on the screen.
+  await bubble(other, 'Message deleted').waitFor();
+  assert.deepEqual(await texts(other), ['Hello', 'Message deleted']);
+  await row(other, ann).waitFor({ state: 'detached' });
   await other.reload();
   await bubble(other, 'Message deleted').waitFor();
   assert.deepEqual(await texts(other), ['Hello', 'Message deleted']);

@@ -79,6 +79,17 @@ describe('a profile', () => {
     assert.equal((await patch(bob, {}, { cookie: '' })).status, 401);
   });
 
+  test('has a gender, which the settings for pages tell to oneself', async () => {
+    const ann = await signUp('ann', { gender: 'female' });
+    const settings = async () => (await ann.get('/api/auth/settings')).json;
+    assert.deepEqual(await settings(), { gender: 'female', messageEditSeconds: 900 });
+    await patch(ann, { gender: 'male' });
+    assert.equal((await settings()).gender, 'male');
+    assert.equal((await ann.get('/api/auth/settings', { cookie: '' })).status, 401);
+    const wrong = await ann.post('/api/auth/settings', {});
+    assert.deepEqual([wrong.status, wrong.headers.get('allow')], [405, 'GET, HEAD, OPTIONS']);
+  });
+
   test('refuses what breaks a rule, and stores nothing', async () => {
     const ann = await signUp('ann');
     const bad = [{ fullName: '' }, { fullName: 1 }, { fullName: null }, { fullName: { $gt: '' } }, { fullName: 'a'.repeat(101) },

@@ -386,6 +386,7 @@ describe('limits', () => {
       const [ann, bob] = await Promise.all(['ann', 'bob'].map((name) => Person.signUp(stack.url, name)));
       const one = await sent(ann, bob, 'one');
       assertRefused(await ann.edit(one, 'uno'), 403, 'TOO_LATE');
+      assert.equal((await ann.get('/api/auth/settings')).json.messageEditSeconds, 0);
       await removed(ann, one);
     } finally {
       await stack.stop();

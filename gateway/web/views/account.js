@@ -130,7 +130,9 @@ function endForm(chat) {
   }, h('p', { class: 'warning' }, t.deleteAccountText), field(t.password, { name: 'password', type: 'password', autocomplete: 'current-password' }));
 }
 
-export function open(chat) {
+export async function open(chat) {
+  if (!chat.user.gender) await chat.loadSettings().catch(() => {}); // then neither is chosen, and stays as it is
+  if (chat.isOver || document.querySelector('dialog')) return undefined;
   return openDialog({ title: t.profile },
     picturePart(chat), profileForm(chat),
     folded(t.changePassword, passwordForm(chat)),

@@ -184,9 +184,12 @@ export class ConversationView {
     use(this.menus);
   }
 
+  /** Now: a little later it may be too late. */
+  mayEdit({ kind, canEdit, at }) { return kind === 'message' && canEdit && !this.on.isLate(at); }
+
   /** The last message of one's own that may be edited. True if there is one. */
   #editLast() {
-    const last = this.#items.findLast(({ kind, canEdit, failure }) => kind === 'message' && canEdit && !failure);
+    const last = this.#items.findLast((item) => this.mayEdit(item) && !item.failure);
     if (last) this.composer.edit(last.target, last.text);
     return Boolean(last);
   }

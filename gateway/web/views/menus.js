@@ -41,7 +41,7 @@ export class Menus {
     at ??= button ? { x: left, y: bottom + 4 } : { x: left + Math.min(40, width / 2), y: Math.max(60, top + 20) };
     this.#key = item.key;
     const items = [
-      item.canEdit && !view.isBlocked && { text: t.edit, act: () => view.composer.edit(item.target, item.text) },
+      view.mayEdit(item) && !view.isBlocked && { text: t.edit, act: () => view.composer.edit(item.target, item.text) },
       { text: t.copy, act: () => this.#copy(item.text) },
       item.canDelete && { text: t.delete, isDanger: true, act: () => this.#delete(item.target, view.composer.id) },
     ].filter(Boolean);
