@@ -31,7 +31,8 @@ admin_print(const char *line)
 {
 	if (printf("%s\n", line) >= 0 && fflush(stdout) == 0)
 		return ADMIN_DONE;
-	admin_say("it could not be printed", NULL);
+	admin_say(
+	    "it could not be printed; reset-password and invite draw another", NULL);
 	return ADMIN_NOT_DONE;
 }
 
@@ -116,11 +117,13 @@ admin_tell(struct admin *a, const struct pl_revocation *r, bool is_erased,
 	admin_say(done, username);
 	if (is_erased ? tell_erased(a->redis_url, r) : tell_revoked(a->redis_url, r))
 		return ADMIN_DONE;
-	admin_say("Redis is away, so no process was told that the sessions are over. "
-		  "Those whose "
-		  "Redis is away, too, read it from the store within a second; do it "
-		  "again for the "
-		  "others, once Redis is back",
+	admin_say(is_erased
+		      ? "Redis is away, so no process was told. Requests are refused "
+			"within 5 seconds; sockets end in USER_CHECK_MS at most"
+		      : "Redis is away, so no process was told that the sessions "
+			"are over. Those whose Redis is away, too, read it from "
+			"the store within a second; do it again for the others, "
+			"once Redis is back",
 	    NULL);
 	return ADMIN_NOT_TOLD;
 }

@@ -22,7 +22,7 @@ admin_invite(struct admin *a)
 	if (err != PL_OK && !(err == PL_E_CONFLICT && again))
 		return admin_fail("no invite was made", err);
 	pl_clock_format_iso(invite.expires_unix_ms, expires);
-	fprintf(stderr, "parley-admin: good for %lld until %s\n", (long long)invite.uses,
-	    expires);
+	fprintf(stderr, "parley-admin: good for %lld sign-up%s until %s\n",
+	    (long long)invite.uses, invite.uses == 1 ? "" : "s", expires);
 	return admin_print(code);
 }

@@ -59,11 +59,13 @@ check_settings(const struct pl_store_config *config, struct pl_buf *why)
 		return complain(PL_EXIT_CONFIG, fault);
 	if (become_owner(pl_settings.data_dir, why) != PL_OK)
 		return complain(ADMIN_NOT_DONE, why->data);
-	if (config->mongo_uri == NULL && !pl_store_has_sqlite(config->data_dir))
-		return complain(PL_EXIT_CONFIG, "there is no parley.db in DATA_DIR, or "
-						"no right to look: a service that "
-						"starts makes it");
-	return ADMIN_DONE;
+	if (config->mongo_uri != NULL || pl_store_has_sqlite(config->data_dir))
+		return ADMIN_DONE;
+	(void)pl_buf_printf(why,
+	    "there is no parley.db in DATA_DIR (%s), or no right to look: a service that "
+	    "starts makes it",
+	    config->data_dir);
+	return complain(PL_EXIT_CONFIG, why->data);
 }
 
 /* ---- what is asked of the operator ---- */
