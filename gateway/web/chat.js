@@ -20,7 +20,7 @@ import { isNoted, keepPrefs, note, readPrefs, storage } from './storage.js';
 import { t } from './strings.js';
 import { showCount } from './views/attention.js';
 import { ConversationView } from './views/conversation.js';
-import { h, isPhone, say, show } from './views/dom.js';
+import { h, isPhone, isTouch, say, show } from './views/dom.js';
 import { Sidebar } from './views/sidebar.js';
 import { Words } from './words.js';
 
@@ -71,7 +71,7 @@ export class Chat {
       user: this.user, drafts: this.drafts, on: {
         leave: () => this.#leaveConversation(), send: (text) => this.#send(text), draft: () => this.draw(),
         typing: () => this.socket.emit('typing', { to: this.openId, isTyping: true }),
-        scroll: () => this.draw(), older: () => this.#older(), other: (id) => this.go(id),
+        scroll: () => this.draw(), older: () => this.older(), other: (id) => this.go(id),
         retry: (key) => this.#settle(key, 'retry'), forget: (key) => this.#settle(key, 'remove'),
         edit: (target, to, text) => this.words.edit(target, to, text), delete: (target, to) => this.words.delete(target, to),
         block: (person, isBlocked) => this.#block(person, isBlocked),
@@ -112,6 +112,8 @@ export class Chat {
     addEventListener('online', () => this.again.now(), { signal });
     addEventListener('pagehide', () => this.conversation.composer.keep(), { signal });
     addEventListener('storage', ({ key }) => { if (key === 'parley.session') this.session.verify(); }, { signal });
+    // A file that misses is not to be opened in place of the page.
+    for (const name of ['dragover', 'drop']) addEventListener(name, (event) => { if (event.dataTransfer?.types.includes('Files')) { event.preventDefault(); event.dataTransfer.dropEffect = 'none'; } }, { signal });
     document.addEventListener('visibilitychange', () => (document.hidden ? this.conversation.composer.keep() : this.#lookedAt()), { signal });
   }
 
@@ -125,6 +127,9 @@ export class Chat {
     this.again.try('settings', () => this.loadSettings());
     this.#nextDay();
   }
+
+  /** After a log-in: to where one goes on. */
+  focus() { if (!this.openId && !isTouch.matches) this.sidebar.search.focus(); }
 
   /** What pages of before left unsent: of those that are gone, at once. */
   #adopt() {
@@ -222,6 +227,7 @@ export class Chat {
     if (this.hasConnected) this.session.verify();
     // Also after a recovery: that brings what others wrote, but not what one wrote elsewhere.
     for (const thread of this.threads.values()) thread.markStale();
+    if (this.hasConnected) this.#wasAway();
     // Marks and messages of before are not told again.
     if (this.hasConnected) this.lists.loadTalks();
     else this.lists.loadLatestTalks();
@@ -239,7 +245,24 @@ export class Chat {
     if (this.isOver) return;
     this.isConnected = false;
     this.words.pause();
-    this.bannerTimer ??= setTimeout(() => { say(this.banner, t.disconnected); show(this.banner, true); }, this.hasConnected ? moment : 2 * moment);
+    this.bannerTimer ??= setTimeout(() => this.#away(), this.hasConnected ? moment : 2 * moment);
+    this.draw();
+  }
+
+  /** What was missed of the open conversation is not read before it is known what that is. */
+  #wasAway() {
+    const id = this.openId;
+    if (!id) return;
+    this.marks.wasAway();
+    this.known.delete(id);
+    this.fetchConversation(id);
+  }
+
+  /** It has been gone for longer than a moment. */
+  #away() {
+    say(this.banner, t.disconnected);
+    show(this.banner, true);
+    this.inbox.forgetOnline();
     this.draw();
   }
 
@@ -364,10 +387,11 @@ export class Chat {
     this.draw();
   }
 
-  #older() {
+  /** Read what was before. False if that cannot be now. */
+  older() {
     const id = this.openId;
     const thread = this.threads.get(id);
-    if (!thread?.isLoaded || thread.isStale || !thread.hasOlder || thread.isReading || this.problems.get(id)?.isOlder) return;
+    if (!thread?.isLoaded || thread.isStale || !thread.hasOlder || thread.isReading || this.problems.get(id)?.isOlder) return false;
     const run = async () => {
       thread.isReading = true;
       try {
@@ -378,10 +402,12 @@ export class Chat {
         throw problem;
       } finally {
         thread.isReading = false;
+        this.marks.drawLine(id);
         this.draw();
       }
     };
     this.again.try(`older ${id}`, run);
+    return true;
   }
 
   // ---- messages ----
@@ -505,7 +531,7 @@ export class Chat {
 
   #rowOf(id) {
     return {
-      person: this.inbox.people.get(id), conversation: this.inbox.conversation(id), outgoing: this.outbox.of(id).at(-1),
+      person: this.inbox.people.get(id), isNamesake: this.inbox.isNamesake(this.inbox.people.get(id)), conversation: this.inbox.conversation(id), outgoing: this.outbox.of(id).at(-1),
       draft: this.drafts.of(id), isOpen: id === this.openId,
     };
   }

@@ -30,7 +30,7 @@ async function showSignIn(notice) {
     showWaiting({ message: t.unreachable }, () => location.reload());
     return;
   }
-  app.replaceChildren(signInView({ notice, onDone: (user) => { tellOtherTabs(user._id); showChat(user); } }));
+  app.replaceChildren(signInView({ notice, onDone: (user) => { tellOtherTabs(user._id); showChat(user); chat.focus(); } }));
   app.querySelector('input')?.focus();
 }
 

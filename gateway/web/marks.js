@@ -3,6 +3,8 @@ import * as api from './core/api.js';
 import { isWithin } from './core/order.js';
 import { isRefused } from './session.js';
 
+const reachMost = 200; // messages that are read to find where "new" begins
+
 export class Marks {
   lineAt = null; // the id of the first message that is new
   #isLineDrawn = false;
@@ -45,28 +47,32 @@ export class Marks {
     this.#got.clear();
   }
 
+  /** The connection was away: what came meanwhile is new, also to who has it open. */
+  wasAway() { this.#isLineDrawn = false; }
+
   /** Where "new" begins: fixed once, as soon as history and mark are both here. */
   drawLine(id) {
     const { chat } = this;
     const thread = chat.threads.get(id);
-    if (id !== chat.openId || this.#isLineDrawn || !thread?.isLoaded || !chat.known.has(id)) return;
-    this.#isLineDrawn = true;
+    if (id !== chat.openId || this.#isLineDrawn || !thread?.isLoaded || thread.isStale || !chat.known.has(id)) return;
     const { unread, readUpTo } = chat.inbox.conversation(id);
+    const isFurtherUp = unread > 0 && thread.hasOlder && thread.messages.length < reachMost && !isWithin(thread.messages[0], readUpTo, thread.byId);
+    if (isFurtherUp && chat.older()) return; // and then again
+    this.#isLineDrawn = true;
     if (unread === 0) return;
     this.lineAt = this.#firstUnread(id, thread, readUpTo);
-    if (this.lineAt) chat.conversation.log.startAt('line');
+    if (this.lineAt && chat.conversation.log.isPinned) chat.conversation.log.startAt('line');
   }
 
   #firstUnread(id, thread, readUpTo) {
     return thread.messages.find((message) => message.senderId === id && !message.deletedAt && !isWithin(message, readUpTo, thread.byId))?._id ?? null;
   }
 
-  /** What comes while nobody looks is new, too; a line above what was read meanwhile goes there. */
+  /** What comes while nobody looks is new, too, and so is what is loaded from further up; a line above what was read meanwhile goes there. */
   moveLine(id, thread) {
     const { unread, readUpTo } = this.chat.inbox.conversation(id);
     if (!this.#isLineDrawn || this.chat.isSeen || unread === 0) return;
-    const old = thread.byId.get(this.lineAt);
-    if (!old || isWithin(old, readUpTo, thread.byId)) this.lineAt = this.#firstUnread(id, thread, readUpTo);
+    this.lineAt = this.#firstUnread(id, thread, readUpTo);
   }
 
   tellRead() {

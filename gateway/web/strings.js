@@ -23,7 +23,7 @@ const en = {
   available: 'Available',
   busy: 'Busy',
   note: 'Why you are busy; others see it, and automatic replies may mention it',
-  noteHint: 'Why? For example: in a meeting until three',
+  noteHint: 'Why? As in: at lunch until two',
   noteSaved: 'Saved',
   find: 'Find someone',
   loading: 'Loading…',

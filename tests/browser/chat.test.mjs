@@ -100,4 +100,5 @@ test('a log-out, also of another tab, leads back to the form; a wrong password s
   await tab.getByLabel('Password').fill(password);
   await tab.getByRole('button', { name: 'Log in' }).click();
   await tab.getByRole('navigation', { name: 'People' }).waitFor();
+  await waitUntil('the focus where one goes on', () => tab.evaluate(() => document.activeElement.type === 'search'));
 });

@@ -103,6 +103,43 @@ test('at 2,560 pixels it is a column; from right to left it is mirrored; nothing
   }
 });
 
+test('names of any script stand beside their faces; an empty list says so below the search; what is copied is words', async () => {
+  const [ann, zoe] = [await newPerson('Ann'), await newPerson('Zoe')];
+  await api('PATCH', '/api/auth/me', zoe, { fullName: 'محمد علي' });
+  await say(zoe, ann, 'مرحبا');
+  await say(ann, zoe, 'Hello');
+  await say(zoe, ann, '😀😀');
+  const page = await openAs(ann, { path: `/#/${zoe.id}` });
+  await bubble(page, 'Hello').waitFor();
+  const gap = (scope) => scope.evaluate((element) => {
+    const range = document.createRange();
+    range.selectNodeContents(element.querySelector('h2, strong'));
+    const [face, name] = [element.querySelector('.avatar').getBoundingClientRect(), range.getBoundingClientRect()];
+    return document.documentElement.dir === 'rtl' ? face.left - name.right : name.left - face.right;
+  });
+  for (const dir of ['ltr', 'rtl']) {
+    await page.evaluate((value) => { document.documentElement.dir = value; }, dir);
+    for (const scope of [conversation(page).locator('header'), page.getByRole('navigation').locator('.row').filter({ hasText: '😀' })]) {
+      const pixels = await gap(scope);
+      assert.ok(pixels > 0 && pixels < 30, `${dir}: ${pixels}`);
+    }
+  }
+  await page.evaluate(() => { document.documentElement.dir = 'ltr'; });
+  const [text, time] = [await bubble(page, 'Hello').locator('.text').boundingBox(), await bubble(page, 'Hello').locator('time').boundingBox()];
+  assert.ok(time.y < text.y + text.height && time.x > text.x, 'the time of a short message stands beside it');
+  const size = (words) => bubble(page, words).locator('.text').evaluate((element) => parseFloat(getComputedStyle(element).fontSize));
+  assert.ok(await size('😀😀') > 2 * await size('Hello'));
+  const copied = await log(page).evaluate((element) => { getSelection().selectAllChildren(element); return String(getSelection()); });
+  assert.match(copied, /Hello/);
+  assert.doesNotMatch(copied, /[⋯✓]|Sent/);
+  const search = page.getByLabel('Find someone');
+  await search.fill('nobody has this name');
+  const none = page.getByText('Nobody by that name.');
+  await none.waitFor();
+  const [above, below] = [await search.boundingBox(), await none.boundingBox()];
+  assert.ok(below.y - above.y - above.height < 60);
+});
+
 test('borders of fields, and states, stand out 3:1', async () => {
   const { page, bob } = await busyPage();
   await open(page, bob);

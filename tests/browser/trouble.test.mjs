@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { password } from '../support/api.mjs';
-import { articles, bubble, cut, failUntilPressed, field, log, look, mend, row, texts, type, useBrowser } from '../support/browser.mjs';
+import { articles, bubble, conversation, cut, failUntilPressed, field, log, look, mend, row, texts, type, useBrowser } from '../support/browser.mjs';
 import { useStack } from '../support/stack.mjs';
 import { waitUntil } from '../support/wait.mjs';
 
@@ -147,6 +147,40 @@ test('a session that has ended leads to the form; what was not sent is there aft
   await page.getByRole('button', { name: 'Log in' }).click();
   await bubble(page, 'kept').getByText('Sent', { exact: true }).waitFor();
   await waitUntil('it to stand there once', async () => await articles(page).count() === 1);
+});
+
+test('without a connection nobody is said to be online, and what waits comes last, by a late clock, too', async () => {
+  const [ann, bob] = [await newPerson('Ann'), await newPerson('Bob')];
+  await say(bob, ann, 'Hello');
+  await openAs(bob);
+  const page = await openAs(ann, { path: `/#/${bob.id}`, expect });
+  const head = conversation(page).locator('header');
+  await head.getByText('Online').waitFor();
+  await cut(page);
+  await page.getByText('No connection').waitFor();
+  await head.getByText('Online').waitFor({ state: 'detached' });
+  await page.clock.setFixedTime(Date.now() - 2 * 86400000);
+  await type(page, 'two days ago');
+  await bubble(page, 'two days ago').waitFor();
+  assert.deepEqual(await texts(page), ['Hello', 'two days ago']);
+  assert.equal(await log(page).getByRole('heading').count(), 1);
+  await mend(page);
+  await head.getByText('Online').waitFor();
+});
+
+test('a file that is dropped beside everything does not take the page away', async () => {
+  const page = await openAs(await newPerson('Ann'));
+  const isTaken = (types) => page.evaluate((kinds) => {
+    const data = new DataTransfer();
+    if (kinds === 'file') data.items.add(new File(['x'], 'x.txt'));
+    else data.setData('text/plain', 'x');
+    const over = new DragEvent('dragover', { dataTransfer: data, bubbles: true, cancelable: true });
+    const drop = new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true });
+    for (const event of [over, drop]) document.body.dispatchEvent(event);
+    return [over.defaultPrevented, drop.defaultPrevented];
+  }, types);
+  assert.deepEqual(await isTaken('file'), [true, true]);
+  assert.deepEqual(await isTaken('text'), [false, false], 'text goes where it is dropped');
 });
 
 test('an address of nobody says so', async () => {

@@ -7,7 +7,7 @@ import { nextOf } from '../../gateway/web/core/api.js';
 import { dayOf, shortTimeOf, untilMidnight } from '../../gateway/web/core/days.js';
 import { Pages } from '../../gateway/web/core/pages.js';
 import { hashOf, idOf } from '../../gateway/web/core/route.js';
-import { fold, matches, partsOf } from '../../gateway/web/core/text.js';
+import { fold, isEmoji, matches, partsOf } from '../../gateway/web/core/text.js';
 import { rowsWithin } from '../../gateway/web/core/window.js';
 import { patient } from '../support/wait.mjs';
 import { settle } from './helpers.mjs';
@@ -95,6 +95,11 @@ test('pages follow each other; one that failed is asked for again; a new beginni
   await pages.restart();
   await late;
   assert.deepEqual(taken, ['first', '/second', 'first'], 'the first of two beginnings does not count');
+});
+
+test('up to three emoji, and nothing else, are shown large', () => {
+  for (const text of ['🎉', '😀😀😀', '👩‍👩‍👧‍👦', '👍🏽', '❤️', '🇩🇪', ' 🎉\n']) assert.equal(isEmoji(text), true, text);
+  for (const text of ['', ' ', '1', 'a', '🎉!', '😀😀😀😀', ':)', '#', '\u200d']) assert.equal(isEmoji(text), false, text);
 });
 
 test('the next page is where Link says', () => {

@@ -15,17 +15,34 @@ export class Inbox {
   conversations = new Map();
   #order = []; // of everybody loaded: {_id, name}
   #names = new Map(); // id -> the name in #order
+  #called = new Map(); // folded name -> how many have it
 
   /** states: of messages that were changed, perhaps before they are here. */
   constructor(userId, states = new States()) { Object.assign(this, { userId, states }); }
 
   /** Someone, or what is new of them. */
   learn(user) {
-    const person = { ...this.people.get(user._id), ...user };
+    const known = this.people.get(user._id);
+    const person = { ...known, ...user };
     this.people.set(user._id, person);
+    if (known?.fullName !== person.fullName) {
+      if (known) this.#count(known, -1);
+      this.#count(person, 1);
+    }
     if (this.#names.has(user._id)) this.#arrange(person);
     return person;
   }
+
+  #count({ fullName }, by) {
+    const name = fold(fullName);
+    this.#called.set(name, (this.#called.get(name) ?? 0) + by);
+  }
+
+  /** Has somebody else the same name? */
+  isNamesake({ fullName }) { return this.#called.get(fold(fullName)) > 1; }
+
+  /** Without a connection nobody is known to be online, or not. */
+  forgetOnline() { for (const person of this.people.values()) person.online = undefined; }
 
   /** Somebody of the list of everybody. */
   list(user) {

@@ -72,5 +72,11 @@ export function matches(person, query) {
   return fold(query).split(/\s+/).filter(Boolean).every((part) => words.some((word) => word.startsWith(part)) || fold(person.username).startsWith(part));
 }
 
+const picture = '\\p{ExtPict}[\\ufe0f\\u{1f3fb}-\\u{1f3ff}]*';
+const emoji = new RegExp(`^(?:\\p{RI}{2}|${picture}(?:\\u200d${picture})*){1,3}$`, 'u');
+
+/** Is it an emoji, or two or three of them, and nothing else? */
+export const isEmoji = (text) => text.length < 40 && emoji.test(text.trim());
+
 const encoder = new TextEncoder();
 export const bytesOf = (text) => encoder.encode(text).length;

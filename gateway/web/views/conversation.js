@@ -84,7 +84,7 @@ export class ConversationView {
   }
 
   drawHead(person) {
-    const state = [presenceOf({ ...person, status: '' }, t), person.status === 'BUSY' ? (person.statusNote ? t.busyNote(person.statusNote) : t.busyWith) : '']
+    const state = [presenceOf({ ...person, status: '' }, t), person.username, person.status === 'BUSY' ? (person.statusNote ? t.busyNote(person.statusNote) : t.busyWith) : '']
       .filter(Boolean).join(' · ');
     if (this.#face !== faceOf(person)) this.face.replaceChildren(avatar(person));
     this.#face = faceOf(person);
@@ -128,7 +128,9 @@ export class ConversationView {
       const isMine = message.senderId === this.user._id;
       add(itemOf(message, { isMine, name, key: keyOf(message), state: isMine ? stateOf(message) : '', change: isMine ? changeOf(message._id) : undefined }), message._id === lineAt);
     }
-    for (const item of outgoing) add(outgoingOf(item, { name, change: changeOf(item.key) }));
+    // What is on its way comes last, also by a clock that is late.
+    const last = Date.parse(thread.last?.createdAt) || 0;
+    for (const item of outgoing) add(outgoingOf({ ...item, at: Math.max(item.at, last) }, { name, change: changeOf(item.key) }));
     if (problem && !isAtTop) items.push({ kind: 'problem', key: 'problem', ...problem });
     return items;
   }
@@ -141,6 +143,7 @@ export class ConversationView {
         if (messages[i].senderId !== this.user._id && !messages[i].deletedAt) count++;
       }
     }
+    if (!this.log.isPinned) count = Math.max(count, entry.unread); // also what is not loaded yet
     show(this.below, !this.log.isPinned);
     say(this.below, count > 0 ? t.newBelow(Math.min(100, count)) : '↓');
     if (count > 0) this.below.removeAttribute('aria-label');

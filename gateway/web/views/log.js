@@ -1,7 +1,7 @@
 // The messages of the open conversation, oldest first. Rows are kept by key and changed in
 // place; whoever is at the end stays there, and whoever is not stays where they are.
 import { dayOf, fullTimeOf, timeOf } from '../core/days.js';
-import { partsOf } from '../core/text.js';
+import { isEmoji, partsOf } from '../core/text.js';
 import { t } from '../strings.js';
 import { h, place, say, show } from './dom.js';
 
@@ -138,15 +138,17 @@ export class Log {
     const state = h('span', { class: 'unseen' });
     const failed = h('div', { class: 'failed', hidden: true });
     const meta = h('div', { class: 'meta' });
+    const body = h('div', { class: 'body' }, text, meta);
     const who = h('span', { class: 'unseen' });
     const more = h('button', { type: 'button', class: 'more', tabindex: '-1', 'aria-label': t.messageMenu, 'aria-haspopup': 'menu', onclick: () => this.on.menu(element, more) }, '⋯');
-    const element = h('article', { tabindex: '-1' }, who, text, meta, failed, more);
+    const element = h('article', { tabindex: '-1' }, who, body, failed, more);
     let shownText;
     let shownState;
     const update = (item) => {
       const content = item.isDeleted ? null : item.text;
       if (content !== shownText) text.replaceChildren(...(content === null ? [h('em', {}, t.deletedMessage)] : textNodes(content)));
       shownText = content;
+      text.classList.toggle('large', isEmoji(content ?? ''));
       const drawn = JSON.stringify([item.at, item.state, item.failure, item.isDeleted, item.isEdited, item.autoReply, item.follows, item.name, timeOf(item.at)]);
       if (drawn === shownState) return;
       shownState = drawn;
@@ -157,7 +159,7 @@ export class Log {
       time.title = fullTimeOf(item.at);
       say(time, timeOf(item.at));
       const said = t.state[item.state];
-      place(element, [who, isAutomatic && kind, text, meta, failed, !item.isDeleted && more].filter(Boolean));
+      place(element, [who, isAutomatic && kind, body, failed, !item.isDeleted && more].filter(Boolean));
       place(meta, [item.isEdited && edited, item.state !== 'failed' && time, said && tick, said && state].filter(Boolean));
       tick.className = `tick ${item.state}`;
       tick.title = said ?? '';

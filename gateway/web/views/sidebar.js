@@ -39,7 +39,7 @@ export class Sidebar {
         h('button', { type: 'button', class: 'icon', 'aria-label': t.settings, title: t.settings, onclick: on.settings }, gear()),
         h('button', { type: 'button', class: 'link', onclick: on.logOut }, t.logOut)),
       h('div', { class: 'segments', role: 'group', 'aria-label': t.yourStatus }, this.buttons),
-      this.noteRow, this.search, this.problem, this.rows.element, this.empty);
+      this.noteRow, this.search, this.problem, this.empty, this.rows.element);
   }
 
   async #choose(status) {
@@ -103,30 +103,32 @@ export class Sidebar {
     const state = h('span', { class: 'unseen' });
     const dot = h('span', { class: 'dot', 'aria-hidden': 'true' });
     const portrait = h('span', { class: 'portrait' });
-    const name = h('strong', { dir: 'auto' });
+    const name = h('span');
+    const username = h('bdi', { class: 'hint' });
     const time = h('time', { class: 'hint' });
     const preview = h('span', { class: 'hint preview', dir: 'auto' });
     const number = h('span', {});
     const unreadWord = h('span', { class: 'unseen' });
     const unread = h('span', { class: 'unread', hidden: true }, number, unreadWord);
     const button = h('button', { type: 'button', class: 'row', 'data-person': id, onclick: () => this.on.open(id) },
-      portrait, h('span', { class: 'row-name' }, h('span', { class: 'line' }, name, time), h('span', { class: 'line' }, preview, unread)));
+      portrait, h('span', { class: 'row-name' }, h('span', { class: 'line' }, h('strong', { dir: 'auto' }, name, username), time), h('span', { class: 'line' }, preview, unread)));
     let drawn;
     let face;
     const update = () => {
-      const { person, conversation, outgoing, draft, isOpen } = this.stateOf(id);
+      const { person, isNamesake, conversation, outgoing, draft, isOpen } = this.stateOf(id);
       const at = outgoing ? new Date(outgoing.at).toISOString() : conversation.lastMessage?.createdAt;
       const words = presenceOf(person, t);
       const text = this.#previewOf({ conversation, outgoing, draft: isOpen ? '' : draft });
-      const shown = JSON.stringify([faceOf(person), person.online, person.status, at && shortTimeOf(at, t), text, conversation.unread, isOpen]);
+      const shown = JSON.stringify([faceOf(person), isNamesake, person.online, person.status, at && shortTimeOf(at, t), text, conversation.unread, isOpen]);
       if (shown === drawn) return;
       drawn = shown;
       if (face !== faceOf(person)) portrait.replaceChildren(avatar(person), dot, state);
       face = faceOf(person);
       say(name, person.fullName);
+      say(username, isNamesake ? ` ${person.username}` : '');
       say(state, text ? words : '');
       say(preview, text || words);
-      preview.classList.toggle('is-draft', Boolean(draft && !isOpen && !outgoing));
+      preview.classList.toggle('is-draft', outgoing ? outgoing.state === 'failed' : Boolean(draft && !isOpen));
       show(time, Boolean(at));
       if (at) { time.dateTime = at; say(time, shortTimeOf(at, t)); }
       portrait.className = `portrait is-${person.online === false ? 'offline' : 'online'}`;
