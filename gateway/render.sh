@@ -188,8 +188,7 @@ page() {
 			add_header Cache-Control "public, max-age=31536000, immutable";
 			add_header Last-Modified ""; # what never changes is never asked for again
 			etag off;
-			gzip_comp_level 6;
-			gzip_min_length 200;
+			gzip_static on; # made below
 			try_files \$uri =404;
 		}
 		# Of another version, while gateways are upgraded one after the other.
@@ -213,6 +212,8 @@ if [ -z "${WWW_DIR:-}" ]; then
 	cp -r "$www" "$prefix/page/v/$version"
 	# Lines of comment alone, and what stands before a line, are for whoever reads the source, and not sent.
 	find "$prefix/page/v" -name '*.js' -exec sed -i '/^ *\/\//d; /^ *\/\*\*.*\*\//d; /^ *\/\*\*/,/\*\//d; s/^ *//' {} +
+	# Compressed once, as well as can be: a length costs fewer bytes than chunks do.
+	find "$prefix/page/v" -type f -size +199c -exec gzip -9kn {} +
 	cp -r "$www/." "$prefix/page"
 	sed "s,\(href\|src\)=\",&/v/$version/," "$www/index.html" >"$prefix/page/index.html"
 	www=page # below nginx' prefix, so that the same files make the same configuration wherever they are made
