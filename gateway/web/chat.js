@@ -520,8 +520,9 @@ export class Chat {
     const thread = this.threads.get(id);
     this.marks.moveLine(id, thread);
     const lost = this.problems.get(`person ${id}`);
+    const isNobody = lost?.status === 404 || lost?.status === 400;
     const problem = lost && !this.inbox.people.has(id)
-      ? { text: lost.status === 404 || lost.status === 400 ? t.noPerson : t.personFailed, retry: () => this.fetchConversation(id) }
+      ? { text: isNobody ? t.noPerson : t.personFailed, isNobody, retry: () => this.fetchConversation(id) }
       : this.problems.get(id);
     this.conversation.draw({
       person: this.inbox.people.get(id), thread, outgoing: this.outbox.of(id), isBlocked: this.blocks.has(id), entry: this.inbox.conversation(id), lineAt: this.marks.lineAt, problem,

@@ -184,9 +184,36 @@ test('a file that is dropped beside everything does not take the page away', asy
 });
 
 test('an address of nobody says so', async () => {
-  const ann = await newPerson('Ann');
+  const [ann, bob] = [await newPerson('Ann'), await newPerson('Bob')];
   const page = await openAs(ann, { path: '/#/0123456789abcdef01234567', expect: /401|404/ });
   await log(page).getByText('nobody at this address').waitFor();
+  await row(page, bob).click();
+  await conversation(page).getByRole('heading', { name: bob.fullName }).waitFor();
+  await page.getByText('Say hello').waitFor();
+  await page.evaluate(() => { location.hash = '#/0123456789abcdef01234567'; });
+  await log(page).getByText('nobody at this address').waitFor();
+  assert.equal(await conversation(page).getByText(bob.fullName).count(), 0, 'no word of the one before');
+  assert.equal(await page.getByText('Say hello').count(), 0);
+  assert.equal(await field(page).isVisible(), false, 'there is nobody to write to');
+  assert.equal(await page.evaluate(() => document.activeElement.getAttribute('role')), 'log');
+  await row(page, bob).click();
+  await field(page).waitFor();
+});
+
+test('until it is known whose conversation it is nobody else is named', async () => {
+  const [ann, bob, cy] = [await newPerson('Ann'), await newPerson('Bob'), await newPerson('Cy')];
+  await say(bob, ann, 'Hello');
+  const page = await openAs(ann, { expect });
+  await page.route('**/api/users?*', (route) => route.fulfill({ json: [] }));
+  await page.route(`**/api/conversations/${cy.id}`, fails);
+  await page.goto(`${hold.stack.url}/#/${bob.id}`);
+  await page.reload();
+  await conversation(page).getByRole('heading', { name: bob.fullName }).waitFor();
+  await page.evaluate((id) => { location.hash = `#/${id}`; }, cy.id);
+  await log(page).getByText('could not be opened').waitFor();
+  assert.equal(await conversation(page).getByText(bob.fullName).count(), 0);
+  await page.unroute(`**/api/conversations/${cy.id}`);
+  await conversation(page).getByRole('heading', { name: cy.fullName }).waitFor(); // nobody clicked
 });
 
 test('a wrong password says so, and the field is ready', async () => {

@@ -86,9 +86,13 @@ export class ConversationView {
   drawHead(person) {
     const state = [presenceOf({ ...person, status: '' }, t), person.username, person.status === 'BUSY' ? (person.statusNote ? t.busyNote(person.statusNote) : t.busyWith) : '']
       .filter(Boolean).join(' · ');
-    if (this.#face !== faceOf(person)) this.face.replaceChildren(avatar(person));
-    this.#face = faceOf(person);
-    say(this.name, person.fullName);
+    this.#sayHead(faceOf(person), () => avatar(person), person.fullName, state);
+  }
+
+  #sayHead(face, make, name, state) {
+    if (this.#face !== face) this.face.replaceChildren(...[make()].filter(Boolean));
+    this.#face = face;
+    say(this.name, name);
     say(this.state, state);
   }
   #face;
@@ -98,10 +102,13 @@ export class ConversationView {
    * that is new; problem: {text, retry}, what could not be read.
    */
   draw({ person, isBlocked, entry, ...rest }) {
+    // Until it is known who it is, nobody's name stands there: least of all that of the one before.
     if (person) this.drawHead(person);
+    else this.#sayHead('', () => null, '', '');
+    this.isNobody = Boolean(rest.problem?.isNobody);
     this.person = person;
     this.isBlocked = isBlocked;
-    this.#items = this.#itemsOf({ name: person?.fullName ?? '', ...rest });
+    this.#items = this.#itemsOf({ name: person?.fullName ?? '', isBlocked, ...rest });
     this.log.draw(this.#items);
     this.#drawBelow(rest.thread, entry);
     this.#drawBlocked();
@@ -109,7 +116,7 @@ export class ConversationView {
     say(this.typing, words);
   }
 
-  #itemsOf({ name, thread, outgoing, lineAt, problem, keyOf, stateOf, changeOf }) {
+  #itemsOf({ name, isBlocked, thread, outgoing, lineAt, problem, keyOf, stateOf, changeOf }) {
     const items = [];
     let day;
     const add = (item, isFirstNew) => {
@@ -123,7 +130,7 @@ export class ConversationView {
     const isAtTop = problem && (problem.isOlder || !thread.isLoaded);
     if (isAtTop) items.push({ kind: 'problem', key: 'problem', ...problem });
     else if (!thread.isLoaded || (thread.hasOlder && thread.isReading)) items.push({ kind: 'hint', key: 'loading', text: t.loading });
-    else if (thread.messages.length + outgoing.length === 0) items.push({ kind: 'hint', key: 'empty', text: t.noMessages });
+    else if (thread.messages.length + outgoing.length === 0 && !problem && !isBlocked) items.push({ kind: 'hint', key: 'empty', text: t.noMessages });
     for (const message of thread.messages) {
       const isMine = message.senderId === this.user._id;
       add(itemOf(message, { isMine, name, key: keyOf(message), state: isMine ? stateOf(message) : '', change: isMine ? changeOf(message._id) : undefined }), message._id === lineAt);
@@ -153,9 +160,10 @@ export class ConversationView {
   #drawBlocked() {
     const hadFocus = this.composer.element.contains(document.activeElement);
     show(this.blocked, this.isBlocked);
-    show(this.composer.element, !this.isBlocked);
+    show(this.composer.element, !this.isBlocked && !this.isNobody);
+    show(this.more, Boolean(this.person));
     if (this.isBlocked) say(this.blockedText, t.youBlocked(this.person?.fullName ?? ''));
-    if (this.isBlocked && hadFocus) this.more.focus();
+    if (hadFocus && this.composer.element.hidden) (this.isNobody ? this.log.element : this.more).focus();
   }
 
   /** Menus are loaded with the first conversation that is opened, and all that they need at once. */
