@@ -463,6 +463,7 @@ export class Chat {
   get isWatched() { return !document.hidden && document.visibilityState === 'visible' && document.hasFocus(); }
 
   #lookedAt() {
+    this.socket.wake();
     this.session.verify();
     this.lists.look();
     this.draw();

@@ -133,6 +133,24 @@ test('a connection that is away is said, what is written waits, and goes in orde
   assert.deepEqual((await api('GET', `/api/messages/${ann.id}`, bob)).json.map((one) => one.message), ['before', 'one', 'two', 'three']);
 });
 
+test('who comes back to a connection that died unnoticed has what was missed at once', async () => {
+  const [ann, bob] = [await newPerson('Ann'), await newPerson('Bob')];
+  await say(bob, ann, 'before');
+  const page = await openAs(ann, { path: `/#/${bob.id}`, expect });
+  await row(page, bob).getByText('Offline').waitFor({ state: 'attached' }); // it is connected
+  await look(page, false);
+  page.isDeaf = true;
+  await say(bob, ann, 'while the machine slept');
+  await waitUntil('the other one to have it', async () => (await api('GET', `/api/messages/${ann.id}`, bob)).json.length === 2);
+  await page.clock.setFixedTime(Date.now() + 8 * 3600000); // timers stand still in a machine that sleeps
+  const known = page.sockets.size;
+  page.isDeaf = false;
+  await look(page, true);
+  await bubble(page, 'while the machine slept').waitFor();
+  assert.ok(page.sockets.size > known, 'by another connection');
+  assert.deepEqual(page.problems, []);
+});
+
 test('a session that has ended leads to the form; what was not sent is there after the next log-in', async () => {
   const [ann, bob] = [await newPerson('Ann'), await newPerson('Bob')];
   const page = await openAs(ann, { path: `/#/${bob.id}`, expect });

@@ -105,6 +105,8 @@ async function routeSockets(page) {
     page.sockets.add(ws);
     const server = ws.connectToServer();
     // A page that is to forget asks for no recovery, as after a long absence.
+    // One that is deaf has lost its connection, and has not noticed.
+    server.onMessage((text) => { if (!page.isDeaf) ws.send(text); });
     ws.onMessage((text) => server.send(page.isToForget ? String(text).replace(/"pid":"[^"]*",?/, '') : text));
   });
 }

@@ -88,6 +88,7 @@ export class Socket {
   #network = new AbortController(); // ends the listening below
   #pid; // of the session, for recovery
   #offset;
+  #heardAt = 0; // by the clock on the wall, which goes on while the machine sleeps
 
   #asked = new Map(); // number -> what to do with the acknowledgement
   #number = 0;
@@ -115,6 +116,15 @@ export class Socket {
     this.#network.abort();
     this.#send('41');
     this.#drop();
+  }
+
+  /** Somebody comes back: what slept along with the machine is not waited for, and what waits is tried at once. */
+  wake() {
+    if (!this.#wanted) return;
+    if (this.#transport && this.id && Date.now() - this.#heardAt > this.silence) this.#lost();
+    if (this.#transport) return;
+    clearTimeout(this.#timer);
+    this.#begin();
   }
 
   emit(name, ...args) { if (this.id) this.#send(`42${JSON.stringify([name, ...args])}`); }
@@ -169,6 +179,7 @@ export class Socket {
   }
 
   #packet(packet) {
+    this.#heardAt = Date.now();
     switch (packet[0]) {
       case '0': {
         const { pingInterval, pingTimeout } = JSON.parse(packet.slice(1));
