@@ -35,7 +35,8 @@ async function talk() {
   await say(dmitri, aisha, 'Could you look at page 4?');
   await say(ben, aisha, 'Morning! Did the release go out?');
   await say(aisha, ben, 'It did, at six. Notes: https://example.org/notes');
-  await say(ben, aisha, 'Wonderful. How do I try it here?');
+  const { json: asked } = await say(ben, aisha, 'Wonderful. How do I try it here?');
+  await post(aisha, `/api/messages/read/${ben._id}`, { upTo: asked._id });
   await say(aisha, ben, 'Two commands:\n```\ngit pull\nmake run\n```\nand then open the `readme`.');
   return { aisha, ben, chloe, dmitri };
 }
