@@ -134,7 +134,11 @@ export class Chat {
   /** What pages of before left unsent: of those that are gone, at once. */
   #adopt() {
     const { queues } = this.words;
-    const adopt = (owner) => { for (const queue of queues) queue.adopt(owner); };
+    const adopt = (owner) => {
+      for (const queue of queues) queue.adopt(owner);
+      // Who was never written to before is in no list yet.
+      for (const to of new Set(this.outbox.all.map((item) => item.to))) if (!this.inbox.people.has(to)) this.fetchConversation(to);
+    };
     for (const owner of new Set(queues.flatMap((queue) => queue.owners()))) {
       if (!navigator.locks) adopt(owner);
       else navigator.locks.request(`parley-page-${owner}`, { signal: this.ending.signal }, () => adopt(owner)).catch(() => {});

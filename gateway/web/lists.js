@@ -2,6 +2,7 @@
 import * as api from './core/api.js';
 import { byTime } from './core/order.js';
 import { Pages } from './core/pages.js';
+import { matches } from './core/text.js';
 import { t } from './strings.js';
 
 const lookEvery = 1000; // ms; at most so often the list of people is read again
@@ -74,7 +75,7 @@ export class Lists {
   search(text) {
     const { chat } = this;
     this.query = text.trim();
-    this.#found = [];
+    this.#found = this.query ? this.#found.filter((id) => matches(chat.inbox.people.get(id), this.query)) : []; // until it is known who else is
     this.searching.drop();
     chat.sidebar.rows.toTop();
     clearTimeout(this.#timer);

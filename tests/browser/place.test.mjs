@@ -1,7 +1,7 @@
 // The page keeps its place: addresses, history, focus, clicks, scrolling, days.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
-import { bubble, field, isAtRest, log, open, quiet, row, texts, type, useBrowser } from '../support/browser.mjs';
+import { bubble, conversation, field, isAtRest, log, open, quiet, row, texts, type, useBrowser } from '../support/browser.mjs';
 import { useStack } from '../support/stack.mjs';
 import { waitUntil } from '../support/wait.mjs';
 
@@ -101,6 +101,24 @@ test('rows change in place: focus and scrolling stay', async () => {
   });
   assert.deepEqual((await texts(page)).slice(0, 3), ['first', 'third', 'line 0.']);
   assert.deepEqual(page.problems, []);
+});
+
+test('a search that goes on keeps who still matches', async () => {
+  const [ann, bob] = await people('Ann', 'Bob');
+  const page = await openAs(ann);
+  const search = page.getByLabel('Find someone');
+  await search.fill(bob.fullName.slice(0, 3));
+  await row(page, bob).waitFor();
+  let release;
+  const held = new Promise((resolve) => { release = resolve; });
+  const asked = page.waitForRequest((request) => request.url().includes(`q=${bob.fullName}`));
+  await page.route('**/api/users?*q=*', async (route) => { await held; await route.continue(); });
+  await search.fill(bob.fullName);
+  await asked;
+  assert.equal(await row(page, bob).count(), 1, 'while it is asked for');
+  release();
+  await row(page, bob).click();
+  await conversation(page).getByRole('heading', { name: bob.fullName }).waitFor();
 });
 
 test('who is at the end stays there when the room changes', async () => {

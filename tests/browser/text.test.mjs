@@ -75,6 +75,21 @@ test('what fails says "Not sent" in its own conversation, over a reload, and is 
   assert.deepEqual(page.problems, []);
 });
 
+test('a first message that failed is in the list after a reload, however many people are before it', async () => {
+  const { bob, page } = await twoPeople({ expect: /401|503/ });
+  await page.route('**/api/messages/send/**', (route) => route.fulfill({ status: 503, json: { error: 'x', code: 'UNAVAILABLE' } }));
+  await type(page, 'hello');
+  await bubble(page, 'hello').getByText('Not sent').waitFor();
+  await page.route('**/api/users?*', (route) => route.fulfill({ json: [] }));
+  await page.evaluate(() => { location.hash = '#/'; });
+  await page.reload();
+  await row(page, bob).getByText('Not sent: hello').waitFor();
+  await page.unroute('**/api/messages/send/**');
+  await row(page, bob).click();
+  await bubble(page, 'hello').getByRole('button', { name: 'Retry' }).click();
+  await bubble(page, 'hello').getByText('Sent', { exact: true }).waitFor();
+});
+
 test('ten lines typed faster than the server takes them wait as long as it says, and arrive in order', async () => {
   const { ann, bob, page } = await twoPeople({ expect: /401|429/ });
   const lines = Array.from({ length: 10 }, (_, i) => `line ${i}`);
