@@ -105,6 +105,16 @@ describe('errors', () => {
     isError(await call(base(), 'POST', '/api/auth/login', 'username=a', { 'content-type': 'application/x-www-form-urlencoded' }), 415);
   });
 
+  test('a target of 1,999 bytes: 414, in JSON; one less is taken. More lines than four of 8 KiB: 431', async () => {
+    const target = (bytes) => `/api/users?${'x'.repeat(bytes - '/api/users?'.length)}`;
+    const ask = async (path, headers = '') => statusOf(await raw(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${headers}\r\n`));
+    assert.deepEqual([await ask(target(1998)), await ask(target(1999)), await ask(target(2000))], [401, 414, 414]);
+    isError(await call(base(), 'GET', target(1999)), 414);
+    const line = (i) => `X-${i}: ${'x'.repeat(7000)}\r\n`;
+    assert.equal(await ask('/api/users', line(1) + line(2)), 401, 'what no service reads goes no further');
+    assert.equal(await ask('/api/users', line(1) + line(2) + line(3) + line(4) + line(5)), 431);
+  });
+
   test('headers of 40 KB and an address of 9 KB: 4xx', async () => {
     const long = await raw(`GET /api/users HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Long: ${'x'.repeat(40000)}\r\n\r\n`);
     assert.ok([400, 431].includes(statusOf(long)), long);
