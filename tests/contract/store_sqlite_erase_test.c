@@ -203,6 +203,37 @@ waits_for_a_reader_who_needs_the_log(void **state)
 	assert_false(files_have(&f->config, SECRET));
 }
 
+/* Room that is free: of a database that was written anew there is none. */
+static int64_t
+free_pages_after_an_erasure(struct fixture *f, const char *name, int64_t bytes)
+{
+	struct pl_oid user = add_person(f->store, name);
+	char sql[200];
+
+	snprintf(sql, sizeof(sql),
+	    "CREATE TABLE ballast (b); INSERT INTO ballast VALUES (zeroblob(%lld));"
+	    "CREATE TABLE freed (b); INSERT INTO freed VALUES (zeroblob(1000000));"
+	    "DROP TABLE freed",
+	    (long long)bytes);
+	sqlite_files_run(&f->config, sql);
+	erase(f->store, &user);
+	finish(f->store);
+	return sqlite_files_number(&f->config, "PRAGMA freelist_count");
+}
+
+static void
+writes_a_database_anew_that_is_no_larger_than_its_bound(void **state)
+{
+	struct fixture *f = *state;
+	const int64_t near = 4000000;
+
+	assert_int_equal(
+	    free_pages_after_an_erasure(f, "ann" SECRET, PL_ERASE_ANEW_BYTES - near), 0);
+	sqlite_files_run(&f->config, "DROP TABLE ballast");
+	assert_true(
+	    free_pages_after_an_erasure(f, "bob" SECRET, PL_ERASE_ANEW_BYTES + near) > 0);
+}
+
 static void
 run_until_killed(const struct pl_store_config *config)
 {
@@ -260,6 +291,7 @@ main(void)
 	    STORE_TEST(leaves_no_name_of_one_among_many),
 	    STORE_TEST(waits_for_a_reader_who_needs_the_log),
 	    STORE_TEST(goes_on_after_any_kill),
+	    STORE_TEST(writes_a_database_anew_that_is_no_larger_than_its_bound),
 	};
 
 	store_contract_use(&sqlite_factory);

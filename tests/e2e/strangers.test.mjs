@@ -1,5 +1,6 @@
 // What somebody who has not been let in can do to presence: little, and to nobody else.
 import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Person } from '../support/api.mjs';
 import { frame, handshake, opcode, Socket, Wire } from '../support/conformance.mjs';
@@ -9,6 +10,7 @@ import { waitUntil } from '../support/wait.mjs';
 
 const MiB = 1024 * 1024;
 const strangerMax = 16384;
+const hasSs = spawnSync('ss', ['-V']).status === 0;
 const hold = useStack({ before, after, afterEach }, { LIMIT_HANDSHAKES_PER_SECOND: '0' });
 const socketIo = '/socket.io/?EIO=4&transport=websocket';
 const polling = (sid) => `/socket.io/?EIO=4&transport=polling${sid ? `&sid=${sid}` : ''}`;
@@ -157,4 +159,15 @@ test('a WebSocket that is to take over from polling may say no more than a probe
   wire.write(beginning(2000, 8));
   assert.equal(await wire.closeCode(), 1009);
   assert.equal((await ann.post(polling(sid), '421["x"]', text)).status, 200, 'polling goes on');
+});
+
+// The kernel's own count: it keeps twice what is asked for, half of it for itself.
+test('what a WebSocket has sent and nobody has read is 64 KiB at most in the kernel', { skip: !hasSs && 'ss is not there' }, async () => {
+  const { host, port } = new URL(await hold.stack.addressOf('presence'));
+  const wire = await openWire();
+  const buffers = () => [...execFileSync('ss', ['-tmnH', 'state', 'established', 'src', host, 'sport', '=', `:${port}`], { encoding: 'utf8' })
+    .matchAll(/\brb(\d+)/g)].map(([, bytes]) => Number(bytes));
+  await waitUntil('its buffer', () => buffers().includes(2 * 65536));
+  assert.ok(!wire.isClosed);
+  wire.end();
 });
