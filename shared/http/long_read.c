@@ -38,6 +38,16 @@ spend(struct pl_long_read *r)
 	return pl_share_spend(&r->turn, (int64_t)r->body.len, r->cpu_us);
 }
 
+/* The piece was taken: when the next one may be read. */
+static int64_t
+pause_ms(struct pl_long_read *r)
+{
+	int64_t owed_ms = spend(r);
+	int64_t even_ms = pl_share_pace(&r->turn, (int64_t)r->body.len);
+
+	return owed_ms > even_ms ? owed_ms : even_ms;
+}
+
 static void
 read_piece(struct pl_long_read *r)
 {
@@ -121,16 +131,17 @@ static void
 on_more(struct pl_request *rq)
 {
 	struct pl_long_read *r = rq->arg;
+	int64_t wait_ms;
 
 	if (!r->goes_on) {
 		write_piece(r);
 		return;
 	}
-	if (r->is_last || rq->is_gone) {
+	wait_ms = pause_ms(r); /* owed after the last piece, too */
+	if (r->is_last || rq->is_gone)
 		end(r);
-		return;
-	}
-	read_after(r, spend(r));
+	else
+		read_after(r, wait_ms);
 }
 
 static void

@@ -9,6 +9,7 @@ struct pl_share_user {
 	unsigned waiting;
 	struct pl_list line; /* struct pl_share_turn.link, the first to come first */
 	struct pl_budget budget;
+	int64_t passed_us;    /* when all that was passed on is, at an even pace */
 	struct pl_timer paid; /* started while this user does nothing, and owes */
 };
 
@@ -52,14 +53,19 @@ user_get(struct pl_share *s, const struct pl_oid *id)
 	return u;
 }
 
+static int64_t
+later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
 /* Forget a user who does nothing, once nothing is owed. */
 static void
 user_rest(struct pl_share_user *u)
 {
-	int64_t paid_us = u->budget.bytes_paid_us > u->budget.cpu_paid_us
-			      ? u->budget.bytes_paid_us
-			      : u->budget.cpu_paid_us;
-	int64_t left_us = paid_us - pl_loop_now_ms(u->share->loop) * 1000;
+	int64_t paid_us = later(u->budget.bytes_paid_us, u->budget.cpu_paid_us);
+	int64_t left_us =
+	    later(paid_us, u->passed_us) - pl_loop_now_ms(u->share->loop) * 1000;
 
 	if (u->holding > 0 || u->waiting > 0)
 		return;
@@ -140,6 +146,19 @@ pl_share_spend(struct pl_share_turn *t, int64_t bytes, int64_t cpu_us)
 
 	pl_budget_spend(&t->user->budget, rule, bytes, cpu_us, now_ms);
 	return pl_budget_wait_ms(&t->user->budget, rule, now_ms);
+}
+
+int64_t
+pl_share_pace(struct pl_share_turn *t, int64_t bytes)
+{
+	struct pl_share_user *u = t->user;
+	int64_t rate = t->share->rule.budget.bytes.per_second;
+	int64_t now_us = pl_loop_now_ms(t->share->loop) * 1000;
+
+	if (rate == 0)
+		return 0;
+	u->passed_us = later(u->passed_us, now_us) + bytes * 1000000 / rate;
+	return (u->passed_us - now_us) / 1000;
 }
 
 void

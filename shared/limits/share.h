@@ -8,7 +8,11 @@
  *     └──PL_SHARE_WAITING_MAX of theirs wait──────────────────► refused
  *
  * Whoever holds tells what each piece cost, and hears how long to wait before the next one. What is
- * owed outlives the turn: a new one begins where the last one ended.  Threads: the loop's.
+ * owed outlives the turn: a new one begins where the last one ended.
+ *
+ * A long answer is also given at an even pace, that of the rate, from its second piece on: what
+ * passes it on, and perhaps compresses it, takes no turn in between while more is there to be read.
+ * Threads: the loop's.
  */
 #ifndef PL_LIMITS_SHARE_H
 #define PL_LIMITS_SHARE_H
@@ -53,6 +57,9 @@ void pl_share_ask(struct pl_share *s, const struct pl_oid *user, struct pl_share
 /* t, which holds, has cost so much; milliseconds until it may go on, 0 for at once. With nothing
  * spent: until a new turn may begin. */
 int64_t pl_share_spend(struct pl_share_turn *t, int64_t bytes, int64_t cpu_us);
+/* A piece of so many bytes is passed on: milliseconds until the next one may be, of all turns of
+ * the user. Nothing is spent. */
+int64_t pl_share_pace(struct pl_share_turn *t, int64_t bytes);
 /* t holds no more, and the next in line does; nothing if it does not hold. */
 void pl_share_end(struct pl_share_turn *t);
 

@@ -39,7 +39,7 @@ export class Run {
     return new Promise((resolve, reject) => {
       http.request({
         port: this.port, host: '127.0.0.1', agent: this.agent, method, path: target, timeout: 15000, headers: {
-          'x-forwarded-for': who.address, ...(who.cookie && { cookie: who.cookie }),
+          'x-forwarded-for': who.address, ...(who.cookie && { cookie: who.cookie }), ...(who.coding && { 'accept-encoding': who.coding }),
           ...(text && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
         },
       }, (answer) => {
@@ -181,6 +181,7 @@ export const kinds = {
     run.count('readers');
     while (!run.isOver && !wire.isClosed) await sleep(200);
   }),
+  'long histories, compressed': (run) => run.lanes(4, () => run.ask({ ...anyEve(run), cookie: run.longReader, coding: 'gzip' }, 'GET', `/api/messages/${run.longWith}`)),
   'half a frame, 960 sockets': (run) => run.lanes(960, async (lane) => {
     const wire = await run.webSocket({ address: addressOf(run, lane) });
     await run.write(wire, half);

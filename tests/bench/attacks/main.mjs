@@ -77,7 +77,7 @@ let stored = 0;
 function storeMessages(stack, count, bytes, senderOf, receiver) {
   const begin = Date.now() - 1000 - count;
   const rows = Array.from({ length: count }, (_, i) => `(x'${Math.floor(begin / 1000).toString(16).padStart(8, '0')}${(++stored).toString(16).padStart(16, '0')}',`
-    + `x'${senderOf(i)}',x'${receiver}',CAST(replace(hex(zeroblob(${bytes / 2})),'00','yy') AS TEXT),${begin + i})`);
+    + `x'${senderOf(i)}',x'${receiver}',lower(hex(randomblob(${bytes / 2}))),${begin + i})`);
   sql(stack, `BEGIN; INSERT INTO messages (id, sender, receiver, text, created) VALUES ${rows.join(',\n')};`
     + `INSERT OR IGNORE INTO correspondents (user, other) SELECT DISTINCT receiver, sender FROM messages WHERE receiver = x'${receiver}';`
     + `INSERT OR IGNORE INTO correspondents (user, other) SELECT DISTINCT sender, receiver FROM messages WHERE receiver = x'${receiver}'; COMMIT;`);

@@ -143,6 +143,27 @@ time_of_the_processor_is_waited_for_too_and_remembered(void **state)
 }
 
 static void
+pieces_are_passed_on_at_an_even_pace_over_all_turns_of_a_user(void **state)
+{
+	struct pl_share_turn of_bob;
+
+	(void)state;
+	ask(2);
+	pl_share_ask(&share, &bob, &of_bob, on_turn);
+	assert_int_equal(pl_share_pace(&turns[0], 100), 100); /* within the burst, too */
+	assert_int_equal(pl_share_pace(&turns[1], 100), 200);
+	assert_int_equal(pl_share_pace(&of_bob, 100), 100);
+	fake_loop_advance(loop, 150);
+	assert_int_equal(pl_share_pace(&turns[0], 10), 60);
+	fake_loop_advance(loop, 1000); /* a pause gives no right to a rush */
+	assert_int_equal(pl_share_pace(&turns[0], 10), 10);
+	assert_int_equal(pl_share_spend(&turns[0], 2000, 0), 0); /* nothing was spent */
+	for (unsigned i = 0; i < 2; i++)
+		pl_share_end(&turns[i]);
+	pl_share_end(&of_bob);
+}
+
+static void
 without_a_rule_nobody_waits(void **state)
 {
 	(void)state;
@@ -151,6 +172,7 @@ without_a_rule_nobody_waits(void **state)
 	ask(CROWD);
 	assert_int_equal(begun, CROWD);
 	assert_int_equal(pl_share_spend(&turns[0], INT32_MAX, 0), 0);
+	assert_int_equal(pl_share_pace(&turns[0], INT32_MAX), 0);
 	for (unsigned i = 0; i < CROWD; i++)
 		pl_share_end(&turns[i]);
 }
@@ -169,6 +191,9 @@ main(void)
 		what_is_owed_outlives_the_turn_and_then_is_forgotten, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		time_of_the_processor_is_waited_for_too_and_remembered, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		pieces_are_passed_on_at_an_even_pace_over_all_turns_of_a_user, setup,
+		teardown),
 	    cmocka_unit_test_setup_teardown(without_a_rule_nobody_waits, setup, teardown),
 	};
 
