@@ -40,6 +40,15 @@ group_of(const struct pl_setting *row)
 	return g;
 }
 
+static bool
+has_rows(size_t group)
+{
+	for (size_t i = 0; i < pl_settings_rows; i++)
+		if (group_of(&pl_settings_table[i]) == group)
+			return true;
+	return false;
+}
+
 static void
 print_readers(const struct pl_setting *row)
 {
@@ -193,6 +202,7 @@ main(int argc, char **argv)
 		return 2;
 	}
 	for (size_t g = 0; g < GROUPS; g++)
-		print(g);
+		if (has_rows(g))
+			print(g);
 	return 0;
 }

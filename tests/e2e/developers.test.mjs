@@ -180,6 +180,7 @@ describe('the running stack answers as openapi.json says', () => {
     // the account
     await ask(bob, 'GET', '/api/auth/me');
     await ask(null, 'GET', '/api/auth/me', {}, 401);
+    await ask(ann, 'GET', '/api/auth/settings');
     await ask(ann, 'PATCH', '/api/auth/me', { body: { fullName: 'Ann Other' } });
     await ask(ann, 'PATCH', '/api/auth/me', { body: { fullName: '' } }, 400);
     await ask(ann, 'PUT', '/api/auth/avatar', { body: png, headers: { 'content-type': 'image/png' } });
