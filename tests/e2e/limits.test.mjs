@@ -143,9 +143,8 @@ describe('a crowd that opens sessions faster than LIMIT_HANDSHAKES_PER_SECOND', 
       const refused = answers.filter(({ status }) => status !== 200);
       for (const answer of refused) await isRefused(answer, 503);
       const admitted = answers.length - refused.length;
-      assert.ok(admitted >= 55, `${admitted} of 120 were let in`);
       assert.ok(took >= (admitted - 5) * 50, `${admitted} in ${took} ms`);
-      return admitted <= 100;
+      return admitted >= 55 && admitted <= 100; // fewer, where the machine stood still for their 3 s
     }, { within: 15000 });
     assert.ok(!socket.isClosed);
     await waitUntil('to be let in', async () => (await fetch(socketIo(hold.stack.url, polling))).status === 200);

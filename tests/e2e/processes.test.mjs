@@ -9,7 +9,7 @@ import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Person, call } from '../support/api.mjs';
 import { root, useStack } from '../support/stack.mjs';
-import { freePort, patience, waitUntil, withDeadline } from '../support/wait.mjs';
+import { freePort, patience, patient, waitUntil, withDeadline } from '../support/wait.mjs';
 
 const hold = useStack({ before, after, afterEach },
   { PRESENCE_PROCESSES: '2', MESSAGE_PROCESSES: '2', PRESENCE_GRACE_MS: '1000' });
@@ -182,7 +182,7 @@ describe('presence processes come and go', () => {
     const log = await readFile(path.join(hold.stack.dir, 'data/run/logs/presence3.log'), 'utf8');
     const timeOf = (message) => Date.parse(log.split('\n').filter((line) => line.includes(`"msg":"${message}"`)).map(JSON.parse).at(-1).t);
     // DRAIN_SECONDS is 1. What is still in flight would get 5 more.
-    assert.ok(timeOf('worker ended') - timeOf('worker is ending') < 5500);
+    assert.ok(timeOf('worker ended') - timeOf('worker is ending') < patient(5500));
   });
 });
 

@@ -105,7 +105,8 @@ test('who asks for conversations without end pays for the time that it takes, an
     }
     isOver = true;
     await flood;
-    assert.ok(count > 0 && count < 200, `${count} in 4 s`);
+    const seconds = (Date.now() - asked) / 1000;
+    assert.ok(count > 0 && count < 50 * seconds, `${count} in ${seconds} s`);
     assert.ok(waits.sort((a, b) => a - b)[Math.floor(waits.length / 2)] < patient(250), String(waits));
   } finally { await stack.stop(); }
 });
