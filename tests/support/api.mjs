@@ -38,9 +38,15 @@ async function signUpInTurn(...request) {
   }
 }
 
+const everybody = [];
+
+/** What a test that failed left open would try to connect for ever, and its file would not end. */
+export const closeAll = (base) => { for (const person of everybody) if (person.base === base) person.close(); };
+
 export class Person {
   constructor(base, user, cookie) {
     Object.assign(this, { base, user, cookie, id: user._id, sockets: [] });
+    everybody.push(this);
   }
 
   static async signUp(base, name, fields = {}, headers = {}) {

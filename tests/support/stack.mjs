@@ -5,6 +5,7 @@ import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { closeAll } from './api.mjs';
 import { newDatabase } from './mongo_server.mjs';
 import { freePort, patience, patient, waitUntil } from './wait.mjs';
 
@@ -146,6 +147,7 @@ export function useStack({ before, after, afterEach }, settings) {
   afterEach((t) => { failed ||= t.passed === false || Boolean(t.error); });
   after(async () => {
     if (failed) await holder.stack?.printLogs().catch(() => {});
+    closeAll(holder.stack?.url);
     await holder.stack?.stop();
   }, { timeout: patient(30000) });
   return holder;
