@@ -12,7 +12,7 @@
 # and none failed. The logs of what failed stand above that line, and whole in build/test.
 #
 #   PARLEY_URL=http://...  points the tests that need no stack of their own at a running one
-#   TEST_JOBS=N            test files at once (2, and 3 the second time)
+#   TEST_JOBS=N            test files at once (3: they mostly wait)
 #   TEST_STORE=mongo       all of part 3 once, with every stack's data in MongoDB
 #   TEST_PATIENCE=N        every deadline of a wait times N (1), for a machine that stands still at times
 #   TEST_STORE=sqlite      all of part 3 once, on SQLite
@@ -21,7 +21,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 out=build/test
 limit_s=2400 # for all of part 3, on a busy machine; half of it is usual
-# What the second store is tested with; more at once, for these files mostly wait.
+# What the second store is tested with.
 store_suites=$(echo tests/e2e/{audit,auth,blocks,conversations,edits,erase,llm,messages,realtime,recovery,users}.test.mjs)
 passed_sum=0
 failed_sum=0
@@ -70,15 +70,15 @@ tap_count() { # file, name...
 	done | awk '{ n += $1 } END { if (NR > 0) print n }'
 }
 
-run_outside_in() { # sqlite or mongo, files at once, test file...
-	local store=$1 jobs=$2 log=$out/outside-in-$1 status passed failed
+run_outside_in() { # sqlite or mongo, test file...
+	local store=$1 log=$out/outside-in-$1 status passed failed
 	local left_s=$((limit_s - SECONDS))
 
-	shift 2
+	shift
 	echo "==== end to end, chaos and browser: $store"
 	rm -f "$log.tap"
 	TEST_STORE=$store timeout -k 20 "$((left_s > 0 ? left_s : 1))" \
-		node --test --test-concurrency="${TEST_JOBS:-$jobs}" \
+		node --test --test-concurrency="${TEST_JOBS:-3}" \
 		--test-reporter=spec --test-reporter-destination=stdout \
 		--test-reporter=tap --test-reporter-destination="$log.tap" \
 		"$@" 2>&1 | tee "$log.log"
@@ -114,10 +114,10 @@ step "node modules" make -s tests/node_modules/.lock-of-this
 step "build" make -s -j"$(nproc)" all build/mongo/ready build/k8s/ready
 run_units
 SECONDS=0
-run_outside_in "${TEST_STORE:-sqlite}" 2 \
+run_outside_in "${TEST_STORE:-sqlite}" \
 	tests/e2e/*.test.mjs tests/chaos/*.test.mjs tests/page/*.test.mjs tests/browser/*.test.mjs \
 	tests/k8s/*.test.mjs
 # shellcheck disable=SC2086 # a list
-[ -n "${TEST_STORE:-}" ] || run_outside_in mongo 3 $store_suites
+[ -n "${TEST_STORE:-}" ] || run_outside_in mongo $store_suites
 [ -z "${CI:-}" ] || run_containers
 finish
