@@ -1,10 +1,11 @@
 /*
- * The gateway's module of nginx: an open WebSocket goes on as a tunnel (tunnel.h), and sockets are counted
- * by seats (seats.h), which a tunnel takes along. Three directives:
+ * The gateway's module of nginx: an open WebSocket goes on as a tunnel (tunnel.h), and
+ * sockets are counted by seats (seats.h), which a tunnel takes along. Three directives:
  *
- *   tunnel_seats_zone 4m;                    http: the memory of the seats
- *   tunnel_seats $address_group 2000;        location: so many requests and tunnels of this address, else 429
- *   tunnel on;                               location: what is answered by 101 becomes a tunnel
+ *   tunnel_seats_zone 4m;              http: the memory of the seats
+ *   tunnel_seats $address_group 2000;  location: at most so many requests and tunnels of an
+ *                                      address; 429 for more
+ *   tunnel on;                         location: what is answered by 101 becomes a tunnel
  *
  * With TLS, which nginx has to speak, a socket stays a request of nginx'.
  */
@@ -20,7 +21,7 @@
 
 /* As ngx_http_limit_conn_module has it: the variable $limit_conn_status says REJECTED. */
 #define STATUS_REJECTED 2
-/* If something is on its way, it is tried again, later each time, and in the end no more. */
+/* While something is on its way, it is tried again, later each time, and then no more. */
 #define TRY_AGAIN_MS 20
 #define TRIES_MAX    10
 
@@ -47,7 +48,7 @@ struct context {
 
 ngx_module_t parley_tunnel_module;
 
-/* ---- seats ---------------------------------------------------------------------------- */
+/* ---- seats ------------------------------------------------------------------------ */
 
 static void
 leave(void *data)
@@ -55,13 +56,6 @@ leave(void *data)
 	struct context *context = data;
 
 	seats_leave(context->conf->zone, context->seat);
-}
-
-static void
-leave_tunnel(void *zone, void *seat)
-{
-	if (seat != NULL)
-		seats_leave(zone, seat);
 }
 
 static struct context *
@@ -112,7 +106,7 @@ take_seat(ngx_http_request_t *r)
 	return NGX_DECLINED;
 }
 
-/* ---- tunnels -------------------------------------------------------------------------- */
+/* ---- tunnels ---------------------------------------------------------------------- */
 
 /* Nothing that either side has sent is in nginx' memory. */
 static bool
@@ -145,7 +139,7 @@ become_tunnel(ngx_http_request_t *r, struct context *context)
 
 	context->conf->times.silent_ms = r->upstream->conf->read_timeout;
 	context->conf->times.stuck_ms = r->upstream->conf->send_timeout;
-	if (tunnel_open(client->fd, service->fd, &context->conf->times, leave_tunnel,
+	if (tunnel_open(client->fd, service->fd, &context->conf->times,
 		context->conf->zone, context->seat) != NGX_OK)
 		return;
 	if (context->seat != NULL)
@@ -205,7 +199,8 @@ is_for_tunnel(ngx_http_request_t *r)
 
 static ngx_http_output_header_filter_pt next_filter;
 
-/* The 101 is about to be written: once this event is over, it mostly is, and the request is not needed. */
+/* The 101 is about to be written: once this event is over, it mostly is, and the request
+ * is not needed. */
 static ngx_int_t
 filter_head(ngx_http_request_t *r)
 {
@@ -228,7 +223,7 @@ filter_head(ngx_http_request_t *r)
 	return next_filter(r);
 }
 
-/* ---- configuration -------------------------------------------------------------------- */
+/* ---- configuration ---------------------------------------------------------------- */
 
 static void *
 create_main(ngx_conf_t *cf)

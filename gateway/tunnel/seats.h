@@ -1,11 +1,12 @@
 /*
- * seats: how many sockets and waiting polls an address has, in memory that nginx' workers share.
+ * seats: how many sockets and waiting polls an address has, in memory that nginx' workers
+ * share.
  *
  *   zone -> struct seats -> tree: key (bytes of an address) -> struct seat
  *
- * nginx' own limit_conn counts as long as a request lives; a tunnel (tunnel.h) outlives its request, and
- * so needs a seat that can be handed on. A worker that dies keeps its seats, as it does with limit_conn.
- * Threads: none; workers take the zone's lock.
+ * nginx' own limit_conn counts as long as a request lives; a tunnel (tunnel.h) outlives
+ * its request, and so needs a seat that can be handed on. A worker that dies keeps its
+ * seats, as it does with limit_conn. Threads: none; workers take the zone's lock.
  */
 #ifndef PARLEY_GATEWAY_SEATS_H
 #define PARLEY_GATEWAY_SEATS_H
@@ -15,7 +16,8 @@
 
 struct seat;
 
-/* For zone->init. zone->data is the seats from then on, also of a configuration read anew. */
+/* For zone->init. zone->data is the seats from then on, also of a configuration read
+ * anew. */
 ngx_int_t seats_zone_init(ngx_shm_zone_t *zone, void *old);
 
 /* One more for key; NULL if it has most already, or if the zone is full. */

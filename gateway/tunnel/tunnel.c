@@ -23,8 +23,8 @@ struct tunnel {
 	struct lane up;   /* client to service */
 	const struct tunnel_times *times;
 	ngx_msec_t lingers_until; /* 0: open */
-	void (*at_end)(void *data, void *what);
-	void *data, *what;
+	ngx_shm_zone_t *zone;     /* of seat */
+	struct seat *seat;        /* NULL: none */
 };
 
 static void on_read(ngx_event_t *event);
@@ -40,7 +40,8 @@ end(struct tunnel *tunnel)
 		ngx_free(tunnel->down.kept);
 	if (tunnel->up.kept != NULL)
 		ngx_free(tunnel->up.kept);
-	tunnel->at_end(tunnel->data, tunnel->what);
+	if (tunnel->seat != NULL)
+		seats_leave(tunnel->zone, tunnel->seat);
 #if (NGX_STAT_STUB)
 	(void)ngx_atomic_fetch_add(ngx_stat_active, -1);
 #endif
@@ -121,7 +122,7 @@ keep(struct lane *lane, const u_char *rest, size_t count, ngx_msec_t stuck_ms)
 	return NGX_AGAIN;
 }
 
-/* One piece. NGX_DONE if its source has ended, NGX_AGAIN if there is nothing to do now. */
+/* One piece. NGX_DONE if its source has ended, NGX_AGAIN if there is nothing to do. */
 static ngx_int_t
 pass_once(struct lane *lane, ngx_msec_t stuck_ms)
 {
@@ -236,7 +237,7 @@ connect_copy(ngx_socket_t socket, struct tunnel *tunnel)
 
 ngx_int_t
 tunnel_open(ngx_socket_t client, ngx_socket_t service, const struct tunnel_times *times,
-    void (*at_end)(void *data, void *what), void *data, void *what)
+    ngx_shm_zone_t *zone, struct seat *seat)
 {
 	struct tunnel *tunnel = ngx_calloc(sizeof(*tunnel), ngx_cycle->log);
 
@@ -252,9 +253,8 @@ tunnel_open(ngx_socket_t client, ngx_socket_t service, const struct tunnel_times
 		return NGX_ERROR;
 	}
 	tunnel->times = times;
-	tunnel->at_end = at_end;
-	tunnel->data = data;
-	tunnel->what = what;
+	tunnel->zone = zone;
+	tunnel->seat = seat;
 	ngx_add_timer(tunnel->down.from->read, times->silent_ms);
 #if (NGX_STAT_STUB)
 	(void)ngx_atomic_fetch_add(ngx_stat_active, 1);
