@@ -16,7 +16,7 @@
  *   marks.c        how far one has read
  *   people.c       finding users          disabled.c     users who may not log in
  *   invites.c      invites                blocks.c       who has blocked whom
- *   erase.c        what is left of a user who is gone       own.c  all messages of one user
+ *   erase*.c       what is left of a user who is gone       own.c  all messages of one user
  *
  * A session has a client of its own rather than one of a pool: a store thread uses one
  * client all its life, so that there are as many connections as threads either way, and
