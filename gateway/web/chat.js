@@ -27,6 +27,7 @@ import { Words } from './words.js';
 const moment = 2000; // so long a connection may be gone before that is said
 const threadsMost = 20; // conversations whose messages are kept
 const historyMost = 200;
+const callAfter = 1000; // ms, in which another tab says that it is looked at
 
 export class Chat {
   constructor(user, { leave, changeTo, notice }) {
@@ -484,7 +485,7 @@ export class Chat {
       const call = (lock) => (lock === null ? undefined : this.#alert(person, message).catch(() => {}));
       if (navigator.locks) navigator.locks.request(`parley-call-${message._id}`, { ifAvailable: true }, call);
       else call();
-    }, 300);
+    }, callAfter);
     if (this.isWatched && isPhone.matches && this.openId && message.senderId !== this.openId) {
       this.conversation.showOther(person, message.message.slice(0, 120));
     }

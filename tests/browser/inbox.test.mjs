@@ -219,8 +219,12 @@ test('of several tabs one alone calls, and none while another is looked at', asy
   await say(bob, ann, 'zero');
   for (const one of both) await row(one, bob).getByText('1 unread').waitFor();
   await look(tab, false);
+  let release;
+  tab.held = new Promise((resolve) => { release = resolve; }); // its messages come once the other one has them
   for (let i = 2; i <= 9; i++) await say(bob, ann, `line ${i}`);
-  for (const one of both) await row(one, bob).getByText('9 unread').waitFor();
+  await row(page, bob).getByText('9 unread').waitFor();
+  release();
+  await row(tab, bob).getByText('9 unread').waitFor();
   const calls = async () => (await Promise.all(both.map(shown))).flat().map(([, body]) => body);
   await look(page, false);
   for (const text of ['wake up', 'please']) {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { password } from '../support/api.mjs';
-import { articles, bubble, conversation, cut, failUntilPressed, field, log, look, mend, row, texts, type, useBrowser } from '../support/browser.mjs';
+import { articles, bubble, conversation, cut, failUntilPressed, field, log, look, mend, open, row, texts, type, useBrowser } from '../support/browser.mjs';
 import { useStack } from '../support/stack.mjs';
 import { waitUntil } from '../support/wait.mjs';
 
@@ -139,12 +139,11 @@ test('who comes back to a connection that died unnoticed has what was missed at 
   const page = await openAs(ann, { path: `/#/${bob.id}`, expect });
   await row(page, bob).getByText('Offline').waitFor({ state: 'attached' }); // it is connected
   await look(page, false);
-  page.isDeaf = true;
+  page.deaf = new Set(page.sockets);
   await say(bob, ann, 'while the machine slept');
   await waitUntil('the other one to have it', async () => (await api('GET', `/api/messages/${ann.id}`, bob)).json.length === 2);
   await page.clock.setFixedTime(Date.now() + 8 * 3600000); // timers stand still in a machine that sleeps
   const known = page.sockets.size;
-  page.isDeaf = false;
   await look(page, true);
   await bubble(page, 'while the machine slept').waitFor();
   assert.ok(page.sockets.size > known, 'by another connection');

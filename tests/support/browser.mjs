@@ -105,8 +105,8 @@ async function routeSockets(page) {
     page.sockets.add(ws);
     const server = ws.connectToServer();
     // A page that is to forget asks for no recovery, as after a long absence.
-    // One that is deaf has lost its connection, and has not noticed.
-    server.onMessage((text) => { if (!page.isDeaf) ws.send(text); });
+    // What is held comes later, in order; one that is deaf is dead, and nobody has noticed.
+    server.onMessage(async (text) => { await page.held; if (!page.deaf?.has(ws)) ws.send(text); });
     ws.onMessage((text) => server.send(page.isToForget ? String(text).replace(/"pid":"[^"]*",?/, '') : text));
   });
 }
