@@ -22,8 +22,11 @@ if [ -d $installed/src ]; then
 else
 	command -v apt-get >/dev/null || die "this is no Debian"
 	version=$(dpkg-query -W -f '${Version}' nginx 2>/dev/null) || version=
-	timeout 60 apt-get -qq -o APT::Sandbox::User="$(id -un)" download "nginx-dev${version:+=$version}" >fetched.log 2>&1 ||
-		die "apt-get cannot fetch nginx-dev${version:+=$version}"
+	fetch() { # package
+		timeout 60 apt-get -qq -o APT::Sandbox::User="$(id -un)" download "$1" >>fetched.log 2>&1
+	}
+	# An older nginx than the archive has is of the same sources, but for a patch.
+	{ [ -n "$version" ] && fetch "nginx-dev=$version"; } || fetch nginx-dev || die "apt-get cannot fetch nginx-dev"
 	dpkg-deb -x nginx-dev_*.deb package || die "nginx-dev cannot be read"
 	mv package$installed/* .
 	rm -rf package nginx-dev_*.deb
