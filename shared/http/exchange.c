@@ -1,7 +1,5 @@
 #include "http/exchange.h"
 
-#include <strings.h>
-
 #include "base/clock.h"
 #include "base/mem.h"
 #include "model/problem.h"
@@ -187,7 +185,7 @@ pl_exchange_header_count(const struct pl_request_impl *x, const char *name)
 	size_t count = 0;
 
 	for (size_t i = 0; i < x->header_count; i++)
-		if (strcasecmp(x->headers[i].name, name) == 0)
+		if (pl_exchange_header_is(&x->headers[i], name))
 			count++;
 	return count;
 }

@@ -10,6 +10,8 @@
 #ifndef PL_HTTP_EXCHANGE_H
 #define PL_HTTP_EXCHANGE_H
 
+#include <strings.h>
+
 #include <kore.h>
 #include <http.h>
 
@@ -72,6 +74,12 @@ pl_exchange_caching(const struct pl_request *rq)
 void pl_exchange_respond(struct pl_request_impl *x, int status, struct pl_str body);
 /* All is sent or queued: end rq, and let kore free its own request. */
 void pl_exchange_end(struct pl_request *rq);
+/* Is it called name, in lower case? Most are not, and their first character says so. */
+static inline bool
+pl_exchange_header_is(const struct pl_exchange_header *h, const char *name)
+{
+	return (h->name[0] | ('a' - 'A')) == name[0] && strcasecmp(h->name, name) == 0;
+}
 /* How often name occurs, in lower case. */
 size_t pl_exchange_header_count(const struct pl_request_impl *x, const char *name);
 size_t pl_exchange_in_flight(void);

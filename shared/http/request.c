@@ -1,5 +1,3 @@
-#include <strings.h>
-
 #include "ops/settings.h"
 #include "http/exchange.h"
 #include "http/reply.h"
@@ -12,7 +10,7 @@ pl_request_header_next(const struct pl_request *rq, const char *name, size_t *it
 	while (*it < x->header_count) {
 		const struct pl_exchange_header *h = &x->headers[(*it)++];
 
-		if (strcasecmp(h->name, name) == 0)
+		if (pl_exchange_header_is(h, name))
 			return pl_str_trim(pl_str(h->value));
 	}
 	return PL_STR_NONE;
