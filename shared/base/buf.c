@@ -4,7 +4,8 @@
 #include "base/buf.h"
 #include "base/mem.h"
 
-#define CAP_LEAST 64
+#define CAP_LEAST  64
+#define DIGITS_MAX 20 /* of 64 bits */
 
 void
 pl_buf_init(struct pl_buf *b, size_t limit_bytes)
@@ -93,6 +94,19 @@ pl_buf_add_char(struct pl_buf *b, char c)
 	*room = c;
 	b->len++;
 	return PL_OK;
+}
+
+enum pl_err
+pl_buf_add_number(struct pl_buf *b, uint64_t number)
+{
+	char digits[DIGITS_MAX];
+	size_t at = sizeof(digits);
+
+	do {
+		digits[--at] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number > 0);
+	return pl_buf_add(b, digits + at, sizeof(digits) - at);
 }
 
 enum pl_err

@@ -33,6 +33,8 @@ enum pl_err pl_buf_add_cstr(struct pl_buf *b, const char *text);
 enum pl_err pl_buf_add_char(struct pl_buf *b, char c);
 enum pl_err pl_buf_printf(struct pl_buf *b, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* In decimal digits. */
+enum pl_err pl_buf_add_number(struct pl_buf *b, uint64_t number);
 /* Room for len more bytes at data + len, for the caller to fill and add to b->len; NULL
  * at the limit. A caller that fills less sets data[len] to NUL. */
 char *pl_buf_reserve(struct pl_buf *b, size_t len);

@@ -167,7 +167,9 @@ pl_event_new_message_of(struct pl_buf *out, const struct pl_message *m,
 	pl_message_pos_format(&pos, text);
 	write_head(out, "newMessage", &m->id, PL_STR_NONE, text, trace);
 	write_stem(out, json);
-	pl_buf_printf(out, ",\"%s\"]", text);
+	pl_buf_add_str(out, PL_STR(",\""));
+	pl_buf_add_cstr(out, text);
+	pl_buf_add_str(out, PL_STR("\"]"));
 }
 
 void

@@ -1,9 +1,8 @@
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "model/message.h"
+
+#define TIME_DIGITS 16 /* of 64 bits */
 
 const char *
 pl_reply_kind_name(enum pl_reply_kind kind)
@@ -134,11 +133,15 @@ pl_message_change_pos(const struct pl_oid *id, int64_t changed_unix_ms)
 void
 pl_message_pos_format(const struct pl_message_pos *pos, char out[PL_MESSAGE_POS_LEN + 1])
 {
-	char id[PL_OID_HEX_LEN + 1];
+	uint64_t time = (uint64_t)pos->created_unix_ms;
+	size_t digits = 1;
 
-	pl_oid_format(&pos->id, id);
-	snprintf(out, PL_MESSAGE_POS_LEN + 1, "%" PRIx64 "-%s",
-	    (uint64_t)pos->created_unix_ms, id);
+	while (digits < TIME_DIGITS && time >> (4 * digits) != 0)
+		digits++;
+	for (size_t i = digits; i > 0; i--, time >>= 4)
+		out[i - 1] = "0123456789abcdef"[time & 15];
+	out[digits] = '-';
+	pl_oid_format(&pos->id, out + digits + 1);
 }
 
 /* Canonical lower-case hex, as "%x" writes it. */

@@ -174,6 +174,14 @@ lose_late(struct pl_redis *r)
 
 /* ---- sending ---- */
 
+static void
+add_head(struct pl_buf *out, char kind, size_t count)
+{
+	pl_buf_add_char(out, kind);
+	pl_buf_add_number(out, count);
+	pl_buf_add(out, "\r\n", 2);
+}
+
 /* *words as a RESP array, whole or not at all. */
 static bool
 encode(struct pl_buf *out, const struct pl_str *words, size_t argc)
@@ -186,9 +194,9 @@ encode(struct pl_buf *out, const struct pl_str *words, size_t argc)
 		out->overflowed = false;
 		return false;
 	}
-	pl_buf_printf(out, "*%zu\r\n", argc);
+	add_head(out, '*', argc);
 	for (size_t i = 0; i < argc; i++) {
-		pl_buf_printf(out, "$%zu\r\n", words[i].len);
+		add_head(out, '$', words[i].len);
 		pl_buf_add_str(out, words[i]);
 		pl_buf_add(out, "\r\n", 2);
 	}

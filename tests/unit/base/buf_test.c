@@ -136,6 +136,22 @@ consumes_from_the_front(void **state)
 }
 
 static void
+writes_numbers_in_digits(void **state)
+{
+	struct pl_buf b;
+
+	(void)state;
+	pl_buf_init(&b, 25);
+	assert_int_equal(pl_buf_add_number(&b, 0), PL_OK);
+	assert_int_equal(pl_buf_add_number(&b, 10), PL_OK);
+	assert_int_equal(pl_buf_add_number(&b, UINT64_MAX), PL_OK);
+	assert_string_equal(b.data, "01018446744073709551615");
+	assert_int_equal(pl_buf_add_number(&b, 123), PL_E_TOO_BIG);
+	assert_string_equal(b.data, "01018446744073709551615");
+	pl_buf_fini(&b);
+}
+
+static void
 hands_its_memory_over(void **state)
 {
 	struct pl_buf b;
@@ -167,6 +183,7 @@ main(void)
 	    cmocka_unit_test(keeps_its_memory_when_cleared),
 	    cmocka_unit_test(reserves_room_for_the_caller_to_fill),
 	    cmocka_unit_test(consumes_from_the_front),
+	    cmocka_unit_test(writes_numbers_in_digits),
 	    cmocka_unit_test(hands_its_memory_over),
 	};
 

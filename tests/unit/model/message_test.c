@@ -138,6 +138,32 @@ keeps_a_place_through_its_text(void **state)
 }
 
 static void
+writes_a_place_in_lower_hex_without_zeros_ahead(void **state)
+{
+	static const struct {
+		int64_t time;
+		const char *text;
+	} places[] = {
+	    {0, "0-65a1b2c3d4e5f60718293a4b"},
+	    {15, "f-65a1b2c3d4e5f60718293a4b"},
+	    {16, "10-65a1b2c3d4e5f60718293a4b"},
+	    {1769862896789, "19c140c9c95-65a1b2c3d4e5f60718293a4b"},
+	    {INT64_MAX, "7fffffffffffffff-65a1b2c3d4e5f60718293a4b"},
+	    {INT64_MIN, "8000000000000000-65a1b2c3d4e5f60718293a4b"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		struct pl_message_pos pos = {.created_unix_ms = places[i].time};
+		char text[PL_MESSAGE_POS_LEN + 1];
+
+		assert_true(pl_oid_parse(PL_STR("65a1b2c3d4e5f60718293a4b"), &pos.id));
+		pl_message_pos_format(&pos, text);
+		assert_string_equal(text, places[i].text);
+	}
+}
+
+static void
 refuses_any_other_text_as_a_place(void **state)
 {
 	static const char *const texts[] = {"", "-", "1-", "-65a1b2c3d4e5f60718293a4b",
@@ -187,6 +213,7 @@ main(void)
 	    cmocka_unit_test(names_the_kinds_of_replies),
 	    cmocka_unit_test(takes_text_within_its_bounds),
 	    cmocka_unit_test(keeps_a_place_through_its_text),
+	    cmocka_unit_test(writes_a_place_in_lower_hex_without_zeros_ahead),
 	    cmocka_unit_test(refuses_any_other_text_as_a_place),
 	    cmocka_unit_test(compares_places),
 	};
