@@ -68,7 +68,8 @@ struct pl_task {
 };
 
 /* Run task on the loop's thread soon; from any thread. On the loop's own thread it is the
- * way to do something after the current callback. */
+ * way to do something after the current callback: over epoll at the end of the turn, but what such
+ * a task posts waits for the next one. */
 void pl_loop_post(struct pl_loop *loop, struct pl_task *task);
 /* Take task back before it runs, on the loop's thread. A task that was not posted, or has
  * run, is fine if its link was pl_list_init()ed. */

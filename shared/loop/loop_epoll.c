@@ -32,11 +32,15 @@ struct epoll_loop {
 	int64_t look_mono_ms;    /* the next look; 0: no timer is started */
 	int64_t hold_mono_ms;    /* until then no timer fires */
 	atomic_bool is_stopping;
+	bool has_own; /* tasks that callbacks of this turn posted: they run at its end */
 	/* The events of this turn; those from event_next on are still to be delivered. */
 	struct epoll_event events[EVENTS_MAX];
 	int event_count;
 	int event_next;
 };
+
+/* The loop whose callbacks run on this thread. */
+static _Thread_local const struct pl_loop *turning;
 
 static struct epoll_loop *
 of(struct pl_loop *loop)
@@ -80,12 +84,12 @@ epoll_watch(struct pl_loop *loop, struct pl_loop_fd *w, unsigned wanted)
 }
 
 static void
-epoll_wake(struct pl_loop *loop)
+ring(struct epoll_loop *el)
 {
 	uint64_t one = 1;
 
 	/* Fails only if the counter is full, and then the loop wakes anyway. */
-	if (write(of(loop)->posted.fd, &one, sizeof(one)) < 0)
+	if (write(el->posted.fd, &one, sizeof(one)) < 0)
 		return;
 }
 
@@ -103,6 +107,15 @@ next_alarm(struct epoll_loop *el)
 	due =
 	    first->due_mono_ms > el->hold_mono_ms ? first->due_mono_ms : el->hold_mono_ms;
 	return due < el->look_mono_ms ? due : el->look_mono_ms;
+}
+
+static void
+epoll_wake(struct pl_loop *loop)
+{
+	if (turning == loop)
+		of(loop)->has_own = true;
+	else
+		ring(of(loop));
 }
 
 static void
@@ -147,8 +160,9 @@ swallow(int fd)
 {
 	uint64_t count;
 
-	while (read(fd, &count, sizeof(count)) == sizeof(count))
-		;
+	/* One read takes all that was counted. */
+	if (read(fd, &count, sizeof(count)) < 0)
+		return;
 }
 
 static void
@@ -238,16 +252,9 @@ ready_of(uint32_t events)
 	return ready;
 }
 
-void
-pl_loop_epoll_step(struct pl_loop *loop, int wait_ms)
+static void
+deliver(struct epoll_loop *el)
 {
-	struct epoll_loop *el = of(loop);
-	int count = epoll_wait(el->epoll_fd, el->events, EVENTS_MAX, wait_ms);
-
-	if (count < 0 && errno == EINTR)
-		return;
-	el->event_count = must(count, "epoll_wait");
-	el->event_next = 0;
 	while (el->event_next < el->event_count) {
 		const struct epoll_event *event = &el->events[el->event_next++];
 		struct pl_loop_fd *w = event->data.ptr;
@@ -256,6 +263,37 @@ pl_loop_epoll_step(struct pl_loop *loop, int wait_ms)
 		if (ready != 0)
 			w->on_ready(w, ready);
 	}
+}
+
+/* Once: what these tasks post waits for the next turn, or a task that posts itself would keep all
+ * others waiting. */
+static void
+run_own(struct epoll_loop *el)
+{
+	if (!el->has_own)
+		return;
+	el->has_own = false;
+	pl_loop_run_posted(&el->base);
+	if (el->has_own)
+		ring(el);
+	el->has_own = false;
+}
+
+void
+pl_loop_epoll_step(struct pl_loop *loop, int wait_ms)
+{
+	struct epoll_loop *el = of(loop);
+	int count = epoll_wait(el->epoll_fd, el->events, EVENTS_MAX, wait_ms);
+	const struct pl_loop *outer = turning;
+
+	if (count < 0 && errno == EINTR)
+		return;
+	el->event_count = must(count, "epoll_wait");
+	el->event_next = 0;
+	turning = loop;
+	deliver(el);
+	run_own(el);
+	turning = outer;
 }
 
 void
@@ -269,7 +307,7 @@ void
 pl_loop_epoll_stop(struct pl_loop *loop)
 {
 	atomic_store(&of(loop)->is_stopping, true);
-	epoll_wake(loop);
+	ring(of(loop));
 }
 
 int

@@ -48,6 +48,8 @@ struct pl_redis {
 	struct pl_loop_fd watch;
 	struct redisReader *reader; /* NULL without a descriptor */
 	struct pl_buf out;
+	struct pl_task writing; /* of out, after what this turn adds */
+	bool is_writing_posted;
 	struct pl_list sent; /* commands in the order of their replies */
 	size_t sent_count;
 	struct pl_list failed; /* commands that failed, until fail_timer says so */
@@ -107,11 +109,20 @@ on_fail_timer(struct pl_timer *t)
 }
 
 static void
+unpost_writing(struct pl_redis *r)
+{
+	if (r->is_writing_posted)
+		pl_loop_unpost(r->loop, &r->writing);
+	r->is_writing_posted = false;
+}
+
+static void
 disconnect(struct pl_redis *r)
 {
 	if (r->reader == NULL)
 		return;
 	pl_loop_fd_watch(r->loop, &r->watch, 0);
+	unpost_writing(r);
 	close(r->watch.fd);
 	redisReaderFree(r->reader);
 	r->reader = NULL;
@@ -204,6 +215,15 @@ encode(struct pl_buf *out, const struct pl_str *words, size_t argc)
 }
 
 static void
+write_soon(struct pl_redis *r)
+{
+	if (r->is_writing_posted || (r->watch.wanted & PL_FD_WRITE))
+		return;
+	r->is_writing_posted = true;
+	pl_loop_post(r->loop, &r->writing);
+}
+
+static void
 fail_later(struct pl_redis *r, struct command *c)
 {
 	pl_list_push(&r->failed, &c->link);
@@ -235,7 +255,7 @@ queue(struct pl_redis *r, const struct pl_str *words, size_t argc,
 	}
 	pl_list_push(&r->sent, &c->link);
 	r->sent_count++;
-	pl_loop_fd_watch(r->loop, &r->watch, PL_FD_READ | PL_FD_WRITE);
+	write_soon(r);
 	if (r->timer.due_mono_ms > c->due_mono_ms)
 		pl_timer_start(r->loop, &r->timer, r->config.deadline_ms);
 }
@@ -380,8 +400,10 @@ write_some(struct pl_redis *r)
 
 		if (n == -1 && errno == EINTR)
 			continue;
-		if (n == -1 && errno == EAGAIN)
+		if (n == -1 && errno == EAGAIN) {
+			pl_loop_fd_watch(r->loop, &r->watch, PL_FD_READ | PL_FD_WRITE);
 			return;
+		}
 		if (n == -1) {
 			lose(r, pl_str(strerror(errno)));
 			return;
@@ -389,6 +411,18 @@ write_some(struct pl_redis *r)
 		pl_buf_consume(&r->out, (size_t)n);
 	}
 	pl_loop_fd_watch(r->loop, &r->watch, PL_FD_READ);
+}
+
+static void
+on_writing(struct pl_task *task)
+{
+	struct pl_redis *r = PL_CONTAINER(task, struct pl_redis, writing);
+
+	r->is_writing_posted = false;
+	r->depth++;
+	if (r->state >= GREETING)
+		write_some(r);
+	leave(r);
 }
 
 /* The socket that was connecting is writable: it is connected, or it failed. */
@@ -535,6 +569,7 @@ pl_redis_new(struct pl_loop *loop, const struct pl_redis_config *config)
 	pl_list_init(&r->sent);
 	pl_list_init(&r->failed);
 	pl_redis_call_init(&r->greeting, on_greeting, r);
+	r->writing.run = on_writing;
 	r->fail_timer = (struct pl_timer){.on_fire = on_fail_timer, .arg = r};
 	r->timer = (struct pl_timer){.on_fire = on_timer, .arg = r};
 	r->backoff_ms = BACKOFF_LEAST_MS;
@@ -580,6 +615,8 @@ pl_redis_flush(struct pl_redis *r)
 	n = send(r->watch.fd, r->out.data, r->out.len, MSG_NOSIGNAL);
 	if (n > 0)
 		pl_buf_consume(&r->out, (size_t)n);
+	if (r->out.len == 0)
+		unpost_writing(r);
 }
 
 bool

@@ -9,7 +9,7 @@
  *                                                                 poll    the waiting GET
  *                                                                 ws      its WebSocket
  *
- * All that is sent goes out after the current callback, to at most PL_SIO_FLUSH_MAX
+ * All that is sent goes out after the current callback, to at most twice PL_SIO_FLUSH_MAX
  * clients a turn of the loop, so that telling everybody never holds up the rest.
  *
  * What a client sends is paid from its budget (limits/budget), by one rule before it is let
@@ -33,7 +33,7 @@
 #include "sockets/handshakes.h"
 #include "http/request.h"
 
-#define PL_SIO_FLUSH_MAX 500
+#define PL_SIO_FLUSH_MAX 250
 
 /* Of one that no namespace let in: a CONNECT has 16 KiB at most, and costs 2 ms at the worst. */
 #define PL_SIO_STRANGER_BUDGET                                                           \

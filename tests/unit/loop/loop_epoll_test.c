@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -150,7 +151,7 @@ struct note {
 	struct pl_loop *loop;
 	int *count;
 	int place; /* when it ran */
-	bool posts_again;
+	unsigned posts_again;
 };
 
 static void
@@ -159,8 +160,8 @@ run(struct pl_task *task)
 	struct note *n = PL_CONTAINER(task, struct note, task);
 
 	n->place = ++*n->count;
-	if (n->posts_again) {
-		n->posts_again = false;
+	if (n->posts_again > 0) {
+		n->posts_again--;
 		pl_loop_post(n->loop, task);
 	}
 }
@@ -187,18 +188,53 @@ runs_tasks_in_order_and_never_inside_post(void **state)
 	assert_int_equal(c.place, 3);
 }
 
+/* A turn runs it at its end; one that posts itself again and again keeps nobody waiting. */
 static void
-runs_a_task_posted_by_a_task_the_next_turn(void **state)
+runs_a_task_posted_by_a_task_once_in_the_same_turn(void **state)
 {
 	int count = 0;
 	struct note a = note(*state, &count);
 
-	a.posts_again = true;
+	a.posts_again = 3;
 	pl_loop_post(*state, &a.task);
 	pl_loop_epoll_step(*state, PATIENCE_MS);
-	assert_int_equal(count, 1);
-	pl_loop_epoll_step(*state, PATIENCE_MS);
 	assert_int_equal(count, 2);
+	pl_loop_epoll_step(*state, PATIENCE_MS);
+	assert_int_equal(count, 4);
+	pl_loop_epoll_step(*state, 0);
+	assert_int_equal(count, 4);
+}
+
+static void
+post_note(struct pl_loop_fd *w, unsigned ready)
+{
+	struct note *n = w->arg;
+	char byte;
+
+	(void)ready;
+	assert_int_equal(read(w->fd, &byte, 1), 1);
+	pl_loop_post(n->loop, &n->task);
+	assert_int_equal(*n->count, 0); /* never inside post */
+}
+
+/* What a callback posts has run when its turn is over, and the loop is not woken for it. */
+static void
+runs_what_a_callback_posts_in_its_turn(void **state)
+{
+	int count = 0;
+	struct pair p;
+	struct note n = note(*state, &count);
+	struct pollfd own = {.fd = pl_loop_epoll_fd(*state), .events = POLLIN};
+
+	pair_open(&p, *state);
+	p.a.on_ready = post_note;
+	p.a.arg = &n;
+	pl_loop_fd_watch(*state, &p.a, PL_FD_READ);
+	assert_int_equal(write(p.peer, "x", 1), 1);
+	pl_loop_epoll_step(*state, PATIENCE_MS);
+	assert_int_equal(count, 1);
+	assert_int_equal(poll(&own, 1, 0), 0);
+	pair_close(&p);
 }
 
 static void
@@ -397,7 +433,8 @@ main(void)
 	    TEST(tells_of_a_hang_up_as_what_is_wanted),
 	    TEST(does_not_tell_one_that_another_stopped_in_the_same_turn),
 	    TEST(runs_tasks_in_order_and_never_inside_post),
-	    TEST(runs_a_task_posted_by_a_task_the_next_turn),
+	    TEST(runs_a_task_posted_by_a_task_once_in_the_same_turn),
+	    TEST(runs_what_a_callback_posts_in_its_turn),
 	    TEST(does_not_run_a_task_taken_back),
 	    TEST(takes_tasks_from_many_threads),
 	    TEST(runs_until_another_thread_stops_it),
