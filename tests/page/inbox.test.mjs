@@ -84,3 +84,16 @@ test('20,000 people are put in order in no time', () => {
   assert.equal(rows.length, 20000);
   assert.equal(rows[0], (1000).toString(16).padStart(24, '0'));
 });
+
+test('people are namesakes while their names are the same, whatever the case and the accents', () => {
+  const inbox = new Inbox(me);
+  const [one, other] = [inbox.learn(user(ann, 'Émile')), inbox.learn(user(bob, 'emile'))];
+  assert.deepEqual([one, other].map((person) => inbox.isNamesake(person)), [true, true]);
+  inbox.learn({ _id: ann, online: true });
+  assert.equal(inbox.isNamesake(one), true, 'told of once more, they are still one');
+  const renamed = inbox.learn({ _id: bob, fullName: 'Zoë' });
+  assert.deepEqual([inbox.people.get(ann), renamed].map((person) => inbox.isNamesake(person)), [false, false]);
+  inbox.learn({ _id: '3'.repeat(24), online: true });
+  inbox.forgetOnline();
+  assert.equal(inbox.people.get(ann).online, undefined);
+});

@@ -33,13 +33,13 @@ export class Inbox {
     return person;
   }
 
-  #count({ fullName }, by) {
+  #count({ fullName = '' }, by) {
     const name = fold(fullName);
     this.#called.set(name, (this.#called.get(name) ?? 0) + by);
   }
 
   /** Has somebody else the same name? */
-  isNamesake({ fullName }) { return this.#called.get(fold(fullName)) > 1; }
+  isNamesake({ fullName = '' }) { return this.#called.get(fold(fullName)) > 1; }
 
   /** Without a connection nobody is known to be online, or not. */
   forgetOnline() { for (const person of this.people.values()) person.online = undefined; }
