@@ -72,6 +72,9 @@ reading_done(struct pl_store_read_call *call)
 	struct pl_sessions *ss = PL_CONTAINER(r, struct pl_sessions, reading);
 
 	if (call->err == PL_OK) {
+		/* A millisecond for each: many logged out in the last OVERLAP_MS. */
+		ss->read_again_mono_ms = pl_loop_now_ms(ss->loop) +
+					 (int64_t)(r->list.count + r->list.list_count);
 		remember_read(ss, r); /* one that is wanted meanwhile waits for its end */
 		pl_revocation_list_fini(&r->list);
 		ss->read_to_unix_ms = r->begun_unix_ms;
@@ -192,14 +195,16 @@ static void
 on_tick(struct pl_timer *t)
 {
 	struct pl_sessions *ss = t->arg;
+	int64_t now = pl_loop_now_ms(ss->loop);
 
 	if (!pl_bus_is_up(ss->bus))
 		ss->bus_is_ready = ss->bus_tells_all = false;
 	/* What the bus has told stays true when it goes away: the read that follows has
 	 * some time. */
 	if (ss->bus_tells_all)
-		ss->current_at_mono_ms = pl_loop_now_ms(ss->loop);
-	else
+		ss->current_at_mono_ms = now;
+	/* Who revoked some may have died, or lost the bus, before it told of them. */
+	if (!ss->bus_tells_all || now >= ss->read_again_mono_ms)
 		start_reading(ss);
 	ask_for_switch(ss);
 	pl_sessions_users_forget(ss);

@@ -1,10 +1,11 @@
 /*
  * sessions: which tokens are good. A token is checked by auth/jwt, then against the
  * revoked ones (all unexpired revocations are held in memory: read from the store at
- * start, then told by the bus, and read again after every gap and, while the bus is down,
- * every second), then its user must exist (asked of the store, remembered for a few
- * seconds), and its session must not have been idle for too long (session/last_use). A user whom the operator has disabled counts as one who is gone; all their tokens are
- * revoked besides, so that this is known within a second. Of tokens
+ * start, then told by the bus, and read again after every gap and about every second: who
+ * revoked one may have died before the bus had it), then its user must exist (asked of the
+ * store, remembered for a few seconds), and its session must not have been idle for too long
+ * (session/last_use). A user whom the operator has disabled counts as one who is gone; all
+ * their tokens are revoked besides, so that this is known within a second. Of tokens
  * under JWT_SECRET_PREVIOUS only those from before the switch are good; the store keeps its
  * time. Threads: the loop's.
  */

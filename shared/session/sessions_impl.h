@@ -53,6 +53,7 @@ struct pl_sessions {
 	int64_t switched_unix_s;
 	int64_t read_to_unix_ms;    /* 0: never yet */
 	int64_t current_at_mono_ms; /* as of when all revocations were known */
+	int64_t read_again_mono_ms; /* though the bus tells all */
 	bool bus_is_ready;
 	bool bus_tells_all; /* ready, and what came before was read */
 	void (*on_revoked)(void *arg, const struct pl_revocation *r);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Person, call } from '../support/api.mjs';
-import { revocationsOf } from '../support/database.mjs';
+import { revocationsOf, storeRevocationLike } from '../support/database.mjs';
 import { mernClaims, signJwt } from '../support/jwt.mjs';
 import { Stack, useStack } from '../support/stack.mjs';
 import { patience, waitUntil } from '../support/wait.mjs';
@@ -48,6 +48,20 @@ describe('a token that was logged out', () => {
     assert.ok(socket.connected);
     await ann.post('/api/auth/logout');
     await waitUntil('the end', () => !socket.connected, { within: 1000 });
+  });
+
+  // Redis is there all the time, so that nobody has a reason to look.
+  test('by a process that died before it told of it is refused by all, and its sockets are closed', { skip: process.env.TEST_STORE === 'mongo' && 'writes into SQLite' }, async () => {
+    const { url } = hold.stack;
+    const ann = await Person.signUp(url, 'ann');
+    await ann.post('/api/auth/logout');
+    ann.cookie = cookieOf(await ann.logIn());
+    const socket = await ann.connect({ reconnection: false });
+    const { jti } = JSON.parse(Buffer.from(ann.cookie.split('.')[1], 'base64url'));
+    assert.equal(await refusals(url, ann.cookie), 0);
+    storeRevocationLike(hold.stack, ann, jti);
+    await waitUntil('the end', () => !socket.connected, { within: 3000 });
+    await waitUntil('all to refuse it', () => isRefused(url, ann.cookie), { within: 3000 });
   });
 });
 

@@ -1,5 +1,6 @@
 // A look into a stack's store past its services, whichever it is; and what auth says of its times.
 import { execFileSync, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -55,6 +56,13 @@ export async function revocationsOf(stack, person) {
   return stack.mongoUri
     ? onMongo(stack, (db) => db.collection('revocations').countDocuments({ userId: idOf(person) }))
     : Number(query(stack, `SELECT count(*) FROM revocations WHERE user = x'${person.id}'`));
+}
+
+/** Revoke another token of a user, like one that was, and tell nobody. SQLite alone. */
+export function storeRevocationLike(stack, person, jti) {
+  const id = createHash('sha256').update(jti).digest('hex').slice(0, 32);
+  query(stack, `INSERT INTO revocations (token_id, user, expires, created, issued)
+    SELECT x'${id}', user, expires, ${Date.now()}, issued FROM revocations WHERE user = x'${person.id}' LIMIT 1`);
 }
 
 /** How many automatic replies are owed. */

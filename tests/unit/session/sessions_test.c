@@ -355,6 +355,24 @@ knows_after_a_start_what_was_revoked_before(void **state)
 	pl_buf_fini(&token);
 }
 
+/* The process that revoked it died after the store had it, or had lost the bus: it told nobody. */
+static void
+finds_a_revocation_that_nobody_told_of(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_revocation e;
+	struct pl_buf token;
+
+	sign(&f->user, 0, &token, &e);
+	assert_int_equal(check(f, pl_buf_str(&token)), PL_SESSION_OK);
+	store_revocation(f, &e);
+	settle(f);
+	fake_loop_advance(f->loop, 2000);
+	settle(f);
+	assert_int_equal(check(f, pl_buf_str(&token)), PL_SESSION_BAD_TOKEN);
+	pl_buf_fini(&token);
+}
+
 static void
 refuses_all_of_a_user_that_are_from_before_a_time(void **state)
 {
@@ -759,6 +777,7 @@ main(void)
 	    TEST(refuses_a_token_that_the_bus_names),
 	    TEST(refuses_while_a_lookup_is_under_way),
 	    TEST(knows_after_a_start_what_was_revoked_before),
+	    TEST(finds_a_revocation_that_nobody_told_of),
 	    TEST(refuses_all_of_a_user_that_are_from_before_a_time),
 	    TEST(forgets_users_after_a_while_and_asks_again),
 	    TEST(chooses_the_first_that_stands_and_passes_over_the_rest),
