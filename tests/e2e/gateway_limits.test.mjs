@@ -255,6 +255,7 @@ describe('logs', () => {
 
   test('a flood of one address is sampled, and counted; others have their lines; each is short', async () => {
     const long = `/api/${'x'.repeat(1500)}`;
+    const begun = performance.now();
     await Promise.all(Array.from({ length: 2000 }, () => ask('203.0.113.1', long, { 'user-agent': 'y'.repeat(1000) })));
     await ask('203.0.113.2', '/api/users?secret', { 'x-request-id': 'somebody-else' });
     assert.equal((await lineOf('somebody-else')).path, '/api/users');
@@ -262,7 +263,8 @@ describe('logs', () => {
       const own = (await lines(hold.stack)).filter(({ ip }) => ip === '203.0.113.1');
       return own.length >= 100 && own;
     });
-    assert.ok(all.length <= 200, `${all.length} lines`);
+    // 100 at once, and ten a second
+    assert.ok(all.length <= Math.max(200, 110 + (performance.now() - begun) / 100), `${all.length} lines`);
     assert.deepEqual([all[0].path, all[0].ua], [`${long.slice(0, 200)}...`, `${'y'.repeat(100)}...`]);
     const head = 'POST /api/auth/login HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 203.0.113.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n';
     const failing = new Wire(hold.stack, '203.0.113.1').write(head + '1\r\nx\r\n'.repeat(60000));
