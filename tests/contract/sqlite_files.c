@@ -2,18 +2,43 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "contract/sqlite_files.h"
 
+#define MEMORY_BYTES (32U * 1024 * 1024)
+
+static void
+make_in(const char *folder, struct pl_store_config *out)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/parley-store-XXXXXX", folder);
+	assert_non_null(mkdtemp(path));
+	*out = (struct pl_store_config){.data_dir = pl_mem_strdup(path)};
+}
+
 static void
 make(struct pl_store_config *out)
 {
-	char path[] = "/tmp/parley-store-XXXXXX";
+	make_in("/tmp", out);
+}
 
-	assert_non_null(mkdtemp(path));
-	*out = (struct pl_store_config){.data_dir = pl_mem_strdup(path)};
+static bool
+has_room(const char *folder)
+{
+	struct statvfs there;
+
+	return access(folder, W_OK) == 0 && statvfs(folder, &there) == 0 &&
+	       there.f_bavail * there.f_frsize >= MEMORY_BYTES;
+}
+
+static void
+make_in_memory(struct pl_store_config *out)
+{
+	make_in(has_room("/dev/shm") ? "/dev/shm" : "/tmp", out);
 }
 
 static int
@@ -37,6 +62,7 @@ drop(struct pl_store_config *config)
 }
 
 const struct store_factory sqlite_factory = {.make = make, .drop = drop};
+const struct store_factory sqlite_memory_factory = {.make = make_in_memory, .drop = drop};
 
 static sqlite3 *
 open_beside(const struct pl_store_config *config)

@@ -8,6 +8,9 @@
 #include "contract/store_contract.h"
 
 extern const struct store_factory sqlite_factory;
+/* In memory, if it has room: for small databases that are synced thousands of times, of which nobody asks
+ * what a disk does. */
+extern const struct store_factory sqlite_memory_factory;
 
 /* Run SQL on the database file over a connection of its own; asserts that it worked. */
 void sqlite_files_run(const struct pl_store_config *config, const char *sql);

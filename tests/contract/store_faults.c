@@ -1,6 +1,7 @@
 #include "contract/store_faults.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -51,8 +52,9 @@ say_message(struct pl_buf *out, const struct pl_message *m)
 	say_oid(out, &m->id);
 	say_oid(out, &m->sender);
 	say_oid(out, &m->receiver);
-	pl_buf_printf(out, " %lld %d %zu %s\n", (long long)m->created_unix_ms,
-	    m->reply_kind, m->text_len, m->text);
+	pl_buf_printf(out, " %lld %d %lld %lld %zu %s\n", (long long)m->created_unix_ms,
+	    m->reply_kind, (long long)m->edited_unix_ms, (long long)m->deleted_unix_ms,
+	    m->text_len, m->text);
 }
 
 static void
@@ -126,7 +128,9 @@ say_record(struct pl_buf *out, const struct pl_record *r)
 	case PL_RECORD_AVATAR:
 		pl_buf_printf(out, "avatar");
 		say_oid(out, &r->u.avatar.user);
-		pl_buf_printf(out, " %d %zu\n", r->u.avatar.type, r->u.avatar.len);
+		pl_buf_printf(out, " %d", r->u.avatar.type);
+		say_bytes(out, (const uint8_t *)r->u.avatar.bytes, r->u.avatar.len);
+		pl_buf_add_char(out, '\n');
 		break;
 	case PL_RECORD_BLOCK:
 		pl_buf_printf(out, "block");
@@ -653,46 +657,49 @@ import_user(struct faults_scene *s, struct pl_buf *out)
 
 /* ---- the calls ---- */
 
-struct call {
-	const char *name;
-	enum pl_err (*run)(struct faults_scene *s, struct pl_buf *out);
-	bool writes;
-};
+/* A new message that is owed a reply. */
+static void
+owe_reply(struct faults_scene *s)
+{
+	s->owed = store_send(s->f->store, &s->ann, &s->bob, "owed").id;
+}
 
-static const struct call calls[] = {
-    {"ping", ping, false},
-    {"user_by_id", user_by_id, false},
-    {"user_by_username", user_by_username, false},
-    {"users_exist", users_exist, false},
-    {"users_page", users_page, false},
-    {"people_page", people_page, false},
-    {"message_pos", message_pos, false},
-    {"messages_page after", page_after, false},
-    {"messages_page before", page_before, false},
-    {"messages_to", messages_to, false},
-    {"messages_of", messages_of, false},
-    {"positions_to", positions_to, false},
-    {"conversations", conversations, false},
-    {"conversation", conversation, false},
-    {"overdue", overdue, false},
-    {"revocations_since", revocations_since, false},
-    {"sessions_of", sessions_of, false},
-    {"invite_look", look_at_invite, false},
-    {"export", exports, false},
-    {"open", another_session, false},
-    {"write user", add_user, true},
-    {"write status", set_status, true},
-    {"write password", set_password, true},
-    {"write send", send_batch, true},
-    {"write revoke", revoke, true},
-    {"write session", open_login, true},
-    {"write switch", note_switch, true},
-    {"write claim", claim, true},
-    {"write reply", reply, true},
-    {"write mark", mark, true},
-    {"write invite", keep_invite, true},
-    {"write disabled", disable, true},
-    {"import", import_user, true},
+/* The note of which secret signs, and a mark, are the same when made again; the lease of a claim ends. */
+const struct faults_call store_faults_calls[] = {
+    {"ping", .run = ping},
+    {"user_by_id", .run = user_by_id},
+    {"user_by_username", .run = user_by_username},
+    {"users_exist", .run = users_exist},
+    {"users_page", .run = users_page},
+    {"people_page", .run = people_page},
+    {"message_pos", .run = message_pos},
+    {"messages_page after", .run = page_after},
+    {"messages_page before", .run = page_before},
+    {"messages_to", .run = messages_to},
+    {"messages_of", .run = messages_of},
+    {"positions_to", .run = positions_to},
+    {"conversations", .run = conversations},
+    {"conversation", .run = conversation},
+    {"overdue", .run = overdue},
+    {"revocations_since", .run = revocations_since},
+    {"sessions_of", .run = sessions_of},
+    {"invite_look", .run = look_at_invite},
+    {"export", .run = exports},
+    {"open", .run = another_session},
+    {"write user", add_user, .writes = true},
+    {"write status", set_status, .writes = true},
+    {"write password", set_password, .writes = true},
+    {"write send", send_batch, .writes = true},
+    {"write revoke", revoke, .writes = true},
+    {"write session", open_login, .writes = true},
+    {"write switch", note_switch, .writes = true, .steps = FAULTS_COMMANDS},
+    {"write claim", claim, .writes = true, .steps = FAULTS_COMMANDS},
+    {"write reply", reply, .writes = true, .prepare = owe_reply},
+    {"write mark", mark, .writes = true, .steps = FAULTS_COMMANDS},
+    {"write invite", keep_invite, .writes = true},
+    {"write disabled", disable, .writes = true},
+    {"import", import_user, .writes = true},
+    {.name = NULL},
 };
 
 /* ---- the scene ---- */
@@ -727,6 +734,7 @@ store_faults_play(struct faults_scene *s, struct fixture *f)
 		assert_int_equal(revoke(s, &unused), PL_OK);
 		assert_int_equal(open_login(s, &unused), PL_OK);
 	}
+	store_faults_play_own(s);
 	pl_buf_fini(&unused);
 	pl_mem_free(text);
 }
@@ -740,17 +748,35 @@ holds_line(const char *all, const char *line, size_t len)
 	return false;
 }
 
-/* Of messages and revocations nothing is ever taken back. */
+/* How much of a line is still there if what it tells of is: kind, and id of the message. */
+static size_t
+len_of_name(const char *line, size_t len, const struct pl_oid *changing)
+{
+	char hex[PL_OID_HEX_LEN + 1] = "";
+
+	pl_oid_format(changing, hex);
+	return memmem(line, len, hex, PL_OID_HEX_LEN) != NULL
+		   ? sizeof("message") + PL_OID_HEX_LEN
+		   : len;
+}
+
+/* Of messages and revocations nothing is ever taken back, but what a message says. */
 static void
-assert_nothing_lost(const char *call, const char *before, const char *after)
+assert_nothing_lost(
+    const struct faults_scene *s, const char *call, const char *before, const char *after)
 {
 	const char *next;
 
 	for (const char *line = before; *line != '\0'; line = next) {
+		size_t len;
+
 		next = strchr(line, '\n') + 1;
-		if (strncmp(line, "message", 7) != 0 && strncmp(line, "rev", 3) != 0)
+		len = (size_t)(next - line);
+		if (strncmp(line, "message", 7) == 0)
+			len = len_of_name(line, len, &s->changing);
+		else if (strncmp(line, "rev", 3) != 0)
 			continue;
-		if (!holds_line(after, line, (size_t)(next - line)))
+		if (!holds_line(after, line, len))
 			fail_msg("%s: lost: %.*s", call, (int)(next - line), line);
 	}
 }
@@ -762,9 +788,16 @@ open_again(struct faults_scene *s)
 	s->store = store_open_patiently(s->config);
 }
 
+static bool
+may_be_stored(const struct store_faults *faults, const struct faults_call *c)
+{
+	return faults->may_be_stored || c->steps == FAULTS_COMMITS ||
+	       (c->steps == FAULTS_COMMANDS && faults->is_in_steps);
+}
+
 static void
 check_failed(struct faults_scene *s, const struct store_faults *faults,
-    const struct call *c, unsigned n, enum pl_err err, const char *before)
+    const struct faults_call *c, unsigned n, enum pl_err err, const char *before)
 {
 	char *after;
 
@@ -774,16 +807,16 @@ check_failed(struct faults_scene *s, const struct store_faults *faults,
 	after = before != NULL ? store_faults_all(s->f->store) : NULL;
 	if (before == NULL)
 		;
-	else if (faults->may_be_stored ||
-		 (faults->is_in_steps &&
-		     (c->run == note_switch || c->run == claim || c->run == mark)))
-		assert_nothing_lost(c->name, before, after);
+	else if (may_be_stored(faults, c))
+		assert_nothing_lost(s, c->name, before, after);
 	else if (strcmp(before, after) != 0)
 		fail_msg("%s, %s %u: failed, and stored something:\n%s\nbefore\n%s",
 		    c->name, faults->name, n, after, before);
 	pl_mem_free(after);
-	if (c->writes && faults->look != NULL)
+	if (c->writes && c->steps != FAULTS_COMMITS && faults->look != NULL)
 		faults->look(faults->arg, before);
+	if (c->check != NULL && may_be_stored(faults, c))
+		c->check(s);
 	if (faults->loses_session)
 		open_again(s);
 	err = pl_store_ping(s->store);
@@ -796,8 +829,8 @@ check_failed(struct faults_scene *s, const struct store_faults *faults,
 
 /* True: a step failed. */
 static bool
-try(struct faults_scene *s, const struct store_faults *faults, const struct call *c,
-    unsigned n, const char *expected)
+try(struct faults_scene *s, const struct store_faults *faults,
+    const struct faults_call *c, unsigned n, const char *expected)
 {
 	char *before = c->writes ? store_faults_all(s->f->store) : NULL;
 	struct pl_buf said;
@@ -823,18 +856,17 @@ try(struct faults_scene *s, const struct store_faults *faults, const struct call
 	return failed;
 }
 
-/* A new message that is owed a reply, from the healthy side, for the one that answers it. */
 static void
-new_round(struct faults_scene *s, const struct call *c)
+new_round(struct faults_scene *s, const struct faults_call *c)
 {
 	s->round++;
-	if (c->run == reply)
-		s->owed = send_id(s->f->store, &s->ann, &s->bob, "owed");
+	if (c->prepare != NULL)
+		c->prepare(s);
 }
 
 /* What the call gives when nothing fails. */
 static void
-say_healthy(struct faults_scene *s, const struct call *c, struct pl_buf *out)
+say_healthy(struct faults_scene *s, const struct faults_call *c, struct pl_buf *out)
 {
 	struct pl_store *store = s->store;
 
@@ -846,8 +878,8 @@ say_healthy(struct faults_scene *s, const struct call *c, struct pl_buf *out)
 }
 
 static unsigned
-fail_each_step(
-    struct faults_scene *s, const struct store_faults *faults, const struct call *c)
+fail_each_step(struct faults_scene *s, const struct store_faults *faults,
+    const struct faults_call *c)
 {
 	struct pl_buf healthy;
 	unsigned n = 1;
@@ -866,12 +898,13 @@ fail_each_step(
 }
 
 unsigned
-store_faults_run(struct faults_scene *s, const struct store_faults *faults)
+store_faults_run(struct faults_scene *s, const struct store_faults *faults,
+    const struct faults_call *calls)
 {
 	unsigned failures = 0;
 
-	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
-		if (calls[i].writes || !faults->only_writes)
-			failures += fail_each_step(s, faults, &calls[i]);
+	for (const struct faults_call *c = calls; c->name != NULL; c++)
+		if (c->writes || !faults->only_writes)
+			failures += fail_each_step(s, faults, c);
 	return failures;
 }

@@ -78,7 +78,8 @@ run(struct fixture *f, const char *name, enum wire_proxy_way way, int code,
 	store_faults_play(&s, f);
 	s.config = &config;
 	s.store = store_open_patiently(&config);
-	failures = store_faults_run(&s, &faults);
+	failures = store_faults_run(&s, &faults, store_faults_calls) +
+		   store_faults_run(&s, &faults, store_faults_own);
 	pl_store_close(s.store);
 	wire_proxy_stop(&plan.proxy);
 	printf("%s: %u commands failed\n", name, failures);
