@@ -30,7 +30,8 @@ WARN   += -Wbidi-chars=any -Wtrampolines
 HARDEN += -ftrivial-auto-var-init=zero
 endif
 # Valgrind is to see a variable that was never set, which the hardened build sets to 0.
-SANITIZE_1      := -fsanitize=address,undefined -fno-sanitize-recover=all
+# UBSan's own report goes to stderr, wherever log_path points: so it traps, which is ASan's to report.
+SANITIZE_1      := -fsanitize=address,undefined -fno-sanitize-recover=all -fsanitize-undefined-trap-on-error
 SANITIZE_thread := -fsanitize=thread
 SANITIZE        := $(SANITIZE_$(SAN))
 ifneq ($(SAN),)
@@ -282,10 +283,11 @@ valgrind: | needs-valgrind ## the unit tests under valgrind
 
 # The parts whose processes see most of what a stranger or a user can send. kore itself and Debian's
 # libraries are not built for ASan, so what they keep until the end is no finding.
-ASAN_E2E   := $(addsuffix .test.mjs,auth messages conversations realtime recovery users llm sockets packet_bytes fuzz_live \
+ASAN_E2E   := $(addsuffix .test.mjs,auth account admin blocks budgets conversations edits erase export llm messages people \
+	realtime recovery send_by_socket sessions signup_modes sockets strangers users packet_bytes fuzz_live \
 	conformance_engine conformance_socket conformance_ws)
-ASAN_CHAOS := SEEDS=3 SECONDS_EACH=20
-asan: build/mongo/ready $(NODE_MODULES) | needs-stack needs-units ## units, end to end and chaos on the ASan and UBSan build: ASAN_E2E, ASAN_CHAOS
+ASAN_CHAOS := SEEDS=3 SECONDS_EACH=20 STORE=both
+asan: build/mongo/ready $(NODE_MODULES) | needs-stack needs-units ## units, end to end and chaos on both stores, on the ASan and UBSan build: ASAN_E2E, ASAN_CHAOS
 	@$(MAKE) --no-print-directory -s -j$$(nproc) SAN=1 all
 	@$(MAKE) --no-print-directory -s -j$$(nproc) SAN=1 units
 	@tests/support/asan.sh bash -c 'cd tests && node --test $(ASAN_E2E:%=e2e/%)'

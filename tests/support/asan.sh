@@ -9,10 +9,10 @@ reports=$root/build/asan
 rm -rf "$reports"
 mkdir -p "$reports"
 
-# What kore and libraries keep until the end of the process is no leak of ours.
+# What kore and libraries keep until the end of the process is no leak of ours. UBSan traps (Makefile).
 export BUILD_DIR=$root/build/san
 export SERVICE_PRELOAD=$(gcc -print-file-name=libasan.so)
-export ASAN_OPTIONS=detect_leaks=0:log_path=$reports/report
+export ASAN_OPTIONS=detect_leaks=0:handle_sigill=1:log_path=$reports/report
 status=0
 "$@" || status=$?
 found=$(find "$reports" -type f -name 'report.*')

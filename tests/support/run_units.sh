@@ -7,6 +7,8 @@
 # UNIT_UNDER: a command that each is started by, such as valgrind.
 set -u
 
+# UBSan traps (Makefile), and ASan tells where.
+export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}handle_sigill=1
 timeout_s=$((${UNIT_TIMEOUT_S:-120} * ${TEST_PATIENCE:-1}))
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
