@@ -349,6 +349,22 @@ conversations(struct faults_scene *s, struct pl_buf *out)
 }
 
 static enum pl_err
+correspondents(struct faults_scene *s, struct pl_buf *out)
+{
+	struct pl_oid ids[10];
+	char hex[PL_OID_HEX_LEN + 1];
+	size_t count = 0;
+	enum pl_err err =
+	    pl_store_correspondents(s->store, &s->bob, NULL, 10, ids, &count);
+
+	for (size_t i = 0; err == PL_OK && i < count; i++) {
+		pl_oid_format(&ids[i], hex);
+		pl_buf_printf(out, "%s\n", hex);
+	}
+	return err;
+}
+
+static enum pl_err
 conversation(struct faults_scene *s, struct pl_buf *out)
 {
 	struct pl_conversation c;
@@ -680,6 +696,7 @@ const struct faults_call store_faults_calls[] = {
     {"positions_to", .run = positions_to},
     {"conversations", .run = conversations},
     {"conversation", .run = conversation},
+    {"correspondents", .run = correspondents},
     {"overdue", .run = overdue},
     {"revocations_since", .run = revocations_since},
     {"sessions_of", .run = sessions_of},
