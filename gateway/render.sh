@@ -210,8 +210,9 @@ if [ -z "${WWW_DIR:-}" ]; then
 	rm -rf "$prefix/page"
 	mkdir -p "$prefix/page/v"
 	cp -r "$www" "$prefix/page/v/$version"
-	# Lines of comment alone, and what stands before a line, are for whoever reads the source, and not sent.
-	find "$prefix/page/v" -name '*.js' -exec sed -i '/^ *\/\//d; /^ *\/\*\*.*\*\//d; /^ *\/\*\*/,/\*\//d; s/^ *//' {} +
+	# Comments, and what stands before a line, are for whoever reads the source, and not sent. (One with a quote in it is: it may be a string.)
+	find "$prefix/page/v" -name '*.js' -exec sed -i -e '/^ *\/\//d; /^ *\/\*\*.*\*\//d; /^ *\/\*\*/,/\*\//d; s/^ *//' \
+		-e "s/\([;,{]\) \/\/ [^'\"\`]*\$/\1/" {} +
 	# Compressed once, as well as can be: a length costs fewer bytes than chunks do.
 	find "$prefix/page/v" -type f -size +199c -exec gzip -9kn {} +
 	cp -r "$www/." "$prefix/page"
