@@ -1,13 +1,13 @@
 /*
- * gateway-follow: writes who serves into a file, for the gateway's nginx (members.lua), each
- * time that changes.
+ * gateway-follow: writes who serves into a file, for the gateway's nginx (members.lua),
+ * each time that changes.
  *
  *   usage: gateway-follow PREFIX      writes PREFIX/run/members, a line for each process:
  *
  *     presence p1 10.0.0.7:8080 up
  *
- * The file is always whole: a new one takes the old one's place. While Redis is away, or this
- * program is, it stays as it was. Needs REDIS_URL alone.  SIGTERM ends it.
+ * The file is always whole: a new one takes the old one's place. While Redis is away, or
+ * this program is, it stays as it was. Needs REDIS_URL alone.  SIGTERM ends it.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -71,8 +71,9 @@ admin_find(struct admin *a, struct pl_user *out)
 
 /* ---- sessions ---- */
 
-/* The second before which all tokens that there are were issued. Those of this second count, too, and
- * those that a machine issued whose clock is ahead: lists of sessions have them. */
+/* The second before which all tokens that there are were issued. Those of this second
+ * count, too, and those that a machine issued whose clock is ahead: lists of sessions
+ * have them. */
 static enum pl_err
 find_end(struct admin *a, const struct pl_oid *user, int64_t *before_unix_s)
 {

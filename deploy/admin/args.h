@@ -3,9 +3,9 @@
  *
  *   parley-admin COMMAND [USERNAME] [OPTIONS]
  *
- * An option's value is the next argument, whatever it looks like, or follows after "=". After "--"
- * all are arguments: for a username that begins with a dash. Which command takes which options is in
- * one table, from which the help is printed, too.
+ * An option's value is the next argument, whatever it looks like, or follows after "=".
+ * After "--" all are arguments: for a username that begins with a dash. Which command
+ * takes which options is in one table, from which the help is printed, too.
  */
 #ifndef PARLEY_ADMIN_ARGS_H
 #define PARLEY_ADMIN_ARGS_H

@@ -1,15 +1,15 @@
 /*
- * parley-admin: an operator's hand in the accounts: list, add, reset-password, disable, enable, erase,
- * invite; --help has them all. Works on the store, while Parley runs or not, and tells running processes
- * over Redis.
+ * parley-admin: an operator's hand in the accounts: list, add, reset-password, disable,
+ * enable, erase, invite; --help has them all. Works on the store, while Parley runs or
+ * not, and tells running processes over Redis.
  *
  *   DATA_DIR=data REDIS_URL_FILE=data/run/redis.url parley-admin disable ann
  *
- * Settings are those of the services, by the same rows of their table. As root it reads secrets, and goes
- * on as the owner of DATA_DIR (become.h).
+ * Settings are those of the services, by the same rows of their table. As root it reads
+ * secrets, and goes on as the owner of DATA_DIR (become.h).
  *
- * Exit status: 0 done; 1 not done; 2 wrong usage; 3 done, but running processes could not be told;
- * 78 a bad setting.
+ * Exit status: 0 done; 1 not done; 2 wrong usage; 3 done, but running processes could not
+ * be told; 78 a bad setting.
  */
 #include <sodium.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
-/* parley-admin add, reset-password: users by a password of the operator's, or one that is drawn. */
+/* parley-admin add, reset-password: users by a password of the operator's, or one that is
+ * drawn. */
 #include <stdio.h>
 #include <time.h>
 
@@ -12,7 +13,8 @@
 #include "base/utf8.h"
 #include "secret.h"
 
-/* 100 bits, and more if PASSWORD_MIN_LENGTH asks for more characters, of which there are at most 64. */
+/* 100 bits, and more if PASSWORD_MIN_LENGTH asks for more characters, of which there are
+ * at most 64. */
 #define DRAWN_GROUPS      5
 #define DRAWN_GROUPS_MOST 13
 #define RESET_TRIES       5
@@ -37,7 +39,8 @@ draw(const struct admin *a, struct pl_buf *out)
 
 /* ---- add ---- */
 
-/* Stands for a full name that is not given, until the username, which it becomes, was judged. */
+/* Stands for a full name that is not given, until the username, which it becomes, was
+ * judged. */
 #define NO_NAME "-"
 
 /* The form of a sign-up, so that its rules hold here, too. */
@@ -162,8 +165,8 @@ set_once(struct admin *a, const struct pl_user *user, const char *hash)
 	return admin_write(a, &w, NULL);
 }
 
-/* A log-in with the old password that was under way may have begun a session since. Nobody knows the new
- * one yet, so that any session is one of these. */
+/* A log-in with the old password that was under way may have begun a session since.
+ * Nobody knows the new one yet, so that any session is one of these. */
 static int
 end_late_sessions(struct admin *a, const struct pl_user *user, int status)
 {

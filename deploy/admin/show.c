@@ -8,7 +8,8 @@ is_obeyed(uint32_t code_point)
 	return pl_utf8_is_control(code_point) || pl_utf8_is_bidi_control(code_point);
 }
 
-/* Calls escape for each code point that it is true of; the others are appended as they are. */
+/* Calls escape for each code point that it is true of; the others are appended as they
+ * are. */
 static void
 show(struct pl_buf *out, struct pl_str text,
     bool (*escape)(struct pl_buf *out, uint32_t code_point))

@@ -1,6 +1,7 @@
 /*
- * show: texts of users on an operator's terminal. Names may hold anything: what the terminal would obey
- * (control characters, and those that turn the direction of what follows) is written out.
+ * show: texts of users on an operator's terminal. Names may hold anything: what the
+ * terminal would obey (control characters, and those that turn the direction of what
+ * follows) is written out.
  *
  *   text    \u{1b}, \u{202e}, and \\ for a backslash: one line, and unambiguous
  *   JSON    a string with its quotes; the same characters as \u001b, \u202e

@@ -1,15 +1,15 @@
 /*
- * parley-adopt: documents of another program's that Parley cannot serve as they are, in the
- * MongoDB of MONGO_DB_URI: says what it would change, and with APPLY=1 changes it.
+ * parley-adopt: documents of another program's that Parley cannot serve as they are, in
+ * the MongoDB of MONGO_DB_URI: says what it would change, and with APPLY=1 changes it.
  *
  *   MONGO_DB_URI=mongodb://host/chat [APPLY=1] parley-adopt
  *
- * MONGO_DB_URI_FILE names a file that holds the URI, so that a password shows in no list of
- * processes. store_adopt.h says what is changed, and how. What cannot be is named on standard
- * error, one line each. A run that was broken off is finished by another.
+ * MONGO_DB_URI_FILE names a file that holds the URI, so that a password shows in no list
+ * of processes. store_adopt.h says what is changed, and how. What cannot be is named on
+ * standard error, one line each. A run that was broken off is finished by another.
  *
- * Exit status: 0 nothing is left, or would be; 1 it could not be done; 2 something is left;
- * 78 a bad setting.
+ * Exit status: 0 nothing is left, or would be; 1 it could not be done; 2 something is
+ * left; 78 a bad setting.
  */
 #include <inttypes.h>
 #include <stdio.h>

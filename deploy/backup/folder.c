@@ -35,8 +35,8 @@ open_partial(const char *path)
 	return open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-/* Whoever had the lock may have given the folder its name after our open() and before our lock: then
- * we hold a finished backup. */
+/* Whoever had the lock may have given the folder its name after our open() and before our
+ * lock: then we hold a finished backup. */
 static bool
 is_still_partial(const struct folder *f)
 {

@@ -4,10 +4,10 @@
  *   FROM=data TO=/backups/monday parley-backup
  *   FROM=/backups/monday TO=data parley-backup restore
  *
- * The store is a data folder or a mongodb:// URI; FROM_FILE and TO_FILE name files that hold
- * them, so that a password shows in no list of processes. store_backup.h says what is in a
- * backup, and sums.h how it is known to be whole. A backup has its name once it is complete
- * and on the disk. Nothing is restored over what is there.
+ * The store is a data folder or a mongodb:// URI; FROM_FILE and TO_FILE name files that
+ * hold them, so that a password shows in no list of processes. store_backup.h says what
+ * is in a backup, and sums.h how it is known to be whole. A backup has its name once it
+ * is complete and on the disk. Nothing is restored over what is there.
  *
  * Exit status: 0 done, 1 it could not be done, 78 a bad FROM or TO.
  */

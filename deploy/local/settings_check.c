@@ -83,7 +83,8 @@ llm_fault(const struct pl_settings *s)
 	return why;
 }
 
-/* By the rules of those who read them. Settings that were not loaded are NULL, and break none. */
+/* By the rules of those who read them. Settings that were not loaded are NULL, and break
+ * none. */
 static enum pl_err
 load(unsigned judged, struct pl_buf *why)
 {

@@ -3,13 +3,15 @@
  *
  *   FROM=data TO=mongodb://user:password@host/chat parley-migrate
  *
- * FROM and TO come from the environment, or FROM_FILE and TO_FILE name files that hold them, so
- * that a password shows in no list of processes. Nothing in TO is overwritten: what is there
- * and equal is passed over, what is there and differs is named. A run that was broken off is
- * finished by another. It takes the memory of one page, however much there is.
+ * FROM and TO come from the environment, or FROM_FILE and TO_FILE name files that hold
+ * them, so that a password shows in no list of processes. Nothing in TO is overwritten:
+ * what is there and equal is passed over, what is there and differs is named. A run that
+ * was broken off is finished by another. It takes the memory of one page, however much
+ * there is.
  *
- * Exit status: 0 all of FROM is in TO, 1 it could not be done, 2 something in TO differs, or a
- * document of FROM cannot be copied as it is: each is named on standard error; 78 a bad FROM or TO.
+ * Exit status: 0 all of FROM is in TO, 1 it could not be done, 2 something in TO differs,
+ * or a document of FROM cannot be copied as it is: each is named on standard error; 78 a
+ * bad FROM or TO.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -4,7 +4,8 @@
  *   mongodb://...  mongodb+srv://...      a MongoDB
  *   anything else                         a data folder of Parley's, or the parley.db in it
  *
- * A data folder stays locked while its place is open, so that `make run` does not write there.
+ * A data folder stays locked while its place is open, so that `make run` does not write
+ * there.
  */
 #ifndef PARLEY_MIGRATE_PLACE_H
 #define PARLEY_MIGRATE_PLACE_H
@@ -24,8 +25,8 @@ struct place {
 /* What the name means; nothing is opened or locked. Else as place_open(). */
 enum pl_err place_find(
     struct place *p, const char *name, bool is_new, struct pl_buf *why) PL_MUST_CHECK;
-/* is_new: the place may be empty yet, and is made. PL_E_INVALID and others: *why is a line that
- * says what is wrong. place_close() is due in either case. */
+/* is_new: the place may be empty yet, and is made. PL_E_INVALID and others: *why is a
+ * line that says what is wrong. place_close() is due in either case. */
 enum pl_err place_open(
     struct place *p, const char *name, bool is_new, struct pl_buf *why) PL_MUST_CHECK;
 void place_close(struct place *p);

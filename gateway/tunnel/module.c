@@ -147,7 +147,8 @@ become_tunnel(ngx_http_request_t *r, struct context *context)
 	/* The kernel would go on telling of them, as their copies are open. */
 	(void)ngx_del_conn(client, 0);
 	(void)ngx_del_conn(service, 0);
-	/* As nginx ends a request whose worker has to go: the proxy's own end takes one count. */
+	/* As nginx ends a request whose worker has to go: the proxy's own end takes one
+	 * count. */
 	r->main->count++;
 	ngx_http_finalize_request(r, NGX_ERROR);
 	ngx_http_run_posted_requests(client);

@@ -1,6 +1,6 @@
 /*
- * account: what the routes that change one's own account share: how often one user may change it, over
- * all processes, and who is told.  Threads: the loop's.
+ * account: what the routes that change one's own account share: how often one user may
+ * change it, over all processes, and who is told.  Threads: the loop's.
  */
 #ifndef AUTH_ACCOUNT_H
 #define AUTH_ACCOUNT_H
@@ -17,8 +17,8 @@ enum account_limit {
 	ACCOUNT_AVATARS, /* LIMIT_AVATARS_PER_MINUTE */
 };
 
-/* May the caller of rq do it once more? ask is the owner's, with its first two members set; it is
- * answered once, possibly before this returns. */
+/* May the caller of rq do it once more? ask is the owner's, with its first two members
+ * set; it is answered once, possibly before this returns. */
 void account_take(
     enum account_limit limit, const struct pl_request *rq, struct pl_limit_ask *ask);
 /* The user looks like that now: tell who watches them, and answer with it. */

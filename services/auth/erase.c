@@ -1,9 +1,10 @@
 /*
- * DELETE /api/auth/me {"password"}: the caller is gone. Their password is checked as at a log-in, and a
- * wrong one counts like a wrong log-in. The store takes the user away and notes that what they wrote
- * has to go (store/store_erase.h); all their tokens are refused from then on, and their sockets end.
- * A person may have written very many messages: their correspondents' sockets are told that they are
- * gone, and of the newest messages alone (presence/erased.h).
+ * DELETE /api/auth/me {"password"}: the caller is gone. Their password is checked as at a
+ * log-in, and a wrong one counts like a wrong log-in. The store takes the user away and
+ * notes that what they wrote has to go (store/store_erase.h); all their tokens are
+ * refused from then on, and their sockets end. A person may have written very many
+ * messages: their correspondents' sockets are told that they are gone, and of the newest
+ * messages alone (presence/erased.h).
  */
 #include <pthread.h>
 

@@ -28,8 +28,8 @@ void auth_session_delete(struct pl_request *rq);
 /* The answer to a good sign-up or login: the user, who counts as online from then on, and
  * the cookie of a new session. */
 void auth_reply_session(struct pl_request *rq, int status, const struct pl_user *user);
-/* The same of a log-in whose password was right for user->password_hash. If the user has another one by
- * now, or is gone, again(rq) answers instead; if they are disabled, 403. */
+/* The same of a log-in whose password was right for user->password_hash. If the user has
+ * another one by now, or is gone, again(rq) answers instead; if they are disabled, 403. */
 void auth_reply_login(struct pl_request *rq, const struct pl_user *user,
     void (*again)(struct pl_request *rq));
 void auth_reply_user(struct pl_request *rq, int status, const struct pl_user *user);

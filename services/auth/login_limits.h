@@ -1,6 +1,7 @@
 /*
- * login_limits: guessing passwords, and signing up or logging in in masses, is slow, over all
- * processes. Nobody is locked out, because a try counts against the address that it comes from.
+ * login_limits: guessing passwords, and signing up or logging in in masses, is slow, over
+ * all processes. Nobody is locked out, because a try counts against the address that it
+ * comes from.
  *
  *   address             LIMIT_LOGIN_ADDRESS in 15 min   failed logins and all sign-ups
  *   address + account   LIMIT_LOGIN_ACCOUNT in 15 min,  failed logins
@@ -11,8 +12,8 @@
  *
  * Whether a login fails is known at its end. So the tries of one address go one after the
  * other; else many at once would pass before the first has counted, and all would hash at
- * once. A try that has waited for AUTH_LIMITS_WAIT_MS is given up. A sign-up counts when it
- * begins.
+ * once. A try that has waited for AUTH_LIMITS_WAIT_MS is given up. A sign-up counts when
+ * it begins.
  * Threads: the loop's.
  */
 #ifndef AUTH_LOGIN_LIMITS_H
@@ -52,8 +53,8 @@ enum auth_outcome {
 };
 
 /* May it be tried? on_answer is called once, possibly before this returns, and then
- * auth_try_end() is due. PL_E_BUSY: too many wait, and nothing has begun. The username of a
- * sign-up is empty.
+ * auth_try_end() is due. PL_E_BUSY: too many wait, and nothing has begun. The username of
+ * a sign-up is empty.
  *   wait_ms  0                  yes
  *            above 0            not before so long: 429
  *            AUTH_LIMITS_LATE   it has waited too long for others: 503 */

@@ -2,9 +2,9 @@
  * POST /api/auth/logout: every token that the request brings is refused from now on. The
  * store keeps that, and the bus carries it to all processes. It is every token, whoever's
  * it is, because the second would count once the first is refused. A client without a
- * good token is logged out already, and gets the same 200; nothing but the cookie changes.
- * A token that has logged out ends nothing, or whoever kept one could keep its user
- * offline.
+ * good token is logged out already, and gets the same 200; nothing but the cookie
+ * changes. A token that has logged out ends nothing, or whoever kept one could keep its
+ * user offline.
  *
  * POST /api/auth/logout-all: every token of the user that was issued until now is
  * refused, also those of other browsers and those that somebody stole.
@@ -50,8 +50,8 @@ note_revoked(const struct logout *l, const struct pl_revocation *r)
 	    PL_L_REQUEST(l->rq), PL_L_OID("user", &r->user));
 }
 
-/* Another process revoked it, and this one had not heard of it. Nobody has, if the other one
- * died in between. The user may have come back since, and stays online. */
+/* Another process revoked it, and this one had not heard of it. Nobody has, if the other
+ * one died in between. The user may have come back since, and stays online. */
 static void
 tell_again(const struct pl_revocation *r)
 {

@@ -1,4 +1,5 @@
-/* Who the caller is: GET /api/auth/me, GET /api/auth/settings, and a PATCH that changes nothing. */
+/* Who the caller is: GET /api/auth/me, GET /api/auth/settings, and a PATCH that changes
+ * nothing. */
 #include "base/mem.h"
 #include "handlers.h"
 #include "http/reply.h"

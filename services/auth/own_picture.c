@@ -1,6 +1,6 @@
 /*
- * PUT /api/auth/avatar: a picture of one's own, made anew from the bytes of the body: what its
- * Content-Type says does not matter.
+ * PUT /api/auth/avatar: a picture of one's own, made anew from the bytes of the body:
+ * what its Content-Type says does not matter.
  * DELETE /api/auth/avatar: the given one again.
  */
 #include "account.h"

@@ -1,15 +1,16 @@
 /*
- * POST /api/auth/password: another password, for who knows the one of now. All other sessions end, this
- * one stays:
+ * POST /api/auth/password: another password, for who knows the one of now. All other
+ * sessions end, this one stays:
  *
  *   the user ──► the limits ──► is it right? ──► hash the new one ──► store it, if the old hash still stands
  *      ▲                                                                 │ another one: from the start
  *      └─────────────────────────────────────────────────────────────────┘
  *   ──► the list of sessions ──► revoke each but this one, and all that no list has
  *
- * A wrong password counts as a failed login of this account from this address, and is 403: at a 401 a page
- * takes its user for logged out. A session that is in no list itself (its token is the MERN app's, or an
- * older version's) cannot be told from those, and goes on under a new cookie.
+ * A wrong password counts as a failed login of this account from this address, and is
+ * 403: at a 401 a page takes its user for logged out. A session that is in no list itself
+ * (its token is the MERN app's, or an older version's) cannot be told from those, and
+ * goes on under a new cookie.
  */
 #include "account.h"
 #include "base/clock.h"
@@ -74,7 +75,8 @@ static void
 finish(struct change *c)
 {
 	if (c->err != PL_OK) {
-		/* The new password counts; the same request, with it as both, ends the others. */
+		/* The new password counts; the same request, with it as both, ends the
+		 * others. */
 		pl_log_warn("password was changed, not all other sessions were ended",
 		    PL_L_REQUEST(c->rq), PL_L_OID("user", &c->user.id), PL_L_ERR(c->err));
 		pl_reply_err(c->rq, c->err);

@@ -1,5 +1,5 @@
-/* PATCH /api/auth/me: another name, another gender. Who watches the user is told. One that
- * names neither changes nothing, and is told to nobody. */
+/* PATCH /api/auth/me: another name, another gender. Who watches the user is told. One
+ * that names neither changes nothing, and is told to nobody. */
 #include "account.h"
 #include "base/log.h"
 #include "base/mem.h"

@@ -27,7 +27,8 @@ auth_reply_user(struct pl_request *rq, int status, const struct pl_user *user)
 	pl_buf_fini(&body);
 }
 
-/* An answer that waits until its session is listed, and its user counts as online everywhere. */
+/* An answer that waits until its session is listed, and its user counts as online
+ * everywhere. */
 struct arrival {
 	struct pl_request *rq;
 	int status;
@@ -70,7 +71,8 @@ issue_time(const struct pl_oid *user)
 	return valid_after > now ? valid_after : now;
 }
 
-/* If the store cannot list it now it is as good a session as any, but no merging knows of it. */
+/* If the store cannot list it now it is as good a session as any, but no merging knows of
+ * it. */
 static enum pl_err
 sign(const struct arrival *a, struct pl_buf *token, struct pl_jwt_claims *claims)
 {
@@ -145,8 +147,9 @@ look_done(struct pl_store_read_call *call)
 	begin_or_refuse(PL_CONTAINER(call, struct arrival, look), call->err);
 }
 
-/* No list tells whoever changes the password of it. So its time is from before it is seen that the
- * password is the same: who changes it after that refuses all unlisted ones up to their own time. */
+/* No list tells whoever changes the password of it. So its time is from before it is seen
+ * that the password is the same: who changes it after that refuses all unlisted ones up
+ * to their own time. */
 static void
 begin_unlisted(struct arrival *a)
 {

@@ -3,11 +3,11 @@
  *
  *   [{"_id":"<32 hex digits>","createdAt","expiresAt","current":true}]
  *
- * DELETE /api/auth/sessions/:id: ends one of these, as its own log-out would. If it is the
- * caller's own the cookie is cleared, too.
+ * DELETE /api/auth/sessions/:id: ends one of these, as its own log-out would. If it is
+ * the caller's own the cookie is cleared, too.
  *
- * A session that no list has, because its token is an older version's or the MERN app's, is
- * shown to itself alone.
+ * A session that no list has, because its token is an older version's or the MERN app's,
+ * is shown to itself alone.
  */
 #include "base/clock.h"
 #include "base/hex.h"

@@ -1,9 +1,10 @@
 /*
- * POST /api/auth/signup: the form, the limit, the invite (SIGNUP=invite), the hash, the store. The
- * cookie is set once the user is stored.
+ * POST /api/auth/signup: the form, the limit, the invite (SIGNUP=invite), the hash, the
+ * store. The cookie is set once the user is stored.
  *
- * A code is looked at before the password is hashed, so that guessing one costs us little; the store
- * looks again when it stores the user, and uses it up. Each guess counts as a sign-up.
+ * A code is looked at before the password is hashed, so that guessing one costs us
+ * little; the store looks again when it stores the user, and uses it up. Each guess
+ * counts as a sign-up.
  */
 #include "base/clock.h"
 #include "base/log.h"

@@ -7,9 +7,10 @@
  *   403  FORBIDDEN: somebody else wrote it. Of a PATCH also AUTO_REPLY, TOO_LATE
  *   404  MESSAGE_NOT_FOUND        410  DELETED, of a PATCH
  *
- * A PATCH obeys the text's rules, the rate, the quota and the room on the disk as a send does, a DELETE
- * the rate. The sockets of both people get messageUpdated or messageDeleted {message}, but for the one
- * that X-Socket-Id names; the answer waits for the bus, so that what one person does comes in its order.
+ * A PATCH obeys the text's rules, the rate, the quota and the room on the disk as a send
+ * does, a DELETE the rate. The sockets of both people get messageUpdated or
+ * messageDeleted {message}, but for the one that X-Socket-Id names; the answer waits for
+ * the bus, so that what one person does comes in its order.
  * Threads: the loop's.
  */
 #ifndef MESSAGE_CHANGE_H

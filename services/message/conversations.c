@@ -5,8 +5,8 @@
 #include "http/long_read.h"
 #include "http/reply.h"
 
-/* A page. A thread of the store reads it and writes its JSON; one whose messages are long goes out
- * in pieces. */
+/* A page. A thread of the store reads it and writes its JSON; one whose messages are long
+ * goes out in pieces. */
 struct page {
 	struct pl_long_read read;
 	struct pl_oid me;
@@ -50,8 +50,8 @@ find_end(struct page *p, const struct pl_conversation_list *list)
 		p->end = pos_of(&list->items[p->left - 1]);
 }
 
-/* Whom somebody wrote to since the first piece stands before it by now, and who follows in their
- * place belongs to the next page. */
+/* Whom somebody wrote to since the first piece stands before it by now, and who follows
+ * in their place belongs to the next page. */
 static bool
 is_of_page(const struct page *p, const struct pl_conversation *c)
 {

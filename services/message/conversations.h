@@ -1,11 +1,12 @@
 /*
- * conversations: with whom the caller writes, the newest last message first, and what waits there
- * unread.
+ * conversations: with whom the caller writes, the newest last message first, and what
+ * waits there unread.
  *
  *   GET /api/conversations?limit=1..100&before=<cursor>    a page; Link: rel="next" names the next
  *   GET /api/conversations/:id                             the one with that user
  *
- * The cursor is the place of a page's last entry, and to clients a word.  Threads: the loop's.
+ * The cursor is the place of a page's last entry, and to clients a word.  Threads: the
+ * loop's.
  */
 #ifndef MESSAGE_CONVERSATIONS_H
 #define MESSAGE_CONVERSATIONS_H

@@ -61,8 +61,8 @@ find_page(struct history *h, const struct pl_message_list *list, size_t *from, s
 	h->end = pos_of(&list->items[*to - 1]);
 }
 
-/* Room at once for what is going to be written, or for a whole piece of it: a buffer that grows step by
- * step is copied each time. */
+/* Room at once for what is going to be written, or for a whole piece of it: a buffer that
+ * grows step by step is copied each time. */
 static void
 reserve(struct pl_buf *b, const struct pl_message_list *list, size_t from, size_t to)
 {

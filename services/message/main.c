@@ -1,4 +1,5 @@
-/* message: sending, edits and deletions, the history of conversations, and how far each has been read. */
+/* message: sending, edits and deletions, the history of conversations, and how far each
+ * has been read. */
 #include "change.h"
 #include "conversations.h"
 #include "history.h"

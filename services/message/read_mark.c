@@ -67,8 +67,8 @@ reply_marked(struct pl_request *rq, const struct pl_write_mark *mark)
 	pl_buf_fini(&body);
 }
 
-/* The events leave before the answer (http/reply): whoever waits for it tells their marks in
- * order, through any process. */
+/* The events leave before the answer (http/reply): whoever waits for it tells their marks
+ * in order, through any process. */
 static void
 on_written(struct pl_store_write_call *call)
 {

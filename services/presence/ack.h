@@ -5,8 +5,8 @@
  *   4317[]                                              done, and there is nothing to say
  *   4317[{"error":"Unknown event","code":"UNKNOWN_EVENT"}]   refused
  *
- * An answer waits in the socket's queue like all that is sent, and counts there: a client that asks
- * without end and takes nothing is put out.  Threads: the loop's.
+ * An answer waits in the socket's queue like all that is sent, and counts there: a client
+ * that asks without end and takes nothing is put out.  Threads: the loop's.
  */
 #ifndef PRESENCE_ACK_H
 #define PRESENCE_ACK_H

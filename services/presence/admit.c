@@ -49,8 +49,8 @@ let_go(struct admission *a)
 	a->is_held = false;
 }
 
-/* The one place where the state changes. Nothing that the one before waited for comes any more, but
- * the answer to CHECKING. */
+/* The one place where the state changes. Nothing that the one before waited for comes any
+ * more, but the answer to CHECKING. */
 static void
 enter(struct admission *a, enum admit_state state)
 {
@@ -101,8 +101,8 @@ send_first_list(struct admission *a)
 	pl_ref_drop(packet);
 }
 
-/* An event whose one argument is where the socket can recover from: a stock client takes the last
- * argument of each event for that, if it is a string. */
+/* An event whose one argument is where the socket can recover from: a stock client takes
+ * the last argument of each event for that, if it is a string. */
 static void
 send_offset(struct admission *a)
 {
@@ -226,9 +226,9 @@ forget_parting(const struct admission *a)
 	parting_forget(a->admit->app->redis, pl_str(pid));
 }
 
-/* Let in with the old ids, and all that was missed. No offset comes with the list, for the client
- * goes on from that of its last message. False, and nothing sent, if it is more than a socket
- * takes. */
+/* Let in with the old ids, and all that was missed. No offset comes with the list, for
+ * the client goes on from that of its last message. False, and nothing sent, if it is
+ * more than a socket takes. */
 static bool
 welcome_back(struct admission *a, const struct recovery_found *found)
 {
@@ -370,8 +370,8 @@ on_verdict(void *arg, enum pl_session_verdict verdict, const struct pl_jwt_claim
 	pl_sio_client_touch(a->socket.client);
 }
 
-/* auth.token of CONNECT, also as a client writes it into Authorization. An empty one is none, as a
- * cookie that was cleared. */
+/* auth.token of CONNECT, also as a client writes it into Authorization. An empty one is
+ * none, as a cookie that was cleared. */
 static struct pl_str
 token_said(const struct pl_json *auth)
 {
@@ -444,9 +444,10 @@ admit_open(struct admit *admit, struct pl_sio_client *c,
 }
 
 /* A session belongs to whom its handshake named, or else to whom it let in: whoever else
- * learns its sid cannot use it. A request that names nobody proves by the sid alone, which only the
- * handshake's answer told, that it belongs to the session: some clients send their cookie with
- * the handshake and never again (python-socketio). A token that is not good names nobody. */
+ * learns its sid cannot use it. A request that names nobody proves by the sid alone,
+ * which only the handshake's answer told, that it belongs to the session: some clients
+ * send their cookie with the handshake and never again (python-socketio). A token that is
+ * not good names nobody. */
 bool
 admit_may_use(const struct pl_sio_client *c, const struct pl_credentials *now)
 {
@@ -459,8 +460,8 @@ admit_may_use(const struct pl_sio_client *c, const struct pl_credentials *now)
 	return !a->socket.user || pl_credentials_name(now, &a->socket.user->id);
 }
 
-/* Whoever says goodbye begins anew, as with socket.io: its client asks for recovery even then. An
- * earlier connection of a client that is back here already is no news. */
+/* Whoever says goodbye begins anew, as with socket.io: its client asks for recovery even
+ * then. An earlier connection of a client that is back here already is no news. */
 static void
 note_parting(const struct admission *a, bool is_for_good)
 {

@@ -1,6 +1,6 @@
 /*
- * admit: how a session of the server becomes a socket: whose it is, what it missed, and when the
- * hub gets it.
+ * admit: how a session of the server becomes a socket: whose it is, what it missed, and
+ * when the hub gets it.
  *
  *          CONNECT             a good token
  *   OUT ------------> CHECKING ------------> LISTENING
@@ -36,8 +36,8 @@
  *   PUT_OUT    the hub has it no more; the session is closing
  *   ENDED      freed, or if it was CHECKING, as soon as that is answered
  *
- * Who a socket is comes from the JWT of the handshake request (session/credentials.h), or of
- * auth.token in CONNECT, which goes first; never from the query.  Threads: the loop's.
+ * Who a socket is comes from the JWT of the handshake request (session/credentials.h), or
+ * of auth.token in CONNECT, which goes first; never from the query.  Threads: the loop's.
  */
 #ifndef PRESENCE_ADMIT_H
 #define PRESENCE_ADMIT_H

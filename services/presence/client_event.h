@@ -1,9 +1,9 @@
 /*
  * client_event: what clients send: which events there are, and who carries them out.
  *
- * Whoever asks for an acknowledgement gets exactly one (presence/ack), whatever the event is: a stock
- * client with `retries` sends its next packet only after the answer, so that one event without would
- * hold back all that follow.  Threads: the loop's.
+ * Whoever asks for an acknowledgement gets exactly one (presence/ack), whatever the event
+ * is: a stock client with `retries` sends its next packet only after the answer, so that
+ * one event without would hold back all that follow.  Threads: the loop's.
  */
 #ifndef PRESENCE_CLIENT_EVENT_H
 #define PRESENCE_CLIENT_EVENT_H

@@ -1,6 +1,7 @@
 /*
- * delivered: "delivered {from, upTo}" of a client says that it has all that from wrote, up to that
- * message. It is stored, and the writer's sockets get messagesDelivered if the mark moved.
+ * delivered: "delivered {from, upTo}" of a client says that it has all that from wrote,
+ * up to that message. It is stored, and the writer's sockets get messagesDelivered if the
+ * mark moved.
  *
  *            said                   stored or refused
  *   (none) --------> WRITING ------------------------------> RESTING
@@ -9,17 +10,18 @@
  *      |                '------- after a second, with one kept -+
  *      '------------------------ after a second, with none -----'
  *
- * So a pair of users costs one write a second at most, whatever their clients say. What was refused
- * wrote nothing: the next one is then taken at once. What the store did not take is tried again, for
- * some time. What is kept when the process is killed is lost: the mark is behind then, until the next
- * one. A drain writes it before the process ends.
+ * So a pair of users costs one write a second at most, whatever their clients say. What
+ * was refused wrote nothing: the next one is then taken at once. What the store did not
+ * take is tried again, for some time. What is kept when the process is killed is lost:
+ * the mark is behind then, until the next one. A drain writes it before the process ends.
  *
- * Which of two messages is the newer one their _ids say, and if they do not (two processes made them
- * in one second) the order in which they were said. Whether upTo is a message of the two the store
- * says: whoever began to write is acknowledged by what it says. Whoever asks for an answer in the
- * second after that is answered by a look into the store, which waits for no write; what is no message
- * of the two is refused then, and not kept in place of one that is. A user has as many looks as writes;
- * beyond them what is said is kept and acknowledged unseen.
+ * Which of two messages is the newer one their _ids say, and if they do not (two
+ * processes made them in one second) the order in which they were said. Whether upTo is a
+ * message of the two the store says: whoever began to write is acknowledged by what it
+ * says. Whoever asks for an answer in the second after that is answered by a look into
+ * the store, which waits for no write; what is no message of the two is refused then, and
+ * not kept in place of one that is. A user has as many looks as writes; beyond them what
+ * is said is kept and acknowledged unseen.
  * Threads: the loop's.
  */
 #ifndef PRESENCE_DELIVERED_H
@@ -50,8 +52,8 @@ struct delivered {
 };
 
 void delivered_start(struct delivered *d);
-/* said may be anything. True: ack is answered, now or from the loop. False, and nothing is done, if it
- * is not {"from": id, "upTo": id}, or one too many: *why says so. */
+/* said may be anything. True: ack is answered, now or from the loop. False, and nothing
+ * is done, if it is not {"from": id, "upTo": id}, or one too many: *why says so. */
 bool delivered_said(struct delivered *d, struct hub_socket *socket,
     const struct pl_json *said, const struct ack *ack, struct pl_invalid *why);
 /* socket gets no answer any more; what it said is written all the same. */

@@ -1,13 +1,15 @@
 /*
- * erased: the texts of a user who was erased leave the screens of those who wrote with them.
+ * erased: the texts of a user who was erased leave the screens of those who wrote with
+ * them.
  *
  *   userDeleted {userId}       once to each socket of a correspondent here
  *   messageDeleted {message}   of the newest ERASED_NEWEST messages of the two, what the user wrote
  *
- * A user may have written very many messages to very many people, so what is told is bounded, and read
- * step by step: the correspondents by ids, and messages only for those who are connected here. What is
- * older a page takes away by the first event, or reads as deleted when it loads it. One user at a time;
- * ERASED_WAITING wait, and of one more nothing is told. Who is away hears of it when they recover.
+ * A user may have written very many messages to very many people, so what is told is
+ * bounded, and read step by step: the correspondents by ids, and messages only for those
+ * who are connected here. What is older a page takes away by the first event, or reads as
+ * deleted when it loads it. One user at a time; ERASED_WAITING wait, and of one more
+ * nothing is told. Who is away hears of it when they recover.
  * Threads: the loop's.
  */
 #ifndef PRESENCE_ERASED_H

@@ -114,8 +114,8 @@ on_expiry(struct pl_timer *t)
 	start_expiry(socket);
 }
 
-/* For good: after packet 41 a stock client does not come back, so that many open pages do not
- * push each other out for ever. */
+/* For good: after packet 41 a stock client does not come back, so that many open pages do
+ * not push each other out for ever. */
 static void
 put_out(struct hub *hub, struct hub_socket *socket)
 {

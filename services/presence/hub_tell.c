@@ -20,8 +20,8 @@ hub_send(struct hub_socket *socket, struct pl_ref *packet)
 	pl_sio_client_touch(socket->client);
 }
 
-/* To each of user's sockets but not_socket; of them only to those that want what was sent, if it is
- * that. The number of sockets that it went to. */
+/* To each of user's sockets but not_socket; of them only to those that want what was
+ * sent, if it is that. The number of sockets that it went to. */
 static size_t
 send_to_user(
     struct hub_user *user, struct pl_ref *packet, struct pl_str not_socket, bool is_sent)
@@ -83,8 +83,8 @@ struct telling {
 	bool is_overtaken;
 };
 
-/* Does a socket of its receiver have the message, or was it there before the socket? Its id says when
- * it was written. */
+/* Does a socket of its receiver have the message, or was it there before the socket? Its
+ * id says when it was written. */
 static bool
 has_message(const struct seen *seen, const struct pl_oid *id)
 {
@@ -95,7 +95,8 @@ has_message(const struct seen *seen, const struct pl_oid *id)
 	return seen_has(seen, id) || (written_s + 1) * 1000 < seen->floor.created_unix_ms;
 }
 
-/* A newMessage that a change of it has overtaken is read from the store, with what became of it. */
+/* A newMessage that a change of it has overtaken is read from the store, with what became
+ * of it. */
 static bool
 is_news(struct hub_socket *socket, struct telling *t)
 {
@@ -163,9 +164,9 @@ note_own(struct hub_user *user, const struct telling *t)
 	}
 }
 
-/* newMessage, messageUpdated or messageDeleted. While the bus is in doubt a change is still handed on to
- * whoever has the message: the store has only the last one of each message, and is_news() keeps the order
- * of changes of one message. */
+/* newMessage, messageUpdated or messageDeleted. While the bus is in doubt a change is
+ * still handed on to whoever has the message: the store has only the last one of each
+ * message, and is_news() keeps the order of changes of one message. */
 static void
 on_message_event(struct hub_user *user, const struct pl_event *event)
 {
@@ -194,8 +195,8 @@ on_message_event(struct hub_user *user, const struct pl_event *event)
 	}
 }
 
-/* Of both its channels: a message service of the version before tells of what was sent where it
- * tells of all else. */
+/* Of both its channels: a message service of the version before tells of what was sent
+ * where it tells of all else. */
 void
 hub_on_user_event(void *arg, struct pl_str channel, struct pl_str payload)
 {
@@ -308,8 +309,8 @@ hub_on_user_ready(void *arg, bool is_again)
 	}
 }
 
-/* What is about a user goes to sockets that watch by the index of online/watched alone: on_status
- * and on_updated lead there. A profile goes to no others. */
+/* What is about a user goes to sockets that watch by the index of online/watched alone:
+ * on_status and on_updated lead there. A profile goes to no others. */
 static void
 tell_all(struct hub *hub, const struct pl_event *event, struct pl_ref *packet)
 {

@@ -55,17 +55,18 @@ struct hub_socket {
 
 /* What the hub tells; all are set. What is given is borrowed until they return. */
 struct hub_events {
-	/* A user's first socket here came; the last one went, and with it the grace. Called by
-	 * hub_join() and whatever ends a user: they must only take note. */
+	/* A user's first socket here came; the last one went, and with it the grace.
+	 * Called by hub_join() and whatever ends a user: they must only take note. */
 	void (*on_join)(void *arg, const struct pl_oid *user);
 	void (*on_leave)(void *arg, const struct pl_oid *user);
 	/* The bus brings what is published to socket's user, from now on. */
 	void (*on_ready)(void *arg, struct hub_socket *socket);
-	/* A newer socket of its user took the place of this one, which is closing, and has left the
-	 * hub. Called by hub_join() of the newer one. */
+	/* A newer socket of its user took the place of this one, which is closing, and
+	 * has left the hub. Called by hub_join() of the newer one. */
 	void (*on_put_out)(void *arg, struct hub_socket *socket);
-	/* A newMessage, or a change of a message, came by the bus. True: it is left alone, because it will be read from the
-	 * store and come by hub_deliver() or hub_deliver_change(). */
+	/* A newMessage, or a change of a message, came by the bus. True: it is left
+	 * alone, because it will be read from the store and come by hub_deliver() or
+	 * hub_deliver_change(). */
 	bool (*on_message)(void *arg);
 	/* The bus listens again for a user: something may have been missed meanwhile. */
 	void (*on_gap)(void *arg);
@@ -77,7 +78,8 @@ struct hub_events {
 	void (*on_updated)(void *arg, const struct pl_oid *user, struct pl_ref *packet);
 	/* All that user had written is gone. */
 	void (*on_erased)(void *arg, const struct pl_oid *user);
-	/* The bus listens again to what is for all: changes of users may have been missed. */
+	/* The bus listens again to what is for all: changes of users may have been
+	 * missed. */
 	void (*on_all_gap)(void *arg);
 };
 

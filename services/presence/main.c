@@ -12,8 +12,9 @@ static bool is_online(void *arg, const struct pl_oid *user);
 static bool is_behind(void *arg);
 
 /*
- * What the service is made of. A part includes only parts to its left, and gets pointers to them
- * here; what it has to tell others it tells by a callback, which is passed on below.
+ * What the service is made of. A part includes only parts to its left, and gets pointers
+ * to them here; what it has to tell others it tells by a callback, which is passed on
+ * below.
  *
  *   hub ◄── typing ◄── send
  *   hub ◄── delivered, recovery, held, online/changes ◄── online/list ◄── admit ◄── sockets

@@ -1,20 +1,22 @@
 /*
- * send: "sendMessage {to, message, key?}" of a client is a send as the POST is: by the same rules
- * (sending/send.h), with what it comes to in the acknowledgement:
+ * send: "sendMessage {to, message, key?}" of a client is a send as the POST is: by the
+ * same rules (sending/send.h), with what it comes to in the acknowledgement:
  *
  *   4217["sendMessage",{"to":"65a0...","message":"hi","key":"7f3a"}]
  *   4317[{"message":{"senderId":"65a1...",...}}]
  *   4317[{"error":"Too many requests, try again later","code":"TOO_MANY_REQUESTS","retryAfter":1}]
  *
- * What one socket sends is stored in the order in which it was said: one at a time, and the next when
- * the last is done. So many wait, of so many bytes; one more is refused. What different sockets send goes
- * on at once.
+ * What one socket sends is stored in the order in which it was said: one at a time, and
+ * the next when the last is done. So many wait, of so many bytes; one more is refused.
+ * What different sockets send goes on at once.
  *
- * What has come is carried out even if its socket has gone by then: nobody hears of it, as with a
- * request whose client has gone. A client that says it again says it under its key.
+ * What has come is carried out even if its socket has gone by then: nobody hears of it,
+ * as with a request whose client has gone. A client that says it again says it under its
+ * key.
  *
- * This process stores by itself: it has the store, the bus and Redis already, and handing it to a
- * message process would cost each message a hop that does nothing but pass it on (docs/decisions.md).
+ * This process stores by itself: it has the store, the bus and Redis already, and handing
+ * it to a message process would cost each message a hop that does nothing but pass it on
+ * (docs/decisions.md).
  * Threads: the loop's.
  */
 #ifndef PRESENCE_SEND_H

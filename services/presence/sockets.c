@@ -2,7 +2,8 @@
 
 #include <stdio.h>
 
-/* For a client to fetch the word that its session ends; one that polls no more never does. */
+/* For a client to fetch the word that its session ends; one that polls no more never
+ * does. */
 #define GOODBYE_MS 500
 /* All sockets of a user together may cost so many times what one may. */
 #define USER_BUDGET_TIMES 2
@@ -112,8 +113,8 @@ on_revoked(void *arg, const struct pl_revocation *r)
 	hub_end_revoked(s->hub, r);
 }
 
-/* Not with a close packet after messages in one answer to a poll: socket.io-client handles the
- * close first, asks for recovery from before them, and shows them twice. */
+/* Not with a close packet after messages in one answer to a poll: socket.io-client
+ * handles the close first, asks for recovery from before them, and shows them twice. */
 static bool
 may_end(const struct pl_sio_client *c, bool is_last_step)
 {
@@ -123,8 +124,8 @@ may_end(const struct pl_sio_client *c, bool is_last_step)
 	       (c->ws || pl_eio_session_unsent(&c->conn.eio) == 0);
 }
 
-/* End a share of the sockets each 100 ms, so that their clients do not all come to the other
- * processes in one moment. */
+/* End a share of the sockets each 100 ms, so that their clients do not all come to the
+ * other processes in one moment. */
 static void
 on_drain_step(struct pl_timer *t)
 {

@@ -1,6 +1,6 @@
 /*
- * sockets: the Socket.IO application of the server: what it does with sessions, CONNECT and events,
- * how all sockets end in a drain, and how many there are.
+ * sockets: the Socket.IO application of the server: what it does with sessions, CONNECT
+ * and events, how all sockets end in a drain, and how many there are.
  *
  * Who is let in, and when, says presence/admit.  Threads: the loop's.
  */

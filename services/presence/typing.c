@@ -88,8 +88,8 @@ check_run(struct pl_store_read_call *call, struct pl_store *s)
 	return pl_store_may_write(s, &c->from, &c->to);
 }
 
-/* A store that does not answer refuses nobody: it lets no message pass either, and typing alone says
- * nothing. */
+/* A store that does not answer refuses nobody: it lets no message pass either, and typing
+ * alone says nothing. */
 static void
 check_done(struct pl_store_read_call *call)
 {

@@ -1,12 +1,14 @@
 /*
- * first_text: what a changed message keeps of the text that it had at first, so that a send which is
- * repeated under its Idempotency-Key is told from one that has another text.
+ * first_text: what a changed message keeps of the text that it had at first, so that a
+ * send which is repeated under its Idempotency-Key is told from one that has another
+ * text.
  *
  *   HMAC-SHA256 over the message's id and the text, the first 16 bytes
  *
- * Its key is made from JWT_SECRET, which no store has: whoever reads the store, or a copy of it, cannot
- * find a short text by trying all of them. What the previous secret made is still known while
- * JWT_SECRET_PREVIOUS is set. A program that was given no secret makes none, and knows none.
+ * Its key is made from JWT_SECRET, which no store has: whoever reads the store, or a copy
+ * of it, cannot find a short text by trying all of them. What the previous secret made is
+ * still known while JWT_SECRET_PREVIOUS is set. A program that was given no secret makes
+ * none, and knows none.
  *
  * Threads: init and fini before there are others; the rest any.
  */

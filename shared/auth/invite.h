@@ -4,7 +4,8 @@
  *   code     "x0k3-9mfd-2q7z-vb41-c8se-jr6w-5h0n"   140 random bits, shown once, when it is drawn
  *   code_id  its digest of 128 bits, which is all that the store keeps
  *
- * A digest without salt and passes is enough for a secret of that many random bits.  Threads: any.
+ * A digest without salt and passes is enough for a secret of that many random
+ * bits.  Threads: any.
  */
 #ifndef PL_AUTH_INVITE_H
 #define PL_AUTH_INVITE_H

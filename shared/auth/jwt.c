@@ -223,8 +223,8 @@ mac_has_form(struct pl_str text)
 	return ok;
 }
 
-/* libjwt compares in constant time since 1.10.2-1+deb12u1 (CVE-2024-25189); token ends in a
- * NUL. The key is never empty: with an empty one libjwt believes a forged "alg":"none". */
+/* libjwt compares in constant time since 1.10.2-1+deb12u1 (CVE-2024-25189); token ends in
+ * a NUL. The key is never empty: with an empty one libjwt believes a forged "alg":"none". */
 static bool
 mac_is_right(const char *token, const struct key *key)
 {

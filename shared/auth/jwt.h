@@ -10,8 +10,8 @@
  * MERN app sets none.
  *
  * A secret is left because others know it, or may guess it. So of the tokens under
- * JWT_SECRET_PREVIOUS only those count that were issued before the switch and are over soon
- * after it: pl_jwt_is_from_before(). The store keeps when the switch was, and
+ * JWT_SECRET_PREVIOUS only those count that were issued before the switch and are over
+ * soon after it: pl_jwt_is_from_before(). The store keeps when the switch was, and
  * session/sessions asks it.
  * Threads: pl_jwt_init() once at start, then any.
  */
@@ -26,12 +26,12 @@
 #define PL_JWT_SECRET_MIN 32
 #define PL_JWT_LIFETIME_S 1296000 /* 15 days */
 #define PL_JWT_LEEWAY_S   30      /* how far the clocks of two machines may differ */
-/* A jti of so many random bytes, in hex, says that its session is listed. Ours were shorter
- * before there were lists, and still are if the store could not list one. */
+/* A jti of so many random bytes, in hex, says that its session is listed. Ours were
+ * shorter before there were lists, and still are if the store could not list one. */
 #define PL_JWT_LISTED_BYTES 18
 #define PL_JWT_KEY_ID_LEN   8 /* hex digits of a secret's name, "kid" */
-/* No token from before a switch is good for longer after it, because no browser keeps a cookie
- * for longer. */
+/* No token from before a switch is good for longer after it, because no browser keeps a
+ * cookie for longer. */
 #define PL_JWT_PREVIOUS_LIFE_S (400 * 86400)
 
 struct pl_jwt_claims {
@@ -45,7 +45,8 @@ struct pl_jwt_claims {
 	bool is_listed;      /* the store listed its session first (session_list.h) */
 };
 
-/* What names a session before it has a token: a jti, NUL-terminated, and what follows of it. */
+/* What names a session before it has a token: a jti, NUL-terminated, and what follows of
+ * it. */
 struct pl_jwt_name {
 	char jti[2 * PL_JWT_LISTED_BYTES + 1];
 	uint8_t token_id[PL_JWT_ID_LEN];
@@ -62,7 +63,8 @@ const char *pl_jwt_key_id(void);
 const char *pl_jwt_previous_key_id(void);
 
 void pl_jwt_draw_name(struct pl_jwt_name *name);
-/* The token of a session that is listed under that name, into out; fills *claims with what it says. */
+/* The token of a session that is listed under that name, into out; fills *claims with
+ * what it says. */
 enum pl_err pl_jwt_sign_listed(const struct pl_oid *user, const struct pl_jwt_name *name,
     int64_t issued_unix_s, struct pl_buf *out,
     struct pl_jwt_claims *claims) PL_MUST_CHECK;
@@ -76,7 +78,8 @@ enum pl_err pl_jwt_verify(
 /* Could pl_jwt_verify() accept it? Looks at its length and its three parts alone, and
  * costs next to nothing: it sorts out most of what is no token. */
 bool pl_jwt_has_form(struct pl_str token);
-/* Does it say that it was issued before the secrets were switched, and is it over soon after? */
+/* Does it say that it was issued before the secrets were switched, and is it over soon
+ * after? */
 bool pl_jwt_is_from_before(const struct pl_jwt_claims *claims, int64_t switch_unix_s);
 /* Has a token that was good expired since? */
 bool pl_jwt_is_over(const struct pl_jwt_claims *claims, int64_t now_unix_s);

@@ -9,8 +9,9 @@
 #define PATTERN_BYTES_MAX 16
 #define FOLDED_MAX        64 /* longer than any of them */
 
-/* Secrets that examples and generators print, and that people leave as they are. Of each only
- * the letters and digits are here, in lower case: whoever guesses tries the other forms. */
+/* Secrets that examples and generators print, and that people leave as they are. Of each
+ * only the letters and digits are here, in lower case: whoever guesses tries the other
+ * forms. */
 static const char *const well_known[] = {
     "secret",
     "secretkey",
@@ -102,8 +103,8 @@ is_listed(const char *folded)
 	return false;
 }
 
-/* Is it one of the list? A short one may also end in digits, as "secret123" does; a long one
- * that was drawn at random may do so by chance. */
+/* Is it one of the list? A short one may also end in digits, as "secret123" does; a long
+ * one that was drawn at random may do so by chance. */
 static bool
 is_well_known(const char *secret)
 {

@@ -1,12 +1,13 @@
 /*
- * known_tokens: tokens that were verified before. One that comes again, as a session's does with
- * each request, is compared with what is known, byte by byte, and not verified anew. All that
- * changes with time is looked at each time: whether it has expired here, whether it is revoked in
- * session/.
+ * known_tokens: tokens that were verified before. One that comes again, as a session's
+ * does with each request, is compared with what is known, byte by byte, and not verified
+ * anew. All that changes with time is looked at each time: whether it has expired here,
+ * whether it is revoked in session/.
  *
- * Only good tokens are known, so nobody fills the table without as many sessions. It keeps the
- * PL_KNOWN_TOKENS_MAX that were used last, none longer than PL_KNOWN_TOKEN_BYTES_MAX. A table
- * belongs to the secrets of pl_jwt_init(): make another after that.  Threads: one at a time.
+ * Only good tokens are known, so nobody fills the table without as many sessions. It
+ * keeps the PL_KNOWN_TOKENS_MAX that were used last, none longer than
+ * PL_KNOWN_TOKEN_BYTES_MAX. A table belongs to the secrets of pl_jwt_init(): make another
+ * after that.  Threads: one at a time.
  */
 #ifndef PL_AUTH_KNOWN_TOKENS_H
 #define PL_AUTH_KNOWN_TOKENS_H

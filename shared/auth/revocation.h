@@ -19,8 +19,8 @@
 
 #include "auth/jwt.h"
 
-/* How long tokens "before a time" are refused: no browser keeps a cookie for longer (RFC 6265bis
- * section 5.5), whatever lifetime the MERN app gave its tokens. */
+/* How long tokens "before a time" are refused: no browser keeps a cookie for longer (RFC
+ * 6265bis section 5.5), whatever lifetime the MERN app gave its tokens. */
 #define PL_REVOCATION_ALL_LIFE_S PL_JWT_PREVIOUS_LIFE_S
 /* That of a secret is never forgotten, or its switch would be made once more. */
 #define PL_REVOCATION_KEY_EXPIRES_UNIX_S INT64_C(4102444800) /* the year 2100 */
@@ -41,12 +41,12 @@ void pl_revocation_of_token(struct pl_revocation *r, const struct pl_jwt_claims 
  * UINT32_MAX. */
 void pl_revocation_of_all(
     struct pl_revocation *r, const struct pl_oid *user, int64_t issued_before_unix_s);
-/* The same of those alone that no list has (claims.is_listed): a version that does not know it takes
- * it for that of a token that nobody has. */
+/* The same of those alone that no list has (claims.is_listed): a version that does not
+ * know it takes it for that of a token that nobody has. */
 void pl_revocation_of_unlisted(
     struct pl_revocation *r, const struct pl_oid *user, int64_t issued_before_unix_s);
-/* The revocation of all tokens of the secret of that name (pl_jwt_key_id()) that are issued
- * from now on. */
+/* The revocation of all tokens of the secret of that name (pl_jwt_key_id()) that are
+ * issued from now on. */
 void pl_revocation_of_key(struct pl_revocation *r, const char *key_id);
 bool pl_revocation_is_of_key(const struct pl_revocation *r) PL_MUST_CHECK;
 /* Which form is it? True: it names all that were issued before the time given back. */
@@ -54,8 +54,8 @@ bool pl_revocation_is_of_all(
     const struct pl_revocation *r, int64_t *issued_before_unix_s) PL_MUST_CHECK;
 bool pl_revocation_is_of_unlisted(
     const struct pl_revocation *r, int64_t *issued_before_unix_s) PL_MUST_CHECK;
-/* Of these two forms the last one of a user says it all. True: r is one, and the ids of the earlier
- * ones are from first on and below its own. */
+/* Of these two forms the last one of a user says it all. True: r is one, and the ids of
+ * the earlier ones are from first on and below its own. */
 bool pl_revocation_replaces(
     const struct pl_revocation *r, uint8_t first[PL_JWT_ID_LEN]) PL_MUST_CHECK;
 /* Does it name the token of claims? */

@@ -183,7 +183,8 @@ find_text(const struct pl_setting *row, char **text, struct pl_buf *why)
 
 /* ---- understanding it -------------------------------------------------------------- */
 
-/* What was given, if it is short and can be shown; secrets have types that do not come here. */
+/* What was given, if it is short and can be shown; secrets have types that do not come
+ * here. */
 static void
 add_given(struct pl_buf *why, const char *text)
 {
@@ -299,8 +300,8 @@ place_of(const struct pl_setting *row, void *values)
 /* proc(5), /proc/PID/stat: fields are counted from 1, and the third follows a ')'. */
 #define STAT_ENV_START 50
 
-/* The memory that /proc/PID/environ shows: the environment as the process was started with.
- * environ may point elsewhere since; kore moves it to make room for its title. */
+/* The memory that /proc/PID/environ shows: the environment as the process was started
+ * with. environ may point elsewhere since; kore moves it to make room for its title. */
 struct shown {
 	char *from;
 	char *to;

@@ -40,13 +40,14 @@ struct pl_setting {
 };
 
 /* Fill *values (zeroed; the offsets are into it) from the rows of table whose services
- * match mask. PL_E_INVALID: *why has a line for each bad setting, with no newline after the
- * last; a line names the variable and the rule, never a secret's value. */
+ * match mask. PL_E_INVALID: *why has a line for each bad setting, with no newline after
+ * the last; a line names the variable and the rule, never a secret's value. */
 enum pl_err pl_config_load(const struct pl_setting *table, size_t rows, unsigned mask,
     void *values, struct pl_buf *why) PL_MUST_CHECK;
 /* One more line for *why, by a caller who has rules of its own. */
 void pl_config_add_line(struct pl_buf *why, struct pl_str line);
-/* The row's value in *values as the environment would have it; nothing for one that is unset. */
+/* The row's value in *values as the environment would have it; nothing for one that is
+ * unset. */
 void pl_config_add_value(
     const struct pl_setting *row, const void *values, struct pl_buf *out);
 /* Log the values in force, secrets as "set" or "unset". */

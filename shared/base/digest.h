@@ -1,6 +1,7 @@
 /*
- * digest: a short name for bytes of any length, which nobody can make two of: BLAKE2b, 128 bits. The
- * pieces that it is made of count: "ab", "c" is another one than "a", "bc".  Threads: any.
+ * digest: a short name for bytes of any length, which nobody can make two of: BLAKE2b,
+ * 128 bits. The pieces that it is made of count: "ab", "c" is another one than "a",
+ * "bc".  Threads: any.
  */
 #ifndef PL_BASE_DIGEST_H
 #define PL_BASE_DIGEST_H

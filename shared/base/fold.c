@@ -30,8 +30,9 @@ is_apostrophe(int32_t c)
 	return c >= 0x02b9 && c <= 0x02bf;
 }
 
-/* Vowels, tones, voicing and viramas have classes of their own; those of accents are the ones of
- * places (200 and above), of Hebrew and Arabic points, of overlays, and of the nukta. */
+/* Vowels, tones, voicing and viramas have classes of their own; those of accents are the
+ * ones of places (200 and above), of Hebrew and Arabic points, of overlays, and of the
+ * nukta. */
 static bool
 is_accent(int32_t c)
 {

@@ -13,8 +13,8 @@ int pl_hex_value(char c); /* 0..15; -1 if c is no hex digit */
 void pl_hex_encode(const void *bytes, size_t len, char *out);
 /* False unless text is exactly 2 * len digits; out may be partly written then. */
 bool pl_hex_decode(struct pl_str text, void *out, size_t len);
-/* Take one byte, plain or escaped, off the front of *rest, which is not empty; false for a
- * '%' without two digits. */
+/* Take one byte, plain or escaped, off the front of *rest, which is not empty; false for
+ * a '%' without two digits. */
 bool pl_percent_take(struct pl_str *rest, char *out);
 /* Adds text, escaped as by JavaScript's encodeURIComponent(). */
 void pl_percent_add(struct pl_buf *out, struct pl_str text);

@@ -1,6 +1,7 @@
 /*
- * ip: an IP address from its text. The one reader of addresses: limits, the list of processes
- * and the rule of which machine is ours agree through it on what counts as the same address.
+ * ip: an IP address from its text. The one reader of addresses: limits, the list of
+ * processes and the rule of which machine is ours agree through it on what counts as the
+ * same address.
  *
  *   192.0.2.7          4 bytes
  *   ::ffff:192.0.2.7   the same 4 bytes: a socket for both versions shows IPv4 so

@@ -88,8 +88,9 @@ reason_of(const json_error_t *error)
 	}
 }
 
-/* Without memory jansson 2.14 leaves a byte of a string out, and calls that a success. So its
- * allocations never fail, as ours. What it had before may be freed by pl_mem_free(), too. */
+/* Without memory jansson 2.14 leaves a byte of a string out, and calls that a success. So
+ * its allocations never fail, as ours. What it had before may be freed by pl_mem_free(),
+ * too. */
 static void
 set_memory(void)
 {

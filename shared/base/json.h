@@ -31,10 +31,10 @@ enum pl_json_type {
  * otherwise; *why (may be NULL) is then a short constant reason, "duplicate key". */
 enum pl_err pl_json_parse(
     struct pl_str text, struct pl_json **root, const char **why) PL_MUST_CHECK;
-/* As pl_json_parse(), for what JSON.stringify() makes of values that are not ours to judge:
- * \u0000 in strings, nesting to PL_JSON_SCRIPT_DEPTH_MAX, integers past 64 bits, which are
- * reals (and then all numbers of the document are), and lone surrogates, which are read as \u0000:
- * so that whoever refuses that refuses both. */
+/* As pl_json_parse(), for what JSON.stringify() makes of values that are not ours to
+ * judge: \u0000 in strings, nesting to PL_JSON_SCRIPT_DEPTH_MAX, integers past 64 bits,
+ * which are reals (and then all numbers of the document are), and lone surrogates, which
+ * are read as \u0000: so that whoever refuses that refuses both. */
 enum pl_err pl_json_parse_script(
     struct pl_str text, struct pl_json **root, const char **why) PL_MUST_CHECK;
 void pl_json_free(struct pl_json *root); /* NULL is fine */

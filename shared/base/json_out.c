@@ -9,8 +9,8 @@ pl_jo_init(struct pl_json_out *o, struct pl_buf *buf)
 	*o = (struct pl_json_out){.buf = buf};
 }
 
-/* Every value and every key starts here: room for it, after a comma if one is due. NULL at the
- * limit. The caller fills it, and adds len to the buffer's. */
+/* Every value and every key starts here: room for it, after a comma if one is due. NULL
+ * at the limit. The caller fills it, and adds len to the buffer's. */
 static char *
 begin(struct pl_json_out *o, size_t len)
 {

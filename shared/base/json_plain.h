@@ -1,7 +1,7 @@
 /*
- * json_plain: the bodies that most requests have, read in one pass: an object whose values are
- * all strings, with no escape but those of two characters. jansson takes a millisecond of a
- * loop for 64 kB of them, this a tenth of that.
+ * json_plain: the bodies that most requests have, read in one pass: an object whose
+ * values are all strings, with no escape but those of two characters. jansson takes a
+ * millisecond of a loop for 64 kB of them, this a tenth of that.
  *
  *   {"message":"Hello\nBob"}          plain
  *   {"a":1} {"a":"\u0041"} {} [] ...  not: jansson reads them, or says what is wrong

@@ -35,9 +35,9 @@ struct pl_log_field {
 	((struct pl_log_field){.key = (key_), .kind = PL_LOG_F_OID, .oid = (value_)})
 #define PL_L_ERR(err_) PL_L_CSTR("err", pl_err_name(err_))
 
-/* What a stranger or an outage can cause as often as they like is sampled: so many lines in so
- * long from one place in the code. The first one after that says in "left_out" how many were
- * not written. */
+/* What a stranger or an outage can cause as often as they like is sampled: so many lines
+ * in so long from one place in the code. The first one after that says in "left_out" how
+ * many were not written. */
 #define PL_LOG_SAMPLE_LINES 10
 #define PL_LOG_SAMPLE_MS    10000
 struct pl_log_sample {

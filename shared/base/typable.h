@@ -18,9 +18,9 @@
 
 /* Draw groups of them into out, PL_TYPABLE_LEN(groups) and a NUL. */
 void pl_typable_draw(char *out, size_t groups);
-/* What somebody typed, as it was drawn, without dashes: spaces and dashes do not count, nor does
- * case; o is 0, i and l are 1. bare gets PL_TYPABLE_BARE(groups) characters and a NUL. False for
- * anything that was not drawn with so many groups; bare is then spoilt. */
+/* What somebody typed, as it was drawn, without dashes: spaces and dashes do not count,
+ * nor does case; o is 0, i and l are 1. bare gets PL_TYPABLE_BARE(groups) characters and
+ * a NUL. False for anything that was not drawn with so many groups; bare is then spoilt. */
 bool pl_typable_read(struct pl_str typed, char *bare, size_t groups);
 
 #endif

@@ -40,8 +40,8 @@ bool pl_utf8_is_space(uint32_t code_point);        /* White_Space */
 bool pl_utf8_is_ignorable(uint32_t code_point);    /* Default_Ignorable_Code_Point */
 bool pl_utf8_is_bidi_control(uint32_t code_point); /* Bidi_Control: U+200E, U+202E */
 
-/* Drawn as nothing though it counts as a letter or symbol: U+2800, the blank pattern of Braille.
- * Unicode has no property for these. */
+/* Drawn as nothing though it counts as a letter or symbol: U+2800, the blank pattern of
+ * Braille. Unicode has no property for these. */
 bool pl_utf8_is_blank(uint32_t code_point);
 
 /* Does a reader see it? White space, blanks, ignorable and format characters are not

@@ -5,7 +5,8 @@
  *
  *   struct pl_bus --channels--> struct pl_channel --listeners--> struct pl_bus_listener
  *
- * A channel lives while it has a listener, is held (pl_bus_channel_hold), or is being walked.
+ * A channel lives while it has a listener, is held (pl_bus_channel_hold), or is being
+ * walked.
  * Threads: the loop's.
  */
 #ifndef PL_BUS_BUS_IMPL_H
@@ -25,8 +26,8 @@ struct pl_channel {
 	struct pl_list due_link; /* in bus->due while listeners wait for on_ready */
 };
 
-/* The transport. open() and close() are called within pl_bus_subscribe() and _unsubscribe();
- * it calls pl_bus_channel_ready() later, never from there. */
+/* The transport. open() and close() are called within pl_bus_subscribe() and
+ * _unsubscribe(); it calls pl_bus_channel_ready() later, never from there. */
 struct pl_bus_ops {
 	/* The first listener came, or the last one went. */
 	void (*open)(struct pl_bus *bus, struct pl_channel *ch);

@@ -10,8 +10,8 @@
  * Two connections, because one that subscribes takes no other commands. A channel is
  * ready when the SUBSCRIBE of its first listener is answered. Replies come in the order
  * of the commands: an UNSUBSCRIBE sent earlier is done by then, and a later one has
- * cancelled the call. Redis is asked again for a channel that it refused: else nothing would
- * come to its listeners until the connection breaks.
+ * cancelled the call. Redis is asked again for a channel that it refused: else nothing
+ * would come to its listeners until the connection breaks.
  */
 struct bus_redis {
 	struct pl_bus bus;         /* first: is_up() relies on it */

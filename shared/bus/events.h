@@ -18,24 +18,26 @@
  *                       (processes/announcement)
  *   parley:replies      stream: a BUSY message waits     message         llm-responder
  *
- * An event is encoded once, by its publisher, as the Socket.IO packet that the sockets get:
+ * An event is encoded once, by its publisher, as the Socket.IO packet that the sockets
+ * get:
  *
  *   {"name":"newMessage","id":"<id>","not":"<socket id>","pos":"<pos>","trace":"<trace>"}\n
  *   2["newMessage",{...},"<pos>"]
  *
- * messageUpdated {message} and messageDeleted {message} go to both people of a message in the same way, and each socket gets
- * its offset; their pos is the change's place (pl_message_change_pos()), and only in the first line:
- * processes that do not know them hand them on without an offset.
+ * messageUpdated {message} and messageDeleted {message} go to both people of a message in
+ * the same way, and each socket gets its offset; their pos is the change's place
+ * (pl_message_change_pos()), and only in the first line: processes that do not know them
+ * hand them on without an offset.
  *
- * id (of the message, or of the user whose status or profile changed), not, pos and
- * trace are there if they apply; pos is the message's place in the order
- * (model/message.h). The first line ends with the bus: no client sees it. The pos at
- * the packet's end does not reach a client either: each socket gets its own recovery
- * offset in its place. It is written for processes of the version before, which know no
- * "pos" in the first line, and read in events of theirs. A later version may leave it
- * out. Strings after id and not that a reader does not know are passed over, so that
- * processes of two versions understand each other. userUpdated, on parley:all, goes to
- * those sockets alone that watch its user, userDeleted to those of who wrote with them.  Threads: any.
+ * id (of the message, or of the user whose status or profile changed), not, pos and trace
+ * are there if they apply; pos is the message's place in the order (model/message.h). The
+ * first line ends with the bus: no client sees it. The pos at the packet's end does not
+ * reach a client either: each socket gets its own recovery offset in its place. It is
+ * written for processes of the version before, which know no "pos" in the first line, and
+ * read in events of theirs. A later version may leave it out. Strings after id and not
+ * that a reader does not know are passed over, so that processes of two versions
+ * understand each other. userUpdated, on parley:all, goes to those sockets alone that
+ * watch its user, userDeleted to those of who wrote with them.  Threads: any.
  */
 #ifndef PL_BUS_EVENTS_H
 #define PL_BUS_EVENTS_H
@@ -76,8 +78,8 @@ struct pl_event {
 /* newMessage, to the receiver. */
 void pl_event_new_message(
     struct pl_buf *out, const struct pl_message *m, const struct pl_trace *trace);
-/* messageSent, to those of the sender's other sockets that asked for it. not_socket: X-Socket-Id,
- * or empty. */
+/* messageSent, to those of the sender's other sockets that asked for it. not_socket:
+ * X-Socket-Id, or empty. */
 void pl_event_message_sent(struct pl_buf *out, const struct pl_message *m,
     const struct pl_trace *trace, struct pl_str not_socket);
 /* The same of a message whose JSON (pl_message_write()) is there already. */
@@ -85,8 +87,8 @@ void pl_event_new_message_of(struct pl_buf *out, const struct pl_message *m,
     struct pl_str json, const struct pl_trace *trace);
 void pl_event_message_sent_of(struct pl_buf *out, const struct pl_message *m,
     struct pl_str json, const struct pl_trace *trace, struct pl_str not_socket);
-/* messageUpdated or messageDeleted, as m says, to both of its people; json: m's. not_socket: X-Socket-Id,
- * or empty. */
+/* messageUpdated or messageDeleted, as m says, to both of its people; json: m's.
+ * not_socket: X-Socket-Id, or empty. */
 void pl_event_message_changed(struct pl_buf *out, const struct pl_message *m,
     struct pl_str json, const struct pl_trace *trace, struct pl_str not_socket);
 /* statusChanged, to all. */
@@ -94,8 +96,8 @@ void pl_event_status_changed(struct pl_buf *out, const struct pl_oid *user,
     enum pl_status status, struct pl_str note);
 /* userUpdated {user}, to who watches the user. */
 void pl_event_user_updated(struct pl_buf *out, const struct pl_user *user);
-/* userDeleted {userId}: user was erased, and what they wrote is gone. To those who wrote with them:
- * whoever gets it looks who that is (presence/erased). */
+/* userDeleted {userId}: user was erased, and what they wrote is gone. To those who wrote
+ * with them: whoever gets it looks who that is (presence/erased). */
 void pl_event_user_deleted(struct pl_buf *out, const struct pl_oid *user);
 /* typing, to one user. */
 void pl_event_typing(
@@ -108,8 +110,8 @@ void pl_event_messages_read(struct pl_buf *out, const struct pl_oid *reader,
     const struct pl_oid *up_to, int64_t at_unix_ms);
 void pl_event_messages_delivered(struct pl_buf *out, const struct pl_oid *reader,
     const struct pl_oid *up_to, int64_t at_unix_ms);
-/* conversationRead {userId: other, upTo, unread}, to the reader's other sockets. not_socket:
- * X-Socket-Id, or empty. */
+/* conversationRead {userId: other, upTo, unread}, to the reader's other sockets.
+ * not_socket: X-Socket-Id, or empty. */
 void pl_event_conversation_read(struct pl_buf *out, const struct pl_oid *other,
     const struct pl_oid *up_to, unsigned unread, struct pl_str not_socket);
 /* The Socket.IO packet of newMessage alone, for replay, up to the offset: its stem. */
@@ -120,8 +122,8 @@ void pl_event_message_changed_stem(struct pl_buf *out, const struct pl_message *
 /* Slices are borrowed from payload. False for anything that is not such an event. */
 bool pl_event_parse(struct pl_str payload, struct pl_event *out) PL_MUST_CHECK;
 
-/* user has blocked other: {"user":"<id>","other":"<id>"}. Only what is shown at this moment ends by it:
- * whether one may write to the other the store says. */
+/* user has blocked other: {"user":"<id>","other":"<id>"}. Only what is shown at this
+ * moment ends by it: whether one may write to the other the store says. */
 void pl_event_blocked_write(
     struct pl_buf *out, const struct pl_oid *user, const struct pl_oid *other);
 bool pl_event_blocked_parse(

@@ -1,6 +1,6 @@
 /*
- * dispatch: the way of every request: guards against what kore lets through, route, origin,
- * session, handler. kore finds pl_dispatch() by its name.  Threads: the loop's.
+ * dispatch: the way of every request: guards against what kore lets through, route,
+ * origin, session, handler. kore finds pl_dispatch() by its name.  Threads: the loop's.
  */
 #ifndef PL_HTTP_DISPATCH_H
 #define PL_HTTP_DISPATCH_H

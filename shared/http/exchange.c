@@ -32,8 +32,8 @@ method_name(int method)
 	}
 }
 
-/* kore 4.1.0 takes no body with DELETE: the gateway sends such a request as POST, and says here what
- * it was. */
+/* kore 4.1.0 takes no body with DELETE: the gateway sends such a request as POST, and
+ * says here what it was. */
 static struct pl_str
 method_of(const struct pl_request_impl *x)
 {
@@ -111,8 +111,8 @@ pl_exchange_new(struct http_request *req)
 	req->hdlr_extra = x;
 	req->flags |= HTTP_REQUEST_RETAIN_EXTRA; /* ours to free */
 	req->onfree = on_kore_free;
-	/* kore 4.1.0 leaves the deadline of the body armed: an answer that takes long would
-	 * become a 408. */
+	/* kore 4.1.0 leaves the deadline of the body armed: an answer that takes long
+	 * would become a 408. */
 	req->owner->http_timeout = 0;
 	return x;
 }

@@ -1,5 +1,6 @@
 /*
- * exchange: the inside of a request: its place between kore's struct http_request and ours.
+ * exchange: the inside of a request: its place between kore's struct http_request and
+ * ours.
  *
  *   OPEN      kore's request is parked or in its handler; req is there
  *   GONE      the client left first: req NULL; the bytes are kept until the answer
@@ -21,8 +22,8 @@
 /* These follow from kore's feature flags; without them its structs would not be these. */
 _Static_assert(sizeof(struct http_request) == 608, "built without kore's feature flags");
 
-/* kore takes 24 lines of a head, the request line among them, and drops the rest without a
- * word. With at most this many headers, Host included, none was dropped. */
+/* kore takes 24 lines of a head, the request line among them, and drops the rest without
+ * a word. With at most this many headers, Host included, none was dropped. */
 #define PL_EXCHANGE_HEADERS_MAX 22
 
 struct pl_exchange_header {

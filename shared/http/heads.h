@@ -6,8 +6,9 @@
  *                   |  '---- 10 s ----> 408
  *                   '- a second later, if PL_HEADS_MAX others are half, too ---> closed
  *
- * The gateway sends heads whole. A client that comes without it holds a buffer of 8 KiB by one
- * byte, and kore alone would leave it that for as long as a client that has asked before.
+ * The gateway sends heads whole. A client that comes without it holds a buffer of 8 KiB
+ * by one byte, and kore alone would leave it that for as long as a client that has asked
+ * before.
  * Threads: the loop's.
  */
 #ifndef PL_HTTP_HEADS_H

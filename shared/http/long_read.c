@@ -82,7 +82,8 @@ write_piece(struct pl_long_read *r)
 
 	pl_buf_init(&piece, PL_BUF_UNLIMITED);
 	(void)pl_buf_reserve(&piece, r->body.len + 2);
-	/* What was there a moment ago may have been deleted, by another program than ours. */
+	/* What was there a moment ago may have been deleted, by another program than
+	 * ours. */
 	if (!r->is_single && !r->goes_on)
 		(void)pl_buf_add_char(&piece, '[');
 	else if (!r->is_single && r->body.len > 0)

@@ -1,8 +1,9 @@
 /*
- * long_read: an answer that is a JSON array of what the store has, of any length, or another document. It is read and
- * written out on a store thread piece by piece, so that it never sits in memory whole, and its user
- * has no more than their share (limits/share): LIMIT_READS_AT_ONCE, LIMIT_READ_BYTES_PER_SECOND,
- * LIMIT_READ_CPU_MS. Who owes of the last one waits before the next.
+ * long_read: an answer that is a JSON array of what the store has, of any length, or
+ * another document. It is read and written out on a store thread piece by piece, so that
+ * it never sits in memory whole, and its user has no more than their share
+ * (limits/share): LIMIT_READS_AT_ONCE, LIMIT_READ_BYTES_PER_SECOND, LIMIT_READ_CPU_MS.
+ * Who owes of the last one waits before the next.
  *
  *   waits ──turn──► (pause) ──► reads ──► begin() ──last──► answered whole
  *     │                                     │
@@ -20,12 +21,13 @@
 /* Embedded in what is read. The owner fills the first part. */
 struct pl_long_read {
 	struct pl_request *rq;
-	/* On a store thread: write the elements of the next piece, about PL_LONG_READ_PIECE_BYTES
-	 * or less, and set is_last with those behind which nothing comes. */
+	/* On a store thread: write the elements of the next piece, about
+	 * PL_LONG_READ_PIECE_BYTES or less, and set is_last with those behind which
+	 * nothing comes. */
 	enum pl_err (*read)(
 	    struct pl_long_read *r, struct pl_store *s, struct pl_json_out *piece);
-	/* The first piece has been read, or not (err): set headers, or answer otherwise than by err
-	 * itself: false. May be NULL. */
+	/* The first piece has been read, or not (err): set headers, or answer otherwise
+	 * than by err itself: false. May be NULL. */
 	bool (*begin)(struct pl_long_read *r, enum pl_err err);
 	void (*free)(struct pl_long_read *r); /* rq has been answered, or is */
 	int64_t

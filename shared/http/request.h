@@ -51,8 +51,8 @@ const struct pl_trace *pl_request_trace(const struct pl_request *rq);
 /* Both ids, which every line about a request has. */
 #define PL_L_REQUEST(rq_)                                                                \
 	PL_L_STR("req", pl_request_id(rq_)), PL_L_TRACE(pl_request_trace(rq_))
-/* The body as a JSON object, the same each time, freed with the request. NULL: it was none, and the request
- * has been answered (400, 413 or 415): return at once. */
+/* The body as a JSON object, the same each time, freed with the request. NULL: it was
+ * none, and the request has been answered (400, 413 or 415): return at once. */
 const struct pl_json *pl_request_json(struct pl_request *rq) PL_MUST_CHECK;
 /* For a route that needs no body: is its type JSON, or not given? A form on any page
  * could send other types. False: answered with 415. */

@@ -3,9 +3,9 @@
  *
  *   "/api/users/:id"   matches /api/users/6a...  and /api/users/6a.../   param "6a..."
  *
- * Segments are compared as they were sent, byte by byte; one that starts with ':' takes any
- * that is not empty. One slash at the end does not count. The first row that matches wins.
- * Pure: no kore.  Threads: any.
+ * Segments are compared as they were sent, byte by byte; one that starts with ':' takes
+ * any that is not empty. One slash at the end does not count. The first row that matches
+ * wins. Pure: no kore.  Threads: any.
  */
 #ifndef PL_HTTP_ROUTER_H
 #define PL_HTTP_ROUTER_H

@@ -26,10 +26,11 @@
 #define STORE_READERS 2
 #define READ_BURST_S  4
 #define IDLE_S        75 /* above the gateway's 60, so that it closes first */
-/* A connection keeps a buffer of this size. Above 8192 kore takes it from malloc(), below from a
- * pool that never shrinks: 80 MB, after 10,000 connections at once. */
+/* A connection keeps a buffer of this size. Above 8192 kore takes it from malloc(), below
+ * from a pool that never shrinks: 80 MB, after 10,000 connections at once. */
 #define HEAD_BYTES_MAX 8200
-/* kore touches all of a pool when it makes it, and then lets it grow by a quarter of that. */
+/* kore touches all of a pool when it makes it, and then lets it grow by a quarter of
+ * that. */
 #define POOL_FIRST      512
 #define OWN_DESCRIPTORS 256  /* store, Redis, threads, what kore has */
 #define DRAIN_MORE_MS   5000 /* for requests, after DRAIN_SECONDS for sockets */
@@ -198,8 +199,8 @@ listen_at(const char *address)
 	pl_mem_free(host);
 }
 
-/* The first signal lets the worker end what it has begun; kore then waits for it and hears
- * no other, so the second one goes to the worker from here. */
+/* The first signal lets the worker end what it has begun; kore then waits for it and
+ * hears no other, so the second one goes to the worker from here. */
 static void
 on_end_signal(int sig)
 {
@@ -264,8 +265,8 @@ kore_parent_configure(int argc, char **argv)
 	parent_pid = getpid();
 }
 
-/* kore's own list kills a worker that starts a thread; ours (ops/sandbox) is laid on top when a
- * worker has started. */
+/* kore's own list kills a worker that starts a thread; ours (ops/sandbox) is laid on top
+ * when a worker has started. */
 void
 kore_seccomp_hook(void)
 {

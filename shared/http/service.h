@@ -53,7 +53,8 @@ struct pl_service {
 	/* SIGTERM came: begin to end what is long-lived. May be NULL. */
 	void (*drain)(void);
 	bool (*is_drained)(void); /* NULL: once no request is in flight */
-	/* What is not answered yet besides requests: it is waited for as those are. May be NULL. */
+	/* What is not answered yet besides requests: it is waited for as those are. May
+	 * be NULL. */
 	size_t (*in_flight)(void);
 	/* The drain is over, or was cut short: a last note to other processes, which has
 	 * a moment to get there, until has_left(). Both may be NULL. */

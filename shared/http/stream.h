@@ -9,7 +9,8 @@
  *   pl_stream_end(rq)          ends the request, also right after the last piece
  *
  * A client that takes nothing for PL_STREAM_STALL_MS is cut off; that and one that leaves
- * show as on_more with is_gone.  Threads: the loop's. Source: kore 4.1.0, src/http.c, net.c.
+ * show as on_more with is_gone.  Threads: the loop's. Source: kore 4.1.0, src/http.c,
+ * net.c.
  */
 #ifndef PL_HTTP_STREAM_H
 #define PL_HTTP_STREAM_H

@@ -4,7 +4,8 @@
  *   rate 20/s, burst 60: each event moves `full_at` on by 50 ms; an event is refused while
  *   full_at would lie more than 60 x 50 ms ahead of now.
  *
- * bucket_table keeps one for each of many keys (users) and forgets those that are full again.
+ * bucket_table keeps one for each of many keys (users) and forgets those that are full
+ * again.
  * Threads: one at a time.
  */
 #ifndef PL_LIMITS_BUCKET_H

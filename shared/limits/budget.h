@@ -1,6 +1,6 @@
 /*
- * budget: what one client may cost this process a second: bytes that it sends, and time of
- * the processor that is spent on them.
+ * budget: what one client may cost this process a second: bytes that it sends, and time
+ * of the processor that is spent on them.
  *
  *   10 ms a second, 200 ms at once:  what was spent is told afterwards, as nobody knows before
  *   what a packet costs. One that cost 300 ms leaves a debt of 100 ms, and the client waits

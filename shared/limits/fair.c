@@ -32,8 +32,8 @@ group_get(struct pl_fair *f, struct pl_str key)
 	return g;
 }
 
-/* A job of g has come to wait, begun, or is over: g stands after the others now, or is not ready,
- * or is gone. */
+/* A job of g has come to wait, begun, or is over: g stands after the others now, or is
+ * not ready, or is gone. */
 static void
 group_changed(struct pl_fair *f, struct pl_fair_group *g)
 {
@@ -50,8 +50,8 @@ group_changed(struct pl_fair *f, struct pl_fair_group *g)
 	}
 }
 
-/* Not from within a begin(): the loop that called it goes on instead, so that many that are done
- * at once are no deep recursion. */
+/* Not from within a begin(): the loop that called it goes on instead, so that many that
+ * are done at once are no deep recursion. */
 static void
 begin_next(struct pl_fair *f)
 {

@@ -1,7 +1,7 @@
 /*
- * fair: work that is done a few at a time: so many jobs at once in all, and so many for one
- * group (a user). More of them wait; the groups take turns, so that whoever brings many waits
- * longer, and the others do not.
+ * fair: work that is done a few at a time: so many jobs at once in all, and so many for
+ * one group (a user). More of them wait; the groups take turns, so that whoever brings
+ * many waits longer, and the others do not.
  *
  *   add ---> begin() ---> done
  *    '-----> waits -----> begin() ...

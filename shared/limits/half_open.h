@@ -2,11 +2,11 @@
  * half_open: sessions that have not CONNECTed, by the address they came from.
  *
  * A client that opens sessions and never CONNECTs costs memory. A session counts from its
- * first byte that has to be kept, as the beginning of a frame has, and without such a byte
- * after PL_HALF_OPEN_AFTER_MS. Of those that count an address keeps PL_HALF_OPEN_MAX, and all
- * addresses together keep PL_HALF_OPEN_ALL_MAX; the others are given up. A crowd behind one
- * address sends its CONNECTs whole, and sooner than that, and never notices. limits/address
- * says which addresses count as one.
+ * first byte that has to be kept, as the beginning of a frame has, and without such a
+ * byte after PL_HALF_OPEN_AFTER_MS. Of those that count an address keeps
+ * PL_HALF_OPEN_MAX, and all addresses together keep PL_HALF_OPEN_ALL_MAX; the others are
+ * given up. A crowd behind one address sends its CONNECTs whole, and sooner than that,
+ * and never notices. limits/address says which addresses count as one.
  * Threads: the loop's.
  */
 #ifndef PL_LIMITS_HALF_OPEN_H
@@ -47,8 +47,8 @@ void pl_half_open_table_fini(struct pl_half_open_table *t); /* all have left */
 /* h, zeroed, begins. address is copied. */
 void pl_half_open_enter(
     struct pl_half_open_table *t, struct pl_half_open *h, struct pl_str address);
-/* A part of a message of h's was kept: h counts from now on. t->on_too_many may follow, from
- * here. Nothing happens if it counts already, or is not in. */
+/* A part of a message of h's was kept: h counts from now on. t->on_too_many may follow,
+ * from here. Nothing happens if it counts already, or is not in. */
 void pl_half_open_count(struct pl_half_open_table *t, struct pl_half_open *h);
 /* It CONNECTed, or is over. Nothing happens if it has left, or never was in. */
 void pl_half_open_leave(struct pl_half_open_table *t, struct pl_half_open *h);

@@ -1,6 +1,6 @@
 /*
- * payers: one budget for all sockets of a user, those that are closed and opened again too:
- * whoever has spent it is no richer on a new connection.
+ * payers: one budget for all sockets of a user, those that are closed and opened again
+ * too: whoever has spent it is no richer on a new connection.
  *
  *   join ---> has sockets ---- the last leaves ---> kept for PL_PAYER_KEPT_MS ---> forgotten
  *                 ^                                    |

@@ -17,8 +17,8 @@ PL_REDIS_LUA(day_lua, "limit_day");
 #define SLOTS         8192 /* a power of two */
 #define CLOSED_MS     1000 /* the wait that a limit answers when it is freed */
 
-/* What the limits differ in. Each script takes a time in microseconds, a count, and "1" to take
- * one; it gives the milliseconds to wait, 0: allowed. */
+/* What the limits differ in. Each script takes a time in microseconds, a count, and "1"
+ * to take one; it gives the milliseconds to wait, 0: allowed. */
 struct kind {
 	const char *lua;
 	const char *prefix; /* of its keys */

@@ -1,6 +1,6 @@
 /*
- * shared_limit: limits that all processes share, counted in Redis by a Lua script that reads Redis'
- * own clock. Three kinds:
+ * shared_limit: limits that all processes share, counted in Redis by a Lua script that
+ * reads Redis' own clock. Three kinds:
  *
  *   by a rule       GCRA: a burst at once, then a steady rate. Logins and sign-ups.
  *   by a window     never more than so many in any stretch of its length: replies by an LLM.

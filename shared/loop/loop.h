@@ -1,8 +1,8 @@
 /*
- * loop: what an event loop offers to the code above it: file descriptors, timers, and tasks
- * posted from other threads. One interface, implemented over kore's loop (loop_kore), over
- * epoll alone (loop_epoll, for llm-responder and tests), and by a clock set by hand (fake_loop
- * in tests/support).
+ * loop: what an event loop offers to the code above it: file descriptors, timers, and
+ * tasks posted from other threads. One interface, implemented over kore's loop
+ * (loop_kore), over epoll alone (loop_epoll, for llm-responder and tests), and by a clock
+ * set by hand (fake_loop in tests/support).
  *
  * Promises that all of them keep:
  *   - callbacks run on the loop's thread, one at a time, never inside the call that asked;
@@ -24,8 +24,8 @@ struct pl_loop;
 /* ---- descriptors ---- */
 enum { PL_FD_READ = 1, PL_FD_WRITE = 2 };
 
-/* The caller's; zero it, set fd, on_ready and arg. Level-triggered. ready holds PL_FD_*; an
- * error or hang-up counts as both, so that the next read or write reports it. */
+/* The caller's; zero it, set fd, on_ready and arg. Level-triggered. ready holds PL_FD_*;
+ * an error or hang-up counts as both, so that the next read or write reports it. */
 struct pl_loop_fd {
 	int fd;
 	unsigned wanted; /* set by pl_loop_fd_watch() */
@@ -34,8 +34,8 @@ struct pl_loop_fd {
 	void *impl; /* the implementation's own */
 };
 
-/* Watch for wanted (PL_FD_* or 0, which stops watching); may be called again to change it.
- * Stop watching before closing the descriptor. */
+/* Watch for wanted (PL_FD_* or 0, which stops watching); may be called again to change
+ * it. Stop watching before closing the descriptor. */
 void pl_loop_fd_watch(struct pl_loop *loop, struct pl_loop_fd *w, unsigned wanted);
 
 /* ---- timers ---- */
@@ -68,8 +68,8 @@ struct pl_task {
 };
 
 /* Run task on the loop's thread soon; from any thread. On the loop's own thread it is the
- * way to do something after the current callback: over epoll at the end of the turn, but what such
- * a task posts waits for the next one. */
+ * way to do something after the current callback: over epoll at the end of the turn, but
+ * what such a task posts waits for the next one. */
 void pl_loop_post(struct pl_loop *loop, struct pl_task *task);
 /* Take task back before it runs, on the loop's thread. A task that was not posted, or has
  * run, is fine if its link was pl_list_init()ed. */

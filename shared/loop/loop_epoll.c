@@ -16,9 +16,10 @@
 #define EVENTS_MAX 64 /* taken from the kernel at once; the rest come the next turn */
 
 /*
- * A machine that stands still (a paused VM, a busy host) stops others along with us: what we wait
- * for could not come. Timers are mostly deadlines, and would all be over before anybody had time
- * to answer; so after a standstill they are put off, and what came is read first.
+ * A machine that stands still (a paused VM, a busy host) stops others along with us: what
+ * we wait for could not come. Timers are mostly deadlines, and would all be over before
+ * anybody had time to answer; so after a standstill they are put off, and what came is
+ * read first.
  */
 #define LOOK_MS  400 /* between two looks at the clock, while timers are started */
 #define STILL_MS 300 /* a look that is later by so much comes after a standstill */
@@ -265,8 +266,8 @@ deliver(struct epoll_loop *el)
 	}
 }
 
-/* Once: what these tasks post waits for the next turn, or a task that posts itself would keep all
- * others waiting. */
+/* Once: what these tasks post waits for the next turn, or a task that posts itself would
+ * keep all others waiting. */
 static void
 run_own(struct epoll_loop *el)
 {

@@ -19,8 +19,8 @@ struct pl_loop_ops {
 	/* The first timer is another, or due at another time. */
 	void (*timers_changed)(struct pl_loop *loop);
 	int64_t (*now_ms)(struct pl_loop *loop);
-	/* The time that timers count from: a whole millisecond, never before the true one, so
-	 * that none fires early. */
+	/* The time that timers count from: a whole millisecond, never before the true
+	 * one, so that none fires early. */
 	int64_t (*start_ms)(struct pl_loop *loop);
 };
 

@@ -9,8 +9,8 @@
 #include "loop/thread.h"
 
 /*
- * A job is in one place at a time: waiting (its task's link), on a thread, or finished (its
- * link again) until the loop's turn. One task stands for all that are finished.
+ * A job is in one place at a time: waiting (its task's link), on a thread, or finished
+ * (its link again) until the loop's turn. One task stands for all that are finished.
  */
 struct pl_offload {
 	struct pl_loop *loop;

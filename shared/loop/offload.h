@@ -11,9 +11,9 @@
 
 #include "loop/loop.h"
 
-/* For threads that burn CPU, on all processors perhaps: a tenth of a loop's weight. They go on
- * when others take all the time there is: 20 ms of work take 0.2 s beside one such other on
- * each processor, and 2 s beside ten. */
+/* For threads that burn CPU, on all processors perhaps: a tenth of a loop's weight. They
+ * go on when others take all the time there is: 20 ms of work take 0.2 s beside one such
+ * other on each processor, and 2 s beside ten. */
 #define PL_OFFLOAD_NICE 10
 
 struct pl_offload;

@@ -3,8 +3,8 @@
  *
  *   /api/users/avatar/<user's id>?v=<digest of its bytes, 32 hex digits>
  *
- * What the address names never changes, so that it may be kept for good; another picture has
- * another one. Only services/auth/avatar makes the bytes.  Threads: any.
+ * What the address names never changes, so that it may be kept for good; another picture
+ * has another one. Only services/auth/avatar makes the bytes.  Threads: any.
  */
 #ifndef PL_MODEL_AVATAR_H
 #define PL_MODEL_AVATAR_H

@@ -1,11 +1,13 @@
 /*
- * conversation: what a user sees of all that they and one other wrote to each other; its JSON.
+ * conversation: what a user sees of all that they and one other wrote to each other; its
+ * JSON.
  *
  *   {"user":{user, "statusNote"?}, "lastMessage":{message}|null, "unread":0..100,
  *    "readUpTo":"<_id>"|null, "theirReadUpTo":"<_id>"|null, "theirDeliveredUpTo":"<_id>"|null}
  *
- * A mark says how far one has come: all messages up to that one, in the order of messages, are read
- * or delivered. It only moves forward, and what is read is delivered.  Threads: any.
+ * A mark says how far one has come: all messages up to that one, in the order of
+ * messages, are read or delivered. It only moves forward, and what is read is
+ * delivered.  Threads: any.
  */
 #ifndef PL_MODEL_CONVERSATION_H
 #define PL_MODEL_CONVERSATION_H
@@ -37,7 +39,8 @@ struct pl_conversation {
 	struct pl_message_pos their_delivered; /* what reached a client of the other's */
 };
 
-/* {"upTo": "<_id>"}, of a mark; body may be anything. False, and why, if it is something else. */
+/* {"upTo": "<_id>"}, of a mark; body may be anything. False, and why, if it is something
+ * else. */
 bool pl_mark_parse(const struct pl_json *body, struct pl_oid *up_to,
     struct pl_invalid *why) PL_MUST_CHECK;
 

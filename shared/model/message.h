@@ -5,9 +5,9 @@
  *    [,"autoReply":{"kind":"llm"|"fallback","inReplyTo":"<_id>"}]
  *    [,"editedAt"] [,"deletedAt"]}
  *
- * The text of a message that was edited is the latest one, of a deleted one it is "". Each change of
- * a message is later than the one before it: of two that tell of one message, who keeps the later
- * one is right.
+ * The text of a message that was edited is the latest one, of a deleted one it is "".
+ * Each change of a message is later than the one before it: of two that tell of one
+ * message, who keeps the later one is right.
  *
  * Order within a conversation is (createdAt, _id) everywhere: live, replay and history.
  * Threads: any.
@@ -68,8 +68,8 @@ void pl_message_fini(struct pl_message *m);
 void pl_message_init(struct pl_message *m, const struct pl_oid *sender,
     const struct pl_oid *receiver, struct pl_str text, int64_t now_unix_ms);
 
-/* {"message": text} of a send: 1..text_bytes_max bytes, something visible in them, kept as it came.
- * *text is borrowed from body. */
+/* {"message": text} of a send: 1..text_bytes_max bytes, something visible in them, kept
+ * as it came. *text is borrowed from body. */
 enum pl_err pl_message_parse(const struct pl_json *body, size_t text_bytes_max,
     struct pl_str *text, struct pl_invalid *why) PL_MUST_CHECK;
 
@@ -90,8 +90,8 @@ pl_message_pos_compare(const struct pl_message_pos *a, const struct pl_message_p
 	return pl_oid_compare(&a->id, &b->id);
 }
 
-/* The place of a message's change in the order in which its two hear of things: when it was, and an id
- * that no message has. */
+/* The place of a message's change in the order in which its two hear of things: when it
+ * was, and an id that no message has. */
 struct pl_message_pos pl_message_change_pos(
     const struct pl_oid *id, int64_t changed_unix_ms);
 

@@ -1,6 +1,6 @@
 /*
- * problem: every error that the contract names: its status, code and text, in one table, for answers to
- * requests (http/reply) and acknowledgements alike.  Threads: any.
+ * problem: every error that the contract names: its status, code and text, in one table,
+ * for answers to requests (http/reply) and acknowledgements alike.  Threads: any.
  */
 #ifndef PL_MODEL_PROBLEM_H
 #define PL_MODEL_PROBLEM_H
@@ -62,7 +62,8 @@ struct pl_problem_row {
 };
 
 const struct pl_problem_row *pl_problem_row(enum pl_problem problem);
-/* Of a failed store call: PL_E_UNAVAILABLE, _TIMEOUT, _BUSY, _CANCELLED 503, _FULL 507, else 500. */
+/* Of a failed store call: PL_E_UNAVAILABLE, _TIMEOUT, _BUSY, _CANCELLED 503, _FULL 507,
+ * else 500. */
 enum pl_problem pl_problem_of(enum pl_err err);
 /* wait_ms in whole seconds, rounded up, at least 1: for Retry-After. */
 int64_t pl_problem_wait_s(int64_t wait_ms);

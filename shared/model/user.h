@@ -50,7 +50,8 @@ struct pl_user {
 	char *password_hash;
 	char *profile_pic;
 	char *note; /* NULL for none */
-	/* What profile_pic was before the user had a picture of their own; NULL: they have none. */
+	/* What profile_pic was before the user had a picture of their own; NULL: they
+	 * have none. */
 	char *given_pic;
 	enum pl_gender gender;
 	enum pl_status status;
@@ -69,12 +70,14 @@ struct pl_signup {
 	enum pl_gender gender;
 };
 
-/* PL_E_INVALID and *why for a missing field, a wrong type, a broken rule. password_chars_min:
- * PASSWORD_MIN_LENGTH. Also refused: a password equal to the username. */
+/* PL_E_INVALID and *why for a missing field, a wrong type, a broken rule.
+ * password_chars_min: PASSWORD_MIN_LENGTH. Also refused: a password equal to the
+ * username. */
 enum pl_err pl_signup_parse(const struct pl_json *body, unsigned password_chars_min,
     struct pl_signup *out, struct pl_invalid *why) PL_MUST_CHECK;
 
-/* "invite" of a sign-up, borrowed; empty if it is absent or null. PL_E_INVALID and *why for another type. */
+/* "invite" of a sign-up, borrowed; empty if it is absent or null. PL_E_INVALID and *why
+ * for another type. */
 enum pl_err pl_signup_invite_parse(
     const struct pl_json *body, struct pl_str *out, struct pl_invalid *why) PL_MUST_CHECK;
 

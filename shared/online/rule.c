@@ -191,8 +191,8 @@ end_arrival(struct arrival *a)
 	pl_mem_free(a);
 }
 
-/* This process may have just started, or lost its connection, while others have theirs, and would
- * refuse this user for being offline. Without Redis nobody is refused for that. */
+/* This process may have just started, or lost its connection, while others have theirs,
+ * and would refuse this user for being offline. Without Redis nobody is refused for that. */
 static void
 try_arrival(struct arrival *a)
 {

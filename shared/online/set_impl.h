@@ -1,13 +1,14 @@
 /*
- * set_impl: the inside of struct pl_online_set: set.c speaks for this process, set_processes.c
- * listens to the others.
+ * set_impl: the inside of struct pl_online_set: set.c speaks for this process,
+ * set_processes.c listens to the others.
  *
  *   users      every user who is online, with the number of processes that have them
  *   processes  the other processes; each has a map of its users, into users
  *
- * In Redis, beside what online/rule.h lists: parley:number:<process>, the number of the last
- * note (online/note.h) that its set includes. Set, number and note change in one script, so a
- * reader knows which notes its copy of the set has in it.  Threads: the loop's.
+ * In Redis, beside what online/rule.h lists: parley:number:<process>, the number of the
+ * last note (online/note.h) that its set includes. Set, number and note change in one
+ * script, so a reader knows which notes its copy of the set has in it.  Threads: the
+ * loop's.
  */
 #ifndef PL_ONLINE_SET_IMPL_H
 #define PL_ONLINE_SET_IMPL_H

@@ -8,8 +8,9 @@
  *   ENOSYS          clone3, whose flags a filter cannot read, and what is newer than the list: the
  *                   C library then falls back to the older call
  *
- * kore starts a new worker when one has died. Nothing is forbidden in builds for sanitizers, whose
- * leak checker traces its own process.  Source: seccomp(2), seccomp_rule_add(3).
+ * kore starts a new worker when one has died. Nothing is forbidden in builds for
+ * sanitizers, whose leak checker traces its own process.  Source: seccomp(2),
+ * seccomp_rule_add(3).
  */
 #ifndef PL_OPS_SANDBOX_H
 #define PL_OPS_SANDBOX_H
@@ -17,8 +18,9 @@
 /* No core dumps from now on, and no tracing by others: call it before secrets are read. */
 void pl_sandbox_forbid_dumps(void);
 
-/* For good, for this thread and those that it starts: call it before any other is started. If
- * the kernel does not take the filter, an error in the log, and the end of this process. */
+/* For good, for this thread and those that it starts: call it before any other is
+ * started. If the kernel does not take the filter, an error in the log, and the end of
+ * this process. */
 void pl_sandbox_enter(void);
 
 #endif

@@ -137,8 +137,8 @@ extern struct pl_settings pl_settings;
 /* Load for the services in mask. PL_E_INVALID: *why has a line for each bad setting. */
 #define PL_SETTINGS_WHY_BYTES ((size_t)16 << 10) /* room for a line of each row */
 enum pl_err pl_settings_load(unsigned mask, struct pl_buf *why) PL_MUST_CHECK;
-/* The same, and log what is in force. On bad settings: the lines go to standard error, and the
- * process ends with PL_EXIT_CONFIG. */
+/* The same, and log what is in force. On bad settings: the lines go to standard error,
+ * and the process ends with PL_EXIT_CONFIG. */
 void pl_settings_load_or_exit(unsigned mask);
 
 /* NODE_ENV is "development": cookies then work over plain http. */

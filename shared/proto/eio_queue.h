@@ -1,6 +1,6 @@
 /*
- * eio_queue: the packets a session, or the frames a socket, still has to send, in order, as
- * counted references.
+ * eio_queue: the packets a session, or the frames a socket, still has to send, in order,
+ * as counted references.
  *
  * Each packet counts its bytes and PL_EIO_QUEUE_ITEM_COST more, so that a flood of tiny
  * packets meets the owner's ceiling too. Empty, it holds nothing on the heap.

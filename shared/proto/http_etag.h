@@ -4,8 +4,9 @@
  *   If-None-Match: W/"6f1d", "a,b"     has the answers of these tags
  *   If-None-Match: *                   has some answer
  *
- * Tags are compared weakly: W/ does not count, so that an answer which the gateway has compressed
- * since is still the same. A header that breaks the grammar matches nothing from there on.
+ * Tags are compared weakly: W/ does not count, so that an answer which the gateway has
+ * compressed since is still the same. A header that breaks the grammar matches nothing
+ * from there on.
  *
  * Source: RFC 9110 §8.8.3, §13.1.2.  Threads: any.
  */

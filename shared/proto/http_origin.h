@@ -16,8 +16,9 @@
  *
  * Scheme, host and port must all be equal; the ASCII case of scheme and host does not
  * count, and an absent port is 80 for http and 443 for https (an app's own scheme, as
- * capacitor://localhost, has none). An entry of the list that is not such an origin matches
- * nothing, so neither `*` nor `null` opens a door; as a setting such a list is refused.
+ * capacitor://localhost, has none). An entry of the list that is not such an origin
+ * matches nothing, so neither `*` nor `null` opens a door; as a setting such a list is
+ * refused.
  *
  * Source: RFC 6454 §4, §7; OWASP ASVS 3.4.2, 4.4.2.  Threads: any.
  */

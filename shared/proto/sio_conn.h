@@ -13,12 +13,12 @@
  *   IN      events and acknowledgements pass both ways; a second CONNECT ends the
  *           connection
  *
- * A connection with no namespace IN belongs to a stranger. It may send stranger_bytes_max at
- * once, in a POST body or a WebSocket message, so nothing longer is ever read or parsed for
- * it; and it is closed connect_timeout_ms after it began, or after its last namespace went
- * OUT. A binary packet waits for its attachments, which together with its text may have
- * max_payload_bytes; when none comes for binary_timeout_ms the connection is closed. Each
- * packet that breaks a rule closes the connection as PL_EIO_PARSE_ERROR.
+ * A connection with no namespace IN belongs to a stranger. It may send stranger_bytes_max
+ * at once, in a POST body or a WebSocket message, so nothing longer is ever read or
+ * parsed for it; and it is closed connect_timeout_ms after it began, or after its last
+ * namespace went OUT. A binary packet waits for its attachments, which together with its
+ * text may have max_payload_bytes; when none comes for binary_timeout_ms the connection
+ * is closed. Each packet that breaks a rule closes the connection as PL_EIO_PARSE_ERROR.
  *
  * How to use it. Inputs (GET, POST, WebSocket) go to the session, &conn->eio, by the
  * calls of proto/eio_session.h; but tick(), deadline(), next() and fini() are those

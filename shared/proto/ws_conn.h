@@ -106,8 +106,8 @@ bool pl_ws_conn_next(struct pl_ws_conn *c, struct pl_ws_input *in, int64_t now_m
 /* Start the closing handshake; nothing happens unless OPEN. code: one that may be sent,
  * or PL_WS_CODE_NONE for an empty Close. */
 void pl_ws_conn_close(struct pl_ws_conn *c, uint16_t code, struct pl_str reason);
-/* The same, and what the peer sends before its Close still comes: it may have been under way
- * when ours left. */
+/* The same, and what the peer sends before its Close still comes: it may have been under
+ * way when ours left. */
 void pl_ws_conn_close_heard_out(
     struct pl_ws_conn *c, uint16_t code, struct pl_str reason);
 

@@ -34,8 +34,9 @@ struct pl_redis_config {
 	const char *url;
 	const char *role; /* for logs: "commands", "subscriptions" */
 	void (*on_state)(void *arg, bool is_up); /* may be NULL */
-	/* ["message", channel, payload] of a connection that subscribes; NULL for others. What
-	 * confirms a SUBSCRIBE or UNSUBSCRIBE (of one channel each) is that command's reply. */
+	/* ["message", channel, payload] of a connection that subscribes; NULL for others.
+	 * What confirms a SUBSCRIBE or UNSUBSCRIBE (of one channel each) is that
+	 * command's reply. */
 	void (*on_push)(void *arg, const struct redisReply *reply);
 	void *arg;
 	int64_t deadline_ms; /* of a command; 0: PL_REDIS_DEADLINE_MS */
@@ -51,7 +52,8 @@ struct pl_redis *pl_redis_new(struct pl_loop *loop, const struct pl_redis_config
 /* Calls that wait get PL_E_CANCELLED, from here. */
 void pl_redis_free(struct pl_redis *r);
 bool pl_redis_is_up(const struct pl_redis *r); /* NULL is never up */
-/* How often it came up: if it is another number than before, Redis may have lost what it knew. */
+/* How often it came up: if it is another number than before, Redis may have lost what it
+ * knew. */
 unsigned pl_redis_times_up(const struct pl_redis *r);
 /* This end's address of the connection, as text; false if there is no connection. */
 bool pl_redis_local_host(const struct pl_redis *r, char out[INET6_ADDRSTRLEN]);
@@ -64,8 +66,9 @@ void pl_redis_command(struct pl_redis *r, const struct pl_str *words, size_t arg
 void pl_redis_flush(struct pl_redis *r);
 
 /*
- * A Lua script is a file of its own, shared/redis/lua/FILE.lua, whose head names its KEYS and ARGV,
- * and which refuses any other number of them before it changes anything. At the top of a .c file,
+ * A Lua script is a file of its own, shared/redis/lua/FILE.lua, whose head names its KEYS
+ * and ARGV, and which refuses any other number of them before it changes anything. At the
+ * top of a .c file,
  *
  *   PL_REDIS_LUA(name, "FILE");
  *

@@ -1,5 +1,6 @@
 /*
- * publish: the events of a stored message, and the gap of those that could not be published.
+ * publish: the events of a stored message, and the gap of those that could not be
+ * published.
  * Threads: the loop's.
  */
 #ifndef PL_SENDING_PUBLISH_H
@@ -18,10 +19,11 @@ struct pl_publisher {
 void pl_publisher_start(struct pl_publisher *p, struct pl_loop *loop, struct pl_bus *bus);
 void pl_publisher_stop(struct pl_publisher *p);
 
-/* newMessage to the receiver; messageSent to those of the sender's sockets that asked for it,
- * except not_socket (empty: no exception). json: the message's, of pl_message_write(). done (may
- * be NULL) is called once, later, when the bus has both or has failed. A failure notes the gap: the message is stored, and presence reads it
- * from there. */
+/* newMessage to the receiver; messageSent to those of the sender's sockets that asked for
+ * it, except not_socket (empty: no exception). json: the message's, of
+ * pl_message_write(). done (may be NULL) is called once, later, when the bus has both or
+ * has failed. A failure notes the gap: the message is stored, and presence reads it from
+ * there. */
 void pl_publish_message(struct pl_publisher *by, const struct pl_message *m,
     struct pl_str json, const struct pl_trace *trace, struct pl_str not_socket,
     void (*done)(void *arg, enum pl_err err), void *arg);

@@ -1,7 +1,8 @@
 /*
- * room: whether the disk of DATA_DIR has more than DISK_FREE_BYTES_MIN left. Looked at once a second,
- * so that sends are refused while there is room for what is on its way, for the log of the database
- * and for people to clean up. With MongoDB the disk is another's, and there is always room.
+ * room: whether the disk of DATA_DIR has more than DISK_FREE_BYTES_MIN left. Looked at
+ * once a second, so that sends are refused while there is room for what is on its way,
+ * for the log of the database and for people to clean up. With MongoDB the disk is
+ * another's, and there is always room.
  * Threads: the loop's.
  */
 #ifndef PL_SENDING_ROOM_H

@@ -230,7 +230,8 @@ on_written(struct pl_store_write_call *call)
 	}
 }
 
-/* While the store is away each text could take an attempt's time, and the last of them the sum. */
+/* While the store is away each text could take an attempt's time, and the last of them
+ * the sum. */
 static void
 on_turn(struct pl_fair_job *turn)
 {

@@ -1,22 +1,25 @@
 /*
- * send: the way of one message: the sender's rate and quota, room on the disk, who is online, one
- * insert (the message, and the job of its reply if the receiver is BUSY), the bus, the outcome.
+ * send: the way of one message: the sender's rate and quota, room on the disk, who is
+ * online, one insert (the message, and the job of its reply if the receiver is BUSY), the
+ * bus, the outcome.
  *
  *   POST /api/messages/send/:id   services/message/send  --.
  *                                                           >-- pl_send() -- done()
  *   sendMessage {to, message}     services/presence/send --'
  *
- * Once the message is stored the outcome is that it was sent, whatever becomes of the bus: presence
- * reads a gap from the store. A message that comes again under its key is not stored again, whichever
- * of the two ways it takes.
+ * Once the message is stored the outcome is that it was sent, whatever becomes of the
+ * bus: presence reads a gap from the store. A message that comes again under its key is
+ * not stored again, whichever of the two ways it takes.
  *
- * While either of the two has blocked the other a send is refused with BLOCKED: the store looks in the
- * write itself, so that no process can be behind. One that comes again under the key of a message that
- * was accepted before has its answer all the same: it says what happened then.
+ * While either of the two has blocked the other a send is refused with BLOCKED: the store
+ * looks in the write itself, so that no process can be behind. One that comes again under
+ * the key of a message that was accepted before has its answer all the same: it says what
+ * happened then.
  *
- * A long text holds the loop several times on its way: it is read, written for its events, and
- * copied to the bus and into the answer. So long texts take turns, a few of them at a time
- * (limits/fair): whoever sends many waits for their own, and others find the loop free.
+ * A long text holds the loop several times on its way: it is read, written for its
+ * events, and copied to the bus and into the answer. So long texts take turns, a few of
+ * them at a time (limits/fair): whoever sends many waits for their own, and others find
+ * the loop free.
  *
  * Rates and quotas are counted in each process.  Threads: the loop's.
  */
@@ -48,7 +51,8 @@ _Static_assert(PL_SEND_BUS_PATIENCE_MS > PL_BUS_NOTICE_MS,
 #define PL_SEND_TURN_MS          2000 /* one that has waited longer for its turn is refused: 503 */
 #define PL_SEND_USERS_MAX        100000 /* whose rate is remembered at once */
 
-/* The caller's; zero it and set the first five. It outlives the bus, whose last answers come here. */
+/* The caller's; zero it and set the first five. It outlives the bus, whose last answers
+ * come here. */
 struct pl_sending {
 	struct pl_loop *loop;
 	struct pl_store_async *store;
@@ -75,8 +79,8 @@ struct pl_send_outcome {
 	int64_t wait_ms;                  /* with TOO_MANY and QUOTA, else 0 */
 };
 
-/* How long the sender's rate would refuse another message, in ms; 0: it would not. For who has not
- * read a long one yet, which costs more than to refuse it. */
+/* How long the sender's rate would refuse another message, in ms; 0: it would not. For
+ * who has not read a long one yet, which costs more than to refuse it. */
 int64_t pl_send_wait_ms(const struct pl_sending *by, const struct pl_oid *sender);
 
 struct pl_send {
@@ -92,8 +96,8 @@ struct pl_send {
 	void *arg;
 };
 
-/* body {"message": text} and key (ptr NULL: none came) by their rules; *text is borrowed from body.
- * PL_E_INVALID: *why says so. */
+/* body {"message": text} and key (ptr NULL: none came) by their rules; *text is borrowed
+ * from body. PL_E_INVALID: *why says so. */
 enum pl_err pl_send_read(const struct pl_json *body, struct pl_str key,
     struct pl_str *text, struct pl_invalid *why) PL_MUST_CHECK;
 /* Says that the key is wrong. */

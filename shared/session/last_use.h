@@ -6,12 +6,13 @@
  *     |-------------------|------------------|···· limit ················| used it elsewhere
  *                         |--- step ---|     a use from here on is told to the store
  *
- * The truth is in the store, seen of auth/session_list.h, for all processes. It is told of a
- * use only if it was not told of one for a step, so it may be a step behind. A process asks it
- * only if the uses that it knows of itself would not do. A session that no list has was last
- * used when its token was issued: nobody keeps anything else of it.
+ * The truth is in the store, seen of auth/session_list.h, for all processes. It is told
+ * of a use only if it was not told of one for a step, so it may be a step behind. A
+ * process asks it only if the uses that it knows of itself would not do. A session that
+ * no list has was last used when its token was issued: nobody keeps anything else of it.
  *
- * A few bytes are kept of each session that was used within a step.  Pure.  Threads: the loop's.
+ * A few bytes are kept of each session that was used within a step.  Pure.  Threads: the
+ * loop's.
  */
 #ifndef PL_SESSION_LAST_USE_H
 #define PL_SESSION_LAST_USE_H

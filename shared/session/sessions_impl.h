@@ -66,7 +66,8 @@ typedef void pl_verdict_fn(
 /* ---- sessions.c ---- */
 /* Are all revocations known, so that a token that is not among them is good? */
 bool pl_sessions_know_revocations(const struct pl_sessions *ss);
-/* When the secrets were switched is not known yet, and matters for tokens of the previous one. */
+/* When the secrets were switched is not known yet, and matters for tokens of the previous
+ * one. */
 bool pl_sessions_needs_switch(const struct pl_sessions *ss);
 
 /* ---- check.c ---- */

@@ -1,7 +1,7 @@
 /*
- * handshakes: requests that begin a session, at an even pace (limits/pace). Those of strangers,
- * who bring no good token, have a line and a pace of their own: so a flood of them takes its
- * share of the time of those who are here, and keeps no user waiting.
+ * handshakes: requests that begin a session, at an even pace (limits/pace). Those of
+ * strangers, who bring no good token, have a line and a pace of their own: so a flood of
+ * them takes its share of the time of those who are here, and keeps no user waiting.
  *
  *   take ──► begins now
  *     └────► stands in line ──► begins in its turn

@@ -483,8 +483,8 @@ poll_gone(struct pl_request *rq)
 /* ---- POST ---- */
 
 /* A client that closes sends "1" while a GET of it waits, and often both at once, on two
- * connections: the POST may come first. So the POST waits for a moment, and the GET gets the
- * end of the session instead of an unknown session. */
+ * connections: the POST may come first. So the POST waits for a moment, and the GET gets
+ * the end of the session instead of an unknown session. */
 #define GOODBYE_MS 20
 
 /* One that has begun, and is taken later: a goodbye, or one of a client in debt. */

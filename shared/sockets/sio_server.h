@@ -1,8 +1,8 @@
 /*
- * sio_server: Socket.IO, or bare Engine.IO, over HTTP and WebSocket on kore: the sessions of
- * one process, and their transports. The protocol is proto/sio_conn or proto/eio_session;
- * this ties it to requests, sockets and timers. presence and the conformance server are made
- * of it.
+ * sio_server: Socket.IO, or bare Engine.IO, over HTTP and WebSocket on kore: the sessions
+ * of one process, and their transports. The protocol is proto/sio_conn or
+ * proto/eio_session; this ties it to requests, sockets and timers. presence and the
+ * conformance server are made of it.
  *
  *   GET, POST /socket.io/?...  ──►  pl_sio_server_handle()  ──►  struct pl_sio_client
  *                                                                 conn    the protocol
@@ -12,10 +12,10 @@
  * All that is sent goes out after the current callback, to at most twice PL_SIO_FLUSH_MAX
  * clients a turn of the loop, so that telling everybody never holds up the rest.
  *
- * What a client sends is paid from its budget (limits/budget), by one rule before it is let
- * in and by another after, and from one that all clients of its user share (limits/payers).
- * While either is in debt, its WebSocket is not read, and its next POST waits; if that lasts
- * for too long, it is put out as PL_EIO_OVER_BUDGET.
+ * What a client sends is paid from its budget (limits/budget), by one rule before it is
+ * let in and by another after, and from one that all clients of its user share
+ * (limits/payers). While either is in debt, its WebSocket is not read, and its next POST
+ * waits; if that lasts for too long, it is put out as PL_EIO_OVER_BUDGET.
  *
  * A client that closes by POST gets 20 ms for the GET that should wait for the end, and
  * that may come later, on its own connection. A WebSocket for a session that has one is
@@ -35,7 +35,8 @@
 
 #define PL_SIO_FLUSH_MAX 250
 
-/* Of one that no namespace let in: a CONNECT has 16 KiB at most, and costs 2 ms at the worst. */
+/* Of one that no namespace let in: a CONNECT has 16 KiB at most, and costs 2 ms at the
+ * worst. */
 #define PL_SIO_STRANGER_BUDGET                                                           \
 	{                                                                                \
 		.bytes = {.per_second = 16384, .at_once = 4 * 16384},                    \
@@ -60,8 +61,8 @@ struct pl_sio_client {
 	struct pl_budget budget;
 	struct pl_payer *payer; /* NULL until pl_sio_client_pays_as() */
 	bool has_ended;         /* on_end was called */
-	/* The session is over because this process ends, and its client is heard out: it may have
-	 * said goodbye before it knew. on_end waits for that. */
+	/* The session is over because this process ends, and its client is heard out: it
+	 * may have said goodbye before it knew. on_end waits for that. */
 	bool is_leaving;
 };
 

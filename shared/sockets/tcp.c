@@ -288,8 +288,8 @@ flush(struct pl_tcp *s)
 
 /* ---- receiving ---- */
 
-/* Read until there is no more; false once the peer has closed or the connection is broken.
- * kore tells once of new bytes (edge-triggered), so none may be left. */
+/* Read until there is no more; false once the peer has closed or the connection is
+ * broken. kore tells once of new bytes (edge-triggered), so none may be left. */
 static bool
 read_all(struct pl_tcp *s)
 {

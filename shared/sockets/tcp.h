@@ -40,8 +40,8 @@ struct pl_tcp_part {
 };
 bool pl_tcp_send(struct pl_tcp *s, const struct pl_tcp_part *parts, size_t count);
 size_t pl_tcp_queued(const struct pl_tcp *s); /* bytes the kernel has not taken */
-/* Read nothing more for so long: the kernel's buffer fills, and the peer has to wait. Its end is
- * seen only after that. Nothing happens once it is finishing. */
+/* Read nothing more for so long: the kernel's buffer fills, and the peer has to wait. Its
+ * end is seen only after that. Nothing happens once it is finishing. */
 void pl_tcp_pause(struct pl_tcp *s, int64_t ms);
 /* Close once what is queued has gone out, or at once. on_closed follows, never from
  * here. */

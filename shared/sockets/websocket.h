@@ -29,8 +29,9 @@ struct pl_websocket_ops {
 	    void *arg, struct pl_str data, bool is_binary, int64_t now_mono_ms);
 	/* What came ends within a message, and its beginning is kept. May be NULL. */
 	void (*on_part)(void *arg);
-	/* So many bytes came, and so much time of the processor went into all that followed from
-	 * them. For how long should nothing more be read? 0: for none. May be NULL. */
+	/* So many bytes came, and so much time of the processor went into all that
+	 * followed from them. For how long should nothing more be read? 0: for none. May
+	 * be NULL. */
 	int64_t (*on_spent)(void *arg, size_t bytes, int64_t cpu_us);
 	/* All that was sent has gone to the kernel again. May be NULL. */
 	void (*on_writable)(void *arg);
@@ -44,15 +45,15 @@ bool pl_websocket_is_wanted(const struct pl_request *rq);
 enum pl_ws_handshake pl_websocket_judge(const struct pl_request *rq);
 /* Answer a request judged other than PL_WS_HS_ACCEPTED: 400 or 426. */
 void pl_websocket_refuse(struct pl_request *rq, enum pl_ws_handshake verdict);
-/* Take the connection of a request judged as accepted, and send the 101. rq is ended. A longer
- * message than message_bytes_max is a fault. NULL: the client has gone. No callback comes
- * before the current one has returned. */
+/* Take the connection of a request judged as accepted, and send the 101. rq is ended. A
+ * longer message than message_bytes_max is a fault. NULL: the client has gone. No
+ * callback comes before the current one has returned. */
 struct pl_websocket *pl_websocket_take(struct pl_request *rq,
     const struct pl_websocket_ops *ops, size_t message_bytes_max, void *arg);
 /* A longer message is a fault from now on. */
 void pl_websocket_limit(struct pl_websocket *w, size_t message_bytes_max);
-/* At most PL_WEBSOCKET_SEND_MAX messages, together. False: they have not all gone to the kernel;
- * on_writable follows. Until then each may have an owner more. */
+/* At most PL_WEBSOCKET_SEND_MAX messages, together. False: they have not all gone to the
+ * kernel; on_writable follows. Until then each may have an owner more. */
 struct pl_websocket_message {
 	struct pl_ref *data;
 	bool is_binary;

@@ -1,14 +1,14 @@
 /*
- * store: the truth. One contract, kept by store_sqlite and store_mongo alike, and shown by
- * one test suite (tests/contract).
+ * store: the truth. One contract, kept by store_sqlite and store_mongo alike, and shown
+ * by one test suite (tests/contract).
  *
  * A struct pl_store is one session (a database connection) and belongs to one thread. All
  * calls block; services reach them through store_async, never on the event loop.
  *
- * Reads are plain calls. Writes are records handed over in batches: pl_store_write() commits
- * them all durably at once (group commit), and each gets its own outcome; one that is refused
- * never fails its neighbours. When it returns, every record with PL_OK is committed: no kill
- * or power cut takes it back (G1).
+ * Reads are plain calls. Writes are records handed over in batches: pl_store_write()
+ * commits them all durably at once (group commit), and each gets its own outcome; one
+ * that is refused never fails its neighbours. When it returns, every record with PL_OK is
+ * committed: no kill or power cut takes it back (G1).
  *
  * Failures: PL_E_UNAVAILABLE, the database does not answer; PL_E_FULL, its disk is full;
  * PL_E_IO, it failed otherwise. Besides these each call names its own. After such a
@@ -44,14 +44,15 @@ struct pl_store_config {
 	/* Once open, logs what it cannot serve (store_adopt.h), and fills in who is due
 	 * (store_people.h). */
 	bool names_unservable;
-	/* Once open, and from then on, looks for conversations that another program or an older
-	 * process began, in a thread of its own, and logs it. */
+	/* Once open, and from then on, looks for conversations that another program or an
+	 * older process began, in a thread of its own, and logs it. */
 	bool fills_pairs;
-	/* Not NULL: once open, and from then on, finishes erasures, in a thread of its own
-	 * (store_erase.h). Called there when one is begun: all sessions of its user were just
-	 * revoked by r, which the processes are to be told. */
+	/* Not NULL: once open, and from then on, finishes erasures, in a thread of its
+	 * own (store_erase.h). Called there when one is begun: all sessions of its user
+	 * were just revoked by r, which the processes are to be told. */
 	void (*on_erasing)(const struct pl_revocation *r);
-	/* With it, and called there, too: what user wrote is gone, for all that had been stored. */
+	/* With it, and called there, too: what user wrote is gone, for all that had been
+	 * stored. */
 	void (*on_erased)(const struct pl_oid *user);
 };
 
@@ -91,7 +92,8 @@ enum pl_err pl_store_user_by_username(
 enum pl_err pl_store_users_exist(struct pl_store *s, const struct pl_oid *ids,
     size_t count, bool *exist) PL_MUST_CHECK;
 
-/* The user's own picture; PL_E_NOT_FOUND: there is none. The caller calls pl_avatar_fini(). */
+/* The user's own picture; PL_E_NOT_FOUND: there is none. The caller calls
+ * pl_avatar_fini(). */
 enum pl_err pl_store_avatar(
     struct pl_store *s, const struct pl_oid *user, struct pl_avatar *out) PL_MUST_CHECK;
 
@@ -100,32 +102,33 @@ struct pl_user_list {
 	size_t count;
 };
 void pl_user_list_fini(struct pl_user_list *list);
-/* The users of these ids, none of them twice, at most PL_STORE_IDS_MAX: in this order, without
- * those that are not there. */
+/* The users of these ids, none of them twice, at most PL_STORE_IDS_MAX: in this order,
+ * without those that are not there. */
 enum pl_err pl_store_users_of(struct pl_store *s, const struct pl_oid *ids, size_t count,
     struct pl_user_list *out) PL_MUST_CHECK;
 /* The first limit users with an id above after (NULL: from the start), by id. */
 enum pl_err pl_store_users_page(struct pl_store *s, const struct pl_oid *after,
     size_t limit, struct pl_user_list *out) PL_MUST_CHECK;
 
-/* The same of the users of whom each word of query, folded (base/fold), begins some word of full name
- * or username; by full name, folded, then id. A query without words matches all; one of more than
- * PL_STORE_QUERY_WORDS_MAX is the same as its longest ones. PL_E_NOT_FOUND: there is no user after. */
+/* The same of the users of whom each word of query, folded (base/fold), begins some word
+ * of full name or username; by full name, folded, then id. A query without words matches
+ * all; one of more than PL_STORE_QUERY_WORDS_MAX is the same as its longest ones.
+ * PL_E_NOT_FOUND: there is no user after. */
 #define PL_STORE_QUERY_WORDS_MAX 16
 enum pl_err pl_store_people_page(struct pl_store *s, struct pl_str query,
     const struct pl_oid *after, size_t limit, struct pl_user_list *out) PL_MUST_CHECK;
 /*
- * People are found by what is stored of their names besides them. Whom an older process or another
- * program has added or renamed is due, which the store notes by itself. A page first fills in
- * PL_STORE_PEOPLE_FILL of these, so that it has everybody unless very many came at once; the many of
- * an old database are filled in by a thread (store_people.h).
+ * People are found by what is stored of their names besides them. Whom an older process
+ * or another program has added or renamed is due, which the store notes by itself. A page
+ * first fills in PL_STORE_PEOPLE_FILL of these, so that it has everybody unless very many
+ * came at once; the many of an old database are filled in by a thread (store_people.h).
  */
 #define PL_STORE_PEOPLE_FILL 256
 /* Fill in at most limit that are due; *filled of them there were. */
 enum pl_err pl_store_people_fill(
     struct pl_store *s, size_t limit, size_t *filled) PL_MUST_CHECK;
-/* A name for what all users show now: another one after any change of it, by any program, and none
- * that was used before. PL_E_NOT_FOUND: this store has none. */
+/* A name for what all users show now: another one after any change of it, by any program,
+ * and none that was used before. PL_E_NOT_FOUND: this store has none. */
 #define PL_STORE_TAG_LEN 16
 enum pl_err pl_store_users_tag(
     struct pl_store *s, uint8_t tag[PL_STORE_TAG_LEN]) PL_MUST_CHECK;
@@ -158,27 +161,29 @@ struct pl_pos_list {
 	size_t count;
 };
 void pl_pos_list_fini(struct pl_pos_list *list);
-/* The places of the messages to a receiver after pos, oldest first, at most limit. They are read
- * from an index alone, so the length of the texts costs nothing. With MongoDB the places of
- * documents that are no messages are among them. */
+/* The places of the messages to a receiver after pos, oldest first, at most limit. They
+ * are read from an index alone, so the length of the texts costs nothing. With MongoDB
+ * the places of documents that are no messages are among them. */
 enum pl_err pl_store_positions_to(struct pl_store *s, const struct pl_oid *receiver,
     const struct pl_message_pos *pos, size_t limit,
     struct pl_pos_list *out) PL_MUST_CHECK;
-/* The places of the messages that user wrote or got after pos (NULL: from the start), oldest first,
- * at most limit; texts cost nothing, but all that user wrote after pos is looked through: so ask
- * for many. */
+/* The places of the messages that user wrote or got after pos (NULL: from the start),
+ * oldest first, at most limit; texts cost nothing, but all that user wrote after pos is
+ * looked through: so ask for many. */
 #define PL_STORE_OWN_MAX 4096
 enum pl_err pl_store_positions_of(struct pl_store *s, const struct pl_oid *user,
     const struct pl_message_pos *pos, size_t limit,
     struct pl_pos_list *out) PL_MUST_CHECK;
-/* The messages of these ids, in this order, without those that are not there. PL_E_TOO_BIG: their
- * texts take more than text_bytes_max; only some of them were read then. */
+/* The messages of these ids, in this order, without those that are not there.
+ * PL_E_TOO_BIG: their texts take more than text_bytes_max; only some of them were read
+ * then. */
 enum pl_err pl_store_messages_of(struct pl_store *s, const struct pl_oid *ids,
     size_t count, size_t text_bytes_max, struct pl_message_list *out) PL_MUST_CHECK;
 
-/* Where changes of messages stand in time: {when it changed, the message's id}, in this order, after
- * that one (NULL: from the first), at most limit; of messages to or from user (NULL: of all). A message
- * has the place of its last change only, so whoever reads on finds it once. Costs by what is found. */
+/* Where changes of messages stand in time: {when it changed, the message's id}, in this
+ * order, after that one (NULL: from the first), at most limit; of messages to or from
+ * user (NULL: of all). A message has the place of its last change only, so whoever reads
+ * on finds it once. Costs by what is found. */
 enum pl_err pl_store_changes(struct pl_store *s, const struct pl_oid *user,
     const struct pl_message_pos *after, size_t limit,
     struct pl_pos_list *out) PL_MUST_CHECK;
@@ -188,25 +193,27 @@ struct pl_conversation_list {
 	size_t count;
 };
 void pl_conversation_list_fini(struct pl_conversation_list *list);
-/* The conversations of user, the one with the newest last message first, at most limit, whose last
- * messages come before pos (NULL: from the newest). Those with somebody who is no user are passed
- * over. Costs by the number of user's correspondents, and not of their messages. */
+/* The conversations of user, the one with the newest last message first, at most limit,
+ * whose last messages come before pos (NULL: from the newest). Those with somebody who is
+ * no user are passed over. Costs by the number of user's correspondents, and not of their
+ * messages. */
 enum pl_err pl_store_conversations(struct pl_store *s, const struct pl_oid *user,
     const struct pl_message_pos *before, size_t limit,
     struct pl_conversation_list *out) PL_MUST_CHECK;
-/* The one with other; PL_E_NOT_FOUND: no such user. The caller calls pl_conversation_fini(). */
+/* The one with other; PL_E_NOT_FOUND: no such user. The caller calls
+ * pl_conversation_fini(). */
 enum pl_err pl_store_conversation(struct pl_store *s, const struct pl_oid *user,
     const struct pl_oid *other, struct pl_conversation *out) PL_MUST_CHECK;
 
-/* The first limit of those who have a message from user, or wrote one to them, with an id above after
- * (NULL: from the start), by id; also of a user who is gone, while their erasure goes on. ids has room
- * for limit. */
+/* The first limit of those who have a message from user, or wrote one to them, with an id
+ * above after (NULL: from the start), by id; also of a user who is gone, while their
+ * erasure goes on. ids has room for limit. */
 enum pl_err pl_store_correspondents(struct pl_store *s, const struct pl_oid *user,
     const struct pl_oid *after, size_t limit, struct pl_oid *ids,
     size_t *count) PL_MUST_CHECK;
 
-/* user does not want to hear from other. While either of two has blocked the other, neither can write
- * to the other. */
+/* user does not want to hear from other. While either of two has blocked the other,
+ * neither can write to the other. */
 struct pl_block {
 	struct pl_oid user;
 	struct pl_oid other;
@@ -217,12 +224,12 @@ struct pl_block_list {
 	size_t count;
 };
 void pl_block_list_fini(struct pl_block_list *list);
-/* Whom user has blocked, with an id above after (NULL: from the start), by id, at most limit. Some may
- * be no users any more. */
+/* Whom user has blocked, with an id above after (NULL: from the start), by id, at most
+ * limit. Some may be no users any more. */
 enum pl_err pl_store_blocks_page(struct pl_store *s, const struct pl_oid *user,
     const struct pl_oid *after, size_t limit, struct pl_block_list *out) PL_MUST_CHECK;
-/* May from write to to? PL_E_NOT_FOUND: there is no such receiver; PL_E_DENIED: either has blocked the
- * other. */
+/* May from write to to? PL_E_NOT_FOUND: there is no such receiver; PL_E_DENIED: either
+ * has blocked the other. */
 enum pl_err pl_store_may_write(
     struct pl_store *s, const struct pl_oid *from, const struct pl_oid *to) PL_MUST_CHECK;
 
@@ -248,8 +255,9 @@ struct pl_revocation_list {
 	struct pl_session_list *lists; /* of users whose mark was set since */
 	size_t list_count;
 };
-/* All revocations made at since_unix_ms or later whose tokens have not expired; and the lists whose
- * marks were set since then, and all that is left of revocations of their users: some twice. */
+/* All revocations made at since_unix_ms or later whose tokens have not expired; and the
+ * lists whose marks were set since then, and all that is left of revocations of their
+ * users: some twice. */
 enum pl_err pl_store_revocations_since(struct pl_store *s, int64_t since_unix_ms,
     struct pl_revocation_list *out) PL_MUST_CHECK;
 void pl_revocation_list_fini(struct pl_revocation_list *list);
@@ -257,8 +265,8 @@ void pl_revocation_list_fini(struct pl_revocation_list *list);
 enum pl_err pl_store_sessions_of(struct pl_store *s, const struct pl_oid *user,
     struct pl_session_list *out) PL_MUST_CHECK;
 
-/* May somebody sign up by the invite? PL_E_NOT_FOUND: there is none, or it is used up or has expired.
- * PL_OK promises nothing: PL_WRITE_INVITED tells. */
+/* May somebody sign up by the invite? PL_E_NOT_FOUND: there is none, or it is used up or
+ * has expired. PL_OK promises nothing: PL_WRITE_INVITED tells. */
 enum pl_err pl_store_invite_look(
     struct pl_store *s, const uint8_t code_id[PL_INVITE_ID_LEN]) PL_MUST_CHECK;
 
@@ -305,10 +313,10 @@ struct pl_write_send {
 };
 
 /* Take one job: the named message's, or the one due first. Free to take: no reply yet, no
- * lease in force, deadline at most due_before_unix_ms. PL_E_NOT_FOUND: none. Jobs of messages
- * between two of whom one has blocked the other end here. (With
- * MongoDB, if a process dies right after it has stored the reply, the job is given once
- * more: the second reply is refused, and ends it.) */
+ * lease in force, deadline at most due_before_unix_ms. PL_E_NOT_FOUND: none. Jobs of
+ * messages between two of whom one has blocked the other end here. (With MongoDB, if a
+ * process dies right after it has stored the reply, the job is given once more: the
+ * second reply is refused, and ends it.) */
 struct pl_write_claim {
 	const struct pl_oid *message_id; /* NULL: the one that is due first */
 	int64_t due_before_unix_ms;      /* INT64_MAX: any */
@@ -322,9 +330,9 @@ struct pl_write_claim {
 };
 
 /* The reply to in_reply_to, from its receiver to its sender. PL_E_CONFLICT: it has one;
- * PL_E_NOT_FOUND: no such message, or it is an automatic reply itself; PL_E_DENIED: either of the
- * two has blocked the other. The job ends either way. PL_E_NOT_FOUND also if the message was
- * deleted, or one of the two is gone. */
+ * PL_E_NOT_FOUND: no such message, or it is an automatic reply itself; PL_E_DENIED:
+ * either of the two has blocked the other. The job ends either way. PL_E_NOT_FOUND also
+ * if the message was deleted, or one of the two is gone. */
 struct pl_write_reply {
 	struct pl_oid in_reply_to;
 	enum pl_reply_kind kind;
@@ -332,8 +340,8 @@ struct pl_write_reply {
 	struct pl_message message; /* out: the stored reply; the caller finis it */
 };
 
-/* How far reader has come in the conversation with writer. Marks only move forward; read is
- * delivered, too. PL_E_NOT_FOUND: up_to is no message between the two. */
+/* How far reader has come in the conversation with writer. Marks only move forward; read
+ * is delivered, too. PL_E_NOT_FOUND: up_to is no message between the two. */
 struct pl_write_mark {
 	struct pl_oid reader;
 	struct pl_oid writer;
@@ -346,12 +354,12 @@ struct pl_write_mark {
 };
 
 /*
- * user blocks other, or no longer. PL_E_NOT_FOUND: no such other, and no block of them either;
- * PL_E_TOO_BIG: user has blocked limit others already.
+ * user blocks other, or no longer. PL_E_NOT_FOUND: no such other, and no block of them
+ * either; PL_E_TOO_BIG: user has blocked limit others already.
  *
- * Once it is stored no send that begins is accepted, in whichever process. Those that had begun are
- * over within settle_ms: whoever waits for so long afterwards may say that no message is accepted any
- * more.
+ * Once it is stored no send that begins is accepted, in whichever process. Those that had
+ * begun are over within settle_ms: whoever waits for so long afterwards may say that no
+ * message is accepted any more.
  */
 struct pl_write_block {
 	struct pl_oid user;
@@ -368,19 +376,20 @@ struct pl_write_profile {
 	struct pl_user after;            /* out: the user then; the caller finis it */
 };
 
-/* A picture and the address that shows it, or neither: the given one is shown again. (With MongoDB, of
- * two pictures that a user sets at the same moment the address of one may come to stand with
- * the bytes of the other.) */
+/* A picture and the address that shows it, or neither: the given one is shown again.
+ * (With MongoDB, of two pictures that a user sets at the same moment the address of one
+ * may come to stand with the bytes of the other.) */
 struct pl_write_avatar {
 	struct pl_oid user;
 	const struct pl_avatar *avatar; /* borrowed until done; NULL: drop it */
 	struct pl_user after;           /* out: the user then; the caller finis it */
 };
 
-/* An edit or a deletion by a message's sender. What was there before is nowhere in the store then, but
- * for what pl_store_tidy() still has to do. Two at once come one after the other, and the later one
- * has the later time. To delete again changes nothing and gives the same message. PL_E_NOT_FOUND: no
- * such message; PL_E_CONFLICT: refusal says why. */
+/* An edit or a deletion by a message's sender. What was there before is nowhere in the
+ * store then, but for what pl_store_tidy() still has to do. Two at once come one after
+ * the other, and the later one has the later time. To delete again changes nothing and
+ * gives the same message. PL_E_NOT_FOUND: no such message; PL_E_CONFLICT: refusal says
+ * why. */
 enum pl_change_refusal {
 	PL_CHANGE_OF_ANOTHER, /* somebody else wrote it */
 	PL_CHANGE_OF_REPLY,   /* an automatic reply, which can only be deleted */
@@ -398,12 +407,14 @@ struct pl_write_change {
 	struct pl_message message;      /* out: as it is now; the caller finis it */
 };
 
-/* A session of user, known by name until its token is there. PL_E_NOT_FOUND: they are disabled.
- * PL_E_CONFLICT: they are gone, or their password is another one by now. So a log-in that was under way
- * when the password changed begins no session: whoever changed it lists the sessions afterwards. */
+/* A session of user, known by name until its token is there. PL_E_NOT_FOUND: they are
+ * disabled. PL_E_CONFLICT: they are gone, or their password is another one by now. So a
+ * log-in that was under way when the password changed begins no session: whoever changed
+ * it lists the sessions afterwards. */
 struct pl_write_session {
 	struct pl_oid user;
-	/* in; borrowed until done: what the password was checked against; NULL: it does not matter */
+	/* in; borrowed until done: what the password was checked against; NULL: it does
+	 * not matter */
 	const char *password_hash;
 	uint8_t token_id[PL_JWT_ID_LEN];
 	int64_t issued_unix_s; /* in: the earliest; out: what the token must say */
@@ -411,8 +422,8 @@ struct pl_write_session {
 	struct pl_revocation ended;
 };
 
-/* A listed session was used at that time. Nothing is stored if a use within step_s before it was.
- * PL_E_NOT_FOUND: no list has it. */
+/* A listed session was used at that time. Nothing is stored if a use within step_s before
+ * it was. PL_E_NOT_FOUND: no list has it. */
 struct pl_write_seen {
 	struct pl_oid user;
 	uint8_t token_id[PL_JWT_ID_LEN];
@@ -421,9 +432,10 @@ struct pl_write_seen {
 };
 
 /*
- * The user is gone at once, with name, hash and sessions, and anybody may take the name; that their
- * texts have to be erased is noted in the same commit. (With MongoDB it is noted first: if only that is
- * done, the rest follows.) PL_E_NOT_FOUND: no such user. PL_E_CONFLICT: their hash is another.
+ * The user is gone at once, with name, hash and sessions, and anybody may take the name;
+ * that their texts have to be erased is noted in the same commit. (With MongoDB it is
+ * noted first: if only that is done, the rest follows.) PL_E_NOT_FOUND: no such user.
+ * PL_E_CONFLICT: their hash is another.
  */
 struct pl_write_erase {
 	struct pl_oid user;
@@ -432,18 +444,18 @@ struct pl_write_erase {
 	    revocation; /* in: of all their tokens; the store sets its time */
 };
 
-/* The secrets by their names (pl_jwt_key_id()). The first process to note that previous (empty:
- * none) signs no more sets the time of the switch, for all processes and restarts; a secret
- * that signs again has none. */
+/* The secrets by their names (pl_jwt_key_id()). The first process to note that previous
+ * (empty: none) signs no more sets the time of the switch, for all processes and
+ * restarts; a secret that signs again has none. */
 struct pl_write_switch {
 	char current[PL_JWT_KEY_ID_LEN + 1];
 	char previous[PL_JWT_KEY_ID_LEN + 1];
 	int64_t switched_unix_ms; /* out: of previous */
 };
 
-/* Both are stored, or neither. PL_E_NOT_FOUND: the invite is not good (any more). PL_E_CONFLICT: the
- * username is taken, and the invite is as it was. (With MongoDB, if a process dies in between, the use
- * is given back after PL_STORE_INVITE_HELD_MS.) */
+/* Both are stored, or neither. PL_E_NOT_FOUND: the invite is not good (any more).
+ * PL_E_CONFLICT: the username is taken, and the invite is as it was. (With MongoDB, if a
+ * process dies in between, the use is given back after PL_STORE_INVITE_HELD_MS.) */
 #define PL_STORE_INVITE_HELD_MS 60000
 struct pl_write_invited {
 	struct pl_user *user; /* borrowed */
@@ -493,9 +505,9 @@ struct pl_write {
 
 /* Commit count writes together; the err of each says what became of it. */
 void pl_store_write(struct pl_store *s, struct pl_write *const *writes, size_t count);
-/* Do what can wait until nobody waits: call it after writes, and again at the time that it gives, by
- * pl_clock_mono_ms(); 0: there is nothing left to do. With SQLite it empties the log, which has the
- * texts that changed messages had. */
+/* Do what can wait until nobody waits: call it after writes, and again at the time that
+ * it gives, by pl_clock_mono_ms(); 0: there is nothing left to do. With SQLite it empties
+ * the log, which has the texts that changed messages had. */
 int64_t pl_store_tidy(struct pl_store *s);
 
 #endif

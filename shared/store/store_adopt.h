@@ -10,8 +10,9 @@
  *             username                  a number                      becomes a string
  *   both      updatedAt, createdAt      a string, a number            becomes a Date
  *
- * Nothing is guessed: a document with another fault, or whose new id or name is taken, is left as
- * it is, whole. Fields that are not named here are never touched. SQLite holds no such records.
+ * Nothing is guessed: a document with another fault, or whose new id or name is taken, is
+ * left as it is, whole. Fields that are not named here are never touched. SQLite holds no
+ * such records.
  *
  * A change takes place only if the fields still have the values that were read, so that
  * no writer's change is lost. A run that was broken off, even by kill -9, is finished by
@@ -19,8 +20,8 @@
  * username of a user can be there only once, so both forms of a user are kept in the
  * collection parley_adopt meanwhile. One run at a time.
  *
- * Threads: any; the calls block, for as long as reading both collections takes, with a flat
- * memory.
+ * Threads: any; the calls block, for as long as reading both collections takes, with a
+ * flat memory.
  */
 #ifndef PL_STORE_STORE_ADOPT_H
 #define PL_STORE_STORE_ADOPT_H
@@ -71,7 +72,8 @@ void pl_adopt_describe(struct pl_buf *out, enum pl_adopt_field field,
     enum pl_adopt_fault fault, bool is_left);
 
 struct pl_adopt_calls {
-	/* A document that is left. id: its _id for people, in one line; why: all that is wrong. */
+	/* A document that is left. id: its _id for people, in one line; why: all that is
+	 * wrong. */
 	void (*left)(void *arg, enum pl_adopt_of of, const char *id, const char *why);
 	void *arg;
 };

@@ -10,7 +10,8 @@
 #include "ops/metrics.h"
 #include "store/store_async.h"
 
-/* gcc's analyzer takes the links of a list that was initialized for NULL; clang has no such. */
+/* gcc's analyzer takes the links of a list that was initialized for NULL; clang has no
+ * such. */
 #ifndef __clang__
 #pragma GCC diagnostic ignored "-Wanalyzer-null-dereference"
 #endif
@@ -19,8 +20,8 @@
 #define RETRY_MOST_MS  2000 /* R8: well again within 5 s, the time to open included */
 
 /*
- * A write is in one place at a time: waiting, in the writer's batch, or finished until the
- * loop's turn. One task stands for all that are finished.
+ * A write is in one place at a time: waiting, in the writer's batch, or finished until
+ * the loop's turn. One task stands for all that are finished.
  */
 struct pl_store_async {
 	struct pl_loop *loop;
@@ -137,8 +138,8 @@ call_of(struct pl_list *link)
 	return link ? PL_CONTAINER(link, struct pl_store_write_call, link) : NULL;
 }
 
-/* When the session has something to do, though nobody writes: to try again while the store is away, or
- * to tidy; 0: never. */
+/* When the session has something to do, though nobody writes: to try again while the
+ * store is away, or to tidy; 0: never. */
 static int64_t
 session_due(const struct session *s)
 {
@@ -153,7 +154,8 @@ session_is_due(const struct session *s)
 		   : pl_clock_mono_ms() >= s->retry_mono_ms;
 }
 
-/* Wait until there is something to write, or the session has something to do. The lock is held. */
+/* Wait until there is something to write, or the session has something to do. The lock is
+ * held. */
 static void
 wait_for_work(struct pl_store_async *sa, const struct session *s)
 {
@@ -169,8 +171,8 @@ wait_for_work(struct pl_store_async *sa, const struct session *s)
 		pthread_cond_timedwait(&sa->wake, &sa->lock, &until);
 }
 
-/* The next batch, at most PL_STORE_BATCH_MAX calls; none while the store is away and its time
- * has not come. False once the writer shall stop. */
+/* The next batch, at most PL_STORE_BATCH_MAX calls; none while the store is away and its
+ * time has not come. False once the writer shall stop. */
 static bool
 take_batch(struct pl_store_async *sa, const struct session *s, struct pl_list *batch)
 {

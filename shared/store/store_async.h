@@ -54,8 +54,8 @@ enum pl_err pl_store_async_write(
     struct pl_store_async *sa, struct pl_store_write_call *call) PL_MUST_CHECK;
 enum pl_err pl_store_async_read(
     struct pl_store_async *sa, struct pl_store_read_call *call) PL_MUST_CHECK;
-/* The same for a caller whose done answers for all failures: a call that is refused is done at
- * once, from here. */
+/* The same for a caller whose done answers for all failures: a call that is refused is
+ * done at once, from here. */
 static inline void
 pl_store_async_write_or_done(struct pl_store_async *sa, struct pl_store_write_call *call)
 {

@@ -114,23 +114,24 @@ enum pl_err pl_mongo_name_unservable(const struct pl_store_config *config,
 /* Valid until the next one is added. */
 struct pl_backup_part *pl_backup_list_add(struct pl_backup_list *list, const char *name);
 
-/* Answer a send under a known key with the first message that was stored under it, as it is now;
- * PL_E_CONFLICT if that has another receiver or text. kept (NULL: nothing): of the text that it had
- * before it was edited or deleted; if nothing was kept, any text counts as that one. */
+/* Answer a send under a known key with the first message that was stored under it, as it
+ * is now; PL_E_CONFLICT if that has another receiver or text. kept (NULL: nothing): of
+ * the text that it had before it was edited or deleted; if nothing was kept, any text
+ * counts as that one. */
 enum pl_err pl_store_replay(struct pl_write_send *send, const struct pl_message *first,
     const struct pl_first_text *kept) PL_MUST_CHECK;
-/* What is to be kept beside m's key when it changes for the first time, as it is before that; nothing
- * if it has changed, or its key has expired. */
+/* What is to be kept beside m's key when it changes for the first time, as it is before
+ * that; nothing if it has changed, or its key has expired. */
 struct pl_first_text pl_store_first_text(const struct pl_message *m, int64_t now_unix_ms);
-/* May w, an edit or a deletion, change m, as it is at now? If so, m is as it is afterwards, and its
- * time of change is later than all times that it had. PL_E_CONFLICT: no. For a deletion again, m stays
- * as it is, and changed is false. */
+/* May w, an edit or a deletion, change m, as it is at now? If so, m is as it is
+ * afterwards, and its time of change is later than all times that it had. PL_E_CONFLICT:
+ * no. For a deletion again, m stays as it is, and changed is false. */
 enum pl_err pl_store_change(
     struct pl_write *w, struct pl_message *m, int64_t now_unix_ms) PL_MUST_CHECK;
 /* The array in which rows are gathered, with room for one more after count. */
 void *pl_store_grow(void *items, size_t count, size_t item_size);
-/* The first limit of a and b, both in their order, each once: a message to oneself is in both. The caller
- * finis *out. */
+/* The first limit of a and b, both in their order, each once: a message to oneself is in
+ * both. The caller finis *out. */
 void pl_pos_list_merge(const struct pl_pos_list *a, const struct pl_pos_list *b,
     size_t limit, struct pl_pos_list *out);
 

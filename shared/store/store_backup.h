@@ -1,5 +1,6 @@
 /*
- * store_backup: all that a store keeps, as files in a folder, made while others use the store.
+ * store_backup: all that a store keeps, as files in a folder, made while others use the
+ * store.
  *
  *   SQLite    parley.db          the database, as it was at one moment
  *   MongoDB   <collection>.bson  the documents of each collection as they are, one after the

@@ -1,21 +1,23 @@
 /*
- * store_erase: what is left of a user after PL_WRITE_ERASE, which noted that it has to go.
+ * store_erase: what is left of a user after PL_WRITE_ERASE, which noted that it has to
+ * go.
  *
  *   noted ──sweep──► swept ──PL_ERASE_SETTLE_MS since the note──► sweep again ──► pairs, log ──► done
  *
- * A sweep makes deleted messages of all that they wrote, and drops replies that are owed to or by
- * them, their keys and sessions. The second one catches what another process had under way when
- * they left. Then the pairs go, with everybody's read marks in them; and with SQLite what a page may
- * have kept of rows that moved, and the write-ahead log, which has the texts as they were. It goes step by step, each of them short and a commit of its
- * own, so that nobody's send waits long and a kill at any moment loses nothing: the note stays until
- * all is done. Whoever noted it may have died before anybody was told, so the first step tells all
- * processes that their sessions are over; the last one of the first sweep, that their texts are gone, for
- * those who have some on their screen.
+ * A sweep makes deleted messages of all that they wrote, and drops replies that are owed
+ * to or by them, their keys and sessions. The second one catches what another process had
+ * under way when they left. Then the pairs go, with everybody's read marks in them; and
+ * with SQLite what a page may have kept of rows that moved, and the write-ahead log,
+ * which has the texts as they were. It goes step by step, each of them short and a commit
+ * of its own, so that nobody's send waits long and a kill at any moment loses nothing:
+ * the note stays until all is done. Whoever noted it may have died before anybody was
+ * told, so the first step tells all processes that their sessions are over; the last one
+ * of the first sweep, that their texts are gone, for those who have some on their screen.
  *
- * Of several workers one has an erasure, under a lease; if it dies, another goes on when that ends.
- * With MongoDB what is done is remembered for PL_ERASE_KEPT_S, for backups: one that read the
- * messages before an erasure, and the rest after it, still has its note. A restore begins all of them
- * anew.  Threads: see store.h; of _start(), any.
+ * Of several workers one has an erasure, under a lease; if it dies, another goes on when
+ * that ends. With MongoDB what is done is remembered for PL_ERASE_KEPT_S, for backups:
+ * one that read the messages before an erasure, and the rest after it, still has its
+ * note. A restore begins all of them anew.  Threads: see store.h; of _start(), any.
  */
 #ifndef PL_STORE_STORE_ERASE_H
 #define PL_STORE_STORE_ERASE_H
@@ -33,7 +35,8 @@ _Static_assert(PL_ERASE_SETTLE_MS >= PL_STORE_WAIT_MS + PL_REPLY_WITHIN_MS,
 /* What one step may do: the first of these is reached. */
 #define PL_ERASE_ROWS 256
 #define PL_ERASE_MS   20
-/* SQLite: so large a database, or a smaller one, is written anew after an erasure (sqlite/erase.c). */
+/* SQLite: so large a database, or a smaller one, is written anew after an erasure
+ * (sqlite/erase.c). */
 #define PL_ERASE_ANEW_BYTES (32 * 1024 * 1024)
 
 enum pl_erase_state {
@@ -61,9 +64,10 @@ enum pl_err pl_store_erase_step(
 /* How many are not done. */
 enum pl_err pl_store_erasures(struct pl_store *s, size_t *count) PL_MUST_CHECK;
 
-/* For programs (parley-admin): erase user, whatever their password, and finish the first sweep; the
- * second one is for whichever auth process runs or starts next. *r is what to tell the processes
- * (pl_event_revoked_write()). PL_E_NOT_FOUND: no such user. Blocks, for seconds if they wrote much. */
+/* For programs (parley-admin): erase user, whatever their password, and finish the first
+ * sweep; the second one is for whichever auth process runs or starts next. *r is what to
+ * tell the processes (pl_event_revoked_write()). PL_E_NOT_FOUND: no such user. Blocks,
+ * for seconds if they wrote much. */
 enum pl_err pl_store_erase_user(
     struct pl_store *s, const struct pl_oid *user, struct pl_revocation *r) PL_MUST_CHECK;
 

@@ -8,7 +8,8 @@
 #include "base/mem.h"
 #include "loop/thread.h"
 
-/* So few at once that a send which comes meanwhile hardly waits; 100,000 take a minute or less. */
+/* So few at once that a send which comes meanwhile hardly waits; 100,000 take a minute or
+ * less. */
 #define BATCH    64
 #define PAUSE_MS 20
 

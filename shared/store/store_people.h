@@ -1,9 +1,11 @@
 /*
- * store_people: what both back ends share to find people (pl_store_people_page()), and the thread
- * that fills in those of an old database, or of many new users from another program.
+ * store_people: what both back ends share to find people (pl_store_people_page()), and
+ * the thread that fills in those of an old database, or of many new users from another
+ * program.
  *
- * One a process, started when the store is opened: it fills in a batch at a time, lets others write
- * between two, and ends when nobody is due. The log says when it begins and ends.
+ * One a process, started when the store is opened: it fills in a batch at a time, lets
+ * others write between two, and ends when nobody is due. The log says when it begins and
+ * ends.
  * Threads: any, and its own.
  */
 #ifndef PL_STORE_STORE_PEOPLE_H

@@ -1,8 +1,8 @@
 /*
  * store_records: all that a store keeps, record by record, to copy it from one back end
  * to another. A record is copied as it is, with its id and its times. Expired ones (keys
- * after 24 h, revocations of expired tokens, invites) are not copied. Nobody else should write
- * meanwhile.
+ * after 24 h, revocations of expired tokens, invites) are not copied. Nobody else should
+ * write meanwhile.
  *
  *   kind         is known by           and may not collide with another in
  *   user         id                    username
@@ -17,8 +17,9 @@
  *   block        user, other
  *   erasure      user
  *
- * A message's idem and job can only come after it, and so do the marks of its two; an avatar after its user. What a
- * message says of who writes to whom is not copied: storing the message tells it anew. See store.h for failures and threads.
+ * A message's idem and job can only come after it, and so do the marks of its two; an
+ * avatar after its user. What a message says of who writes to whom is not copied: storing
+ * the message tells it anew. See store.h for failures and threads.
  */
 #ifndef PL_STORE_STORE_RECORDS_H
 #define PL_STORE_STORE_RECORDS_H
@@ -66,8 +67,8 @@ struct pl_record_job {
 	struct pl_trace trace;
 };
 
-/* How far user has come in the conversation with other; no record if neither mark is set. An
- * import adds it if the user has no mark there yet. */
+/* How far user has come in the conversation with other; no record if neither mark is set.
+ * An import adds it if the user has no mark there yet. */
 struct pl_record_marks {
 	struct pl_oid user;
 	struct pl_oid other;

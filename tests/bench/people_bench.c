@@ -3,8 +3,8 @@
  *
  *   people_bench [USERS] [FOLDER]    100,000 in a temporary folder
  *
- * One line for each kind of page of 50: CPU of this process, the middle one of many and the
- * greatest, in microseconds. The bars: 1,000 for a page of all, 3,000 for any query.
+ * One line for each kind of page of 50: CPU of this process, the middle one of many and
+ * the greatest, in microseconds. The bars: 1,000 for a page of all, 3,000 for any query.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,8 +38,8 @@ cpu_us(void)
 
 /* ---- users --------------------------------------------------------------------------- */
 
-/* All usernames begin with the same letter; the last ones, by name, have a word that nobody else
- * has; each has a number. */
+/* All usernames begin with the same letter; the last ones, by name, have a word that
+ * nobody else has; each has a number. */
 static void
 make_user(struct pl_user *out, unsigned i, unsigned users)
 {

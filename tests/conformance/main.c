@@ -8,8 +8,8 @@
  *                 with the CONNECT payload; it answers "message" with "message-back" and
  *                 "message-with-ack" by acknowledging, both with the same arguments
  *
- * Anybody may use it, from any origin. Its times are short, so that suites are quick; tests
- * that must not be hurried set longer ones in its environment.
+ * Anybody may use it, from any origin. Its times are short, so that suites are quick;
+ * tests that must not be hurried set longer ones in its environment.
  */
 #include <stddef.h>
 #include <stdio.h>
@@ -165,9 +165,9 @@ emit(struct pl_sio_conn *c, unsigned ns, const char *name, struct pl_str args,
 }
 
 /*
- * "auth" comes a moment after the answer to CONNECT. Suites that wait for one message after
- * the other lose the second where both come in one read of theirs; from socket.io they come
- * apart.
+ * "auth" comes a moment after the answer to CONNECT. Suites that wait for one message
+ * after the other lose the second where both come in one read of theirs; from socket.io
+ * they come apart.
  */
 #define GREETING_MS 20
 

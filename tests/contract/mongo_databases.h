@@ -1,6 +1,6 @@
 /*
- * mongo_databases: empty databases on one stand-in for MongoDB, and a look inside them past the
- * store, for the tests of what only the Mongo back end promises.
+ * mongo_databases: empty databases on one stand-in for MongoDB, and a look inside them
+ * past the store, for the tests of what only the Mongo back end promises.
  */
 #ifndef TESTS_CONTRACT_MONGO_DATABASES_H
 #define TESTS_CONTRACT_MONGO_DATABASES_H

@@ -1,4 +1,5 @@
-/* sqlite_faults: SQLite, when each of its allocations and calls of the system fails in turn. */
+/* sqlite_faults: SQLite, when each of its allocations and calls of the system fails in
+ * turn. */
 #ifndef TESTS_CONTRACT_SQLITE_FAULTS_H
 #define TESTS_CONTRACT_SQLITE_FAULTS_H
 

@@ -1,6 +1,6 @@
 /*
- * sqlite_files: empty SQLite databases in temporary folders, and a look inside them past the
- * store, for the tests of what only the SQLite back end promises.
+ * sqlite_files: empty SQLite databases in temporary folders, and a look inside them past
+ * the store, for the tests of what only the SQLite back end promises.
  */
 #ifndef TESTS_CONTRACT_SQLITE_FILES_H
 #define TESTS_CONTRACT_SQLITE_FILES_H
@@ -8,8 +8,8 @@
 #include "contract/store_contract.h"
 
 extern const struct store_factory sqlite_factory;
-/* In memory, if it has room: for small databases that are synced thousands of times, of which nobody asks
- * what a disk does. */
+/* In memory, if it has room: for small databases that are synced thousands of times, of
+ * which nobody asks what a disk does. */
 extern const struct store_factory sqlite_memory_factory;
 
 /* Run SQL on the database file over a connection of its own; asserts that it worked. */

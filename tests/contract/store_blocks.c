@@ -1,4 +1,5 @@
-/* Blocks: what they refuse, whom they concern, how many there may be, and what comes at the same time. */
+/* Blocks: what they refuse, whom they concern, how many there may be, and what comes at
+ * the same time. */
 #include <stdio.h>
 #include <unistd.h>
 

@@ -1,10 +1,10 @@
 /*
- * store_contract: what every back end of store.h must do, written once. A test program gives a
- * factory of empty databases and runs the suites against it; what only one back end promises
- * stands in that program itself.
+ * store_contract: what every back end of store.h must do, written once. A test program
+ * gives a factory of empty databases and runs the suites against it; what only one back
+ * end promises stands in that program itself.
  *
- * Sessions belong to one thread, and cmocka's assertions to the main one: what runs in parallel
- * notes its outcome in its worker, and the test looks at it afterwards.
+ * Sessions belong to one thread, and cmocka's assertions to the main one: what runs in
+ * parallel notes its outcome in its worker, and the test looks at it afterwards.
  */
 #ifndef TESTS_CONTRACT_STORE_CONTRACT_H
 #define TESTS_CONTRACT_STORE_CONTRACT_H
@@ -95,8 +95,8 @@ struct worker {
 	struct pl_oid id;
 };
 
-/* Run run count times, each on a thread and a session of its own, all let go together; then
- * assert that all sessions opened. */
+/* Run run count times, each on a thread and a session of its own, all let go together;
+ * then assert that all sessions opened. */
 void store_run_parallel(struct fixture *f, struct worker *workers, unsigned count,
     void (*run)(struct worker *w, struct pl_store *s), void *arg);
 

@@ -530,7 +530,8 @@ struct race {
 	struct pl_message_pos pos[CROSSED];
 };
 
-/* Each walks all places in its own order; no answer is behind the place that was asked for. */
+/* Each walks all places in its own order; no answer is behind the place that was asked
+ * for. */
 static void
 mark_all(struct worker *w, struct pl_store *s)
 {

@@ -1,4 +1,5 @@
-/* Contract: a user is gone at once, and nothing of them is left when their erasure is done. */
+/* Contract: a user is gone at once, and nothing of them is left when their erasure is
+ * done. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -533,7 +534,8 @@ gives_the_places_of_what_one_wrote_and_got_in_order(void **state)
 	}
 }
 
-/* By whom they are told that the texts are gone: so when the first sweep is over, and once. */
+/* By whom they are told that the texts are gone: so when the first sweep is over, and
+ * once. */
 static void
 names_who_wrote_with_a_user_until_the_pairs_go(void **state)
 {

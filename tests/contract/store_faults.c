@@ -12,8 +12,8 @@
 #include "store/store_records.h"
 
 #define STEPS_MAX 20000
-/* Each step up to the first fails, and one of so many beyond it: some calls take thousands. FAULTS_EACH=1 in
- * the environment: each, in some minutes. */
+/* Each step up to the first fails, and one of so many beyond it: some calls take
+ * thousands. FAULTS_EACH=1 in the environment: each, in some minutes. */
 #define EACH_UP_TO 100
 #define ONE_OF     7
 
@@ -685,7 +685,8 @@ owe_reply(struct faults_scene *s)
 	s->owed = store_send(s->f->store, &s->ann, &s->bob, "owed").id;
 }
 
-/* The note of which secret signs, and a mark, are the same when made again; the lease of a claim ends. */
+/* The note of which secret signs, and a mark, are the same when made again; the lease of
+ * a claim ends. */
 const struct faults_call store_faults_calls[] = {
     {"ping", .run = ping},
     {"user_by_id", .run = user_by_id},

@@ -1,8 +1,9 @@
 /*
- * store_faults: every call of store.h, with each of its steps failing in turn, on any back end.
+ * store_faults: every call of store.h, with each of its steps failing in turn, on any
+ * back end.
  *
- * A call is made with its first step failing, its second, and so on, until it needs no more steps.
- * Each time:
+ * A call is made with its first step failing, its second, and so on, until it needs no
+ * more steps. Each time:
  *   - it gives an error that store.h names, and leaves its outputs alone; or what it gives is what
  *     it gives without a failure
  *   - a write that gave an error has stored nothing (enum faults_steps names those that may have), and
@@ -44,7 +45,8 @@ struct faults_scene {
 	bool has_word;      /* it is not deleted */
 	struct pl_oid leaver;
 	bool has_leaver; /* nobody has begun to erase them */
-	/* A message, or a user whose messages these are: a call that failed may have changed it. Zeroed: none. */
+	/* A message, or a user whose messages these are: a call that failed may have
+	 * changed it. Zeroed: none. */
 	struct pl_oid changing;
 	unsigned round;
 	char hash[32];
@@ -53,7 +55,8 @@ struct faults_scene {
 /* What a call that gives an error may have stored all the same. */
 enum faults_steps {
 	FAULTS_WHOLE, /* nothing */
-	/* With MongoDB it is several commands, of which the first may be done: to make it again ends it. */
+	/* With MongoDB it is several commands, of which the first may be done: to make it
+	 * again ends it. */
 	FAULTS_COMMANDS,
 	FAULTS_COMMITS, /* each step is a commit of its own, with any back end */
 };
@@ -65,11 +68,13 @@ struct faults_call {
 	enum faults_steps steps;
 	/* NULL, or what it needs to be there each time, made by the healthy side */
 	void (*prepare)(struct faults_scene *s);
-	/* NULL, or what must be so after a failure that may have stored something, asked of the healthy side */
+	/* NULL, or what must be so after a failure that may have stored something, asked
+	 * of the healthy side */
 	void (*check)(struct faults_scene *s);
 };
 
-/* All calls, the last one without a name. Of one's own: edits, blocks, pictures, erasures. */
+/* All calls, the last one without a name. Of one's own: edits, blocks, pictures,
+ * erasures. */
 extern const struct faults_call store_faults_calls[];
 extern const struct faults_call store_faults_own[];
 /* Their part of the scene. */
@@ -77,7 +82,8 @@ void store_faults_play_own(struct faults_scene *s);
 
 /* Fill the fixture's database. */
 void store_faults_play(struct faults_scene *s, struct fixture *f);
-/* These calls; how many times one failed. config: how the store whose calls fail is opened. */
+/* These calls; how many times one failed. config: how the store whose calls fail is
+ * opened. */
 unsigned store_faults_run(struct faults_scene *s, const struct store_faults *faults,
     const struct faults_call *calls);
 /* All that is stored, as text: for comparison. The caller frees it. */

@@ -1,6 +1,6 @@
 /*
- * One's own words and one's own account, with each step failing: whoever takes something back and is told
- * of an error can do it again, and then it is done.
+ * One's own words and one's own account, with each step failing: whoever takes something
+ * back and is told of an error can do it again, and then it is done.
  */
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 /*
- * A process whose own memory is out logs it and ends (base/mem.h): what it said was stored, is; and it
- * ends so wherever it happens, with one line that says why.
+ * A process whose own memory is out logs it and ends (base/mem.h): what it said was
+ * stored, is; and it ends so wherever it happens, with one line that says why.
  */
 #include <errno.h>
 #include <signal.h>

@@ -319,8 +319,8 @@ orders_a_batch_as_it_was_handed_over(void **state)
 #define TAIL_LIMIT   7
 #define TAIL_LAST_MS 30000
 
-/* Follow what ann gets from place to place; a message that turned up behind our back would be
- * missing at the end. */
+/* Follow what ann gets from place to place; a message that turned up behind our back
+ * would be missing at the end. */
 static void
 tail(struct worker *w, struct pl_store *s, const struct pl_oid *ann)
 {

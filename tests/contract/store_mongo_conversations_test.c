@@ -1,6 +1,6 @@
 /*
- * Conversations in a MongoDB that other programs write to, too: what the fill finds, what is passed
- * over, and how many commands a send and a list take.
+ * Conversations in a MongoDB that other programs write to, too: what the fill finds, what
+ * is passed over, and how many commands a send and a list take.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,7 +63,8 @@ count_of(struct fixture *f, const struct pl_oid *user)
 
 /* ---- the fill ---- */
 
-/* One walk or look, in a session of its own as in its thread; the log, for the caller to free. */
+/* One walk or look, in a session of its own as in its thread; the log, for the caller to
+ * free. */
 static char *
 fill(struct fixture *f)
 {
@@ -397,8 +398,9 @@ adds_one_command_to_the_first_message_of_two_and_none_to_others(void **state)
 
 #define IN_A_ROW 30
 
-/* Pairs of ids with equal ends have one place in a session's memory. Who makes such ids, or more
- * pairs than it has places, makes their messages cost a command more each, no more. */
+/* Pairs of ids with equal ends have one place in a session's memory. Who makes such ids,
+ * or more pairs than it has places, makes their messages cost a command more each, no
+ * more. */
 static void
 remembers_no_more_pairs_than_it_has_places_for(void **state)
 {

@@ -1,4 +1,5 @@
-/* MongoDB, when each of its commands in turn never arrives, loses its answer, or is refused. */
+/* MongoDB, when each of its commands in turn never arrives, loses its answer, or is
+ * refused. */
 #include <stdio.h>
 
 #include "base/mem.h"

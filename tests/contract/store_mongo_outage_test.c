@@ -1,6 +1,7 @@
 /*
- * What the Mongo back end does where the server stands still, is away, or an answer gets lost on
- * its way. The server is paused, stopped and cut off, so it is this program's own.
+ * What the Mongo back end does where the server stands still, is away, or an answer gets
+ * lost on its way. The server is paused, stopped and cut off, so it is this program's
+ * own.
  */
 #include <stdio.h>
 
@@ -203,7 +204,8 @@ answers_in_time_where_the_server_stands_still(void **state)
 	assert_in_range(pl_clock_mono_ms() - start, 0, 2 * OUTAGE_MS_MAX);
 	mongo_server_resume(mongo_databases_server());
 
-	/* The server may carry out the first one only now, at the same time as the second. */
+	/* The server may carry out the first one only now, at the same time as the
+	 * second. */
 	s = store_open_patiently(&f->config);
 	assert_int_equal(store_write_one(s, &again), PL_OK);
 	assert_int_equal(store_count(s, &ann, &ann), 1);

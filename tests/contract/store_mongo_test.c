@@ -1,5 +1,5 @@
-/* The contract against MongoDB's stand-in, and what that back end promises besides: documents of
- * mongoose and of others, indexes, what has had its time. */
+/* The contract against MongoDB's stand-in, and what that back end promises besides:
+ * documents of mongoose and of others, indexes, what has had its time. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -22,8 +22,8 @@ add_person(struct pl_store *s, const char *full_name, const char *username)
 	return id;
 }
 
-/* wanted: the usernames that query finds, in order, with spaces between. Read in pages of every
- * size, which all must say the same. */
+/* wanted: the usernames that query finds, in order, with spaces between. Read in pages of
+ * every size, which all must say the same. */
 static void
 assert_found(struct pl_store *s, const char *query, const char *wanted)
 {
@@ -135,8 +135,8 @@ goes_on_after_anybody(void **state)
 
 enum { MANY = 1500 };
 
-/* More than a shelf of SQLite's, in an order that is not that of their names; the words of all, of
- * some, and of the last. */
+/* More than a shelf of SQLite's, in an order that is not that of their names; the words
+ * of all, of some, and of the last. */
 static void
 finds_them_among_many(void **state)
 {

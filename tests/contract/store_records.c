@@ -51,8 +51,8 @@ drop_database(struct fixture *f)
 	store_fixture_teardown(&state);
 }
 
-/* One of everything: ann wrote to bob under a key, and bob, BUSY, owes a reply; to another
- * message he gave one; ann has logged out, and is logged in at two places. */
+/* One of everything: ann wrote to bob under a key, and bob, BUSY, owes a reply; to
+ * another message he gave one; ann has logged out, and is logged in at two places. */
 struct scene {
 	struct pl_oid ann, bob, owed, answered;
 };
@@ -371,7 +371,8 @@ assert_first_text_is_known(struct pl_store *s, const struct pl_oid *ann, const c
 	store_send_fini(&another);
 }
 
-/* A repeated send is judged in the copy as it was here, whether the message changed before or after. */
+/* A repeated send is judged in the copy as it was here, whether the message changed
+ * before or after. */
 static void
 copies_what_a_changed_message_keeps_of_its_first_text(void **state)
 {

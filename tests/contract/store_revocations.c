@@ -329,7 +329,8 @@ keeps_of_log_outs_everywhere_the_last_one(void **state)
 		pl_revocation_of_all(&w.u.revoke, &ann, begin + 10 + i);
 		assert_int_equal(store_write_one(f->store, &w), PL_OK);
 	}
-	/* Who logs in at another process, which has not heard of it yet, is not refused by it. */
+	/* Who logs in at another process, which has not heard of it yet, is not refused
+	 * by it. */
 	late = open_session(f->store, &ann, 2, begin + 5);
 	list = since(f->store, 0);
 	assert_int_equal(list.count, 2);
@@ -369,7 +370,8 @@ log_in_and_out(struct worker *w, struct pl_store *s)
 	}
 }
 
-/* Whatever several processes do at the same time, who is in stays in, and who is out, out. */
+/* Whatever several processes do at the same time, who is in stays in, and who is out,
+ * out. */
 static void
 merges_at_once_in_several_processes(void **state)
 {

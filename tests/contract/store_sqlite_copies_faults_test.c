@@ -1,6 +1,6 @@
 /*
- * SQLite, when each of its allocations and calls of the system fails in turn while a database is made,
- * backed up and restored.
+ * SQLite, when each of its allocations and calls of the system fails in turn while a
+ * database is made, backed up and restored.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -80,8 +80,9 @@ static const struct plan all_kinds[] = {
 };
 #define KINDS (sizeof(all_kinds) / sizeof(all_kinds[0]))
 
-/* The next call to fail. A schema takes thousands of allocations: with FAIL_EVERY=1 each of them
- * fails, which takes minutes; else the first ones do, and then one in ninety-seven. */
+/* The next call to fail. A schema takes thousands of allocations: with FAIL_EVERY=1 each
+ * of them fails, which takes minutes; else the first ones do, and then one in
+ * ninety-seven. */
 static unsigned
 next_of(const struct plan *plan, unsigned n)
 {

@@ -1,6 +1,6 @@
 /*
- * What the SQLite back end does where processes die, disks fill and several start at once.
- * The parent has no session open while it forks: SQLite's do not survive that.
+ * What the SQLite back end does where processes die, disks fill and several start at
+ * once. The parent has no session open while it forks: SQLite's do not survive that.
  */
 #include <errno.h>
 #include <signal.h>

@@ -1,5 +1,6 @@
 /*
- * What an edit or a deletion leaves in SQLite's files: nothing of the text that was there.
+ * What an edit or a deletion leaves in SQLite's files: nothing of the text that was
+ * there.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * Erasing in SQLite: no file has a trace of it afterwards, wherever a process was killed, and whatever
- * else reads.
+ * Erasing in SQLite: no file has a trace of it afterwards, wherever a process was killed,
+ * and whatever else reads.
  */
 #include <signal.h>
 #include <sqlite3.h>
@@ -140,7 +140,8 @@ leaves_no_trace_in_any_file(void **state)
 	pl_mem_free(longer);
 }
 
-/* Pages of an index are split, and so are shelves, of which some begin with a person's name. */
+/* Pages of an index are split, and so are shelves, of which some begin with a person's
+ * name. */
 static void
 leaves_no_name_of_one_among_many(void **state)
 {
@@ -247,7 +248,8 @@ run_until_killed(const struct pl_store_config *config)
 	_exit(2); /* it was not killed in time */
 }
 
-/* Each child gets a bit further, the last one to the end. No session is open while it forks. */
+/* Each child gets a bit further, the last one to the end. No session is open while it
+ * forks. */
 static void
 goes_on_after_any_kill(void **state)
 {

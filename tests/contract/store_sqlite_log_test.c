@@ -1,6 +1,7 @@
 /*
- * The layer that joins the writes to SQLite's log (joined_log.h): what it saves, and that nobody can tell
- * it from SQLite's own way otherwise. That its writes and syncs may fail is in store_sqlite_faults_test.c.
+ * The layer that joins the writes to SQLite's log (joined_log.h): what it saves, and that
+ * nobody can tell it from SQLite's own way otherwise. That its writes and syncs may fail
+ * is in store_sqlite_faults_test.c.
  */
 #include <errno.h>
 #include <sqlite3.h>
@@ -153,7 +154,8 @@ count_after(
 	return count;
 }
 
-/* Only the first cut bytes of the log came to the disk; or all but those of a page in its middle. */
+/* Only the first cut bytes of the log came to the disk; or all but those of a page in its
+ * middle. */
 static void
 assert_commit_is_absent(const struct pl_store_config *from, const struct bytes *log,
     size_t cut, struct pl_oid *ann)
@@ -204,7 +206,8 @@ is_whole_or_absent_after_a_power_cut(void **state)
 
 /* ---- other connections ---- */
 
-/* layer: NULL for SQLite's own. Its cache holds few pages, so that a transaction does not fit. */
+/* layer: NULL for SQLite's own. Its cache holds few pages, so that a transaction does not
+ * fit. */
 static sqlite3 *
 connect_to(const struct fixture *f, const char *layer, const char *synchronous)
 {
@@ -272,7 +275,8 @@ number_after_a_kill(const struct fixture *f, const char *sql)
 
 static const char *const ways_to_sync[] = {"FULL", "NORMAL", "OFF"};
 
-/* The other one looks through SQLite's own way, so that nothing is in common but the files. */
+/* The other one looks through SQLite's own way, so that nothing is in common but the
+ * files. */
 static void
 sees_each_commit_at_once(void **state, const char *synchronous)
 {

@@ -1,6 +1,7 @@
 /*
- * What SQLite keeps of who wrote with whom, and of the order of messages: in databases of older
- * versions, in copies that came in another order, where processes die, and what it costs.
+ * What SQLite keeps of who wrote with whom, and of the order of messages: in databases of
+ * older versions, in copies that came in another order, where processes die, and what it
+ * costs.
  */
 #include <signal.h>
 #include <sqlite3.h>

@@ -1,6 +1,7 @@
 /*
- * What SQLite notes of a user's newest rows (recent.h): lists of conversations are the same with it,
- * in part or whole, and without; also after rows were deleted by hand and their numbers given again.
+ * What SQLite notes of a user's newest rows (recent.h): lists of conversations are the
+ * same with it, in part or whole, and without; also after rows were deleted by hand and
+ * their numbers given again.
  */
 #include <sqlite3.h>
 #include <stdio.h>

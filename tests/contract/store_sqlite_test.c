@@ -388,7 +388,8 @@ keeps_the_order_where_the_wall_clock_stepped_back(void **state)
 	struct pl_oid ann = store_add_user(f->store, "ann");
 	struct pl_message_pos first = store_send(f->store, &ann, &ann, "1"), before;
 
-	/* As if it had been stored when the clock was a day ahead, by an id above all of ours. */
+	/* As if it had been stored when the clock was a day ahead, by an id above all of
+	 * ours. */
 	sqlite_files_run(&f->config, "UPDATE messages SET created = created + 86400000, "
 				     "id = x'ffffffffffffffffffffffff'");
 	before =
@@ -619,7 +620,8 @@ assert_plan_is_cheap(sqlite3 *db, const char *sql)
 	sqlite3_free(explain);
 }
 
-/* The newest row of an index is one step, though its plan says SCAN; the catalog is small. */
+/* The newest row of an index is one step, though its plan says SCAN; the catalog is
+ * small. */
 static bool
 is_one_step(const char *sql)
 {

@@ -1,5 +1,6 @@
 /*
- * calls: what SERVICE_PRELOAD puts under the services to have a call of the system do something else.
+ * calls: what SERVICE_PRELOAD puts under the services to have a call of the system do
+ * something else.
  *
  *   PARLEY_FAULT_FILE   at the first PUBLISH that holds one of these texts, this file is made and
  *                       something is done, once; without the file nothing is:

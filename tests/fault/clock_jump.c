@@ -1,6 +1,7 @@
 /*
- * clock_jump: put under one service (LD_PRELOAD), makes its wall clock wrong by what a file says,
- * from the moment on in which the file says so. The monotonic clock goes on as it should.
+ * clock_jump: put under one service (LD_PRELOAD), makes its wall clock wrong by what a
+ * file says, from the moment on in which the file says so. The monotonic clock goes on as
+ * it should.
  *
  *   PARLEY_CLOCK_OF     PROCESS_NAME of the process that it is for; all others keep their time
  *   PARLEY_CLOCK_FILE   eight bytes: seconds to add, of the machine's byte order

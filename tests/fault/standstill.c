@@ -1,9 +1,9 @@
 /*
- * standstill: put under the services (SERVICE_PRELOAD) on a machine that stands still for seconds now
- * and then, as those of continuous integration do. Who waits for MongoDB with poll() would otherwise
- * find its time over when the machine goes on, before the server, which stood still as well, could
- * answer. Here time counts in steps, and a step that took much longer counts as one; so a server
- * that is away is found out as soon as ever.
+ * standstill: put under the services (SERVICE_PRELOAD) on a machine that stands still for
+ * seconds now and then, as those of continuous integration do. Who waits for MongoDB with
+ * poll() would otherwise find its time over when the machine goes on, before the server,
+ * which stood still as well, could answer. Here time counts in steps, and a step that
+ * took much longer counts as one; so a server that is away is found out as soon as ever.
  */
 #include <dlfcn.h>
 #include <poll.h>

@@ -1,7 +1,7 @@
 /*
- * fuzz_avatar: a file of any bytes. What is made of it is short, of the kind that is said of it, no larger
- * on a side than it may be, upright without being told to, and ends with its last byte; made again, it
- * is as large. A PNG made again has the same pixels.
+ * fuzz_avatar: a file of any bytes. What is made of it is short, of the kind that is said
+ * of it, no larger on a side than it may be, upright without being told to, and ends with
+ * its last byte; made again, it is as large. A PNG made again has the same pixels.
  */
 #include <assert.h>
 #include <stdlib.h>

@@ -1,7 +1,8 @@
 /*
- * fuzz_bson: documents of the database, which any program may have written. The input is one
- * BSON document, read as a user, a message, a reply job, a revocation and a list of sessions; what is taken has to
- * keep its promises, and reads the same once we have written it.
+ * fuzz_bson: documents of the database, which any program may have written. The input is
+ * one BSON document, read as a user, a message, a reply job, a revocation and a list of
+ * sessions; what is taken has to keep its promises, and reads the same once we have
+ * written it.
  */
 #include <stdlib.h>
 

@@ -1,6 +1,7 @@
 /*
- * fuzz_bus: what comes over the bus: events, revoked tokens, notes of who is online and the lines
- * of processes. The input is one payload, given to each parser; what a parser takes has to keep its promises.
+ * fuzz_bus: what comes over the bus: events, revoked tokens, notes of who is online and
+ * the lines of processes. The input is one payload, given to each parser; what a parser
+ * takes has to keep its promises.
  */
 #include <stdlib.h>
 

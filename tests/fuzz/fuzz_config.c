@@ -1,7 +1,8 @@
 /*
- * fuzz_config: settings from the environment. The input is lines NAME=value for the variables of a
- * table with each type of setting; those of SECRET_FILE become a file's bytes. What is taken is in its
- * range, a secret is in no sentence and no longer in the environment, and all is freed.
+ * fuzz_config: settings from the environment. The input is lines NAME=value for the
+ * variables of a table with each type of setting; those of SECRET_FILE become a file's
+ * bytes. What is taken is in its range, a secret is in no sentence and no longer in the
+ * environment, and all is freed.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * fuzz_fold: a name of any bytes. What is made of it is bounded and UTF-8, begins with no space, and does not
- * change if it is made again: the folded name's words are the name's.
+ * fuzz_fold: a name of any bytes. What is made of it is bounded and UTF-8, begins with no
+ * space, and does not change if it is made again: the folded name's words are the name's.
  */
 #include <assert.h>
 #include <stdlib.h>

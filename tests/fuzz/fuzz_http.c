@@ -1,7 +1,7 @@
 /*
- * fuzz_http: what a request line and its headers hold for us. The input is lines:
- * Cookie, the cookie's name; Origin, scheme, Host, the allowed list; query, the parameter's
- * name; the handshake's Upgrade, Connection, key and version; traceparent; a URL; a host:port;
+ * fuzz_http: what a request line and its headers hold for us. The input is lines: Cookie,
+ * the cookie's name; Origin, scheme, Host, the allowed list; query, the parameter's name;
+ * the handshake's Upgrade, Connection, key and version; traceparent; a URL; a host:port;
  * and If-None-Match, with a tag.
  */
 #include <assert.h>

@@ -1,7 +1,7 @@
 /*
- * fuzz_json: bodies of requests. The input is one body, read strictly and as JSON.stringify() writes;
- * what is read comes out again as it went in, both ways the same, and what the model takes keeps the
- * rules of its fields.
+ * fuzz_json: bodies of requests. The input is one body, read strictly and as
+ * JSON.stringify() writes; what is read comes out again as it went in, both ways the
+ * same, and what the model takes keeps the rules of its fields.
  */
 #include <stdlib.h>
 

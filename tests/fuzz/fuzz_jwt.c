@@ -1,6 +1,7 @@
 /*
- * fuzz_jwt: session tokens. The input is a token as it comes; or, after an 's', a header, a
- * newline and a payload, which get a right MAC here, so that what lies behind it is reached.
+ * fuzz_jwt: session tokens. The input is a token as it comes; or, after an 's', a header,
+ * a newline and a payload, which get a right MAC here, so that what lies behind it is
+ * reached.
  */
 #include <assert.h>
 #include <sodium.h>

@@ -1,7 +1,8 @@
 /*
- * fuzz_llm: the body of an LLM server's answer, read as an answer, as an error and as the refusal
- * of an option. What comes out must be fit to be stored: valid UTF-8, within its length, without
- * control characters and marks of templates. Refusals must come to an end.
+ * fuzz_llm: the body of an LLM server's answer, read as an answer, as an error and as the
+ * refusal of an option. What comes out must be fit to be stored: valid UTF-8, within its
+ * length, without control characters and marks of templates. Refusals must come to an
+ * end.
  */
 #include <assert.h>
 

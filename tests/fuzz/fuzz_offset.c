@@ -1,6 +1,6 @@
 /*
- * fuzz_offset: the recovery offset that a client comes back with, the CONNECT payload's. What is
- * taken stays within its bounds.
+ * fuzz_offset: the recovery offset that a client comes back with, the CONNECT payload's.
+ * What is taken stays within its bounds.
  */
 #include <stdlib.h>
 

@@ -1,8 +1,8 @@
 /*
- * fuzz_redis: what Redis says. The input is a REDIS_URL on the first line, and then replies in its
- * protocol, as many as there are. They answer what a list of processes, the set of who is online and a
- * stream of wakes ask, one after the other; ["message", channel, payload] is heard from the bus, and at
- * the status "later" time goes by.
+ * fuzz_redis: what Redis says. The input is a REDIS_URL on the first line, and then
+ * replies in its protocol, as many as there are. They answer what a list of processes,
+ * the set of who is online and a stream of wakes ask, one after the other; ["message",
+ * channel, payload] is heard from the bus, and at the status "later" time goes by.
  *
  * The client (redis/client.c) is not in it: the calls below stand for it.
  */

@@ -1,6 +1,6 @@
 /*
- * fuzz_sio: Socket.IO from the wire. The input is first one packet, for the decoder alone;
- * then lines for a connection, each a message as it comes in a WebSocket:
+ * fuzz_sio: Socket.IO from the wire. The input is first one packet, for the decoder
+ * alone; then lines for a connection, each a message as it comes in a WebSocket:
  *
  *   t<text>   b<bytes>   T<digits>  time goes by, in ms   n  next() until it waits
  */

@@ -5,8 +5,8 @@
  *   byte 1   the piece size of one run, and where another is cut in two
  *   then     the peer's bytes
  *
- * However the bytes are cut, the events are the same; and what we send is free of faults to
- * our own other end, with at most one Close, which is last.
+ * However the bytes are cut, the events are the same; and what we send is free of faults
+ * to our own other end, with at most one Close, which is last.
  */
 #include <assert.h>
 

@@ -1,4 +1,5 @@
-/* What libFuzzer does with files, for builds that are not its own: replay FILE... runs each once. */
+/* What libFuzzer does with files, for builds that are not its own: replay FILE... runs
+ * each once. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

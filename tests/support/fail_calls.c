@@ -1,7 +1,7 @@
 /*
- * What stands before the calls of this repository's own code in programs whose names end in
- * _faults_test: the Makefile has the linker put __wrap_send() in the place of send(). Other programs
- * have none of the real ones, and call nothing here.
+ * What stands before the calls of this repository's own code in programs whose names end
+ * in _faults_test: the Makefile has the linker put __wrap_send() in the place of send().
+ * Other programs have none of the real ones, and call nothing here.
  */
 #include "support/fail_at.h"
 

@@ -1,6 +1,7 @@
 /*
- * fake_loop: a loop whose clock is set by hand, so that a test sees timers fire in no time
- * and at the millisecond. Tasks posted by real threads and descriptors work as in any.
+ * fake_loop: a loop whose clock is set by hand, so that a test sees timers fire in no
+ * time and at the millisecond. Tasks posted by real threads and descriptors work as in
+ * any.
  * Threads: see loop/loop.h.
  */
 #ifndef PL_TESTS_FAKE_LOOP_H

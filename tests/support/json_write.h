@@ -1,5 +1,6 @@
 /*
- * json_write: what pl_json_parse() read, as text again, for tests and the conformance servers.
+ * json_write: what pl_json_parse() read, as text again, for tests and the conformance
+ * servers.
  * Threads: one at a time for a document.
  */
 #ifndef PL_TESTS_JSON_WRITE_H

@@ -1,7 +1,8 @@
 /*
- * mongo_server: a server that speaks MongoDB's wire protocol, for a test: mongo-java-server on a
- * free port of the loopback (tests/support/mongo). It dies with the test. Calls wait until what
- * they ask for is so; if it does not come within 30 s, they say so and abort.
+ * mongo_server: a server that speaks MongoDB's wire protocol, for a test:
+ * mongo-java-server on a free port of the loopback (tests/support/mongo). It dies with
+ * the test. Calls wait until what they ask for is so; if it does not come within 30 s,
+ * they say so and abort.
  */
 #ifndef TESTS_SUPPORT_MONGO_SERVER_H
 #define TESTS_SUPPORT_MONGO_SERVER_H

@@ -1,6 +1,7 @@
 /*
- * patience: how long a test waits at most. TEST_PATIENCE multiplies it, as in support/wait.mjs, for
- * a machine that stands still at times; what is in time takes no longer.  Threads: any.
+ * patience: how long a test waits at most. TEST_PATIENCE multiplies it, as in
+ * support/wait.mjs, for a machine that stands still at times; what is in time takes no
+ * longer.  Threads: any.
  */
 #ifndef SUPPORT_PATIENCE_H
 #define SUPPORT_PATIENCE_H

@@ -1,5 +1,6 @@
 /*
- * redis_fixture: what the bus tests share: a loop, a Redis server, and waiting for a condition.
+ * redis_fixture: what the bus tests share: a loop, a Redis server, and waiting for a
+ * condition.
  *
  *   WAIT_FOR(f, is_done);    turns the loop until the expression holds; fails after 10 s
  *   TURN_FOR(f, ms);         turns it for a while, to see that something does not happen
@@ -68,7 +69,8 @@ fixture_teardown(void **state)
 	bool is_clean = f->loop->timers.count == 0;
 
 	redis_server_fini(&f->server);
-	/* A test that failed halfway leaves timers, and its message is what should be seen. */
+	/* A test that failed halfway leaves timers, and its message is what should be
+	 * seen. */
 	if (is_clean)
 		pl_loop_epoll_free(f->loop);
 	pl_mem_free(f);

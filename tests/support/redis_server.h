@@ -1,7 +1,7 @@
 /*
- * redis_server: a real redis-server for a test, on a free port, in a folder of its own. It
- * dies with the test. Calls wait until what they ask for is so; if it does not come within
- * 10 s, they print the server's log and abort.
+ * redis_server: a real redis-server for a test, on a free port, in a folder of its own.
+ * It dies with the test. Calls wait until what they ask for is so; if it does not come
+ * within 10 s, they print the server's log and abort.
  */
 #ifndef TESTS_SUPPORT_REDIS_SERVER_H
 #define TESTS_SUPPORT_REDIS_SERVER_H

@@ -1,6 +1,6 @@
 /*
- * wire_proxy: a TCP proxy on the loopback that a test puts before a server, to lose or hold back
- * exactly the answers that it names.
+ * wire_proxy: a TCP proxy on the loopback that a test puts before a server, to lose or
+ * hold back exactly the answers that it names.
  *
  *   client ── request ──► proxy ── request ──► server      does what it is told
  *          ◄─── (cut) ───       ◄── answer ───
@@ -49,8 +49,8 @@ void wire_proxy_start(struct wire_proxy *p, int target_port);
 void wire_proxy_stop(struct wire_proxy *p);
 /* word: borrowed until the next call. */
 void wire_proxy_set(struct wire_proxy *p, enum wire_proxy_way way, const char *word);
-/* From now on the n-th command of MongoDB's (OP_MSG) fails in this way; code: of WIRE_PROXY_REFUSE, the
- * server's number. */
+/* From now on the n-th command of MongoDB's (OP_MSG) fails in this way; code: of
+ * WIRE_PROXY_REFUSE, the server's number. */
 void wire_proxy_fail(struct wire_proxy *p, enum wire_proxy_way way, unsigned n, int code);
 void wire_proxy_cut(struct wire_proxy *p); /* all connections, with a reset */
 unsigned wire_proxy_seen(struct wire_proxy *p);

@@ -4,7 +4,8 @@
  *
  *   text(Hello) binary(00ff) ping(x) pong() close(1000,bye) fault(1002,reserved bit set)
  *
- * Bytes are fed from a heap block of exactly their size, so that ASan sees a step past them.
+ * Bytes are fed from a heap block of exactly their size, so that ASan sees a step past
+ * them.
  */
 #ifndef TESTS_SUPPORT_WS_TRACE_H
 #define TESTS_SUPPORT_WS_TRACE_H

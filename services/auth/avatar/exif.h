@@ -1,6 +1,6 @@
 /*
- * exif: which way up a picture is. Of all that EXIF tells (place, camera, owner, a second picture) nothing
- * else is read, and nothing is kept.
+ * exif: which way up a picture is. Of all that EXIF tells (place, camera, owner, a second
+ * picture) nothing else is read, and nothing is kept.
  *
  *   "II" or "MM" (byte order)   42 (2)   where the first directory is (4)
  *   directory: count (2), then of each entry   tag (2)   type (2)   count (4)   value (4)
@@ -13,7 +13,8 @@
 
 #include "base/str.h"
 
-/* tiff: EXIF's block from its byte order on, perhaps after "Exif\0\0". 1 for anything else. */
+/* tiff: EXIF's block from its byte order on, perhaps after "Exif\0\0". 1 for anything
+ * else. */
 unsigned exif_orientation(struct pl_str tiff);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * JPEG. A file of many scans is decoded anew for each, so they have an end; what libjpeg only warns of
- * and fills in with grey is a broken file here.
+ * JPEG. A file of many scans is decoded anew for each, so they have an end; what libjpeg
+ * only warns of and fills in with grey is a broken file here.
  */
 #include <setjmp.h>
 #include <stdio.h>

@@ -1,7 +1,8 @@
 /*
- * painter: pictures are made anew on a thread of its own (avatar.h), one at a time, because one may take
- * a second and 40 MiB; it comes after the loops (PL_OFFLOAD_NICE). While PAINTER_QUEUE_MAX wait, or PAINTER_OF_USER_MAX of the same user, a further
- * one gets 503 at once.
+ * painter: pictures are made anew on a thread of its own (avatar.h), one at a time,
+ * because one may take a second and 40 MiB; it comes after the loops (PL_OFFLOAD_NICE).
+ * While PAINTER_QUEUE_MAX wait, or PAINTER_OF_USER_MAX of the same user, a further one
+ * gets 503 at once.
  * Threads: the loop's.
  */
 #ifndef AUTH_AVATAR_PAINTER_H

@@ -33,8 +33,8 @@ picture_is_opaque(const struct picture *p)
 	return true;
 }
 
-/* Where the pixel (x, y) of the turned picture stands in the one before. Orientation says on which
- * sides of the upright picture the first row and the first column are. */
+/* Where the pixel (x, y) of the turned picture stands in the one before. Orientation says
+ * on which sides of the upright picture the first row and the first column are. */
 static size_t
 place_before(const struct picture *p, unsigned orientation, uint32_t x, uint32_t y)
 {

@@ -4,15 +4,16 @@
  *   rgba   height rows of width pixels of 4 bytes: red, green, blue, alpha (not premultiplied);
  *          4 MiB at most, which is the ceiling of what a file may unpack to
  *
- * Files are judged by their bytes. Readers take one picture (of an animation the first frame) as
- * sRGB, and nothing else: a colour profile is dropped, its picture may look a little paler. Orientation
- * is left to the caller. Reading: PL_E_INVALID, it is no whole file of that kind; PL_E_TOO_BIG, it
- * has more than PICTURE_SIDE_MAX pixels on a side. Writing: PL_E_TOO_BIG, it takes more than out's
- * limit. *out is untouched by a failed read.
+ * Files are judged by their bytes. Readers take one picture (of an animation the first
+ * frame) as sRGB, and nothing else: a colour profile is dropped, its picture may look a
+ * little paler. Orientation is left to the caller. Reading: PL_E_INVALID, it is no whole
+ * file of that kind; PL_E_TOO_BIG, it has more than PICTURE_SIDE_MAX pixels on a side.
+ * Writing: PL_E_TOO_BIG, it takes more than out's limit. *out is untouched by a failed
+ * read.
  *
  * Pure: bytes in, bytes out, no file and no clock.  Threads: any.
- * Sources: PNG (3rd edition), ITU-T T.81, the WebP container; libpng 1.6, libjpeg-turbo 2.1,
- * libwebp 1.2.
+ * Sources: PNG (3rd edition), ITU-T T.81, the WebP container; libpng 1.6, libjpeg-turbo
+ * 2.1, libwebp 1.2.
  */
 #ifndef AUTH_AVATAR_PICTURE_H
 #define AUTH_AVATAR_PICTURE_H

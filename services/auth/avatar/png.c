@@ -1,7 +1,7 @@
 /*
- * PNG. libpng gets a copy of the file that has the picture's own chunks alone. So nothing unpacks
- * text, profiles or the frames of an animation, of which the default picture is shown, and whatever
- * stands after the end is never read.
+ * PNG. libpng gets a copy of the file that has the picture's own chunks alone. So nothing
+ * unpacks text, profiles or the frames of an animation, of which the default picture is
+ * shown, and whatever stands after the end is never read.
  */
 #include <png.h>
 
@@ -135,8 +135,8 @@ on_error(png_structp png, png_const_charp text)
 	png_longjmp(png, 1);
 }
 
-/* 8 bits of red, green, blue and alpha, whatever the file has. (The simplified API of libpng 1.6.39
- * mixes up the rows of interlaced pictures of 16 bits.) */
+/* 8 bits of red, green, blue and alpha, whatever the file has. (The simplified API of
+ * libpng 1.6.39 mixes up the rows of interlaced pictures of 16 bits.) */
 static enum pl_err
 ask_for_rgba(struct reader *r)
 {

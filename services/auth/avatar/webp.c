@@ -1,4 +1,5 @@
-/* WebP, lossy and lossless; of an animation the first frame, where it stands on the canvas. */
+/* WebP, lossy and lossless; of an animation the first frame, where it stands on the
+ * canvas. */
 #include <webp/decode.h>
 #include <webp/demux.h>
 #include <webp/encode.h>

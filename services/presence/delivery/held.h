@@ -1,19 +1,22 @@
 /*
- * held: which sockets this process has, told to all: a client that comes back where nobody noted that
- * it left (delivery/parting) either was held until just now, or is gone for long.
+ * held: which sockets this process has, told to all: a client that comes back where
+ * nobody noted that it left (delivery/parting) either was held until just now, or is gone
+ * for long.
  *
  *   parley:held          sorted set: life -> when its sockets are forgotten (ms, Redis' time); each
  *                        life of a process has a name of its own: "p1.3fa94c01"
  *   parley:held:<life>   set of the ids of its sockets; both last HELD_KEPT_MS after its last word
  *   parley:held-since    since when all sockets that are held are in those sets (ms, Redis' time)
  *
- * Whoever begins, or comes to Redis again, writes its set anew and moves parley:held-since on: what
- * ended meanwhile, here or by a process that died with Redis, nobody knows. If Redis has not what
- * this process has, that is found within HELD_RENEW_MS.
+ * Whoever begins, or comes to Redis again, writes its set anew and moves
+ * parley:held-since on: what ended meanwhile, here or by a process that died with Redis,
+ * nobody knows. If Redis has not what this process has, that is found within
+ * HELD_RENEW_MS.
  *
- * Processes of the version before tell nobody what they have, so socket ids of today are told from
- * theirs: "h" and 22 characters, theirs are the 22 alone. A socket of ours that has come back to one
- * of those is late if that process is killed: during an upgrade, and nothing but the replay is lost.
+ * Processes of the version before tell nobody what they have, so socket ids of today are
+ * told from theirs: "h" and 22 characters, theirs are the 22 alone. A socket of ours that
+ * has come back to one of those is late if that process is killed: during an upgrade, and
+ * nothing but the replay is lost.
  * Threads: the loop's.
  */
 #ifndef PRESENCE_DELIVERY_HELD_H
@@ -52,11 +55,12 @@ void held_stop(struct held *h); /* says nothing */
 void held_id_new(char out[HUB_SOCKET_ID_LEN + 1]);
 /* Do those who hold it say so? */
 bool held_id_is_told(const char *socket_id);
-/* A connection has this id now, and has it no more. A client may be back before the end of its
- * earlier connection is seen here: as many drops as adds. */
+/* A connection has this id now, and has it no more. A client may be back before the end
+ * of its earlier connection is seen here: as many drops as adds. */
 void held_add(struct held *h, const char *socket_id);
 void held_drop(struct held *h, const char *socket_id);
-/* If Redis has come up since it was told all, tell it now: before it is asked who is late. */
+/* If Redis has come up since it was told all, tell it now: before it is asked who is
+ * late. */
 void held_catch_up(struct held *h);
 /* Does more than one connection? */
 bool held_is_shared(const struct held *h, const char *socket_id);

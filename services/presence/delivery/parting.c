@@ -21,7 +21,8 @@ key_of(struct pl_str pid, char out[KEY_MAX])
 	return pl_str_n(out, sizeof(KEY) - 1 + len);
 }
 
-/* By EVAL, which is carried out before whatever is sent next; EVALSHA may need a second try. */
+/* By EVAL, which is carried out before whatever is sent next; EVALSHA may need a second
+ * try. */
 void
 parting_note(struct pl_redis *redis, struct pl_str pid, bool is_for_good)
 {

@@ -1,12 +1,13 @@
 /*
- * parting: when a Socket.IO connection broke, told from the process that saw it to the one
- * to which its client comes back.
+ * parting: when a Socket.IO connection broke, told from the process that saw it to the
+ * one to which its client comes back.
  *
  *   parley:left:<pid>   the time (ms, Redis') at which the connection of that pid broke; kept for
  *                       PARTING_KEPT_MS; 0: its client ended it for good
  *
- * A note is kept little longer than its client may come back, so that who connects and goes without
- * end leaves no more than the notes of that time. Who has none broke before, and is too late, unless
+ * A note is kept little longer than its client may come back, so that who connects and
+ * goes without end leaves no more than the notes of that time. Who has none broke before,
+ * and is too late, unless
  *
  *   some process has the socket, or was killed just now         delivery/held says so
  *   a process may have seen it break while Redis was away,      delivery/held says since when
@@ -26,8 +27,8 @@
 #define PARTING_PID_MAX     64
 #define PARTING_UNKNOWN_AGO INT64_C(-1)
 
-/* The connection of pid broke now, or ended for good. pid: at most PARTING_PID_MAX bytes. Before
- * held_drop(), so that it is known all the time. */
+/* The connection of pid broke now, or ended for good. pid: at most PARTING_PID_MAX bytes.
+ * Before held_drop(), so that it is known all the time. */
 void parting_note(struct pl_redis *redis, struct pl_str pid, bool is_for_good);
 /* A question, of the caller, who zeroes it and sets the first two. */
 struct parting_ask {
@@ -36,9 +37,9 @@ struct parting_ask {
 	struct pl_redis_call call; /* inside */
 };
 
-/* How long ago did it? ago_ms, decades if it ended for good or too long ago for a note, or
- * PARTING_UNKNOWN_AGO. socket_id: that of pid, borrowed for now. on_answer is called once, possibly
- * before this returns. */
+/* How long ago did it? ago_ms, decades if it ended for good or too long ago for a note,
+ * or PARTING_UNKNOWN_AGO. socket_id: that of pid, borrowed for now. on_answer is called
+ * once, possibly before this returns. */
 void parting_find(struct pl_redis *redis, struct pl_str pid, const char *socket_id,
     struct parting_ask *ask);
 /* The client of pid is back, and held: held_add() comes first. */

@@ -1,20 +1,21 @@
 /*
- * seen: the messages that a socket got: so that it gets none twice, whether the bus, a replay or
- * the tail of the store brings it; and the recovery offset, by which its client tells another
- * process, or this one after a kill, which they were.
+ * seen: the messages that a socket got: so that it gets none twice, whether the bus, a
+ * replay or the tail of the store brings it; and the recovery offset, by which its client
+ * tells another process, or this one after a kill, which they were.
  *
  *      floor ──┐           ┌── ids: the last ones, in the order in which they were sent
  *   ───────────┼──x──x─────x──x──x───────►  (createdAt, _id)
  *
- * What stands up to the floor the socket got, or was not meant to; of what stands after it, it
- * got what is in the ring. A position alone would not do as an offset: messages are not told in
- * their order when two processes write at once, and one that is told late stands ahead of
- * others that the client has already.
+ * What stands up to the floor the socket got, or was not meant to; of what stands after
+ * it, it got what is in the ring. A position alone would not do as an offset: messages
+ * are not told in their order when two processes write at once, and one that is told late
+ * stands ahead of others that the client has already.
  *
- * Changes of messages stand among them, each at a place of its own (pl_message_change_pos()).
+ * Changes of messages stand among them, each at a place of its own
+ * (pl_message_change_pos()).
  *
- * Offset: "<floor>" or "<floor>.<id><id>...": a position as of model/message.h, and the ends of
- * at most SEEN_OFFSET_MAX ids as base64url. To clients it is a word.
+ * Offset: "<floor>" or "<floor>.<id><id>...": a position as of model/message.h, and the
+ * ends of at most SEEN_OFFSET_MAX ids as base64url. To clients it is a word.
  * Threads: the loop's.
  */
 #ifndef PRESENCE_DELIVERY_SEEN_H
@@ -37,8 +38,8 @@ struct seen {
 	struct pl_message_pos floor;
 };
 
-/* The floor of a socket that begins now: a little earlier, for the clock of whoever dates messages
- * may not be ours. */
+/* The floor of a socket that begins now: a little earlier, for the clock of whoever dates
+ * messages may not be ours. */
 void seen_floor_now(struct pl_message_pos *floor);
 /* Forget all, and begin at floor. */
 void seen_start(struct seen *s, const struct pl_message_pos *floor);

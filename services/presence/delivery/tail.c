@@ -98,7 +98,8 @@ pages_fini(struct tail *t)
 	pl_message_list_fini(&t->changes);
 }
 
-/* All is read, and nothing came while it was: from here on the bus tells in the same order. */
+/* All is read, and nothing came while it was: from here on the bus tells in the same
+ * order. */
 static void
 end_doubt(struct tail *t)
 {
@@ -226,7 +227,8 @@ on_answered(void *arg, enum pl_err err, const struct redisReply *reply)
 		t->well_unix_ms = t->asked_unix_ms;
 }
 
-/* A bus that stands still holds back what others publish, and then brings it in any order. */
+/* A bus that stands still holds back what others publish, and then brings it in any
+ * order. */
 static void
 ask(struct tail *t, int64_t now)
 {

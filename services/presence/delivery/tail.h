@@ -6,9 +6,9 @@
  *      |                    |        and nothing is left out
  *      '---- GO_ON_MS after the last doubt, once nothing is left to read
  *
- * A doubt is: the bus is down, answers slowly, or a subscription had to be made again; this
- * process stood still; or somebody could not publish (bus/gap). What sockets have had already
- * they do not get again (delivery/seen).  Threads: the loop's.
+ * A doubt is: the bus is down, answers slowly, or a subscription had to be made again;
+ * this process stood still; or somebody could not publish (bus/gap). What sockets have
+ * had already they do not get again (delivery/seen).  Threads: the loop's.
  */
 #ifndef PRESENCE_DELIVERY_TAIL_H
 #define PRESENCE_DELIVERY_TAIL_H
@@ -20,7 +20,8 @@ struct tail {
 	const struct pl_app *app;
 	/* A message that was read from the store, in its order; borrowed. */
 	void (*deliver)(void *arg, const struct pl_message *m);
-	/* A message that was changed; the same. What comes before its change was delivered. */
+	/* A message that was changed; the same. What comes before its change was
+	 * delivered. */
 	void (*deliver_change)(void *arg, const struct pl_message *m);
 	void *arg;
 	/* inside */

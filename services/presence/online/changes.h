@@ -1,13 +1,14 @@
 /*
  * changes: who came, went or changed their status, one event each, for sockets that said
- * {"presence":"delta"} in CONNECT: on a large site the whole list each second is too much.
+ * {"presence":"delta"} in CONNECT: on a large site the whole list each second is too
+ * much.
  *
  *   presence {userId, online, status}
  *
  * An event says what is true when it is sent, so one too many does no harm; and if many
- * users changed at once, or the store does not tell their statuses, the sockets get the list
- * again instead, as on connecting. They never differ from the list by more than what is still
- * noted here.  Threads: the loop's.
+ * users changed at once, or the store does not tell their statuses, the sockets get the
+ * list again instead, as on connecting. They never differ from the list by more than what
+ * is still noted here.  Threads: the loop's.
  */
 #ifndef PRESENCE_ONLINE_CHANGES_H
 #define PRESENCE_ONLINE_CHANGES_H
@@ -45,8 +46,8 @@ struct online_changes {
 /* user changed in some way. */
 void online_changes_note(struct online_changes *c, const struct pl_oid *user);
 bool online_changes_are_due(const struct online_changes *c); /* something is noted */
-/* Tell what was noted, now or after a look into the store. What an earlier telling is still
- * looking up stays noted for the next. */
+/* Tell what was noted, now or after a look into the store. What an earlier telling is
+ * still looking up stays noted for the next. */
 void online_changes_tell(struct online_changes *c);
 void online_changes_stop(struct online_changes *c);
 

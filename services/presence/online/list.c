@@ -159,7 +159,8 @@ on_telling(struct pl_timer *t)
 
 	if (!l->has_changed && !online_changes_are_due(&l->changes))
 		return;
-	/* Another list after one that has not gone out to all would only fill their queues. */
+	/* Another list after one that has not gone out to all would only fill their
+	 * queues. */
 	if (l->is_behind(l->arg)) {
 		pl_timer_start(l->app->loop, t, BEHIND_AGAIN_MS);
 		return;

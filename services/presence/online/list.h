@@ -1,11 +1,12 @@
 /*
- * list: who is online, as clients are told: getOnlineUsers, the list of everybody, to most; to
- * delta sockets (online/changes.h beside it) the list once, and then the changes; to sockets that
- * watch (online/watched.h) changes of those alone whom they name.
+ * list: who is online, as clients are told: getOnlineUsers, the list of everybody, to
+ * most; to delta sockets (online/changes.h beside it) the list once, and then the
+ * changes; to sockets that watch (online/watched.h) changes of those alone whom they
+ * name.
  *
- * The list is encoded once for all: for a telling, at most one a second, the first change at
- * once and what follows within the second together; and for those that come in, who share one
- * of at most ONLINE_LIST_EVERY_FIRST_MS, in which each of them stands too.
+ * The list is encoded once for all: for a telling, at most one a second, the first change
+ * at once and what follows within the second together; and for those that come in, who
+ * share one of at most ONLINE_LIST_EVERY_FIRST_MS, in which each of them stands too.
  * Threads: the loop's.
  */
 #ifndef PRESENCE_ONLINE_LIST_H
@@ -56,8 +57,8 @@ void online_list_join(
     struct online_list *l, const struct pl_oid *user); /* first socket here */
 void online_list_leave(
     struct online_list *l, const struct pl_oid *user); /* the last one went */
-/* This process ends: who was here counts out in keep_ms, unless they are elsewhere by then.
- * Once. */
+/* This process ends: who was here counts out in keep_ms, unless they are elsewhere by
+ * then. Once. */
 void online_list_retire(struct online_list *l, int64_t keep_ms);
 /* ... and the others have been told, or cannot be. */
 bool online_list_is_retired(const struct online_list *l);
@@ -71,8 +72,8 @@ void online_list_await(struct online_list *l, struct online_list_wait *w);
 void online_list_unwait(struct online_list_wait *w); /* twice is fine */
 /* The event as it is now, a whole Engine.IO packet; one owner, the caller. */
 struct pl_ref *online_list_packet(struct online_list *l);
-/* The same for a socket that is new: the list is followed by an offset, *pos, so that it can
- * recover from here before it has got a message. */
+/* The same for a socket that is new: the list is followed by an offset, *pos, so that it
+ * can recover from here before it has got a message. */
 struct pl_ref *online_list_first_packet(
     struct online_list *l, struct pl_message_pos *pos);
 

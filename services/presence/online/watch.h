@@ -1,16 +1,19 @@
 /*
- * watch: which users a socket watches: it said {"presence":"watch"} in CONNECT, and then the event
+ * watch: which users a socket watches: it said {"presence":"watch"} in CONNECT, and then
+ * the event
  *
  *   watch {"users": [id, ...]}     at most WATCH_USERS_MAX, instead of those of the last one
  *
- * whose acknowledgement says what is true now; what changes follows as presence (online/watched.h).
+ * whose acknowledgement says what is true now; what changes follows as presence
+ * (online/watched.h).
  *
  *   [{"userId","online","status","statusNote"?}, ...]     in the order of the ids, each once
  *
- * Who is no user is left out, and not watched. An event that is refused, {"error","code"}, changes
- * nothing: the socket watches whom it did before. So it does until the answer is there: the new users
- * are read from the store first, all in one read, and what changes meanwhile is in the answer or is
- * told after it. A user's events are carried out one after the other, a few at once in all.
+ * Who is no user is left out, and not watched. An event that is refused,
+ * {"error","code"}, changes nothing: the socket watches whom it did before. So it does
+ * until the answer is there: the new users are read from the store first, all in one
+ * read, and what changes meanwhile is in the answer or is told after it. A user's events
+ * are carried out one after the other, a few at once in all.
  * Threads: the loop's.
  */
 #ifndef PRESENCE_ONLINE_WATCH_H
@@ -44,7 +47,8 @@ struct watches {
 
 void watch_start(struct watches *w);
 void watch_stop(struct watches *w); /* after the store */
-/* said may be anything. True: ack will be answered, from the loop. False: *why says why not. */
+/* said may be anything. True: ack will be answered, from the loop. False: *why says why
+ * not. */
 bool watch_said(struct watches *w, struct hub_socket *socket, const struct pl_json *said,
     const struct ack *ack, struct pl_invalid *why);
 /* socket watches nobody any more, and gets no answer. Twice is fine. */

@@ -75,8 +75,9 @@ is_same_note(const char *a, const char *b)
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-/* Take what a read found, whose number is higher than that of the last one. found: NULL if there is
- * no such user (any more), who counts as one without a status. True: it is something else. */
+/* Take what a read found, whose number is higher than that of the last one. found: NULL
+ * if there is no such user (any more), who counts as one without a status. True: it is
+ * something else. */
 static bool
 take_status(struct watched *user, struct pl_user *found, uint64_t number)
 {

@@ -7,18 +7,19 @@
  *
  *   presence {userId, online, status, statusNote?}     to each who watches that user
  *
- * A change costs by the number of sockets that watch its user: nobody else is looked at. It is noted,
- * and told in a round: the store is read for the statuses of all who changed, each is encoded once,
- * and goes to those who have not been told what is true now. The first round begins at once, the next
- * WATCHED_EVERY_MS later; who comes and goes in between is told as they are then, or not at all if
- * nothing is different.
+ * A change costs by the number of sockets that watch its user: nobody else is looked at.
+ * It is noted, and told in a round: the store is read for the statuses of all who
+ * changed, each is encoded once, and goes to those who have not been told what is true
+ * now. The first round begins at once, the next WATCHED_EVERY_MS later; who comes and
+ * goes in between is told as they are then, or not at all if nothing is different.
  *
- * What is known of a user has a version, and each watch the one that its socket was told: so a socket
- * whose set was read from the store while something changed is told neither old news nor the same
- * twice. If the store does not answer, who came and went is told all the same, with the status that was
- * known; statuses follow when it does.
+ * What is known of a user has a version, and each watch the one that its socket was told:
+ * so a socket whose set was read from the store while something changed is told neither
+ * old news nor the same twice. If the store does not answer, who came and went is told
+ * all the same, with the status that was known; statuses follow when it does.
  *
- * A watch takes 40 bytes, and a user who is watched some 150 bytes and their note.  Threads: the loop's.
+ * A watch takes 40 bytes, and a user who is watched some 150 bytes and their
+ * note.  Threads: the loop's.
  */
 #ifndef PRESENCE_ONLINE_WATCHED_H
 #define PRESENCE_ONLINE_WATCHED_H
@@ -68,14 +69,15 @@ void watched_tell(
 
 /* ---- a socket's set, in order of life ---- */
 
-/* From now on changes of ids are noted for socket; ids twice count once: *count of them are left,
- * in their order. */
+/* From now on changes of ids are noted for socket; ids twice count once: *count of them
+ * are left, in their order. */
 struct watch_set *watch_set_new(struct watched_index *x, struct hub_socket *socket,
     struct pl_oid *ids, size_t *count);
 /* The number of a read that begins now. */
 uint64_t watched_read_begins(struct watched_index *x);
-/* The read of this number found these of the users of set, in its order: they are written, as many
- * objects, and the others are watched no longer. The socket is told what changes from now on. */
+/* The read of this number found these of the users of set, in its order: they are
+ * written, as many objects, and the others are watched no longer. The socket is told what
+ * changes from now on. */
 void watch_set_begin(struct watch_set *set, struct pl_user_list *found, uint64_t number,
     struct pl_json_out *o);
 void watch_set_free(struct watch_set *set); /* NULL is fine */

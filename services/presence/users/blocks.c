@@ -1,8 +1,10 @@
 /*
- * POST and DELETE /api/users/block/:id, GET /api/users/blocked: whom one does not want to hear from.
+ * POST and DELETE /api/users/block/:id, GET /api/users/blocked: whom one does not want to
+ * hear from.
  *
- * A block holds from its commit, because each send asks the store (store/store.h). It is answered when
- * the sends that had begun by then are over: after the answer no message is accepted.
+ * A block holds from its commit, because each send asks the store (store/store.h). It is
+ * answered when the sends that had begun by then are over: after the answer no message is
+ * accepted.
  */
 #include "presence/users/users.h"
 

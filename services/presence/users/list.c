@@ -1,10 +1,10 @@
 /*
  * GET /api/users: everybody but the caller, read and written out page by page.
  *
- * Its ETag stands in the head, before anything is read: it is made of the store's own tag of what
- * users show. If the store has none (MongoDB, where other programs change users), all are read once
- * ahead for a digest, page by page like the answer, so that memory stays flat. What fits into one
- * page is read once.
+ * Its ETag stands in the head, before anything is read: it is made of the store's own tag
+ * of what users show. If the store has none (MongoDB, where other programs change users),
+ * all are read once ahead for a digest, page by page like the answer, so that memory
+ * stays flat. What fits into one page is read once.
  */
 #include "presence/users/users.h"
 

@@ -1,4 +1,5 @@
-/* GET /api/users?limit=&after=&q=: a page of people by their names, or of those who are found. */
+/* GET /api/users?limit=&after=&q=: a page of people by their names, or of those who are
+ * found. */
 #include "presence/users/users.h"
 
 #include "base/hex.h"
@@ -11,8 +12,8 @@
 
 #define QUERY_BYTES_MAX (4 * USERS_QUERY_MAX)
 /* What a page counts as at least within its reader's share, with the default of
- * LIMIT_READ_BYTES_PER_SECOND: 1,000 a second, or 100 with a query, which may take some 2.5 ms of a
- * processor each (make bench-people). */
+ * LIMIT_READ_BYTES_PER_SECOND: 1,000 a second, or 100 with a query, which may take some
+ * 2.5 ms of a processor each (make bench-people). */
 #define PAGE_LEAST_BYTES  16000
 #define FOUND_LEAST_BYTES 160000
 

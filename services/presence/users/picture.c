@@ -1,10 +1,11 @@
 /*
- * GET /api/users/avatar/:id?v=<digest>: a user's own picture, for everybody, with a session or without: an
- * <img> of another site has none. Under the v that profilePic has it never changes, and may be kept for good;
- * under another one, or none, it is the picture of now, and has to be asked about each time.
+ * GET /api/users/avatar/:id?v=<digest>: a user's own picture, for everybody, with a
+ * session or without: an <img> of another site has none. Under the v that profilePic has
+ * it never changes, and may be kept for good; under another one, or none, it is the
+ * picture of now, and has to be asked about each time.
  *
- * Whatever these bytes are, no browser runs any of it: their exact type, which it may not guess, and a
- * policy of their own for whoever opens the address as a page.
+ * Whatever these bytes are, no browser runs any of it: their exact type, which it may not
+ * guess, and a policy of their own for whoever opens the address as a page.
  */
 #include "presence/users/users.h"
 

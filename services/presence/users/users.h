@@ -1,4 +1,5 @@
-/* users: the routes under /api/users: who there is, and their status.  Threads: the loop's. */
+/* users: the routes under /api/users: who there is, and their status.  Threads: the
+ * loop's. */
 #ifndef PRESENCE_USERS_USERS_H
 #define PRESENCE_USERS_USERS_H
 

@@ -5,8 +5,8 @@
  *   a user      both forms are stored in parley_adopt, {_id: the old one, old, fresh}; the old one
  *               goes; the new one comes; the entry goes. A username may be there only once.
  *
- * Every step is one write that waits for the journal of a majority, and what was read is checked
- * by the write itself.  Only store/ uses it.  Threads: the session's.
+ * Every step is one write that waits for the journal of a majority, and what was read is
+ * checked by the write itself.  Only store/ uses it.  Threads: the session's.
  */
 #ifndef PL_STORE_MONGO_ADOPT_H
 #define PL_STORE_MONGO_ADOPT_H

@@ -1,8 +1,9 @@
 /*
- * Users' own pictures: a document each, beside those of users, which are read whole for lists. So two
- * documents change for one picture: its bytes first, then the address that shows them; if a picture
- * is dropped, the other way round. A process that dies in between leaves the address of before, which
- * shows the picture that is there, or bytes that no address leads to, which the next change replaces.
+ * Users' own pictures: a document each, beside those of users, which are read whole for
+ * lists. So two documents change for one picture: its bytes first, then the address that
+ * shows them; if a picture is dropped, the other way round. A process that dies in
+ * between leaves the address of before, which shows the picture that is there, or bytes
+ * that no address leads to, which the next change replaces.
  */
 #include "base/mem.h"
 #include "store/mongo/query.h"

@@ -142,8 +142,8 @@ add_name(const bson_t *info, struct pl_backup_list *parts, struct pl_buf *why)
 	return PL_OK;
 }
 
-/* Messages, then all others; erasures last, so that one whose user is not in the backup any more
- * has its note. */
+/* Messages, then all others; erasures last, so that one whose user is not in the backup
+ * any more has its note. */
 static enum pl_err
 list_collections(struct pl_mongo *s, struct pl_backup_list *parts, struct pl_buf *why)
 {

@@ -324,8 +324,8 @@ find(struct pl_mongo *s, const struct pl_write_block *w, bool *is_there)
 	return pl_find_end(&f);
 }
 
-/* One that is there is stored again all the same: whoever stored it may have had no answer yet, for
- * want of a majority. */
+/* One that is there is stored again all the same: whoever stored it may have had no
+ * answer yet, for want of a majority. */
 enum pl_err
 pl_mongo_block(struct pl_mongo *s, struct pl_write_block *w)
 {

@@ -3,14 +3,14 @@
  *
  *   {_id: <12 bytes user, 12 bytes other>, at: Date}
  *
- * and in the documents of both users `parleyBlocks: true`, from before their first block is stored. A
- * send reads its receiver's document anyway: only if the flag is there it looks for a block of the two,
- * by _id, once for all sends of its batch. So whoever has nothing to do with a block pays nothing. The
- * flag stays when a block goes: to take it away, one would have to know that no other block is being
- * made at this moment.
+ * and in the documents of both users `parleyBlocks: true`, from before their first block
+ * is stored. A send reads its receiver's document anyway: only if the flag is there it
+ * looks for a block of the two, by _id, once for all sends of its batch. So whoever has
+ * nothing to do with a block pays nothing. The flag stays when a block goes: to take it
+ * away, one would have to know that no other block is being made at this moment.
  *
- * There are no transactions, so a send that has looked may be stored after a block that came meanwhile.
- * Two times keep that from being seen:
+ * There are no transactions, so a send that has looked may be stored after a block that
+ * came meanwhile. Two times keep that from being seen:
  *
  *   send    looks ----- is stored        longer than PL_BLOCKS_FRESH_MS: looks again, takes it back
  *   block          is stored ------------ answered PL_BLOCKS_SETTLE_MS later
@@ -42,8 +42,9 @@ struct pl_blocks_fresh {
 	struct pl_oid message;
 	enum pl_err *err; /* PL_OK; PL_E_DENIED if it had to be taken back */
 };
-/* If it is PL_BLOCKS_FRESH_MS since the look at looked_mono_ms, look again, and delete those between
- * whom there is a block now. If that fails they may be stored or not, and their err says so. */
+/* If it is PL_BLOCKS_FRESH_MS since the look at looked_mono_ms, look again, and delete
+ * those between whom there is a block now. If that fails they may be stored or not, and
+ * their err says so. */
 void pl_blocks_take_back(struct pl_mongo *s, int64_t looked_mono_ms,
     const struct pl_blocks_fresh *fresh, size_t count);
 

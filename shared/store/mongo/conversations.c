@@ -4,10 +4,10 @@
 #include "store/mongo/ranges.h"
 
 /*
- * The list of a user's conversations costs by the number of their correspondents: the places of
- * all their last messages are read, from the index (ranges.h), and only for those of the page
- * the rest. 32 bytes are kept of each correspondent meanwhile; how many there may be is limited by
- * the time of a call.
+ * The list of a user's conversations costs by the number of their correspondents: the
+ * places of all their last messages are read, from the index (ranges.h), and only for
+ * those of the page the rest. 32 bytes are kept of each correspondent meanwhile; how many
+ * there may be is limited by the time of a call.
  */
 #define OTHERS_AT_ONCE 200
 

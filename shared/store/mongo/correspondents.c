@@ -45,8 +45,9 @@ in_order(const struct pl_pair *pair)
 	return (struct pl_pair){pair->other, pair->user};
 }
 
-/* Ids are given by counting: their last bytes, which differ most, are the highest here, and so have
- * to be in the outcome. Who makes pairs fall together makes messages cost a write more, no more. */
+/* Ids are given by counting: their last bytes, which differ most, are the highest here,
+ * and so have to be in the outcome. Who makes pairs fall together makes messages cost a
+ * write more, no more. */
 static size_t
 place_of(const struct pl_pair *ordered)
 {

@@ -1,17 +1,18 @@
 /*
- * correspondents: who writes with whom, and how far each has come. A collection of our own,
- * parley_correspondents, with one document for each side of a pair; to oneself there is one:
+ * correspondents: who writes with whom, and how far each has come. A collection of our
+ * own, parley_correspondents, with one document for each side of a pair; to oneself there
+ * is one:
  *
  *   {_id: <12 bytes user, 12 bytes other> [, read: {at, id}] [, delivered: {at, id}]}
  *
- * So all of a user's are one range of the index over _id, and no other index is needed. A mark is
- * the place of a message: its createdAt and _id. `read` counts as delivered, too; only what is
- * delivered beyond it is in `delivered`.
+ * So all of a user's are one range of the index over _id, and no other index is needed. A
+ * mark is the place of a message: its createdAt and _id. `read` counts as delivered, too;
+ * only what is delivered beyond it is in `delivered`.
  *
- * A pair is there before its first message is stored, so that no crash hides a conversation. If
- * that fails, the message is stored all the same; the next one, or the fill (fill.h), repairs it.
- * A session remembers the pairs that it has seen there: a message after the first adds neither a
- * read nor a write.
+ * A pair is there before its first message is stored, so that no crash hides a
+ * conversation. If that fails, the message is stored all the same; the next one, or the
+ * fill (fill.h), repairs it. A session remembers the pairs that it has seen there: a
+ * message after the first adds neither a read nor a write.
  * Only store/ uses it.  Threads: the session's.
  */
 #ifndef PL_STORE_MONGO_CORRESPONDENTS_H
@@ -37,12 +38,13 @@ void pl_pair_put(bson_t *doc, const char *key, const struct pl_pair *pair);
 /* By its _id. False: the document is of no pair. */
 bool pl_pair_get(const bson_t *doc, struct pl_pair *out);
 
-/* Both sides of each pair are there afterwards; those that the session knows to be there are not
- * looked at. *added (may be NULL) counts the documents that were not there. */
+/* Both sides of each pair are there afterwards; those that the session knows to be there
+ * are not looked at. *added (may be NULL) counts the documents that were not there. */
 enum pl_err pl_pairs_note(struct pl_mongo *s, const struct pl_pair *pairs, size_t count,
     size_t *added) PL_MUST_CHECK;
-/* The same before messages that are about to be stored, and that must not fail because of it: what
- * goes wrong is logged, and left to the next message of the pair, or to the fill. */
+/* The same before messages that are about to be stored, and that must not fail because of
+ * it: what goes wrong is logged, and left to the next message of the pair, or to the
+ * fill. */
 void pl_pairs_expect(struct pl_mongo *s, const struct pl_pair *pairs, size_t count);
 /* The session knows no pairs from here on. */
 void pl_pairs_forget(struct pl_mongo *s);
@@ -54,8 +56,8 @@ enum pl_err pl_pairs_others(struct pl_mongo *s, const struct pl_oid *user,
 
 /* False: doc is of no pair. Marks that are not set are 0; delivered is never before read. */
 bool pl_marks_read(const bson_t *doc, struct pl_record_marks *out);
-/* marks: user and other are given; the marks are filled in, 0 if there is no document. *is_there
- * (may be NULL): there was one at least. */
+/* marks: user and other are given; the marks are filled in, 0 if there is no document.
+ * *is_there (may be NULL): there was one at least. */
 enum pl_err pl_marks_of(struct pl_mongo *s, struct pl_record_marks *marks, size_t count,
     bool *is_there) PL_MUST_CHECK;
 /* {key: {at, id}} */

@@ -345,8 +345,8 @@ pl_mongo_job_read(const bson_t *doc, int64_t *deadline_unix_ms, int64_t *attempt
 }
 
 /* Documents from which no message can be read are not even sent, so that a page is short
- * only at the end of the conversation. An array matches if one of its items does: those are told
- * apart. */
+ * only at the end of the conversation. An array matches if one of its items does: those
+ * are told apart. */
 void
 pl_mongo_put_readable(bson_t *filter)
 {

@@ -3,8 +3,9 @@
 #include "store/mongo/idem.h"
 
 /*
- * A change reads the message, decides, and writes if nobody has changed it meanwhile, which its
- * changedAt tells; else it begins anew. So of two at once the later one has seen the other.
+ * A change reads the message, decides, and writes if nobody has changed it meanwhile,
+ * which its changedAt tells; else it begins anew. So of two at once the later one has
+ * seen the other.
  */
 #define TRIES 8 /* as many others change the same message at this moment */
 
@@ -34,7 +35,8 @@ find(struct pl_mongo *s, const struct pl_oid *id, struct pl_message *out, bool *
 	return err;
 }
 
-/* The message as it was when it last changed. A changedAt that is no Date is another program's. */
+/* The message as it was when it last changed. A changedAt that is no Date is another
+ * program's. */
 static void
 put_unchanged(
     bson_t *selector, const struct pl_oid *id, int64_t changed_unix_ms, bool is_edit)

@@ -1,6 +1,6 @@
 /*
- * Erasing a user: the note, and the steps that follow from it (store_erase.h). A stage ends when
- * nothing is left for it:
+ * Erasing a user: the note, and the steps that follow from it (store_erase.h). A stage
+ * ends when nothing is left for it:
  *
  *   SWEEP   what they wrote, receiver by receiver, as an index has it
  *   SETTLE  nothing, until whoever had something of theirs under way is done

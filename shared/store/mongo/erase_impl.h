@@ -12,7 +12,8 @@
 
 #include "store/mongo/query.h"
 
-/* Fewer than of SQLite: each is written into half a dozen indexes, and one command has its time. */
+/* Fewer than of SQLite: each is written into half a dozen indexes, and one command has
+ * its time. */
 #define PL_ERASE_MONGO_ROWS 32
 _Static_assert(PL_ERASE_MONGO_ROWS <= PL_ERASE_ROWS, "a step is not longer than it says");
 

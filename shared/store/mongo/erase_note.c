@@ -36,8 +36,8 @@ read_place(const bson_t *doc, struct pl_erasing *e)
 	e->at.created_unix_ms = bson_iter_date_time(&created);
 }
 
-/* False: it is none, or another worker has it. A lease that ends too late is from before the clock
- * was set back. */
+/* False: it is none, or another worker has it. A lease that ends too late is from before
+ * the clock was set back. */
 static bool
 read_note(const bson_t *doc, struct pl_erasing *e)
 {

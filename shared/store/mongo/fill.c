@@ -59,8 +59,8 @@ make_document(struct fill *f)
 	return f->is_begun ? PL_OK : err;
 }
 
-/* Only forward: another process may be further. If somebody has dropped the document meanwhile,
- * all is to be walked over again, and this changes nothing. */
+/* Only forward: another process may be further. If somebody has dropped the document
+ * meanwhile, all is to be walked over again, and this changes nothing. */
 static enum pl_err
 save(struct fill *f, bool is_whole)
 {

@@ -1,8 +1,8 @@
 /*
  * idem: Idempotency-Keys. A key lives in the message that was first stored under it, as
- * idemKey "<senderId>:<key>" under a unique index, until idemUntil; so that message and key
- * are one insert, and of two processes that store under the same key one is refused. When the
- * message first changes, idemText (auth/first_text.h) is put beside it.
+ * idemKey "<senderId>:<key>" under a unique index, until idemUntil; so that message and
+ * key are one insert, and of two processes that store under the same key one is refused.
+ * When the message first changes, idemText (auth/first_text.h) is put beside it.
  * Only store/ uses it.  Threads: the session's.
  */
 #ifndef PL_STORE_MONGO_IDEM_H

@@ -38,7 +38,8 @@ struct index {
  *   - sparse, which a find of any program uses;
  *   - of strings alone, where several users have the username null, or the same number. Finds go
  *     by it that say that they look for a string, as pl_mongo_user_by_username() does.
- * The name is our own, so that mongoose may make its own beside it (MongoDB 5.0 and later).
+ * The name is our own, so that mongoose may make its own beside it (MongoDB 5.0 and
+ * later).
  */
 #define USERNAMES "parley_username"
 static const struct index usernames[][2] = {

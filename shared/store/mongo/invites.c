@@ -3,14 +3,14 @@
  *
  *   parley_invites  {_id: <code id>, uses, left, createdAt, expiresAt, taking: [{user, at}]}
  *
- * Nothing joins an invite and a user in one write. So a sign-up takes a use first, in the name of the
- * user to be, and says afterwards what became of it:
+ * Nothing joins an invite and a user in one write. So a sign-up takes a use first, in the
+ * name of the user to be, and says afterwards what became of it:
  *
  *   left 1, taking []  --take-->  left 0, taking [user]  --stored-->   left 0, taking []
  *                                                        --refused-->  left 1, taking []
  *
- * If the process dies in between, the next one that finds nothing left looks whether there is such a
- * user, once the time of that sign-up is over.
+ * If the process dies in between, the next one that finds nothing left looks whether
+ * there is such a user, once the time of that sign-up is over.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -105,7 +105,8 @@ find_stale(const bson_t *doc, int64_t now_unix_ms, struct pl_oid *user)
 	return false;
 }
 
-/* {_id, left: {$gt: 0}, expiresAt: {$gt: now}} -> {$inc: {left: -1}, $push: {taking: {userId, at}}} */
+/* {_id, left: {$gt: 0}, expiresAt: {$gt: now}} -> {$inc: {left: -1}, $push: {taking:
+ * {userId, at}}} */
 static enum pl_err
 take(struct pl_mongo *s, const struct pl_write_invited *invited)
 {
@@ -133,8 +134,8 @@ take(struct pl_mongo *s, const struct pl_write_invited *invited)
 	return err == PL_OK && matched == 0 ? PL_E_NOT_FOUND : err;
 }
 
-/* It is not being taken any more; given back: there is one more left. Of two that do so the second
- * changes nothing. */
+/* It is not being taken any more; given back: there is one more left. Of two that do so
+ * the second changes nothing. */
 static enum pl_err
 end_taking(struct pl_mongo *s, const uint8_t code_id[PL_INVITE_ID_LEN],
     const struct pl_oid *user, bool is_given_back)

@@ -1,13 +1,15 @@
 /*
- * Marks, read and delivered, move forward only: the update itself looks that the mark there is
- * behind the new one, so that of two processes the one that is further wins, whichever comes first.
+ * Marks, read and delivered, move forward only: the update itself looks that the mark
+ * there is behind the new one, so that of two processes the one that is further wins,
+ * whichever comes first.
  */
 #include "store/mongo/blocks.h"
 #include "store/mongo/ranges.h"
 
 #define TRIES 3 /* somebody drops the document each time: it is done later */
 
-/* {$or: [{F: none}, {F.at: before}, {F.at: the same, F.id: below}]}, as item `at` of list. */
+/* {$or: [{F: none}, {F.at: before}, {F.at: the same, F.id: below}]}, as item `at` of
+ * list. */
 static void
 put_behind(
     bson_t *list, const char *at, const char *field, const struct pl_message_pos *pos)
@@ -98,8 +100,8 @@ move(struct pl_mongo *s, struct pl_write_mark *mark, const struct pl_message_pos
 	return err;
 }
 
-/* Moves it, or finds it at pos or beyond. A document that is not there is made: another program
- * has stored the messages, or it was dropped. */
+/* Moves it, or finds it at pos or beyond. A document that is not there is made: another
+ * program has stored the messages, or it was dropped. */
 static enum pl_err
 move_or_find(struct pl_mongo *s, struct pl_write_mark *mark,
     const struct pl_message_pos *pos, struct pl_record_marks *marks)

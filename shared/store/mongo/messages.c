@@ -90,8 +90,8 @@ is_ahead(const struct pl_message *a, const struct pl_message *b)
 	return pl_oid_compare(&a->id, &b->id) < 0;
 }
 
-/* Take the first limit of a and b, both in the order of the page, into out, oldest first; the
- * rest is freed with the two. */
+/* Take the first limit of a and b, both in the order of the page, into out, oldest first;
+ * the rest is freed with the two. */
 static void
 merge(struct pl_message_list *a, struct pl_message_list *b, bool is_after, size_t limit,
     struct pl_message_list *out)
@@ -222,7 +222,8 @@ read_some(struct pl_mongo *s, const struct pl_oid *ids, size_t count,
 	return read_list(&f, out);
 }
 
-/* Move the messages of some to the end of list, in the order of ids; gives the bytes of their texts. */
+/* Move the messages of some to the end of list, in the order of ids; gives the bytes of
+ * their texts. */
 static size_t
 take_in_order(struct pl_message_list *list, struct pl_message_list *some,
     const struct pl_oid *ids, size_t count)

@@ -2,9 +2,9 @@
 #include "store/mongo/query.h"
 
 /*
- * The messages that a user wrote or got, in their order. What they got is a range of an index. What
- * they wrote is another's, receiver by receiver: the server looks through the keys of it, which have
- * all that is asked here, and keeps the first ones.
+ * The messages that a user wrote or got, in their order. What they got is a range of an
+ * index. What they wrote is another's, receiver by receiver: the server looks through the
+ * keys of it, which have all that is asked here, and keeps the first ones.
  */
 static const char *const by_pair[] = {PL_MESSAGE_F_SENDER, PL_MESSAGE_F_RECEIVER,
     PL_MESSAGE_F_CREATED_AT, PL_MESSAGE_F_ID, NULL};

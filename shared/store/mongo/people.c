@@ -1,13 +1,14 @@
 /*
- * people: finding users by the beginnings of their words, in the order of their names. A user's own
- * document has both, folded (base/fold), so that they come and go with it, whoever copies, restores
- * or deletes it, and mongoose passes them over:
+ * people: finding users by the beginnings of their words, in the order of their names. A
+ * user's own document has both, folded (base/fold), so that they come and go with it,
+ * whoever copies, restores or deletes it, and mongoose passes them over:
  *
  *   parleyPeople: {name: "aisha garcia", words: ["aisha", "garcia"]}
  *
- * A document without it is due: it is of another program, or of an older version. Those are found by
- * the index of names, where they stand as null. Who renames a user removes the field or sets it; a
- * page that meets a stale one mends it. After a change of base/fold the field needs another name.
+ * A document without it is due: it is of another program, or of an older version. Those
+ * are found by the index of names, where they stand as null. Who renames a user removes
+ * the field or sets it; a page that meets a stale one mends it. After a change of
+ * base/fold the field needs another name.
  */
 #include "base/fold.h"
 #include "base/log.h"
@@ -210,7 +211,8 @@ put_place(bson_t *filter, struct pl_str name, const struct pl_oid *after)
 
 /* ---- pages --------------------------------------------------------------------------- */
 
-/* The server chooses: a rare word goes by the index of words, a frequent one by the names. */
+/* The server chooses: a rare word goes by the index of words, a frequent one by the
+ * names. */
 static void
 put_order(bson_t *opts)
 {

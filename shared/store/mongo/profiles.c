@@ -1,6 +1,6 @@
 /*
- * A user's document is read, changed and written back only if what was read of it still stands: of
- * two processes that change it at once, one does it again.
+ * A user's document is read, changed and written back only if what was read of it still
+ * stands: of two processes that change it at once, one does it again.
  */
 #include "base/mem.h"
 #include "store/mongo/query.h"

@@ -35,8 +35,8 @@ struct pl_find {
 };
 
 void pl_find_start(struct pl_find *f, struct pl_mongo *s, mongoc_collection_t *in);
-/* By the index over these keys (NULL ends them), which is named so that the server need not
- * choose; way: 1 up, -1 down. The order is that of the last count keys. */
+/* By the index over these keys (NULL ends them), which is named so that the server need
+ * not choose; way: 1 up, -1 down. The order is that of the last count keys. */
 void pl_find_by_index(
     struct pl_find *f, const char *const *keys, size_t order_count, int way);
 void pl_find_limit(struct pl_find *f, size_t limit);
@@ -51,8 +51,8 @@ bool pl_find_row(struct pl_find *f, const bson_t **doc);
 /* Frees it; PL_OK: all rows came. */
 enum pl_err pl_find_end(struct pl_find *f) PL_MUST_CHECK;
 
-/* For a cursor of the caller's own: frees it. Returns err, or, if that is PL_OK, how the cursor
- * ended, logged as a failure of `what`; PL_OK: all rows came. */
+/* For a cursor of the caller's own: frees it. Returns err, or, if that is PL_OK, how the
+ * cursor ended, logged as a failure of `what`; PL_OK: all rows came. */
 enum pl_err pl_mongo_cursor_end(struct pl_mongo *s, mongoc_cursor_t *cursor,
     enum pl_err err, const char *what) PL_MUST_CHECK;
 

@@ -20,9 +20,9 @@ put_all(bson_t *filter, const struct pl_oid *from, const struct pl_oid *to)
 	pl_mongo_put_bound(filter, PL_MESSAGE_F_CREATED_AT, "$lte", INT64_MAX);
 }
 
-/* {$and: [{$nor: [{createdAt, _id: {$lte: id}}]}]}: not those of the mark's own millisecond that
- * come up to it. An $or, as pages have it, would offer the server ways by other indexes, and here it
- * cannot be told which to take. */
+/* {$and: [{$nor: [{createdAt, _id: {$lte: id}}]}]}: not those of the mark's own
+ * millisecond that come up to it. An $or, as pages have it, would offer the server ways
+ * by other indexes, and here it cannot be told which to take. */
 static void
 put_beyond(bson_t *filter, const struct pl_message_pos *mark)
 {

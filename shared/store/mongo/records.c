@@ -235,7 +235,8 @@ put_avatars_behind(struct pl_find *f, const struct pl_record *after)
 	put_by_id(f);
 }
 
-/* {path: {$type: Date, $ne: 0}}: a mark that is one, so that a page is short only at the end. */
+/* {path: {$type: Date, $ne: 0}}: a mark that is one, so that a page is short only at the
+ * end. */
 static void
 put_is_set(bson_t *list, const char *at, const char *path)
 {

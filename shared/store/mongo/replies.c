@@ -176,7 +176,8 @@ read_busy_user(struct pl_mongo *s, struct pl_write_claim *claim)
 	return err == PL_OK && (!is_found || is_blocked) ? PL_E_NOT_FOUND : err;
 }
 
-/* A job whose busy user is gone, or has to do with a block, is void; the next one may be good. */
+/* A job whose busy user is gone, or has to do with a block, is void; the next one may be
+ * good. */
 enum pl_err
 pl_mongo_reply_claim(struct pl_mongo *s, struct pl_write_claim *claim)
 {

@@ -62,8 +62,8 @@ pl_mongo_revocations_since(
 	return err;
 }
 
-/* Of one user's "all before a time" the last one says it all. Their ids are in the order of
- * their times. */
+/* Of one user's "all before a time" the last one says it all. Their ids are in the order
+ * of their times. */
 static enum pl_err
 drop_earlier(struct pl_mongo *s, const struct pl_revocation *r)
 {
@@ -87,8 +87,8 @@ drop_earlier(struct pl_mongo *s, const struct pl_revocation *r)
 	return err;
 }
 
-/* What follows from a revocation that is stored. If it fails that costs room, until the next
- * revocation of the user does it; the revocation itself holds. */
+/* What follows from a revocation that is stored. If it fails that costs room, until the
+ * next revocation of the user does it; the revocation itself holds. */
 static void
 follow_up(struct pl_mongo *s, const struct pl_revocation *r)
 {

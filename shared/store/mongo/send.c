@@ -4,10 +4,10 @@
 #include "store/mongo/idem.h"
 
 /*
- * A batch of sends in three steps, whatever its size: the statuses of all receivers, what is
- * stored under all keys, one insert of what is new. A message, its key and its reply job are
- * one document. Before the first message of two people comes one insert more; and one look-up more if
- * some receiver has ever had to do with a block (blocks.h).
+ * A batch of sends in three steps, whatever its size: the statuses of all receivers, what
+ * is stored under all keys, one insert of what is new. A message, its key and its reply
+ * job are one document. Before the first message of two people comes one insert more; and
+ * one look-up more if some receiver has ever had to do with a block (blocks.h).
  */
 struct batch {
 	struct pl_mongo *s;

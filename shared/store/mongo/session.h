@@ -23,8 +23,9 @@
  * this one needs no threads of the driver beside kore's, notices an outage inside the
  * call that meets it, and keeps every deadline in that call.
  *
- * Nothing here needs transactions: what belongs together is one document. Every write but a
- * lease waits for the journal of a majority.  Only store/ uses it.  Threads: the session's.
+ * Nothing here needs transactions: what belongs together is one document. Every write but
+ * a lease waits for the journal of a majority.  Only store/ uses it.  Threads: the
+ * session's.
  */
 #ifndef PL_STORE_MONGO_SESSION_H
 #define PL_STORE_MONGO_SESSION_H
@@ -42,8 +43,8 @@
 #define PL_MONGO_BEGIN_MS   3000
 #define PL_MONGO_SOCKET_MS  1500
 #define PL_MONGO_CONNECT_MS 1000
-/* What takes longer than a command and a half stood still with the machine, and the server did, too:
- * the rest does not count. */
+/* What takes longer than a command and a half stood still with the machine, and the
+ * server did, too: the rest does not count. */
 #define PL_MONGO_STEP_MS 2500
 /* The time for one command at the server, which gives up before we do. */
 #define PL_MONGO_SERVER_MS 1400
@@ -81,9 +82,9 @@ struct pl_mongo *pl_mongo_start(struct pl_store *s);
 
 /* ---- the client ---- */
 
-/* A client with our deadlines (answers within answer_ms), write concern and read preference,
- * whatever the URI says of them; the rest of the URI is the driver's. PL_E_INVALID: it is not
- * a MongoDB URI. */
+/* A client with our deadlines (answers within answer_ms), write concern and read
+ * preference, whatever the URI says of them; the rest of the URI is the driver's.
+ * PL_E_INVALID: it is not a MongoDB URI. */
 enum pl_err pl_mongo_client_new(
     const char *text, int32_t answer_ms, mongoc_client_t **out) PL_MUST_CHECK;
 /* The database that the URI names; "test" if it names none, as with mongoose. */
@@ -206,9 +207,9 @@ enum pl_err pl_mongo_user_insert_invited(
     struct pl_mongo *s, const struct pl_write_invited *invited);
 enum pl_err pl_mongo_profile_set(struct pl_mongo *s, struct pl_write_profile *profile);
 enum pl_err pl_mongo_avatar_set(struct pl_mongo *s, struct pl_write_avatar *avatar);
-/* Read the user, let change() alter it, and store full name, gender and both pictures, if nobody has
- * changed them meanwhile: then it begins anew. PL_E_NOT_FOUND: no such user. The caller finis
- * *out. */
+/* Read the user, let change() alter it, and store full name, gender and both pictures, if
+ * nobody has changed them meanwhile: then it begins anew. PL_E_NOT_FOUND: no such user.
+ * The caller finis *out. */
 enum pl_err pl_mongo_user_change(struct pl_mongo *s, const struct pl_oid *id,
     void (*change)(struct pl_user *user, const void *arg), const void *arg,
     struct pl_user *out) PL_MUST_CHECK;

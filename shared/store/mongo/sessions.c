@@ -1,7 +1,7 @@
 /*
- * Lists of sessions, one document a user; auth/session_list.h says what they are for. A list is
- * read, changed, and written back only if its version is still the one that was read: of two
- * processes that change it at once, one does it again.
+ * Lists of sessions, one document a user; auth/session_list.h says what they are for. A
+ * list is read, changed, and written back only if its version is still the one that was
+ * read: of two processes that change it at once, one does it again.
  */
 #include "base/clock.h"
 #include "base/mem.h"
@@ -107,8 +107,9 @@ pl_mongo_lists_since(
 		out->list_count += pl_mongo_list_read(doc, &out->lists[out->list_count]);
 	}
 	err = pl_find_end(&f);
-	/* From the beginning on, all revocations are in *out. Later, those that are left are
-	 * added, and then the list is read again: what was merged meanwhile is in one of them. */
+	/* From the beginning on, all revocations are in *out. Later, those that are left
+	 * are added, and then the list is read again: what was merged meanwhile is in one
+	 * of them. */
 	for (size_t i = 0; err == PL_OK && since_unix_ms > 0 && i < out->list_count;
 	     i++) {
 		struct pl_oid user = out->lists[i].user;
@@ -158,9 +159,9 @@ revoke_one(struct pl_mongo *s, struct pl_revocation *r)
 	return write.err;
 }
 
-/* Whoever disables the user, or changes the password, after this look ends the session, too, for it
- * is in the list. If the store does not answer any more, a session whose password does not matter is
- * listed all the same, and session/sessions looks again. */
+/* Whoever disables the user, or changes the password, after this look ends the session,
+ * too, for it is in the list. If the store does not answer any more, a session whose
+ * password does not matter is listed all the same, and session/sessions looks again. */
 static enum pl_err
 look_again(struct pl_mongo *s, const struct pl_write_session *session)
 {
@@ -184,7 +185,8 @@ pl_mongo_session_add(struct pl_mongo *s, struct pl_write_session *session)
 	if (session->has_ended)
 		ended = revoke_one(s, &session->ended);
 	err = look_again(s, session);
-	/* It leaves the list again; if that fails, it stays there, and nobody has its token. */
+	/* It leaves the list again; if that fails, it stays there, and nobody has its
+	 * token. */
 	if (err == PL_E_NOT_FOUND || err == PL_E_CONFLICT)
 		(void)revoke_one(s, &own);
 	return err != PL_OK ? err : ended;

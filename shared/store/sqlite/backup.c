@@ -197,8 +197,8 @@ fill(struct pl_sqlite *to, const char *folder, struct pl_backup_list *parts,
 		err = count_parts(from.s.db, parts);
 	if (err == PL_OK)
 		err = copy(from.s.db, to->db);
-	/* It is filled, and has to be called so. If it cannot be brought from an older version to
-	 * ours now, whoever opens it next does that. */
+	/* It is filled, and has to be called so. If it cannot be brought from an older
+	 * version to ours now, whoever opens it next does that. */
 	if (err == PL_OK && pl_sqlite_schema(to) != PL_OK)
 		pl_log_warn("restored, but not upgraded; the next start does that");
 	file_close(&from);

@@ -2,13 +2,14 @@
 #include "store/sqlite/query.h"
 
 /*
- * Who has blocked whom. A send looks in the statement that reads its receiver anyway, inside its
- * transaction and so under the one write lock: a block that is committed holds for every send after
- * it, of whichever process, and none is under way meanwhile. Nothing has to be remembered, told or
- * forgotten.
+ * Who has blocked whom. A send looks in the statement that reads its receiver anyway,
+ * inside its transaction and so under the one write lock: a block that is committed holds
+ * for every send after it, of whichever process, and none is under way meanwhile. Nothing
+ * has to be remembered, told or forgotten.
  *
- * users.blocks is there in the row of whoever has blocked somebody, or was. Without it the send costs
- * what it did, a column of a row that is read; only with it the two are looked for.
+ * users.blocks is there in the row of whoever has blocked somebody, or was. Without it
+ * the send costs what it did, a column of a row that is read; only with it the two are
+ * looked for.
  */
 static const char receiver[] =
     "SELECT status, CASE WHEN blocks IS NULL THEN 0 ELSE "

@@ -3,13 +3,14 @@
 #include "store/sqlite/recent.h"
 
 /*
- * A list of conversations looks up the last message of each of the user's correspondents, one step
- * in the index messages_pair for each direction, and reads those that are listed. If rows lie in
- * the order of messages, one statement gives the row of each.
+ * A list of conversations looks up the last message of each of the user's correspondents,
+ * one step in the index messages_pair for each direction, and reads those that are
+ * listed. If rows lie in the order of messages, one statement gives the row of each.
  *
- * Of a user with many correspondents the newest rows are walked first (recent.h): who is met there
- * is met with their last message. If those do not make a page, which happens if one of many has
- * written all that is new, the walk ends after a quarter of what the steps cost, and they are taken.
+ * Of a user with many correspondents the newest rows are walked first (recent.h): who is
+ * met there is met with their last message. If those do not make a page, which happens if
+ * one of many has written all that is new, the walk ends after a quarter of what the
+ * steps cost, and they are taken.
  */
 enum {
 	WALK_FACTOR = 4, /* correspondents for each conversation that is asked for */

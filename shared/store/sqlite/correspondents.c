@@ -4,9 +4,9 @@
 #include "store/sqlite/query.h"
 
 /*
- * Who has written with whom: the two rows of a pair are made with its first message, in the same
- * transaction, and never go. A session remembers pairs whose rows are there, so that a message
- * after the first costs neither a read nor a write.
+ * Who has written with whom: the two rows of a pair are made with its first message, in
+ * the same transaction, and never go. A session remembers pairs whose rows are there, so
+ * that a message after the first costs neither a read nor a write.
  */
 enum { KNOWN_PAIRS = 8192 }; /* 192 KiB, of a session that writes; a power of two */
 
@@ -37,7 +37,8 @@ pair_of(const struct pl_oid *a, const struct pl_oid *b)
 	return pl_oid_compare(a, b) <= 0 ? (struct pair){*a, *b} : (struct pair){*b, *a};
 }
 
-/* Ids that follow each other go to places that do. Who chooses them badly costs a look-up. */
+/* Ids that follow each other go to places that do. Who chooses them badly costs a
+ * look-up. */
 static size_t
 place_of(const struct pl_oid *low, const struct pl_oid *high)
 {

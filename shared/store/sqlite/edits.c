@@ -2,12 +2,13 @@
 #include "store/sqlite/query.h"
 
 /*
- * A text that is replaced is overwritten in its page (secure_delete), as are the pages that it has
- * beyond that one. Other writes overwrite what they move within pages (FAST, see open_file()): they free
- * no pages with texts.
+ * A text that is replaced is overwritten in its page (secure_delete), as are the pages
+ * that it has beyond that one. Other writes overwrite what they move within pages (FAST,
+ * see open_file()): they free no pages with texts.
  *
- * The log has old texts until it is emptied. The writer does that soon after a change, at once for
- * many, and after it has opened the database: a process that was killed may have owed it.
+ * The log has old texts until it is emptied. The writer does that soon after a change, at
+ * once for many, and after it has opened the database: a process that was killed may have
+ * owed it.
  */
 #define EMPTY_AFTER_MS    200  /* after the change */
 #define EMPTY_INTERVAL_MS 1000 /* after the last time */

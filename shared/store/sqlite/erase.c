@@ -1,6 +1,6 @@
 /*
- * Erasing a user: the note, and the steps that follow from it (store_erase.h). A stage ends when
- * nothing is left for it:
+ * Erasing a user: the note, and the steps that follow from it (store_erase.h). A stage
+ * ends when nothing is left for it:
  *
  *   SWEEP   what they wrote, receiver by receiver, as the index messages_pair has it
  *   LOG     the write-ahead log is emptied: until then it has the pages as they were
@@ -9,10 +9,11 @@
  *   ENDING  the database is written anew, for all that have come so far, if it is not large
  *   GONE    the log once more, and then the note itself
  *
- * secure_delete overwrites what is deleted, but when SQLite moves rows to another page, a copy may stay
- * where they were, in room that no row has: of an index of many names about one in a thousand. Only
- * VACUUM finds those. It stops all writers, about a second for PL_ERASE_ANEW_BYTES, and takes as much
- * memory; so for a larger database it is the operator's (deploy/README.md).
+ * secure_delete overwrites what is deleted, but when SQLite moves rows to another page, a
+ * copy may stay where they were, in room that no row has: of an index of many names about
+ * one in a thousand. Only VACUUM finds those. It stops all writers, about a second for
+ * PL_ERASE_ANEW_BYTES, and takes as much memory; so for a larger database it is the
+ * operator's (deploy/README.md).
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -23,7 +24,8 @@
 /* Stored. */
 enum stage { SWEEP, LOG, SETTLE, AGAIN, ENDING, GONE, BEING_WRITTEN };
 
-/* Waits so long for those that began later, so that many do not write it anew as many times. */
+/* Waits so long for those that began later, so that many do not write it anew as many
+ * times. */
 #define TOGETHER_MS 60000
 
 /* How long a checkpoint waits for readers, and sends for it. */
@@ -62,12 +64,14 @@ static const char text_drop[] =
 static const char others_of[] = "SELECT other FROM correspondents WHERE user = ? LIMIT ?";
 static const char pair_drop[] =
     "DELETE FROM correspondents WHERE user = ?1 AND other = ?2";
-/* The other's own row stays: by it all that they wrote is found, for an export or an erasure. */
+/* The other's own row stays: by it all that they wrote is found, for an export or an
+ * erasure. */
 static const char marks_drop[] =
     "UPDATE correspondents SET read_at = NULL, read_id = NULL, delivered_at = NULL, "
     "delivered_id = NULL WHERE user = ?2 AND other = ?1";
 
-/* What else there is of user ?1, at most ?2 rows. A table of another noun adds its statement here. */
+/* What else there is of user ?1, at most ?2 rows. A table of another noun adds its
+ * statement here. */
 static const char *const else_of_user[] = {
     "DELETE FROM reply_jobs WHERE message IN (SELECT j.message FROM reply_jobs AS j "
     "CROSS JOIN messages AS m ON m.id = j.message "
@@ -426,8 +430,8 @@ mark(struct erasing *e, const char *sql)
 	return pl_query_run(&q, NULL);
 }
 
-/* Outside of a transaction. For all that have come so far, whoever has them: it is done twice if this
- * process is killed, and not left out. */
+/* Outside of a transaction. For all that have come so far, whoever has them: it is done
+ * twice if this process is killed, and not left out. */
 static enum pl_err
 write_anew(struct erasing *e)
 {

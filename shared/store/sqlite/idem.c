@@ -8,8 +8,8 @@ static const char find[] =
  * (sender, idem_key). */
 static const char keep[] = "INSERT OR REPLACE INTO idem_keys "
 			   "(sender, idem_key, message, created) VALUES (?, ?, ?, ?)";
-/* A key is as old as its message, so it is found without an index over messages, which sends would
- * have to write. */
+/* A key is as old as its message, so it is found without an index over messages, which
+ * sends would have to write. */
 static const char keep_first_text[] =
     "UPDATE idem_keys INDEXED BY idem_keys_created SET first_text = ? "
     "WHERE created = ? AND sender = ? AND message = ?";

@@ -116,8 +116,9 @@ gather(struct log *log, const void *data, int len, sqlite3_int64 offset)
 }
 
 /*
- * The end of a commit begins no piece: it is written. Its header may come without a page, too, which is
- * how SQLite corrects the checksums of a transaction that was larger than its cache.
+ * The end of a commit begins no piece: it is written. Its header may come without a page,
+ * too, which is how SQLite corrects the checksums of a transaction that was larger than
+ * its cache.
  */
 static int
 log_write(sqlite3_file *file, const void *data, int len, sqlite3_int64 offset)

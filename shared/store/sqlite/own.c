@@ -2,9 +2,9 @@
 #include "store/sqlite/query.h"
 
 /*
- * The messages that a user wrote or got, in their order: each of their correspondents is a range of
- * the index messages_pair for either direction, which has all that is asked here; SQLite keeps the
- * first ones of them while it looks through.
+ * The messages that a user wrote or got, in their order: each of their correspondents is
+ * a range of the index messages_pair for either direction, which has all that is asked
+ * here; SQLite keeps the first ones of them while it looks through.
  */
 static const char places[] =
     "SELECT created, id FROM ("

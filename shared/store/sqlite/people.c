@@ -192,8 +192,9 @@ drop_words(struct pl_sqlite *s, int64_t shelf, const struct pl_oid *id)
 }
 
 /*
- * A shelf that began with the person who stood at p begins with the next one on it, or is gone with
- * its last: else it would keep a name that nobody has any more. The first one of all begins with "".
+ * A shelf that began with the person who stood at p begins with the next one on it, or is
+ * gone with its last: else it would keep a name that nobody has any more. The first one
+ * of all begins with "".
  */
 static enum pl_err
 begin_anew(struct pl_sqlite *s, const struct pl_shelf *shelf, const struct pl_place *p)

@@ -1,17 +1,19 @@
 /*
  * people: finding users by the beginnings of their words, in the order of their names.
  *
- * A page has to cost the same whether a query finds everybody, nobody, or only those at the end of
- * the alphabet. So people stand on shelves: runs of the order by (name, id), of at most PL_SHELF_MAX,
- * and words are found shelf by shelf.
+ * A page has to cost the same whether a query finds everybody, nobody, or only those at
+ * the end of the alphabet. So people stand on shelves: runs of the order by (name, id),
+ * of at most PL_SHELF_MAX, and words are found shelf by shelf.
  *
  *   people_shelves  1: from ("", "")       2: from ("ines paz", ...)     3: from ...
  *   people_words    1 aisha, 1 garcia ...  2 ines, 2 paz ...
  *
- * A shelf where no word begins so costs one look-up; one where some do is read as a whole, put in
- * order, and mostly fills the page. A shelf that becomes too long is split in two halves.
+ * A shelf where no word begins so costs one look-up; one where some do is read as a
+ * whole, put in order, and mostly fills the page. A shelf that becomes too long is split
+ * in two halves.
  *
- * people.c writes them, people_page.c reads them.  Only sqlite/ uses this.  Threads: the session's.
+ * people.c writes them, people_page.c reads them.  Only sqlite/ uses this.  Threads: the
+ * session's.
  */
 #ifndef PL_STORE_SQLITE_PEOPLE_H
 #define PL_STORE_SQLITE_PEOPLE_H
@@ -45,7 +47,8 @@ struct pl_shelf {
 	struct pl_place first;
 };
 
-/* The shelf on which p stands, or would. The caller finis out->first, also after a failure. */
+/* The shelf on which p stands, or would. The caller finis out->first, also after a
+ * failure. */
 enum pl_err pl_shelf_find(
     struct pl_sqlite *s, const struct pl_place *p, struct pl_shelf *out) PL_MUST_CHECK;
 

@@ -8,7 +8,8 @@
 #include "base/mem.h"
 #include "store/store_people.h"
 
-/* If more are found on a shelf, it is cheaper to walk along it than to look up each one's place. */
+/* If more are found on a shelf, it is cheaper to walk along it than to look up each one's
+ * place. */
 #define LOOKED_UP_MAX 64
 
 static const char shelves_from[] =

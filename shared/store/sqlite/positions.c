@@ -2,9 +2,10 @@
 #include "store/sqlite/query.h"
 
 /*
- * The messages to one receiver in their order: the index messages_pair holds them sender by sender,
- * each in order, and these runs are merged. A run is read a few places at a time, and senders are
- * skipped over, so that it costs by the senders and the places given, never by the messages.
+ * The messages to one receiver in their order: the index messages_pair holds them sender
+ * by sender, each in order, and these runs are merged. A run is read a few places at a
+ * time, and senders are skipped over, so that it costs by the senders and the places
+ * given, never by the messages.
  */
 static const char next_sender[] = "SELECT sender FROM messages WHERE receiver = ? AND "
 				  "(sender, created, id) > (?, ?, ?) "
@@ -93,8 +94,8 @@ add_run(struct merge *m, const struct pl_oid *sender, const struct pl_message_po
 	return read_run(m, run, pos);
 }
 
-/* One step in the index for a sender who wrote nothing after pos: what comes next there is the
- * next sender's. */
+/* One step in the index for a sender who wrote nothing after pos: what comes next there
+ * is the next sender's. */
 static enum pl_err
 find_runs(struct merge *m, const struct pl_message_pos *pos)
 {

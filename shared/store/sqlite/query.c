@@ -207,7 +207,8 @@ pl_query_end(struct pl_query *q)
 {
 	int rc = sqlite3_reset(q->stmt);
 
-	/* It repeats the step's code; only here it tells that there was no memory for a column. */
+	/* It repeats the step's code; only here it tells that there was no memory for a
+	 * column. */
 	if (rc != SQLITE_OK && (q->rc == SQLITE_ROW || q->rc == SQLITE_DONE))
 		q->rc = rc;
 	if (q->stmt != NULL)

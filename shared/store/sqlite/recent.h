@@ -1,22 +1,25 @@
 /*
- * recent: which rows of messages are a user's, newest first, and no send writes a word for it.
+ * recent: which rows of messages are a user's, newest first, and no send writes a word
+ * for it.
  *
- * A list of conversations that asks for the last message of each of 1,000 correspondents takes
- * 2,000 steps in an index that grows with the store; the newest 30 are mostly found in the user's
- * newest rows, of which no index tells. So the fill thread (fill.h) looks through what was stored,
- * a chunk of 2,048 rows at a time, and notes for each of the two who wrote there the newest row of
- * their conversation, in the table `recent`. A chunk is 32 buckets by a hash of the user, so that
- * a user's share of a chunk is one row of the table, of about 128 entries, and those of all chunks
- * lie together, in their order:
+ * A list of conversations that asks for the last message of each of 1,000 correspondents
+ * takes 2,000 steps in an index that grows with the store; the newest 30 are mostly found
+ * in the user's newest rows, of which no index tells. So the fill thread (fill.h) looks
+ * through what was stored, a chunk of 2,048 rows at a time, and notes for each of the two
+ * who wrote there the newest row of their conversation, in the table `recent`. A chunk is
+ * 32 buckets by a hash of the user, so that a user's share of a chunk is one row of the
+ * table, of about 128 entries, and those of all chunks lie together, in their order:
  *
  *   key of a row    (bucket, chunk)     the chunk of a row of messages is its number / 2,048
  *   entry, 6 bytes  0..3 hash of a user   4..5 row in the chunk, big-endian; newest entry first
  *
- * An entry is a hint: two users may have one hash, and a row may be gone. Who reads it looks at the
- * row of messages. That none is missing is what filled.up_to (id 2) promises: of rows up to that one
- * all are noted; it goes back when a row is deleted. Those after it are read themselves.
+ * An entry is a hint: two users may have one hash, and a row may be gone. Who reads it
+ * looks at the row of messages. That none is missing is what filled.up_to (id 2)
+ * promises: of rows up to that one all are noted; it goes back when a row is deleted.
+ * Those after it are read themselves.
  *
- * It is of use if rows lie in the order of messages (schema.c).  Only store/sqlite uses it.
+ * It is of use if rows lie in the order of messages (schema.c).  Only store/sqlite uses
+ * it.
  * Threads: the session's.
  */
 #ifndef PL_STORE_SQLITE_RECENT_H
@@ -52,8 +55,8 @@ struct pl_sqlite_walk {
 
 /* Note one chunk if PL_SQLITE_RECENT_DUE rows wait; *is_behind: the next one is due, too. */
 enum pl_err pl_sqlite_recent_fill(struct pl_sqlite *s, bool *is_behind) PL_MUST_CHECK;
-/* Of each conversation at least its last message is visited, and none before a newer one. In one
- * moment (session.h). */
+/* Of each conversation at least its last message is visited, and none before a newer one.
+ * In one moment (session.h). */
 enum pl_err pl_sqlite_recent_walk(struct pl_sqlite_walk *w) PL_MUST_CHECK;
 
 /* ---- for both ---- */

@@ -120,8 +120,9 @@ drop_found(struct pl_write_claim *claim)
 	pl_user_fini(&claim->busy_user);
 }
 
-/* A job between two of whom one has blocked the other is void; the next one may be good. What ended
- * here is to be committed, so that a claim that finds nothing else is no failure of the batch. */
+/* A job between two of whom one has blocked the other is void; the next one may be good.
+ * What ended here is to be committed, so that a claim that finds nothing else is no
+ * failure of the batch. */
 enum pl_err
 pl_sqlite_reply_claim(struct pl_sqlite *s, struct pl_write_claim *claim)
 {

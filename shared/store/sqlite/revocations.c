@@ -111,7 +111,8 @@ insert_row(struct pl_sqlite *s, const struct pl_revocation *r, int *changed)
 	return pl_query_run(&q, changed);
 }
 
-/* Of one user's "all before a time" the last says it all; their ids are in the order of times. */
+/* Of one user's "all before a time" the last says it all; their ids are in the order of
+ * times. */
 static enum pl_err
 drop_earlier(struct pl_sqlite *s, const struct pl_revocation *r)
 {

@@ -4,9 +4,9 @@
 #include "store/sqlite/query.h"
 
 /*
- * Ids are 12-byte blobs, times are milliseconds since 1970 (expires: seconds, as in a token).
- * Version n is made from n - 1 by steps[n - 1]; PRAGMA user_version tells which one is there.
- * A step that was released never changes: add another.
+ * Ids are 12-byte blobs, times are milliseconds since 1970 (expires: seconds, as in a
+ * token). Version n is made from n - 1 by steps[n - 1]; PRAGMA user_version tells which
+ * one is there. A step that was released never changes: add another.
  */
 static const char first[] =
     "CREATE TABLE users ("
@@ -71,8 +71,8 @@ static const char second[] = "ALTER TABLE reply_jobs ADD COLUMN trace TEXT;"
 			     "PRAGMA user_version = 2;";
 
 /*
- * Live sessions (auth/session_list.h): live holds them as bytes, mark is in seconds, and changed says
- * when it was set, 0: never. issued: of a listed token, else NULL.
+ * Live sessions (auth/session_list.h): live holds them as bytes, mark is in seconds, and
+ * changed says when it was set, 0: never. issued: of a listed token, else NULL.
  */
 static const char third[] =
     "ALTER TABLE revocations ADD COLUMN issued INTEGER;"
@@ -89,11 +89,12 @@ static const char third[] =
     "PRAGMA user_version = 3;";
 
 /*
- * Correspondents: user has a message to or from other. NULL: no mark. filled: they are found for
- * all rows of messages up to that one (fill.h).
+ * Correspondents: user has a message to or from other. NULL: no mark. filled: they are
+ * found for all rows of messages up to that one (fill.h).
  *
- * Messages are stored in their order, so that the order of rows tells it. Only a copy of older
- * messages into a store that has newer ones breaks that: then there is messages_order.
+ * Messages are stored in their order, so that the order of rows tells it. Only a copy of
+ * older messages into a store that has newer ones breaks that: then there is
+ * messages_order.
  */
 static const char fourth[] =
     "CREATE TABLE correspondents ("
@@ -117,9 +118,10 @@ static const char fourth[] =
     "PRAGMA user_version = 4;";
 
 /*
- * People as they are looked for (people.h): names and words folded (base/fold). Whose name changed,
- * by whatever program, is due, as all are at first. A change of base/fold needs a step that makes
- * all due again. The tag is another after each change that a list of users shows.
+ * People as they are looked for (people.h): names and words folded (base/fold). Whose
+ * name changed, by whatever program, is due, as all are at first. A change of base/fold
+ * needs a step that makes all due again. The tag is another after each change that a list
+ * of users shows.
  */
 static const char fifth[] =
     "CREATE TABLE people ("
@@ -164,7 +166,8 @@ static const char fifth[] =
     "END;"
     "PRAGMA user_version = 5;";
 
-/* code: its digest (auth/invite.h); times in milliseconds. disabled: NULL or 0: the user is not. */
+/* code: its digest (auth/invite.h); times in milliseconds. disabled: NULL or 0: the user
+ * is not. */
 static const char invites[] = "ALTER TABLE users ADD COLUMN disabled INTEGER;"
 			      "CREATE TABLE invites ("
 			      "  code BLOB NOT NULL PRIMARY KEY,"
@@ -175,8 +178,8 @@ static const char invites[] = "ALTER TABLE users ADD COLUMN disabled INTEGER;"
 			      ") STRICT, WITHOUT ROWID;"
 			      "PRAGMA user_version = 6;";
 
-/* Users' own pictures, which go with them, whoever deletes them. given_pic: what profile_pic was before;
- * NULL: there is none of their own. */
+/* Users' own pictures, which go with them, whoever deletes them. given_pic: what
+ * profile_pic was before; NULL: there is none of their own. */
 static const char avatars[] = "ALTER TABLE users ADD COLUMN given_pic TEXT;"
 			      "CREATE TABLE avatars ("
 			      "  user BLOB NOT NULL PRIMARY KEY,"
@@ -188,8 +191,8 @@ static const char avatars[] = "ALTER TABLE users ADD COLUMN given_pic TEXT;"
 			      "END;"
 			      "PRAGMA user_version = 7;";
 
-/* Who has blocked whom (blocks.c). users.blocks: 1 for those who have to do with a block, whether they
- * made it or not; else NULL. */
+/* Who has blocked whom (blocks.c). users.blocks: 1 for those who have to do with a block,
+ * whether they made it or not; else NULL. */
 static const char blocks[] = "CREATE TABLE blocks ("
 			     "  user BLOB NOT NULL,"
 			     "  other BLOB NOT NULL,"
@@ -201,12 +204,14 @@ static const char blocks[] = "CREATE TABLE blocks ("
 			     "PRAGMA user_version = 8;";
 
 /*
- * When a message was edited and deleted, and the later of both, by which others hear of it (edits.c).
- * An index has only messages of which that can be said: sends do not write to it.
+ * When a message was edited and deleted, and the later of both, by which others hear of
+ * it (edits.c). An index has only messages of which that can be said: sends do not write
+ * to it.
  *
- * When the first page of messages was full, its rows moved to others, and processes of older versions
- * left a copy of the texts in it. It is overwritten when it is full of places of pages, or here: these
- * rows take more pages than it has room for, and go again.
+ * When the first page of messages was full, its rows moved to others, and processes of
+ * older versions left a copy of the texts in it. It is overwritten when it is full of
+ * places of pages, or here: these rows take more pages than it has room for, and go
+ * again.
  */
 static const char edits[] =
     "PRAGMA secure_delete = ON;"
@@ -230,8 +235,9 @@ static const char edits[] =
     "PRAGMA user_version = 9;";
 
 /*
- * Users who are gone, and of whom something may be left (erase.c). at_*: the last message that the
- * sweep has seen, by its receiver; NULL: none yet. worker has it until lease_until.
+ * Users who are gone, and of whom something may be left (erase.c). at_*: the last message
+ * that the sweep has seen, by its receiver; NULL: none yet. worker has it until
+ * lease_until.
  */
 static const char erasures[] = "CREATE TABLE erasures ("
 			       "  user BLOB NOT NULL PRIMARY KEY,"
@@ -245,14 +251,15 @@ static const char erasures[] = "CREATE TABLE erasures ("
 			       ") STRICT, WITHOUT ROWID;"
 			       "PRAGMA user_version = 10;";
 
-/* What the key's message keeps of its first text once it has changed (auth/first_text.h); else NULL. */
+/* What the key's message keeps of its first text once it has changed (auth/first_text.h);
+ * else NULL. */
 static const char first_texts[] = "ALTER TABLE idem_keys ADD COLUMN first_text BLOB;"
 				  "PRAGMA user_version = 11;";
 
 /*
- * Which rows of messages are a user's, newest first (recent.h), up to filled.up_to of id 2. Our
- * programs delete no row of messages; if somebody does, its number may be given again, so that its
- * chunk of 2,048 rows and all that follow are noted anew.
+ * Which rows of messages are a user's, newest first (recent.h), up to filled.up_to of id
+ * 2. Our programs delete no row of messages; if somebody does, its number may be given
+ * again, so that its chunk of 2,048 rows and all that follow are noted anew.
  */
 static const char recent[] =
     "CREATE TABLE recent ("
@@ -409,8 +416,8 @@ upgrade_at_once(struct pl_sqlite *s)
 	return err;
 }
 
-/* An index of many messages is sorted in files beside the database, not in memory; /tmp may not be
- * ours to write. */
+/* An index of many messages is sorted in files beside the database, not in memory; /tmp
+ * may not be ours to write. */
 static enum pl_err
 upgrade_in_files(struct pl_sqlite *s)
 {

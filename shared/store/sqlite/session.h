@@ -19,9 +19,9 @@
  *   invites.c        invites             disabled.c  users who may not log in
  *   query.c          statements          joined_log.c  writes to the log
  *
- * Several processes share the file: WAL lets all read while one writes. Every write runs inside
- * a batch, under the database's one write lock; a write that refuses has changed nothing, so
- * that its neighbours commit.  Only store/ uses it.  Threads: the session's.
+ * Several processes share the file: WAL lets all read while one writes. Every write runs
+ * inside a batch, under the database's one write lock; a write that refuses has changed
+ * nothing, so that its neighbours commit.  Only store/ uses it.  Threads: the session's.
  */
 #ifndef PL_STORE_SQLITE_SESSION_H
 #define PL_STORE_SQLITE_SESSION_H
@@ -73,12 +73,13 @@ pl_sqlite_of(struct pl_store *s)
 }
 
 enum pl_err pl_sqlite_exec(struct pl_sqlite *s, const char *sql) PL_MUST_CHECK;
-/* A transaction that writes. What fails inside has to be rolled back; a commit that fails is, and
- * no kill brings it back. Without a transaction a rollback does nothing. */
+/* A transaction that writes. What fails inside has to be rolled back; a commit that fails
+ * is, and no kill brings it back. Without a transaction a rollback does nothing. */
 enum pl_err pl_sqlite_begin(struct pl_sqlite *s) PL_MUST_CHECK;
 enum pl_err pl_sqlite_commit(struct pl_sqlite *s) PL_MUST_CHECK;
 void pl_sqlite_rollback(struct pl_sqlite *s);
-/* How long a statement of this session waits for another process's lock; PL_SQLITE_BUSY_MS at first. */
+/* How long a statement of this session waits for another process's lock;
+ * PL_SQLITE_BUSY_MS at first. */
 void pl_sqlite_set_patience(struct pl_sqlite *s, int64_t ms);
 /* Make an empty file that only its owner can read, if there is none yet. */
 enum pl_err pl_sqlite_make_file(const char *path) PL_MUST_CHECK;
@@ -87,7 +88,8 @@ enum pl_err pl_sqlite_schema(struct pl_sqlite *s) PL_MUST_CHECK;
 
 /* An older message was stored after a newer one: have the index that tells their order. */
 enum pl_err pl_sqlite_order_index(struct pl_sqlite *s) PL_MUST_CHECK;
-/* What several statements read between the two is of one moment. The end gives err, or its own. */
+/* What several statements read between the two is of one moment. The end gives err, or
+ * its own. */
 enum pl_err pl_sqlite_moment_begin(struct pl_sqlite *s) PL_MUST_CHECK;
 enum pl_err pl_sqlite_moment_end(struct pl_sqlite *s, enum pl_err err) PL_MUST_CHECK;
 
@@ -147,8 +149,9 @@ enum pl_err pl_sqlite_invite_look(
 
 /* ---- writes: inside a batch ---- */
 enum pl_err pl_sqlite_user_insert(struct pl_sqlite *s, const struct pl_user *user);
-/* Make user findable by full_name and username, in place of what it was findable by. Whoever
- * writes either of them calls it in the same batch; people.c does for other programs. */
+/* Make user findable by full_name and username, in place of what it was findable by.
+ * Whoever writes either of them calls it in the same batch; people.c does for other
+ * programs. */
 enum pl_err pl_sqlite_people_put(struct pl_sqlite *s, const struct pl_oid *id,
     struct pl_str full_name, struct pl_str username);
 /* User is found no more; the names of shelves are not theirs either. */
@@ -166,7 +169,8 @@ enum pl_err pl_sqlite_user_may_begin(
 enum pl_err pl_sqlite_invite_keep(struct pl_sqlite *s, const struct pl_invite *invite);
 enum pl_err pl_sqlite_user_insert_invited(
     struct pl_sqlite *s, const struct pl_write_invited *invited);
-/* Records of invites: as pl_sqlite_export(), and one of an import, PL_E_CONFLICT: there is one. */
+/* Records of invites: as pl_sqlite_export(), and one of an import, PL_E_CONFLICT: there
+ * is one. */
 enum pl_err pl_sqlite_invites_page(struct pl_sqlite *s, const struct pl_record *after,
     size_t limit, struct pl_record_list *out);
 enum pl_err pl_sqlite_invite_put(struct pl_sqlite *s, const struct pl_invite *invite);
@@ -183,16 +187,18 @@ enum pl_err pl_sqlite_user_status(
 
 enum pl_err pl_sqlite_send(struct pl_sqlite *s, struct pl_write_send *send);
 enum pl_err pl_sqlite_change(struct pl_sqlite *s, struct pl_write *w);
-/* What is replaced or deleted in between is overwritten, also in pages that are freed (edits.c). The
- * end follows also if begin or what came after it failed with err, and gives that. */
+/* What is replaced or deleted in between is overwritten, also in pages that are freed
+ * (edits.c). The end follows also if begin or what came after it failed with err, and
+ * gives that. */
 enum pl_err pl_sqlite_forget_begin(struct pl_sqlite *s) PL_MUST_CHECK;
 enum pl_err pl_sqlite_forget_end(struct pl_sqlite *s, enum pl_err err) PL_MUST_CHECK;
 /* The place of the last message, before all if there is none. */
 enum pl_err pl_sqlite_newest(struct pl_sqlite *s, struct pl_message_pos *out);
-/* Set id and times so that m comes last in the order, and insert it. PL_E_CONFLICT: it is a
- * second reply to the same message. */
+/* Set id and times so that m comes last in the order, and insert it. PL_E_CONFLICT: it is
+ * a second reply to the same message. */
 enum pl_err pl_sqlite_message_insert(struct pl_sqlite *s, struct pl_message *m);
-/* Insert it with the id and the times that it has. PL_E_CONFLICT: as above, or the id is taken. */
+/* Insert it with the id and the times that it has. PL_E_CONFLICT: as above, or the id is
+ * taken. */
 enum pl_err pl_sqlite_message_put(struct pl_sqlite *s, const struct pl_message *m);
 enum pl_err pl_sqlite_message_by_id(
     struct pl_sqlite *s, const struct pl_oid *id, struct pl_message *out);
@@ -219,8 +225,8 @@ enum pl_err pl_sqlite_unread(
     struct pl_sqlite *s, const struct pl_record_marks *marks, unsigned *count);
 
 enum pl_err pl_sqlite_block(struct pl_sqlite *s, struct pl_write_block *block);
-/* What one statement says of a send: the receiver's status, and whether either of the two has blocked
- * the other. PL_E_NOT_FOUND: no such receiver. */
+/* What one statement says of a send: the receiver's status, and whether either of the two
+ * has blocked the other. PL_E_NOT_FOUND: no such receiver. */
 enum pl_err pl_sqlite_receiver(struct pl_sqlite *s, const struct pl_oid *from,
     const struct pl_oid *to, enum pl_status *status, bool *is_blocked);
 enum pl_err pl_sqlite_is_blocked(struct pl_sqlite *s, const struct pl_oid *a,
@@ -228,8 +234,8 @@ enum pl_err pl_sqlite_is_blocked(struct pl_sqlite *s, const struct pl_oid *a,
 /* PL_E_CONFLICT: it is there. */
 enum pl_err pl_sqlite_block_put(struct pl_sqlite *s, const struct pl_block *block);
 
-/* The message that was stored under sender's key in the last 24 h, and what it keeps of its first
- * text; PL_E_NOT_FOUND: none. */
+/* The message that was stored under sender's key in the last 24 h, and what it keeps of
+ * its first text; PL_E_NOT_FOUND: none. */
 enum pl_err pl_sqlite_idem_find(struct pl_sqlite *s, const struct pl_oid *sender,
     struct pl_str key, struct pl_message *out, struct pl_first_text *kept);
 enum pl_err pl_sqlite_idem_keep(

@@ -97,8 +97,8 @@ pl_sqlite_lists_since(
 		pl_sqlite_list_read(&q, &out->lists[out->list_count++]);
 	}
 	err = pl_query_end(&q);
-	/* Since ever: they are all there. Else what is left, and then the list as it is by then:
-	 * what was merged in between is in one of both. */
+	/* Since ever: they are all there. Else what is left, and then the list as it is
+	 * by then: what was merged in between is in one of both. */
 	for (size_t i = 0; err == PL_OK && since_unix_ms > 0 && i < out->list_count;
 	     i++) {
 		struct pl_oid user = out->lists[i].user;

@@ -38,8 +38,8 @@ run(struct pl_sqlite *s, const char *sql)
 static const char begin[] = "BEGIN IMMEDIATE", commit[] = "COMMIT",
 		  rollback[] = "ROLLBACK";
 
-/* A transaction that cannot be ended keeps all other processes from writing, and that may be for
- * want of memory: so the statement that ends it is made beforehand. */
+/* A transaction that cannot be ended keeps all other processes from writing, and that may
+ * be for want of memory: so the statement that ends it is made beforehand. */
 static enum pl_err
 prepare_rollback(struct pl_sqlite *s)
 {
@@ -57,10 +57,10 @@ pl_sqlite_begin(struct pl_sqlite *s)
 }
 
 /*
- * If the disk fails when the commit is synced, all of it is in the write-ahead log already, and
- * whoever opens the database after a kill would take it for committed. So another commit that
- * changes nothing is written over its beginning. If this one cannot be synced either, it is still
- * in the place of the other.
+ * If the disk fails when the commit is synced, all of it is in the write-ahead log
+ * already, and whoever opens the database after a kill would take it for committed. So
+ * another commit that changes nothing is written over its beginning. If this one cannot
+ * be synced either, it is still in the place of the other.
  */
 static void
 write_over_failed_commit(struct pl_sqlite *s)

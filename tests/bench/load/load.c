@@ -1,6 +1,7 @@
 /*
- * load: people who write to each other through one port, whatever serves it: Parley's gateway, or a
- * peer with the same routes and events. It checks that each message comes to its receiver, once.
+ * load: people who write to each other through one port, whatever serves it: Parley's
+ * gateway, or a peer with the same routes and events. It checks that each message comes
+ * to its receiver, once.
  *
  *   load PORT send COUNT AT_ONCE [RATE]   POST /api/messages/send/:id, COUNT times; AT_ONCE are under
  *                                         way, or RATE a second are due (AT_ONCE at most under way)
@@ -10,9 +11,10 @@
  *   load PORT churn COUNT AT_ONCE RATE    open COUNT sockets, RATE a second, each of which closes when
  *                                         AT_ONCE more have come; half of them say goodbye
  *
- * The standard input has a line "ID TOKEN" for each user, then "go". Load prints "ready" once each
- * user has a socket (for open: at once) and it has warmed up, waits for a second "go", does its
- * work, prints what came of it in a line of JSON, and ends when its input does.
+ * The standard input has a line "ID TOKEN" for each user, then "go". Load prints "ready"
+ * once each user has a socket (for open: at once) and it has warmed up, waits for a
+ * second "go", does its work, prints what came of it in a line of JSON, and ends when its
+ * input does.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -346,7 +348,8 @@ measure_sockets(void)
 	    own_cpu_ms() - cpu);
 }
 
-/* The socket of this place goes, as a page that is closed or a phone that loses its network. */
+/* The socket of this place goes, as a page that is closed or a phone that loses its
+ * network. */
 static void
 leave(size_t number)
 {

@@ -1,6 +1,7 @@
 /*
- * request: HTTP/1.1 requests over kept connections, one under way on each; what the load sends, and
- * how it is answered. It is as little of a client as the servers under measure allow.
+ * request: HTTP/1.1 requests over kept connections, one under way on each; what the load
+ * sends, and how it is answered. It is as little of a client as the servers under measure
+ * allow.
  * Threads: the one that made it.
  */
 #ifndef BENCH_REQUEST_H

@@ -1,6 +1,6 @@
 /*
- * tally: which messages were sent, taken and delivered, and how long that took from when each was
- * due, not from when a busy client got round to it.  Threads: one.
+ * tally: which messages were sent, taken and delivered, and how long that took from when
+ * each was due, not from when a busy client got round to it.  Threads: one.
  */
 #ifndef BENCH_TALLY_H
 #define BENCH_TALLY_H
@@ -30,7 +30,8 @@ void tally_fini(struct tally *t);
 void tally_due(struct tally *t, size_t number, size_t receiver, int64_t due_us);
 void tally_taken(struct tally *t, size_t number, int64_t now_us);
 void tally_delivered(struct tally *t, size_t number, size_t receiver, int64_t now_us);
-/* Messages from..count in one line of JSON, with the client's own CPU time. The times are in ms. */
+/* Messages from..count in one line of JSON, with the client's own CPU time. The times are
+ * in ms. */
 void tally_print(struct tally *t, size_t from, double seconds, double own_cpu_ms);
 
 #endif

@@ -1,7 +1,8 @@
 /*
- * floor: the least that a chat server built like Parley's can cost: kore, one handler, one insert
- * into SQLite, and kore's own WebSockets in the same process. It asks nobody for a token, knows no
- * other process, and promises little (a power cut may take the last commits): a floor, not a peer.
+ * floor: the least that a chat server built like Parley's can cost: kore, one handler,
+ * one insert into SQLite, and kore's own WebSockets in the same process. It asks nobody
+ * for a token, knows no other process, and promises little (a power cut may take the last
+ * commits): a floor, not a peer.
  *
  *   GET  /hello                     an answer of a line
  *   POST /api/messages/send/:id     201, and newMessage to the socket of :id

@@ -76,7 +76,8 @@ send_connect(struct clients *c, struct client *client)
 	pl_buf_fini(&out);
 }
 
-/* WATCHED of the first c->watched users, drawn by the client's index: always the same ones. */
+/* WATCHED of the first c->watched users, drawn by the client's index: always the same
+ * ones. */
 static void
 send_watch(struct clients *c, struct client *client)
 {
@@ -125,7 +126,8 @@ watch(struct clients *c, struct client *client, int op, uint32_t events)
 		bench_die("epoll: %s", strerror(errno));
 }
 
-/* Each comes from an address of its own: what presence counts by address is no matter here. */
+/* Each comes from an address of its own: what presence counts by address is no matter
+ * here. */
 static void
 set_source(struct client *client, size_t index)
 {

@@ -1,8 +1,8 @@
 /*
- * clients: thousands of Socket.IO clients in one process, WebSocket from the start, each with
- * its own user's token: they connect, answer pings, and count what they hear. What comes is
- * looked at in passing and never kept, whatever its size. Whom the server closes comes again, as
- * clients do: on a busy machine some are too slow for it.
+ * clients: thousands of Socket.IO clients in one process, WebSocket from the start, each
+ * with its own user's token: they connect, answer pings, and count what they hear. What
+ * comes is looked at in passing and never kept, whatever its size. Whom the server closes
+ * comes again, as clients do: on a busy machine some are too slow for it.
  *
  *   CONNECTING -> UPGRADING -"101"-> OPENING -"0{...}"-> JOINING -"40{...}"-> IN
  *                                                                             any -> CLOSED
@@ -53,10 +53,11 @@ struct clients_of {
 	void (*write_token)(const void *arg, size_t index, struct pl_buf *out);
 	/* Appends that user's id; for those that watch. */
 	void (*write_id)(const void *arg, size_t index, struct pl_buf *out);
-	/* A newMessage came; the first CLIENT_SEEN_MAX bytes of its packet. NULL: it is only
-	 * counted. */
+	/* A newMessage came; the first CLIENT_SEEN_MAX bytes of its packet. NULL: it is
+	 * only counted. */
 	void (*on_message)(const void *arg, size_t index, struct pl_str packet);
-	/* The answer to an event of clients_emit() came; the same of it. NULL: none is sent. */
+	/* The answer to an event of clients_emit() came; the same of it. NULL: none is
+	 * sent. */
 	void (*on_ack)(const void *arg, size_t index, struct pl_str packet);
 	const void *arg;
 };
@@ -79,8 +80,8 @@ struct clients {
 
 void clients_init(struct clients *c, const struct clients_of *of, size_t count);
 void clients_fini(struct clients *c);
-/* Connect those from first on, at most at_once of them on their way at any time, and wait until
- * all are IN. */
+/* Connect those from first on, at most at_once of them on their way at any time, and wait
+ * until all are IN. */
 void clients_connect(struct clients *c, size_t first, size_t count, size_t at_once);
 /* Start to connect one. receive_bytes: of its kernel buffer, 0 for the usual. */
 void clients_start(struct clients *c, size_t index, int receive_bytes);

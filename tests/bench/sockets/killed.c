@@ -33,8 +33,8 @@ struct samples {
 	unsigned told;      /* messages to listeners */
 };
 
-/* The sender and the witness, in a thread of their own: what the clients cost that come back is
- * no part of what is measured. */
+/* The sender and the witness, in a thread of their own: what the clients cost that come
+ * back is no part of what is measured. */
 struct talk {
 	const struct stack *stack;
 	pthread_t thread;

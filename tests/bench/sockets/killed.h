@@ -1,7 +1,7 @@
 /*
- * killed: kill -9 of a presence process full of sockets, beside another, to which all come
- * back. Meanwhile somebody there sends, through the message service, to a witness there and to
- * some of those who come back.
+ * killed: kill -9 of a presence process full of sockets, beside another, to which all
+ * come back. Meanwhile somebody there sends, through the message service, to a witness
+ * there and to some of those who come back.
  *
  *   the other one    users 0 .. KILLED_OTHERS-1: the sender, the witness, and some more
  *   the one killed   as many from there on as there are sockets

@@ -1,6 +1,6 @@
 /*
- * process: a program under measure: started in a folder of its own, with an environment of its
- * own, and read by what the kernel knows of it.
+ * process: a program under measure: started in a folder of its own, with an environment
+ * of its own, and read by what the kernel knows of it.
  *
  * What is wrong ends the bench with one line (bench_die); each program then ends with it.
  */

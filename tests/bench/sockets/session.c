@@ -7,8 +7,8 @@
 #include "base/random.h"
 #include "base/str.h"
 
-/* Of socket.io-client: reconnectionDelay, reconnectionDelayMax, and a randomizationFactor of
- * a half. */
+/* Of socket.io-client: reconnectionDelay, reconnectionDelayMax, and a randomizationFactor
+ * of a half. */
 #define DELAY_MS     1000
 #define DELAY_MAX_MS 5000
 

@@ -1,8 +1,8 @@
 /*
- * session: what a Socket.IO client of 4.6 and up keeps to recover its session, and does about
- * it: the pid of its last CONNECT, the last event's trailing word as its offset; it comes back
- * after a delay as socket.io-client has by default. And which messages it got, whose texts are
- * numbers from 0 on.
+ * session: what a Socket.IO client of 4.6 and up keeps to recover its session, and does
+ * about it: the pid of its last CONNECT, the last event's trailing word as its offset; it
+ * comes back after a delay as socket.io-client has by default. And which messages it got,
+ * whose texts are numbers from 0 on.
  */
 #ifndef BENCH_SESSION_H
 #define BENCH_SESSION_H

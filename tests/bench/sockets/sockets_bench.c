@@ -1,12 +1,14 @@
 /*
- * sockets_bench: what sockets cost presence, in memory and CPU, beside the bars of issue 5.
+ * sockets_bench: what sockets cost presence, in memory and CPU, beside the bars of issue
+ * 5.
  *
  *   sockets_bench BUILD [SOCKETS] [SCENARIO ...]
  *
- * BUILD holds message.so and presence.so; SOCKETS is 10000 where not given; the scenarios are
- * gentle, storm, joins, delta, watch, slow, stalled, killed: all where none is named. Each begins with a
- * fresh presence process of default settings, and each socket is a user of its own. Memory and
- * CPU are those of presence's worker, as the kernel counts them; the clients are in this process.
+ * BUILD holds message.so and presence.so; SOCKETS is 10000 where not given; the scenarios
+ * are gentle, storm, joins, delta, watch, slow, stalled, killed: all where none is named.
+ * Each begins with a fresh presence process of default settings, and each socket is a
+ * user of its own. Memory and CPU are those of presence's worker, as the kernel counts
+ * them; the clients are in this process.
  *
  * Exit status: 0, all bars were met; 1, some were not; 2, it could not be measured.
  */
@@ -446,7 +448,8 @@ slow(void)
 	finish();
 }
 
-/* How much memory grows while lists of who is online go out and some take nothing of them. */
+/* How much memory grows while lists of who is online go out and some take nothing of
+ * them. */
 static void
 stalled(void)
 {

@@ -1,7 +1,7 @@
 /*
  * stack: what the bench loads: a Redis, a store full of users, the message service and a
- * presence process that can be started anew; on free ports of the loopback, in a temporary
- * folder, with default settings but for rates, which are lifted.
+ * presence process that can be started anew; on free ports of the loopback, in a
+ * temporary folder, with default settings but for rates, which are lifted.
  */
 #ifndef BENCH_STACK_H
 #define BENCH_STACK_H

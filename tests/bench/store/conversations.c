@@ -252,8 +252,8 @@ time_marks(struct bench *b)
 	return samples_middle(&samples);
 }
 
-/* All of everybody: what is unread is counted, up to 100 of each, which is no matter of the store's
- * size. */
+/* All of everybody: what is unread is counted, up to 100 of each, which is no matter of
+ * the store's size. */
 static void
 read_all(struct bench *b)
 {

@@ -1,7 +1,7 @@
 /*
  * conversations: what the first 30 of 10, 1,000 and 10,000 correspondents cost, with few
- * messages in the store and with many; what a socket missed; a read mark; and a send to somebody
- * who is known. Each line is of one size of the store, the last one the ratio.
+ * messages in the store and with many; what a socket missed; a read mark; and a send to
+ * somebody who is known. Each line is of one size of the store, the last one the ratio.
  */
 #ifndef TESTS_BENCH_STORE_CONVERSATIONS_H
 #define TESTS_BENCH_STORE_CONVERSATIONS_H

@@ -1,5 +1,6 @@
 /*
- * cost: what something takes, of this process' CPU and by the clock; the middle one of several.
+ * cost: what something takes, of this process' CPU and by the clock; the middle one of
+ * several.
  */
 #ifndef TESTS_BENCH_STORE_COST_H
 #define TESTS_BENCH_STORE_COST_H
@@ -22,8 +23,8 @@ struct samples {
 struct cost cost_start(void);
 /* Since from, for each of items. */
 struct cost cost_per_item(struct cost from, size_t items);
-/* Before each sample, for the processor's caches to be as cold where the server answers at once
- * as where it takes long. */
+/* Before each sample, for the processor's caches to be as cold where the server answers
+ * at once as where it takes long. */
 void cost_cool_down(void);
 
 void samples_add(struct samples *s, struct cost from, size_t items);

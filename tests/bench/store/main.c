@@ -1,17 +1,17 @@
 /*
- * store_bench: what a send and a page cost, in a short conversation and in a long one; and what
- * conversations.h says.
+ * store_bench: what a send and a page cost, in a short conversation and in a long one;
+ * and what conversations.h says.
  *
  *   store_bench                SQLite in a temporary folder, then MongoDB's stand-in
  *   store_bench FOLDER         SQLite in an empty folder on the disk to measure
  *   store_bench mongodb://...  the database of that URI, with nothing in it
  *   MESSAGES=1000000           in the environment: in the store when conversations are measured
  *
- * One line for each size: CPU of this process and wall time, of the last page of 10 (read from
- * a place on), of a send alone in its batch, and of one in a batch of 64; the middle one of
- * many. The last line is the one for the long conversation over the one for the short: the CPU
- * may not grow by more than a fifth. (The wall time of the stand-in's pages does: it walks over
- * all messages, which a real server does not.)
+ * One line for each size: CPU of this process and wall time, of the last page of 10 (read
+ * from a place on), of a send alone in its batch, and of one in a batch of 64; the middle
+ * one of many. The last line is the one for the long conversation over the one for the
+ * short: the CPU may not grow by more than a fifth. (The wall time of the stand-in's
+ * pages does: it walks over all messages, which a real server does not.)
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,8 +158,8 @@ print_ratio(const struct costs *to, const struct costs *from)
 	    to->together.wall_us / from->together.wall_us);
 }
 
-/* Another conversation, long in both cases: what is measured is the length of ours alone, and
- * what has to warm up has before the first figure. */
+/* Another conversation, long in both cases: what is measured is the length of ours alone,
+ * and what has to warm up has before the first figure. */
 static void
 warm_up(struct bench *b)
 {

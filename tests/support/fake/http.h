@@ -1,14 +1,15 @@
 /*
- * fake http: a request and its answer, for tests of services: stands in for http/, which needs
- * kore. The handler that the test calls finds what it asks for, and what it answers stays here.
+ * fake http: a request and its answer, for tests of services: stands in for http/, which
+ * needs kore. The handler that the test calls finds what it asks for, and what it answers
+ * stays here.
  *
  *   struct fake_request *r = fake_request_new("0123...", "{\"message\":\"hi\"}");
  *   message_send_post(&r->rq);
  *   assert_int_equal(r->answer.status, 201);
  *   fake_request_free(r);
  *
- * A request is answered once: a second answer ends the test. pl_app is here, too, and belongs to
- * the test.  Threads: the test's.
+ * A request is answered once: a second answer ends the test. pl_app is here, too, and
+ * belongs to the test.  Threads: the test's.
  */
 #ifndef PL_TESTS_FAKE_HTTP_H
 #define PL_TESTS_FAKE_HTTP_H

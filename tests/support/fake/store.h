@@ -1,6 +1,7 @@
 /*
- * fake store: stands in for store_async in tests of services. What a service asks of the store
- * waits here until the test answers it, outside the call that asked, as the store does.
+ * fake store: stands in for store_async in tests of services. What a service asks of the
+ * store waits here until the test answers it, outside the call that asked, as the store
+ * does.
  *
  *   a write   call = fake_store_next_write(PL_WRITE_SEND);   looked at, and its outcome set
  *             fake_store_end_write(call, PL_OK);

@@ -589,7 +589,8 @@ refuses_a_jpeg_of_too_many_pixels(void **state)
 	pl_buf_fini(&file);
 }
 
-/* The last scan again and again: each would be gone through for all 1,024 by 1,024 pixels. */
+/* The last scan again and again: each would be gone through for all 1,024 by 1,024
+ * pixels. */
 static void
 goes_through_a_hundred_scans_at_most(void **state)
 {

@@ -18,7 +18,8 @@
 	"{\"userId\":\"" USER "\",\"iat\":1700000000,\"exp\":1701296000,\"jti\":\"a1\"}"
 #define CLAIMS(more_) "{\"userId\":\"" USER "\",\"iat\":1700000000" more_ "}"
 
-/* Made by jsonwebtoken 9: sign({userId, iat}, OLD, {expiresIn: '15d'}), and under "short". */
+/* Made by jsonwebtoken 9: sign({userId, iat}, OLD, {expiresIn: '15d'}), and under
+ * "short". */
 #define MERN_TOKEN                                                                       \
 	"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."                                          \
 	"eyJ1c2VySWQiOiI2NWExYjJjM2Q0ZTVmNjA3MTgyOTNhNGIiLCJpYXQiOjE3MDAwMDAwMDAsImV4cC" \

@@ -234,7 +234,8 @@ a_signup_waits_for_the_login_before_it_and_the_next_login_for_it(void **state)
 	auth_try_end(&next.try, AUTH_TRY_NEITHER);
 }
 
-/* Two addresses may share a bucket, so some that sign up a fourth time are refused before. */
+/* Two addresses may share a bucket, so some that sign up a fourth time are refused
+ * before. */
 static void
 signups_of_all_addresses_have_a_limit_that_logins_do_not_count_in(void **state)
 {

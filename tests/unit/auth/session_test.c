@@ -273,8 +273,8 @@ find_user_who_is_disabled(
 	return err;
 }
 
-/* Whoever changes the password later refuses all unlisted tokens up to then: this one's time is from
- * before the look. */
+/* Whoever changes the password later refuses all unlisted tokens up to then: this one's
+ * time is from before the look. */
 static void
 looks_at_the_user_before_a_login_is_in_no_list(void **state)
 {

@@ -62,7 +62,8 @@ leaves_all_else_to_jansson(void **state)
 	is_not_plain(PL_STR("{\"a\":\"b\"}\0"));
 }
 
-/* Each byte of a body becomes each other one: whatever is plain then is what jansson reads. */
+/* Each byte of a body becomes each other one: whatever is plain then is what jansson
+ * reads. */
 static void
 agrees_with_jansson_on_every_change_of_a_byte(void **state)
 {

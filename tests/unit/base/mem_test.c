@@ -14,7 +14,8 @@
 #include "base/mem.h"
 #include "support/capture.h"
 
-/* AddressSanitizer asks for this; by itself it would end the process where malloc() fails. */
+/* AddressSanitizer asks for this; by itself it would end the process where malloc()
+ * fails. */
 const char *__asan_default_options(void);
 
 const char *

@@ -191,8 +191,8 @@ knows_the_categories(void **state)
 			     pl_utf8_is_format(plain[i]) || pl_utf8_is_space(plain[i]));
 }
 
-/* Marks in has[] what a line such as "200E..200F ; Bidi_Control # ..." of Unicode's own files
- * says; false where that file is not installed (Debian: unicode-data). */
+/* Marks in has[] what a line such as "200E..200F ; Bidi_Control # ..." of Unicode's own
+ * files says; false where that file is not installed (Debian: unicode-data). */
 static bool
 read_property(const char *file, const char *property, bool has[0x110000])
 {

@@ -86,8 +86,8 @@ new_message_has_its_position_in_both_lines(void **state)
 	pl_message_fini(&m);
 }
 
-/* A rolling upgrade: the version before wrote no pos in the first line, and a later one may
- * leave out that of the packet. */
+/* A rolling upgrade: the version before wrote no pos in the first line, and a later one
+ * may leave out that of the packet. */
 static void
 new_message_of_other_versions_has_its_position(void **state)
 {

@@ -1,7 +1,7 @@
 /*
- * What goes over Redis (client, bus, processes, online), when each of its calls of the system, each
- * allocation of hiredis and each answer of Redis fails in turn: every command is answered once, and
- * afterwards all comes right by itself.
+ * What goes over Redis (client, bus, processes, online), when each of its calls of the
+ * system, each allocation of hiredis and each answer of Redis fails in turn: every
+ * command is answered once, and afterwards all comes right by itself.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -254,8 +254,8 @@ retire_takes_all_users_out_at_once(void **state)
 	node_stop(&b);
 }
 
-/* a goes; of its users 1 does not come back, 2 has always been on b, too, 3 comes to b in time,
- * and 4 has just said goodbye. */
+/* a goes; of its users 1 does not come back, 2 has always been on b, too, 3 comes to b in
+ * time, and 4 has just said goodbye. */
 static void
 who_comes_back_elsewhere_in_time_stays_online_throughout(void **state)
 {

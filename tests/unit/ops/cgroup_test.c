@@ -145,8 +145,8 @@ reads_both_where_both_are_there(void **state)
 	expect(256 * MiB, 2000);
 }
 
-/* In a container the part of the tree that is mounted is its own. The path is the host's if the
- * container has no namespace of its own. */
+/* In a container the part of the tree that is mounted is its own. The path is the host's
+ * if the container has no namespace of its own. */
 static void
 finds_a_container_in_the_part_that_is_mounted(void **state)
 {

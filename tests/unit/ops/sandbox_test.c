@@ -30,7 +30,8 @@
 #define IS_SANITIZED 0
 #endif
 
-/* How a child ends that enters the sandbox and does this: its status, as waitpid() gives it. */
+/* How a child ends that enters the sandbox and does this: its status, as waitpid() gives
+ * it. */
 static int
 status_of(int (*does)(const long *args), const long *args)
 {
@@ -253,7 +254,8 @@ what_is_needed_works(void **state)
 	assert_int_equal(status_of(works, NULL), 0);
 }
 
-/* 480 is a number that Linux has not given away yet; a C library that knows it must get by. */
+/* 480 is a number that Linux has not given away yet; a C library that knows it must get
+ * by. */
 static int
 asks_for_a_newer_call(const long *args)
 {

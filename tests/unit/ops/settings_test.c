@@ -13,8 +13,9 @@
 
 #define SECRET "Zk3vQp8sWm1nRt6yXc4bHd9fJg2aLe7u"
 
-/* Load for mask in a child whose environment is only name=value (NULL: nothing), and let check
- * look at what came. Returns the exit status; the child's standard error goes to *log. */
+/* Load for mask in a child whose environment is only name=value (NULL: nothing), and let
+ * check look at what came. Returns the exit status; the child's standard error goes to
+ * *log. */
 static int
 load_in_child(
     unsigned mask, const char *name, const char *value, bool (*check)(void), char **log)

@@ -1,5 +1,6 @@
-/* Letting sockets in: the real hub, list, recovery and sessions over a real store and the local bus;
- * only the server is not there. What a socket is sent is read as support/eio_trace.h says. */
+/* Letting sockets in: the real hub, list, recovery and sessions over a real store and the
+ * local bus; only the server is not there. What a socket is sent is read as
+ * support/eio_trace.h says. */
 #include "rig.h"
 
 #include "presence/admit.h"
@@ -482,7 +483,8 @@ does_not_wait_for_a_bus_that_is_away(void **state)
 
 /* ---- who comes back -------------------------------------------------------------------- */
 
-/* Where nobody noted when the connection broke (there is no Redis here), it counts as in time. */
+/* Where nobody noted when the connection broke (there is no Redis here), it counts as in
+ * time. */
 static void
 gives_who_comes_back_the_same_ids_and_what_was_missed(void **state)
 {
@@ -668,8 +670,8 @@ only_a_connection_that_broke_has_a_grace(void **state)
 	}
 }
 
-/* Bring a new client of Ann's to state, and no further, while the clock stands and Bob is in: the
- * list that Bob got is no longer true then, and the next one is not due at once. */
+/* Bring a new client of Ann's to state, and no further, while the clock stands and Bob is
+ * in: the list that Bob got is no longer true then, and the next one is not due at once. */
 static void
 bring_to(struct fixture *f, struct client *ann, enum admit_state state)
 {
@@ -914,7 +916,8 @@ who_said_goodbye_or_was_away_for_long_begins_anew(void **state)
 	say(f, &ann, "41");
 	end_client(&ann, PL_EIO_TRANSPORT_CLOSE);
 	assert_false(comes_back(f, pid));
-	/* Its goodbye stands, though the connection breaks before the next CONNECT is answered. */
+	/* Its goodbye stands, though the connection breaks before the next CONNECT is
+	 * answered. */
 	come_in(f, &ann, &f->ann_token);
 	pid_of(&ann, pid);
 	say(f, &ann, "41");

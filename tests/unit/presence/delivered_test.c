@@ -250,7 +250,8 @@ what_is_looked_up_longer_than_its_pair_rests_begins_anew(void **state)
 	check_heard(f, 4);
 }
 
-/* One who asks without end costs no more looks than a user may have; what they say is kept. */
+/* One who asks without end costs no more looks than a user may have; what they say is
+ * kept. */
 static void
 beyond_the_looks_of_a_user_it_is_kept_unseen(void **state)
 {

@@ -1,5 +1,5 @@
-/* Whoever wrote with a user who was erased is told, over the real hub and store: Bob is here, with two
- * sockets; Eve is here, and never wrote with Ann. */
+/* Whoever wrote with a user who was erased is told, over the real hub and store: Bob is
+ * here, with two sockets; Eve is here, and never wrote with Ann. */
 #include "rig.h"
 
 #include "bus/events.h"

@@ -132,7 +132,8 @@ tells_all_anew_when_redis_was_away(void **state)
 	end(&p);
 }
 
-/* A process that has just begun, or come back to Redis, does not wait for its next renewal. */
+/* A process that has just begun, or come back to Redis, does not wait for its next
+ * renewal. */
 static void
 tells_all_with_the_first_that_comes_or_asks(void **state)
 {

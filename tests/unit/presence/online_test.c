@@ -1,4 +1,5 @@
-/* Who is online, as sockets are told: the list and the changes, over the real hub and store. */
+/* Who is online, as sockets are told: the list and the changes, over the real hub and
+ * store. */
 #include "rig.h"
 
 #include "loop/loop_impl.h"

@@ -23,8 +23,8 @@ pl_sio_client_pays_as(struct pl_sio_client *c, struct pl_str key)
 	memcpy(current->payer.bytes, key.ptr, PL_OID_LEN);
 }
 
-/* On a machine that stands still the first read of the store may fail. The next one is due by
- * the loop's clock, which only we move. */
+/* On a machine that stands still the first read of the store may fail. The next one is
+ * due by the loop's clock, which only we move. */
 static void
 wait_until_current(struct rig *r)
 {

@@ -1,6 +1,6 @@
 /*
- * rig: what parts of presence stand on in their tests: a clock set by hand, the local bus, a real
- * store (SQLite in a folder of its own), and no Redis.
+ * rig: what parts of presence stand on in their tests: a clock set by hand, the local
+ * bus, a real store (SQLite in a folder of its own), and no Redis.
  *
  *   RIG_UNTIL(rig, is_done);    runs the loop until the expression holds, the clock stands; fails
  *                               after 10 s of real time, which threads may take
@@ -50,8 +50,8 @@ struct rig {
 };
 
 void rig_init(struct rig *r);
-/* First the store, so that what calls it hears of its end; then free_parts(arg), if it is not NULL. For
- * cmocka: 0, or -1 if a timer is left, as by a test that failed halfway. */
+/* First the store, so that what calls it hears of its end; then free_parts(arg), if it is
+ * not NULL. For cmocka: 0, or -1 if a timer is left, as by a test that failed halfway. */
 int rig_fini(struct rig *r, void (*free_parts)(void *arg), void *arg);
 struct pl_oid rig_add_user(struct rig *r, const char *name);
 void rig_set_status(struct rig *r, const struct pl_oid *user, enum pl_status status);

@@ -1,5 +1,6 @@
-/* The tail over a real store and the local bus, by a clock set by hand. Messages are dated by the
- * real clock, so that a test which needs some to be older waits a few milliseconds. */
+/* The tail over a real store and the local bus, by a clock set by hand. Messages are
+ * dated by the real clock, so that a test which needs some to be older waits a few
+ * milliseconds. */
 #include "rig.h"
 
 #include "bus/gap.h"
@@ -79,8 +80,8 @@ pass(struct fixture *f, int64_t ms)
 	}
 }
 
-/* Was each message that was sent since first delivered since from, in the order of the store? A
- * message may come again, for who has it already knows it (delivery/seen). */
+/* Was each message that was sent since first delivered since from, in the order of the
+ * store? A message may come again, for who has it already knows it (delivery/seen). */
 static bool
 got_all(const struct fixture *f, size_t first, size_t from)
 {

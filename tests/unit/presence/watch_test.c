@@ -1,5 +1,5 @@
-/* Watching users: what a socket says, its answer, and what it is told after that, over the real hub,
- * list and store. Two sockets of Ann's watch; others come and go. */
+/* Watching users: what a socket says, its answer, and what it is told after that, over
+ * the real hub, list and store. Two sockets of Ann's watch; others come and go. */
 #include "rig.h"
 
 #include "loop/loop_impl.h"
@@ -721,8 +721,8 @@ lists_and_status_changes_are_for_the_others(void **state)
 	go(&list);
 }
 
-/* More than one read takes, and more than one turn of the loop sends: the first 500 are watched by
- * many. */
+/* More than one read takes, and more than one turn of the loop sends: the first 500 are
+ * watched by many. */
 static void
 many_users_of_many_watchers_are_told_by_reads_and_turns(void **state)
 {

@@ -1,8 +1,8 @@
 /*
  * eio_rig: a session with a clock and a trace, for the tests of eio_session.
  *
- * "§" is a section of engine.io-protocol v4. Where the text is silent, the cases come from
- * reading engine.io 6.6. The traces are explained in support/eio_trace.h.
+ * "§" is a section of engine.io-protocol v4. Where the text is silent, the cases come
+ * from reading engine.io 6.6. The traces are explained in support/eio_trace.h.
  */
 #ifndef TESTS_UNIT_PROTO_EIO_RIG_H
 #define TESTS_UNIT_PROTO_EIO_RIG_H

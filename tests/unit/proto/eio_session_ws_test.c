@@ -111,8 +111,8 @@ http_requests_of_a_websocket_session_are_refused_and_harmless(void **state)
 	stop(&r);
 }
 
-/* "A client MUST NOT open more than one WebSocket connection per session. Should it happen,
- * the server MUST close the WebSocket connection." */
+/* "A client MUST NOT open more than one WebSocket connection per session. Should it
+ * happen, the server MUST close the WebSocket connection." */
 static void
 a_second_websocket_is_refused_and_harmless(void **state)
 {

@@ -9,8 +9,8 @@
 #include "base/mem.h"
 #include "proto/http_cookie.h"
 
-/* What is found, each value in brackets. The header comes from a block of its exact size, so that
- * ASan sees a step past it. */
+/* What is found, each value in brackets. The header comes from a block of its exact size,
+ * so that ASan sees a step past it. */
 static void
 check(const char *header, const char *name, const char *wanted)
 {

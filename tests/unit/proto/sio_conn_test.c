@@ -381,8 +381,8 @@ an_answer_after_the_connection_ended_is_harmless(void **state)
 	stop(&r);
 }
 
-/* "If the server does not receive a CONNECT packet first, then it MUST close the connection
- * immediately." */
+/* "If the server does not receive a CONNECT packet first, then it MUST close the
+ * connection immediately." */
 static void
 any_packet_before_connect_ends_the_connection(void **state)
 {
@@ -509,8 +509,8 @@ one_encoded_event_goes_to_many_connections(void **state)
 	stop(&c);
 }
 
-/* "The payload is mandatory and MUST be a non-empty array. If that's not the case, then the
- * receiver MUST close the connection." */
+/* "The payload is mandatory and MUST be a non-empty array. If that's not the case, then
+ * the receiver MUST close the connection." */
 static void
 an_event_or_ack_without_payload_ends_the_connection(void **state)
 {

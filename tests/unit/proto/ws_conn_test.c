@@ -1,7 +1,8 @@
 /*
  * RFC 6455 §5 to §8 as sequences of literal bytes. Unless a test says otherwise each
- * sequence is fed whole, one byte at a time, and cut in two at every place; and what comes
- * out must be the same. Most frames have a masking key of zero, so that they can be read.
+ * sequence is fed whole, one byte at a time, and cut in two at every place; and what
+ * comes out must be the same. Most frames have a masking key of zero, so that they can be
+ * read.
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
-/* A WebSocket handshake for whose hash there is no memory: as pl_mem does, the process ends. */
+/* A WebSocket handshake for whose hash there is no memory: as pl_mem does, the process
+ * ends. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

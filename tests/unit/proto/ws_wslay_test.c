@@ -1,6 +1,6 @@
 /*
- * W1: random frame sequences give the same verdict as Debian's libwslay: the same messages,
- * pings and pongs, and then the same close code sent.
+ * W1: random frame sequences give the same verdict as Debian's libwslay: the same
+ * messages, pings and pongs, and then the same close code sent.
  *
  * Listed exceptions:
  *   - close codes 1012 to 1014: registered with IANA after the RFC, which wslay refuses
@@ -11,8 +11,8 @@
  *     the code (1002); such are not drawn
  *   - the limits of ours that wslay has not: fragments in a message, control frames a second
  *
- * WSLAY_SEQUENCES and WSLAY_SEED in the environment choose others than the 100,000 of make
- * units.
+ * WSLAY_SEQUENCES and WSLAY_SEED in the environment choose others than the 100,000 of
+ * make units.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -270,8 +270,8 @@ without_end(struct pl_str events)
 	return events;
 }
 
-/* The code in the Close of what was sent: 0 for no Close, PL_WS_CODE_NONE for an empty one.
- * wslay sends a Close before pongs still in its queue, so it may stand anywhere. */
+/* The code in the Close of what was sent: 0 for no Close, PL_WS_CODE_NONE for an empty
+ * one. wslay sends a Close before pongs still in its queue, so it may stand anywhere. */
 static unsigned
 sent_code(struct pl_str sent)
 {

@@ -1,6 +1,7 @@
 /*
- * Each script of shared/redis/lua alone, by the real Redis: what it gives, what it leaves behind, and
- * that it refuses another number of keys or arguments, or no number, before it changes anything.
+ * Each script of shared/redis/lua alone, by the real Redis: what it gives, what it leaves
+ * behind, and that it refuses another number of keys or arguments, or no number, before
+ * it changes anything.
  */
 #include "base/buf.h"
 #include "redis/reply.h"

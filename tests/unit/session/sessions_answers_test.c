@@ -137,7 +137,8 @@ says_that_it_does_not_know_a_user_whom_it_cannot_look_up(void **state)
 	fake_loop_run(f->loop);
 	assert_int_equal(verdicts, 1);
 	assert_int_equal(verdict, PL_SESSION_UNKNOWN);
-	/* Freed while the store has not answered about the switch: the answer comes to nobody. */
+	/* Freed while the store has not answered about the switch: the answer comes to
+	 * nobody. */
 	pl_sessions_free(f->ss);
 	fake_store_end_write(fake_store_next_write(PL_WRITE_SWITCH), PL_OK);
 }

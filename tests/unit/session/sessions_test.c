@@ -1,5 +1,5 @@
-/* Sessions over a real store (SQLite in a folder of its own), the local bus, and a clock set
- * by hand. */
+/* Sessions over a real store (SQLite in a folder of its own), the local bus, and a clock
+ * set by hand. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -355,7 +355,8 @@ knows_after_a_start_what_was_revoked_before(void **state)
 	pl_buf_fini(&token);
 }
 
-/* The process that revoked it died after the store had it, or had lost the bus: it told nobody. */
+/* The process that revoked it died after the store had it, or had lost the bus: it told
+ * nobody. */
 static void
 finds_a_revocation_that_nobody_told_of(void **state)
 {

@@ -222,8 +222,8 @@ big_endian(const unsigned char *p)
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-/* Commits that are in the write-ahead log: frames whose header gives a database size. The log
- * is a 32-byte header, then frames of a 24-byte header and a page. */
+/* Commits that are in the write-ahead log: frames whose header gives a database size. The
+ * log is a 32-byte header, then frames of a 24-byte header and a page. */
 static size_t
 commits_in_log(struct fixture *f)
 {
@@ -338,8 +338,8 @@ fails_while_the_store_is_away_and_finds_it_again_by_itself(void **state)
 	assert_int_equal(f->by_err[PL_OK], 1);
 }
 
-/* The lock is away, and the first batch waits for it in vain. Were each batch to wait as long
- * again, the last calls would be over their time. */
+/* The lock is away, and the first batch waits for it in vain. Were each batch to wait as
+ * long again, the last calls would be over their time. */
 static void
 bounds_its_queue_and_fails_it_with_the_batch_before(void **state)
 {
