@@ -38,6 +38,13 @@ pl_bucket_take(
 	return take(b, rule, 1, now_mono_ms);
 }
 
+/* One whose full_at_us has passed is full, however long ago that was. */
+void
+pl_bucket_give(struct pl_bucket *b, const struct pl_bucket_rule *rule)
+{
+	b->full_at_us -= rule->interval_us;
+}
+
 /* ---- one bucket a key ---- */
 
 /* by_use holds all entries; the one that was asked for longest ago is first. */

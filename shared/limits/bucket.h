@@ -29,6 +29,9 @@ struct pl_bucket_rule pl_bucket_rule(int64_t count, int64_t period_ms, int64_t b
 int64_t pl_bucket_take(
     struct pl_bucket *b, const struct pl_bucket_rule *rule, int64_t now_mono_ms);
 
+/* Give one back that was taken; never more than fills it. */
+void pl_bucket_give(struct pl_bucket *b, const struct pl_bucket_rule *rule);
+
 struct pl_bucket_table;
 
 struct pl_bucket_table *pl_bucket_table_new(struct pl_bucket_rule rule, size_t keys_max);

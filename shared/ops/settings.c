@@ -162,7 +162,7 @@ const struct pl_setting pl_settings_table[] = {
 	    "Sessions of sockets that begin in a process; more wait for their turn, polling ones for 3 s, WebSockets for 15 s, or get 503; 0 lifts it.")
 	INT("LIMIT_STRANGERS_PER_SECOND", "100", 0, 1000000, "a second", PRESENCE,
 	    limit_strangers_per_second,
-	    "The same of those whose handshake brings no good token, in a line of their own, and no more than of the others; raise it if clients send theirs with CONNECT alone. 0: they stand in line with the others.")
+	    "The same of those whose handshake brings no good token, in a line of their own, once five seconds' worth of them were not let in with CONNECT either; no more than of the others. 0: they always stand in line with the others.")
 	INT("LIMIT_SOCKET_BYTES_PER_SECOND", "2000000", 0, 1000000000, "bytes a second",
 	    PRESENCE, limit_socket_bytes_per_second,
 	    "What one socket may send; beyond it, four seconds' worth at once, it is not read for a while, and closed after 30 s of that; 0 lifts it.")

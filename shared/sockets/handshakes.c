@@ -62,6 +62,8 @@ pl_handshakes_init(struct pl_handshakes *h, struct pl_loop *loop,
 
 	*h = (struct pl_handshakes){.begin = begin, .arg = arg};
 	h->tells_strangers = most > 0 && rates.of_strangers > 0;
+	h->unproven_rule = pl_bucket_rule(
+	    rates.of_strangers, 1000, rates.of_strangers * PL_HANDSHAKES_UNPROVEN_S);
 	pl_pace_init(&h->pace, loop, most, on_turn);
 	pl_pace_init(&h->strangers, loop,
 	    rates.of_strangers < most ? rates.of_strangers : most, on_turn);
@@ -75,13 +77,29 @@ pl_handshakes_fini(struct pl_handshakes *h)
 	pl_pace_fini(&h->strangers);
 }
 
+static struct pl_pace *
+pace_of(struct pl_handshakes *h, bool is_stranger)
+{
+	if (!is_stranger || !h->tells_strangers)
+		return &h->pace;
+	return pl_bucket_take(
+		   &h->unproven, &h->unproven_rule, pl_loop_now_ms(h->pace.loop)) == 0
+		   ? &h->pace
+		   : &h->strangers;
+}
+
+void
+pl_handshakes_let_in(struct pl_handshakes *h)
+{
+	pl_bucket_give(&h->unproven, &h->unproven_rule);
+}
+
 void
 pl_handshakes_take(
     struct pl_handshakes *h, struct pl_request *rq, bool is_websocket, bool is_stranger)
 {
 	int64_t limit_ms = is_websocket ? WS_WAIT_MS : POLL_WAIT_MS;
-	struct pl_pace *pace =
-	    is_stranger && h->tells_strangers ? &h->strangers : &h->pace;
+	struct pl_pace *pace = pace_of(h, is_stranger);
 	struct handshake *one;
 
 	if (pl_pace_begin(pace)) {

@@ -1,7 +1,11 @@
 /*
- * handshakes: requests that begin a session, at an even pace (limits/pace). Those of
- * strangers, who bring no good token, have a line and a pace of their own: so a flood of
- * them takes its share of the time of those who are here, and keeps no user waiting.
+ * handshakes: requests that begin a session, at an even pace (limits/pace).
+ *
+ * Strangers bring no good token, because they have none, or because theirs comes with
+ * CONNECT. As long as they are let in soon they stand in line with users. Once
+ * PL_HANDSHAKES_UNPROVEN_S seconds' worth of them were not, further ones have a line and a
+ * pace of their own: so a flood takes its share of the time of those who are here, and
+ * keeps no user waiting.
  *
  *   take ──► begins now
  *     └────► stands in line ──► begins in its turn
@@ -16,7 +20,8 @@
 #include "limits/pace.h"
 #include "http/request.h"
 
-#define PL_HANDSHAKES_AGAIN_MS 1000 /* when to come again, for Retry-After */
+#define PL_HANDSHAKES_AGAIN_MS   1000 /* when to come again, for Retry-After */
+#define PL_HANDSHAKES_UNPROVEN_S 5
 
 struct pl_handshakes_rates {
 	int64_t per_second; /* 0: all begin at once, strangers' too */
@@ -28,6 +33,9 @@ struct pl_handshakes {
 	struct pl_pace pace;
 	struct pl_pace strangers;
 	bool tells_strangers; /* else all have the first pace */
+	/* Strangers who began at the first pace, and were not let in yet, or never. */
+	struct pl_bucket unproven;
+	struct pl_bucket_rule unproven_rule;
 	void (*begin)(void *arg, struct pl_request *rq, bool is_websocket);
 	void *arg;
 };
@@ -39,6 +47,8 @@ void pl_handshakes_init(struct pl_handshakes *h, struct pl_loop *loop,
 void pl_handshakes_fini(struct pl_handshakes *h); /* turns all away */
 void pl_handshakes_take(
     struct pl_handshakes *h, struct pl_request *rq, bool is_websocket, bool is_stranger);
+/* One of those that began was let in: a stranger has room again at the first pace. */
+void pl_handshakes_let_in(struct pl_handshakes *h);
 /* Requests that wait get 503: another process has room sooner. */
 void pl_handshakes_turn_away(struct pl_handshakes *h);
 size_t pl_handshakes_waiting(const struct pl_handshakes *h);

@@ -361,6 +361,7 @@ pump(struct pl_sio_client *c)
 	}
 	if (c->half_open.address && pl_sio_conn_is_connected(&c->conn)) {
 		pl_half_open_leave(&c->server->half_open, &c->half_open);
+		pl_handshakes_let_in(&c->server->handshakes);
 		c->budget = (struct pl_budget){0};
 	}
 	if (c->ws)

@@ -202,6 +202,22 @@ describe('a flood of strangers who open sessions', () => {
     });
   }
 
+  test('is none of those who have their token in CONNECT: they are let in as fast as others', async () => {
+    const people = await Promise.all(Array.from({ length: 5 }, (_, i) => Person.signUp(hold.stack.url, `ann${i}`)));
+    await waitUntil('strangers before to be forgotten', async () => {
+      // As many as would wait for 12 s in a line of their own, and be refused.
+      for (let i = 0; i < 60; i++) {
+        const socket = new Socket(socketIo(hold.stack.url));
+        if (!/^0\{/.test(await socket.take().catch(() => ''))) return false;
+        socket.send(`40${JSON.stringify({ token: people[i % 5].cookie.slice(4) })}`);
+        if (await waiting() > 0) return false;
+        assert.match(await socket.take(), /^40\{/);
+        socket.close();
+      }
+      return true;
+    }, { within: 30000 });
+  });
+
   test('gets 503 with Retry-After if its line is too long, and is let in when it is not', async () => {
     const crowd = Array.from({ length: 60 }, () => fetch(socketIo(hold.stack.url, polling)));
     const refused = (await Promise.all(crowd)).filter(({ status }) => status !== 200);

@@ -29,6 +29,24 @@ lets_a_burst_pass_and_then_the_rate(void **state)
 }
 
 static void
+has_what_is_given_back_and_no_more_than_fills_it(void **state)
+{
+	struct pl_bucket_rule rule = pl_bucket_rule(1, 1000, 2);
+	struct pl_bucket b = {0};
+
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(pl_bucket_take(&b, &rule, 5000), 0);
+		pl_bucket_give(&b, &rule);
+	}
+	for (int i = 0; i < 100; i++)
+		pl_bucket_give(&b, &rule);
+	assert_int_equal(pl_bucket_take(&b, &rule, 5000), 0);
+	assert_int_equal(pl_bucket_take(&b, &rule, 5000), 0);
+	assert_int_equal(pl_bucket_take(&b, &rule, 5000), 1000);
+}
+
+static void
 counts_exactly_over_a_minute(void **state)
 {
 	struct pl_bucket_rule rule = pl_bucket_rule(6, 60000, 6);
@@ -112,6 +130,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(lets_a_burst_pass_and_then_the_rate),
+	    cmocka_unit_test(has_what_is_given_back_and_no_more_than_fills_it),
 	    cmocka_unit_test(counts_exactly_over_a_minute),
 	    cmocka_unit_test(has_no_limit_when_lifted),
 	    cmocka_unit_test(keeps_one_bucket_a_key),
