@@ -300,12 +300,16 @@ begin(ngx_conf_t *cf)
 {
 	ngx_http_core_main_conf_t *core =
 	    ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
-	ngx_http_handler_pt *handler =
-	    ngx_array_push(&core->phases[NGX_HTTP_PREACCESS_PHASE].handlers);
+	ngx_array_t *handlers = &core->phases[NGX_HTTP_PREACCESS_PHASE].handlers;
+	ngx_http_handler_pt *first;
 
-	if (handler == NULL)
+	if (ngx_array_push(handlers) == NULL)
 		return NGX_ERROR;
-	*handler = take_seat;
+	/* They run from the last to the first: this one after realip, which says whose the
+	 * address is, and after limit_req, whose refusals take no seat. */
+	first = handlers->elts;
+	ngx_memmove(first + 1, first, (handlers->nelts - 1) * sizeof(*first));
+	*first = take_seat;
 	next_filter = ngx_http_top_header_filter;
 	ngx_http_top_header_filter = filter_head;
 	return NGX_OK;

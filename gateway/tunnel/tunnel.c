@@ -247,8 +247,12 @@ tunnel_open(ngx_socket_t client, ngx_socket_t service, const struct tunnel_times
 	if (tunnel->down.to != NULL)
 		tunnel->down.from = tunnel->up.to = connect_copy(service, tunnel);
 	if (tunnel->down.from == NULL) {
-		if (tunnel->down.to != NULL)
+		if (tunnel->down.to != NULL) {
+			/* Its file stays open by the other descriptor: closing tells
+			 * epoll nothing. */
+			(void)ngx_del_conn(tunnel->down.to, 0);
 			ngx_close_connection(tunnel->down.to);
+		}
 		ngx_free(tunnel);
 		return NGX_ERROR;
 	}

@@ -363,10 +363,13 @@ on_verdict(void *arg, enum pl_session_verdict verdict, const struct pl_jwt_claim
 		admission_free(a);
 		return;
 	}
-	if (verdict == PL_SESSION_OK)
+	if (verdict == PL_SESSION_OK) {
+		if (a->credentials.count == 0 && a->admit->on_named != NULL)
+			a->admit->on_named(a->admit, &claims->user);
 		let_in(a, claims);
-	else
+	} else {
 		refuse(a, verdict);
+	}
 	pl_sio_client_touch(a->socket.client);
 }
 

@@ -70,6 +70,9 @@ struct admit {
 	struct recovery *recovery;
 	struct held *held;
 	struct online_list *online;
+	/* Whose handshake brought no good token has that of this user in CONNECT. May be
+	 * NULL. */
+	void (*on_named)(struct admit *admit, const struct pl_oid *user);
 };
 
 /* A session of the server: its hub_socket, and what is needed to let it in. */

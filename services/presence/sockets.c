@@ -7,6 +7,10 @@
 #define GOODBYE_MS 500
 /* All sockets of a user together may cost so many times what one may. */
 #define USER_BUDGET_TIMES 2
+/* Sessions of one user that begin with users; more do with strangers. */
+#define BEGINNINGS_PER_SECOND 2
+#define BEGINNINGS_TIMES      2 /* of SOCKETS_PER_USER_MAX, at once */
+#define BEGINNINGS_USERS_MAX  100000
 
 static int64_t
 now_ms(const struct sockets *s)
@@ -38,17 +42,37 @@ on_open(struct pl_sio_client *c, struct pl_request *rq)
 	admit_open(&s->admit, c, &credentials);
 }
 
-/* One whose token comes with CONNECT alone cannot be told yet. */
+/* A user begins as many as they may have, twice as many when all come back at once. */
 static bool
-is_stranger(struct pl_request *rq)
+is_one_of_few(struct sockets *s, const struct pl_oid *user)
 {
+	return pl_bucket_table_take(s->beginnings, pl_oid_str(user), now_ms(s)) == 0;
+}
+
+static enum pl_handshake_from
+whose(void *app_data, struct pl_request *rq)
+{
+	struct sockets *s = app_data;
+	enum pl_handshake_from from = PL_HANDSHAKE_OF_STRANGER;
 	struct pl_credentials brought;
-	bool has_none;
 
 	pl_request_credentials(rq, &brought);
-	has_none = brought.count == 0;
+	if (brought.count > 0)
+		from = is_one_of_few(s, &brought.items[0].claims.user)
+			   ? PL_HANDSHAKE_OF_USER
+			   : PL_HANDSHAKE_OF_CROWD;
 	pl_credentials_fini(&brought);
-	return has_none;
+	return from;
+}
+
+/* A handshake without a token had one in CONNECT. */
+static void
+on_named(struct admit *admit, const struct pl_oid *user)
+{
+	struct sockets *s = PL_CONTAINER(admit, struct sockets, admit);
+
+	if (is_one_of_few(s, user))
+		pl_sio_server_vouch(s->server);
 }
 
 static bool
@@ -221,7 +245,7 @@ sockets_start(struct sockets *s)
 	    .clients_max = (size_t)(pl_settings.connections_max * 7 / 8),
 	    .handshakes = {pl_settings.limit_handshakes_per_second,
 		pl_settings.limit_strangers_per_second},
-	    .is_stranger = is_stranger,
+	    .whose = whose,
 	    .stranger_budget = PL_SIO_STRANGER_BUDGET,
 	    .budget = socket_budget(1),
 	    .payer_budget = socket_budget(USER_BUDGET_TIMES),
@@ -230,6 +254,11 @@ sockets_start(struct sockets *s)
 	    .on_end = on_end,
 	};
 
+	s->beginnings =
+	    pl_bucket_table_new(pl_bucket_rule(BEGINNINGS_PER_SECOND, 1000,
+				    BEGINNINGS_TIMES * pl_settings.sockets_per_user_max),
+		BEGINNINGS_USERS_MAX);
+	s->admit.on_named = on_named;
 	sockets_set_name(s, pl_announcement_name(s->app->announcement));
 	s->settings = (struct pl_sio_settings)PL_SIO_SETTINGS_DEFAULT;
 	s->settings.eio.ping_interval_ms = pl_settings.ping_interval_ms;
@@ -249,6 +278,7 @@ sockets_stop(struct sockets *s)
 	pl_timer_stop(s->app->loop, &s->drain);
 	pl_timer_stop(s->app->loop, &s->patience);
 	pl_sio_server_free(s->server);
+	pl_bucket_table_free(s->beginnings);
 }
 
 void

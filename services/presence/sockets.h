@@ -7,6 +7,7 @@
 #ifndef PRESENCE_SOCKETS_H
 #define PRESENCE_SOCKETS_H
 
+#include "limits/bucket.h"
 #include "presence/admit.h"
 #include "presence/client_event.h"
 
@@ -19,6 +20,7 @@ struct sockets {
 	/* inside */
 	struct pl_sio_settings settings;
 	struct pl_sio_server *server;
+	struct pl_bucket_table *beginnings; /* by user */
 	struct pl_timer drain;
 	struct pl_metrics_source metrics;
 	struct pl_timer patience; /* with those that were ended */

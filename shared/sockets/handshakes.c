@@ -78,28 +78,30 @@ pl_handshakes_fini(struct pl_handshakes *h)
 }
 
 static struct pl_pace *
-pace_of(struct pl_handshakes *h, bool is_stranger)
+pace_of(struct pl_handshakes *h, enum pl_handshake_from from)
 {
-	if (!is_stranger || !h->tells_strangers)
+	int64_t now = pl_loop_now_ms(h->pace.loop);
+
+	if (!h->tells_strangers || from == PL_HANDSHAKE_OF_USER)
 		return &h->pace;
-	return pl_bucket_take(
-		   &h->unproven, &h->unproven_rule, pl_loop_now_ms(h->pace.loop)) == 0
-		   ? &h->pace
-		   : &h->strangers;
+	if (from == PL_HANDSHAKE_OF_STRANGER &&
+	    pl_bucket_take(&h->unproven, &h->unproven_rule, now) == 0)
+		return &h->pace;
+	return &h->strangers;
 }
 
 void
-pl_handshakes_let_in(struct pl_handshakes *h)
+pl_handshakes_vouch(struct pl_handshakes *h)
 {
 	pl_bucket_give(&h->unproven, &h->unproven_rule);
 }
 
 void
-pl_handshakes_take(
-    struct pl_handshakes *h, struct pl_request *rq, bool is_websocket, bool is_stranger)
+pl_handshakes_take(struct pl_handshakes *h, struct pl_request *rq, bool is_websocket,
+    enum pl_handshake_from from)
 {
 	int64_t limit_ms = is_websocket ? WS_WAIT_MS : POLL_WAIT_MS;
-	struct pl_pace *pace = pace_of(h, is_stranger);
+	struct pl_pace *pace = pace_of(h, from);
 	struct handshake *one;
 
 	if (pl_pace_begin(pace)) {

@@ -23,6 +23,12 @@
 #define PL_HANDSHAKES_AGAIN_MS   1000 /* when to come again, for Retry-After */
 #define PL_HANDSHAKES_UNPROVEN_S 5
 
+enum pl_handshake_from {
+	PL_HANDSHAKE_OF_USER,
+	PL_HANDSHAKE_OF_STRANGER,
+	PL_HANDSHAKE_OF_CROWD, /* a user who begins more than one does: with strangers */
+};
+
 struct pl_handshakes_rates {
 	int64_t per_second; /* 0: all begin at once, strangers' too */
 	int64_t
@@ -45,10 +51,10 @@ void pl_handshakes_init(struct pl_handshakes *h, struct pl_loop *loop,
     struct pl_handshakes_rates rates,
     void (*begin)(void *arg, struct pl_request *rq, bool is_websocket), void *arg);
 void pl_handshakes_fini(struct pl_handshakes *h); /* turns all away */
-void pl_handshakes_take(
-    struct pl_handshakes *h, struct pl_request *rq, bool is_websocket, bool is_stranger);
-/* One of those that began was let in: a stranger has room again at the first pace. */
-void pl_handshakes_let_in(struct pl_handshakes *h);
+void pl_handshakes_take(struct pl_handshakes *h, struct pl_request *rq, bool is_websocket,
+    enum pl_handshake_from from);
+/* A stranger who began turned out to be a user: one more has room at the first pace. */
+void pl_handshakes_vouch(struct pl_handshakes *h);
 /* Requests that wait get 503: another process has room sooner. */
 void pl_handshakes_turn_away(struct pl_handshakes *h);
 size_t pl_handshakes_waiting(const struct pl_handshakes *h);

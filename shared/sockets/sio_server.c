@@ -361,7 +361,6 @@ pump(struct pl_sio_client *c)
 	}
 	if (c->half_open.address && pl_sio_conn_is_connected(&c->conn)) {
 		pl_half_open_leave(&c->server->half_open, &c->half_open);
-		pl_handshakes_let_in(&c->server->handshakes);
 		c->budget = (struct pl_budget){0};
 	}
 	if (c->ws)
@@ -701,7 +700,8 @@ pl_sio_server_handle(struct pl_sio_server *s, struct pl_request *rq)
 		reply_eio_error(s, rq, error);
 	else if (query.sid[0] == '\0')
 		pl_handshakes_take(&s->handshakes, rq, query.is_websocket,
-		    s->config.is_stranger && s->config.is_stranger(rq));
+		    s->config.whose ? s->config.whose(s->config.app_data, rq)
+				    : PL_HANDSHAKE_OF_USER);
 	else
 		serve(s, rq, &query);
 }
@@ -759,6 +759,12 @@ size_t
 pl_sio_server_waiting(const struct pl_sio_server *s)
 {
 	return pl_handshakes_waiting(&s->handshakes);
+}
+
+void
+pl_sio_server_vouch(struct pl_sio_server *s)
+{
+	pl_handshakes_vouch(&s->handshakes);
 }
 
 size_t

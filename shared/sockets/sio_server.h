@@ -76,8 +76,8 @@ struct pl_sio_server_config {
 	size_t clients_max;     /* beyond it: 503 */
 	/* More wait for their turn, or get 503. */
 	struct pl_handshakes_rates handshakes;
-	/* Is nobody known to send this handshake? NULL: never. */
-	bool (*is_stranger)(struct pl_request *rq);
+	/* Who sends this handshake? NULL: a user. */
+	enum pl_handshake_from (*whose)(void *app_data, struct pl_request *rq);
 	void *app_data;                        /* of each client at first */
 	struct pl_budget_rule stranger_budget; /* of a client that no namespace let in */
 	struct pl_budget_rule budget;       /* and of one that is in; all 0: no limit */
@@ -96,6 +96,8 @@ void pl_sio_server_free(struct pl_sio_server *s); /* ends all sessions at once *
 size_t pl_sio_server_count(const struct pl_sio_server *s);
 /* Handshakes that wait for their turn get 503: another process has room sooner. */
 void pl_sio_server_turn_away(struct pl_sio_server *s);
+/* Who began as a stranger turned out to be a user (sockets/handshakes). */
+void pl_sio_server_vouch(struct pl_sio_server *s);
 /* The number of handshakes that wait for their turn. */
 size_t pl_sio_server_waiting(const struct pl_sio_server *s);
 /* Is more due to clients than goes out in a turn? Then hold back what can wait: it could

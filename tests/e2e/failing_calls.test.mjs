@@ -96,7 +96,11 @@ for (const service of ['message1', 'presence1']) {
         }
         await waitUntil('all to arrive', () => stored.every(({ _id }) => arrived().includes(_id)), { within: 20000 });
         assert.equal(new Set(arrived()).size, arrived().length, 'none arrived twice');
-        const history = (await bob.history(ann)).json.map((m) => m._id);
+        // The process may have ended by the last of them, and be starting.
+        const history = await waitUntil('the history', async () => {
+          const { status, json } = await bob.history(ann);
+          return status === 200 && json.map((m) => m._id);
+        }, { within: 20000 });
         assert.deepEqual(history, stored.map((m) => m._id), 'the history is what was stored, in its order');
         const now = await workerOf(await stack.pidOf(service));
         if (call !== 'epoll_ctl') {

@@ -41,6 +41,7 @@ const targets = {
   'bench-sockets': { kinds: ['build', 'run'] },
   'bench-store': { kinds: ['build', 'mongo'] },
   'bench-routes': stack,
+  profile: stack,
   'bench-login': stack,
   'bench-people': { kinds: ['build'] },
   bench: { kinds: [...stack.kinds, 'mongo', 'bench'], node: true },

@@ -188,11 +188,16 @@ describe('a flood of strangers who open sessions', () => {
     return wire;
   };
 
-  for (const [whose, cookie] of [['no token', undefined], ['a token that is none of ours', 'jwt=a.b.c']]) {
+  const crowds = [
+    ['no token', () => undefined],
+    ['a token that is none of ours', () => 'jwt=a.b.c'],
+    ['the token of one user', async () => (await Person.signUp(hold.stack.url, 'eve')).cookie],
+  ];
+  for (const [whose, cookieOf] of crowds) {
     test(`with ${whose} stands in a line of its own, and a user is let in at once`, async () => {
-      const ann = await Person.signUp(hold.stack.url, 'ann');
       await waitUntil('a user to be let in while strangers wait', async () => {
-        const crowd = await Promise.all(Array.from({ length: 60 }, () => knock(cookie)));
+        const [ann, cookie] = [await Person.signUp(hold.stack.url, 'ann'), await cookieOf()];
+        const crowd = await Promise.all(Array.from({ length: 100 }, () => knock(cookie)));
         await waitUntil('some to wait', async () => await waiting() > 0 || crowd.every(({ isClosed }) => isClosed));
         const sockets = await connectMany(ann, 20);
         const left = await waiting();
@@ -249,6 +254,8 @@ describe('an address that opens sockets without a pause', () => {
     assert.ok(seen[400] >= 10000, JSON.stringify(seen));
     assert.equal((await statuses('192.0.2.2', bad, 1))[0], 400);
     assert.notEqual((await statuses('192.0.2.1', 'EIO=4&transport=polling&sid=p1.none', 1))[0], 429, 'what a session asks is not counted');
+    await waitUntil('429 for SID, which names no session', async () =>
+      (await Promise.all(Array.from({ length: 4 }, () => statuses('192.0.2.1', `${bad}&SID=p1.none`, 900)))).flat().includes(429), { within: 60000 });
   });
 });
 

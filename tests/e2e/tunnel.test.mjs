@@ -187,6 +187,28 @@ describe('GATEWAY_SOCKETS_PER_ADDRESS', () => {
   test('counts a socket until it ends, beside polls', bounds(() => hold.stack));
 });
 
+describe('an address that a proxy tells', () => {
+  const hold = useStack({ before, after, afterEach }, { GATEWAY_SOCKETS_PER_ADDRESS: '3', GATEWAY_TRUSTED_PROXIES: '127.0.0.1 ::1' });
+
+  for (const [name, value] of [['X-Forwarded-For', (address) => address], ['Forwarded', (address) => `for=${address}`]]) {
+    test(`by ${name} has its own seats`, async () => {
+      const [ann, { port }] = [await Person.signUp(hold.stack.url, 'ann'), hold.stack];
+      const wires = [];
+      const ask = async (address) => {
+        const wire = await Wire.open({ host: 'localhost', port });
+        wires.push(wire);
+        wire.write(handshake(socketIo, { Host: `localhost:${port}`, Cookie: ann.cookie, [name]: value(address) }));
+        return (await wire.head()).status;
+      };
+      const statuses = [];
+      for (let i = 0; i < 4; i++) statuses.push(await ask('192.0.2.7'));
+      assert.deepEqual(statuses, [101, 101, 101, 429]);
+      assert.equal(await ask('192.0.2.8'), 101);
+      for (const wire of wires) wire.end();
+    });
+  }
+});
+
 test('a gateway without its module serves the same, within the same bounds', async () => {
   const folder = await mkdtemp(path.join(tmpdir(), 'parley-build-'));
   const before = process.env.BUILD_DIR;
