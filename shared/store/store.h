@@ -52,7 +52,8 @@ struct pl_store_config {
 	 * were just revoked by r, which the processes are to be told. */
 	void (*on_erasing)(const struct pl_revocation *r);
 	/* With it, and called there, too: what user wrote is gone, for all that had been
-	 * stored. */
+	 * stored. Called again when what came late is gone, too, some seconds before
+	 * pl_store_correspondents() knows them no more. */
 	void (*on_erased)(const struct pl_oid *user);
 };
 

@@ -19,10 +19,15 @@
 enum pl_err
 pl_store_erase_step(struct pl_store *s, struct pl_erase_step *step)
 {
+	enum pl_err err;
+
 	step->state = PL_ERASE_NOTHING;
-	step->is_first = step->is_swept = false;
+	step->is_first = step->is_swept = step->is_swept_again = false;
 	step->texts = 0;
-	return s->backend->erase_step(s, step);
+	err = s->backend->erase_step(s, step);
+	if (err == PL_OK && step->is_swept_again)
+		step->told = step->user; /* by the next step it is so */
+	return err;
 }
 
 enum pl_err
@@ -34,8 +39,9 @@ pl_store_erasures(struct pl_store *s, size_t *count)
 static struct pl_erase_step
 step_of_new_worker(void)
 {
-	struct pl_erase_step step = {
-	    .lease_ms = PL_ERASE_LEASE_MS, .settle_ms = PL_ERASE_SETTLE_MS};
+	struct pl_erase_step step = {.lease_ms = PL_ERASE_LEASE_MS,
+	    .settle_ms = PL_ERASE_SETTLE_MS,
+	    .tell_ms = PL_ERASE_TELL_MS};
 
 	pl_random_bytes(&step.worker, sizeof(step.worker));
 	step.worker >>= 1; /* as a signed number it is above 0 */
@@ -68,7 +74,7 @@ pl_store_erase_user(
 	*r = w.u.erase.revocation;
 	do
 		err = pl_store_erase_step(s, &step);
-	while (err == PL_OK &&
+	while (err == PL_OK && !step.is_swept_again && /* that a service tells */
 	       (step.state == PL_ERASE_GOES_ON || step.state == PL_ERASE_DONE));
 	if (err != PL_OK)
 		pl_log_warn("erasure goes on in the services", PL_L_OID("user", user),
@@ -168,7 +174,7 @@ work(struct eraser *e)
 	       e->step.state != PL_ERASE_NOTHING) {
 		if (e->step.is_first && (err = revoke_all(e)) != PL_OK)
 			break;
-		if (e->step.is_swept)
+		if (e->step.is_swept || e->step.is_swept_again)
 			e->config.on_erased(&e->step.user);
 		if (e->step.state == PL_ERASE_HELD_UP) {
 			wait_held_up(e);

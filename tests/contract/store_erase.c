@@ -292,6 +292,129 @@ says_nothing_in_the_name_of_who_is_gone_nor_to_them(void **state)
 	assert_int_equal(records_of(f->store, PL_RECORD_JOB), 0);
 }
 
+static size_t
+count_correspondents(struct pl_store *s, const struct pl_oid *user)
+{
+	struct pl_oid ids[10];
+	size_t count = 0;
+
+	assert_int_equal(pl_store_correspondents(s, user, NULL, 10, ids, &count), PL_OK);
+	return count;
+}
+
+/* When each of its ends was: after `from`, and before now. */
+struct course {
+	int64_t begun, swept_from, swept, again_from, again, done;
+};
+
+/* Its pairs are there until the second sweep was told for tell_ms. */
+static struct course
+follow(struct pl_store *s, struct pl_erase_step *step, const struct pl_oid *user,
+    size_t others)
+{
+	struct course c = {.begun = pl_clock_unix_ms()};
+
+	while (c.done == 0) {
+		int64_t from = pl_clock_unix_ms();
+
+		assert_int_equal(pl_store_erase_step(s, step), PL_OK);
+		if (step->is_swept)
+			c.swept_from = from, c.swept = pl_clock_unix_ms();
+		if (step->is_swept_again)
+			c.again_from = from, c.again = pl_clock_unix_ms();
+		if (step->state == PL_ERASE_DONE)
+			c.done = pl_clock_unix_ms();
+		if (step->state == PL_ERASE_NOTHING)
+			usleep(5000);
+		if (c.again == 0)
+			assert_int_equal(count_correspondents(s, user), others);
+		else if (count_correspondents(s, user) < others)
+			assert_true(pl_clock_unix_ms() >= c.again_from + step->tell_ms);
+		assert_true(pl_clock_unix_ms() < c.begun + 60000);
+	}
+	assert_int_equal(count_correspondents(s, user), 0);
+	return c;
+}
+
+/* However late the first sweep is: whoever was told of it then has the time to look. */
+static void
+settles_from_the_end_of_the_first_sweep(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ann = store_add_user(f->store, "ann");
+	struct pl_oid bob = store_add_user(f->store, "bob");
+	struct pl_erase_step step = worker(1);
+	struct course c;
+
+	store_send(f->store, &ann, &bob, "hello");
+	assert_int_equal(erase(f->store, &ann, NULL), PL_OK);
+	step.settle_ms = 300;
+	step.tell_ms = 400;
+	usleep(500000);
+	c = follow(f->store, &step, &ann, 1);
+	assert_true(c.swept != 0 && c.again != 0);
+	assert_true(c.again >= c.swept_from + step.settle_ms);
+	assert_true(c.done >= c.again_from + step.tell_ms);
+}
+
+/* Takes steps until the second sweep has come to its end. */
+static void
+sweep_again(struct pl_store *s, struct pl_erase_step *step)
+{
+	do {
+		assert_int_equal(pl_store_erase_step(s, step), PL_OK);
+		assert_int_equal(step->state, PL_ERASE_GOES_ON);
+	} while (!step->is_swept_again);
+}
+
+/* What came late was on screens, too; whoever dies before they told so leaves it to the
+ * next, and who has told it does not do so again. */
+static void
+tells_of_the_second_sweep_whoever_dies(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ann = store_add_user(f->store, "ann");
+	struct pl_oid bob = store_add_user(f->store, "bob");
+	struct pl_oid eve = store_add_user(f->store, "eve");
+	struct pl_erase_step first = worker(1), second = worker(2);
+
+	first.lease_ms = 0;
+	store_send(f->store, &ann, &bob, "first");
+	assert_int_equal(erase(f->store, &ann, NULL), PL_OK);
+	do
+		assert_int_equal(pl_store_erase_step(f->store, &first), PL_OK);
+	while (!first.is_swept);
+	store_send(f->store, &ann, &bob, "late");
+	store_send(f->store, &ann, &eve, "late, and to another");
+	sweep_again(f->store, &first);
+	assert_erased(f->store, &ann, &bob, 2);
+	assert_erased(f->store, &ann, &eve, 1);
+	assert_int_equal(count_correspondents(f->store, &ann), 2);
+	usleep(2000); /* its lease is over */
+	sweep_again(f->store, &second);
+	assert_true(pl_oid_eq(&second.user, &ann));
+	assert_int_equal(count_correspondents(f->store, &ann), 2);
+	do {
+		assert_int_equal(pl_store_erase_step(f->store, &second), PL_OK);
+		assert_false(second.is_swept || second.is_swept_again);
+	} while (second.state != PL_ERASE_NOTHING);
+	assert_int_equal(under_way(f->store), 0);
+	assert_int_equal(count_correspondents(f->store, &ann), 0);
+}
+
+/* Whoever wrote to nobody has an end, too. */
+static void
+ends_for_who_wrote_to_nobody(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ann = store_add_user(f->store, "ann");
+	struct pl_erase_step step = worker(1);
+
+	assert_int_equal(erase(f->store, &ann, NULL), PL_OK);
+	(void)follow(f->store, &step, &ann, 0);
+	assert_int_equal(under_way(f->store), 0);
+}
+
 /* Another process had a send of theirs under way when they left. */
 static void
 sweeps_again_what_came_late(void **state)
@@ -304,7 +427,7 @@ sweeps_again_what_came_late(void **state)
 
 	store_send(f->store, &ann, &bob, "first");
 	assert_int_equal(erase(f->store, &ann, NULL), PL_OK);
-	step.settle_ms = 1000;
+	step.settle_ms = 2000;
 	finish(f->store, &step);
 	assert_erased(f->store, &ann, &bob, 1);
 	assert_int_equal(under_way(f->store), 1);
@@ -313,8 +436,10 @@ sweeps_again_what_came_late(void **state)
 	log_in(f->store, &ann);
 	finish(f->store, &step);
 	assert_int_equal(under_way(f->store), 1);
-	usleep(1100000);
-	finish(f->store, &step);
+	for (int i = 0; i < 600 && under_way(f->store) > 0; i++) {
+		usleep(50000);
+		finish(f->store, &step);
+	}
 	assert_int_equal(under_way(f->store), 0);
 	assert_erased(f->store, &ann, &bob, 2);
 	assert_erased(f->store, &ann, &eve, 1);
@@ -535,7 +660,7 @@ gives_the_places_of_what_one_wrote_and_got_in_order(void **state)
 }
 
 /* By whom they are told that the texts are gone: so when the first sweep is over, and
- * once. */
+ * when the second one is, each once. */
 static void
 names_who_wrote_with_a_user_until_the_pairs_go(void **state)
 {
@@ -544,16 +669,17 @@ names_who_wrote_with_a_user_until_the_pairs_go(void **state)
 		      bob = store_add_user(f->store, "bob"),
 		      eve = store_add_user(f->store, "eve"), ids[4], first;
 	struct pl_erase_step step = worker(1);
-	size_t count = 7, swept = 0;
+	size_t count = 7, swept = 0, again = 0;
 
 	store_send(f->store, &ann, &bob, "to bob");
 	store_send(f->store, &eve, &ann, "to ann");
 	assert_int_equal(erase(f->store, &ann, NULL), PL_OK);
 	do {
 		assert_int_equal(pl_store_erase_step(f->store, &step), PL_OK);
-		if (!step.is_swept)
+		if (!step.is_swept && !step.is_swept_again)
 			continue;
-		swept++;
+		swept += step.is_swept;
+		again += step.is_swept_again;
 		assert_true(pl_oid_eq(&step.user, &ann));
 		assert_erased(f->store, &ann, &bob, 1);
 		assert_int_equal(
@@ -572,6 +698,7 @@ names_who_wrote_with_a_user_until_the_pairs_go(void **state)
 		assert_true(pl_oid_eq(&ids[0], &bob) != pl_oid_eq(&first, &bob));
 	} while (step.state != PL_ERASE_NOTHING);
 	assert_int_equal(swept, 1);
+	assert_int_equal(again, 1);
 	assert_int_equal(
 	    pl_store_correspondents(f->store, &ann, NULL, 4, ids, &count), PL_OK);
 	assert_int_equal(count, 0);
@@ -589,6 +716,9 @@ store_erase_suite(void)
 	    STORE_TEST(takes_the_first_words_with_the_user),
 	    STORE_TEST(says_nothing_in_the_name_of_who_is_gone_nor_to_them),
 	    STORE_TEST(sweeps_again_what_came_late),
+	    STORE_TEST(settles_from_the_end_of_the_first_sweep),
+	    STORE_TEST(tells_of_the_second_sweep_whoever_dies),
+	    STORE_TEST(ends_for_who_wrote_to_nobody),
 	    STORE_TEST(goes_on_wherever_another_stopped),
 	    STORE_TEST(has_one_worker_at_a_time),
 	    STORE_TEST(erases_for_a_program),

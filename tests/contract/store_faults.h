@@ -14,6 +14,7 @@
 #define TESTS_CONTRACT_STORE_FAULTS_H
 
 #include "contract/store_contract.h"
+#include "store/store_erase.h"
 
 struct store_faults {
 	const char *name;
@@ -44,7 +45,8 @@ struct faults_scene {
 	struct pl_oid word; /* a message of ann's to bob, for an edit or a deletion */
 	bool has_word;      /* it is not deleted */
 	struct pl_oid leaver;
-	bool has_leaver; /* nobody has begun to erase them */
+	bool has_leaver;           /* nobody has begun to erase them */
+	struct pl_erase_step step; /* of whoever erases them */
 	/* A message, or a user whose messages these are: a call that failed may have
 	 * changed it. Zeroed: none. */
 	struct pl_oid changing;

@@ -450,10 +450,10 @@ leave(struct faults_scene *s, struct pl_buf *out)
 static enum pl_err
 take_step(struct faults_scene *s, struct pl_buf *out)
 {
-	struct pl_erase_step step = {.worker = 1, .lease_ms = 60000};
-
 	(void)out;
-	return pl_store_erase_step(s->store, &step);
+	s->step.worker = 1;
+	s->step.lease_ms = 60000;
+	return pl_store_erase_step(s->store, &s->step);
 }
 
 /* Whatever was done, the rest can be: the user's words are gone, and bob's are there. */
@@ -532,6 +532,8 @@ const struct faults_call store_faults_own[] = {
     {"erase_step, fifth", take_step, .writes = true, .steps = FAULTS_COMMITS,
 	.prepare = name_leaver},
     {"erase_step, sixth", take_step, .writes = true, .steps = FAULTS_COMMITS,
+	.prepare = name_leaver},
+    {"erase_step, seventh", take_step, .writes = true, .steps = FAULTS_COMMITS,
 	.prepare = name_leaver},
     {"erase_step, the rest", take_last_steps, .writes = true, .steps = FAULTS_COMMITS,
 	.prepare = name_leaver},

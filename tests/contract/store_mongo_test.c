@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "contract/mongo_databases.h"
 #include "store/mongo/session.h"
+#include "store/store_erase.h"
 #include "support/capture.h"
 
 #define ANN  "{\"$oid\": \"65a000000000000000000001\"}"
@@ -775,6 +776,47 @@ takes_a_user_for_disabled_by_our_own_field_alone(void **state)
 	pl_user_fini(&user);
 }
 
+/* ---- erasures ---- */
+
+/* Processes of an older version know no place in stage 2, and sweep again in stage 3. */
+static void
+ends_an_erasure_that_an_older_version_began(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int stage = 0; stage <= 3; stage += stage == 0 ? 2 : 1) {
+		struct pl_oid from = store_add_user(f->store, "from");
+		struct pl_oid to = store_add_user(f->store, "to");
+		struct pl_erase_step step = {.worker = 1, .lease_ms = 60000};
+		struct pl_write w = {.kind = PL_WRITE_ERASE, .u.erase.user = from};
+		char command[256];
+
+		pl_revocation_of_all(
+		    &w.u.erase.revocation, &from, pl_clock_unix_ms() / 1000 + 2);
+		assert_int_equal(store_write_one(f->store, &w), PL_OK);
+		store_send(f->store, &from, &to, "late");
+		snprintf(command, sizeof(command),
+		    "{\"update\": \"parley_erasures\", \"updates\": [{\"q\": "
+		    "{\"doneAt\": null}, \"u\": {\"$set\": {\"stage\": %d}}}]}",
+		    stage);
+		mongo_databases_run(&f->config, command);
+		do
+			assert_int_equal(pl_store_erase_step(f->store, &step), PL_OK);
+		while (step.state == PL_ERASE_GOES_ON);
+		assert_int_equal(step.state, PL_ERASE_DONE);
+		assert_int_equal(mongo_databases_count(
+				     &f->config, "messages", "{\"message\": \"late\"}"),
+		    0);
+		assert_int_equal(
+		    mongo_databases_count(&f->config, "parley_correspondents", "{}"), 0);
+		assert_int_equal(
+		    pl_store_erase_user(f->store, &to, &w.u.erase.revocation), PL_OK);
+		mongo_databases_run(&f->config,
+		    "{\"delete\": \"parley_erasures\", \"deletes\": "
+		    "[{\"q\": {}, \"limit\": 0}]}");
+	}
+}
+
 int
 main(void)
 {
@@ -786,6 +828,7 @@ main(void)
 	    STORE_TEST(takes_an_automatic_reply_only_where_it_is_whole),
 	    STORE_TEST(writes_documents_by_their_types),
 	    STORE_TEST(takes_operators_for_names),
+	    STORE_TEST(ends_an_erasure_that_an_older_version_began),
 	    STORE_TEST(takes_operators_for_messages_and_keys),
 	    STORE_TEST(says_which_usernames_are_equal_and_does_not_open),
 	    STORE_TEST(takes_over_the_index_that_mongoose_made),

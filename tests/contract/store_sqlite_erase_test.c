@@ -235,6 +235,33 @@ writes_a_database_anew_that_is_no_larger_than_its_bound(void **state)
 	    free_pages_after_an_erasure(f, "bob" SECRET, PL_ERASE_ANEW_BYTES + near) > 0);
 }
 
+/* Processes of an older version know no place in SETTLE, and sweep again in AGAIN. */
+static void
+ends_what_an_older_version_began(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int stage = 0; stage <= 5; stage++) {
+		struct pl_oid ann = add_person(f->store, "ann" SECRET);
+		struct pl_oid bob = add_person(f->store, "bob" SECRET);
+		char sql[200];
+
+		write_texts(f->store, &ann, &bob, "a word", 100);
+		erase(f->store, &ann);
+		erase(f->store, &bob);
+		snprintf(sql, sizeof(sql),
+		    "UPDATE erasures SET stage = %d, noted = noted - 3600000", stage);
+		sqlite_files_run(&f->config, sql);
+		finish(f->store);
+		assert_int_equal(
+		    sqlite_files_number(&f->config, "SELECT count(*) FROM erasures"), 0);
+		assert_int_equal(sqlite_files_number(&f->config,
+				     "SELECT count(*) FROM messages WHERE text <> ''"),
+		    0);
+	}
+	assert_false(files_have(&f->config, SECRET));
+}
+
 static void
 run_until_killed(const struct pl_store_config *config)
 {
@@ -293,6 +320,7 @@ main(void)
 	    STORE_TEST(leaves_no_name_of_one_among_many),
 	    STORE_TEST(waits_for_a_reader_who_needs_the_log),
 	    STORE_TEST(goes_on_after_any_kill),
+	    STORE_TEST(ends_what_an_older_version_began),
 	    STORE_TEST(writes_a_database_anew_that_is_no_larger_than_its_bound),
 	};
 

@@ -3,8 +3,12 @@
  * ends when nothing is left for it:
  *
  *   SWEEP   what they wrote, receiver by receiver, as an index has it
- *   SETTLE  nothing, until whoever had something of theirs under way is done
- *   AGAIN   the same sweep, and then the pairs; then it is done
+ *   SETTLE  nothing, until whoever had something of theirs under way is done; then the
+ *           same sweep, and whoever takes it to its end tells so before it takes the next
+ *           step
+ *   AGAIN   nothing, until those who tell have read the pairs; then the sweep goes on from
+ *           its end, and the pairs go; then it is done. A process of an older version does
+ *           the whole second sweep here.
  *
  * The note is stored first: of what follows all may be done twice.
  */
@@ -233,6 +237,50 @@ drop_pairs(struct pl_erasing *e, bool *is_done)
 
 /* ---- steps --------------------------------------------------------------------------- */
 
+static void
+end_first_sweep(struct pl_erasing *e)
+{
+	e->step->is_swept = true;
+	e->stage = PL_ERASE_SETTLE;
+	e->has_receiver = false;
+	e->due_unix_ms = pl_clock_unix_ms() + e->step->settle_ms;
+}
+
+/* If this worker has not told so, it does, and comes back; so does another one, if this
+ * one is killed before. The place stays. */
+static void
+end_second_sweep(struct pl_erasing *e)
+{
+	if (!pl_oid_eq(&e->step->told, &e->user)) {
+		e->step->is_swept_again = true;
+		return;
+	}
+	e->step->told = (struct pl_oid){0};
+	e->stage = PL_ERASE_AGAIN;
+	e->due_unix_ms = pl_clock_unix_ms() + e->step->tell_ms;
+}
+
+static enum pl_err
+end_sweep(struct pl_erasing *e)
+{
+	bool is_done;
+	enum pl_err err;
+
+	if (e->stage != PL_ERASE_AGAIN) {
+		if (e->stage == PL_ERASE_SWEEP)
+			end_first_sweep(e);
+		else
+			end_second_sweep(e);
+		return PL_OK;
+	}
+	err = drop_pairs(e, &is_done);
+	if (err == PL_OK && is_done) {
+		e->step->state = PL_ERASE_DONE;
+		e->has_receiver = false;
+	}
+	return err;
+}
+
 static enum pl_err
 work(struct pl_erasing *e)
 {
@@ -243,17 +291,7 @@ work(struct pl_erasing *e)
 		err = drop_else(e, &is_done);
 	if (err == PL_OK && is_done)
 		err = pl_erasing_sweep(e, &is_done);
-	if (err == PL_OK && is_done && e->stage == PL_ERASE_AGAIN)
-		err = drop_pairs(e, &is_done);
-	if (err != PL_OK || !is_done)
-		return err;
-	e->step->is_swept = e->stage == PL_ERASE_SWEEP;
-	if (e->stage == PL_ERASE_AGAIN)
-		e->step->state = PL_ERASE_DONE;
-	else
-		e->stage = PL_ERASE_SETTLE;
-	e->has_receiver = false;
-	return PL_OK;
+	return err == PL_OK && is_done ? end_sweep(e) : err;
 }
 
 enum pl_err
@@ -274,10 +312,7 @@ pl_mongo_erase_step(struct pl_store *store, struct pl_erase_step *step)
 	step->user = e.user;
 	step->state = PL_ERASE_GOES_ON;
 	step->is_first = e.stage == PL_ERASE_SWEEP && !e.has_receiver;
-	if (e.stage == PL_ERASE_SETTLE) /* it is due */
-		e.stage = PL_ERASE_AGAIN;
-	else
-		err = work(&e);
+	err = work(&e);
 	return err == PL_OK ? pl_erasing_save(&e) : err;
 }
 

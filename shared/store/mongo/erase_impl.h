@@ -29,7 +29,7 @@ struct pl_erasing {
 	struct pl_erase_step *step;
 	struct pl_oid user;
 	enum pl_erase_stage stage;
-	int64_t noted_unix_ms;
+	int64_t due_unix_ms;    /* from when on it goes on; 0: as it is */
 	int64_t lease_until_ms; /* as it was found */
 	int64_t worker;
 	bool has_receiver;      /* the sweep has come to them, */

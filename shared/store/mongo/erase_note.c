@@ -45,7 +45,6 @@ read_note(const bson_t *doc, struct pl_erasing *e)
 
 	e->worker = 0;
 	if (!pl_mongo_get_oid(doc, PL_USER_F_ID, &e->user) ||
-	    !pl_mongo_get_time(doc, PL_MONGO_F_NOTED_AT, &e->noted_unix_ms) ||
 	    !pl_mongo_get_time(doc, PL_MONGO_F_LEASE_UNTIL, &e->lease_until_ms))
 		return false;
 	(void)pl_mongo_get_int(doc, PL_ERASE_F_STAGE, &stage);
@@ -100,9 +99,8 @@ put_progress(struct pl_erasing *e, bson_t *set)
 	bson_t at;
 
 	pl_mongo_put_int(set, PL_ERASE_F_STAGE, e->stage);
-	if (e->stage == PL_ERASE_SETTLE)
-		pl_mongo_put_time(
-		    set, PL_MONGO_F_DUE_AT, e->noted_unix_ms + e->step->settle_ms);
+	if (e->due_unix_ms != 0)
+		pl_mongo_put_time(set, PL_MONGO_F_DUE_AT, e->due_unix_ms);
 	if (e->has_receiver) {
 		bson_append_document_begin(set, PL_ERASE_F_AT, -1, &at);
 		pl_mongo_put_oid(&at, F_RECEIVER, &e->receiver);

@@ -4,8 +4,12 @@
  *
  *   SWEEP   what they wrote, receiver by receiver, as the index messages_pair has it
  *   LOG     the write-ahead log is emptied: until then it has the pages as they were
- *   SETTLE  nothing, until whoever had something of theirs under way is done
- *   AGAIN   the same sweep, and then the pairs
+ *   SETTLE  nothing, until whoever had something of theirs under way is done; then the
+ *           same sweep, from its first step on at a place, and whoever takes it to its end
+ *           tells so before it takes the next step
+ *   AGAIN   nothing, until those who tell have read the pairs: nobody has it, under a
+ *           lease; then the sweep goes on from its end, and the pairs go. A process of an
+ *           older version does the whole second sweep here.
  *   ENDING  the database is written anew, for all that have come so far, if it is not large
  *   GONE    the log once more, and then the note itself
  *
@@ -46,6 +50,8 @@ static const char note_find[] =
 static const char note_set[] =
     "UPDATE erasures SET stage = ?, at_receiver = ?, at_created = ?, at_id = ?, "
     "worker = ?, lease_until = ? WHERE user = ?";
+/* The first sweep is over: from now on it settles. */
+static const char note_time[] = "UPDATE erasures SET noted = ?2 WHERE user = ?1";
 static const char marked_begin[] =
     "UPDATE erasures SET stage = 6, worker = ? WHERE stage IN (4, 6)";
 static const char marked_end[] =
@@ -92,8 +98,10 @@ struct erasing {
 	struct pl_sqlite *s;
 	struct pl_erase_step *step;
 	enum stage claimed, stage; /* as it was found, and as it is now */
+	bool was_at_place;         /* as it was found */
 	struct pl_oid receiver;    /* has_receiver: the sweep has come to them, */
 	bool has_receiver;
+	bool is_for_pause;        /* nobody has it, until its pause is over */
 	struct pl_message_pos at; /* and so far; zeroed: not yet to any message */
 	int64_t until_mono_ms;
 	size_t rows;
@@ -179,8 +187,9 @@ save_note(struct erasing *e)
 		pl_query_null(&q);
 		pl_query_null(&q);
 	}
-	pl_query_int(&q, (int64_t)e->step->worker);
-	pl_query_int(&q, e->s->now_unix_ms + e->step->lease_ms);
+	pl_query_int(&q, e->is_for_pause ? 0 : (int64_t)e->step->worker);
+	pl_query_int(&q,
+	    e->s->now_unix_ms + (e->is_for_pause ? e->step->tell_ms : e->step->lease_ms));
 	pl_query_oid(&q, &e->step->user);
 	return pl_query_run(&q, NULL);
 }
@@ -450,25 +459,70 @@ write_anew(struct erasing *e)
 
 /* ---- steps --------------------------------------------------------------------------- */
 
+static enum pl_err
+end_first_sweep(struct erasing *e)
+{
+	struct pl_query q = pl_query_start(e->s, note_time);
+
+	e->step->is_swept = true;
+	e->stage = LOG;
+	e->has_receiver = false;
+	pl_query_oid(&q, &e->step->user);
+	pl_query_int(&q, e->s->now_unix_ms);
+	return pl_query_run(&q, NULL);
+}
+
+/* If this worker has not told so, it does, and comes back; so does another one, if this
+ * one is killed before. The place stays. */
+static void
+end_second_sweep(struct erasing *e)
+{
+	if (!pl_oid_eq(&e->step->told, &e->step->user)) {
+		e->step->is_swept_again = true;
+		return;
+	}
+	e->step->told = (struct pl_oid){0};
+	e->stage = AGAIN;
+	e->is_for_pause = true;
+}
+
+static enum pl_err
+end_sweep(struct erasing *e)
+{
+	bool is_done;
+	enum pl_err err;
+
+	if (e->stage == SWEEP)
+		return end_first_sweep(e);
+	if (e->stage == SETTLE) {
+		end_second_sweep(e);
+		return PL_OK;
+	}
+	err = drop_pairs(e, &is_done);
+	if (err == PL_OK && is_done) {
+		e->stage = ENDING;
+		e->has_receiver = false;
+	}
+	return err;
+}
+
 /* Inside a transaction: the stage's work, and which comes next. */
 static enum pl_err
 work(struct erasing *e)
 {
-	bool is_done = true;
+	bool is_done = true, is_at_place = e->has_receiver;
 	enum pl_err err = PL_OK;
 
-	if (!e->has_receiver)
+	if (!is_at_place)
 		err = drop_else(e, &is_done);
-	if (err == PL_OK && is_done)
-		err = sweep(e, &is_done);
-	if (err == PL_OK && is_done && e->stage == AGAIN)
-		err = drop_pairs(e, &is_done);
-	if (err == PL_OK && is_done) {
-		e->step->is_swept = e->stage == SWEEP;
-		e->stage = e->stage == AGAIN ? ENDING : LOG;
-		e->has_receiver = false;
+	if (err != PL_OK || !is_done)
+		return err;
+	if (e->stage == SETTLE && !is_at_place) { /* go_on_outside() finds more pairs */
+		e->has_receiver = true;           /* before them all */
+		return PL_OK;
 	}
-	return err;
+	err = sweep(e, &is_done);
+	return err == PL_OK && is_done ? end_sweep(e) : err;
 }
 
 /* The log is empty. */
@@ -511,9 +565,8 @@ claim_and_work(struct erasing *e)
 	e->step->state = PL_ERASE_GOES_ON;
 	e->step->is_first = e->stage == SWEEP && !e->has_receiver;
 	e->claimed = e->stage;
-	if (e->stage == SETTLE)
-		e->stage = AGAIN;
-	else if (e->stage == SWEEP || e->stage == AGAIN)
+	e->was_at_place = e->has_receiver;
+	if (e->stage == SWEEP || e->stage == SETTLE || e->stage == AGAIN)
 		err = work(e);
 	return err == PL_OK ? save_note(e) : err;
 }
@@ -525,8 +578,8 @@ go_on_outside(struct erasing *e)
 	size_t added;
 	enum pl_err err;
 
-	if (e->claimed ==
-	    SETTLE) /* what an older process stored is swept by its pairs, too */
+	/* What an older process stored is swept by its pairs, too. */
+	if (e->claimed == SETTLE && !e->was_at_place)
 		return pl_sqlite_fill(e->s, &added);
 	if (e->claimed == ENDING || e->claimed == BEING_WRITTEN)
 		return write_anew(e);
