@@ -51,6 +51,17 @@ export async function storedHash(stack, person) {
     : query(stack, `SELECT password_hash FROM users WHERE id = x'${person.id}'`);
 }
 
+/** Store a message as a process does that had it under way, and tell nobody. */
+export async function storeMessage(stack, id, from, to, text) {
+  const now = new Date();
+  if (stack.mongoUri) {
+    await onMongo(stack, (db) => db.collection('messages').insertOne({ _id: new mongoose.Types.ObjectId(id),
+      senderId: idOf(from), receiverId: idOf(to), message: text, createdAt: now, updatedAt: now, __v: 0 }));
+  } else {
+    query(stack, `INSERT INTO messages (id, sender, receiver, text, created) VALUES (x'${id}', x'${from.id}', x'${to.id}', '${text}', ${now.getTime()})`);
+  }
+}
+
 /** How many revocations of a user are stored. */
 export async function revocationsOf(stack, person) {
   return stack.mongoUri
