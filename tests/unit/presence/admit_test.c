@@ -4,7 +4,6 @@
 #include "rig.h"
 
 #include "presence/admit.h"
-#include "support/eio_trace.h"
 #include "support/redis_server.h"
 
 #define SECRET "admit_test has a secret of its own"
@@ -259,18 +258,11 @@ state_of(const struct client *client)
 	return admission(client)->state;
 }
 
-static enum pl_eio_action
-next(void *conn, struct pl_eio_out *out)
-{
-	return pl_sio_conn_next(conn, out);
-}
-
 /* All that was sent to it since the last time. */
 static const char *
 sent_to(struct fixture *f, struct client *client)
 {
-	eio_trace_pull(&f->trace, next, &client->c.conn);
-	return eio_trace_take(&f->trace);
+	return rig_sent(&f->trace, &client->c.conn);
 }
 
 static void
@@ -316,16 +308,6 @@ offset_before_all(char out[PL_MESSAGE_POS_LEN + 1])
 	struct pl_message_pos pos = {.created_unix_ms = pl_clock_unix_ms() - 60000};
 
 	pl_message_pos_format(&pos, out);
-}
-
-static size_t
-count_of(const char *text, const char *word)
-{
-	size_t count = 0;
-
-	for (; (text = strstr(text, word)); text++)
-		count++;
-	return count;
 }
 
 /* ---- who comes new --------------------------------------------------------------------- */
@@ -504,8 +486,8 @@ gives_who_comes_back_the_same_ids_and_what_was_missed(void **state)
 	await_in(f, &ann);
 	sent = sent_to(f, &ann);
 	assert_non_null(strstr(sent, pid));
-	assert_int_equal(count_of(sent, "newMessage"), 3);
-	assert_int_equal(count_of(sent, "missed"), 3);
+	assert_int_equal(rig_count(sent, "newMessage"), 3);
+	assert_int_equal(rig_count(sent, "missed"), 3);
 	assert_true(strstr(sent, "ws<40") < strstr(sent, "newMessage"));
 	assert_true(strstr(sent, "newMessage") < strstr(sent, "getOnlineUsers"));
 	end_client(&ann, PL_EIO_CLIENT_CLOSE);
@@ -559,7 +541,7 @@ who_watches_gets_an_offset_instead_of_the_list_and_comes_back_by_it(void **state
 	assert_string_equal(now, pid);
 	fake_loop_advance(f->rig.app.loop, 5000);
 	sent = sent_to(f, &ann);
-	assert_int_equal(count_of(sent, "newMessage"), 1);
+	assert_int_equal(rig_count(sent, "newMessage"), 1);
 	assert_null(strstr(sent, "getOnlineUsers"));
 	assert_null(strstr(sent, "\"offset\""));
 	end_client(&ann, PL_EIO_CLIENT_CLOSE);
@@ -742,7 +724,7 @@ a_newer_socket_puts_the_oldest_out_in_any_state(void **state)
 		connect_as(f, &newer, &f->ann_token, NULL, NULL);
 		assert_int_equal(state_of(&ann), ADMIT_PUT_OUT);
 		sent = sent_to(f, &ann);
-		assert_int_equal(count_of(sent, "ws<41>"), states[i] >= ADMIT_BACK);
+		assert_int_equal(rig_count(sent, "ws<41>"), states[i] >= ADMIT_BACK);
 		assert_non_null(strstr(sent, "ended<forced_close>"));
 		bus_local_stall(f->rig.app.bus, false);
 		await_in(f, &newer);

@@ -5,7 +5,6 @@
 #include "bus/events.h"
 #include "loop/loop_impl.h"
 #include "presence/erased.h"
-#include "support/eio_trace.h"
 
 struct client {
 	struct pl_sio_client c;
@@ -66,28 +65,11 @@ static const struct pl_sio_app app = {.on_connect = on_connect, .on_event = on_e
 
 /* ---- the fixture --------------------------------------------------------------------- */
 
-static enum pl_eio_action
-next(void *conn, struct pl_eio_out *out)
-{
-	return pl_sio_conn_next(conn, out);
-}
-
 /* What was sent to it since the last time. */
 static const char *
 sent_to(struct fixture *f, struct client *client)
 {
-	eio_trace_pull(&f->trace, next, &client->c.conn);
-	return eio_trace_take(&f->trace);
-}
-
-static size_t
-times(const char *text, const char *part)
-{
-	size_t count = 0;
-
-	for (; (text = strstr(text, part)) != NULL; text += strlen(part))
-		count++;
-	return count;
+	return rig_sent(&f->trace, &client->c.conn);
 }
 
 static void
@@ -193,16 +175,16 @@ tells_each_socket_of_who_wrote_with_them(void **state)
 	for (int i = 0; i < 2; i++) {
 		const char *sent = sent_to(f, &f->bobs[i]);
 
-		assert_int_equal(times(sent, "42[\"messageDeleted\""), 3);
-		assert_int_equal(times(sent, gone), 1);
-		assert_int_equal(times(sent, "bob's own"), 0);
-		assert_int_equal(times(sent, "secret"), 0);
+		assert_int_equal(rig_count(sent, "42[\"messageDeleted\""), 3);
+		assert_int_equal(rig_count(sent, gone), 1);
+		assert_int_equal(rig_count(sent, "bob's own"), 0);
+		assert_int_equal(rig_count(sent, "secret"), 0);
 	}
 	assert_string_equal(sent_to(f, &f->eves), "");
 	/* Told again, as after a kill: of messages they know. */
 	say_erased(f, &f->ann);
 	RIG_UNTIL(&f->rig, f->erased.waiting_count == 0);
-	assert_int_equal(times(sent_to(f, &f->bobs[0]), "42[\"messageDeleted\""), 0);
+	assert_int_equal(rig_count(sent_to(f, &f->bobs[0]), "42[\"messageDeleted\""), 0);
 }
 
 static void
@@ -216,8 +198,8 @@ tells_of_the_newest_messages_alone(void **state)
 	say_erased(f, &f->ann);
 	RIG_UNTIL(&f->rig, f->erased.waiting_count == 0);
 	sent = sent_to(f, &f->bobs[0]);
-	assert_int_equal(times(sent, "42[\"messageDeleted\""), ERASED_NEWEST);
-	assert_int_equal(times(sent, "42[\"userDeleted\""), 1);
+	assert_int_equal(rig_count(sent, "42[\"messageDeleted\""), ERASED_NEWEST);
+	assert_int_equal(rig_count(sent, "42[\"userDeleted\""), 1);
 }
 
 /* However many are erased at once, so many wait, and each is told once. */
@@ -237,7 +219,7 @@ keeps_a_bounded_number_of_users_waiting(void **state)
 	assert_int_equal(f->erased.waiting_count, ERASED_WAITING);
 	RIG_UNTIL(&f->rig, f->erased.waiting_count == 0);
 	sent = sent_to(f, &f->bobs[0]);
-	assert_int_equal(times(sent, "42[\"userDeleted\""), 1);
+	assert_int_equal(rig_count(sent, "42[\"userDeleted\""), 1);
 }
 
 /* Those whom a page of ids does not hold are on the next one. */
@@ -261,7 +243,7 @@ goes_through_all_correspondents(void **state)
 	rig_erase(&f->rig, &f->ann);
 	say_erased(f, &f->ann);
 	RIG_UNTIL(&f->rig, f->erased.waiting_count == 0);
-	assert_int_equal(times(sent_to(f, &last), "42[\"userDeleted\""), 1);
+	assert_int_equal(rig_count(sent_to(f, &last), "42[\"userDeleted\""), 1);
 	go(&last);
 }
 

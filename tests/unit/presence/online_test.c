@@ -4,7 +4,6 @@
 
 #include "loop/loop_impl.h"
 #include "presence/online/list.h"
-#include "support/eio_trace.h"
 
 /* A socket that is in. */
 struct client {
@@ -96,19 +95,12 @@ go(struct client *client)
 	pl_sio_conn_fini(&client->c.conn);
 }
 
-static enum pl_eio_action
-next(void *conn, struct pl_eio_out *out)
-{
-	return pl_sio_conn_next(conn, out);
-}
-
 /* What was sent to it since the last time. */
 static const char *
 sent_to(struct fixture *f, struct client *client)
 {
 	RIG_UNTIL(&f->rig, !f->online.changes.is_reading);
-	eio_trace_pull(&f->trace, next, &client->c.conn);
-	return eio_trace_take(&f->trace);
+	return rig_sent(&f->trace, &client->c.conn);
 }
 
 static int
@@ -166,16 +158,6 @@ teardown(void **state)
 	return left;
 }
 
-static size_t
-count_of(const char *text, const char *word)
-{
-	size_t count = 0;
-
-	for (; (text = strstr(text, word)); text++)
-		count++;
-	return count;
-}
-
 /* The event of a change, as the trace shows it. */
 static const char *
 change(const struct pl_oid *user, bool is_online, const char *status)
@@ -202,7 +184,7 @@ tells_the_first_change_at_once_and_others_of_that_second_together(void **state)
 
 	come_in(f, &eve, &f->eve, true);
 	sent = sent_to(f, &f->list);
-	assert_int_equal(count_of(sent, "getOnlineUsers"), 1);
+	assert_int_equal(rig_count(sent, "getOnlineUsers"), 1);
 	for (int i = 0; i < 2; i++) {
 		pl_oid_new(&users[i]);
 		come_in(f, &more[i], &users[i], true);
@@ -211,7 +193,7 @@ tells_the_first_change_at_once_and_others_of_that_second_together(void **state)
 	assert_string_equal(sent_to(f, &f->list), "");
 	fake_loop_advance(f->rig.app.loop, 1);
 	sent = sent_to(f, &f->list);
-	assert_int_equal(count_of(sent, "getOnlineUsers"), 1);
+	assert_int_equal(rig_count(sent, "getOnlineUsers"), 1);
 	for (int i = 0; i < 2; i++) {
 		char hex[PL_OID_HEX_LEN + 1];
 
@@ -222,7 +204,7 @@ tells_the_first_change_at_once_and_others_of_that_second_together(void **state)
 	fake_loop_advance(f->rig.app.loop, 5000);
 	(void)sent_to(f, &f->list);
 	go(&eve);
-	assert_int_equal(count_of(sent_to(f, &f->list), "getOnlineUsers"), 1);
+	assert_int_equal(rig_count(sent_to(f, &f->list), "getOnlineUsers"), 1);
 }
 
 static void
@@ -252,7 +234,7 @@ waits_while_the_sockets_are_behind(void **state)
 	assert_string_equal(sent_to(f, &f->delta), "");
 	f->is_behind = false;
 	fake_loop_advance(f->rig.app.loop, 100);
-	assert_int_equal(count_of(sent_to(f, &f->list), "getOnlineUsers"), 1);
+	assert_int_equal(rig_count(sent_to(f, &f->list), "getOnlineUsers"), 1);
 	assert_string_equal(sent_to(f, &f->delta), change(&f->eve, true, "AVAILABLE"));
 	go(&eve);
 }
@@ -362,9 +344,9 @@ come_in_at_once(struct fixture *f, size_t count)
 	}
 	fake_loop_run(f->rig.app.loop);
 	sent = sent_to(f, &f->delta);
-	assert_int_equal(count_of(sent, "getOnlineUsers"), count > ONLINE_CHANGES_MAX);
+	assert_int_equal(rig_count(sent, "getOnlineUsers"), count > ONLINE_CHANGES_MAX);
 	assert_int_equal(
-	    count_of(sent, "\"presence\""), count > ONLINE_CHANGES_MAX ? 0 : count);
+	    rig_count(sent, "\"presence\""), count > ONLINE_CHANGES_MAX ? 0 : count);
 	for (size_t i = 0; i < count; i++)
 		go(&many[i]);
 	fake_loop_advance(f->rig.app.loop, 5000);
@@ -397,8 +379,8 @@ gives_the_list_if_the_store_does_not_answer(void **state)
 	come_in(f, &eve, &f->eve, false);
 	fake_loop_run(f->rig.app.loop);
 	sent = sent_to(f, &f->delta);
-	assert_int_equal(count_of(sent, "getOnlineUsers"), 1);
-	assert_int_equal(count_of(sent, "\"presence\""), 0);
+	assert_int_equal(rig_count(sent, "getOnlineUsers"), 1);
+	assert_int_equal(rig_count(sent, "\"presence\""), 0);
 	go(&eve);
 	pl_store_async_free(f->rig.app.store);
 	f->rig.app.store = store;

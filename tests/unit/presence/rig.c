@@ -184,3 +184,26 @@ rig_sleep(int64_t ms)
 	while (pl_clock_mono_ms() < end_mono_ms)
 		(void)poll(NULL, 0, 1);
 }
+
+static enum pl_eio_action
+next(void *conn, struct pl_eio_out *out)
+{
+	return pl_sio_conn_next(conn, out);
+}
+
+const char *
+rig_sent(struct eio_trace *trace, struct pl_sio_conn *conn)
+{
+	eio_trace_pull(trace, next, conn);
+	return eio_trace_take(trace);
+}
+
+size_t
+rig_count(const char *text, const char *part)
+{
+	size_t count = 0;
+
+	for (; (text = strstr(text, part)) != NULL; text += strlen(part))
+		count++;
+	return count;
+}

@@ -22,7 +22,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "http/service.h"
+#include "proto/sio_conn.h"
 #include "support/bus_local.h"
+#include "support/eio_trace.h"
 #include "support/fake_loop.h"
 #include "support/patience.h"
 
@@ -62,6 +64,10 @@ void rig_send(struct rig *r, const struct pl_oid *from, const struct pl_oid *to,
     const char *text, size_t count);
 /* The user is gone, and of what they wrote the first 256 texts. */
 void rig_erase(struct rig *r, const struct pl_oid *user);
+/* What was sent to conn since the last time, as eio_trace_take() gives it. */
+const char *rig_sent(struct eio_trace *trace, struct pl_sio_conn *conn);
+/* How often part stands in text. */
+size_t rig_count(const char *text, const char *part);
 /* Let real time pass, by which messages are dated. */
 void rig_sleep(int64_t ms);
 

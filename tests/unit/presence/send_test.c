@@ -1,7 +1,6 @@
 #include "rig.h"
 
 #include "presence/send.h"
-#include "support/eio_trace.h"
 
 struct fixture {
 	struct rig rig;
@@ -101,30 +100,11 @@ say(struct fixture *f, struct hub_socket *socket, const char *text, size_t fill)
 	pl_json_free(args);
 }
 
-static enum pl_eio_action
-next(void *conn, struct pl_eio_out *out)
-{
-	return pl_sio_conn_next(conn, out);
-}
-
 /* All that was sent to it since the last time. */
 static const char *
 sent_to(struct fixture *f, struct pl_sio_client *client)
 {
-	eio_trace_pull(&f->trace, next, &client->conn);
-	return eio_trace_take(&f->trace);
-}
-
-static size_t
-count_of(const char *text, const char *word)
-{
-	size_t count = 0;
-
-	while ((text = strstr(text, word)) != NULL) {
-		count++;
-		text++;
-	}
-	return count;
+	return rig_sent(&f->trace, &client->conn);
 }
 
 static void
@@ -195,7 +175,7 @@ sends_one_after_the_other_in_their_order(void **state)
 	assert_null(f->page.sends);
 	check_stored(f, "a b c ");
 	answers = sent_to(f, &f->page_client);
-	assert_int_equal(count_of(answers, "437[{\"message\":{\"senderId\""), 3);
+	assert_int_equal(rig_count(answers, "437[{\"message\":{\"senderId\""), 3);
 }
 
 static void
@@ -208,7 +188,7 @@ goes_on_at_other_sockets_meanwhile(void **state)
 	say(f, &f->phone, "c", 0);
 	assert_int_equal(f->sends.sending.under_way, 2);
 	until_done(f);
-	assert_int_equal(count_of(sent_to(f, &f->phone_client), "437["), 1);
+	assert_int_equal(rig_count(sent_to(f, &f->phone_client), "437["), 1);
 }
 
 static void
@@ -220,14 +200,14 @@ refuses_one_too_many_of_a_socket_and_no_other_socket(void **state)
 
 	for (size_t i = 0; i < SEND_WAITING_MAX; i++)
 		say(f, &f->page, "x", 0);
-	assert_int_equal(count_of(sent_to(f, &f->page_client), "437["), 0);
+	assert_int_equal(rig_count(sent_to(f, &f->page_client), "437["), 0);
 	say(f, &f->page, "x", 0);
-	assert_int_equal(count_of(sent_to(f, &f->page_client), refused), 1);
+	assert_int_equal(rig_count(sent_to(f, &f->page_client), refused), 1);
 	say(f, &f->phone, "x", 0);
-	assert_int_equal(count_of(sent_to(f, &f->phone_client), refused), 0);
+	assert_int_equal(rig_count(sent_to(f, &f->phone_client), refused), 0);
 	until_done(f);
 	assert_int_equal(
-	    count_of(sent_to(f, &f->page_client), "437[{\"message\""), SEND_WAITING_MAX);
+	    rig_count(sent_to(f, &f->page_client), "437[{\"message\""), SEND_WAITING_MAX);
 }
 
 static void
@@ -237,7 +217,7 @@ counts_the_bytes_that_wait(void **state)
 
 	for (int i = 0; i < 6; i++)
 		say(f, &f->page, "x", 60000);
-	assert_int_equal(count_of(sent_to(f, &f->page_client), "TOO_MANY_REQUESTS"), 2);
+	assert_int_equal(rig_count(sent_to(f, &f->page_client), "TOO_MANY_REQUESTS"), 2);
 	assert_in_range(f->sends.bytes, 4 * 60000, SEND_BYTES_MAX + 1024);
 	until_done(f);
 }
@@ -252,7 +232,7 @@ is_busy_while_all_of_its_sockets_hold_too_much(void **state)
 	say(f, &f->page, "x", 0);
 	answers = sent_to(f, &f->page_client);
 	assert_int_equal(
-	    count_of(answers, "\"code\":\"UNAVAILABLE\",\"retryAfter\":1"), 1);
+	    rig_count(answers, "\"code\":\"UNAVAILABLE\",\"retryAfter\":1"), 1);
 	f->sends.bytes = 0;
 	say(f, &f->page, "y", 0);
 	until_done(f);
@@ -270,7 +250,7 @@ sends_what_came_of_a_socket_that_has_gone(void **state)
 	assert_null(f->page.sends);
 	f->page.user = NULL;
 	until_done(f);
-	assert_int_equal(count_of(sent_to(f, &f->page_client), "437["), 0);
+	assert_int_equal(rig_count(sent_to(f, &f->page_client), "437["), 0);
 	check_stored(f, "a b ");
 }
 
@@ -289,8 +269,8 @@ goes_on_after_a_refusal(void **state)
 	say(f, &f->page, "c", 0);
 	until_done(f);
 	answers = sent_to(f, &f->page_client);
-	assert_int_equal(count_of(answers, "437[{\"message\""), 1);
-	assert_int_equal(count_of(answers, "\"retryAfter\":1"), 2);
+	assert_int_equal(rig_count(answers, "437[{\"message\""), 1);
+	assert_int_equal(rig_count(answers, "\"retryAfter\":1"), 2);
 	check_stored(f, "a ");
 }
 

@@ -5,7 +5,6 @@
 #include "loop/loop_impl.h"
 #include "presence/client_event.h"
 #include "presence/online/list.h"
-#include "support/eio_trace.h"
 
 /* A socket that is in. */
 struct client {
@@ -110,18 +109,11 @@ static const struct pl_sio_app app = {.on_connect = on_connect, .on_event = on_e
 
 /* ---- the fixture --------------------------------------------------------------------- */
 
-static enum pl_eio_action
-next(void *conn, struct pl_eio_out *out)
-{
-	return pl_sio_conn_next(conn, out);
-}
-
 /* What was sent to it since the last time. */
 static const char *
 sent_to(struct fixture *f, struct client *client)
 {
-	eio_trace_pull(&f->trace, next, &client->c.conn);
-	return eio_trace_take(&f->trace);
+	return rig_sent(&f->trace, &client->c.conn);
 }
 
 static void
@@ -310,16 +302,6 @@ expect_refusal(struct client *client, const char *code)
 	snprintf(word, sizeof(word), "\"code\":\"%s\"}]>", code);
 	assert_memory_equal(sent, "ws<437[{\"error\":\"", 17);
 	assert_non_null(strstr(sent, word));
-}
-
-static size_t
-count_of(const char *text, const char *word)
-{
-	size_t count = 0;
-
-	for (; (text = strstr(text, word)); text++)
-		count++;
-	return count;
 }
 
 static void
@@ -564,7 +546,7 @@ many_changes_are_told_by_rounds(void **state)
 		settle(f);
 		fake_loop_advance(f->rig.app.loop, 50);
 		settle(f);
-		told += count_of(sent_to(f, &f->one), "presence");
+		told += rig_count(sent_to(f, &f->one), "presence");
 	}
 	assert_true(told >= 2);
 	assert_true(told <= 1 + (size_t)(pl_loop_now_ms(f->rig.app.loop) - begun) /
@@ -613,9 +595,9 @@ a_change_while_the_set_is_read_is_not_lost(void **state)
 		settle_all(f);
 		sent = sent_to(f, &f->one);
 		assert_memory_equal(sent, "ws<437[[{", 9);
-		assert_true(count_of(sent, "presence") <= 1);
+		assert_true(rig_count(sent, "presence") <= 1);
 		/* The last word is what is true now, and said once. */
-		assert_int_equal(count_of(sent, now), 1);
+		assert_int_equal(rig_count(sent, now), 1);
 		assert_non_null(strstr(sent + strlen(sent) - strlen(now) - 3, now));
 		say_watch(&f->one, NULL, 0);
 		settle(f);
@@ -716,7 +698,7 @@ lists_and_status_changes_are_for_the_others(void **state)
 	set_status(f, &f->bob, PL_STATUS_BUSY, "");
 	settle_all(f);
 	fake_loop_advance(f->rig.app.loop, 5000);
-	assert_int_equal(count_of(sent_to(f, &list), "statusChanged"), 1);
+	assert_int_equal(rig_count(sent_to(f, &list), "statusChanged"), 1);
 	assert_string_equal(sent_to(f, &f->one), "");
 	go(&list);
 }
@@ -756,10 +738,10 @@ many_users_of_many_watchers_are_told_by_reads_and_turns(void **state)
 	    f->watched.state == WATCHED_IDLE && pl_list_is_empty(&f->watched.noted));
 	for (int i = 0; i < WATCHERS; i++) {
 		assert_int_equal(
-		    count_of(sent_to(f, &watchers[i]), "presence"), WATCH_USERS_MAX);
+		    rig_count(sent_to(f, &watchers[i]), "presence"), WATCH_USERS_MAX);
 		go(&watchers[i]);
 	}
-	assert_int_equal(count_of(sent_to(f, &last), "presence"), 1);
+	assert_int_equal(rig_count(sent_to(f, &last), "presence"), 1);
 	go(&last);
 }
 
@@ -840,8 +822,8 @@ a_socket_has_few_that_are_not_answered(void **state)
 		say_watch(&f->one, &f->bob, 1);
 	settle(f);
 	sent = sent_to(f, &f->one);
-	assert_int_equal(count_of(sent, "TOO_MANY_REQUESTS"), 3);
-	assert_int_equal(count_of(sent, "ws<437"), WATCH_WAITING_MAX + 3);
+	assert_int_equal(rig_count(sent, "TOO_MANY_REQUESTS"), 3);
+	assert_int_equal(rig_count(sent, "ws<437"), WATCH_WAITING_MAX + 3);
 }
 
 static void
@@ -854,14 +836,14 @@ a_user_is_carried_out_some_at_once_and_then_a_few_a_second(void **state)
 		struct client *client = i % 2 ? &f->one : &f->two;
 
 		watch(client, &f->bob, 1);
-		ok += count_of(sent_to(f, client), "ws<437[[");
+		ok += rig_count(sent_to(f, client), "ws<437[[");
 	}
 	assert_int_equal(ok, WATCH_BURST);
 	fake_loop_advance(f->rig.app.loop, 1000);
 	ok = 0;
 	for (int i = 0; i < 100; i++) {
 		watch(&f->one, &f->bob, 1);
-		ok += count_of(sent_to(f, &f->one), "ws<437[[");
+		ok += rig_count(sent_to(f, &f->one), "ws<437[[");
 	}
 	assert_int_equal(ok, WATCH_PER_SECOND);
 }
