@@ -1,17 +1,16 @@
 #include "contract/sqlite_faults.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "contract/sqlite_files.h"
 #include "support/fail_at.h"
 #include "support/fail_sqlite.h"
+#include "support/descriptors.h"
 
 static const struct faults_call *calls; /* of this program */
 
@@ -55,23 +54,6 @@ is_full(enum pl_err err)
 /* ---- what the next process would find, if this one were killed now ---- */
 
 static void
-copy_files(const char *from, const char *to)
-{
-	pid_t pid = fork(); /* a descriptor closed here would drop this process's locks */
-	int status;
-
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		execlp("sh", "sh", "-c",
-		    "cp \"$0\"/parley.db \"$0\"/parley.db-wal \"$1\"", from, to,
-		    (char *)NULL);
-		_exit(127);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
-}
-
-static void
 look_after_a_kill(void *arg, const char *before)
 {
 	const struct plan *p = arg;
@@ -80,7 +62,7 @@ look_after_a_kill(void *arg, const char *before)
 	char *there;
 
 	sqlite_memory_factory.make(&config);
-	copy_files(p->f->config.data_dir, config.data_dir);
+	sqlite_files_copy(p->f->config.data_dir, config.data_dir);
 	assert_int_equal(pl_store_open(&config, &s), PL_OK);
 	there = store_faults_all(s);
 	if (strcmp(there, before) != 0)
@@ -93,19 +75,6 @@ look_after_a_kill(void *arg, const char *before)
 }
 
 /* ---- the tests ---- */
-
-static size_t
-open_descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	size_t count = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir) != NULL)
-		count++;
-	closedir(dir);
-	return count;
-}
 
 static unsigned
 run(struct fixture *f, struct plan plan, bool (*is_right)(enum pl_err))

@@ -16,6 +16,8 @@ extern const struct store_factory sqlite_memory_factory;
 void sqlite_files_run(const struct pl_store_config *config, const char *sql);
 /* The first value of the first row, as a number. */
 int64_t sqlite_files_number(const struct pl_store_config *config, const char *sql);
+/* Database and log, from one folder to another, which is there, as they are now. */
+void sqlite_files_copy(const char *from, const char *to);
 /* PRAGMA integrity_check. */
 void sqlite_files_assert_sound(const struct pl_store_config *config);
 

@@ -2,7 +2,6 @@
  * SQLite, when each of its allocations and calls of the system fails in turn while a
  * database is made, backed up and restored.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 #include "support/fail_at.h"
 #include "support/fail_sqlite.h"
 #include "store/store_backup.h"
+#include "support/descriptors.h"
 
 struct plan {
 	enum fail_kind kind;
@@ -29,19 +29,6 @@ static bool
 is_io(enum pl_err err)
 {
 	return err == PL_E_IO || err == PL_E_UNAVAILABLE;
-}
-
-static size_t
-open_descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	size_t count = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir) != NULL)
-		count++;
-	closedir(dir);
-	return count;
 }
 
 static int

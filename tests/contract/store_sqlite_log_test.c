@@ -7,7 +7,6 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -84,24 +83,6 @@ struct bytes {
 	size_t len;
 };
 
-/* By a child: a descriptor closed here would drop this process's locks. */
-static void
-copy_files(const char *from, const char *to)
-{
-	pid_t pid = fork();
-	int status;
-
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		execlp("sh", "sh", "-c",
-		    "cp \"$0\"/parley.db \"$0\"/parley.db-wal \"$1\"", from, to,
-		    (char *)NULL);
-		_exit(127);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
-}
-
 static struct bytes
 read_log(const char *folder)
 {
@@ -144,7 +125,7 @@ count_after(
 	size_t count;
 
 	sqlite_factory.make(&config);
-	copy_files(from->data_dir, config.data_dir);
+	sqlite_files_copy(from->data_dir, config.data_dir);
 	write_log(config.data_dir, log, len);
 	assert_int_equal(pl_store_open(&config, &s), PL_OK);
 	count = store_count(s, ann, ann);
@@ -182,10 +163,10 @@ is_whole_or_absent_after_a_power_cut(void **state)
 
 	sqlite_factory.make(&seen);
 	send_batch(f->store, &ann);
-	copy_files(f->config.data_dir, seen.data_dir);
+	sqlite_files_copy(f->config.data_dir, seen.data_dir);
 	before = read_log(seen.data_dir);
 	send_batch(f->store, &ann);
-	copy_files(f->config.data_dir, seen.data_dir);
+	sqlite_files_copy(f->config.data_dir, seen.data_dir);
 	after = read_log(seen.data_dir);
 	frames = (after.len - before.len) / FRAME;
 	assert_true(after.len - before.len > 12 * FRAME);
@@ -256,7 +237,7 @@ number_after_a_kill(const struct fixture *f, const char *sql)
 	int n;
 
 	sqlite_factory.make(&next.config);
-	copy_files(f->config.data_dir, next.config.data_dir);
+	sqlite_files_copy(f->config.data_dir, next.config.data_dir);
 	db = connect_to(&next, NULL, "FULL");
 	n = number(db, sql);
 	sqlite3_close(db);

@@ -3,7 +3,6 @@
  * system, each allocation of hiredis and each answer of Redis fails in turn: every
  * command is answered once, and afterwards all comes right by itself.
  */
-#include <dirent.h>
 #include <errno.h>
 
 #include "online/set_impl.h"
@@ -12,6 +11,7 @@
 #include "support/fail_at.h"
 #include "support/fake_loop.h"
 #include "support/redis_fixture.h"
+#include "support/descriptors.h"
 
 static const struct pl_online_set_times set_times = {.lease_ms = 60000, .renew_ms = 250};
 static const struct pl_process_list_times list_times = {
@@ -212,19 +212,6 @@ hears(struct fixture *f, struct node *n)
 	for (unsigned i = 0; i < 10 && n->heard == before; i++)
 		turn(f);
 	return n->heard > before;
-}
-
-static size_t
-open_descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	size_t count = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir) != NULL)
-		count++;
-	closedir(dir);
-	return count;
 }
 
 /* True: something failed. */
