@@ -57,7 +57,7 @@ export class Marks {
     if (id !== chat.openId || this.#isLineDrawn || !thread?.isLoaded || thread.isStale || !chat.known.has(id)) return;
     const { unread, readUpTo } = chat.inbox.conversation(id);
     const isFurtherUp = unread > 0 && thread.hasOlder && thread.messages.length < reachMost && !isWithin(thread.messages[0], readUpTo, thread.byId);
-    if (isFurtherUp && chat.older()) return; // and then again
+    if (isFurtherUp && (thread.isReading || chat.older())) return; // and then again
     this.#isLineDrawn = true;
     if (unread === 0) return;
     this.lineAt = this.#firstUnread(id, thread, readUpTo);

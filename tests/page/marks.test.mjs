@@ -1,0 +1,45 @@
+// Where "new" begins: fixed once, when as much is loaded as it takes.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Marks } from '../../gateway/web/marks.js';
+
+const ann = 'a'.repeat(24);
+const messageOf = (i) => ({ _id: String(i).padStart(24, '0'), senderId: ann, message: `m${i}`, createdAt: new Date(1e12 + i).toISOString() });
+
+/** What a conversation is to its marks: 90 unread messages, of which the newest 50 are loaded. */
+function conversation({ canReadOlder = true } = {}) {
+  const all = Array.from({ length: 90 }, (_, i) => messageOf(i));
+  const thread = { isLoaded: true, isStale: false, isReading: false, hasOlder: true, messages: all.slice(40), byId: new Map(all.map((message) => [message._id, message])) };
+  const chat = {
+    openId: ann, threads: new Map([[ann, thread]]), known: new Set([ann]), begun: 0, starts: [],
+    inbox: { conversation: () => ({ unread: 90, readUpTo: null }) },
+    conversation: { log: { isPinned: true, startAt: (key) => chat.starts.push(key) } },
+    older() {
+      if (thread.isReading || !canReadOlder) return false;
+      thread.isReading = true;
+      chat.begun++;
+      return true;
+    },
+  };
+  const marks = new Marks(chat);
+  const read = () => Object.assign(thread, { isReading: false, hasOlder: false, messages: all });
+  return { chat, thread, marks, read };
+}
+
+test('the line waits for the page before, also if something else is told meanwhile', () => {
+  const { chat, marks, read } = conversation();
+  marks.drawLine(ann);
+  marks.drawLine(ann); // the history is here, and now the mark is, too
+  assert.deepEqual([chat.begun, marks.lineAt, chat.starts], [1, null, []]);
+  read();
+  marks.drawLine(ann);
+  assert.equal(marks.lineAt, messageOf(0)._id);
+  marks.drawLine(ann);
+  assert.deepEqual(chat.starts, ['line']);
+});
+
+test('the line stands above what is there if the page before cannot be read', () => {
+  const { marks } = conversation({ canReadOlder: false });
+  marks.drawLine(ann);
+  assert.equal(marks.lineAt, messageOf(40)._id);
+});
