@@ -50,7 +50,7 @@ hash_threads(const struct hash_room *room)
 	int64_t by_time = room->cpu_milli / 1000 + (room->cpu_milli % 1000 > 0);
 	int64_t by_memory = room->memory_bytes / 2 / (PASSWORD_MEMORY_KIB * 1024);
 	int64_t count =
-	    least(least(room->processors, PROCESSORS_MAX), least(by_time, by_memory));
+	    least(least(room->processors - 1, PROCESSORS_MAX), least(by_time, by_memory));
 
 	return count > 1 ? (unsigned)count : 1;
 }

@@ -1,12 +1,14 @@
 /*
  * hash_threads: how many passwords may be hashed at once. Each takes PASSWORD_MEMORY_KIB.
  *
- *   the least of    the processors that this process may run on (sched_getaffinity)
+ *   the least of    the processors that this process may run on (sched_getaffinity), but
+ *                   one, which stays free for everybody's loops: beside a thread that
+ *                   computes, a loop that wakes waits for a slice of the scheduler's
  *                   the processor time that its control group leaves, rounded up
  *                   half of its memory (of its control group, or of the machine), by 19 MiB
  *   and one, always
  *
- *   32 processors, 256 MiB: 6    2 processors, 256 MiB: 2    32 processors at 150 %: 2
+ *   32 processors, 256 MiB: 6    2 processors, 256 MiB: 1    32 processors at 150 %: 2
  *
  * The other half is for everything else. Threads: any.
  */

@@ -3,8 +3,8 @@
  * and memory allow (hash_threads.h), because each hash takes tens of milliseconds and
  * 19 MiB. While AUTH_HASHER_QUEUE_MAX wait, a further request gets 503 at once.
  *
- * All processors may be hashing, so these threads come after everybody's loop
- * (PL_OFFLOAD_NICE).
+ * One processor is left to everybody's loops; on a machine that has one alone, and beside
+ * a second process that hashes, these threads come after the loops (PL_OFFLOAD_NICE).
  * Threads: the loop's.
  */
 #ifndef AUTH_HASHER_H

@@ -17,11 +17,12 @@ threads(int64_t processors, int64_t cpu_milli, int64_t memory_bytes)
 }
 
 static void
-follow_the_processors_where_nothing_else_holds_them(void **state)
+leave_one_processor_to_everybody_else(void **state)
 {
 	(void)state;
 	assert_int_equal(threads(1, INT64_MAX, INT64_MAX), 1);
-	assert_int_equal(threads(32, INT64_MAX, INT64_MAX), 32);
+	assert_int_equal(threads(2, INT64_MAX, INT64_MAX), 1);
+	assert_int_equal(threads(32, INT64_MAX, INT64_MAX), 31);
 }
 
 static void
@@ -29,7 +30,7 @@ fit_into_half_of_the_memory(void **state)
 {
 	(void)state;
 	assert_int_equal(threads(32, INT64_MAX, 256 * MiB), 6);
-	assert_int_equal(threads(2, INT64_MAX, 256 * MiB), 2);
+	assert_int_equal(threads(4, INT64_MAX, 256 * MiB), 3);
 	assert_int_equal(threads(32, INT64_MAX, 128 * MiB), 3);
 	assert_int_equal(threads(256, INT64_MAX, 1024 * MiB), 26);
 	assert_int_equal(threads(32, INT64_MAX, 38 * MiB), 1);
@@ -42,7 +43,7 @@ follow_the_time_that_is_left(void **state)
 	assert_int_equal(threads(32, 1500, INT64_MAX), 2);
 	assert_int_equal(threads(32, 2000, INT64_MAX), 2);
 	assert_int_equal(threads(32, 1, INT64_MAX), 1);
-	assert_int_equal(threads(2, 8000, INT64_MAX), 2);
+	assert_int_equal(threads(4, 8000, INT64_MAX), 3);
 }
 
 static void
@@ -69,7 +70,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(follow_the_processors_where_nothing_else_holds_them),
+	    cmocka_unit_test(leave_one_processor_to_everybody_else),
 	    cmocka_unit_test(fit_into_half_of_the_memory),
 	    cmocka_unit_test(follow_the_time_that_is_left),
 	    cmocka_unit_test(are_one_at_least),
