@@ -231,7 +231,7 @@ build/k8s/ready: tests/k8s/prepare.sh tests/k8s/requirements.txt | needs-k8s
 	@echo "  pip $@"
 	@$<
 
-units: $(UNIT_BIN) build/mongo/ready | needs-units ## build and run the unit and store contract tests
+units: $(UNIT_BIN) $B/standstill.so build/mongo/ready | needs-units ## build and run the unit and store contract tests
 	@tests/support/run_units.sh $(UNIT_BIN)
 
 # The inputs that the fuzzers have found, run once without a fuzzer.

@@ -5,8 +5,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "contract/store_contract.h"
+#include "support/patience.h"
 
-#define OPEN_LIMIT_MS 30000
+#define OPEN_LIMIT_MS patient_ms(30000)
 
 static const struct store_factory *factory;
 

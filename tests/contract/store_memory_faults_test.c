@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "contract/sqlite_files.h"
 #include "support/fail_at.h"
+#include "support/patience.h"
 
 #define BATCHES 3
 
@@ -21,7 +22,7 @@ send_some(
 {
 	struct pl_store *s;
 
-	alarm(60);
+	alarm((unsigned)patient_ms(60000) / 1000);
 	fail_at_expect_abort();
 	fail_at(FAIL_MEM, n, times, ENOMEM);
 	if (pl_store_open(&f->config, &s) != PL_OK)

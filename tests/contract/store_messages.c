@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "contract/store_contract.h"
+#include "support/patience.h"
 
 static void
 stores_a_message_whole_and_sets_its_place(void **state)
@@ -317,7 +318,7 @@ orders_a_batch_as_it_was_handed_over(void **state)
 #define WRITES_EACH  40
 #define ALL_WRITES   (WRITERS * WRITES_EACH)
 #define TAIL_LIMIT   7
-#define TAIL_LAST_MS 30000
+#define TAIL_LAST_MS patient_ms(30000)
 
 /* Follow what ann gets from place to place; a message that turned up behind our back
  * would be missing at the end. */

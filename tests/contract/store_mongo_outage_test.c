@@ -8,10 +8,11 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "contract/mongo_databases.h"
+#include "support/patience.h"
 #include "support/wire_proxy.h"
 
 /* R8 wants 3 s of the whole way; a busy machine may add to it. */
-#define OUTAGE_MS_MAX 6000
+#define OUTAGE_MS_MAX patient_ms(6000)
 
 /* A session by way of a proxy, beside the fixture's own. */
 struct by_proxy {

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "contract/store_contract.h"
+#include "support/patience.h"
 
 #define LONG_MS 60000
 
@@ -110,7 +111,7 @@ leases_a_job_until_its_lease_ends(void **state)
 {
 	struct fixture *f = *state;
 	struct talk t = busy_talk(f);
-	int64_t give_up = pl_clock_mono_ms() + 10000;
+	int64_t give_up = pl_clock_mono_ms() + patient_ms(10000);
 	struct pl_write claim;
 
 	store_send(f->store, &t.ann, &t.bob, "hi");

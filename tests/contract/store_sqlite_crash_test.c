@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "contract/sqlite_files.h"
+#include "support/patience.h"
 
 #define BATCH_MAX 32
 
@@ -57,7 +58,8 @@ fork_child(void)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0)
-		alarm(60); /* a child never outlives a test that failed */
+		alarm((unsigned)patient_ms(60000) /
+		      1000); /* a child never outlives a test that failed */
 	return pid;
 }
 

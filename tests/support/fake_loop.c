@@ -137,13 +137,13 @@ fake_loop_advance(struct pl_loop *loop, int64_t ms)
 bool
 fake_loop_until(struct pl_loop *loop, bool (*is_done)(void *arg), void *arg)
 {
-	int64_t end = pl_clock_mono_ms() + patient_ms(PATIENCE_MS);
+	int64_t end = awake_ms() + patient_ms(PATIENCE_MS);
 
 	for (;;) {
 		fake_loop_run(loop);
 		if (is_done(arg))
 			return true;
-		if (pl_clock_mono_ms() > end)
+		if (awake_ms() > end)
 			return false;
 		(void)poll(NULL, 0, 1); /* let the threads work */
 	}

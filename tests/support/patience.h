@@ -1,7 +1,10 @@
 /*
- * patience: how long a test waits at most. TEST_PATIENCE multiplies it, as in
- * support/wait.mjs, for a machine that stands still at times; what is in time takes no
- * longer.  Threads: any.
+ * patience: how long a test waits at most, on a machine that is slow and stands still for
+ * seconds at times.  Threads: patient_ms() any, awake_ms() the test's own.
+ *
+ *   patient_ms(ms)   TEST_PATIENCE times as long, as in support/wait.mjs
+ *   awake_ms()       the clock for waits that turn a loop: of what passed between two looks
+ *                    at it, AWAKE_STEP_MS count at most, so a standstill hardly counts
  */
 #ifndef SUPPORT_PATIENCE_H
 #define SUPPORT_PATIENCE_H
@@ -9,12 +12,27 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
+
+#define AWAKE_STEP_MS 100
+
 static inline int64_t
 patient_ms(int64_t ms)
 {
 	const char *times = getenv("TEST_PATIENCE");
 
 	return times != NULL ? (int64_t)((double)ms * atof(times)) : ms;
+}
+
+static inline int64_t
+awake_ms(void)
+{
+	static int64_t last_mono_ms, sum_ms;
+	int64_t now = pl_clock_mono_ms(), passed_ms = now - last_mono_ms;
+
+	last_mono_ms = now;
+	sum_ms += passed_ms < AWAKE_STEP_MS ? passed_ms : AWAKE_STEP_MS;
+	return sum_ms;
 }
 
 #endif

@@ -35,18 +35,19 @@ struct fixture {
 
 #define WAIT_FOR(f, condition)                                                           \
 	do {                                                                             \
-		int64_t limit_ = pl_clock_mono_ms() + WAIT_LIMIT_MS;                     \
+		int64_t limit_ = awake_ms() + WAIT_LIMIT_MS;                             \
 		while (!(condition)) {                                                   \
-			if (pl_clock_mono_ms() > limit_)                                 \
+			if (awake_ms() > limit_)                                         \
 				fail_msg("never came true: %s", #condition);             \
 			pl_loop_epoll_step((f)->loop, 10);                               \
 		}                                                                        \
 	} while (0)
 
+/* At least ms, in which the loop turns: what comes after a standstill is dealt with. */
 #define TURN_FOR(f, ms)                                                                  \
 	do {                                                                             \
-		int64_t limit_ = pl_clock_mono_ms() + (ms);                              \
-		while (pl_clock_mono_ms() < limit_)                                      \
+		int64_t limit_ = awake_ms() + (ms);                                      \
+		while (awake_ms() < limit_)                                              \
 			pl_loop_epoll_step((f)->loop, 10);                               \
 	} while (0)
 

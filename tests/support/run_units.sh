@@ -4,7 +4,8 @@
 # One line a program; what a failing one printed follows it whole. The last line sums up the
 # single tests. A program that crashes, hangs or fails outside its tests counts as one
 # failed test more. UNIT_TIMEOUT_S: how long one may take (120), times TEST_PATIENCE (1, whole).
-# UNIT_UNDER: a command that each is started by, such as valgrind.
+# UNIT_UNDER: a command that each is started by, such as valgrind. With patience, who waits for
+# MongoDB does not count the time in which the machine stood still (tests/fault/standstill.c).
 set -u
 
 # UBSan traps (Makefile), and ASan tells where.
@@ -26,10 +27,13 @@ count_of() {
 }
 
 run_program() {
-	local program=$1 status passed failed skipped note=
+	local program=$1 status passed failed skipped note= preload=
 
 	# In braces, for bash's own "Killed" to go into the output too.
-	{ timeout -k 5 "$timeout_s" ${UNIT_UNDER:-} "$program"; status=$?; } >"$output" 2>&1
+	case ${TEST_PATIENCE:-1}$program in
+	[!1]*build/tests/*mongo*) preload=$PWD/build/standstill.so ;;
+	esac
+	{ timeout -k 5 "$timeout_s" env LD_PRELOAD="$preload" ${UNIT_UNDER:-} "$program"; status=$?; } >"$output" 2>&1
 	passed=$(sum_of PASSED)
 	failed=$(sum_of FAILED)
 	skipped=$(sum_of SKIPPED)

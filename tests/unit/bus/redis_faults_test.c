@@ -21,9 +21,9 @@ static const struct pl_process_list_times list_times = {
 
 #define COMES_TRUE(f, condition)                                                         \
 	do {                                                                             \
-		int64_t limit_ = pl_clock_mono_ms() + WAIT_LIMIT_MS;                     \
+		int64_t limit_ = awake_ms() + WAIT_LIMIT_MS;                             \
 		while (!(condition)) {                                                   \
-			if (pl_clock_mono_ms() > limit_)                                 \
+			if (awake_ms() > limit_)                                         \
 				fail_msg(                                                \
 				    "%s: never came true: %s", case_name, #condition);   \
 			turn(f);                                                         \

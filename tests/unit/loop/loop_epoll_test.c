@@ -16,7 +16,7 @@
 #include "loop/loop_epoll.h"
 #include "support/patience.h"
 
-#define PATIENCE_MS 10000
+#define WAIT_MS (int)patient_ms(10000)
 
 static int
 setup(void **state)
@@ -35,9 +35,9 @@ teardown(void **state)
 static void
 step_until(struct pl_loop *loop, const int *count, int wanted)
 {
-	int64_t end = pl_clock_mono_ms() + patient_ms(PATIENCE_MS);
+	int64_t end = awake_ms() + WAIT_MS;
 
-	while (*count < wanted && pl_clock_mono_ms() < end)
+	while (*count < wanted && awake_ms() < end)
 		pl_loop_epoll_step(loop, 50);
 	assert_int_equal(*count, wanted);
 }
@@ -138,7 +138,7 @@ does_not_tell_one_that_another_stopped_in_the_same_turn(void **state)
 	pl_loop_fd_watch(*state, &q.a, PL_FD_READ);
 	assert_int_equal(write(p.peer, "x", 1), 1);
 	assert_int_equal(write(q.peer, "x", 1), 1);
-	pl_loop_epoll_step(*state, PATIENCE_MS);
+	pl_loop_epoll_step(*state, WAIT_MS);
 	assert_int_equal(p.calls + q.calls, 1);
 	pair_close(&p);
 	pair_close(&q);
@@ -182,7 +182,7 @@ runs_tasks_in_order_and_never_inside_post(void **state)
 	pl_loop_post(*state, &b.task);
 	pl_loop_post(*state, &c.task);
 	assert_int_equal(count, 0);
-	pl_loop_epoll_step(*state, PATIENCE_MS);
+	pl_loop_epoll_step(*state, WAIT_MS);
 	assert_int_equal(a.place, 1);
 	assert_int_equal(b.place, 2);
 	assert_int_equal(c.place, 3);
@@ -197,9 +197,9 @@ runs_a_task_posted_by_a_task_once_in_the_same_turn(void **state)
 
 	a.posts_again = 3;
 	pl_loop_post(*state, &a.task);
-	pl_loop_epoll_step(*state, PATIENCE_MS);
+	pl_loop_epoll_step(*state, WAIT_MS);
 	assert_int_equal(count, 2);
-	pl_loop_epoll_step(*state, PATIENCE_MS);
+	pl_loop_epoll_step(*state, WAIT_MS);
 	assert_int_equal(count, 4);
 	pl_loop_epoll_step(*state, 0);
 	assert_int_equal(count, 4);
@@ -231,7 +231,7 @@ runs_what_a_callback_posts_in_its_turn(void **state)
 	p.a.arg = &n;
 	pl_loop_fd_watch(*state, &p.a, PL_FD_READ);
 	assert_int_equal(write(p.peer, "x", 1), 1);
-	pl_loop_epoll_step(*state, PATIENCE_MS);
+	pl_loop_epoll_step(*state, WAIT_MS);
 	assert_int_equal(count, 1);
 	assert_int_equal(poll(&own, 1, 0), 0);
 	pair_close(&p);
@@ -247,7 +247,7 @@ does_not_run_a_task_taken_back(void **state)
 	pl_loop_post(*state, &b.task);
 	pl_loop_unpost(*state, &a.task);
 	pl_loop_unpost(*state, &a.task);
-	pl_loop_epoll_step(*state, PATIENCE_MS);
+	pl_loop_epoll_step(*state, WAIT_MS);
 	assert_int_equal(count, 1);
 	assert_int_equal(b.place, 1);
 	pl_loop_unpost(*state, &b.task); /* it ran */

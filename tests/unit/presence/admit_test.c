@@ -790,7 +790,7 @@ struct rush {
 	struct fixture *f;
 	struct admission *a;
 	int left; /* turns of the loop that bring one; negative: all */
-	int64_t end_mono_ms;
+	int64_t end_awake_ms;
 };
 
 static void
@@ -799,7 +799,7 @@ on_rush(struct pl_task *task)
 	struct rush *r = PL_CONTAINER(task, struct rush, task);
 
 	if (r->a->state != ADMIT_READING || r->left-- == 0 ||
-	    pl_clock_mono_ms() > r->end_mono_ms)
+	    awake_ms() > r->end_awake_ms)
 		return;
 	r->a->socket.has_missed = true;
 	pl_loop_post(r->f->rig.app.loop, task);
@@ -814,7 +814,7 @@ comes_back_in_a_rush(struct fixture *f, int turns)
 	struct rush rush = {.task.run = on_rush,
 	    .f = f,
 	    .left = turns,
-	    .end_mono_ms = pl_clock_mono_ms() + RIG_LIMIT_MS};
+	    .end_awake_ms = awake_ms() + RIG_LIMIT_MS};
 
 	recovery_pid(&f->ann, "AAAAAAAAAAAAAAAAAAAAAA", pid);
 	bring_to(f, &ann, ADMIT_READING);

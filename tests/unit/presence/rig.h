@@ -32,10 +32,10 @@
 
 #define RIG_UNTIL(rig, condition)                                                        \
 	do {                                                                             \
-		int64_t limit_ = pl_clock_mono_ms() + RIG_LIMIT_MS;                      \
+		int64_t limit_ = awake_ms() + RIG_LIMIT_MS;                              \
 		for (fake_loop_run((rig)->app.loop); !(condition);                       \
 		     fake_loop_run((rig)->app.loop)) {                                   \
-			if (pl_clock_mono_ms() > limit_)                                 \
+			if (awake_ms() > limit_)                                         \
 				fail_msg("never came true: %s", #condition);             \
 			(void)poll(NULL, 0, 1);                                          \
 		}                                                                        \
