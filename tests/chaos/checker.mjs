@@ -5,8 +5,8 @@
 //             which was connected, or recovered, did not get
 //   doubled   (c) one _id twice on one connection; (d) two replies to one message; (g) a send that is
 //             stored twice
-//   late      (d) a message to a busy user without its reply; (e) a reply after more than 12 s,
-//             not counting time in which the store took nothing from anybody
+//   late      (d) a message to a busy user without its reply; (e) a reply after more than 12 s, not
+//             counting time in which the store took nothing from anybody, or the machine stood still
 //   disorder  (f) live delivery, the order of sending and the history do not agree
 //   undone    an edit or a deletion that is gone again (edits.mjs, which says more of them), a person who
 //             is back, or their words (erasures.mjs)
@@ -107,11 +107,14 @@ function storeOutages(sends, stored) {
     .filter(([from, to]) => to - from >= OUTAGE_MS && refused.some((at) => at > from && at < to));
 }
 
-/** How long a message waited for its reply while the store took writes. */
+/** How long a message waited for its reply while the machine ran and the store took writes. */
 function waited(message, reply, outages) {
-  const [from, to] = [timeOf(message), timeOf(reply)];
-  const away = outages.reduce((sum, [begin, end]) => sum + Math.max(0, Math.min(to, end) - Math.max(from, begin)), 0);
-  return to - from - away;
+  let [at, sum] = [timeOf(message), 0];
+  for (const [begin, end] of [...outages].sort(([a], [b]) => a - b)) {
+    sum += Math.max(0, Math.min(begin, timeOf(reply)) - at);
+    at = Math.max(at, end);
+  }
+  return sum + Math.max(0, timeOf(reply) - at);
 }
 
 function checkReplies(busy, outages, stored, found) {
@@ -202,14 +205,15 @@ function checkLiveOrder(sends, sockets, stored, found) {
  * sockets: [{name, user, connections: [{recovered, from, to, messages: [{_id, at}]}]}]
  * history: [{lane, bySender: [message], byReceiver: [message]}]
  * busy:    ids of those who are busy, all the time
+ * stood:   [[from, to]], when the machine stood still
  * changes as edits.mjs has them, leavers as erasures.mjs, and marks, deliveries, conversations as marks.mjs has them
  */
-export function check({ sends, sockets, history, busy, changes = [], leavers = [], ...marks }) {
+export function check({ sends, sockets, history, busy, stood = [], changes = [], leavers = [], ...marks }) {
   const found = new Violations();
   const stored = index(history);
   checkHistory(history, found);
   checkSends(sends, history, stored, found);
-  checkReplies(busy, storeOutages(sends, stored), stored, found);
+  checkReplies(busy, [...storeOutages(sends, stored), ...stood], stored, found);
   checkDelivery(sockets, stored, found);
   checkConnections(sockets, stored, found);
   checkLiveOrder(sends, sockets, stored, found);

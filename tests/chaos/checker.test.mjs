@@ -134,6 +134,19 @@ describe('allowed', () => {
       h.sockets[1].connections[0].messages.push(got('r1', 5101), got('r2', 18001));
       h.sends.push(send('m3', 9000, { acked: null, attempts: [{ at: +time(9000), until: +time(11000), status: 503 }] }));
     }],
+    ['is a reply while the machine stood still, though the store was away for some of it', (h, stored) => {
+      h.busy = [bob];
+      stored.push(reply('r1', 5100, 'm1'), reply('r2', 20000, 'm2'));
+      h.sockets[1].connections[0].messages.push(got('r1', 5101), got('r2', 20001));
+      h.sends.push(send('m3', 9000, { acked: null, attempts: [{ at: +time(9000), until: +time(11000), status: 503 }] }));
+      h.stood = [[+time(18000), +time(20000)], [+time(6000), +time(7000)]];
+    }],
+    ['is a reply that came late by a standstill', (h, stored) => {
+      h.busy = [bob];
+      stored.push(reply('r2', 5100, 'm2'), reply('r1', 14000, 'm1'));
+      h.sockets[1].connections[0].messages.push(got('r2', 5101), got('r1', 14001));
+      h.stood = [[+time(6000), +time(9000)]];
+    }],
   ]) test(what, () => assert.deepEqual(check(history(change)).violations, []));
 });
 

@@ -10,12 +10,12 @@ import path from 'node:path';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { root } from '../support/stack.mjs';
-import { patient } from '../support/wait.mjs';
+import { patience, patient } from '../support/wait.mjs';
 import { runSeed } from './run.mjs';
 
 const run = promisify(execFile);
 const folder = path.join(root, 'build/mutants');
-const SEEDS = 3; // a fault may meet nobody whom the mutant harms
+const SEEDS = 3 * patience; // a fault may meet nobody whom the mutant harms; on a slow machine fewer are there
 const SECONDS = 15;
 const parts = ['services', 'shared', 'deploy', 'gateway', 'tests'];
 

@@ -2,7 +2,7 @@
 import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { root } from '../support/stack.mjs';
-import { waitUntil } from '../support/wait.mjs';
+import { awakeNow, standstills, waitUntil } from '../support/wait.mjs';
 import { describeRun } from './account.mjs';
 import { check } from './checker.mjs';
 import { FaultInjector, schedule } from './faults.mjs';
@@ -34,6 +34,7 @@ const observe = async (people, leavers) => ({
   sockets: people.sockets.map(({ socket, got, ...record }) => record),
   history: await people.readHistory(),
   busy: people.busy.map(({ id }) => id),
+  stood: [...standstills],
   changes: people.changes.filter(({ until }) => until),
   marks: people.marks.filter(({ until }) => until),
   deliveries: people.deliveries,
@@ -43,12 +44,12 @@ const observe = async (people, leavers) => ({
 
 /** The first account of the world without a violation, or the last one when the time is over. */
 async function settle(people, leavers) {
-  const end = Date.now() + HEAL_MS;
+  const end = awakeNow() + HEAL_MS;
   await Promise.all([people.finishSends(), leavers.finish()]);
   for (let waits_ms = 0; ;) {
     await people.finishMarks();
     people.tellDeliveries();
-    const isLast = Date.now() > end + (people.areConnected() ? waits_ms : BUSY_MS);
+    const isLast = awakeNow() > end + (people.areConnected() ? waits_ms : BUSY_MS);
     const seen = await observe(people, leavers).catch((error) => { if (isLast) throw error; });
     const result = seen && check(seen);
     if (isLast || result?.violations.length === 0) return { ...seen, ...result };

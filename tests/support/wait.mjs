@@ -1,6 +1,7 @@
 // Waiting for conditions, never for time: each wait has a deadline and says what it waited for.
 // TEST_PATIENCE multiplies every deadline: a machine of continuous integration is shared, and
-// stands still for seconds now and then. What is in time costs nothing either way.
+// stands still for seconds now and then. What is in time costs nothing either way. A standstill itself
+// hardly counts: when the machine goes on, deadlines would be over before anybody could answer.
 import net from 'node:net';
 import { once } from 'node:events';
 
@@ -8,6 +9,23 @@ export const patience = Number(process.env.TEST_PATIENCE ?? 1);
 
 /** How long something may take, in ms, that takes no longer than `ms` on a machine that never stands still. */
 export const patient = (ms) => ms * patience;
+
+const STEP_MS = 200; // of what passes between two looks at the clock, so much counts at most
+let lookedAt = performance.now();
+let awake = 0;
+
+/** When this process stood still, by the wall clock: [[from, to]]. */
+export const standstills = [];
+
+/** A clock, in ms, for how long something took: the time in which this process stood still hardly counts. */
+export function awakeNow() {
+  const now = performance.now();
+  awake += Math.min(now - lookedAt, STEP_MS);
+  if (now - lookedAt > 2 * STEP_MS) standstills.push([Date.now() - (now - lookedAt), Date.now()]);
+  lookedAt = now;
+  return awake;
+}
+setInterval(awakeNow, STEP_MS / 4).unref();
 
 const tick = () => new Promise((resolve) => setTimeout(resolve, 20));
 
@@ -18,7 +36,7 @@ const tick = () => new Promise((resolve) => setTimeout(resolve, 20));
  */
 export async function waitUntil(what, probe, { within = 5000 } = {}) {
   const limit = patient(within);
-  const end = Date.now() + limit;
+  const end = awakeNow() + limit;
   for (;;) {
     let cause;
     try {
@@ -28,7 +46,7 @@ export async function waitUntil(what, probe, { within = 5000 } = {}) {
       if (error?.code === 'ERR_ASSERTION') throw error;
       cause = error;
     }
-    if (Date.now() > end) throw new Error(`waited ${limit} ms in vain for: ${what}`, { cause });
+    if (awakeNow() > end) throw new Error(`waited ${limit} ms in vain for: ${what}`, { cause });
     await tick();
   }
 }
@@ -36,9 +54,15 @@ export async function waitUntil(what, probe, { within = 5000 } = {}) {
 /** Resolve as `promise` does, or fail once `within` ms have passed. */
 export function withDeadline(what, promise, within = 5000) {
   const limit = patient(within);
+  const end = awakeNow() + limit;
   let timer;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`waited ${limit} ms in vain for: ${what}`)), limit);
+    const look = () => {
+      const left = end - awakeNow();
+      if (left > 0) timer = setTimeout(look, Math.ceil(left));
+      else reject(new Error(`waited ${limit} ms in vain for: ${what}`));
+    };
+    look();
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
