@@ -251,7 +251,7 @@ COVERED := build/cov
 counted: all $(UNIT_BIN) $(REPLAYS)
 coverage: build/mongo/ready $(NODE_MODULES) | needs-coverage needs-units needs-stack ## which lines of each room the tests reach, and whether they are enough: COVERAGE_E2E
 	@$(MAKE) --no-print-directory -s -j$$(nproc) B=$(COVERED) HARDEN= PREFIX_MAP= WARN=-w \
-		EXTRA_CFLAGS="-O0 --coverage -fprofile-abs-path" EXTRA_LDFLAGS=--coverage counted
+		EXTRA_CFLAGS="-O0 --coverage -fprofile-abs-path" EXTRA_LDFLAGS="--coverage -Wl,-u,__gcov_dump" counted
 	@find $(COVERED) -name '*.gcda' -delete
 	@UNIT_TIMEOUT_S=400 tests/support/run_units.sh $(UNIT_BIN:$B/%=$(COVERED)/%)
 	@for replay in $(REPLAYS:$B/%=$(COVERED)/%); do \

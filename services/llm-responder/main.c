@@ -14,6 +14,7 @@
 #include "bus/wake.h"
 #include "loop/loop_epoll.h"
 #include "loop/daemon.h"
+#include "ops/end.h"
 #include "ops/sandbox.h"
 #include "ops_server.h"
 #include "responder.h"
@@ -228,5 +229,5 @@ main(void)
 	pl_loop_epoll_run(app.loop);
 	finish();
 	pl_log_info("llm-responder ended");
-	return 0;
+	pl_end(EXIT_SUCCESS);
 }

@@ -13,6 +13,7 @@
 #include "base/url.h"
 #include "redis/client.h"
 #include "http/loop_kore.h"
+#include "ops/end.h"
 #include "ops/sandbox.h"
 #include "proto/http_origin.h"
 #include "http/dispatch.h"
@@ -40,6 +41,9 @@
 #define CLEANUP_MS      50   /* for callbacks of what was just closed */
 #define GIVE_BACK_MS    5000
 #define SLACK_BYTES     ((size_t)2 << 20)
+/* A parent that is ending does not look at a worker's status. Another one puts a new worker
+ * in the place of one that was ended alone, but not if that ended with 0. */
+#define ALONE EXIT_FAILURE
 
 struct pl_app pl_app;
 
@@ -209,14 +213,26 @@ on_end_signal(int sig)
 	sig_recv = sig;
 }
 
+/* kore keeps one signal alone, and that a worker ended must not take the place of an
+ * end that was asked for. */
+static void
+on_child(int sig)
+{
+	if (ends == 0)
+		sig_recv = sig;
+}
+
 static void
 set_signals(void)
 {
 	struct sigaction action = {.sa_handler = on_end_signal};
+	struct sigaction child = {.sa_handler = on_child};
 
 	sigfillset(&action.sa_mask);
+	sigfillset(&child.sa_mask);
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGCHLD, &child, NULL);
 	signal(SIGHUP, SIG_IGN); /* kore would load our module again below our threads */
 }
 
@@ -445,7 +461,7 @@ kore_worker_teardown(void)
 		/* The calls that they wait for would come back into what is freed
 		 * below. */
 		pl_log_warn("requests were cut off", PL_L_INT("in_flight", in_flight()));
-		_exit(EXIT_SUCCESS);
+		pl_end(ALONE);
 	}
 	pl_heads_stop(pl_app.loop);
 	pl_timer_stop(pl_app.loop, &room);
@@ -471,4 +487,5 @@ kore_worker_teardown(void)
 	pl_jwt_fini();
 	pl_log_info("worker ended");
 	pl_config_free(pl_settings_table, pl_settings_rows, pl_service.bit, &pl_settings);
+	pl_end(ALONE);
 }
