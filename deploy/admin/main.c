@@ -19,6 +19,7 @@
 #include "admin.h"
 #include "base/log.h"
 #include "become.h"
+#include "ops/end.h"
 #include "ops/sandbox.h"
 #include "ops/settings.h"
 #include "redis/client.h"
@@ -203,5 +204,5 @@ main(int argc, char **argv)
 		status = complain(ADMIN_NOT_DONE, "standard output could not be written");
 	secret_fini(&a.password);
 	pl_buf_fini(&why);
-	return status;
+	pl_end(status); /* not waiting for indexes that are being made */
 }

@@ -18,6 +18,7 @@
 #include "../migrate/place.h"
 #include "base/config.h"
 #include "base/log.h"
+#include "ops/end.h"
 #include "store/store_adopt.h"
 
 enum { EXIT_LEFT = 2 };
@@ -180,5 +181,5 @@ main(void)
 		status = run(&settings, &why);
 	pl_buf_fini(&why);
 	pl_config_free(table, ROWS, 1, &settings);
-	return status;
+	pl_end(status); /* not waiting for indexes that are being made */
 }

@@ -21,6 +21,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "folder.h"
+#include "ops/end.h"
 #include "store/store_backup.h"
 #include "sums.h"
 
@@ -157,5 +158,5 @@ main(int argc, char **argv)
 		status = is_restore ? restore(&ends, &why) : back_up(&ends, &why);
 	pl_buf_fini(&why);
 	ends_free(&ends);
-	return status;
+	pl_end(status); /* not waiting for indexes that are being made */
 }

@@ -22,6 +22,7 @@
 #include "base/mem.h"
 #include "ends.h"
 #include "place.h"
+#include "ops/end.h"
 #include "store/store_adopt.h"
 #include "store/store_records.h"
 
@@ -401,5 +402,5 @@ main(void)
 		status = run(&ends);
 	pl_buf_fini(&why);
 	ends_free(&ends);
-	return status;
+	pl_end(status); /* not waiting for indexes that are being made */
 }
