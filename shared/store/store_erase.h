@@ -3,6 +3,8 @@
  * go.
  *
  *   noted ──sweep──► swept ──PL_ERASE_SETTLE_MS──► swept again ──PL_ERASE_TELL_MS──► pairs, log ──► done
+ *                                                     ▲ if a text came meanwhile │
+ *                                                     └──────────────────────────┘
  *
  * A sweep makes deleted messages of all that they wrote, and drops replies that are owed
  * to or by them, their keys and sessions. The second one catches what another process had
@@ -14,7 +16,8 @@
  * told, so the first step tells all processes that their sessions are over; the last one
  * of each sweep, that their texts are gone, for those who have some on their screen. The
  * second sweep is told at least once, whoever is killed when; and the pairs stay for a
- * while after it, for by them is found who is to be told.
+ * while after it, for by them is found who is to be told. What comes in that while is
+ * swept and told as well, before the pairs go.
  *
  * Of several workers one has an erasure, under a lease; if it dies, another goes on when
  * that ends. With MongoDB what is done is remembered for PL_ERASE_KEPT_S, for backups:

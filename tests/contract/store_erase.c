@@ -403,6 +403,39 @@ tells_of_the_second_sweep_whoever_dies(void **state)
 	assert_int_equal(count_correspondents(f->store, &ann), 0);
 }
 
+/* The pairs stay until nothing comes any more: by them it is told. */
+static void
+tells_of_what_came_while_it_told(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ann = store_add_user(f->store, "ann");
+	struct pl_oid bob = store_add_user(f->store, "bob");
+	struct pl_oid eve = store_add_user(f->store, "eve");
+	struct pl_erase_step step = worker(1);
+
+	store_send(f->store, &ann, &bob, "first");
+	store_send(f->store, &ann, &eve, "first");
+	assert_int_equal(erase(f->store, &ann, NULL), PL_OK);
+	sweep_again(f->store, &step);
+	for (size_t late = 1; late <= 2; late++) {
+		assert_int_equal(pl_store_erase_step(f->store, &step), PL_OK);
+		assert_false(step.is_swept_again);
+		assert_int_equal(count_correspondents(f->store, &ann), 2);
+		store_send(f->store, &ann, &bob, "late");
+		store_send(f->store, &ann, &eve, "late");
+		sweep_again(f->store, &step);
+		assert_int_equal(count_correspondents(f->store, &ann), 2);
+		assert_erased(f->store, &ann, &bob, 1 + late);
+		assert_erased(f->store, &ann, &eve, 1 + late);
+	}
+	do {
+		assert_int_equal(pl_store_erase_step(f->store, &step), PL_OK);
+		assert_false(step.is_swept_again);
+	} while (step.state != PL_ERASE_NOTHING);
+	assert_int_equal(under_way(f->store), 0);
+	assert_int_equal(count_correspondents(f->store, &ann), 0);
+}
+
 /* Whoever wrote to nobody has an end, too. */
 static void
 ends_for_who_wrote_to_nobody(void **state)
@@ -719,6 +752,7 @@ store_erase_suite(void)
 	    STORE_TEST(sweeps_again_what_came_late),
 	    STORE_TEST(settles_from_the_end_of_the_first_sweep),
 	    STORE_TEST(tells_of_the_second_sweep_whoever_dies),
+	    STORE_TEST(tells_of_what_came_while_it_told),
 	    STORE_TEST(ends_for_who_wrote_to_nobody),
 	    STORE_TEST(goes_on_wherever_another_stopped),
 	    STORE_TEST(has_one_worker_at_a_time),

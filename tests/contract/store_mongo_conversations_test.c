@@ -10,6 +10,7 @@
 #include "contract/mongo_databases.h"
 #include "store/mongo/correspondents.h"
 #include "store/mongo/fill.h"
+#include "store/store_erase.h"
 #include "store/store_adopt.h"
 #include "support/capture.h"
 
@@ -161,6 +162,44 @@ lists_what_another_program_writes_meanwhile(void **state)
 	insert_message(f, EVE, BOB, pl_clock_unix_ms() - PL_FILL_OVERLAP_MS / 2);
 	expect_log(fill(f), "another program began", "\"correspondents\":2");
 	assert_int_equal(count_of(f, &eve), 2);
+}
+
+static size_t
+sides_of(struct fixture *f, const struct pl_oid *user)
+{
+	struct pl_oid ids[4];
+	size_t count;
+
+	assert_int_equal(
+	    pl_store_correspondents(f->store, user, NULL, 4, ids, &count), PL_OK);
+	return count;
+}
+
+/* Until the pairs of an erasure go they are listed: by them its texts are told. */
+static void
+lists_no_conversations_of_who_was_erased(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_write w = {.kind = PL_WRITE_ERASE, .u.erase.user = bob};
+	struct pl_erase_step step = {.worker = 1, .lease_ms = 60000};
+	int64_t now = pl_clock_unix_ms();
+
+	insert_people(f);
+	insert_message(f, ANN, BOB, now - 3000);
+	insert_message(f, BOB, EVE, now - 2000);
+	insert_message(f, ANN, EVE, now - 1000);
+	pl_revocation_of_all(&w.u.erase.revocation, &bob, now / 1000 + 2);
+	assert_int_equal(store_write_one(f->store, &w), PL_OK);
+	free(fill(f));
+	assert_int_equal(sides_of(f, &bob), 2);
+	do
+		assert_int_equal(pl_store_erase_step(f->store, &step), PL_OK);
+	while (step.state != PL_ERASE_NOTHING);
+	assert_int_equal(sides_of(f, &bob), 0);
+	free(fill(f)); /* in another session, as by another process */
+	assert_int_equal(sides_of(f, &bob), 0);
+	assert_int_equal(sides_of(f, &ann), 1);
+	assert_int_equal(sides_of(f, &eve), 1);
 }
 
 static void
@@ -488,6 +527,7 @@ main(void)
 	    STORE_TEST(looks_on_after_messages_that_have_no_time),
 	    STORE_TEST(lists_what_another_program_writes_meanwhile),
 	    STORE_TEST(goes_on_where_a_walk_was_broken_off),
+	    STORE_TEST(lists_no_conversations_of_who_was_erased),
 	    STORE_TEST(fills_with_several_processes_at_once),
 	    STORE_TEST(finds_the_messages_that_adopt_has_mended),
 	    STORE_TEST(passes_over_what_is_no_message),

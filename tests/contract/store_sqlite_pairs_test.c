@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "contract/sqlite_files.h"
 #include "store/sqlite/fill.h"
+#include "store/store_erase.h"
 #include "store/store_records.h"
 
 static int64_t
@@ -295,6 +296,52 @@ lists_conversations_that_an_older_process_began(void **state)
 	assert_pairs_are_right(f);
 }
 
+static int64_t
+sides_of(struct fixture *f, const struct pl_oid *user)
+{
+	char hex[PL_OID_HEX_LEN + 1], sql[160];
+
+	pl_oid_format(user, hex);
+	snprintf(sql, sizeof(sql),
+	    "SELECT count(*) FROM correspondents WHERE user = x'%s'", hex);
+	return number(f, sql);
+}
+
+/* Their messages are there, deleted, and are looked through like all. While the erasure
+ * is under way it finds by its pairs what an older process stored. */
+static void
+lists_no_conversations_of_who_was_erased(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_sqlite *s = pl_sqlite_of(f->store);
+	struct pl_oid users[] = {store_add_user(f->store, "ann"),
+	    store_add_user(f->store, "bob"), store_add_user(f->store, "eve")};
+	struct pl_oid *bob = &users[1]; /* a pair's lower id, and one's higher */
+	struct pl_write w = {.kind = PL_WRITE_ERASE, .u.erase.user = *bob};
+	struct pl_erase_step step = {.worker = 1, .lease_ms = 60000};
+	size_t added;
+
+	store_send(f->store, &users[0], bob, "hi");
+	store_send(f->store, bob, &users[2], "hi");
+	pl_revocation_of_all(&w.u.erase.revocation, bob, pl_clock_unix_ms() / 1000 + 2);
+	assert_int_equal(store_write_one(f->store, &w), PL_OK);
+	sqlite_files_run(
+	    &f->config, "DELETE FROM correspondents; UPDATE filled SET up_to = 0");
+	pl_sqlite_pairs_forget(s);
+	assert_int_equal(pl_sqlite_fill(s, &added), PL_OK);
+	assert_int_equal(added, 2);
+	assert_int_equal(sides_of(f, bob), 2);
+	do
+		assert_int_equal(pl_store_erase_step(f->store, &step), PL_OK);
+	while (step.state != PL_ERASE_NOTHING && step.state != PL_ERASE_DONE);
+	assert_int_equal(sides_of(f, bob), 0);
+	sqlite_files_run(&f->config, "UPDATE filled SET up_to = 0");
+	assert_int_equal(pl_sqlite_fill(s, &added), PL_OK);
+	assert_int_equal(added, 0);
+	assert_int_equal(sides_of(f, bob), 0);
+	assert_int_equal(sides_of(f, &users[0]) + sides_of(f, &users[2]), 2);
+}
+
 /* Nobody has to wait for the next look. */
 static void
 takes_marks_and_sends_of_a_pair_that_is_not_listed(void **state)
@@ -550,6 +597,7 @@ main(void)
 	    STORE_TEST(finds_its_place_among_rows_with_gaps),
 	    STORE_TEST(merges_what_many_wrote_in_its_order),
 	    STORE_TEST(lists_conversations_that_an_older_process_began),
+	    STORE_TEST(lists_no_conversations_of_who_was_erased),
 	    STORE_TEST(takes_marks_and_sends_of_a_pair_that_is_not_listed),
 	    STORE_TEST(forgets_pairs_of_a_batch_that_failed),
 	    STORE_TEST(survives_kill_9_in_the_upgrade_and_in_the_fill),

@@ -6,9 +6,9 @@
  *   SETTLE  nothing, until whoever had something of theirs under way is done; then the
  *           same sweep, and whoever takes it to its end tells so before it takes the next
  *           step
- *   AGAIN   nothing, until those who tell have read the pairs; then the sweep goes on from
- *           its end, and the pairs go; then it is done. A process of an older version does
- *           the whole second sweep here.
+ *   AGAIN   nothing, until those who tell have read the pairs; then what is newer than the
+ *           note is swept, and if that is nothing the pairs go, and it is done; else the
+ *           second sweep goes on from there, and is told again
  *
  * The note is stored first: of what follows all may be done twice.
  */
@@ -141,6 +141,7 @@ sweep_first(struct pl_mongo *s, const struct pl_oid *user)
 	struct pl_erasing e = {.s = s,
 	    .step = &step,
 	    .user = *user,
+	    .from_unix_ms = INT64_MIN,
 	    .until_mono_ms = pl_clock_mono_ms() + PL_ERASE_MS};
 	bool is_done;
 
@@ -247,7 +248,7 @@ end_first_sweep(struct pl_erasing *e)
 }
 
 /* If this worker has not told so, it does, and comes back; so does another one, if this
- * one is killed before. The place stays. */
+ * one is killed before. Until then the place stays. */
 static void
 end_second_sweep(struct pl_erasing *e)
 {
@@ -257,6 +258,7 @@ end_second_sweep(struct pl_erasing *e)
 	}
 	e->step->told = (struct pl_oid){0};
 	e->stage = PL_ERASE_AGAIN;
+	e->has_receiver = false;
 	e->due_unix_ms = pl_clock_unix_ms() + e->step->tell_ms;
 }
 
@@ -291,6 +293,8 @@ work(struct pl_erasing *e)
 		err = drop_else(e, &is_done);
 	if (err == PL_OK && is_done)
 		err = pl_erasing_sweep(e, &is_done);
+	if (e->stage == PL_ERASE_AGAIN && e->step->texts > 0)
+		e->stage = PL_ERASE_SETTLE; /* for the pairs have to be told of them */
 	return err == PL_OK && is_done ? end_sweep(e) : err;
 }
 

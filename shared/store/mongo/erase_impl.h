@@ -4,6 +4,7 @@
  *   erase.c         the user, what there is of them besides texts, and the steps
  *   erase_note.c    the document that says how far it is, and who has it
  *   erase_sweep.c   the texts
+ *   fill.c          which notes no pairs of who was erased
  *
  * Only these include it.  Threads: the session's.
  */
@@ -35,6 +36,7 @@ struct pl_erasing {
 	bool has_receiver;      /* the sweep has come to them, */
 	struct pl_oid receiver; /* and to this place */
 	struct pl_message_pos at;
+	int64_t from_unix_ms; /* what a receiver got before is not swept */
 	int64_t until_mono_ms;
 	size_t rows;
 };

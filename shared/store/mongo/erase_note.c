@@ -3,6 +3,9 @@
 #include "store/mongo/erase_impl.h"
 
 #define NOTES_AT_ONCE 16 /* others may have the first ones */
+/* What came after the note is looked for from so long before it on: mongoose sets
+ * createdAt, then waits up to 30 s for a server. */
+#define OVERLAP_MS 60000
 
 #define F_RECEIVER "receiver"
 #define P_RECEIVER PL_ERASE_F_AT "." F_RECEIVER
@@ -51,6 +54,10 @@ read_note(const bson_t *doc, struct pl_erasing *e)
 	(void)pl_mongo_get_int(doc, PL_ERASE_F_WORKER, &e->worker);
 	e->stage = (enum pl_erase_stage)stage;
 	read_place(doc, e);
+	e->from_unix_ms = INT64_MIN;
+	if (e->stage == PL_ERASE_AGAIN &&
+	    pl_mongo_get_time(doc, PL_MONGO_F_NOTED_AT, &e->from_unix_ms))
+		e->from_unix_ms -= OVERLAP_MS;
 	return e->worker == (int64_t)e->step->worker || e->lease_until_ms <= now ||
 	       e->lease_until_ms > now + e->step->lease_ms;
 }

@@ -170,7 +170,7 @@ find_receiver(struct pl_erasing *e, bool *is_found)
 	while (!*is_found && pl_find_row(&f, &doc))
 		*is_found = pl_mongo_get_oid(doc, PL_MESSAGE_F_RECEIVER, &e->receiver);
 	e->has_receiver = e->has_receiver || *is_found;
-	e->at = (struct pl_message_pos){.created_unix_ms = INT64_MIN};
+	e->at = (struct pl_message_pos){.created_unix_ms = e->from_unix_ms};
 	return pl_find_end(&f);
 }
 

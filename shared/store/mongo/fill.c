@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/mongo/correspondents.h"
+#include "store/mongo/erase_impl.h"
 
 #define PAIRS_AT_ONCE 500
 #define SAVED_EVERY   5000 /* messages, at most */
@@ -86,15 +87,101 @@ save(struct fill *f, bool is_whole)
 	return err;
 }
 
+/* ---- those who were erased ---- */
+
+/* Those of the pairs' users whose pairs an erasure drops now, or has dropped. */
+static enum pl_err
+find_erased(struct fill *f, struct pl_oid *erased, size_t *count)
+{
+	/* A pair is two ids, without padding. */
+	const struct pl_oid *ids = (const struct pl_oid *)(const void *)f->pairs;
+	struct pl_find find;
+	const bson_t *doc;
+
+	*count = 0;
+	pl_find_start(&find, f->s, f->s->erasures);
+	pl_mongo_put_in(&find.filter, PL_USER_F_ID, ids, 2 * f->pair_count);
+	pl_mongo_put_int(&find.filter, PL_ERASE_F_STAGE, PL_ERASE_AGAIN);
+	pl_find_limit(&find, 2 * f->pair_count);
+	while (*count < 2 * f->pair_count && pl_find_row(&find, &doc))
+		*count += pl_mongo_get_oid(doc, PL_USER_F_ID, &erased[*count]);
+	return pl_find_end(&find);
+}
+
+static bool
+is_of(const struct pl_pair *pair, const struct pl_oid *users, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (pl_oid_eq(&pair->user, &users[i]) ||
+		    pl_oid_eq(&pair->other, &users[i]))
+			return true;
+	return false;
+}
+
+static void
+put_side(
+    bson_t *list, uint32_t *at, const struct pl_oid *user, const struct pl_oid *other)
+{
+	struct pl_pair side = {*user, *other};
+	const char *key;
+	char text[16];
+
+	bson_uint32_to_string((*at)++, &key, text, sizeof(text));
+	pl_pair_put(list, key, &side);
+}
+
+static enum pl_err
+drop_pairs_of(struct fill *f, const struct pl_oid *users, size_t count)
+{
+	bson_t selector = BSON_INITIALIZER, in, list;
+	uint32_t at = 0;
+	enum pl_err err;
+
+	bson_append_document_begin(&selector, PL_MESSAGE_F_ID, -1, &in);
+	bson_append_array_begin(&in, "$in", -1, &list);
+	for (size_t i = 0; i < f->pair_count; i++) {
+		const struct pl_pair *pair = &f->pairs[i];
+
+		if (!is_of(pair, users, count))
+			continue;
+		put_side(&list, &at, &pair->user, &pair->other);
+		put_side(&list, &at, &pair->other, &pair->user);
+	}
+	bson_append_array_end(&in, &list);
+	bson_append_document_end(&selector, &in);
+	err = pl_mongo_delete_many(f->s, f->s->correspondents, &selector);
+	bson_destroy(&selector);
+	return err;
+}
+
+/* An erasure that drops its pairs later takes those that were just noted along; of one
+ * that has done so before, this finds the note, and takes them back. */
+static enum pl_err
+drop_erased(struct fill *f)
+{
+	struct pl_oid *erased = pl_mem_alloc(2 * f->pair_count * sizeof(*erased));
+	size_t count;
+	enum pl_err err = find_erased(f, erased, &count);
+
+	if (err == PL_OK && count > 0)
+		err = drop_pairs_of(f, erased, count);
+	pl_mem_free(erased);
+	return err;
+}
+
 /* ---- the walk ---- */
 
 static enum pl_err
 note(struct fill *f)
 {
+	size_t added = 0;
 	enum pl_err err;
 
 	(void)pl_mongo_start(&f->s->store);
-	err = pl_pairs_note(f->s, f->pairs, f->pair_count, &f->added);
+	err = pl_pairs_note(f->s, f->pairs, f->pair_count, &added);
+	if (err == PL_OK && added > 0)
+		err = drop_erased(f);
+	f->added += added;
 	f->pair_count = 0;
 	return err;
 }

@@ -1,3 +1,5 @@
+#include <assert.h>
+
 #include "base/clock.h"
 #include "base/mem.h"
 #include "store/mongo/blocks.h"
@@ -342,6 +344,7 @@ pl_mongo_export(struct pl_store *store, enum pl_record_kind kind,
 	struct pl_find f;
 
 	pl_find_start(&f, s, home_of(s, kind));
+	assert(put_behind[kind] != NULL);
 	put_behind[kind](&f, after);
 	pl_find_limit(&f, limit);
 	return read_list(&f, kind, out);

@@ -8,8 +8,8 @@
  *           same sweep, from its first step on at a place, and whoever takes it to its end
  *           tells so before it takes the next step
  *   AGAIN   nothing, until those who tell have read the pairs: nobody has it, under a
- *           lease; then the sweep goes on from its end, and the pairs go. A process of an
- *           older version does the whole second sweep here.
+ *           lease; then what is newer than the first sweep is swept, and if that is nothing
+ *           the pairs go; else the second sweep goes on from there, and is told again
  *   ENDING  the database is written anew, for all that have come so far, if it is not large
  *   GONE    the log once more, and then the note itself
  *
@@ -32,6 +32,9 @@ enum stage { SWEEP, LOG, SETTLE, AGAIN, ENDING, GONE, BEING_WRITTEN };
  * times. */
 #define TOGETHER_MS 60000
 
+/* What came after the first sweep is looked for from so long before its end on. */
+#define OVERLAP_MS 60000
+
 /* How long a checkpoint waits for readers, and sends for it. */
 #define LOG_PATIENCE_MS 50
 
@@ -42,7 +45,7 @@ static const char note_put[] =
     "VALUES (?, ?, 0, 0, 0) ON CONFLICT DO NOTHING";
 /* A lease that ends too late is from before the clock was set back. */
 static const char note_find[] =
-    "SELECT user, stage, at_receiver, at_created, at_id FROM erasures "
+    "SELECT user, stage, at_receiver, at_created, at_id, noted FROM erasures "
     "WHERE (worker = ?1 OR lease_until <= ?2 OR lease_until > ?2 + ?3) "
     "AND (stage <> 2 OR noted <= ?2 - ?4 OR noted > ?2) "
     "AND (stage NOT IN (4, 6) OR noted <= ?2 - ?4 - ?5 OR NOT EXISTS "
@@ -102,6 +105,7 @@ struct erasing {
 	struct pl_oid receiver;    /* has_receiver: the sweep has come to them, */
 	bool has_receiver;
 	bool is_for_pause;        /* nobody has it, until its pause is over */
+	int64_t from_unix_ms;     /* what a receiver got before is not swept */
 	struct pl_message_pos at; /* and so far; zeroed: not yet to any message */
 	int64_t until_mono_ms;
 	size_t rows;
@@ -163,6 +167,8 @@ find_note(struct erasing *e, bool *is_found)
 		pl_query_get_oid(&q, 0, &e->step->user);
 		e->stage = (enum stage)pl_query_get_int(&q, 1);
 		e->has_receiver = !pl_query_is_null(&q, 2);
+		e->from_unix_ms =
+		    e->stage == AGAIN ? pl_query_get_int(&q, 5) - OVERLAP_MS : INT64_MIN;
 	}
 	if (e->has_receiver) {
 		pl_query_get_oid(&q, 2, &e->receiver);
@@ -278,7 +284,7 @@ find_receiver(struct erasing *e, bool *is_found)
 		return err;
 	e->receiver = next;
 	e->has_receiver = true;
-	e->at = (struct pl_message_pos){.created_unix_ms = INT64_MIN};
+	e->at = (struct pl_message_pos){.created_unix_ms = e->from_unix_ms};
 	return PL_OK;
 }
 
@@ -332,8 +338,10 @@ static enum pl_err
 sweep_first(struct pl_sqlite *s, const struct pl_oid *user)
 {
 	struct pl_erase_step step = {.user = *user};
-	struct erasing e = {
-	    .s = s, .step = &step, .until_mono_ms = pl_clock_mono_ms() + PL_ERASE_MS};
+	struct erasing e = {.s = s,
+	    .step = &step,
+	    .from_unix_ms = INT64_MIN,
+	    .until_mono_ms = pl_clock_mono_ms() + PL_ERASE_MS};
 	bool is_done;
 	enum pl_err err = drop_else(&e, &is_done);
 
@@ -473,7 +481,7 @@ end_first_sweep(struct erasing *e)
 }
 
 /* If this worker has not told so, it does, and comes back; so does another one, if this
- * one is killed before. The place stays. */
+ * one is killed before. Until then the place stays. */
 static void
 end_second_sweep(struct erasing *e)
 {
@@ -483,6 +491,7 @@ end_second_sweep(struct erasing *e)
 	}
 	e->step->told = (struct pl_oid){0};
 	e->stage = AGAIN;
+	e->has_receiver = false;
 	e->is_for_pause = true;
 }
 
@@ -522,6 +531,8 @@ work(struct erasing *e)
 		return PL_OK;
 	}
 	err = sweep(e, &is_done);
+	if (e->stage == AGAIN && e->step->texts > 0)
+		e->stage = SETTLE; /* for the pairs have to be told of them */
 	return err == PL_OK && is_done ? end_sweep(e) : err;
 }
 

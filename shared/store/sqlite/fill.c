@@ -10,6 +10,14 @@ static const char up_to_set[] = "UPDATE filled SET up_to = max(up_to, ?) WHERE i
 static const char rows_after[] =
     "SELECT seq, sender, receiver FROM messages WHERE seq > ? ORDER BY seq LIMIT ?";
 
+/* The side of one who was erased is not listed again; but until the pairs of an erasure
+ * go, stage 4, it sweeps by them. */
+static const char side_put[] =
+    "INSERT INTO correspondents (user, other) SELECT ?1, ?2 "
+    "WHERE EXISTS (SELECT 1 FROM users WHERE id = ?1) "
+    "OR EXISTS (SELECT 1 FROM erasures WHERE user = ?1 AND stage < 4) "
+    "ON CONFLICT DO NOTHING";
+
 struct pair {
 	struct pl_oid a, b;
 };
@@ -80,12 +88,39 @@ drop_listed(struct look *l)
 }
 
 static enum pl_err
+list_side(
+    struct look *l, const struct pl_oid *user, const struct pl_oid *other, int *rows)
+{
+	struct pl_query q = pl_query_start(l->s, side_put);
+	int changed = 0;
+	enum pl_err err;
+
+	pl_query_oid(&q, user);
+	pl_query_oid(&q, other);
+	err = pl_query_run(&q, &changed);
+	*rows += changed;
+	return err;
+}
+
+static enum pl_err
+list_pair(struct look *l, const struct pair *pair)
+{
+	int rows = 0;
+	enum pl_err err = list_side(l, &pair->a, &pair->b, &rows);
+
+	if (err == PL_OK)
+		err = list_side(l, &pair->b, &pair->a, &rows);
+	l->added += rows > 0;
+	return err;
+}
+
+static enum pl_err
 list_some(struct look *l, size_t first, size_t count)
 {
 	enum pl_err err = PL_OK;
 
 	for (size_t i = first; err == PL_OK && i < first + count; i++)
-		err = pl_sqlite_pair(l->s, &l->pairs[i].a, &l->pairs[i].b);
+		err = list_pair(l, &l->pairs[i]);
 	if (err == PL_OK && first + count == l->count)
 		err = save(l);
 	return err;
@@ -112,8 +147,6 @@ list_in_steps(struct look *l)
 			pl_sqlite_rollback(l->s);
 		first += count;
 	} while (err == PL_OK && first < l->count);
-	if (err == PL_OK)
-		l->added += l->count;
 	return err;
 }
 
