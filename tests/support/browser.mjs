@@ -1,6 +1,7 @@
 // People in browsers: pages of the real stack in Chromium, 150 ms away from it.
 import { chromium } from 'playwright-core';
 import { call, password, uniqueName } from './api.mjs';
+import { delayRequests, laneOf } from './jitter.mjs';
 import { patient, waitUntil } from './wait.mjs';
 
 export const latency = 150; // ms
@@ -35,6 +36,7 @@ export function useBrowser({ before, after, afterEach }, hold) {
     page.problems = [];
     page.on('pageerror', (error) => page.problems.push(String(error)));
     page.on('console', (message) => { if (message.type() === 'error' && !expect.test(message.text())) page.problems.push(message.text()); });
+    await delayRequests(page);
     await routeSockets(page);
     if (!near) {
       const cdp = await context.newCDPSession(page);
@@ -104,10 +106,11 @@ async function routeSockets(page) {
     if (page.isCut) { ws.close(); return; }
     page.sockets.add(ws);
     const server = ws.connectToServer();
+    const [toPage, toServer] = ['to page', 'to server'].map((name) => laneOf(page, name));
     // A page that is to forget asks for no recovery, as after a long absence.
     // What is held comes later, in order; one that is deaf is dead, and nobody has noticed.
-    server.onMessage(async (text) => { await page.held; if (!page.deaf?.has(ws)) ws.send(text); });
-    ws.onMessage((text) => server.send(page.isToForget ? String(text).replace(/"pid":"[^"]*",?/, '') : text));
+    server.onMessage((text) => toPage(async () => { await page.held; if (!page.deaf?.has(ws)) ws.send(text); }));
+    ws.onMessage((text) => toServer(() => server.send(page.isToForget ? String(text).replace(/"pid":"[^"]*",?/, '') : text)));
   });
 }
 
