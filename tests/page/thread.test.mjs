@@ -111,3 +111,39 @@ test('a mark covers what was written until its message', () => {
   assert.equal(laterMark(c._id, a._id), c._id, 'never backward');
   assert.equal(laterMark(null, a._id), a._id);
 });
+
+test('an interruption while it is read leaves no hole before what came live after it', async () => {
+  const all = messages(0, 400);
+  const history = new History(all.slice(0, 60));
+  const thread = new Thread();
+  await thread.load(history.fetch);
+  thread.markStale();
+  let release;
+  const late = new Promise((resolve) => { release = resolve; });
+  let isFirst = true;
+  const loading = thread.load(async (limit, from) => {
+    const page = await history.fetch(limit, from);
+    if (isFirst) await late; // it is of before the interruption
+    isFirst = false;
+    return page;
+  });
+  await settle();
+  history.all = all;
+  thread.markStale();
+  thread.add(all[399]);
+  release();
+  await loading;
+  assert.deepEqual(ids(thread.messages), ids(all));
+});
+
+test('an edit of the oldest message does not lose the page before it', async () => {
+  const all = messages(0, 80);
+  const history = new History(all);
+  const thread = new Thread();
+  await thread.load(history.fetch);
+  const loading = thread.loadOlder(history.fetch);
+  thread.update({ ...all[30], message: 'better', editedAt: '2026-02-01T00:00:00.000Z' });
+  await loading;
+  assert.equal(thread.messages.length, 80);
+  assert.equal(thread.hasOlder, false);
+});

@@ -79,9 +79,10 @@ export class Thread {
   async #load(fetchPage, size) {
     while (this.isStale) {
       const interruption = this.#interruptions;
-      await this.#closeHole(fetchPage, size);
+      const newest = await this.#closeHole(fetchPage, size);
       this.isLoaded = true;
       if (interruption === this.#interruptions) this.isStale = false;
+      else this.#edge = newest ?? this.#edge; // what came live since then may have a hole before it
     }
   }
 
@@ -97,7 +98,7 @@ export class Thread {
     if (!this.#edge || !this.#meets(page, isWhole)) this.#forgetBefore(fetched[0]);
     for (const message of fetched) this.add(message);
     if (isWhole) this.hasOlder = false;
-    this.#edge = this.last ?? null;
+    return fetched.at(-1);
   }
 
   #meets(page, isWhole) { return isWhole || byTime(page[0], this.#edge) <= 0; }
@@ -116,7 +117,7 @@ export class Thread {
     const oldest = this.messages[0];
     if (!oldest || !this.hasOlder) return;
     const page = await fetchPage(Thread.pageSize, oldest._id);
-    if (this.messages[0] !== oldest) return; // forgotten meanwhile
+    if (this.messages[0]._id !== oldest._id) return; // forgotten meanwhile
     for (const message of page) this.add(message);
     this.hasOlder = page.length === Thread.pageSize;
   }
