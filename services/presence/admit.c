@@ -222,6 +222,7 @@ forget_parting(const struct admission *a)
 {
 	char pid[RECOVERY_PID_MAX + 1];
 
+	held_catch_up(a->admit->held);
 	recovery_pid(&a->ask->user, a->ask->socket_id, pid);
 	parting_forget(a->admit->app->redis, pl_str(pid));
 }

@@ -12,13 +12,13 @@ PL_REDIS_LUA(held_keep_lua, "held_keep");
 
 #define ID_PREFIX     "h"
 #define ID_LEN        23
-#define IDS_A_COMMAND 500
+#define IDS_A_COMMAND HELD_SAID_MAX
 #define ARGS_BEFORE   3
 #define NUMBER_BYTES  24
 
 struct id {
 	unsigned count;
-	char told[1 + HUB_SOCKET_ID_LEN + 1]; /* "+<id>", or "-<id>" */
+	char told[HELD_WORD_BYTES]; /* "+<id>" */
 };
 
 static struct pl_str
@@ -106,6 +106,7 @@ send_all(struct held *h)
 	size_t it = 0, count = 0;
 	bool is_anew = true;
 
+	h->word_count = 0; /* the set says it */
 	h->is_synced = true;
 	h->times_up = pl_redis_times_up(h->app->redis);
 	while ((id = pl_map_next(&h->sockets, &it)) != NULL) {
@@ -119,11 +120,44 @@ send_all(struct held *h)
 	tell(h, is_anew, args, count);
 }
 
+/* What is gathered, now. */
+static void
+say(struct held *h)
+{
+	struct pl_str args[ARGS_BEFORE + HELD_SAID_MAX];
+	size_t count = h->word_count;
+
+	pl_timer_stop(h->app->loop, &h->saying);
+	h->word_count = 0;
+	if (count == 0 || !is_current(h))
+		return;
+	for (size_t i = 0; i < count; i++)
+		args[ARGS_BEFORE + i] = pl_str(h->words[i]);
+	tell(h, false, args, count);
+}
+
+static void
+on_saying(struct pl_timer *t)
+{
+	say(t->arg);
+}
+
+static void
+say_soon(struct held *h, char sign, const char *socket_id)
+{
+	if (h->word_count == HELD_SAID_MAX)
+		say(h);
+	snprintf(h->words[h->word_count++], HELD_WORD_BYTES, "%c%s", sign, socket_id);
+	if (!pl_timer_is_started(&h->saying))
+		pl_timer_start(h->app->loop, &h->saying, HELD_GATHER_MS);
+}
+
 void
 held_catch_up(struct held *h)
 {
 	const struct pl_redis *redis = h->app->redis;
 
+	say(h);
 	if (pl_redis_is_up(redis) && pl_redis_times_up(redis) != h->times_up)
 		send_all(h);
 }
@@ -146,6 +180,7 @@ on_renew(struct pl_timer *t)
 	struct held *h = t->arg;
 
 	pl_timer_start(h->app->loop, t, HELD_RENEW_MS);
+	say(h); /* or Redis would count others than we do */
 	if (is_current(h))
 		send_keep(h);
 	else if (pl_redis_is_up(h->app->redis))
@@ -163,14 +198,10 @@ find(const struct held *h, const char *socket_id)
 }
 
 static void
-tell_one(struct held *h, struct id *id, char sign)
+tell_one(struct held *h, const struct id *id, char sign)
 {
-	struct pl_str args[ARGS_BEFORE + 1];
-
-	id->told[0] = sign;
-	args[ARGS_BEFORE] = pl_str(id->told);
 	if (is_current(h))
-		tell(h, false, args, 1);
+		say_soon(h, sign, id->told + 1);
 	else
 		held_catch_up(h);
 }
@@ -186,7 +217,7 @@ held_add(struct held *h, const char *socket_id)
 	}
 	id = pl_mem_zalloc(sizeof(*id));
 	id->count = 1;
-	snprintf(id->told + 1, sizeof(id->told) - 1, "%s", socket_id);
+	snprintf(id->told, sizeof(id->told), "+%s", socket_id);
 	pl_map_put(&h->sockets, text_of(id), id);
 	tell_one(h, id, '+');
 }
@@ -229,6 +260,7 @@ held_start(struct held *h, const char *process)
 	pl_redis_script_init(&h->tell_script, held_tell_lua);
 	pl_redis_script_init(&h->keep_script, held_keep_lua);
 	h->renew = (struct pl_timer){.on_fire = on_renew, .arg = h};
+	h->saying = (struct pl_timer){.on_fire = on_saying, .arg = h};
 	if (h->app->redis)
 		pl_timer_start(h->app->loop, &h->renew, 0);
 }
@@ -239,6 +271,7 @@ held_stop(struct held *h)
 	struct id *id;
 	size_t it = 0;
 
+	say(h);
 	pl_redis_call_cancel(&h->sending);
 	pl_redis_call_cancel(&h->renewing);
 	pl_timer_stop(h->app->loop, &h->renew);

@@ -42,7 +42,7 @@ struct parting_ask {
  * once, possibly before this returns. */
 void parting_find(struct pl_redis *redis, struct pl_str pid, const char *socket_id,
     struct parting_ask *ask);
-/* The client of pid is back, and held: held_add() comes first. */
+/* The client of pid is back, and held: held_add() and held_catch_up() come first. */
 void parting_forget(struct pl_redis *redis, struct pl_str pid);
 void parting_cancel(struct parting_ask *ask); /* twice is fine */
 

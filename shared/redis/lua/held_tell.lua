@@ -16,9 +16,18 @@ if ARGV[3] == '1' then
   redis.call('DEL', KEYS[2])
 end
 redis.call('ZADD', KEYS[1], now + kept, ARGV[1])
-for i = 4, #ARGV do
-  local verb = string.sub(ARGV[i], 1, 1) == '+' and 'SADD' or 'SREM'
-  redis.call(verb, KEYS[2], string.sub(ARGV[i], 2))
+-- Neighbours of one kind go together.
+local verb, ids = nil, {}
+local function say()
+  if #ids > 0 then redis.call(verb, KEYS[2], unpack(ids)) end
+  ids = {}
 end
+for i = 4, #ARGV do
+  local now_verb = string.sub(ARGV[i], 1, 1) == '+' and 'SADD' or 'SREM'
+  if now_verb ~= verb then say() end
+  verb = now_verb
+  ids[#ids + 1] = string.sub(ARGV[i], 2)
+end
+say()
 redis.call('PEXPIRE', KEYS[2], kept)
 return 1

@@ -221,12 +221,80 @@ many_that_come_and_go_leave_nothing(void **state)
 		if (i % 10 == 0)
 			pl_loop_epoll_step(p.f->loop, 0);
 	}
+	held_catch_up(&p.held);
 	WAIT_FOR(p.f, !pl_redis_call_is_waiting(&p.held.sending));
 	assert_string_equal(ask(&p, "EXISTS", ""), "0");
 	assert_int_equal(p.held.sockets.count, 0);
 	/* The list of lives, and since when. */
 	assert_string_equal(redis_server_ask(&p.f->server, "DBSIZE"), "2");
 	end(&p);
+}
+
+/* How many commands Redis has carried out, but for those that ask so. */
+static long
+commands_of(struct process *p, const char *name)
+{
+	const char *stats = redis_server_ask(&p->f->server, "INFO commandstats");
+	char what[64];
+	const char *found;
+
+	snprintf(what, sizeof(what), "cmdstat_%s:calls=", name);
+	found = strstr(stats, what);
+	return found ? atol(found + strlen(what)) : 0;
+}
+
+static void
+what_comes_together_is_told_in_one_command(void **state)
+{
+	enum { COUNT = 100 };
+	struct process p;
+	char ids[COUNT][HUB_SOCKET_ID_LEN + 1];
+
+	begin(&p, *state);
+	pl_timer_stop(p.f->loop, &p.held.renew); /* which is a command, too */
+	assert_string_equal(redis_server_ask(&p.f->server, "CONFIG RESETSTAT"), "OK");
+	for (int i = 0; i < COUNT; i++) {
+		held_id_new(ids[i]);
+		held_add(&p.held, ids[i]);
+		if (i % 2 == 1)
+			held_drop(&p.held, ids[i]);
+	}
+	assert_string_equal(ask(&p, "EXISTS", ""), "0"); /* it is gathered */
+	WAIT_FOR(p.f, has(&p, ids[COUNT - 2]));
+	assert_int_equal(commands_of(&p, "evalsha"), 1);
+	assert_string_equal(ask(&p, "SCARD", ""), "50");
+	/* More than fit into one. */
+	for (int i = 0; i < 2 * HELD_SAID_MAX + 1; i++) {
+		held_add(&p.held, "again");
+		held_drop(&p.held, "again");
+	}
+	held_add(&p.held, "last");
+	WAIT_FOR(p.f, has(&p, "last"));
+	assert_false(has(&p, "again"));
+	assert_int_equal(commands_of(&p, "evalsha"), 1 + 5);
+	end(&p);
+}
+
+static void
+what_is_gathered_is_told_before_redis_is_asked(void **state)
+{
+	struct process p;
+
+	begin(&p, *state);
+	held_add(&p.held, "one");
+	held_catch_up(&p.held);
+	assert_true(pl_redis_call_is_waiting(&p.held.sending));
+	assert_false(pl_timer_is_started(&p.held.saying));
+	WAIT_FOR(p.f, has(&p, "one"));
+	held_drop(&p.held, "one");
+	set_since(&p);
+	renew_now(&p); /* and before it counts */
+	assert_string_equal(since(&p), "1000");
+	assert_string_equal(ask(&p, "EXISTS", ""), "0");
+	held_add(&p.held, "two");
+	held_stop(&p.held); /* as it ends, too */
+	WAIT_FOR(p.f, has(&p, "two"));
+	pl_redis_free(p.app.redis);
 }
 
 static void
@@ -266,6 +334,8 @@ main(void)
 	    FIXTURE_TEST(finds_that_redis_has_lost_some),
 	    FIXTURE_TEST(sweeps_out_the_dead),
 	    FIXTURE_TEST(many_that_come_and_go_leave_nothing),
+	    FIXTURE_TEST(what_comes_together_is_told_in_one_command),
+	    FIXTURE_TEST(what_is_gathered_is_told_before_redis_is_asked),
 	    FIXTURE_TEST(ids_of_the_version_before_are_told_apart),
 	    FIXTURE_TEST(without_redis_it_only_counts),
 	};

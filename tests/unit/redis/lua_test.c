@@ -476,6 +476,12 @@ sockets_are_told_kept_and_asked_for(void **state)
 	assert_string_equal(run(w, held_tell, keys, "p1.1|9000|1"), "1");
 	assert_string_equal(run(w, parting_find, "note|lives|since", "b|5000"), "-1");
 	assert_string_equal(ask(w, "EXISTS parley:held:p1.1"), "0");
+	/* In their order, whatever goes together. */
+	assert_string_equal(
+	    run(w, held_tell, keys, "p1.1|9000|0|+a|+b|-a|-c|+c|+d|-d"), "1");
+	assert_string_equal(ask(w, "SCARD parley:held:p1.1"), "2");
+	assert_string_equal(ask(w, "SISMEMBER parley:held:p1.1 b"), "1");
+	assert_string_equal(ask(w, "SISMEMBER parley:held:p1.1 c"), "1");
 }
 
 #define WORLD_TEST(name)                                                                 \
