@@ -29,6 +29,21 @@ on_ready(void *arg, int error)
 }
 
 static void
+on_own(void *arg, u_int64_t now)
+{
+	(void)arg;
+	(void)now;
+	pl_loop_epoll_run_own(inner.loop);
+}
+
+/* kore runs its timers after the events of each turn. */
+static void
+wake(void)
+{
+	kore_timer_add(on_own, 0, NULL, KORE_TIMER_ONESHOT);
+}
+
+static void
 on_tick(void *arg, u_int64_t now)
 {
 	(void)arg;
@@ -43,6 +58,7 @@ pl_loop_kore_new(void)
 	inner.event.handle = on_ready;
 	kore_platform_event_level_read(pl_loop_epoll_fd(inner.loop), &inner);
 	kore_timer_add(on_tick, KORE_TICK_MS, NULL, 0);
+	pl_loop_epoll_wake_by(inner.loop, wake);
 	return inner.loop;
 }
 
@@ -58,7 +74,7 @@ pl_loop_kore_drain(
 {
 	int64_t end = pl_clock_mono_ms() + limit_ms;
 
-	(void)loop;
+	pl_loop_epoll_wake_by(loop, NULL); /* kore's timers run no more */
 	while (!is_done(arg) && pl_clock_mono_ms() < end) {
 		kore_platform_event_wait(DRAIN_STEP_MS);
 		http_process();

@@ -1,7 +1,7 @@
 /*
- * loop_kore: the loop inside a kore worker. Timers ride on a timerfd and posts on an
- * eventfd, because kore's own timers add up to 100 ms and its wake-up does not reach an
- * idle loop.
+ * loop_kore: the loop inside a kore worker. Timers ride on a timerfd, and posts of other
+ * threads on an eventfd, because kore's own timers add up to 100 ms and its wake-up does
+ * not reach an idle loop. What kore's callbacks post runs when those of the turn are done.
  * Threads: see loop.h.
  */
 #ifndef PL_HTTP_LOOP_KORE_H

@@ -24,16 +24,20 @@
 #define LOOK_MS  400 /* between two looks at the clock, while timers are started */
 #define STILL_MS 300 /* a look that is later by so much comes after a standstill */
 #define GRACE_MS 200 /* for others to answer, from then on */
+#define FIRED    -1  /* no time: the alarm is set, whatever comes next */
 
 struct epoll_loop {
 	struct pl_loop base;
 	int epoll_fd;
 	struct pl_loop_fd posted; /* an eventfd: tasks wait, or the loop is to stop */
 	struct pl_loop_fd alarm; /* a timerfd, set to the first timer, or the next look */
+	int64_t alarm_mono_ms;   /* what it is set to; 0: nothing, or FIRED */
+	bool is_alarm_stale;     /* it is set at the end of this turn */
 	int64_t look_mono_ms;    /* the next look; 0: no timer is started */
 	int64_t hold_mono_ms;    /* until then no timer fires */
 	atomic_bool is_stopping;
 	bool has_own; /* tasks that callbacks of this turn posted: they run at its end */
+	void (*wake)(void); /* by the loop around this one; NULL: none offered it */
 	/* The events of this turn; those from event_next on are still to be delivered. */
 	struct epoll_event events[EVENTS_MAX];
 	int event_count;
@@ -42,6 +46,8 @@ struct epoll_loop {
 
 /* The loop whose callbacks run on this thread. */
 static _Thread_local const struct pl_loop *turning;
+/* The loop of this thread that another loop around it wakes. */
+static _Thread_local const struct pl_loop *inner;
 
 static struct epoll_loop *
 of(struct pl_loop *loop)
@@ -115,20 +121,36 @@ epoll_wake(struct pl_loop *loop)
 {
 	if (turning == loop)
 		of(loop)->has_own = true;
+	else if (inner == loop)
+		of(loop)->wake();
 	else
 		ring(of(loop));
 }
 
 static void
-epoll_set_alarm(struct pl_loop *loop)
+set_alarm(struct epoll_loop *el)
 {
-	int64_t due = next_alarm(of(loop));
+	int64_t due = next_alarm(el);
 	struct itimerspec at = {0};
 
+	el->is_alarm_stale = false;
+	if (due == el->alarm_mono_ms)
+		return;
+	el->alarm_mono_ms = due;
 	at.it_value.tv_sec = due / 1000;
 	at.it_value.tv_nsec = due % 1000 * 1000000;
-	must(timerfd_settime(of(loop)->alarm.fd, TFD_TIMER_ABSTIME, &at, NULL),
+	must(timerfd_settime(el->alarm.fd, TFD_TIMER_ABSTIME, &at, NULL),
 	    "timerfd_settime");
+}
+
+/* Once a turn, however many timers are started in it. */
+static void
+epoll_timers_changed(struct pl_loop *loop)
+{
+	if (turning == loop)
+		of(loop)->is_alarm_stale = true;
+	else
+		set_alarm(of(loop));
 }
 
 static int64_t
@@ -151,7 +173,7 @@ epoll_start_ms(struct pl_loop *loop)
 static const struct pl_loop_ops epoll_ops = {
     .fd_watch = epoll_watch,
     .wake = epoll_wake,
-    .timers_changed = epoll_set_alarm,
+    .timers_changed = epoll_timers_changed,
     .now_ms = epoll_now_ms,
     .start_ms = epoll_start_ms,
 };
@@ -189,17 +211,18 @@ look(struct epoll_loop *el)
 	el->look_mono_ms = now + LOOK_MS;
 }
 
+/* Setting it anew, or to nothing, takes back that it has fired: it need not be read. */
 static void
 on_alarm(struct pl_loop_fd *w, unsigned ready)
 {
 	struct pl_loop *loop = w->arg;
 
 	(void)ready;
-	swallow(w->fd);
+	of(loop)->alarm_mono_ms = FIRED;
+	of(loop)->is_alarm_stale = true;
 	look(of(loop));
 	if (of(loop)->hold_mono_ms == 0)
 		pl_loop_run_timers(loop);
-	epoll_set_alarm(loop);
 }
 
 static void
@@ -234,6 +257,8 @@ pl_loop_epoll_free(struct pl_loop *loop)
 	if (loop == NULL)
 		return;
 	el = of(loop);
+	if (inner == loop)
+		inner = NULL;
 	close(el->posted.fd);
 	close(el->alarm.fd);
 	close(el->epoll_fd);
@@ -271,13 +296,20 @@ deliver(struct epoll_loop *el)
 static void
 run_own(struct epoll_loop *el)
 {
-	if (!el->has_own)
-		return;
 	el->has_own = false;
 	pl_loop_run_posted(&el->base);
 	if (el->has_own)
 		ring(el);
 	el->has_own = false;
+}
+
+static void
+end_turn(struct epoll_loop *el)
+{
+	if (el->has_own)
+		run_own(el);
+	if (el->is_alarm_stale)
+		set_alarm(el);
 }
 
 void
@@ -293,7 +325,7 @@ pl_loop_epoll_step(struct pl_loop *loop, int wait_ms)
 	el->event_next = 0;
 	turning = loop;
 	deliver(el);
-	run_own(el);
+	end_turn(el);
 	turning = outer;
 }
 
@@ -309,6 +341,26 @@ pl_loop_epoll_stop(struct pl_loop *loop)
 {
 	atomic_store(&of(loop)->is_stopping, true);
 	ring(of(loop));
+}
+
+void
+pl_loop_epoll_wake_by(struct pl_loop *loop, void (*wake)(void))
+{
+	inner = wake != NULL ? loop : NULL;
+	of(loop)->wake = wake;
+	/* The one before may not have come to it yet. */
+	ring(of(loop));
+}
+
+void
+pl_loop_epoll_run_own(struct pl_loop *loop)
+{
+	const struct pl_loop *outer = turning;
+
+	turning = loop;
+	of(loop)->has_own = true;
+	end_turn(of(loop));
+	turning = outer;
 }
 
 int

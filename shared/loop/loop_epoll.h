@@ -15,5 +15,13 @@ void pl_loop_epoll_stop(struct pl_loop *loop); /* from any thread or a signal ha
 /* A descriptor that is readable when a turn would find something to do, to run this loop
  * inside another. */
 int pl_loop_epoll_fd(struct pl_loop *loop);
+/*
+ * The loop around this one runs callbacks of its own on the same thread, and these post
+ * tasks. For the first task that waits wake is called, and pl_loop_epoll_run_own() is due
+ * when those callbacks are done: that costs no system call, while the descriptor costs
+ * four. NULL: from now on by the descriptor. Other threads always use that.
+ */
+void pl_loop_epoll_wake_by(struct pl_loop *loop, void (*wake)(void));
+void pl_loop_epoll_run_own(struct pl_loop *loop);
 
 #endif

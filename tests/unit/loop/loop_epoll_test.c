@@ -398,6 +398,95 @@ fires_timers_even_if_it_always_stands_still(void **state)
 	assert_int_equal(a.fired, 1);
 }
 
+static int woken;
+
+static void
+wake(void)
+{
+	woken++;
+}
+
+static void *
+post_task(void *arg)
+{
+	struct note *n = arg;
+
+	pl_loop_post(n->loop, &n->task);
+	return NULL;
+}
+
+/* The loop around it is told once, and no descriptor; another thread has only that. */
+static void
+is_woken_by_the_loop_around_it_on_its_own_thread(void **state)
+{
+	int count = 0;
+	struct note a = note(*state, &count), b = a, c = a;
+	struct pollfd own = {.fd = pl_loop_epoll_fd(*state), .events = POLLIN};
+	pthread_t thread;
+
+	woken = 0;
+	pl_loop_epoll_wake_by(*state, wake);
+	pl_loop_epoll_step(*state, PATIENCE_MS); /* it looks once for what came before */
+	a.posts_again = 1;
+	pl_loop_post(*state, &a.task);
+	pl_loop_post(*state, &b.task);
+	assert_int_equal(woken, 1);
+	assert_int_equal(poll(&own, 1, 0), 0);
+	assert_int_equal(count, 0);
+	pl_loop_epoll_run_own(*state);
+	assert_int_equal(count, 2);
+	pl_loop_epoll_step(*state, PATIENCE_MS); /* what a task posts has the next turn */
+	assert_int_equal(count, 3);
+	pthread_create(&thread, NULL, post_task, &c);
+	pthread_join(thread, NULL);
+	assert_int_equal(poll(&own, 1, 0), 1);
+	pl_loop_epoll_step(*state, PATIENCE_MS);
+	assert_int_equal(count, 4);
+	assert_int_equal(woken, 1);
+	/* Not by it any more: what still waits is not forgotten. */
+	pl_loop_post(*state, &a.task);
+	pl_loop_epoll_wake_by(*state, NULL);
+	pl_loop_epoll_step(*state, PATIENCE_MS);
+	assert_int_equal(count, 5);
+	pl_loop_post(*state, &a.task);
+	pl_loop_epoll_step(*state, PATIENCE_MS);
+	assert_int_equal(count, 6);
+}
+
+struct starter {
+	struct pl_timer timer;
+	struct pl_loop *loop;
+	struct alarm *late, *soon;
+};
+
+static void
+start_two(struct pl_timer *t)
+{
+	struct starter *s = PL_CONTAINER(t, struct starter, timer);
+
+	pl_timer_start(s->loop, &s->late->timer, 3600000);
+	pl_timer_start(s->loop, &s->soon->timer, 1);
+}
+
+static void
+fires_what_a_callback_starts_in_its_turn(void **state)
+{
+	struct alarm late = {.timer = {.on_fire = on_fire}}, soon = late;
+	struct starter s = {.timer = {.on_fire = start_two},
+	    .loop = *state,
+	    .late = &late,
+	    .soon = &soon};
+	struct pollfd own = {.fd = pl_loop_epoll_fd(*state), .events = POLLIN};
+
+	pl_timer_start(*state, &s.timer, 0);
+	step_until(*state, &soon.fired, 1);
+	assert_int_equal(late.fired, 0);
+	pl_timer_stop(*state, &late.timer);
+	/* An alarm that has fired wakes nobody a second time. */
+	pl_loop_epoll_step(*state, PATIENCE_MS);
+	assert_int_equal(poll(&own, 1, 0), 0);
+}
+
 static void
 on_inner(struct pl_loop_fd *w, unsigned ready)
 {
@@ -435,6 +524,8 @@ main(void)
 	    TEST(runs_tasks_in_order_and_never_inside_post),
 	    TEST(runs_a_task_posted_by_a_task_once_in_the_same_turn),
 	    TEST(runs_what_a_callback_posts_in_its_turn),
+	    TEST(is_woken_by_the_loop_around_it_on_its_own_thread),
+	    TEST(fires_what_a_callback_starts_in_its_turn),
 	    TEST(does_not_run_a_task_taken_back),
 	    TEST(takes_tasks_from_many_threads),
 	    TEST(runs_until_another_thread_stops_it),
