@@ -1,6 +1,13 @@
 #include "limits/pace.h"
 
 #define AT_ONCE_MS 50 /* how much may begin together: what the rate gives in this time */
+#define STEP_MS    10 /* those in line begin together, as many as the rate gives */
+
+static void
+start(struct pl_pace *p, int64_t wait_ms)
+{
+	pl_timer_start(p->loop, &p->timer, wait_ms > STEP_MS ? wait_ms : STEP_MS);
+}
 
 static void
 on_timer(struct pl_timer *timer)
@@ -11,7 +18,7 @@ on_timer(struct pl_timer *timer)
 	while (p->waiting > 0) {
 		wait_ms = pl_bucket_take(&p->bucket, &p->rule, pl_loop_now_ms(p->loop));
 		if (wait_ms > 0) {
-			pl_timer_start(p->loop, timer, wait_ms);
+			start(p, wait_ms);
 			return;
 		}
 		p->on_turn(p, pl_pace_pop(p));
@@ -59,7 +66,7 @@ pl_pace_wait(struct pl_pace *p, struct pl_turn *t, int64_t limit_ms)
 		return false;
 	pl_list_push(&p->line, &t->link);
 	if (p->waiting++ == 0)
-		pl_timer_start(p->loop, &p->timer, 1);
+		start(p, 0);
 	return true;
 }
 

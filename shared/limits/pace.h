@@ -1,9 +1,12 @@
 /*
  * pace: requests that come in a rush begin at an even rate.
  *
- *   rate 500/s:  the first few at once, then one each 2 ms; the others stand in line, first
- *   come, first served. One that would stand there for too long is turned away at once.
+ *   rate 500/s:  the first few at once, then five each 10 ms; the others stand in line,
+ *   first come, first served. One that would stand there for too long is turned away at
+ *   once.
  *
+ * A few together cost less than each for itself: one wake-up here, at the gateway and at
+ * Redis serves them all.
  * So a crowd that returns (its process died, a train left a tunnel) takes a share of the
  * time of those who are here, and never all of it.
  * Threads: the loop's.

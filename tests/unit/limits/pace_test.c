@@ -8,7 +8,7 @@
 #include "support/fake_loop.h"
 #include "limits/pace.h"
 
-#define RATE  200 /* one each 5 ms, 10 at once */
+#define RATE  200 /* two each 10 ms, 10 at once */
 #define CROWD 100
 
 static struct pl_loop *loop;
@@ -65,8 +65,8 @@ a_few_begin_at_once_and_the_others_at_an_even_rate_in_order(void **state)
 	for (size_t i = 0; i < CROWD; i++)
 		assert_true(pl_pace_wait(&pace, &turns[i], 1000));
 	assert_int_equal(begun, 0);
-	for (unsigned i = 1; i <= CROWD; i++) {
-		fake_loop_advance(loop, 5);
+	for (unsigned i = 2; i <= CROWD; i += 2) {
+		fake_loop_advance(loop, 10);
 		assert_int_equal(begun, i);
 		assert_ptr_equal(last, &turns[i - 1]);
 	}
@@ -108,13 +108,30 @@ who_leaves_costs_nobody_a_turn(void **state)
 		assert_true(pl_pace_wait(&pace, &turns[i], 1000));
 	pl_pace_leave(&pace, &turns[0]);
 	pl_pace_leave(&pace, &turns[1]);
-	fake_loop_advance(loop, 5);
+	fake_loop_advance(loop, 10);
 	assert_int_equal(begun, 1);
 	assert_ptr_equal(last, &turns[2]);
 	assert_true(pl_pace_wait(&pace, &turns[0], 1000));
 	pl_pace_leave(&pace, &turns[0]);
 	fake_loop_advance(loop, 100);
 	assert_int_equal(begun, 1);
+}
+
+static void
+at_a_low_rate_they_begin_one_by_one(void **state)
+{
+	(void)state;
+	pl_pace_init(&pace, loop, 20, on_turn);
+	while (pl_pace_begin(&pace))
+		;
+	for (size_t i = 0; i < 3; i++)
+		assert_true(pl_pace_wait(&pace, &turns[i], 1000));
+	for (unsigned i = 1; i <= 3; i++) {
+		fake_loop_advance(loop, 49);
+		assert_int_equal(begun, i - 1);
+		fake_loop_advance(loop, 1);
+		assert_int_equal(begun, i);
+	}
 }
 
 static void
@@ -135,6 +152,7 @@ main(void)
 	    T(nobody_passes_those_who_wait),
 	    T(who_would_wait_for_too_long_is_turned_away),
 	    T(who_leaves_costs_nobody_a_turn),
+	    T(at_a_low_rate_they_begin_one_by_one),
 	    T(without_a_rate_all_begin),
 	};
 
