@@ -1,6 +1,7 @@
 #include "proto/ws_handshake.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <openssl/evp.h>
 
@@ -78,36 +79,48 @@ pl_ws_handshake_check(const struct pl_ws_request *rq)
 	return PL_WS_HS_ACCEPTED;
 }
 
+/* Found once: a look among OpenSSL's providers costs as much as ten keys. */
+static EVP_MD *sha1;
+
+static void
+find_sha1(void)
+{
+	sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
+}
+
 static void
 hash_key(struct pl_str key, unsigned char digest[SHA1_LEN])
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	char text[KEY_LEN + sizeof(GUID)];
 
+	(void)pthread_once(&once, find_sha1);
 	key = pl_str_trim(key);
 	assert(key.len == KEY_LEN);
 	memcpy(text, key.ptr, KEY_LEN);
 	memcpy(text + KEY_LEN, GUID, sizeof(GUID));
 	/* It fails only for want of memory, and then we do as pl_mem does. */
-	if (EVP_Digest(text, sizeof(text) - 1, digest, NULL, EVP_sha1(), NULL) != 1)
+	if (sha1 == NULL ||
+	    EVP_Digest(text, sizeof(text) - 1, digest, NULL, sha1, NULL) != 1)
 		abort();
 }
 
 enum pl_err
 pl_ws_handshake_answer(struct pl_buf *out, const struct pl_ws_request *rq)
 {
+	static const char head[] = "HTTP/1.1 101 Switching Protocols\r\n"
+				   "Upgrade: websocket\r\n"
+				   "Connection: Upgrade\r\n"
+				   "Sec-WebSocket-Accept: ";
+	static const char end[] = "\r\n\r\n";
 	unsigned char digest[SHA1_LEN];
-	struct pl_buf accept;
-	enum pl_err err;
 
+	if (pl_buf_reserve(out, sizeof(head) + PL_BASE64_LEN(SHA1_LEN) + sizeof(end)) ==
+	    NULL)
+		return PL_E_TOO_BIG;
 	hash_key(rq->key, digest);
-	pl_buf_init(&accept, PL_BASE64_LEN(SHA1_LEN));
-	(void)pl_base64_encode(&accept, digest, SHA1_LEN);
-	err = pl_buf_printf(out,
-	    "HTTP/1.1 101 Switching Protocols\r\n"
-	    "Upgrade: websocket\r\n"
-	    "Connection: Upgrade\r\n"
-	    "Sec-WebSocket-Accept: %s\r\n\r\n",
-	    accept.data);
-	pl_buf_fini(&accept);
-	return err;
+	(void)pl_buf_add(out, head, sizeof(head) - 1);
+	(void)pl_base64_encode(out, digest, SHA1_LEN);
+	(void)pl_buf_add(out, end, sizeof(end) - 1);
+	return PL_OK;
 }

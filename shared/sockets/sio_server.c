@@ -627,24 +627,30 @@ turn_away(struct pl_request *rq)
 	struct pl_websocket *ws =
 	    pl_websocket_take(rq, &deaf, PL_EIO_PROBE_BYTES_MAX, NULL);
 
-	if (ws)
-		pl_websocket_close(ws, PL_WS_CODE_POLICY);
+	if (!ws)
+		return;
+	pl_websocket_close(ws, PL_WS_CODE_POLICY);
+	pl_websocket_begin(ws);
 }
 
 static void
 upgrade(struct pl_sio_server *s, struct pl_sio_client *c, struct pl_request *rq)
 {
+	struct pl_websocket *ws;
+
 	if (!c) {
 		c = client_new(s, rq, true);
 	} else if (!pl_eio_session_ws_open(&c->conn.eio, pl_loop_now_ms(s->loop))) {
 		turn_away(rq);
 		return;
 	}
-	c->ws = pl_websocket_take(
+	c->ws = ws = pl_websocket_take(
 	    rq, &ws_ops, pl_eio_session_ws_message_max(&c->conn.eio), c);
-	if (!c->ws)
+	if (!ws)
 		pl_eio_session_ws_gone(&c->conn.eio);
 	pump(c);
+	if (ws)
+		pl_websocket_begin(ws);
 }
 
 /* A handshake has its turn. */

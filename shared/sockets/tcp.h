@@ -9,7 +9,7 @@
 #include "base/ref.h"
 #include "http/request.h"
 
-#define PL_TCP_PARTS_MAX 32    /* of one send */
+#define PL_TCP_PARTS_MAX 33    /* of one send */
 #define PL_TCP_STALL_MS  10000 /* queued bytes without progress: cut off */
 #define PL_TCP_LINGER_MS 1000  /* after our end, for the peer's */
 

@@ -11,11 +11,13 @@
 
 #define HEAD_BYTES_MAX 512 /* of our 101 */
 
-_Static_assert(2 * PL_WEBSOCKET_SEND_MAX <= PL_TCP_PARTS_MAX, "head and payload each");
+_Static_assert(1 + 2 * PL_WEBSOCKET_SEND_MAX <= PL_TCP_PARTS_MAX,
+    "the 101, then head and payload each");
 
 struct pl_websocket {
 	struct pl_ws_conn ws;
 	struct pl_tcp *socket;
+	struct pl_buf answer; /* the 101, until it has gone out with what comes first */
 	struct pl_ws_conf conf;
 	const struct pl_websocket_ops *ops;
 	bool is_attached;
@@ -25,14 +27,23 @@ struct pl_websocket {
 
 /* ---- events -------------------------------------------------------------------------- */
 
+/* parts[0] is kept free for the 101. A broken connection shows in on_closed. */
+static void
+send_parts(struct pl_websocket *w, struct pl_tcp_part *parts, size_t count)
+{
+	size_t first = w->answer.len > 0 ? 0 : 1;
+
+	parts[0] = (struct pl_tcp_part){pl_buf_str(&w->answer), NULL};
+	(void)pl_tcp_send(w->socket, parts + first, count - first);
+	pl_buf_fini(&w->answer);
+}
+
 static void
 ws_send(void *owner, struct pl_str head, struct pl_str payload)
 {
-	struct pl_websocket *w = owner;
-	struct pl_tcp_part parts[2] = {{head, NULL}, {payload, NULL}};
+	struct pl_tcp_part parts[] = {{PL_STR_NONE, NULL}, {head, NULL}, {payload, NULL}};
 
-	/* A broken connection shows in on_closed. */
-	(void)pl_tcp_send(w->socket, parts, 2);
+	send_parts(owner, parts, 3);
 }
 
 static void
@@ -112,6 +123,7 @@ on_closed(void *arg)
 	detach(w);
 	pl_timer_stop(pl_app.loop, &w->close_timer);
 	pl_ws_conn_fini(&w->ws);
+	pl_buf_fini(&w->answer);
 	pl_mem_free(w);
 }
 
@@ -182,7 +194,6 @@ pl_websocket_take(struct pl_request *rq, const struct pl_websocket_ops *ops,
 {
 	struct pl_ws_request hs = handshake_of(rq);
 	struct pl_websocket *w = pl_mem_zalloc(sizeof(*w));
-	struct pl_buf head;
 
 	w->conf = (struct pl_ws_conf){
 	    .role = PL_WS_SERVER,
@@ -197,20 +208,26 @@ pl_websocket_take(struct pl_request *rq, const struct pl_websocket_ops *ops,
 	w->close_timer.on_fire = on_close_timer;
 	w->close_timer.arg = w;
 	pl_ws_conn_init(&w->ws, &w->conf, w);
-	/* The head borrows from rq, which ends when its connection is taken. */
-	pl_buf_init(&head, HEAD_BYTES_MAX);
-	if (pl_ws_handshake_answer(&head, &hs) == PL_OK)
+	/* hs borrows from rq, which ends when its connection is taken. */
+	pl_buf_init(&w->answer, HEAD_BYTES_MAX);
+	if (pl_ws_handshake_answer(&w->answer, &hs) == PL_OK)
 		w->socket = pl_tcp_take(rq, &socket_ops, w);
 	else
 		pl_reply_problem(rq, PL_PROBLEM_INTERNAL);
-	if (w->socket) {
-		ws_send(w, pl_buf_str(&head), PL_STR_NONE);
-	} else {
-		pl_mem_free(w);
-		w = NULL;
-	}
-	pl_buf_fini(&head);
-	return w;
+	if (w->socket)
+		return w;
+	pl_buf_fini(&w->answer);
+	pl_mem_free(w);
+	return NULL;
+}
+
+void
+pl_websocket_begin(struct pl_websocket *w)
+{
+	struct pl_tcp_part part;
+
+	if (w->answer.len > 0)
+		send_parts(w, &part, 1);
 }
 
 /* ---- the owner's ----------------------------------------------------------------------- */
@@ -242,13 +259,12 @@ pl_websocket_send(
     struct pl_websocket *w, const struct pl_websocket_message *messages, size_t count)
 {
 	uint8_t heads[PL_WEBSOCKET_SEND_MAX][PL_WS_HEADER_MAX];
-	struct pl_tcp_part parts[2 * PL_WEBSOCKET_SEND_MAX];
+	struct pl_tcp_part parts[1 + 2 * PL_WEBSOCKET_SEND_MAX];
 
 	assert(count <= PL_WEBSOCKET_SEND_MAX);
 	if (pl_ws_conn_is_open(&w->ws)) {
-		frame(messages, count, heads, parts);
-		/* A broken connection shows in on_closed. */
-		(void)pl_tcp_send(w->socket, parts, 2 * count);
+		frame(messages, count, heads, parts + 1);
+		send_parts(w, parts, 1 + 2 * count);
 	}
 	return pl_tcp_queued(w->socket) == 0;
 }

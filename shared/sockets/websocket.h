@@ -45,11 +45,14 @@ bool pl_websocket_is_wanted(const struct pl_request *rq);
 enum pl_ws_handshake pl_websocket_judge(const struct pl_request *rq);
 /* Answer a request judged other than PL_WS_HS_ACCEPTED: 400 or 426. */
 void pl_websocket_refuse(struct pl_request *rq, enum pl_ws_handshake verdict);
-/* Take the connection of a request judged as accepted, and send the 101. rq is ended. A
- * longer message than message_bytes_max is a fault. NULL: the client has gone. No
- * callback comes before the current one has returned. */
+/* Take the connection of a request judged as accepted. rq is ended. The 101 goes out with
+ * what is sent first, in one packet, or by pl_websocket_begin(), which is due in this
+ * callback. A longer message than message_bytes_max is a fault. NULL: the client has
+ * gone. No callback comes before the current one has returned. */
 struct pl_websocket *pl_websocket_take(struct pl_request *rq,
     const struct pl_websocket_ops *ops, size_t message_bytes_max, void *arg);
+/* Whether or not something was sent, or the WebSocket was closed. */
+void pl_websocket_begin(struct pl_websocket *w);
 /* A longer message is a fault from now on. */
 void pl_websocket_limit(struct pl_websocket *w, size_t message_bytes_max);
 /* At most PL_WEBSOCKET_SEND_MAX messages, together. False: they have not all gone to the

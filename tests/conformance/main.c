@@ -109,7 +109,9 @@ ws_get(struct pl_request *rq)
 	}
 	e = pl_mem_zalloc(sizeof(*e));
 	e->ws = pl_websocket_take(rq, &echo_ops, PAYLOAD_BYTES_MAX, e);
-	if (!e->ws)
+	if (e->ws)
+		pl_websocket_begin(e->ws);
+	else
 		pl_mem_free(e);
 }
 
