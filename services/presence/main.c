@@ -340,6 +340,7 @@ const struct pl_service pl_service = {
     .routes = routes,
     .route_count = sizeof(routes) / sizeof(routes[0]),
     .body_bytes_max = &pl_settings.packet_bytes_max, /* a polling POST */
+    .has_sockets = true,
     .start = start,
     .drain = drain,
     .is_drained = is_drained,

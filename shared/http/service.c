@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/url.h"
 #include "redis/client.h"
+#include "http/accept.h"
 #include "http/loop_kore.h"
 #include "ops/end.h"
 #include "ops/sandbox.h"
@@ -195,6 +196,7 @@ listen_at(const char *address)
 		    "address cannot be listened on", PL_L_CSTR("listen", address));
 		exit(EXIT_FAILURE);
 	}
+	pl_accept_init(server, pl_service.has_sockets);
 	kore_domain_attach(domain, server);
 	if (!kore_module_handler_new(
 		domain, "^/", PL_DISPATCH_NAME, NULL, HANDLER_TYPE_DYNAMIC))

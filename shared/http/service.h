@@ -49,6 +49,7 @@ struct pl_service {
 	const int64_t *body_bytes_max;
 	/* Only the loop and the routes: no store, bus or identity, no secret needed. */
 	bool is_bare;
+	bool has_sockets;    /* its connections may become WebSockets (sockets/tcp) */
 	void (*start)(void); /* in the worker, all of pl_app is there; may be NULL */
 	/* SIGTERM came: begin to end what is long-lived. May be NULL. */
 	void (*drain)(void);

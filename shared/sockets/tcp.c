@@ -8,13 +8,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "proto/eio_queue.h"
-#include "http/exchange.h"
+#include "http/accept.h"
 
 #define PROTO_TAKEN     210 /* kore leaves connections of an unknown protocol alone */
 #define READ_BYTES      65536
 #define READS_MAX       16                    /* then the others get their turn */
-#define SEND_BUFFER     (256 * 1024)          /* the kernel's share of a slow reader */
-#define RECV_BUFFER     (64 * 1024)           /* and of one that is not read */
 #define QUEUE_BYTES_MAX ((size_t)1024 * 1024) /* if SEND_QUEUE_BYTES_MAX is not read */
 
 enum socket_state {
@@ -368,7 +366,6 @@ struct pl_tcp *
 pl_tcp_take(struct pl_request *rq, const struct pl_tcp_ops *ops, void *arg)
 {
 	struct connection *c = pl_exchange_connection(rq);
-	int send_buffer = SEND_BUFFER, recv_buffer = RECV_BUFFER;
 	struct pl_tcp *s;
 
 	if (c == NULL) {
@@ -387,10 +384,12 @@ pl_tcp_take(struct pl_request *rq, const struct pl_tcp_ops *ops, void *arg)
 	pl_list_init(&s->task.link);
 	detach_from_http(c);
 	c->hdlr_extra = s;
-	setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof(send_buffer));
-	setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &recv_buffer, sizeof(recv_buffer));
 	pl_exchange_of(rq)->req->status = HTTP_STATUS_SWITCHING_PROTOCOLS;
 	pl_exchange_end(rq);
+	if (pl_accept_has_read_all(c)) {
+		c->evt.flags &= ~KORE_EVENT_READ;
+		return s;
+	}
 	/* kore has announced already what came early: look for it. */
 	c->evt.flags |= KORE_EVENT_READ;
 	pl_loop_post(pl_app.loop, &s->task);

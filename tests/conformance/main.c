@@ -383,6 +383,7 @@ const struct pl_service pl_service = {
     .route_count = sizeof(routes) / sizeof(routes[0]),
     .body_bytes_max = &payload_bytes_max,
     .is_bare = true,
+    .has_sockets = true,
     .start = start,
     .drain = drain,
     .stop = stop,
