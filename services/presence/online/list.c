@@ -131,10 +131,13 @@ online_list_await(struct online_list *l, struct online_list_wait *w)
 	int64_t wait_ms = l->encoded_mono_ms + ONLINE_LIST_EVERY_FIRST_MS - now_ms(l);
 
 	pl_list_unlink(&w->link);
+	if (l->packet) {
+		w->on_list(w->arg);
+		return;
+	}
 	pl_list_push(&l->awaiting, &w->link);
 	if (!pl_timer_is_started(&l->await))
-		pl_timer_start(
-		    l->app->loop, &l->await, l->packet || wait_ms < 0 ? 0 : wait_ms);
+		pl_timer_start(l->app->loop, &l->await, wait_ms > 0 ? wait_ms : 0);
 }
 
 /* ---- telling ----------------------------------------------------------------------- */

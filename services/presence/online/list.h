@@ -66,8 +66,8 @@ bool online_list_has(const struct online_list *l, const struct pl_oid *user);
 void online_list_status_changed(struct online_list *l, const struct pl_oid *user);
 void online_list_wait_init(
     struct online_list_wait *w, void (*on_list)(void *arg), void *arg);
-/* on_list comes, from the loop, when the list may be taken: at once, or within
- * ONLINE_LIST_EVERY_FIRST_MS when many come in. */
+/* on_list comes when the list may be taken: before this returns if it is as it was, else
+ * from the loop, at most ONLINE_LIST_EVERY_FIRST_MS later when many come in. */
 void online_list_await(struct online_list *l, struct online_list_wait *w);
 void online_list_unwait(struct online_list_wait *w); /* twice is fine */
 /* The event as it is now, a whole Engine.IO packet; one owner, the caller. */
