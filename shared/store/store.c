@@ -237,8 +237,9 @@ pl_message_list_fini(struct pl_message_list *list)
 {
 	if (list == NULL)
 		return;
-	for (size_t i = 0; i < list->count; i++)
+	for (size_t i = 0; list->texts == NULL && i < list->count; i++)
 		pl_message_fini(&list->items[i]);
+	pl_mem_free(list->texts);
 	pl_mem_free(list->items);
 	*list = (struct pl_message_list){0};
 }

@@ -137,6 +137,7 @@ enum pl_err pl_store_users_tag(
 struct pl_message_list {
 	struct pl_message *items;
 	size_t count;
+	char *texts; /* the texts of all lie here; NULL: each message owns its own */
 };
 void pl_message_list_fini(struct pl_message_list *list);
 /* The place in the order of a message between a and b; PL_E_NOT_FOUND if it is not one of

@@ -111,7 +111,7 @@ merge(struct pl_message_list *a, struct pl_message_list *b, bool is_after, size_
 	}
 	pl_message_list_fini(a);
 	pl_message_list_fini(b);
-	*out = (struct pl_message_list){items, count};
+	*out = (struct pl_message_list){.items = items, .count = count};
 }
 
 /* A page merges the two directions of a conversation, each read from its own range of one

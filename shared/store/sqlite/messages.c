@@ -3,21 +3,6 @@
 
 #define SELECT_MESSAGE "SELECT " PL_SQLITE_MESSAGE_COLUMNS " FROM messages AS m "
 
-/*
- * A page merges the two directions of a conversation, each read in order from its own
- * range of the index messages_pair; both stop when the page is full. Messages to oneself
- * have only one direction: sender <> receiver empties the second.
- */
-#define SELECT_BOTH_WAYS(compare, way)                                                   \
-	SELECT_MESSAGE                                                                   \
-	"WHERE m.sender = ?1 AND m.receiver = ?2 AND (m.created, m.id) " compare         \
-	" (?3, ?4) UNION ALL " SELECT_MESSAGE                                            \
-	"WHERE m.sender = ?2 AND m.receiver = ?1 AND (m.created, m.id) " compare         \
-	" (?3, ?4) AND ?1 <> ?2 "                                                        \
-	"ORDER BY 5 " way ", 1 " way " LIMIT ?5"
-
-static const char page_after[] = SELECT_BOTH_WAYS(">", "ASC");
-static const char page_before[] = SELECT_BOTH_WAYS("<", "DESC");
 static const char to_anybody[] =
     SELECT_MESSAGE "WHERE (m.created, m.id) > (?, ?) ORDER BY m.created, m.id LIMIT ?";
 /* The same if rows lie in the order: from a row on, which is searched by halves. */
@@ -86,43 +71,8 @@ read_list(struct pl_query *q, struct pl_message_list *out)
 	return err;
 }
 
-static void
-reverse(struct pl_message_list *list)
-{
-	for (size_t i = 0, k = list->count; i + 1 < k; i++) {
-		struct pl_message m = list->items[--k];
-
-		list->items[k] = list->items[i];
-		list->items[i] = m;
-	}
-}
-
-/* Before, and after, every message that can be. */
+/* Before every message that can be. */
 static const struct pl_message_pos before_all = {.created_unix_ms = INT64_MIN};
-static const struct pl_message_pos after_all = {.created_unix_ms = INT64_MAX};
-
-enum pl_err
-pl_sqlite_messages_page(struct pl_store *s, const struct pl_oid *a,
-    const struct pl_oid *b, enum pl_page_way way, const struct pl_message_pos *pos,
-    size_t limit, struct pl_message_list *out)
-{
-	bool is_after = way == PL_PAGE_AFTER;
-	struct pl_query q =
-	    pl_query_start(pl_sqlite_of(s), is_after ? page_after : page_before);
-	enum pl_err err;
-
-	if (pos == NULL)
-		pos = is_after ? &before_all : &after_all;
-	pl_query_oid(&q, a);
-	pl_query_oid(&q, b);
-	pl_query_int(&q, pos->created_unix_ms);
-	pl_query_oid(&q, &pos->id);
-	pl_query_int(&q, (int64_t)limit);
-	err = read_list(&q, out);
-	if (err == PL_OK && !is_after)
-		reverse(out);
-	return err;
-}
 
 static enum pl_err
 find_last_row(struct pl_sqlite *s, int64_t *out)

@@ -12,6 +12,7 @@
  *   fill.c           correspondents of an older process
  *   recent.h         a user's newest rows
  *   erase.c          what is left of a user who is gone
+ *   page.c           a page of a conversation
  *   positions.c      a receiver's messages in their order    own.c  all of one user
  *   people.h         finding users
  *   blocks.c         who has blocked whom
