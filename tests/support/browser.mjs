@@ -38,11 +38,10 @@ export function useBrowser({ before, after, afterEach }, hold) {
     page.on('console', (message) => { if (message.type() === 'error' && !expect.test(message.text())) page.problems.push(message.text()); });
     await delayRequests(page);
     await routeSockets(page);
-    if (!near) {
-      const cdp = await context.newCDPSession(page);
-      await cdp.send('Network.enable');
-      await cdp.send('Network.emulateNetworkConditions', { offline: false, latency, downloadThroughput: -1, uploadThroughput: -1 });
-    }
+    const cdp = await context.newCDPSession(page);
+    await cdp.send('Network.enable');
+    page.setNetwork = (isAway) => cdp.send('Network.emulateNetworkConditions', { offline: isAway, latency: near ? 0 : latency, downloadThroughput: -1, uploadThroughput: -1 });
+    await page.setNetwork(false);
     await page.goto(hold.stack.url + path);
     return page;
   }
@@ -151,12 +150,14 @@ export const isAtRest = (page) => log(page).evaluate((element) => new Promise((r
 export async function cut(page) {
   page.isCut = true;
   await page.context().setOffline(true);
+  await page.setNetwork(true); // a page whose latency was set goes by that, and would have its answers
   for (const ws of page.sockets) await ws.close();
   page.sockets.clear();
 }
 
 export async function mend(page) {
   page.isCut = false;
+  await page.setNetwork(false);
   await page.context().setOffline(false);
 }
 

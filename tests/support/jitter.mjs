@@ -7,7 +7,8 @@ import { Random } from './random.mjs';
 const seed = process.env.BROWSER_JITTER;
 const answerMost = 600; // ms
 const requestMost = 300; // with that of an answer it is less than the second that quiet() looks for
-const isLate = Boolean(seed);
+
+export const isLate = Boolean(seed);
 let pages = 0;
 
 /** Runs in the page, before its own scripts. */
@@ -35,7 +36,7 @@ function holdRequests({ lateness, most }) {
   };
 }
 
-/** What a page asks for, and gets, comes late: also its modules. */
+/** What a page asks for, and gets, comes late: also its modules, which its browser then does not keep. */
 export async function delayRequests(page) {
   if (!isLate) return;
   page.lateness = `${seed} ${pages++}`;
