@@ -5,7 +5,7 @@
 //   again.try('people', async () => ...);   // rejects: tried again
 //
 // Of one name one runs at a time. What is asked for meanwhile runs once more afterwards, for what
-// is under way may know less.
+// is under way may know less; try() resolves after that, too.
 
 const delayLeast = 2000;
 const delayMost = 30000;
@@ -13,22 +13,26 @@ const delayMost = 30000;
 export class Again {
   #waiting = new Map(); // name -> {run, timer}
   #delays = new Map();
-  #running = new Map(); // name -> what runs next
+  #running = new Map(); // name -> {next: what runs then, done}
   #isOver = false;
 
   constructor({ after = (ms, f) => setTimeout(f, ms), cancel = (timer) => clearTimeout(timer) } = {}) { Object.assign(this, { after, cancel }); }
 
-  async try(name, run) {
+  try(name, run) {
     this.stop(name);
-    if (this.#isOver) return;
-    if (this.#running.has(name)) {
-      this.#running.set(name, run);
-      return;
-    }
+    const running = this.#running.get(name) ?? {};
+    running.next = run;
+    if (this.#running.has(name)) return running.done;
+    this.#running.set(name, running);
+    return running.done = this.#run(name, running);
+  }
+
+  async #run(name, running) {
+    let run;
     let failed;
-    for (let next = run; next && !this.#isOver; next = this.#running.get(name)) {
-      this.#running.set(name, null);
-      run = next;
+    while (running.next && !this.#isOver) {
+      run = running.next;
+      running.next = null;
       failed = await run().then(() => false, () => true);
     }
     this.#running.delete(name);
