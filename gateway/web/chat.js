@@ -40,13 +40,14 @@ export class Chat {
     this.again = new Again();
     this.threads = new Map(); // id -> Thread, the one used last at the end
     this.known = new Set(); // ids of conversations that the server has told of
-    this.deletions = new Map(); // id -> when a message of theirs was last deleted
     this.problems = new Map(); // id of a conversation -> what could not be read
     this.prefs = { notify: false, sound: true };
     this.openId = null;
     this.editMs = Infinity; // until the server says it, which refuses what is too late
     this.aheadMs = 0; // the server's clock
     this.isConnected = false;
+    this.backAt = 0; // when the connection came back
+    this.settingStatus = Promise.resolve();
     this.socket = new Socket({ messageSent: true, presence: 'watch' });
     this.session = new Session(this);
     this.presence = new Presence(this);
@@ -173,7 +174,7 @@ export class Chat {
     Object.assign(this, times);
   }
 
-  resume() { if (this.isConnected && this.session.isVerified) this.words.resume(); }
+  resume() { if (this.isConnected && this.session.isVerified && !this.isOver) this.words.resume(); }
 
   /** Dialogs that few open are loaded when somebody does. */
   async #dialog(name) {
@@ -193,7 +194,7 @@ export class Chat {
 
   /** What is new of somebody, perhaps of oneself. */
   learn(user) {
-    if (user._id === this.user._id) this.session.learnMe({ ...this.user, ...user });
+    if (user._id === this.user._id) Object.assign(this.user, this.inbox.newsOf(user));
     else this.inbox.learn(user);
     this.draw();
   }
@@ -202,11 +203,14 @@ export class Chat {
     await this.blocks.set(person, isBlocked).catch((problem) => this.tell(t.blockFailed(problem.message)));
   }
 
-  async #setStatus(status, note) {
+  /** One after the other, so that what was meant last holds. */
+  #setStatus(status, note) { return this.settingStatus = this.settingStatus.then(() => this.#tellStatus(status, note)); }
+
+  async #tellStatus(status, note) {
+    const { _id } = this.user;
     try {
-      await this.session.attempt(() => api.setStatus(this.user._id, status, note));
-      Object.assign(this.user, { status, statusNote: note });
-      this.draw();
+      await this.session.attempt(() => api.setStatus(_id, status, note));
+      this.learn({ _id, status, statusNote: note });
       return true;
     } catch (problem) {
       this.tell(t.statusFailed(problem.message));
@@ -257,9 +261,10 @@ export class Chat {
   /** What was missed of the open conversation is not read before it is known what that is. */
   #wasAway() {
     const id = this.openId;
+    this.backAt = performance.now();
+    this.known.clear();
     if (!id) return;
     this.marks.wasAway();
-    this.known.delete(id);
     this.fetchConversation(id);
   }
 
@@ -274,11 +279,10 @@ export class Chat {
   // ---- people and conversations ----
 
   takeConversation(told) {
-    this.inbox.take(told);
-    this.known.add(told.user._id);
-    const { lastMessage } = told;
-    if (told.unread > 0 && lastMessage?.senderId === told.user._id) this.marks.deliver(told.user._id, lastMessage._id);
-    if (this.deletions.get(told.user._id) >= told.askedAt) this.fetchConversation(told.user._id); // it may count what is gone
+    const { user: { _id: id }, unread, lastMessage, askedAt } = told;
+    if (this.inbox.take(told, this.threads.get(id)?.byId)) this.fetchConversation(id); // it may count what is read, or gone
+    if (askedAt >= this.backAt) this.known.add(id);
+    if (unread > 0 && lastMessage?.senderId === id) this.marks.deliver(id, lastMessage);
   }
 
   async fetchConversation(id) {
@@ -435,7 +439,7 @@ export class Chat {
     const isNew = this.inbox.add(message);
     if (!this.inbox.people.has(id)) this.fetchConversation(id).then(() => this.#call(message, isNew));
     else this.#call(message, isNew);
-    this.marks.deliver(id, message._id);
+    this.marks.deliver(id, message);
     if (id === this.openId) this.conversation.showTyping(false);
     this.draw();
   }
@@ -443,7 +447,6 @@ export class Chat {
   /** A message was edited, or deleted: here, or by the other, or on another device. */
   updated(message) {
     const id = message.senderId === this.user._id ? message.receiverId : message.senderId;
-    if (message.deletedAt && id === message.senderId) this.deletions.set(id, performance.now());
     if (this.inbox.update(message)) this.fetchConversation(id); // for the number of unread ones
     this.threads.get(id)?.update(message);
     if (message.deletedAt) this.conversation.deleted(message._id, this.words.keyOf(message));

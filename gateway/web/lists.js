@@ -21,7 +21,7 @@ export class Lists {
     this.talks = new Pages(api.conversations, (items) => { for (const item of items) chat.takeConversation(item); });
     this.everybody = new Pages(api.people, (items) => { for (const user of items) inbox.list(user); });
     this.searching = new Pages((next) => api.search(this.query, next), (items, isFirst) => {
-      const ids = items.filter((user) => user._id !== chat.user._id).map((user) => inbox.learn(user)._id);
+      const ids = items.filter((user) => user._id !== chat.user._id && inbox.learn(user)).map((user) => user._id);
       this.#found = isFirst ? ids : [...this.#found, ...ids];
     });
   }

@@ -1,6 +1,6 @@
 // How far a conversation is read and delivered: what is told of it, and the line above what is new.
 import * as api from './core/api.js';
-import { isWithin } from './core/order.js';
+import { byTime, isWithin } from './core/order.js';
 import { isRefused } from './session.js';
 
 const reachMost = 200; // messages that are read to find where "new" begins
@@ -9,8 +9,8 @@ export class Marks {
   lineAt = null; // the id of the first message that is new
   #isLineDrawn = false;
   #told = new Map(); // id -> what was told as read
-  #got = new Map(); // id -> what is to be told as delivered
-  #delivered = new Map(); // id -> what was
+  #got = new Map(); // id -> the message that is to be told as delivered
+  #delivered = new Map(); // id -> the one that was
   #timer;
 
   constructor(chat) { this.chat = chat; }
@@ -30,9 +30,10 @@ export class Marks {
   }
 
   /** Tell that a message is here; what comes together is told together. */
-  deliver(id, upTo) {
-    if (this.#delivered.get(id) === upTo) return;
-    this.#got.set(id, upTo);
+  deliver(id, message) {
+    const known = this.#got.get(id) ?? this.#delivered.get(id);
+    if (known && byTime(message, known) <= 0) return;
+    this.#got.set(id, message);
     this.#timer ??= setTimeout(() => this.tellDelivered(), 100);
   }
 
@@ -40,9 +41,9 @@ export class Marks {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (!this.chat.isConnected) return;
-    for (const [from, upTo] of this.#got) {
-      this.chat.socket.emit('delivered', { from, upTo });
-      this.#delivered.set(from, upTo);
+    for (const [from, message] of this.#got) {
+      this.chat.socket.emit('delivered', { from, upTo: message._id });
+      this.#delivered.set(from, message);
     }
     this.#got.clear();
   }

@@ -2,6 +2,7 @@
 
 const watchMost = 500;
 const watchEvery = 250; // ms; a server takes five sets a second
+const watchAgain = 1000; // ms after it refused one
 
 export class Presence {
   #watched = null; // what the server was told last
@@ -16,7 +17,7 @@ export class Presence {
   }
 
   /** Somebody else may be on the screen. */
-  soon() { this.#timer ??= setTimeout(() => { this.#timer = undefined; this.#watch(); }, watchEvery); }
+  soon(ms = watchEvery) { this.#timer ??= setTimeout(() => { this.#timer = undefined; this.#watch(); }, ms); }
 
   #watch() {
     const { chat } = this;
@@ -26,17 +27,19 @@ export class Presence {
     this.#watched = wanted;
     chat.socket.ask('watch', { users }, (states) => {
       if (Array.isArray(states)) this.take(states);
-      else this.#watched = null; // refused, for it was too often: with the next change, or event
+      else this.#refused();
       chat.draw();
     });
   }
 
+  /** It was too often, or the server cannot tell just now. */
+  #refused() {
+    this.#watched = null;
+    this.soon(watchAgain);
+  }
+
   take(states) {
-    const { user, inbox } = this.chat;
-    for (const { userId, online, status, statusNote } of states) {
-      if (userId === user._id) Object.assign(user, { status, statusNote });
-      else if (inbox.people.has(userId)) inbox.learn({ _id: userId, online, status, statusNote });
-    }
+    for (const { userId: _id, online, status, statusNote } of states) this.chat.learn({ _id, online, status, statusNote });
   }
 
   close() { clearTimeout(this.#timer); }

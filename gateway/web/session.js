@@ -6,6 +6,7 @@ import { t } from './strings.js';
 
 export class Session {
   isVerified = true; // nothing is sent before it is known who would be sending
+  #asked = 0; // how often that was to be looked up
 
   constructor(chat) { this.chat = chat; }
 
@@ -30,28 +31,23 @@ export class Session {
   verify() {
     const { chat } = this;
     this.isVerified = false;
+    this.#asked++;
     chat.words.pause();
     chat.again.try('me', async () => {
+      const asked = this.#asked;
       const user = await this.attempt(() => api.me());
       if (chat.isOver) return;
       if (user._id !== chat.user._id) { chat.changeTo(user); return; }
-      this.learnMe(user);
-      this.isVerified = true;
+      chat.learn({ statusNote: undefined, ...user });
+      this.isVerified = asked === this.#asked; // else it was of before
       chat.resume();
     });
-  }
-
-  learnMe(user) {
-    const { chat } = this;
-    const { status, statusNote, fullName, profilePic } = user;
-    Object.assign(chat.user, { status, statusNote, fullName, profilePic });
-    chat.draw();
   }
 
   /** The socket's session is over. Whether ours is, too, /me knows; until it says so nothing is claimed. */
   refused() {
     const { chat } = this;
-    chat.again.try('me', async () => {
+    chat.again.try('refused', async () => {
       const user = await api.me().catch((problem) => (problem.status === 401 ? this.#ended(problem, t.loggedOut) : Promise.reject(problem)));
       if (chat.isOver || !user) return;
       if (user._id !== chat.user._id) chat.changeTo(user);
@@ -72,6 +68,7 @@ export class Session {
 
   /** It is over, here and in other tabs. */
   leave(notice) {
+    if (this.chat.isOver) return; // it was said twice
     history.replaceState(null, '', hashOf(null));
     tellOtherTabs('');
     this.chat.leave(notice);

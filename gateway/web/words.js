@@ -44,6 +44,7 @@ export class Words {
   /** What was not sent is not to be sent. */
   forget(key) {
     this.outbox.remove(key);
+    this.#releaseHeld();
     if (!this.outbox.find(key)) this.changes.forget(key);
   }
 
@@ -68,7 +69,7 @@ export class Words {
     try {
       return await this.#try(() => api.send(item.to, item.text, item.key, this.chat.socket.id));
     } catch (problem) {
-      this.#releaseHeld();
+      if (!problem.isWaiting) this.#releaseHeld();
       if (problem.code === 'BLOCKED') this.chat.blocks.load(); // perhaps by oneself, elsewhere
       throw problem;
     }
@@ -107,7 +108,7 @@ export class Words {
 
   /** From another tab or device; or this one's own, if its answer is late: then that decides. */
   sentElsewhere(message) {
-    const isPerhapsOurs = this.outbox.of(message.receiverId).some((item) => item.state === 'sending' && item.text === message.message);
+    const isPerhapsOurs = this.outbox.of(message.receiverId).some((item) => item.isTried && item.state !== 'failed' && item.text === message.message);
     if (isPerhapsOurs) this.#held.push(message);
     else this.#addOwn(message);
     this.chat.draw();

@@ -97,3 +97,88 @@ test('people are namesakes while their names are the same, whatever the case and
   inbox.forgetOnline();
   assert.equal(inbox.people.get(ann).online, undefined);
 });
+
+/** An answer that was asked for before all that a test does, and one of now. */
+const before = { askedAt: 0 };
+const now = () => ({ askedAt: performance.now() });
+
+test('an answer of before something was read does not make it unread again, and is asked for once more', () => {
+  const inbox = new Inbox(me);
+  const [first, second, third] = [message(1), message(2), message(3)];
+  assert.equal(inbox.take(told(ann, 'Ann', { lastMessage: second, unread: 2, ...now() })), false);
+  inbox.read(ann, second._id, 0);
+  assert.equal(inbox.take(told(ann, 'Ann', { lastMessage: second, unread: 2, readUpTo: first._id, ...before })), true);
+  assert.deepEqual([inbox.unread, inbox.conversation(ann).readUpTo], [0, second._id]);
+  inbox.add(third);
+  assert.equal(inbox.unread, 1);
+  assert.equal(inbox.take(told(ann, 'Ann', { lastMessage: third, unread: 2, readUpTo: first._id, ...before })), true);
+  assert.equal(inbox.unread, 1);
+  assert.equal(inbox.take(told(ann, 'Ann', { lastMessage: third, unread: 1, readUpTo: second._id, ...now() })), false);
+  assert.deepEqual([inbox.unread, inbox.conversation(ann).readUpTo], [1, second._id]);
+});
+
+test('what was read is told late: an older mark brings no number back', () => {
+  const inbox = new Inbox(me);
+  const [first, second] = [message(1), message(2)];
+  inbox.take(told(ann, 'Ann', { lastMessage: second, unread: 2 }));
+  inbox.read(ann, second._id, 0);
+  inbox.read(ann, first._id, 1);
+  assert.equal(inbox.unread, 0);
+});
+
+test('a message that one\'s own has overtaken counts, and once', () => {
+  const inbox = new Inbox(me);
+  const mine = message(5, { from: me, to: ann });
+  inbox.take(told(ann, 'Ann', { lastMessage: message(1), unread: 1 }));
+  inbox.add(mine);
+  assert.equal(inbox.add(message(4)), true);
+  assert.equal(inbox.add(message(4)), false);
+  assert.equal(inbox.add(message(1)), false, 'the server has counted it');
+  assert.deepEqual([inbox.unread, inbox.conversation(ann).lastMessage], [2, mine]);
+  inbox.read(ann, message(4)._id, 0);
+  assert.equal(inbox.add(message(4)), false);
+  assert.equal(inbox.unread, 0);
+});
+
+test('a delete that comes before the answer that still counts what is gone has it asked for again', () => {
+  const inbox = new Inbox(me);
+  const [first, second] = [message(1), message(2)];
+  inbox.update({ ...first, message: '', deletedAt: '2026-02-01T00:00:00.000Z' });
+  assert.equal(inbox.take(told(ann, 'Ann', { lastMessage: second, unread: 2, ...before })), true);
+  assert.equal(inbox.take(told(ann, 'Ann', { lastMessage: second, unread: 1, ...now() })), false);
+  assert.equal(inbox.unread, 1);
+});
+
+test('what was told live of somebody is not undone by an answer of before, and what it did not tell is taken', () => {
+  const inbox = new Inbox(me);
+  inbox.list({ ...user(ann, 'Ann'), ...before });
+  inbox.learn({ _id: ann, fullName: 'Annabel' });
+  inbox.list({ ...user(ann, 'Ann'), username: 'other', ...before });
+  assert.deepEqual([inbox.people.get(ann).fullName, inbox.people.get(ann).username], ['Annabel', 'other']);
+  inbox.list({ ...user(ann, 'Anna'), ...now() });
+  assert.equal(inbox.people.get(ann).fullName, 'Anna');
+  inbox.take({ ...told(ann, 'Anna', now()), user: { ...user(ann, 'Anna'), status: 'BUSY', statusNote: 'away' } });
+  inbox.take({ ...told(ann, 'Anna', now()), user: { ...user(ann, 'Anna'), status: 'BUSY' } });
+  assert.equal(inbox.people.get(ann).statusNote, undefined, 'a conversation always tells the note');
+});
+
+test('presence may be told before it is known of whom', () => {
+  const inbox = new Inbox(me);
+  inbox.learn({ _id: ann, online: true });
+  assert.deepEqual(inbox.rows(), []);
+  inbox.list({ ...user(ann, 'Ann'), ...before });
+  assert.equal(inbox.people.get(ann).online, true);
+  inbox.learn({ _id: bob, online: true });
+  inbox.forgetOnline();
+  inbox.list({ ...user(bob, 'Bob'), ...before });
+  assert.equal(inbox.people.get(bob).online, undefined);
+});
+
+test('who is gone is not brought back by an answer of before', () => {
+  const inbox = new Inbox(me);
+  inbox.list(user(ann, 'Ann'));
+  inbox.forget(ann);
+  inbox.list(user(ann, 'Ann'));
+  inbox.take(told(ann, 'Ann', { lastMessage: message(1), unread: 1, ...before }));
+  assert.deepEqual([inbox.rows(), inbox.unread, inbox.learn(user(ann, 'Ann'))], [[], 0, undefined]);
+});

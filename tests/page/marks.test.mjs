@@ -43,3 +43,19 @@ test('the line stands above what is there if the page before cannot be read', ()
   marks.drawLine(ann);
   assert.equal(marks.lineAt, messageOf(40)._id);
 });
+
+test('what is told as delivered goes forward alone, whatever comes late', () => {
+  const chat = { isConnected: false, socket: { emit: (name, { upTo }) => chat.told.push(upTo) }, told: [] };
+  const marks = new Marks(chat);
+  const [one, two, three] = [1, 2, 3].map(messageOf);
+  marks.deliver(ann, two);
+  marks.deliver(ann, one); // of an answer that was under way
+  chat.isConnected = true;
+  marks.tellDelivered();
+  marks.deliver(ann, one);
+  marks.deliver(ann, two);
+  marks.tellDelivered();
+  marks.deliver(ann, three);
+  marks.tellDelivered();
+  assert.deepEqual(chat.told, [two._id, three._id]);
+});

@@ -66,7 +66,7 @@ export const signUp = (form) => call('POST', '/api/auth/signup', form);
 export const logIn = (form) => call('POST', '/api/auth/login', form);
 export const logOut = () => call('POST', '/api/auth/logout');
 export const logOutEverywhere = () => call('POST', '/api/auth/logout-all');
-export const me = () => call('GET', '/api/auth/me');
+export const me = () => dated(call('GET', '/api/auth/me'));
 /** {gender, editMs, aheadMs}: of oneself; so long after it was written a message may be edited; so far is the server's clock ahead. */
 export async function settings() {
   const { answer, headers } = await request('GET', '/api/auth/settings');
@@ -76,8 +76,8 @@ export const profile = (id) => call('GET', `/api/users/profile/${id}`);
 export const setStatus = (id, status, note) => call('POST', `/api/users/status/${id}`, { status, ...(note && { note }) });
 
 /** Pages {items, next}; next is what to ask for the following one. */
-export const people = (next) => page(next ?? '/api/users?limit=50');
-export const search = (text, next) => page(next ?? `/api/users?limit=50&q=${encodeURIComponent(text)}`);
+export const people = (next) => dated(page(next ?? '/api/users?limit=50'));
+export const search = (text, next) => dated(page(next ?? `/api/users?limit=50&q=${encodeURIComponent(text)}`));
 export const conversations = (next) => dated(page(next ?? '/api/conversations?limit=30'));
 export const latestConversations = (limit) => dated(call('GET', `/api/conversations?limit=${limit}`));
 export const conversation = (id) => dated(call('GET', `/api/conversations/${id}`));

@@ -2,13 +2,15 @@
 //
 //   person:       {_id, fullName, username, status, statusNote?, online?}
 //   conversation: {lastMessage, unread, readUpTo, theirReadUpTo, theirDeliveredUpTo}
-import { byTime, isWithin, laterMark, placeOf } from './order.js';
-import { later, States } from './states.js';
+//
+// An answer's askedAt is when it was asked for: what happened since then is not in it.
+import { byTime, isBefore, isWithin, laterMark, placeOf } from './order.js';
+import { later, News, States } from './states.js';
 import { fold, matches } from './text.js';
 
 export const unreadMost = 100; // and it means: or more
 
-const blank = () => ({ lastMessage: null, unread: 0, readUpTo: null, theirReadUpTo: null, theirDeliveredUpTo: null, live: [] });
+const blank = () => ({ lastMessage: null, unread: 0, readUpTo: null, theirReadUpTo: null, theirDeliveredUpTo: null, live: [], changedAt: -1 });
 
 export class Inbox {
   people = new Map();
@@ -16,14 +18,26 @@ export class Inbox {
   #order = []; // of everybody loaded: {_id, name}
   #names = new Map(); // id -> the name in #order
   #called = new Map(); // folded name -> how many have it
+  #early = new Map(); // id -> what was told of somebody who is not known yet
+  #gone = new Set(); // ids
+  #news = new News();
 
   /** states: of messages that were changed, perhaps before they are here. */
   constructor(userId, states = new States()) { Object.assign(this, { userId, states }); }
 
-  /** Someone, or what is new of them. */
+  /** What of somebody is news: see News. */
+  newsOf(user) { return this.#news.of(user); }
+
+  /** Someone, or what is new of them. Nobody, if they are gone, or not known by name yet. */
   learn(user) {
+    if (this.#gone.has(user._id)) return undefined;
     const known = this.people.get(user._id);
-    const person = { ...known, ...user };
+    const person = { ...known ?? this.#early.get(user._id), ...this.#news.of(user) };
+    if (person.fullName === undefined) {
+      this.#early.set(user._id, person);
+      return undefined;
+    }
+    this.#early.delete(user._id);
     this.people.set(user._id, person);
     if (known?.fullName !== person.fullName) {
       if (known) this.#count(known, -1);
@@ -42,12 +56,15 @@ export class Inbox {
   isNamesake({ fullName = '' }) { return this.#called.get(fold(fullName)) > 1; }
 
   /** Without a connection nobody is known to be online, or not. */
-  forgetOnline() { for (const person of this.people.values()) person.online = undefined; }
+  forgetOnline() {
+    this.#early.clear();
+    for (const person of this.people.values()) person.online = undefined;
+  }
 
   /** Somebody of the list of everybody. */
   list(user) {
-    if (user._id === this.userId) return;
-    this.#arrange(this.learn(user));
+    const person = user._id !== this.userId && this.learn(user);
+    if (person) this.#arrange(person);
   }
 
   /** In the order of names. */
@@ -63,6 +80,7 @@ export class Inbox {
 
   /** Somebody is gone, for everybody. */
   forget(id) {
+    this.#gone.add(id);
     this.people.delete(id);
     this.conversations.delete(id);
     if (this.#names.delete(id)) this.#order = this.#order.filter(({ _id }) => _id !== id);
@@ -76,32 +94,47 @@ export class Inbox {
     return entry;
   }
 
-  /** What the server says of a conversation; what came live meanwhile is counted on top. */
-  take({ user, ...told }) {
-    this.learn(user);
+  /** Messages by id, of those that a conversation knows. */
+  #knownOf(entry, known = []) {
+    return new Map([...known, ...[...entry.live, entry.lastMessage, entry.marked].filter(Boolean).map((message) => [message._id, message])]);
+  }
+
+  /** What the server says of a conversation; what came live meanwhile is counted on top. True if it is to be asked again. */
+  take({ user, askedAt, ...told }, known) {
+    if (!this.learn({ statusNote: undefined, ...user, askedAt })) return false;
     const entry = this.#open(user._id);
+    const isOld = entry.changedAt >= askedAt;
+    const all = this.#knownOf(entry, known);
+    const isUnread = isOld && entry.readUpTo && (!told.readUpTo || isBefore(told.readUpTo, entry.readUpTo, all)); // what is read by now
     entry.live = entry.live.filter((message) => !told.lastMessage || byTime(message, told.lastMessage) > 0);
     const isNewer = !entry.lastMessage || (told.lastMessage && byTime(told.lastMessage, entry.lastMessage) >= 0);
     Object.assign(entry, {
       lastMessage: isNewer ? this.#stateOf(told.lastMessage, entry.lastMessage) : entry.lastMessage,
-      unread: Math.min(unreadMost, told.unread + entry.live.length),
-      readUpTo: told.readUpTo ?? entry.readUpTo,
-      theirReadUpTo: laterMark(entry.theirReadUpTo, told.theirReadUpTo),
-      theirDeliveredUpTo: laterMark(entry.theirDeliveredUpTo, told.theirDeliveredUpTo),
+      counted: [told.lastMessage, entry.counted].filter(Boolean).sort(byTime).at(-1),
+      unread: isUnread ? entry.unread : Math.min(unreadMost, told.unread + entry.live.length),
+      readUpTo: isUnread ? entry.readUpTo : told.readUpTo ?? entry.readUpTo,
+      theirReadUpTo: laterMark(entry.theirReadUpTo, told.theirReadUpTo, all),
+      theirDeliveredUpTo: laterMark(entry.theirDeliveredUpTo, told.theirDeliveredUpTo, all),
     });
+    return isOld;
   }
 
   /** A message that came live, or that was sent. True if it counts as unread. */
   add(message) {
     const isTheirs = message.senderId !== this.userId;
     const entry = this.#open(isTheirs ? message.senderId : message.receiverId);
-    if (entry.lastMessage && byTime(message, entry.lastMessage) < 0) return false;
     const isKnown = entry.lastMessage?._id === message._id;
-    entry.lastMessage = this.#stateOf(message, entry.lastMessage);
-    if (!isTheirs || isKnown || entry.lastMessage.deletedAt) return false;
+    const isLate = entry.lastMessage && byTime(message, entry.lastMessage) < 0; // one's own was here first
+    if (!isLate) entry.lastMessage = this.#stateOf(message, entry.lastMessage);
+    if (!isTheirs || isKnown || this.states.of(message).deletedAt || (isLate && this.#hasCounted(entry, message))) return false;
     entry.live.push(message);
     entry.unread = Math.min(unreadMost, entry.unread + 1);
     return true;
+  }
+
+  #hasCounted(entry, message) {
+    const { counted, live, readUpTo } = entry;
+    return (counted && byTime(message, counted) <= 0) || live.some(({ _id }) => _id === message._id) || isWithin(message, readUpTo, this.#knownOf(entry));
   }
 
   #stateOf(message, known) {
@@ -113,10 +146,12 @@ export class Inbox {
   update(message) {
     this.states.note(message);
     const isTheirs = message.senderId !== this.userId;
-    const entry = this.conversations.get(isTheirs ? message.senderId : message.receiverId);
+    const isGone = isTheirs && message.deletedAt;
+    const entry = isGone ? this.#open(message.senderId) : this.conversations.get(isTheirs ? message.senderId : message.receiverId);
     if (!entry) return false;
+    if (isGone) entry.changedAt = performance.now();
     if (entry.lastMessage?._id === message._id) entry.lastMessage = this.#stateOf(message, entry.lastMessage);
-    if (!message.deletedAt || !isTheirs || entry.unread === 0) return false;
+    if (!isGone || entry.unread === 0) return false;
     const live = entry.live.filter(({ _id }) => _id !== message._id);
     if (live.length === entry.live.length) return true;
     entry.live = live;
@@ -125,10 +160,13 @@ export class Inbox {
   }
 
   /** One has read it: here, or elsewhere. known: messages by id, as many as there are. */
-  read(id, upTo, unread = 0, known = new Map()) {
+  read(id, upTo, unread = 0, known = []) {
     const entry = this.#open(id);
-    const all = new Map([...known, ...[...entry.live, entry.lastMessage].filter(Boolean).map((message) => [message._id, message])]);
+    const all = this.#knownOf(entry, known);
+    if (entry.readUpTo && isBefore(upTo, entry.readUpTo, all)) return; // told late
+    entry.changedAt = performance.now();
     entry.readUpTo = laterMark(entry.readUpTo, upTo, all);
+    entry.marked = all.get(entry.readUpTo);
     entry.live = entry.live.filter((message) => !isWithin(message, upTo, all));
     entry.unread = Math.min(unreadMost, Math.max(unread, entry.live.length));
   }

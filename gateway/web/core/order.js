@@ -28,6 +28,12 @@ export function laterMark(a, b, known) {
   return secondOf(a) > secondOf(b) || (secondOf(a) === secondOf(b) && a >= b) ? a : b;
 }
 
+/** Is one mark surely before another? Of one second that is not known without their messages. */
+export function isBefore(a, b, known) {
+  const [one, other] = [known.get(a), known.get(b)];
+  return one && other ? byTime(one, other) < 0 : secondOf(a) < secondOf(b);
+}
+
 /** Where to put `item` into a list that is in the order of `compare`. Most go to the end. */
 export function placeOf(list, item, compare) {
   let low = 0;

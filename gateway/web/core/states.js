@@ -11,6 +11,22 @@ function isLater(one, other) {
 /** The later of two states of a message. */
 export const later = (known, message) => (known && !isLater(message, known) ? known : message);
 
+/** Of several things that are told of people, in whatever order they come. */
+export class News {
+  #at = new Map(); // "id field" -> when it was told live
+
+  /** What is news of somebody. An answer has askedAt, and says nothing of what was told live after that. */
+  of({ askedAt, ...fields }) {
+    const { _id } = fields;
+    for (const name of Object.keys(fields)) {
+      const key = `${_id} ${name}`;
+      if (askedAt === undefined) this.#at.set(key, performance.now());
+      else if (this.#at.get(key) >= askedAt) delete fields[name];
+    }
+    return { ...fields, _id };
+  }
+}
+
 export class States {
   #states = new Map();
 
