@@ -45,6 +45,7 @@ const en = {
   soundHint: 'A short one, when somebody writes and you are not looking.',
   blockedPeople: 'People you have blocked',
   blockedNone: 'Nobody.',
+  blockedFailed: 'Whom you have blocked could not be loaded.',
   unblockWho: (name) => `Unblock ${name}`,
   logOutEverywhere: 'Log out everywhere',
   logOutEverywhereHint: 'Ends your sessions on every device, this one too.',

@@ -29,6 +29,11 @@ export function blockedList(chat) {
     }
   }
 
-  chat.blocks.load().then(draw);
+  chat.blocks.load().then(() => {
+    if (chat.blocks.isKnown) { draw(); return; }
+    say(problem, t.blockedFailed);
+    show(problem, true);
+    show(none, false);
+  });
   return h('section', { class: 'part' }, heading, list, none, problem);
 }

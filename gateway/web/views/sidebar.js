@@ -45,7 +45,8 @@ export class Sidebar {
   async #choose(status) {
     if (status === this.user.status) return;
     this.note.value = '';
-    if (!await this.on.status(status, '') || status !== 'BUSY' || isTouch.matches) return;
+    const focused = document.activeElement;
+    if (!await this.on.status(status, '') || status !== 'BUSY' || isTouch.matches || document.activeElement !== focused) return;
     show(this.noteRow, true);
     this.note.focus();
   }
