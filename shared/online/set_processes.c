@@ -10,6 +10,7 @@ PL_REDIS_LUA(read_lua, "online_read");
 #define PROCESSES_MAX     1000
 #define BACKLOG_BYTES_MAX ((size_t)1 << 20)
 #define READ_AGAIN_MS     1000
+#define LATE_MS           1000 /* so late is a timer after a standstill */
 
 struct process {
 	struct pl_online_set *set;
@@ -22,6 +23,7 @@ struct process {
 	struct pl_redis_call reading;
 };
 
+static void await_rejoin(struct pl_online_set *set);
 static void read_process(struct process *p);
 static void on_read(void *arg, enum pl_err err, const struct redisReply *reply);
 
@@ -96,11 +98,17 @@ process_drop(struct process *p)
 	pl_mem_free(p);
 }
 
-/* No renewal was heard for a whole lease: ask Redis before believing it. */
+/* No renewal was heard for a whole lease: ask Redis before believing it. If we stood
+ * still, the machine may have, and Redis' clock went on while nobody renewed a lease. */
 static void
 on_lease_timer(struct pl_timer *t)
 {
-	read_process(t->arg);
+	struct process *p = t->arg;
+	int64_t late_ms = pl_loop_now_ms(p->set->loop) - t->due_mono_ms;
+
+	if (late_ms >= LATE_MS)
+		await_rejoin(p->set);
+	read_process(p);
 }
 
 static struct process *
@@ -208,7 +216,7 @@ process_missing(struct process *p)
 		process_drop(p);
 }
 
-/* Redis was away: give each process time to find it again and to renew its lease. */
+/* Redis was away, or the machine stood still: give each process time to find it again and to renew its lease. */
 static void
 await_rejoin(struct pl_online_set *set)
 {

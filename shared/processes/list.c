@@ -28,6 +28,7 @@ struct pl_process_list {
 	struct pl_redis_script script;
 	struct pl_process_list_times times;
 	int64_t rejoin_until_mono_ms; /* until then no process is dropped */
+	int64_t turned_mono_ms;       /* when we were last here */
 	struct pl_redis_call listing;
 };
 
@@ -104,6 +105,17 @@ await_rejoin(struct pl_process_list *list)
 	list->rejoin_until_mono_ms = pl_loop_now_ms(list->loop) + list->times.rejoin_ms;
 }
 
+/* If the machine stood still, leases have ended whose processes are there. */
+static void
+note_standstill(struct pl_process_list *list)
+{
+	int64_t now = pl_loop_now_ms(list->loop);
+
+	if (now - list->turned_mono_ms >= 2 * list->times.ask_ms)
+		await_rejoin(list);
+	list->turned_mono_ms = now;
+}
+
 static void
 on_listed(void *arg, enum pl_err err, const struct redisReply *reply)
 {
@@ -111,6 +123,7 @@ on_listed(void *arg, enum pl_err err, const struct redisReply *reply)
 	bool has_changed = false;
 
 	(void)err;
+	note_standstill(list);
 	if (!pl_redis_reply_is(reply, REDIS_REPLY_ARRAY)) {
 		await_rejoin(list);
 		return;
@@ -130,6 +143,7 @@ ask(struct pl_timer *t)
 	struct pl_str key = PL_STR(PL_PROCESSES_KEY);
 
 	pl_timer_start(list->loop, t, list->times.ask_ms);
+	note_standstill(list);
 	if (!pl_redis_is_up(list->redis)) {
 		await_rejoin(list);
 		return;

@@ -5,8 +5,8 @@
  *
  * Redis may forget (a restart, FLUSHALL) or be away, while the processes go on. So a
  * process that is not listed stays for PL_PROCESS_LIST_MISSING_MS, and for
- * PL_PROCESS_LIST_REJOIN_MS after Redis has come back; one that says that it left goes at
- * once.
+ * PL_PROCESS_LIST_REJOIN_MS after Redis has come back, or after a standstill, in which
+ * nobody could renew a lease; one that says that it left goes at once.
  * Threads: the loop's.
  */
 #ifndef PL_PROCESSES_LIST_H

@@ -175,6 +175,30 @@ a_redis_that_forgets_or_is_away_takes_nobody_out(void **state)
 	follower_stop(&w);
 }
 
+/* Nobody renews a lease meanwhile, and Redis' clock goes on. */
+static void
+a_standstill_takes_nobody_out(void **state)
+{
+	struct fixture *f = *state;
+	struct follower w;
+
+	follower_start(f, &w);
+	pretend(f, "p1", "9999999999999");
+	WAIT_FOR(f, sees(&w, "presence p1 127.0.0.9:9 up\n"));
+	TURN_FOR(f, fast.rejoin_ms);
+	usleep((useconds_t)fast.missing_ms * 1000 + 100000);
+	pretend(f, "p1", "1");
+	TURN_FOR(f, 300);
+	pretend(f, "p1", "9999999999999");
+	TURN_FOR(f, 300);
+	assert_true(sees(&w, "presence p1 127.0.0.9:9 up\n"));
+	assert_int_equal(w.changes, 1);
+	/* Who does not come back goes after all. */
+	pretend(f, "p1", "1");
+	WAIT_FOR(f, sees(&w, ""));
+	follower_stop(&w);
+}
+
 static void
 who_comes_back_at_the_same_place_has_its_name_at_once(void **state)
 {
@@ -304,6 +328,7 @@ main(void)
 	    FIXTURE_TEST(who_comes_drains_and_leaves_is_seen),
 	    FIXTURE_TEST(who_died_goes_once_its_lease_has_ended),
 	    FIXTURE_TEST(a_redis_that_forgets_or_is_away_takes_nobody_out),
+	    FIXTURE_TEST(a_standstill_takes_nobody_out),
 	    FIXTURE_TEST(who_comes_back_at_the_same_place_has_its_name_at_once),
 	    FIXTURE_TEST(a_name_that_was_given_is_waited_for),
 	    FIXTURE_TEST(a_name_that_was_drawn_gives_way),
