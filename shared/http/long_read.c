@@ -11,6 +11,7 @@ static void
 finish(struct pl_long_read *r)
 {
 	pl_share_end(&r->turn);
+	pl_buf_fini(&r->out);
 	pl_buf_fini(&r->body);
 	r->free(r);
 }
@@ -36,16 +37,6 @@ static int64_t
 spend(struct pl_long_read *r)
 {
 	return pl_share_spend(&r->turn, (int64_t)r->body.len, r->cpu_us);
-}
-
-/* The piece was taken: when the next one may be read. */
-static int64_t
-pause_ms(struct pl_long_read *r)
-{
-	int64_t owed_ms = spend(r);
-	int64_t even_ms = pl_share_pace(&r->turn, (int64_t)r->body.len);
-
-	return owed_ms > even_ms ? owed_ms : even_ms;
 }
 
 static void
@@ -75,25 +66,43 @@ reply_whole(struct pl_long_read *r)
 
 /* ---- what comes in pieces ------------------------------------------------------------ */
 
+static bool
+has_more_of_piece(const struct pl_long_read *r)
+{
+	return r->out_at < r->out.len;
+}
+
+static void
+write_slice(struct pl_long_read *r)
+{
+	struct pl_str left = {r->out.data + r->out_at, r->out.len - r->out_at};
+
+	if (left.len > PL_LONG_READ_SLICE_BYTES)
+		left.len = PL_LONG_READ_SLICE_BYTES;
+	r->out_at += left.len;
+	r->slice = left.len;
+	pl_stream_write(r->rq, left);
+}
+
 static void
 write_piece(struct pl_long_read *r)
 {
-	struct pl_buf piece;
+	struct pl_buf *piece = &r->out;
 
-	pl_buf_init(&piece, PL_BUF_UNLIMITED);
-	(void)pl_buf_reserve(&piece, r->body.len + 2);
+	pl_buf_clear(piece);
+	(void)pl_buf_reserve(piece, r->body.len + 2);
 	/* What was there a moment ago may have been deleted, by another program than
 	 * ours. */
 	if (!r->is_single && !r->goes_on)
-		(void)pl_buf_add_char(&piece, '[');
+		(void)pl_buf_add_char(piece, '[');
 	else if (!r->is_single && r->body.len > 0)
-		(void)pl_buf_add_char(&piece, ',');
-	(void)pl_buf_add_str(&piece, pl_buf_str(&r->body));
+		(void)pl_buf_add_char(piece, ',');
+	(void)pl_buf_add_str(piece, pl_buf_str(&r->body));
 	if (!r->is_single && r->is_last)
-		(void)pl_buf_add_char(&piece, ']');
+		(void)pl_buf_add_char(piece, ']');
 	r->goes_on = true;
-	pl_stream_write(r->rq, pl_buf_str(&piece));
-	pl_buf_fini(&piece);
+	r->out_at = 0;
+	write_slice(r);
 }
 
 static void
@@ -108,7 +117,9 @@ on_pause_over(struct pl_timer *t)
 {
 	struct pl_long_read *r = t->arg;
 
-	if (!r->rq->is_gone) {
+	if (!r->rq->is_gone && has_more_of_piece(r)) {
+		write_slice(r);
+	} else if (!r->rq->is_gone) {
 		read_piece(r);
 	} else if (r->goes_on) {
 		end(r);
@@ -118,31 +129,36 @@ on_pause_over(struct pl_timer *t)
 	}
 }
 
+/* With the next slice, or else the next piece. */
 static void
-read_after(struct pl_long_read *r, int64_t pause_ms)
+go_on_after(struct pl_long_read *r, int64_t pause_ms)
 {
 	if (pause_ms > 0)
 		pl_timer_start(pl_app.loop, &r->pause, pause_ms);
+	else if (has_more_of_piece(r))
+		write_slice(r);
 	else
 		read_piece(r);
 }
 
-/* The client took the piece. */
+/* The client took the slice. */
 static void
 on_more(struct pl_request *rq)
 {
 	struct pl_long_read *r = rq->arg;
-	int64_t wait_ms;
+	int64_t even_ms, owed_ms = 0;
 
 	if (!r->goes_on) {
 		write_piece(r);
 		return;
 	}
-	wait_ms = pause_ms(r); /* owed after the last piece, too */
-	if (r->is_last || rq->is_gone)
+	even_ms = pl_share_pace(&r->turn, (int64_t)r->slice);
+	if (!has_more_of_piece(r) || rq->is_gone)
+		owed_ms = spend(r); /* after the last piece, too */
+	if (rq->is_gone || (r->is_last && !has_more_of_piece(r)))
 		end(r);
 	else
-		read_after(r, wait_ms);
+		go_on_after(r, owed_ms > even_ms ? owed_ms : even_ms);
 }
 
 static void
@@ -200,7 +216,7 @@ on_read(struct pl_store_read_call *call)
 		on_next_piece(r, call->err);
 	} else if (call->err == PL_OK && r->is_ahead) {
 		r->is_ahead = false;
-		read_after(r, spend(r));
+		go_on_after(r, spend(r));
 	} else {
 		on_first_piece(r, call->err);
 	}
@@ -212,7 +228,7 @@ on_turn(struct pl_share_turn *turn, bool may)
 	struct pl_long_read *r = PL_CONTAINER(turn, struct pl_long_read, turn);
 
 	if (may) { /* what was owed before is paid first */
-		read_after(r, pl_share_spend(&r->turn, 0, 0));
+		go_on_after(r, pl_share_spend(&r->turn, 0, 0));
 		return;
 	}
 	pl_reply_retry(r->rq, PL_PROBLEM_TOO_MANY, RETRY_MS);
@@ -223,6 +239,7 @@ void
 pl_long_read_start(struct pl_long_read *r)
 {
 	pl_buf_init(&r->body, PL_BUF_UNLIMITED); /* one piece */
+	pl_buf_init(&r->out, PL_BUF_UNLIMITED);
 	r->call.run = run;
 	r->call.done = on_read;
 	r->pause = (struct pl_timer){.on_fire = on_pause_over, .arg = r};

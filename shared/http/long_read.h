@@ -9,6 +9,9 @@
  *     │                                     │
  *     └──refused──► 429                     └──► piece ──taken──► (pause) ──► reads ──► piece ... ──► end
  *
+ * A piece goes out in slices of PL_LONG_READ_SLICE_BYTES, at an even pace: what passes it
+ * on and compresses it takes all that is there in one turn of its loop, and others wait.
+ *
  * Threads: the loop's, but for read().
  */
 #ifndef PL_HTTP_LONG_READ_H
@@ -41,6 +44,9 @@ struct pl_long_read {
 	bool goes_on; /* the first piece has been written */
 	/* Ours. */
 	struct pl_buf body; /* a piece: elements with commas between them */
+	struct pl_buf out;  /* of it what is sent */
+	size_t out_at;      /* so far, once it was written */
+	size_t slice;       /* what was written last */
 	int64_t cpu_us;     /* that it took */
 	struct pl_share_turn turn;
 	struct pl_store_read_call call;
@@ -48,6 +54,7 @@ struct pl_long_read {
 };
 
 #define PL_LONG_READ_PIECE_BYTES (128 * 1024)
+#define PL_LONG_READ_SLICE_BYTES (32 * 1024)
 
 /* Answers r->rq, now or later, and frees r then. */
 void pl_long_read_start(struct pl_long_read *r);

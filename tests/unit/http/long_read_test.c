@@ -1,0 +1,274 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "http/long_read.h"
+#include "http/reply.h"
+#include "http/stream.h"
+#include "support/fake_loop.h"
+
+#define PIECES  6
+#define ELEMENT 1000
+#define RATE    16000000 /* bytes a second */
+
+struct pl_app pl_app;
+
+/* ---- the client, who takes what is written in a moment ---- */
+
+static struct {
+	struct pl_buf got;
+	size_t writes, longest;
+	bool is_whole, is_ended;
+	void (*on_more)(struct pl_request *rq);
+	struct pl_request *rq;
+	struct pl_timer taken;
+} client;
+
+static void
+on_taken(struct pl_timer *t)
+{
+	(void)t;
+	client.on_more(client.rq);
+}
+
+bool
+pl_stream_start(struct pl_request *rq, int status, const char *content_type,
+    void (*on_more)(struct pl_request *rq))
+{
+	(void)status;
+	(void)content_type;
+	client.rq = rq;
+	client.on_more = on_more;
+	client.taken.on_fire = on_taken;
+	pl_timer_start(pl_app.loop, &client.taken, 0);
+	return true;
+}
+
+void
+pl_stream_write(struct pl_request *rq, struct pl_str piece)
+{
+	(void)rq;
+	assert_true(piece.len > 0);
+	(void)pl_buf_add_str(&client.got, piece);
+	client.writes++;
+	if (piece.len > client.longest)
+		client.longest = piece.len;
+	pl_timer_start(pl_app.loop, &client.taken, 0);
+}
+
+void
+pl_stream_end(struct pl_request *rq)
+{
+	(void)rq;
+	client.is_ended = true;
+}
+
+void
+pl_stream_abort(struct pl_request *rq)
+{
+	(void)rq;
+	fail_msg("nothing fails here");
+}
+
+void
+pl_reply_json(struct pl_request *rq, int status, struct pl_str body)
+{
+	(void)rq;
+	(void)status;
+	(void)pl_buf_add_str(&client.got, body);
+	client.is_whole = true;
+}
+
+void
+pl_reply_err(struct pl_request *rq, enum pl_err err)
+{
+	(void)rq;
+	fail_msg("%d", err);
+}
+
+void
+pl_reply_retry(struct pl_request *rq, enum pl_problem problem, int64_t wait_ms)
+{
+	(void)rq;
+	(void)problem;
+	fail_msg("refused for %lld ms", (long long)wait_ms);
+}
+
+/* ---- what is read ---- */
+
+static struct pl_store_read_call *asked;
+static size_t pieces, read_pieces;
+static bool is_freed;
+
+enum pl_err
+pl_store_async_read(struct pl_store_async *sa, struct pl_store_read_call *call)
+{
+	(void)sa;
+	asked = call;
+	return PL_OK;
+}
+
+static enum pl_err
+read_piece(struct pl_long_read *r, struct pl_store *s, struct pl_json_out *o)
+{
+	char text[ELEMENT + 1];
+
+	(void)s;
+	memset(text, 'a' + (int)read_pieces % 26, ELEMENT);
+	text[ELEMENT] = '\0';
+	for (size_t i = 0; i < PL_LONG_READ_PIECE_BYTES / ELEMENT; i++)
+		pl_jo_str(o, pl_str(text));
+	r->is_last = ++read_pieces == pieces;
+	return PL_OK;
+}
+
+static void
+free_read(struct pl_long_read *r)
+{
+	(void)r;
+	is_freed = true;
+}
+
+struct fixture {
+	struct pl_request rq;
+	struct pl_long_read read;
+};
+
+static void
+begin(struct fixture *f, size_t count, int64_t rate)
+{
+	const struct pl_share_rule rule = {
+	    .at_once = 4, .budget.bytes = {rate, 4 * rate}};
+
+	memset(&client, 0, sizeof(client));
+	pl_buf_init(&client.got, PL_BUF_UNLIMITED);
+	pieces = count;
+	read_pieces = 0;
+	asked = NULL;
+	is_freed = false;
+	pl_app.loop = fake_loop_new();
+	pl_share_init(&pl_app.reads, pl_app.loop, &rule);
+	*f = (struct fixture){
+	    .read = {.rq = &f->rq, .read = read_piece, .free = free_read}};
+	pl_long_read_start(&f->read);
+}
+
+static void
+end(void)
+{
+	pl_timer_stop(pl_app.loop, &client.taken);
+	pl_share_fini(&pl_app.reads);
+	fake_loop_free(pl_app.loop);
+	pl_buf_fini(&client.got);
+}
+
+/* What the store was asked for is there at once. */
+static void
+go_on(void)
+{
+	struct pl_store_read_call *call;
+
+	fake_loop_run(pl_app.loop);
+	if ((call = asked) == NULL)
+		return;
+	asked = NULL;
+	call->err = call->run(call, NULL);
+	call->done(call);
+	fake_loop_run(pl_app.loop);
+}
+
+/* ---- tests ---- */
+
+static void
+gives_a_short_answer_whole(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	begin(&f, 1, RATE);
+	go_on();
+	assert_true(client.is_whole && is_freed);
+	assert_int_equal(client.got.data[0], '[');
+	assert_int_equal(client.got.data[client.got.len - 1], ']');
+	end();
+}
+
+/* At any moment there is no more of it than the rate gives, and a slice. */
+static void
+gives_a_long_one_in_slices_at_an_even_pace(void **state)
+{
+	struct fixture f;
+	size_t elements = 0;
+	int64_t ms = 0;
+
+	(void)state;
+	begin(&f, PIECES, RATE);
+	for (; !client.is_ended; ms++) {
+		go_on();
+		assert_in_range(client.got.len, 0,
+		    (size_t)(ms + 1) * (RATE / 1000) + PL_LONG_READ_SLICE_BYTES);
+		assert_true(ms < 10000);
+		fake_loop_advance(pl_app.loop, 1);
+	}
+	assert_true(is_freed);
+	assert_in_range(client.longest, 1, PL_LONG_READ_SLICE_BYTES);
+	assert_true(client.writes >= client.got.len / PL_LONG_READ_SLICE_BYTES);
+	/* and not slower than it: some ms are lost in whole ones */
+	assert_in_range(ms, 1, (int64_t)client.got.len * 1000 / RATE + PIECES + 10);
+	for (size_t i = 1; i < client.got.len; i++)
+		elements += client.got.data[i] == '"';
+	assert_int_equal(elements, 2 * PIECES * (PL_LONG_READ_PIECE_BYTES / ELEMENT));
+	assert_int_equal(client.got.data[0], '[');
+	assert_int_equal(client.got.data[client.got.len - 1], ']');
+	end();
+}
+
+static void
+gives_all_at_once_without_a_rate(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	begin(&f, PIECES, 0);
+	for (size_t i = 0; i < PIECES; i++)
+		go_on();
+	assert_true(client.is_ended && is_freed);
+	end();
+}
+
+/* In the middle of a piece, too; what was read is owed. */
+static void
+ends_when_the_client_has_gone(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	begin(&f, PIECES, RATE);
+	go_on();
+	assert_int_equal(client.writes, 1);
+	f.rq.is_gone = true;
+	for (int ms = 0; ms < 100 && !is_freed; ms++) {
+		fake_loop_advance(pl_app.loop, 1);
+		go_on();
+	}
+	assert_true(client.is_ended && is_freed);
+	assert_in_range(client.writes, 1, 2);
+	assert_int_equal(read_pieces, 1);
+	end();
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(gives_a_short_answer_whole),
+	    cmocka_unit_test(gives_a_long_one_in_slices_at_an_even_pace),
+	    cmocka_unit_test(gives_all_at_once_without_a_rate),
+	    cmocka_unit_test(ends_when_the_client_has_gone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
