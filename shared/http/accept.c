@@ -2,36 +2,9 @@
 
 #include <sys/socket.h>
 
+#include "http/wire.h"
+
 #define AT_ONCE_MAX 16 /* then those that are here have their turn, as with kore */
-/* Of connection.flags, of which kore uses the lower eight. */
-#define HAS_READ_ALL 0x4000
-
-static int
-on_ready(struct connection *c)
-{
-	c->flags &= (u_int16_t)~HAS_READ_ALL; /* perhaps for new bytes */
-	return kore_connection_handle(c);
-}
-
-/* kore is told once of new bytes (edge-triggered): when less came than there was room for,
- * there was no more. */
-static int
-read_and_note(struct connection *c, size_t *bytes)
-{
-	size_t room = c->rnb->b_len - c->rnb->s_off;
-	int result = net_read(c, bytes);
-
-	if (result == KORE_RESULT_OK && (c->evt.flags & KORE_EVENT_READ) != 0 &&
-	    *bytes > 0 && *bytes < room)
-		c->flags |= HAS_READ_ALL;
-	return result;
-}
-
-bool
-pl_accept_has_read_all(const struct connection *c)
-{
-	return (c->flags & HAS_READ_ALL) != 0;
-}
 
 static bool
 take_one(struct listener *l)
@@ -48,9 +21,8 @@ take_one(struct listener *l)
 	c->fd = fd;
 	c->family = l->family;
 	memcpy(&c->addr, &from, len < sizeof(c->addr) ? len : sizeof(c->addr));
-	c->handle = on_ready;
-	c->read = read_and_note;
-	c->write = net_write;
+	c->handle = kore_connection_handle;
+	pl_wire_take(c);
 	c->state = CONN_STATE_ESTABLISHED;
 	c->proto = CONN_PROTO_HTTP;
 	c->idle_timer.length = (u_int64_t)http_keepalive_time * 1000;

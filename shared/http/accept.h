@@ -17,7 +17,5 @@
 /* In the parent, once server listens. has_sockets: its connections may become WebSockets,
  * and have the buffers above; else the kernel's own. */
 void pl_accept_init(const struct kore_server *server, bool has_sockets);
-/* Has all been read of what kore has announced? Then the next bytes are announced. */
-bool pl_accept_has_read_all(const struct connection *c);
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "model/problem.h"
 #include "ops/metrics.h"
+#include "http/wire.h"
 
 static struct pl_list in_flight = {&in_flight, &in_flight};
 static size_t in_flight_count;
@@ -51,6 +52,7 @@ exchange_free(struct pl_request_impl *x)
 	in_flight_count--;
 	pl_json_free(x->json);
 	pl_mem_free(x->param);
+	pl_buf_fini(&x->head);
 	kore_free(x->kept_head);
 	if (x->kept_body != NULL)
 		kore_buf_free(x->kept_body);
@@ -96,6 +98,7 @@ pl_exchange_new(struct http_request *req)
 
 	x->req = req;
 	x->began_mono_us = pl_clock_mono_us();
+	pl_buf_init(&x->head, PL_BUF_UNLIMITED); /* our handlers bound it */
 	x->headers[x->header_count++] = (struct pl_exchange_header){"host", req->host};
 	TAILQ_FOREACH(h, &req->req_headers, list)
 	x->headers[x->header_count++] = (struct pl_exchange_header){h->header, h->value};
@@ -156,7 +159,7 @@ void
 pl_exchange_respond(struct pl_request_impl *x, int status, struct pl_str body)
 {
 	count_answer(x, status);
-	http_response(x->req, status, body.ptr, body.len);
+	pl_wire_respond(x->req, status, pl_buf_str(&x->head), body);
 }
 
 void

@@ -16,6 +16,7 @@
 #include <kore.h>
 #include <http.h>
 
+#include "base/buf.h"
 #include "http/request.h"
 #include "http/service.h"
 
@@ -45,6 +46,7 @@ struct pl_request_impl {
 	struct pl_stream *stream;
 	struct pl_trace trace; /* none until it is asked for */
 	char *param;           /* decoded */
+	struct pl_buf head;    /* the answer's headers, as lines */
 	char peer[INET6_ADDRSTRLEN];
 	/* GONE: the memory that the slices point into, taken from kore */
 	u_int8_t *kept_head;

@@ -6,13 +6,23 @@
 #include "base/log.h"
 #include "http/exchange.h"
 
+#define HEAD_BYTES 256 /* at first */
+
 /* ---- sending -------------------------------------------------------------------------- */
 
 void
 pl_reply_header(struct pl_request *rq, const char *name, const char *value)
 {
-	if (pl_exchange_connection(rq) != NULL)
-		http_response_header(pl_exchange_of(rq)->req, name, value);
+	struct pl_buf *head = &pl_exchange_of(rq)->head;
+
+	if (pl_exchange_connection(rq) == NULL)
+		return;
+	if (head->data == NULL)
+		(void)pl_buf_reserve(head, HEAD_BYTES);
+	(void)pl_buf_add_cstr(head, name);
+	(void)pl_buf_add_str(head, PL_STR(": "));
+	(void)pl_buf_add_cstr(head, value);
+	(void)pl_buf_add_str(head, PL_STR("\r\n"));
 }
 
 /* What the request published leaves before its answer does. Else a client that has the

@@ -8,7 +8,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "proto/eio_queue.h"
-#include "http/accept.h"
+#include "http/exchange.h"
+#include "http/wire.h"
 
 #define PROTO_TAKEN     210 /* kore leaves connections of an unknown protocol alone */
 #define READ_BYTES      65536
@@ -386,7 +387,7 @@ pl_tcp_take(struct pl_request *rq, const struct pl_tcp_ops *ops, void *arg)
 	c->hdlr_extra = s;
 	pl_exchange_of(rq)->req->status = HTTP_STATUS_SWITCHING_PROTOCOLS;
 	pl_exchange_end(rq);
-	if (pl_accept_has_read_all(c)) {
+	if (pl_wire_has_read_all(c)) {
 		c->evt.flags &= ~KORE_EVENT_READ;
 		return s;
 	}
