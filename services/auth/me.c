@@ -84,7 +84,7 @@ start(struct pl_request *rq,
 	m->reply = reply;
 	m->call.run = me_run;
 	m->call.done = me_done;
-	pl_store_async_read_or_done(pl_app.store, &m->call);
+	pl_store_async_read_now_or_done(pl_app.store, &m->call);
 }
 
 void

@@ -338,6 +338,12 @@ pl_store_tidy(struct pl_store *s)
 	return s->backend->tidy != NULL ? s->backend->tidy(s) : 0;
 }
 
+bool
+pl_store_at_once(struct pl_store *s, bool is_on)
+{
+	return s->backend->at_once != NULL && s->backend->at_once(s, is_on);
+}
+
 static void
 set_text(struct pl_message *m, struct pl_str text)
 {

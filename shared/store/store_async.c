@@ -16,19 +16,24 @@
 #pragma GCC diagnostic ignored "-Wanalyzer-null-dereference"
 #endif
 
-#define RETRY_FIRST_MS 100
-#define RETRY_MOST_MS  2000 /* R8: well again within 5 s, the time to open included */
+#define RETRY_FIRST_MS  100
+#define RETRY_MOST_MS   2000 /* R8: well again within 5 s, the time to open included */
+#define AT_ONCE_REST_MS 20   /* after a read that would have waited */
 
 /*
  * A write is in one place at a time: waiting, in the writer's batch, or finished until
  * the loop's turn. One task stands for all that are finished.
  */
+struct reader;
+
 struct pl_store_async {
 	struct pl_loop *loop;
 	char *data_dir;
 	char *mongo_uri;
 	struct pl_store_config config; /* points to these two */
 	struct pl_offload *readers;
+	_Atomic(struct reader *) first_reader; /* as they come; they stay until the end */
+	int64_t at_once_from_ms;               /* by the loop's clock: not before */
 	atomic_bool is_up;
 	pthread_t writer;
 	struct pl_task reap;
@@ -337,30 +342,52 @@ pl_store_async_write(struct pl_store_async *sa, struct pl_store_write_call *call
 
 /* ---- reads ---- */
 
+/* A thread's session, which the loop borrows while the thread is idle. */
+struct reader {
+	struct session session;
+	pthread_mutex_t lock; /* guards it; held for as long as a call runs */
+	struct reader *next;
+};
+
 static void *
 reader_start(void *arg)
 {
-	struct session *s = pl_mem_zalloc(sizeof(*s));
+	struct pl_store_async *sa = arg;
+	struct reader *r = pl_mem_zalloc(sizeof(*r));
 
-	s->owner = arg;
-	(void)session_store(s);
-	return s;
+	r->session.owner = sa;
+	pthread_mutex_init(&r->lock, NULL);
+	(void)session_store(&r->session);
+	r->next = atomic_load(&sa->first_reader);
+	while (!atomic_compare_exchange_weak(&sa->first_reader, &r->next, r))
+		;
+	return r;
 }
 
+/* The loop waits for the thread to end: it borrows nothing any more. */
 static void
 reader_stop(void *state)
 {
-	session_close(state);
-	pl_mem_free(state);
+	struct reader *r = state;
+
+	session_close(&r->session);
 }
 
 static void
-read_run(struct pl_job *job, void *state)
+free_readers(struct pl_store_async *sa)
 {
-	struct pl_store_read_call *call =
-	    PL_CONTAINER(job, struct pl_store_read_call, job);
-	struct session *s = state;
+	struct reader *next, *r = atomic_load(&sa->first_reader);
 
+	for (; r != NULL; r = next) {
+		next = r->next;
+		pthread_mutex_destroy(&r->lock);
+		pl_mem_free(r);
+	}
+}
+
+static void
+run_read(struct session *s, struct pl_store_read_call *call)
+{
 	call->err = session_admit(s, call->queued_mono_us);
 	if (call->err != PL_OK)
 		return;
@@ -371,6 +398,16 @@ read_run(struct pl_job *job, void *state)
 		call->err = call->run(call, s->store);
 		session_note(s, call->err);
 	}
+}
+
+static void
+read_run(struct pl_job *job, void *state)
+{
+	struct reader *r = state;
+
+	pthread_mutex_lock(&r->lock);
+	run_read(&r->session, PL_CONTAINER(job, struct pl_store_read_call, job));
+	pthread_mutex_unlock(&r->lock);
 }
 
 static void
@@ -393,6 +430,59 @@ pl_store_async_read(struct pl_store_async *sa, struct pl_store_read_call *call)
 	call->owner = sa;
 	call->queued_mono_us = pl_clock_mono_us();
 	return pl_offload_submit(sa->readers, &call->job);
+}
+
+/* On the loop. PL_E_BUSY: a thread has to read. */
+static enum pl_err
+borrow(
+    struct pl_store_async *sa, const struct session *s, struct pl_store_read_call *call)
+{
+	enum pl_err err;
+
+	if (s->store == NULL || s->is_in_doubt)
+		return PL_E_BUSY;
+	if (!pl_store_at_once(s->store, true)) {
+		sa->at_once_from_ms = INT64_MAX;
+		return PL_E_BUSY;
+	}
+	err = call->run(call, s->store);
+	(void)pl_store_at_once(s->store, false);
+	if (err == PL_E_BUSY)
+		sa->at_once_from_ms = pl_loop_now_ms(sa->loop) + AT_ONCE_REST_MS;
+	return err;
+}
+
+static enum pl_err
+read_at_once(struct pl_store_async *sa, struct pl_store_read_call *call)
+{
+	enum pl_err err;
+	struct reader *r = atomic_load(&sa->first_reader);
+
+	if (sa->is_stopping || pl_loop_now_ms(sa->loop) < sa->at_once_from_ms)
+		return PL_E_BUSY;
+	while (r != NULL && pthread_mutex_trylock(&r->lock) != 0)
+		r = r->next;
+	if (r == NULL)
+		return PL_E_BUSY;
+	err = borrow(sa, &r->session, call);
+	pthread_mutex_unlock(&r->lock);
+	return err;
+}
+
+void
+pl_store_async_read_now_or_done(
+    struct pl_store_async *sa, struct pl_store_read_call *call)
+{
+	int64_t begun_mono_us = pl_clock_mono_us();
+	enum pl_err err = read_at_once(sa, call);
+
+	if (err == PL_E_BUSY) {
+		pl_store_async_read_or_done(sa, call);
+		return;
+	}
+	call->err = err;
+	note_call("read", err, begun_mono_us);
+	call->done(call);
 }
 
 bool
@@ -484,6 +574,7 @@ pl_store_async_free(struct pl_store_async *sa)
 	finish_all(&sa->finished);
 	cancel_all(&sa->waiting);
 	pl_offload_free(sa->readers);
+	free_readers(sa);
 	pthread_cond_destroy(&sa->wake);
 	pthread_mutex_destroy(&sa->lock);
 	pl_mem_free(sa->data_dir);

@@ -4,7 +4,8 @@
  * opens its own session and, if the database is away, tries again by itself with a
  * back-off: calls fail with PL_E_UNAVAILABLE meanwhile, and nothing needs a restart.
  *
- * Each call is answered once, on the loop, never inside the call. A call that waited
+ * Each call is answered once, on the loop, never inside the call, but for those that say
+ * so. A call that waited
  * longer than PL_STORE_WAIT_MS in the queue is not carried out any more: PL_E_TIMEOUT. A
  * call that waited while another did not reach the database fails like it, with
  * PL_E_UNAVAILABLE: so no outage takes more of a caller's time than one attempt.
@@ -77,6 +78,15 @@ pl_store_async_read_or_done(struct pl_store_async *sa, struct pl_store_read_call
 	call->err = err;
 	call->done(call);
 }
+
+/*
+ * A small read, of a row or two: if a reader is idle, and all that is read is in memory,
+ * it is done at once, from here; done, too. Otherwise as above: run may have been called
+ * in vain before, with PL_E_BUSY from the store. A hand-over to a thread and back costs
+ * several times what such a read does.
+ */
+void pl_store_async_read_now_or_done(
+    struct pl_store_async *sa, struct pl_store_read_call *call);
 
 /* Did the last call that touched the database reach it? For health and logs. */
 bool pl_store_async_is_up(const struct pl_store_async *sa);

@@ -72,7 +72,8 @@ struct pl_store_backend {
 	enum pl_err (*erasures)(struct pl_store *s, size_t *count);
 	/* Sets each write's err; store.c then clears the outputs of those that failed. */
 	void (*write)(struct pl_store *s, struct pl_write *const *writes, size_t count);
-	int64_t (*tidy)(struct pl_store *s); /* NULL: it never has to */
+	int64_t (*tidy)(struct pl_store *s);             /* NULL: it never has to */
+	bool (*at_once)(struct pl_store *s, bool is_on); /* NULL: it cannot */
 	/* Pages of a kind that store.h has no pages of. */
 	enum pl_err (*export_page)(struct pl_store *s, enum pl_record_kind kind,
 	    const struct pl_record *after, size_t limit, struct pl_record_list *out);

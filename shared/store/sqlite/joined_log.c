@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "store/sqlite/at_once.h"
 #include "store/sqlite/joined_log.h"
 
 /* SQLite's write to a file takes a length of 17 bits. */
@@ -431,6 +432,7 @@ make_layer(void)
 	layer.zName = "parley-joined-log";
 	layer.szOsFile = own->szOsFile + (int)larger;
 	layer.xOpen = open_any;
+	pl_sqlite_at_once_install(own, &layer);
 	if (sqlite3_vfs_register(&layer, 0) != SQLITE_OK)
 		own = NULL;
 }

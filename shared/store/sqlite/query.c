@@ -64,6 +64,8 @@ pl_sqlite_err(struct pl_sqlite *s, int rc, const char *what)
 {
 	enum pl_err err = err_of(s, rc);
 
+	if (err != PL_OK && s->is_at_once)
+		return PL_E_BUSY; /* who asks again hears why */
 	if (err != PL_OK)
 		pl_log_error_sampled("database failed, the call was given up",
 		    PL_L_CSTR("what", what), PL_L_ERR(err), PL_L_INT("sqlite", rc),

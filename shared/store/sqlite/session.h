@@ -19,6 +19,7 @@
  *   records.c        copying it all      backup.c    backup and restore
  *   invites.c        invites             disabled.c  users who may not log in
  *   query.c          statements          joined_log.c  writes to the log
+ *   at_once.h        reads that wait for nothing
  *
  * Several processes share the file: WAL lets all read while one writes. Every write runs
  * inside a batch, under the database's one write lock; a write that refuses has changed
@@ -65,6 +66,7 @@ struct pl_sqlite {
 	int64_t empty_mono_ms;
 	int64_t emptied_mono_ms;
 	bool is_impatient; /* waits for no other process */
+	bool is_at_once;   /* nor for the disk; and any failure is PL_E_BUSY */
 };
 
 static inline struct pl_sqlite *
@@ -125,6 +127,7 @@ enum pl_err pl_sqlite_messages_of(struct pl_store *s, const struct pl_oid *ids,
 enum pl_err pl_sqlite_changes(struct pl_store *s, const struct pl_oid *user,
     const struct pl_message_pos *after, size_t limit, struct pl_pos_list *out);
 int64_t pl_sqlite_tidy(struct pl_store *s);
+bool pl_sqlite_at_once(struct pl_store *s, bool is_on);
 enum pl_err pl_sqlite_positions_of(struct pl_store *s, const struct pl_oid *user,
     const struct pl_message_pos *pos, size_t limit, struct pl_pos_list *out);
 enum pl_err pl_sqlite_erase_step(struct pl_store *store, struct pl_erase_step *step);

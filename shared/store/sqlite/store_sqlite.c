@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "store/sqlite/at_once.h"
 #include "store/sqlite/fill.h"
 #include "store/sqlite/joined_log.h"
 #include "store/sqlite/query.h"
@@ -290,6 +291,18 @@ ping(struct pl_store *store)
 	return pl_query_end(&q);
 }
 
+bool
+pl_sqlite_at_once(struct pl_store *store, bool is_on)
+{
+	struct pl_sqlite *s = pl_sqlite_of(store);
+
+	s->is_at_once = is_on && pl_sqlite_at_once_begin();
+	s->is_impatient = s->is_at_once;
+	if (!s->is_at_once)
+		pl_sqlite_at_once_end();
+	return s->is_at_once;
+}
+
 /* ---- batches ---- */
 
 static enum pl_err
@@ -448,6 +461,7 @@ static const struct pl_store_backend backend = {
     .messages_of = pl_sqlite_messages_of,
     .changes = pl_sqlite_changes,
     .tidy = pl_sqlite_tidy,
+    .at_once = pl_sqlite_at_once,
     .conversations = pl_sqlite_conversations,
     .conversation = pl_sqlite_conversation,
     .correspondents = pl_sqlite_correspondents,

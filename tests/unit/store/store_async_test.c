@@ -4,11 +4,15 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -269,6 +273,187 @@ answers_on_the_loop_and_never_inside_the_call(void **state)
 	assert_true(pl_store_async_is_up(f->sa));
 }
 
+/* ---- reads at once ---- */
+
+struct look {
+	struct pl_store_read_call call;
+	struct fixture *f;
+	struct pl_oid user;
+	pthread_t thread; /* that read last */
+	unsigned runs;
+	sem_t *gate; /* waits there first; NULL: does not */
+	sem_t *at_gate;
+};
+
+static enum pl_err
+look_up(struct pl_store_read_call *call, struct pl_store *s)
+{
+	struct look *l = PL_CONTAINER(call, struct look, call);
+	struct pl_user user;
+	enum pl_err err;
+
+	l->thread = pthread_self();
+	l->runs++;
+	if (l->gate != NULL) {
+		sem_post(l->at_gate);
+		sem_wait(l->gate);
+	}
+	err = pl_store_user_by_id(s, &l->user, &user);
+	if (err == PL_OK)
+		pl_user_fini(&user);
+	return err;
+}
+
+static void
+look_done(struct pl_store_read_call *call)
+{
+	struct look *l = PL_CONTAINER(call, struct look, call);
+
+	l->f->done_count++;
+	l->f->by_err[call->err]++;
+}
+
+static void
+look_init(struct look *l, struct fixture *f)
+{
+	*l = (struct look){
+	    .call = {.run = look_up, .done = look_done}, .f = f, .user = f->user};
+}
+
+/* Was l done inside the call? When it is over. */
+static bool
+look_now(struct fixture *f, struct look *l)
+{
+	size_t before = f->done_count;
+	bool is_inside;
+
+	l->runs = 0;
+	pl_store_async_read_now_or_done(f->sa, &l->call);
+	is_inside = f->done_count > before;
+	WAIT_FOR(f, f->done_count == before + 1);
+	assert_int_equal(pthread_equal(l->thread, pthread_self()) != 0, is_inside);
+	return is_inside;
+}
+
+/* Does the file system here say what it has in memory? */
+static bool
+knows_its_memory(struct fixture *f)
+{
+	char path[256], byte;
+	struct iovec to = {.iov_base = &byte, .iov_len = 1};
+	ssize_t got;
+	int fd, error;
+
+	snprintf(path, sizeof(path), "%s/parley.db-shm", f->data_dir);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	got = preadv2(fd, &to, 1, 0, RWF_NOWAIT);
+	error = errno;
+	close(fd);
+	return got == 1 || error == EAGAIN;
+}
+
+/* What is not in memory is read by a thread, which brings it there; so sooner or later it
+ * is at once. */
+static void
+reads_a_row_inside_the_call(void **state)
+{
+	struct fixture *f = *state;
+	int64_t limit = pl_clock_mono_ms() + WAIT_LIMIT_MS;
+	struct look l;
+
+	stored_count(f); /* a reader is there */
+	if (!knows_its_memory(f))
+		skip();
+	look_init(&l, f);
+	while (!look_now(f, &l)) {
+		assert_true(pl_clock_mono_ms() < limit);
+		assert_int_equal(l.call.err, PL_OK);
+		pl_loop_epoll_step(f->loop, 10);
+	}
+	assert_int_equal(l.call.err, PL_OK);
+	assert_int_equal(l.runs, 1);
+	memset(l.user.bytes, 0, PL_OID_LEN);
+	while (!look_now(f, &l)) {
+		assert_true(pl_clock_mono_ms() < limit);
+		pl_loop_epoll_step(f->loop, 10);
+	}
+	assert_int_equal(l.call.err, PL_E_NOT_FOUND);
+}
+
+static pthread_t who_would_wait;
+static sqlite3_syscall_ptr usual_pread;
+
+static ssize_t
+pread_of_a_cold_disk(int fd, void *out, size_t len, off_t offset)
+{
+	if (pthread_equal(pthread_self(), who_would_wait)) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return ((ssize_t(*)(int, void *, size_t, off_t))usual_pread)(
+	    fd, out, len, offset);
+}
+
+/* As the file system says it of what is not in memory. */
+static void
+leaves_a_row_to_a_thread_that_may_wait_for_the_disk(void **state)
+{
+	struct fixture *f = *state;
+	sqlite3_vfs *files = sqlite3_vfs_find(NULL);
+	const char *name = files->xGetSystemCall(files, "pread64") ? "pread64" : "pread";
+	struct look l;
+
+	stored_count(f);
+	usual_pread = files->xGetSystemCall(files, name);
+	assert_non_null(usual_pread);
+	who_would_wait = pthread_self();
+	assert_int_equal(
+	    files->xSetSystemCall(files, name, (sqlite3_syscall_ptr)pread_of_a_cold_disk),
+	    SQLITE_OK);
+	/* After a commit the readers' own memory of the file is no good any more. */
+	assert_int_equal(queue_send(f, write_done), PL_OK);
+	WAIT_FOR(f, f->done_count == 2);
+	look_init(&l, f);
+	assert_false(look_now(f, &l));
+	assert_int_equal(l.call.err, PL_OK);
+	assert_int_equal(l.runs, 2);
+	/* For a moment it is not tried again. */
+	assert_int_equal(queue_send(f, write_done), PL_OK);
+	WAIT_FOR(f, f->done_count == 4);
+	files->xSetSystemCall(files, name, usual_pread);
+	assert_true(pl_store_async_is_up(f->sa));
+}
+
+static void
+never_waits_for_a_reader_that_is_at_work(void **state)
+{
+	struct fixture *f = *state;
+	sem_t gate, at_gate;
+	struct look held[2], l;
+
+	sem_init(&gate, 0, 0);
+	sem_init(&at_gate, 0, 0);
+	for (int i = 0; i < 2; i++) {
+		look_init(&held[i], f);
+		held[i].gate = &gate;
+		held[i].at_gate = &at_gate;
+		assert_int_equal(pl_store_async_read(f->sa, &held[i].call), PL_OK);
+	}
+	for (int i = 0; i < 2; i++)
+		sem_wait(&at_gate);
+	look_init(&l, f);
+	pl_store_async_read_now_or_done(f->sa, &l.call);
+	assert_int_equal(f->done_count, 0);
+	assert_int_equal(l.runs, 0);
+	for (int i = 0; i < 2; i++)
+		sem_post(&gate);
+	WAIT_FOR(f, f->done_count == 3);
+	assert_int_equal(f->by_err[PL_OK], 3);
+	sem_destroy(&gate);
+	sem_destroy(&at_gate);
+}
+
 static void
 commits_all_that_waits_at_once(void **state)
 {
@@ -451,6 +636,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    ASYNC_TEST(answers_on_the_loop_and_never_inside_the_call),
+	    ASYNC_TEST(reads_a_row_inside_the_call),
+	    ASYNC_TEST(leaves_a_row_to_a_thread_that_may_wait_for_the_disk),
+	    ASYNC_TEST(never_waits_for_a_reader_that_is_at_work),
 	    ASYNC_TEST(commits_all_that_waits_at_once),
 	    ASYNC_TEST(takes_a_call_from_the_end_of_another),
 	    cmocka_unit_test_setup_teardown(
