@@ -121,6 +121,18 @@ test('a search that goes on keeps who still matches', async () => {
   await conversation(page).getByRole('heading', { name: bob.fullName }).waitFor();
 });
 
+test('Enter in the search opens who is found first, ready to write', async () => {
+  const [ann, bob] = await people('Ann', 'Bob');
+  const page = await openAs(ann);
+  await page.getByLabel('Find someone').fill(bob.fullName);
+  await row(page, bob).waitFor();
+  await page.getByLabel('Find someone').press('Enter');
+  await conversation(page).getByRole('heading', { name: bob.fullName }).waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.tagName), 'TEXTAREA');
+  assert.equal(await field(page).inputValue(), '', 'the key is not a line of the message');
+  assert.equal(await page.getByLabel('Find someone').inputValue(), '');
+});
+
 test('who is at the end stays there when the room changes', async () => {
   const [ann, bob] = await people('Ann', 'Bob');
   for (let i = 0; i < 30; i++) await say(ann, bob, `line ${i}.`);

@@ -67,7 +67,10 @@ export class Sidebar {
     if (event.isComposing || event.keyCode === 229) return;
     const first = this.rows.keys[0];
     if (event.key === 'ArrowDown' && this.rows.focus()) event.preventDefault();
-    if (event.key === 'Enter' && this.search.value.trim() && first) this.on.open(first);
+    if (event.key === 'Enter' && this.search.value.trim() && first) {
+      event.preventDefault(); // it would be a line in the field that has the focus by then
+      this.on.open(first);
+    }
     if (event.key === 'Escape') {
       event.stopPropagation();
       if (this.search.value) { this.search.value = ''; this.on.search(''); } else this.search.blur();
