@@ -100,10 +100,7 @@ export class Chat {
     socket.on('userUpdated', (told) => this.learn(told.user ?? told));
     socket.on('messagesRead', ({ userId, upTo }) => this.marks.theyTold(userId, 'theirReadUpTo', upTo));
     socket.on('messagesDelivered', ({ userId, upTo }) => this.marks.theyTold(userId, 'theirDeliveredUpTo', upTo));
-    socket.on('conversationRead', ({ userId, upTo, unread }) => {
-      this.inbox.read(userId, upTo, unread, this.threads.get(userId)?.byId);
-      this.draw();
-    });
+    socket.on('conversationRead', ({ userId, upTo, unread }) => this.read(userId, upTo, unread));
     socket.on('typing', ({ from, isTyping, auto }) => {
       if (from === this.openId) { this.conversation.showTyping(isTyping, auto); this.draw(); }
     });
@@ -277,6 +274,12 @@ export class Chat {
   }
 
   // ---- people and conversations ----
+
+  /** The server says how far one has read. */
+  read(id, upTo, unread) {
+    if (this.inbox.read(id, upTo, unread, this.threads.get(id)?.byId)) this.fetchConversation(id);
+    this.draw();
+  }
 
   takeConversation(told) {
     const { user: { _id: id }, unread, lastMessage, askedAt } = told;

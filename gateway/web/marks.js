@@ -89,9 +89,7 @@ export class Marks {
     chat.inbox.read(id, last._id, 0, thread.byId);
     chat.again.try(`read ${id}`, async () => {
       const answer = await chat.session.attempt(() => api.markRead(id, last._id)).catch(isRefused);
-      if (!answer) return;
-      chat.inbox.read(id, answer.upTo, answer.unread, thread.byId);
-      chat.draw();
+      if (answer) chat.read(id, answer.upTo, answer.unread);
     });
   }
 

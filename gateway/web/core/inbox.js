@@ -10,6 +10,8 @@ import { fold, matches } from './text.js';
 
 export const unreadMost = 100; // and it means: or more
 
+// Of what the server told last the number is of until its last message: `counted`; what came after that
+// came live. marked: the message of readUpTo, if it is known; changedAt: when something was read, or gone.
 const blank = () => ({ lastMessage: null, unread: 0, readUpTo: null, theirReadUpTo: null, theirDeliveredUpTo: null, live: [], changedAt: -1 });
 
 export class Inbox {
@@ -96,45 +98,50 @@ export class Inbox {
 
   /** Messages by id, of those that a conversation knows. */
   #knownOf(entry, known = []) {
-    return new Map([...known, ...[...entry.live, entry.lastMessage, entry.marked].filter(Boolean).map((message) => [message._id, message])]);
+    return new Map([...known, ...[...entry.live, entry.lastMessage, entry.marked, entry.counted].filter(Boolean).map((message) => [message._id, message])]);
   }
 
   /** What the server says of a conversation; what came live meanwhile is counted on top. True if it is to be asked again. */
   take({ user, askedAt, ...told }, known) {
     if (!this.learn({ statusNote: undefined, ...user, askedAt })) return false;
     const entry = this.#open(user._id);
-    const isOld = entry.changedAt >= askedAt;
+    const { lastMessage, changedAt } = entry;
     const all = this.#knownOf(entry, known);
-    const isUnread = isOld && entry.readUpTo && (!told.readUpTo || isBefore(told.readUpTo, entry.readUpTo, all)); // what is read by now
-    entry.live = entry.live.filter((message) => !told.lastMessage || byTime(message, told.lastMessage) > 0);
-    const isNewer = !entry.lastMessage || (told.lastMessage && byTime(told.lastMessage, entry.lastMessage) >= 0);
-    Object.assign(entry, {
-      lastMessage: isNewer ? this.#stateOf(told.lastMessage, entry.lastMessage) : entry.lastMessage,
-      counted: [told.lastMessage, entry.counted].filter(Boolean).sort(byTime).at(-1),
-      unread: isUnread ? entry.unread : Math.min(unreadMost, told.unread + entry.live.length),
-      readUpTo: isUnread ? entry.readUpTo : told.readUpTo ?? entry.readUpTo,
-      theirReadUpTo: laterMark(entry.theirReadUpTo, told.theirReadUpTo, all),
-      theirDeliveredUpTo: laterMark(entry.theirDeliveredUpTo, told.theirDeliveredUpTo, all),
-    });
-    return isOld;
+    const isNewer = !lastMessage || (told.lastMessage && byTime(told.lastMessage, lastMessage) >= 0);
+    if (isNewer) entry.lastMessage = this.#stateOf(told.lastMessage, lastMessage);
+    for (const mark of ['theirReadUpTo', 'theirDeliveredUpTo']) entry[mark] = laterMark(entry[mark], told[mark], all);
+    if (!this.#isPast(entry, askedAt, told)) this.#countFrom(entry, askedAt, told, all);
+    return changedAt >= askedAt;
+  }
+
+  /** Is an answer surely of before one that was taken? */
+  #isPast({ takenAt, counted }, askedAt, { lastMessage }) {
+    return askedAt < takenAt || (counted && (!lastMessage || byTime(lastMessage, counted) < 0));
+  }
+
+  #countFrom(entry, askedAt, { lastMessage, unread, readUpTo }, all) {
+    // The server may not have heard yet how far one has read: then it is asked again once it has.
+    entry.isShort = Boolean(entry.readUpTo && (!readUpTo || isBefore(readUpTo, entry.readUpTo, all)));
+    if (entry.isShort) return;
+    const live = entry.live.filter((message) => !lastMessage || byTime(message, lastMessage) > 0);
+    Object.assign(entry, { live, readUpTo, counted: lastMessage, takenAt: askedAt, unread: Math.min(unreadMost, unread + live.length) });
   }
 
   /** A message that came live, or that was sent. True if it counts as unread. */
   add(message) {
     const isTheirs = message.senderId !== this.userId;
     const entry = this.#open(isTheirs ? message.senderId : message.receiverId);
-    const isKnown = entry.lastMessage?._id === message._id;
-    const isLate = entry.lastMessage && byTime(message, entry.lastMessage) < 0; // one's own was here first
-    if (!isLate) entry.lastMessage = this.#stateOf(message, entry.lastMessage);
-    if (!isTheirs || isKnown || this.states.of(message).deletedAt || (isLate && this.#hasCounted(entry, message))) return false;
+    const order = entry.lastMessage ? byTime(message, entry.lastMessage) : 1; // one's own may be here before it
+    if (order >= 0) entry.lastMessage = this.#stateOf(message, entry.lastMessage);
+    if (!isTheirs || this.states.of(message).deletedAt || (order <= 0 && this.#hasCounted(entry, message))) return false;
     entry.live.push(message);
     entry.unread = Math.min(unreadMost, entry.unread + 1);
     return true;
   }
 
   #hasCounted(entry, message) {
-    const { counted, live, readUpTo } = entry;
-    return (counted && byTime(message, counted) <= 0) || live.some(({ _id }) => _id === message._id) || isWithin(message, readUpTo, this.#knownOf(entry));
+    const { counted, marked, live } = entry;
+    return [counted, marked].some((one) => one && byTime(message, one) <= 0) || live.some(({ _id }) => _id === message._id);
   }
 
   #stateOf(message, known) {
@@ -159,16 +166,22 @@ export class Inbox {
     return entry.unread >= unreadMost;
   }
 
-  /** One has read it: here, or elsewhere. known: messages by id, as many as there are. */
+  /**
+   * One has read it: here, or elsewhere. known: messages by id, as many as there are. True if only the
+   * server knows how many are unread: of its number one cannot tell which live ones are in it.
+   */
   read(id, upTo, unread = 0, known = []) {
     const entry = this.#open(id);
     const all = this.#knownOf(entry, known);
-    if (entry.readUpTo && isBefore(upTo, entry.readUpTo, all)) return; // told late
+    if (entry.readUpTo && isBefore(upTo, entry.readUpTo, all)) return false; // told late
     entry.changedAt = performance.now();
     entry.readUpTo = laterMark(entry.readUpTo, upTo, all);
     entry.marked = all.get(entry.readUpTo);
     entry.live = entry.live.filter((message) => !isWithin(message, upTo, all));
-    entry.unread = Math.min(unreadMost, Math.max(unread, entry.live.length));
+    const upToMessage = all.get(upTo);
+    const isWhole = upToMessage && !entry.isShort && (!entry.counted || byTime(entry.counted, upToMessage) <= 0); // what is beyond it came live
+    entry.unread = Math.min(unreadMost, Math.max(isWhole ? 0 : unread, entry.live.length));
+    return !isWhole;
   }
 
   /** The other has read it, or has it. */
