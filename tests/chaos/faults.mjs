@@ -5,6 +5,10 @@ export const EVERY_MS = 3000;
 const STOPPED_MS = 5000;
 const CUT_MS = 1500;
 const LOCKED_MS = 2000;
+const STILL_MS = 6000;
+const PAUSED_MS = 2000;
+const SLOW_MS = 4000;
+const DELAY_MS = 250;
 
 const processes = [
   'auth1', 'message1', 'message2', 'presence1', 'presence2', 'responder1', 'responder2', 'gateway', 'redis',
@@ -26,6 +30,18 @@ const faults = {
   flush: { begin: (world) => world.redis.flush() },
   lock: { lasts_ms: LOCKED_MS, begin: (world) => world.database.lock(), end: (world) => world.database.unlock() },
   restart: { begin: (world) => world.database.restart() },
+  /* The machine: all processes, while clients go on. */
+  still: {
+    lasts_ms: STILL_MS,
+    begin: (world) => world.signalAll('SIGSTOP'),
+    end: (world) => world.signalAll('SIGCONT'),
+  },
+  pause: { begin: (world) => world.redis.command(`CLIENT PAUSE ${PAUSED_MS}`).catch(() => {}) },
+  slow: {
+    lasts_ms: SLOW_MS,
+    begin: (world, name) => world.proxies[name].delay(DELAY_MS),
+    end: (world, name) => world.proxies[name].delay(0),
+  },
 };
 
 /* What each store may be asked: an embedded one dies with its services, and another program may hold its
@@ -39,10 +55,13 @@ const ofAll = [
   ...['cut client-gateway', 'cut service-redis', 'flush redis'].flatMap((name) => [name, name]),
 ];
 
+/* Only if they are asked for: the seeds that are known keep their faults. */
+const ofFew = ['still machine', 'pause redis', 'slow service-redis', 'slow client-gateway'];
+
 /** The faults of a seed: [{at_ms, name}]. `only` narrows them: ["kill message1", "flush"]. */
 export function schedule(seed, seconds, { store = 'sqlite', only = [] } = {}) {
   const random = new Random(seed);
-  const chosen = [...ofAll, ...ofStore[store]].filter((name) =>
+  const chosen = [...ofAll, ...ofStore[store], ...only.length > 0 ? ofFew : []].filter((name) =>
     only.length === 0 || only.some((o) => name === o || name.startsWith(`${o} `)));
   if (chosen.length === 0) throw new Error(`no fault is called ${only.join(' or ')}`);
   const list = [];

@@ -2,7 +2,7 @@
 // cut, a model that is slow, fails and falls silent, and the database's lock.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, readlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, readlink } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -165,6 +165,12 @@ export class World {
     // The number may be another's by now: what is ours works in our folder.
     const folder = await readlink(`/proc/${pid}/cwd`).catch(() => '');
     if (folder.startsWith(this.dir)) process.kill(-pid, signal);
+  }
+
+  /** To everything that runs here: processes, Redis, the database. */
+  async signalAll(signal) {
+    const names = [...await readdir(path.join(this.dir, 'data/run/pids')), 'redis', ...this.database.pid ? ['database'] : []];
+    for (const name of names) await this.signal(name, signal).catch(() => {});
   }
 
   async stop() {

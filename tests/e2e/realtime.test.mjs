@@ -5,7 +5,7 @@ import { io } from 'socket.io-client';
 import { io as io40 } from 'socket.io-client-40';
 import { Person } from '../support/api.mjs';
 import { useStack } from '../support/stack.mjs';
-import { patient, waitUntil, withDeadline } from '../support/wait.mjs';
+import { awakeNow, patient, waitUntil, withDeadline } from '../support/wait.mjs';
 
 const hold = useStack({ before, after, afterEach }, { PRESENCE_GRACE_MS: '1000' });
 const base = () => hold.stack.url;
@@ -29,12 +29,12 @@ for (const [name, options, client] of clients) {
   test(`a ${name} client gets newMessage well under a second, as the 201 showed it`, async () => {
     const [ann, bob] = [await signUp('ann'), await signUp('bob')];
     const socket = await bob.connect(options, client);
-    const sent = Date.now();
+    const sent = awakeNow();
     const answer = await ann.send(bob, 'hello');
     assert.equal(answer.status, 201);
     await waitUntil('newMessage', () => socket.all('newMessage').length > 0);
     const event = socket.events.find(({ name: n }) => n === 'newMessage');
-    assert.ok(event.at - sent < patient(1000), `took ${event.at - sent} ms`);
+    assert.ok(event.awakeAt - sent < patient(1000), `took ${event.awakeAt - sent} ms`);
     assert.deepEqual(event.args[0], answer.json);
   });
 }
@@ -173,8 +173,8 @@ describe('who a socket is', () => {
     const other = new Person(base(), ann.user, (await ann.logIn()).cookies[0].split(';')[0]);
     people.push(other);
     const [mine, theirs] = [await ann.connect(), await other.connect()];
-    const ended = new Promise((resolve) => mine.once('disconnect', () => resolve(Date.now())));
-    const begin = Date.now();
+    const ended = new Promise((resolve) => mine.once('disconnect', () => resolve(awakeNow())));
+    const begin = awakeNow();
     assert.equal((await ann.post('/api/auth/logout')).status, 200);
     assert.ok(await withDeadline('the end of the socket', ended, 2000) - begin < patient(1000));
     assert.ok(theirs.connected);

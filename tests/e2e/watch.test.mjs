@@ -7,7 +7,7 @@ import { Socket } from '../support/conformance.mjs';
 import { usedMs, workerOf } from '../support/process.mjs';
 import { Redis } from '../support/redis.mjs';
 import { useStack } from '../support/stack.mjs';
-import { patient, waitUntil, withDeadline } from '../support/wait.mjs';
+import { awakeNow, patient, waitUntil, withDeadline } from '../support/wait.mjs';
 
 const hold = useStack({ before, after, afterEach }, { PRESENCE_PROCESSES: '2', PRESENCE_GRACE_MS: '1500' });
 const people = [];
@@ -26,8 +26,8 @@ const is = (person, online, status = 'AVAILABLE', statusNote = undefined) =>
 /** The next event after the `count` first ones, which came within a second. */
 const nextOf = async (socket, count, since) => {
   await waitUntil(`event ${count + 1}`, () => told(socket).length > count);
-  const { at } = socket.events.filter(({ name }) => name === 'presence')[count];
-  assert.ok(at - since < patient(1000), `${at - since} ms later`);
+  const { awakeAt } = socket.events.filter(({ name }) => name === 'presence')[count];
+  assert.ok(awakeAt - since < patient(1000), `${awakeAt - since} ms later`);
   return told(socket)[count];
 };
 const breakOff = async (socket) => {
@@ -44,20 +44,20 @@ for (const transports of [['websocket'], ['polling'], ['polling', 'websocket']])
     await bob.setStatus('BUSY', 'till "3"');
     const socket = await ann.connect({ ...watching, transports });
     assert.deepEqual(await watch(socket, [eve, bob, ann, bob]), [is(eve, false), is(bob, false, 'BUSY', 'till "3"'), is(ann, true)]);
-    let since = Date.now();
+    let since = awakeNow();
     const his = await bob.connect(websocket);
     assert.deepEqual(await nextOf(socket, 0, since), is(bob, true, 'BUSY', 'till "3"'));
     await pause(600); // each is the first of its round
-    since = Date.now();
+    since = awakeNow();
     await bob.setStatus('AVAILABLE');
     assert.deepEqual(await nextOf(socket, 1, since), is(bob, true));
-    since = Date.now();
+    since = awakeNow();
     await bob.setStatus('BUSY', 'again');
     assert.deepEqual(await nextOf(socket, 2, since), is(bob, true, 'BUSY', 'again'));
-    since = Date.now();
+    since = awakeNow();
     his.disconnect();
     assert.deepEqual(await nextOf(socket, 3, since), is(bob, false, 'BUSY', 'again'));
-    since = Date.now();
+    since = awakeNow();
     await bob.setStatus('AVAILABLE'); // whoever is offline may change it, too
     assert.deepEqual(await nextOf(socket, 4, since), is(bob, false));
     await pause(1200);
@@ -89,7 +89,7 @@ test('a set replaces the one before; the empty one ends it; who is no user is le
   assert.deepEqual(await watch(socket, ['0'.repeat(24), bob, 'f'.repeat(24)]), [is(bob, false)]);
   assert.deepEqual(await watch(socket, [eve, eve.id.toUpperCase()]), [is(eve, false)]);
   await bob.connect(websocket);
-  const since = Date.now();
+  const since = awakeNow();
   const hers = await eve.connect(websocket);
   assert.deepEqual(await nextOf(socket, 0, since), is(eve, true));
   assert.deepEqual(await watch(socket, []), []);
@@ -136,12 +136,12 @@ test('whose connection breaks is not told to be offline during the grace, and th
   const socket = await ann.connect(watching);
   const his = await bob.connect({ ...websocket, reconnection: false });
   assert.deepEqual(await watch(socket, [bob]), [is(bob, true)]);
-  const since = Date.now();
+  const [since, awake] = [Date.now(), awakeNow()];
   his.io.engine.transport.ws._socket.destroy();
   await pause(1000);
   const answer = await watch(socket, [bob]);
   if (Date.now() - since < 1500) assert.deepEqual([answer, told(socket)], [[is(bob, true)], []]); // it stood still if not
-  await nextOf(socket, 0, since + 1500);
+  await nextOf(socket, 0, awake + 1500);
   assert.deepEqual(told(socket), [is(bob, false)]);
 });
 

@@ -36,9 +36,9 @@ test('code is between backticks or fences, and nothing in it is a link', () => {
 
 test('a text of 65,536 characters that means harm takes no time', () => {
   for (const text of ['`'.repeat(65536), '```\n'.repeat(16384), '```x\n'.repeat(13000), 'mailto:'.repeat(9000), 'http://'.repeat(9000), `https://a.b/${'('.repeat(65000)}`, `https://a.b/${')'.repeat(65000)}`, `mailto:${'a'.repeat(65000)}`]) {
-    const begin = performance.now();
+    const begin = process.cpuUsage();
     partsOf(text);
-    const took = performance.now() - begin;
+    const took = process.cpuUsage(begin).user / 1000;
     assert.ok(took < patient(1000), `${text.slice(0, 12)}: ${took} ms`);
   }
 });

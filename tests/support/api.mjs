@@ -1,6 +1,6 @@
 // A person at the API: a name, a cookie, sockets.
 import { io } from 'socket.io-client';
-import { patient, withDeadline } from './wait.mjs';
+import { awakeNow, patient, withDeadline } from './wait.mjs';
 
 let serial = 0;
 export const uniqueName = (name) => `${name}-${process.pid}-${Date.now().toString(36)}-${++serial}`;
@@ -75,7 +75,7 @@ export class Person {
       query: { userId: this.id }, extraHeaders: { cookie: this.cookie }, forceNew: true, ...options,
     });
     socket.events = [];
-    socket.onAny((name, ...args) => socket.events.push({ name, args, at: Date.now() }));
+    socket.onAny((name, ...args) => socket.events.push({ name, args, at: Date.now(), awakeAt: awakeNow() }));
     socket.all = (name) => socket.events.filter((event) => event.name === name).map((event) => event.args[0]);
     this.sockets.push(socket);
     return socket;

@@ -41,7 +41,13 @@ export class Proxy {
       from.pause();
       to.once('drain', () => { if (!this.stalls) from.resume(); });
     };
-    if (this.delayMs > 0) setTimeout(write, this.delayMs); else write();
+    if (this.delayMs === 0 && !from.later) { write(); return; }
+    // In their order, also once the delay is over.
+    const due = Date.now() + this.delayMs;
+    const later = (from.later ?? Promise.resolve())
+      .then(() => new Promise((resolve) => { setTimeout(resolve, due - Date.now()); })).then(write)
+      .then(() => { if (from.later === later) from.later = undefined; });
+    from.later = later;
   }
 
   /** Break all connections, mid-stream, and take no new ones until mend(). */
