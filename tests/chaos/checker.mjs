@@ -20,7 +20,8 @@ import { checkMarks } from './marks.mjs';
 export const REPLY_WITHIN_MS = 12000;
 /* A pause in what is stored that counts as the store being away, where it refused a send meanwhile. */
 const OUTAGE_MS = 1500;
-/* What comes to a session that ends unrecovered may still be under way at its end. */
+/* What comes to a session that ends unrecovered may still be under way at its end; outages and standstills
+ * do not count. */
 const UNDER_WAY_MS = 10000;
 
 const rules = { lost: 0, doubled: 0, late: 0, disorder: 0, undone: 0, backward: 0, phantom: 0 };
@@ -108,13 +109,16 @@ function storeOutages(sends, stored) {
 }
 
 /** How long a message waited for its reply while the machine ran and the store took writes. */
-function waited(message, reply, outages) {
-  let [at, sum] = [timeOf(message), 0];
+const waited = (message, reply, outages) => passed(timeOf(message), timeOf(reply), outages);
+
+/** The time from one moment to another, less what of it were outages. */
+function passed(from, to, outages) {
+  let [at, sum] = [from, 0];
   for (const [begin, end] of [...outages].sort(([a], [b]) => a - b)) {
-    sum += Math.max(0, Math.min(begin, timeOf(reply)) - at);
+    sum += Math.max(0, Math.min(begin, to) - at);
     at = Math.max(at, end);
   }
-  return sum + Math.max(0, timeOf(reply) - at);
+  return sum + Math.max(0, to - at);
 }
 
 function checkReplies(busy, outages, stored, found) {
@@ -139,7 +143,7 @@ function checkReplies(busy, outages, stored, found) {
 }
 
 /** Each session got all that was stored for its user while it lasted. */
-function checkDelivery(sockets, stored, found) {
+function checkDelivery(sockets, stored, outages, found) {
   const inbox = new Map();
   for (const message of stored.values()) inbox.set(message.receiverId, [...inbox.get(message.receiverId) ?? [], message]);
   for (const socket of sockets) {
@@ -147,9 +151,9 @@ function checkDelivery(sockets, stored, found) {
     if (sessions.length === 0 || sessions.at(-1).to !== null) found.add('lost', `${socket.name} is not connected in the end`, { socket });
     for (const session of sessions) {
       const got = new Set(session.connections.flatMap(({ messages }) => messages.map(({ _id }) => _id)));
-      const until = session.to === null ? Infinity : session.to - UNDER_WAY_MS;
+      const wasUnderWay = (message) => session.to !== null && passed(timeOf(message), session.to, outages) <= UNDER_WAY_MS;
       for (const message of inbox.get(socket.user) ?? []) {
-        const isDue = timeOf(message) > session.from && timeOf(message) < until;
+        const isDue = timeOf(message) > session.from && !wasUnderWay(message);
         if (isDue && !got.has(message._id)) found.add('lost', `${socket.name} did not get a message`, { message, socket });
       }
     }
@@ -213,8 +217,9 @@ export function check({ sends, sockets, history, busy, stood = [], changes = [],
   const stored = index(history);
   checkHistory(history, found);
   checkSends(sends, history, stored, found);
-  checkReplies(busy, [...storeOutages(sends, stored), ...stood], stored, found);
-  checkDelivery(sockets, stored, found);
+  const outages = [...storeOutages(sends, stored), ...stood];
+  checkReplies(busy, outages, stored, found);
+  checkDelivery(sockets, stored, outages, found);
   checkConnections(sockets, stored, found);
   checkLiveOrder(sends, sockets, stored, found);
   checkEdits({ changes, sockets }, stored, found, sessionsOf, UNDER_WAY_MS);

@@ -85,6 +85,9 @@ export class FaultInjector {
     this.lasting.set(name, { finish, timer: setTimeout(finish, lasts_ms) });
   }
 
+  /** When the machine stood still: [[from, to]]. */
+  standstills() { return this.done.filter(({ name }) => name.startsWith('still')).map(({ at, lasts_ms }) => [at, at + lasts_ms]); }
+
   /** End what still lasts. */
   async heal() {
     for (const { finish, timer } of [...this.lasting.values()]) {

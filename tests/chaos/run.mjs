@@ -29,12 +29,12 @@ async function chat(people, leavers, injector, faults, { seconds, rate }) {
   people.isOver = true;
 }
 
-const observe = async (people, leavers) => ({
+const observe = async (people, leavers, injector) => ({
   sends: people.sends,
   sockets: people.sockets.map(({ socket, got, ...record }) => record),
   history: await people.readHistory(),
   busy: people.busy.map(({ id }) => id),
-  stood: [...standstills],
+  stood: [...standstills, ...injector.standstills()],
   changes: people.changes.filter(({ until }) => until),
   marks: people.marks.filter(({ until }) => until),
   deliveries: people.deliveries,
@@ -43,14 +43,14 @@ const observe = async (people, leavers) => ({
 });
 
 /** The first account of the world without a violation, or the last one when the time is over. */
-async function settle(people, leavers) {
+async function settle(people, leavers, injector) {
   const end = awakeNow() + HEAL_MS;
   await Promise.all([people.finishSends(), leavers.finish()]);
   for (let waits_ms = 0; ;) {
     await people.finishMarks();
     people.tellDeliveries();
     const isLast = awakeNow() > end + (people.areConnected() ? waits_ms : BUSY_MS);
-    const seen = await observe(people, leavers).catch((error) => { if (isLast) throw error; });
+    const seen = await observe(people, leavers, injector).catch((error) => { if (isLast) throw error; });
     const result = seen && check(seen);
     if (isLast || result?.violations.length === 0) return { ...seen, ...result };
     waits_ms = result?.violations.every(({ leaver }) => leaver) ? ERASE_MS : 0;
@@ -80,7 +80,7 @@ export async function runSeed(seed, { seconds = 60, rate = 50, store = 'sqlite',
     const start = Date.now();
     await chat(people, leavers, injector, faults, { seconds, rate });
     await injector.heal();
-    const result = { seed, start, faults: injector.done, ...await settle(people, leavers) };
+    const result = { seed, start, faults: injector.done, ...await settle(people, leavers, injector) };
     const ok = result.violations.length === 0;
     const { sent, acknowledged, delivered, replied, changed, changeEvents, erased, marked, markEvents, reconnections, recovered, repeated } = result.summary;
     const counts = Object.entries(result.counts).map(([rule, count]) => `${rule} ${count}`).join(', ');
