@@ -27,17 +27,24 @@ store_contract_run(const struct store_factory *used)
 	       store_blocks_suite() + store_edits_suite();
 }
 
+static enum pl_err
+try_to_open(const struct pl_store_config *config, struct pl_store **out)
+{
+	int64_t limit = pl_clock_mono_ms() + OPEN_LIMIT_MS;
+	enum pl_err err;
+
+	while ((err = pl_store_open(config, out)) == PL_E_UNAVAILABLE &&
+	       pl_clock_mono_ms() < limit)
+		usleep(20000);
+	return err;
+}
+
 struct pl_store *
 store_open_patiently(const struct pl_store_config *config)
 {
-	int64_t limit = pl_clock_mono_ms() + OPEN_LIMIT_MS;
 	struct pl_store *s = NULL;
-	enum pl_err err;
 
-	while ((err = pl_store_open(config, &s)) == PL_E_UNAVAILABLE &&
-	       pl_clock_mono_ms() < limit)
-		usleep(20000);
-	assert_int_equal(err, PL_OK);
+	assert_int_equal(try_to_open(config, &s), PL_OK);
 	return s;
 }
 
@@ -226,7 +233,7 @@ worker_main(void *arg)
 	struct worker *w = start->worker;
 	struct pl_store *s = NULL;
 
-	w->opened = pl_store_open(&start->fixture->config, &s);
+	w->opened = try_to_open(&start->fixture->config, &s);
 	pthread_barrier_wait(start->barrier);
 	if (w->opened == PL_OK)
 		start->run(w, s);
