@@ -231,32 +231,30 @@ build/k8s/ready: tests/k8s/prepare.sh tests/k8s/requirements.txt | needs-k8s
 	@echo "  pip $@"
 	@$<
 
-units: $(UNIT_BIN) $B/standstill.so build/mongo/ready | needs-units ## build and run the unit and store contract tests
-	@tests/support/run_units.sh $(UNIT_BIN)
-
-# The inputs that the fuzzers have found, run once without a fuzzer.
+# The inputs that the fuzzers have found, run once without a fuzzer: a unit test each.
 REPLAYS := $(patsubst tests/fuzz/%.c,$B/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 $(REPLAYS:%=%.o): CPPFLAGS += -I. -Itests -Iservices
 $(REPLAYS): $B/%: $B/%.o $B/tests/fuzz/replay.o $(SUPPORT_OBJ) $B/services/llm-responder.a $B/services/presence.a $B/services/auth.a $B/libparley.a
 	@echo "  ld $@"
 	@$(CC) -pie $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(archives) $(LIBS) -lcmocka
 
+units: $(UNIT_BIN) $(REPLAYS) $B/standstill.so build/mongo/ready | needs-units ## build and run the unit and store contract tests
+	@tests/support/run_units.sh $(UNIT_BIN) $(REPLAYS)
+
 # Units, store contract, the fuzzers' inputs and these: about 20 minutes. COVERAGE_E2E= leaves them
 # out; services then have less than they must.
 COVERAGE_E2E := account acknowledge adopt audit auth auth_limits backup budgets conformance_engine \
-	conformance_socket conformance_ws cookies failover gaps gone instances limits llm llm_answers \
-	llm_crash llm_limits long_reads messages mongo mongoose online ops outage realtime recovery retire \
-	sessions slow_readers sockets tls trace typing user_floods users
+	conformance_socket conformance_ws cookies failover gaps gone limits llm llm_answers \
+	llm_crash llm_limits long_reads messages mongo mongoose online ops outage processes realtime recovery retire \
+	sessions slow_readers sockets tls trace user_floods users
 COVERED := build/cov
 counted: all $(UNIT_BIN) $(REPLAYS)
 coverage: build/mongo/ready $(NODE_MODULES) | needs-coverage needs-units needs-stack ## which lines of each room the tests reach, and whether they are enough: COVERAGE_E2E
 	@$(MAKE) --no-print-directory -s -j$$(nproc) B=$(COVERED) HARDEN= PREFIX_MAP= WARN=-w \
 		EXTRA_CFLAGS="-O0 --coverage -fprofile-abs-path" EXTRA_LDFLAGS="--coverage -Wl,-u,__gcov_dump" counted
 	@find $(COVERED) -name '*.gcda' -delete
-	@UNIT_TIMEOUT_S=400 tests/support/run_units.sh $(UNIT_BIN:$B/%=$(COVERED)/%)
-	@for replay in $(REPLAYS:$B/%=$(COVERED)/%); do \
-		$$replay tests/fuzz/corpus/$${replay##*/fuzz_}/* >$(COVERED)/replay.log 2>&1 || { cat $(COVERED)/replay.log; exit 1; }; done
-	@cd tests && for file in $(COVERAGE_E2E); do [ ! -f e2e/$$file.test.mjs ] || \
+	@UNIT_TIMEOUT_S=400 tests/support/run_units.sh $(patsubst $B/%,$(COVERED)/%,$(UNIT_BIN) $(REPLAYS))
+	@cd tests && for file in $(COVERAGE_E2E); do \
 		BUILD_DIR=$(abspath $(COVERED)) node --test e2e/$$file.test.mjs >../$(COVERED)/e2e.log || { cat ../$(COVERED)/e2e.log; exit 1; }; done
 	@node tests/support/coverage.mjs $(COVERED)
 .PHONY: counted coverage

@@ -68,7 +68,7 @@ static void
 post(struct pl_eio_session *s, struct pl_str arg, int64_t now)
 {
 	if (pl_eio_session_post_begin(s) == PL_OK && arg.len != 1)
-		(void)pl_eio_session_post(s, arg, false, now);
+		(void)!pl_eio_session_post(s, arg, false, now);
 }
 
 static void

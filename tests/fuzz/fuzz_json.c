@@ -139,7 +139,8 @@ try_profile(const struct pl_json *body)
 
 	if (!is_taken(pl_profile_change_parse(body, &c, &why), &why))
 		return;
-	must(c.has_full_name || c.has_gender);
+	must(c.has_full_name ||
+	     pl_json_type(pl_json_get(body, PL_USER_F_FULL_NAME)) == PL_JSON_ABSENT);
 	must(!c.has_gender || c.gender == PL_GENDER_MALE || c.gender == PL_GENDER_FEMALE);
 	if (!c.has_full_name)
 		return;
