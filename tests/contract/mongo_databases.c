@@ -142,3 +142,27 @@ mongo_databases_indexes(const struct pl_store_config *config, const char *collec
 	mongoc_client_destroy(client);
 	return count;
 }
+
+int64_t
+mongo_databases_kept_s(
+    const struct pl_store_config *config, const char *collection, const char *field)
+{
+	mongoc_client_t *client = mongoc_client_new(config->mongo_uri);
+	mongoc_collection_t *in =
+	    mongoc_client_get_collection(client, name_of(config), collection);
+	mongoc_cursor_t *cursor = mongoc_collection_find_indexes_with_opts(in, NULL);
+	int64_t seconds = -1;
+	bson_iter_t it, key;
+	const bson_t *doc;
+
+	while (mongoc_cursor_next(cursor, &doc))
+		if (bson_iter_init_find(&it, doc, "key") &&
+		    bson_iter_recurse(&it, &key) && bson_iter_next(&key) &&
+		    strcmp(bson_iter_key(&key), field) == 0 &&
+		    bson_iter_init_find(&it, doc, "expireAfterSeconds"))
+			seconds = bson_iter_as_int64(&it);
+	mongoc_cursor_destroy(cursor);
+	mongoc_collection_destroy(in);
+	mongoc_client_destroy(client);
+	return seconds;
+}

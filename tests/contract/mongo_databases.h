@@ -28,5 +28,8 @@ int64_t mongo_databases_count(
 /* With the one over _id. */
 int64_t mongo_databases_indexes(
     const struct pl_store_config *config, const char *collection);
+/* For how long the server keeps what has a date in field; -1: for ever. */
+int64_t mongo_databases_kept_s(
+    const struct pl_store_config *config, const char *collection, const char *field);
 
 #endif

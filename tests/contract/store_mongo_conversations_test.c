@@ -405,14 +405,20 @@ count_command(const mongoc_apm_command_started_t *event)
 }
 
 static void
-count_commands_of(struct pl_store *s)
+watch_commands_of(
+    struct pl_mongo *s, void (*on_command)(const mongoc_apm_command_started_t *event))
 {
 	mongoc_apm_callbacks_t *callbacks = mongoc_apm_callbacks_new();
 
-	mongoc_apm_set_command_started_cb(callbacks, count_command);
-	assert_true(mongoc_client_set_apm_callbacks(
-	    PL_CONTAINER(s, struct pl_mongo, store)->client, callbacks, NULL));
+	mongoc_apm_set_command_started_cb(callbacks, on_command);
+	assert_true(mongoc_client_set_apm_callbacks(s->client, callbacks, s));
 	mongoc_apm_callbacks_destroy(callbacks);
+}
+
+static void
+count_commands_of(struct pl_store *s)
+{
+	watch_commands_of(PL_CONTAINER(s, struct pl_mongo, store), count_command);
 }
 
 static void
@@ -518,6 +524,124 @@ lists_many_correspondents_by_few_commands(void **state)
 	pl_conversation_list_fini(&list);
 }
 
+#define SLOW_MS 400 /* that a command of a slow database is made to take */
+
+static void
+take_time(const mongoc_apm_command_started_t *event)
+{
+	struct pl_mongo *s = mongoc_apm_command_started_get_context(event);
+
+	commands++;
+	s->begin_ms -= SLOW_MS;
+}
+
+/* However many correspondents there are, 20 of whom one command looks at. */
+static void
+begins_no_command_when_its_time_is_over(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_mongo *s = pl_mongo_start(f->store);
+	struct pl_conversation_list list;
+	struct pl_pair pairs[MANY];
+
+	for (unsigned i = 0; i < MANY; i++) {
+		pairs[i] = (struct pl_pair){ann, ann};
+		pairs[i].other.bytes[0] = (uint8_t)i;
+		pairs[i].other.bytes[1] = (uint8_t)(i / 256);
+	}
+	assert_int_equal(pl_pairs_note(s, pairs, MANY, NULL), PL_OK);
+	count_commands_of(f->store);
+	commands = 0;
+	assert_int_equal(pl_store_conversations(f->store, &ann, NULL, 9, &list), PL_OK);
+	assert_int_equal(commands, MANY / 200 + 1 + MANY / 20);
+	pl_conversation_list_fini(&list);
+	watch_commands_of(s, take_time);
+	commands = 0;
+	assert_int_equal(
+	    pl_store_conversations(f->store, &ann, NULL, 9, &list), PL_E_UNAVAILABLE);
+	assert_in_range(commands, 2, PL_MONGO_BEGIN_MS / SLOW_MS + 1);
+}
+
+/* ---- what a fill holds in memory ---- */
+
+#define WALKED 5200 /* messages, */
+#define WROTE  600  /* by as many */
+
+static struct {
+	int64_t answer; /* messages that the server was asked for at once */
+	uint32_t noted, noted_most;
+	unsigned saved;
+} held;
+
+static uint32_t
+length_of(const bson_t *command, const char *name)
+{
+	bson_iter_t it, list;
+	uint32_t count = 0;
+
+	if (bson_iter_init_find(&it, command, name) && bson_iter_recurse(&it, &list))
+		while (bson_iter_next(&list))
+			count++;
+	return count;
+}
+
+static void
+note_what_is_held(const mongoc_apm_command_started_t *event)
+{
+	const bson_t *command = mongoc_apm_command_started_get_command(event);
+	const char *name = mongoc_apm_command_started_get_command_name(event);
+	bson_iter_t it;
+
+	if (strcmp(name, "insert") == 0) {
+		uint32_t count = length_of(command, "documents");
+
+		held.noted += count;
+		held.noted_most = count > held.noted_most ? count : held.noted_most;
+	}
+	held.saved += strcmp(name, "update") == 0;
+	if (bson_iter_init_find(&it, command, "batchSize") &&
+	    bson_iter_as_int64(&it) > held.answer)
+		held.answer = bson_iter_as_int64(&it);
+}
+
+/* As many messages as one answer has, and some more; and more people than are noted at
+ * once: two documents a pair. */
+static void
+holds_no_more_of_a_database_than_a_part(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_mongo *s = NULL;
+	struct pl_buf json;
+
+	for (int i = 0; i < WALKED; i++) {
+		if (i % 1000 == 0)
+			pl_buf_init(&json, PL_BUF_UNLIMITED);
+		pl_buf_printf(&json,
+		    "%s{\"senderId\": {\"$oid\": \"65a0000000000000000%05x\"}, "
+		    "\"receiverId\": " ANN ", \"message\": \"x\", \"createdAt\": "
+		    "{\"$date\": {\"$numberLong\": \"%d\"}}}",
+		    i % 1000 == 0 ? "{\"insert\": \"messages\", \"documents\": [" : ", ",
+		    0x100 + (unsigned)i % WROTE, 1000 + i);
+		if (i % 1000 == 999 || i == WALKED - 1) {
+			(void)pl_buf_add_str(&json, PL_STR("]}"));
+			mongo_databases_run(&f->config, json.data);
+			pl_buf_fini(&json);
+		}
+	}
+	assert_int_equal(
+	    pl_mongo_connect(f->config.mongo_uri, PL_MONGO_PATIENT_MS, &s), PL_OK);
+	watch_commands_of(s, note_what_is_held);
+	assert_int_equal(pl_mongo_fill(s), PL_OK);
+	pl_store_close(&s->store);
+	assert_int_equal(held.answer, 5000);
+	assert_int_equal(held.noted_most, 2 * 500);
+	assert_true(held.noted >= 2 * WROTE);
+	assert_int_equal(held.saved, 2); /* after 5,000 messages, and at the end */
+	assert_int_equal(mongo_databases_count(&f->config, "parley_correspondents",
+			     "{\"_id\": {\"$ne\": \"filled\"}}"),
+	    2 * WROTE);
+}
+
 int
 main(void)
 {
@@ -538,6 +662,8 @@ main(void)
 	    STORE_TEST(remembers_no_more_pairs_than_it_has_places_for),
 	    STORE_TEST(remembers_pairs_of_ids_that_were_given_in_a_row),
 	    STORE_TEST(lists_many_correspondents_by_few_commands),
+	    STORE_TEST(begins_no_command_when_its_time_is_over),
+	    STORE_TEST(holds_no_more_of_a_database_than_a_part),
 	};
 
 	store_contract_use(&mongo_factory);

@@ -817,6 +817,33 @@ ends_an_erasure_that_an_older_version_began(void **state)
 	}
 }
 
+/* The server drops what has a date there, and so none that is not done. */
+static void
+has_erasures_that_are_done_dropped_after_a_day(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid user = store_add_user(f->store, "gone");
+	struct pl_erase_step step = {.worker = 1, .lease_ms = 60000};
+	struct pl_write w = {.kind = PL_WRITE_ERASE, .u.erase.user = user};
+
+	assert_int_equal(
+	    mongo_databases_kept_s(&f->config, "parley_erasures", "doneAt"), 86400);
+	assert_int_equal(
+	    mongo_databases_kept_s(&f->config, "parley_erasures", "dueAt"), -1);
+	pl_revocation_of_all(&w.u.erase.revocation, &user, pl_clock_unix_ms() / 1000 + 2);
+	assert_int_equal(store_write_one(f->store, &w), PL_OK);
+	assert_int_equal(mongo_databases_count(&f->config, "parley_erasures",
+			     "{\"doneAt\": {\"$exists\": true}}"),
+	    0);
+	do
+		assert_int_equal(pl_store_erase_step(f->store, &step), PL_OK);
+	while (step.state != PL_ERASE_NOTHING);
+	assert_int_equal(
+	    mongo_databases_count(&f->config, "parley_erasures",
+		"{\"doneAt\": {\"$gt\": {\"$date\": {\"$numberLong\": \"0\"}}}}"),
+	    1);
+}
+
 int
 main(void)
 {
@@ -829,6 +856,7 @@ main(void)
 	    STORE_TEST(writes_documents_by_their_types),
 	    STORE_TEST(takes_operators_for_names),
 	    STORE_TEST(ends_an_erasure_that_an_older_version_began),
+	    STORE_TEST(has_erasures_that_are_done_dropped_after_a_day),
 	    STORE_TEST(takes_operators_for_messages_and_keys),
 	    STORE_TEST(says_which_usernames_are_equal_and_does_not_open),
 	    STORE_TEST(takes_over_the_index_that_mongoose_made),

@@ -240,6 +240,62 @@ writes_a_database_anew_that_is_no_larger_than_its_bound(void **state)
 	    free_pages_after_an_erasure(f, "bob" SECRET, PL_ERASE_ANEW_BYTES + near) > 0);
 }
 
+static int64_t
+erasures_at(struct fixture *f, int stage)
+{
+	char sql[80];
+
+	snprintf(
+	    sql, sizeof(sql), "SELECT count(*) FROM erasures WHERE stage = %d", stage);
+	return sqlite_files_number(&f->config, sql);
+}
+
+/* As if so many of its seconds had passed since each had its first sweep. */
+static enum pl_erase_state
+step_after(struct fixture *f, int64_t since_ms)
+{
+	struct pl_erase_step step = {
+	    .worker = 1, .lease_ms = 60000, .settle_ms = PL_ERASE_SETTLE_MS};
+	char sql[120];
+
+	snprintf(sql, sizeof(sql), "UPDATE erasures SET noted = %lld WHERE stage = 4",
+	    (long long)(pl_clock_unix_ms() - since_ms));
+	sqlite_files_run(&f->config, sql);
+	assert_int_equal(pl_store_erase_step(f->store, &step), PL_OK);
+	return step.state;
+}
+
+/* 75 s, while others are on their way to it; and for all that have come so far at once. */
+static void
+writes_a_database_anew_once_for_those_who_come_together(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ids[] = {add_person(f->store, "ann"), add_person(f->store, "bob"),
+	    add_person(f->store, "eve")};
+
+	sqlite_files_run(&f->config,
+	    "CREATE TABLE freed (b); INSERT INTO freed VALUES (zeroblob(1000000));"
+	    "DROP TABLE freed");
+	for (int i = 0; i < 3; i++)
+		erase(f->store, &ids[i]);
+	sqlite_files_run(&f->config,
+	    "UPDATE erasures SET stage = CASE WHEN user = "
+	    "(SELECT max(user) FROM erasures) THEN 2 ELSE 4 END");
+	/* half a minute for a machine that stands still */
+	assert_int_equal(step_after(f, 45000), PL_ERASE_NOTHING);
+	assert_int_equal(erasures_at(f, 4), 2);
+	assert_true(sqlite_files_number(&f->config, "PRAGMA freelist_count") > 0);
+	assert_int_equal(step_after(f, 76000), PL_ERASE_GOES_ON);
+	assert_int_equal(erasures_at(f, 4), 0);
+	assert_int_equal(erasures_at(f, 5), 2);
+	assert_int_equal(sqlite_files_number(&f->config, "PRAGMA freelist_count"), 0);
+	/* nobody else is on the way: at once */
+	sqlite_files_run(&f->config, "DELETE FROM erasures WHERE stage = 5; "
+				     "UPDATE erasures SET stage = 4");
+	assert_int_equal(step_after(f, PL_ERASE_SETTLE_MS), PL_ERASE_GOES_ON);
+	assert_int_equal(erasures_at(f, 5), 1);
+}
+
 /* Processes of an older version know no place in SETTLE, and sweep again in AGAIN. */
 static void
 ends_what_an_older_version_began(void **state)
@@ -327,6 +383,7 @@ main(void)
 	    STORE_TEST(goes_on_after_any_kill),
 	    STORE_TEST(ends_what_an_older_version_began),
 	    STORE_TEST(writes_a_database_anew_that_is_no_larger_than_its_bound),
+	    STORE_TEST(writes_a_database_anew_once_for_those_who_come_together),
 	};
 
 	store_contract_use(&sqlite_factory);

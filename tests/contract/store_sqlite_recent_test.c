@@ -180,6 +180,21 @@ lists_what_a_walk_does_not_reach(void **state)
 	assert_lists_as_by_steps(&t);
 }
 
+/* If the thread is late: more than a walk goes through are not noted yet. */
+static void
+lists_what_was_not_noted_for_long(void **state)
+{
+	struct town t = settle(*state);
+
+	talk(&t, BATCH, OTHERS);
+	note_all(&t);
+	for (int round = 0; round <= PL_SQLITE_RECENT_TAIL_MAX / BATCH; round++)
+		talk(&t, BATCH, 1 + pl_random_below(OTHERS));
+	assert_lists_as_by_steps(&t);
+	note_all(&t);
+	assert_lists_as_by_steps(&t);
+}
+
 static void
 notes_rows_again_whose_numbers_were_given_twice(void **state)
 {
@@ -339,6 +354,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    STORE_TEST(lists_the_same_however_much_is_noted),
 	    STORE_TEST(lists_what_a_walk_does_not_reach),
+	    STORE_TEST(lists_what_was_not_noted_for_long),
 	    STORE_TEST(notes_rows_again_whose_numbers_were_given_twice),
 	    STORE_TEST(fills_a_page_although_many_are_gone),
 	    STORE_TEST(notes_what_a_database_of_the_tenth_version_has),

@@ -156,6 +156,8 @@ describe('an ETag', () => {
         }
       }
       for (const sent of ['"x"', 'W/"x"', tag.replace('W/', ''). replaceAll('"', ''), '']) assert.equal((await raw(ann, path, { 'if-none-match': sent })).status, 200, sent);
+      // of up to 500 bytes; a longer one is none
+      for (const [length, status] of [[500, 304], [501, 200], [3000, 200]]) assert.equal((await raw(ann, path, { 'if-none-match': `${tag},${'"'.padEnd(length - tag.length - 2, 'x')}"` })).status, status, length);
       await bob.setStatus('BUSY');
       const changed = await ann.get(path, { 'if-none-match': tag });
       assert.equal(changed.status, 200);

@@ -85,7 +85,7 @@ describe('SIGNUP=invite', () => {
   });
 
   test('refuses numbers of uses and days that are none', async () => {
-    for (const options of [['--uses', '0'], ['--uses', '-1'], ['--uses=x'], ['--days', '3651'], ['--days'], ['--uses', '1.5']]) {
+    for (const options of [['--uses', '0'], ['--uses', '-1'], ['--uses', '100001'], ['--uses=x'], ['--days', '3651'], ['--days'], ['--uses', '1.5']]) {
       const { code, out, errors } = await admin(hold.stack, 'invite', ...options);
       assert.deepEqual([code, out], [2, ''], options.join(' '));
       assert.match(errors, /--(uses|days)/);
