@@ -127,7 +127,6 @@ enum pl_err pl_sqlite_messages_of(struct pl_store *s, const struct pl_oid *ids,
 enum pl_err pl_sqlite_changes(struct pl_store *s, const struct pl_oid *user,
     const struct pl_message_pos *after, size_t limit, struct pl_pos_list *out);
 int64_t pl_sqlite_tidy(struct pl_store *s);
-bool pl_sqlite_at_once(struct pl_store *s, bool is_on);
 enum pl_err pl_sqlite_positions_of(struct pl_store *s, const struct pl_oid *user,
     const struct pl_message_pos *pos, size_t limit, struct pl_pos_list *out);
 enum pl_err pl_sqlite_erase_step(struct pl_store *store, struct pl_erase_step *step);

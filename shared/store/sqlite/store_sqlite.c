@@ -291,8 +291,8 @@ ping(struct pl_store *store)
 	return pl_query_end(&q);
 }
 
-bool
-pl_sqlite_at_once(struct pl_store *store, bool is_on)
+static bool
+at_once(struct pl_store *store, bool is_on)
 {
 	struct pl_sqlite *s = pl_sqlite_of(store);
 
@@ -461,7 +461,7 @@ static const struct pl_store_backend backend = {
     .messages_of = pl_sqlite_messages_of,
     .changes = pl_sqlite_changes,
     .tidy = pl_sqlite_tidy,
-    .at_once = pl_sqlite_at_once,
+    .at_once = at_once,
     .conversations = pl_sqlite_conversations,
     .conversation = pl_sqlite_conversation,
     .correspondents = pl_sqlite_correspondents,
