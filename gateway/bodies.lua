@@ -113,6 +113,10 @@ local function read(headers)
 		return
 	end
 	take(bytes)
+	if ngx.var.is_body_here == "1" then -- as most are; a thread that watches costs more than all else here
+		ngx.req.read_body()
+		return
+	end
 	watch = ngx.thread.spawn(end_late)
 	ngx.req.read_body()
 	ngx.thread.kill(watch)

@@ -132,6 +132,20 @@ describe('bodies', () => {
     }));
   });
 
+  test('one that comes with its head is answered, and what stands behind it; one that lacks a byte has its time, and ends', async () => {
+    const login = JSON.stringify({ username: 'nobody-here' });
+    const request = (bytes) => `POST /api/auth/login HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 203.0.113.3\r\nContent-Type: application/json\r\nContent-Length: ${bytes}\r\n\r\n${login}`;
+    const whole = new Wire(hold.stack).write(request(login.length).repeat(3));
+    await waitUntil('three answers', () => whole.answer.match(/HTTP\/1\.1 400 /g)?.length === 3, { within: 15000 });
+    await whole.end();
+    const begun = performance.now();
+    const late = new Wire(hold.stack).write(request(login.length + 1));
+    await withDeadline('its end', late.closed, 6000);
+    assert.ok(performance.now() - begun > bodySeconds * 1000 - 100);
+    assert.ok([0, 408].includes(late.status), late.answer);
+    await quiet();
+  });
+
   test('many addresses have their share of all; short bodies still pass', async () => {
     const wires = Array.from({ length: 12 }, (_, i) => new Wire(hold.stack, `203.0.113.${10 + i}`).begin(990000, 900000));
     await waitUntil('what does not fit to be refused', () => wires.filter(({ status }) => status === 503).length >= 6);
