@@ -47,7 +47,7 @@ grow(struct pl_buf *b, size_t need)
 }
 
 char *
-pl_buf_reserve(struct pl_buf *b, size_t len)
+pl_buf_reserve_more(struct pl_buf *b, size_t len)
 {
 	if (len > b->limit || b->len > b->limit - len) {
 		b->overflowed = true;

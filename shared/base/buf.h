@@ -35,9 +35,18 @@ enum pl_err pl_buf_printf(struct pl_buf *b, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* In decimal digits. */
 enum pl_err pl_buf_add_number(struct pl_buf *b, uint64_t number);
+/* As pl_buf_reserve(), if the memory that b has does not do. */
+char *pl_buf_reserve_more(struct pl_buf *b, size_t len);
 /* Room for len more bytes at data + len, for the caller to fill and add to b->len; NULL
  * at the limit. A caller that fills less sets data[len] to NUL. */
-char *pl_buf_reserve(struct pl_buf *b, size_t len);
+static inline char *
+pl_buf_reserve(struct pl_buf *b, size_t len)
+{
+	if (b->data == NULL || len >= b->cap - b->len || len > b->limit - b->len)
+		return pl_buf_reserve_more(b, len);
+	b->data[b->len + len] = '\0';
+	return b->data + b->len;
+}
 /* Drop the first count bytes (count <= len). */
 void pl_buf_consume(struct pl_buf *b, size_t count);
 /* The held bytes; borrowed until the next change. */

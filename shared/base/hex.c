@@ -1,3 +1,5 @@
+#include <endian.h>
+
 #include "base/hex.h"
 
 int
@@ -19,12 +21,38 @@ pl_hex_value(char c)
 static const char pairs[] = ROW("0") ROW("1") ROW("2") ROW("3") ROW("4") ROW("5") ROW("6")
     ROW("7") ROW("8") ROW("9") ROW("a") ROW("b") ROW("c") ROW("d") ROW("e") ROW("f");
 
+#define EACH_BYTE(b) (UINT64_C(0x0101010101010101) * (b))
+#define EACH_PAIR(b) (UINT64_C(0x0001000100010001) * (b))
+
+/* The eight digits of four bytes, the first in the lowest place: of each byte first its
+ * high half. */
+static uint64_t
+eight_digits(uint32_t four)
+{
+	uint64_t halves, letters, x = four;
+
+	x = (x | x << 16) & UINT64_C(0x0000ffff0000ffff);
+	x = (x | x << 8) & EACH_PAIR(0xff);
+	halves = (x >> 4 & EACH_PAIR(0x0f)) | (x & EACH_PAIR(0x0f)) << 8;
+	letters = (halves + EACH_BYTE(6)) >> 4 & EACH_BYTE(1); /* 10 and more */
+	return halves + EACH_BYTE('0') + letters * ('a' - '0' - 10);
+}
+
 void
 pl_hex_encode(const void *bytes, size_t len, char *out)
 {
 	const uint8_t *b = bytes;
+	size_t i = 0;
 
-	for (size_t i = 0; i < len; i++)
+	for (; i + 4 <= len; i += 4) {
+		uint32_t four;
+		uint64_t eight;
+
+		memcpy(&four, b + i, sizeof(four));
+		eight = htole64(eight_digits(le32toh(four)));
+		memcpy(out + 2 * i, &eight, sizeof(eight));
+	}
+	for (; i < len; i++)
 		memcpy(out + 2 * i, pairs + 2 * b[i], 2);
 	out[2 * len] = '\0';
 }

@@ -90,9 +90,8 @@ pl_jo_end_array(struct pl_json_out *o)
 }
 
 void
-pl_jo_key(struct pl_json_out *o, const char *key)
+pl_jo_key_n(struct pl_json_out *o, const char *key, size_t len)
 {
-	size_t len = strlen(key);
 	char *room = begin(o, len + 3);
 
 	if (room != NULL) {
@@ -213,10 +212,16 @@ pl_jo_bool(struct pl_json_out *o, bool value)
 void
 pl_jo_oid(struct pl_json_out *o, const struct pl_oid *value)
 {
-	char hex[PL_OID_HEX_LEN + 1];
+	char *room = begin(o, PL_OID_HEX_LEN + 2);
 
-	pl_oid_format(value, hex);
-	put_plain(o, pl_str_n(hex, PL_OID_HEX_LEN));
+	if (room != NULL) {
+		room[0] = '"';
+		pl_oid_format(value, room + 1);
+		room[PL_OID_HEX_LEN + 1] = '"'; /* in place of a NUL */
+		room[PL_OID_HEX_LEN + 2] = '\0';
+		o->buf->len += PL_OID_HEX_LEN + 2;
+	}
+	o->needs_comma = true;
 }
 
 void

@@ -24,7 +24,13 @@ void pl_jo_object(struct pl_json_out *o);
 void pl_jo_end_object(struct pl_json_out *o);
 void pl_jo_array(struct pl_json_out *o);
 void pl_jo_end_array(struct pl_json_out *o);
-void pl_jo_key(struct pl_json_out *o, const char *key); /* key needs no escaping */
+/* key needs no escaping */
+void pl_jo_key_n(struct pl_json_out *o, const char *key, size_t len);
+static inline void
+pl_jo_key(struct pl_json_out *o, const char *key)
+{
+	pl_jo_key_n(o, key, strlen(key)); /* known when it is compiled, mostly */
+}
 void pl_jo_str(struct pl_json_out *o, struct pl_str value);
 void pl_jo_cstr(struct pl_json_out *o, const char *value);
 void pl_jo_int(struct pl_json_out *o, int64_t value);

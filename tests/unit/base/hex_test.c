@@ -4,7 +4,30 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
+
 #include "base/hex.h"
+
+/* Four bytes at once, and those that are left, say the same as one alone. */
+static void
+encodes_every_byte_at_every_place(void **state)
+{
+	uint8_t bytes[11];
+	char out[2 * sizeof(bytes) + 1], pair[3];
+
+	(void)state;
+	for (unsigned first = 0; first < 256; first++)
+		for (size_t len = 0; len <= sizeof(bytes); len++) {
+			for (size_t i = 0; i < len; i++)
+				bytes[i] = (uint8_t)(first + 37 * i);
+			pl_hex_encode(bytes, len, out);
+			assert_int_equal(strlen(out), 2 * len);
+			for (size_t i = 0; i < len; i++) {
+				snprintf(pair, sizeof(pair), "%02x", bytes[i]);
+				assert_memory_equal(out + 2 * i, pair, 2);
+			}
+		}
+}
 
 static void
 writes_lower_case_digits(void **state)
@@ -78,6 +101,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(encodes_every_byte_at_every_place),
 	    cmocka_unit_test(escapes_as_encode_uri_component),
 	    cmocka_unit_test(writes_lower_case_digits),
 	    cmocka_unit_test(reads_either_case_and_exactly_the_length),
