@@ -62,17 +62,13 @@ async function dated(asking) {
   return answer;
 }
 
-export const signUp = (form) => call('POST', '/api/auth/signup', form);
-export const logIn = (form) => call('POST', '/api/auth/login', form);
 export const logOut = () => call('POST', '/api/auth/logout');
-export const logOutEverywhere = () => call('POST', '/api/auth/logout-all');
 export const me = () => dated(call('GET', '/api/auth/me'));
 /** {gender, editMs, aheadMs}: of oneself; so long after it was written a message may be edited; so far is the server's clock ahead. */
 export async function settings() {
   const { answer, headers } = await request('GET', '/api/auth/settings');
   return { gender: answer.gender, editMs: 1000 * answer.messageEditSeconds, aheadMs: (Date.parse(headers.get('Date')) || Date.now()) - Date.now() };
 }
-export const profile = (id) => call('GET', `/api/users/profile/${id}`);
 export const setStatus = (id, status, note) => call('POST', `/api/users/status/${id}`, { status, ...(note && { note }) });
 
 /** Pages {items, next}; next is what to ask for the following one. */

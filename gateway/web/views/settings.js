@@ -1,5 +1,5 @@
 // What one may switch, whom one has blocked, and the way out of every device.
-import * as api from '../core/api.js';
+import { logOutEverywhere } from '../core/account.js';
 import { t } from '../strings_dialogs.js';
 import { playSound } from './alert.js';
 import { blockedList } from './blocked.js';
@@ -38,7 +38,7 @@ export function open(chat) {
   const everywhere = h('button', {
     type: 'button', class: 'danger', onclick: async () => {
       everywhere.disabled = true;
-      const problem = await chat.session.logOut(api.logOutEverywhere, t.loggedOutEverywhere);
+      const problem = await chat.session.logOut(logOutEverywhere, t.loggedOutEverywhere);
       everywhere.disabled = false;
       if (problem) tell(t.logOutFailed(problem.message));
     },

@@ -1,5 +1,5 @@
 // The form of someone who is signed out: log in, or sign up.
-import * as api from '../core/api.js';
+import { logIn, signUp } from '../core/account.js';
 import { t } from '../strings_dialogs.js';
 import { h } from './dom.js';
 import { field, genderField } from './form.js';
@@ -66,7 +66,7 @@ export function signInView({ notice, onDone }) {
     problem.hidden = true;
     for (const input of fields.querySelectorAll('[aria-invalid]')) input.removeAttribute('aria-invalid');
     try {
-      onDone(await (isSignUp ? api.signUp(values) : api.logIn(values)));
+      onDone(await (isSignUp ? signUp(values) : logIn(values)));
     } catch (error) {
       show(error);
     } finally {
