@@ -382,6 +382,7 @@ struct race {
 	_Atomic bool is_blocked; /* the block has been answered */
 	size_t then;             /* what was stored at that moment */
 	_Atomic unsigned accepted;
+	_Atomic unsigned unknown; /* the store was too busy; stored, perhaps */
 };
 
 static void
@@ -391,7 +392,9 @@ block_and_count(struct race *race, struct worker *w, struct pl_store *s)
 	struct pl_message_list list = {0};
 
 	usleep(20000);
-	w->err = store_write_one(s, &b);
+	do
+		w->err = store_write_one(s, &b);
+	while (w->err == PL_E_UNAVAILABLE); /* too many at once */
 	usleep((useconds_t)b.u.block.settle_ms * 1000);
 	if (w->err == PL_OK)
 		w->err = pl_store_messages_page(
@@ -417,6 +420,8 @@ race_to_send_and_block(struct worker *w, struct pl_store *s)
 		pl_store_write(s, &(struct pl_write *){&send}, 1);
 		if (send.err == PL_OK)
 			race->accepted++;
+		else if (send.err == PL_E_UNAVAILABLE)
+			race->unknown++;
 		else if (send.err != PL_E_DENIED)
 			w->err = send.err;
 		store_send_fini(&send);
@@ -434,7 +439,7 @@ accepts_nothing_after_a_block_was_answered(void **state)
 	for (int i = 0; i < WRITERS; i++)
 		assert_int_equal(workers[i].err, PL_OK);
 	assert_int_equal(store_count(f->store, &race.t.ann, &race.t.bob), race.then);
-	assert_int_equal(race.then, race.accepted);
+	assert_in_range(race.then, race.accepted, race.accepted + race.unknown);
 	assert_true(race.then > 0);
 }
 

@@ -172,7 +172,7 @@ describe('a crowd that opens sessions faster than LIMIT_HANDSHAKES_PER_SECOND', 
     leaving.abort();
     await Promise.all(crowd);
     await waitUntil('nobody to wait', async () => await waiting() === 0, { within: 1000 });
-    assert.equal((await fetch(socketIo(hold.stack.url, polling))).status, 200);
+    await waitUntil('one who comes to be let in', async () => (await fetch(socketIo(hold.stack.url, polling))).status === 200, { within: 1000 });
   });
 });
 
@@ -235,7 +235,7 @@ describe('a flood of strangers who open sessions', () => {
 describe('an address that opens sockets without a pause', () => {
   const hold = useStack({ before, after, afterEach }, { GATEWAY_TRUSTED_PROXIES: '127.0.0.1 ::1' });
 
-  test('gets 429 beyond five times GATEWAY_SOCKETS_PER_ADDRESS, from the gateway alone; others open theirs', async () => {
+  test('gets 429 beyond five times GATEWAY_SOCKETS_PER_ADDRESS, from the gateway alone; others open theirs', async (t) => {
     const ask = (address, query) => `GET /socket.io/?${query} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: ${address}\r\n\r\n`;
     const statuses = async (address, query, count) => {
       const wire = await Wire.open({ host: 'localhost', port: hold.stack.port });
@@ -247,10 +247,13 @@ describe('an address that opens sockets without a pause', () => {
     };
     const bad = 'EIO=3&transport=polling'; // refused at once, so that they come as fast as can be
     const seen = { 400: 0, 429: 0 };
+    const begun = Date.now();
     await waitUntil('429', async () => {
       for (const own of await Promise.all(Array.from({ length: 4 }, () => statuses('192.0.2.1', bad, 900)))) for (const status of own) seen[status]++;
-      return seen[429] > 0;
+      const seconds = (Date.now() - begun) / 1000;
+      return seen[429] > 0 || (seconds > 30 && seen[400] / seconds < 1100); // 1,000 a second are given back
     }, { within: 60000 });
+    if (seen[429] === 0) { t.skip(`a machine that cannot ask 1,000 times a second: ${JSON.stringify(seen)}`); return; }
     assert.ok(seen[400] >= 10000, JSON.stringify(seen));
     assert.equal((await statuses('192.0.2.2', bad, 1))[0], 400);
     assert.notEqual((await statuses('192.0.2.1', 'EIO=4&transport=polling&sid=p1.none', 1))[0], 429, 'what a session asks is not counted');
