@@ -234,6 +234,17 @@ describe('slow readers', () => {
     count: 40, headers: [], text: 'x'.repeat(60000), forMs: 3000, most: 24 * MiB, end: /\]\r\n0\r\n\r\n$/,
   }));
 
+  test('of a long answer it reads 36 KiB, and looks at others for a millisecond', async () => {
+    const [ann, bob] = await Promise.all(['ann', 'bob'].map((name) => Person.signUp(hold.stack.url, name)));
+    for (let i = 0; i < 150; i++) assert.equal((await ann.send(bob, 'x'.repeat(60000))).status, 201);
+    const begin = performance.now();
+    const answer = await fetch(`${hold.stack.url}/api/messages/${bob.id}`, { headers: { cookie: ann.cookie, 'accept-encoding': 'identity' } });
+    const { byteLength } = await answer.arrayBuffer();
+    const took = performance.now() - begin;
+    assert.ok(byteLength > 9e6, `${byteLength} bytes`);
+    assert.ok(took > 0.9 * byteLength / (36 * 1024), `${took} ms`);
+  });
+
   test('an address has GATEWAY_REQUESTS_AT_ONCE under way, beyond them 429; others go on', async () => {
     const wires = Array.from({ length: 52 }, () => new Wire(hold.stack, '203.0.113.2').begin(50, 1, '/api/auth/login'));
     await waitUntil('two too many', () => wires.filter(({ status }) => status === 429).length === 2);
