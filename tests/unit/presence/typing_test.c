@@ -177,13 +177,11 @@ static void
 hears_what_a_user_sends_while_they_type(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_oid other;
 
-	pl_oid_new(&other);
 	ann_sends(f);
 	assert_int_equal(f->sent, 0);
 	assert_null(say_to(f, &f->page, &f->eve, "true"));
-	assert_null(say_to(f, &f->phone, &other, "true"));
+	assert_null(say_to(f, &f->phone, &f->bob.id, "true"));
 	fake_loop_run(f->rig.app.loop);
 	ann_sends(f);
 	assert_int_equal(f->sent, 1);
