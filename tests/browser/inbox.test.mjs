@@ -1,7 +1,7 @@
 // The page shows what waits: who wrote, how much, and how far one's own words have come.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
-import { articles, bubble, conversation, cut, field, log, look, mend, open, row, type, useBrowser } from '../support/browser.mjs';
+import { articles, bubble, conversation, cut, field, log, look, mend, open, quiet, row, type, useBrowser } from '../support/browser.mjs';
 import { useStack } from '../support/stack.mjs';
 import { patient, waitUntil } from '../support/wait.mjs';
 
@@ -138,6 +138,30 @@ for (const [what, isToForget] of [['with a recovery', false], ['without one', tr
     assert.deepEqual(page.problems, []);
   });
 }
+
+test('an answer of before one read it does not make it unread again', async () => {
+  const [ann, bob] = await people('Ann', 'Bob');
+  for (const text of ['one', 'two']) await say(bob, ann, text);
+  const page = await openAs(ann, { expect: /401|ERR_/ });
+  await row(page, bob).getByText('2 unread').waitFor();
+  await row(page, bob).getByText('Offline').waitFor({ state: 'attached' }); // it is connected
+  await page.route('**/api/conversations?*', async (route) => {
+    const answer = await route.fetch();
+    await row(page, bob).click();
+    await waitUntil('it to be read', async () => await unreadOf(ann, bob) === 0);
+    await row(page, bob).getByText('unread').waitFor({ state: 'hidden' });
+    await new Promise((resolve) => { setTimeout(resolve, 1000); }); // its event has come, too, which would mend it
+    await route.fulfill({ response: answer });
+  }, { times: 1 });
+  const read = page.waitForResponse('**/api/conversations?*'); // once the connection is back
+  await cut(page);
+  await mend(page);
+  await read;
+  await quiet(page);
+  assert.equal(await row(page, bob).getByText('unread').isVisible(), false);
+  assert.equal(await page.title(), 'Parley');
+  assert.deepEqual(page.problems, []);
+});
 
 test('people of the same name are told apart, and the head says who somebody is', async () => {
   const [ann, one, other] = await people('Ann', 'One', 'Other');
