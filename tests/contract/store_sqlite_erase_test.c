@@ -296,6 +296,19 @@ writes_a_database_anew_once_for_those_who_come_together(void **state)
 	assert_int_equal(erasures_at(f, 5), 1);
 }
 
+/* All first sweeps, to their ends. */
+static void
+sweep_all(struct pl_store *s)
+{
+	struct pl_erase_step step = {
+	    .worker = 1, .lease_ms = 60000, .settle_ms = 3600000};
+
+	do
+		assert_int_equal(pl_store_erase_step(s, &step), PL_OK);
+	while (step.state == PL_ERASE_GOES_ON);
+	assert_int_equal(step.state, PL_ERASE_NOTHING);
+}
+
 /* Processes of an older version know no place in SETTLE, and sweep again in AGAIN. */
 static void
 ends_what_an_older_version_began(void **state)
@@ -310,6 +323,8 @@ ends_what_an_older_version_began(void **state)
 		write_texts(f->store, &ann, &bob, "a word", 100);
 		erase(f->store, &ann);
 		erase(f->store, &bob);
+		if (stage > 3) /* which nobody comes to before */
+			sweep_all(f->store);
 		snprintf(sql, sizeof(sql),
 		    "UPDATE erasures SET stage = %d, noted = noted - 3600000", stage);
 		sqlite_files_run(&f->config, sql);
