@@ -271,16 +271,12 @@ static enum pl_err
 read_at_once(struct pl_sqlite *s, const struct pl_fold_words *words,
     const struct pl_oid *after, size_t limit, struct pl_user_list *list)
 {
-	static const char begin[] = "BEGIN", end[] = "COMMIT";
-	struct pl_query q = pl_query_start(s, begin);
-	enum pl_err err = pl_query_run(&q, NULL), ended;
+	enum pl_err err = pl_sqlite_moment_begin(s);
 
 	if (err != PL_OK)
 		return err;
 	err = read_page(s, words, after, limit, list);
-	q = pl_query_start(s, end);
-	ended = pl_query_run(&q, NULL);
-	return err != PL_OK ? err : ended;
+	return pl_sqlite_moment_end(s, err);
 }
 
 /* What cannot be filled in now is not found yet; the failure was logged. */

@@ -85,8 +85,10 @@ pl_sqlite_users_exist(
 {
 	struct pl_sqlite *s = pl_sqlite_of(store);
 	bool found[PL_STORE_IDS_MAX];
-	enum pl_err err = PL_OK;
+	enum pl_err err = pl_sqlite_moment_begin(s);
 
+	if (err != PL_OK)
+		return err;
 	for (size_t i = 0; i < count && err == PL_OK; i++) {
 		struct pl_query q = pl_query_start(s, one_by_id);
 
@@ -94,25 +96,31 @@ pl_sqlite_users_exist(
 		found[i] = pl_query_row(&q);
 		err = pl_query_end(&q);
 	}
+	err = pl_sqlite_moment_end(s, err);
 	if (err == PL_OK)
 		/* cppcheck-suppress uninitvar ; count of them are filled */
 		memcpy(exist, found, count * sizeof(*exist));
 	return err;
 }
 
+/* In one moment: the lock of the log, which costs more than a read, is taken once. */
 enum pl_err
 pl_sqlite_users_of(
     struct pl_store *s, const struct pl_oid *ids, size_t count, struct pl_user_list *out)
 {
-	struct pl_user_list list = {.items = pl_mem_alloc(count * sizeof(*list.items))};
-	enum pl_err err = PL_OK;
+	struct pl_user_list list = {0};
+	enum pl_err err = pl_sqlite_moment_begin(pl_sqlite_of(s));
 
+	if (err != PL_OK)
+		return err;
+	list.items = pl_mem_alloc(count * sizeof(*list.items));
 	for (size_t i = 0; i < count && err == PL_OK; i++) {
 		err = pl_sqlite_user_by_id(s, &ids[i], &list.items[list.count]);
 		list.count += err == PL_OK;
 		if (err == PL_E_NOT_FOUND)
 			err = PL_OK;
 	}
+	err = pl_sqlite_moment_end(pl_sqlite_of(s), err);
 	if (err == PL_OK)
 		*out = list;
 	else
