@@ -141,7 +141,8 @@ describe('bodies', () => {
     const begun = performance.now();
     const late = new Wire(hold.stack).write(request(login.length + 1));
     await withDeadline('its end', late.closed, 6000);
-    assert.ok(performance.now() - begun > bodySeconds * 1000 - 100);
+    // client_body_timeout is 10 s, and may come first.
+    assert.ok(performance.now() - begun > Math.min(bodySeconds, 10) * 1000 - 100);
     assert.ok([0, 408].includes(late.status), late.answer);
     await quiet();
   });

@@ -131,11 +131,11 @@ sendmsg(int fd, const struct msghdr *message, int flags)
 }
 
 int
-accept(int fd, struct sockaddr *from, socklen_t *len)
+accept4(int fd, struct sockaddr *from, socklen_t *len, int flags)
 {
-	REAL(accept);
+	REAL(accept4);
 
-	return fails(CALL_ACCEPT) ? -1 : next(fd, from, len);
+	return fails(CALL_ACCEPT) ? -1 : next(fd, from, len, flags);
 }
 
 int
