@@ -122,6 +122,8 @@ on_pause_over(struct pl_timer *t)
 	} else if (!r->rq->is_gone) {
 		read_piece(r);
 	} else if (r->goes_on) {
+		if (has_more_of_piece(r)) /* else it was paid before the pause */
+			(void)spend(r);
 		end(r);
 	} else { /* nobody reads it */
 		pl_reply_err(r->rq, PL_E_CANCELLED);

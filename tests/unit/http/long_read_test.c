@@ -257,6 +257,36 @@ ends_when_the_client_has_gone(void **state)
 	assert_true(client.is_ended && is_freed);
 	assert_in_range(client.writes, 1, 2);
 	assert_int_equal(read_pieces, 1);
+	assert_int_equal(pl_app.reads.users.count, 1); /* who owes */
+	end();
+}
+
+/* What is paced is paid at the end of its piece, or when the client goes before that. */
+static void
+lets_who_leaves_in_a_pause_pay(void **state)
+{
+	struct fixture f;
+	size_t read;
+
+	(void)state;
+	begin(&f, PIECES, RATE);
+	while (read_pieces < 3 || !pl_timer_is_started(&f.read.pause) ||
+	       f.read.out_at == f.read.out.len) {
+		go_on();
+		fake_loop_advance(pl_app.loop, 1);
+	}
+	pl_timer_stop(pl_app.loop, &f.read.pause);
+	fake_loop_advance(pl_app.loop, 1000); /* the pieces before are paid */
+	pl_timer_start(pl_app.loop, &f.read.pause, 1);
+	read = read_pieces;
+	f.rq.is_gone = true;
+	for (int ms = 0; ms < 100 && !is_freed; ms++) {
+		fake_loop_advance(pl_app.loop, 1);
+		go_on();
+	}
+	assert_true(client.is_ended && is_freed);
+	assert_int_equal(read_pieces, read);
+	assert_int_equal(pl_app.reads.users.count, 1);
 	end();
 }
 
@@ -268,6 +298,7 @@ main(void)
 	    cmocka_unit_test(gives_a_long_one_in_slices_at_an_even_pace),
 	    cmocka_unit_test(gives_all_at_once_without_a_rate),
 	    cmocka_unit_test(ends_when_the_client_has_gone),
+	    cmocka_unit_test(lets_who_leaves_in_a_pause_pay),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
