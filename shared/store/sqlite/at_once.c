@@ -19,6 +19,7 @@ static ssize_t
 read_at_once(int fd, void *out, size_t len, off_t offset)
 {
 	struct iovec to = {.iov_base = out, .iov_len = len};
+	ssize_t n;
 
 	if (!is_at_once)
 		return usual(fd, out, len, offset);
@@ -27,7 +28,11 @@ read_at_once(int fd, void *out, size_t len, off_t offset)
 		return -1;
 	}
 	reads_left--;
-	return preadv2(fd, &to, 1, offset, RWF_NOWAIT);
+	n = preadv2(fd, &to, 1, offset, RWF_NOWAIT);
+	if (n != 0)
+		return n;
+	errno = EAGAIN; /* Linux 5.9 and 5.10 give 0 in the middle of a file, too */
+	return -1;
 }
 
 static int

@@ -13,7 +13,7 @@
  * SQLite's way to files has a place for another pread(); from other threads, and outside
  * of begin and end, it is the one that was there.
  *
- * Source: preadv2(2); SQLite's vfs.html: xSetSystemCall.  Only store/ uses it.
+ * Source: preadv2(2), also its BUGS; SQLite's vfs.html: xSetSystemCall.  Only store/ uses it.
  * Threads: any; each has its own state.
  */
 #ifndef PL_STORE_SQLITE_AT_ONCE_H
