@@ -95,6 +95,7 @@ find_erased(struct fill *f, struct pl_oid *erased, size_t *count)
 {
 	/* A pair is two ids, without padding. */
 	const struct pl_oid *ids = (const struct pl_oid *)(const void *)f->pairs;
+	int64_t due_unix_ms, now_unix_ms = pl_clock_unix_ms();
 	struct pl_find find;
 	const bson_t *doc;
 
@@ -104,7 +105,9 @@ find_erased(struct fill *f, struct pl_oid *erased, size_t *count)
 	pl_mongo_put_int(&find.filter, PL_ERASE_F_STAGE, PL_ERASE_AGAIN);
 	pl_find_limit(&find, 2 * f->pair_count);
 	while (*count < 2 * f->pair_count && pl_find_row(&find, &doc))
-		*count += pl_mongo_get_oid(doc, PL_USER_F_ID, &erased[*count]);
+		if (!pl_mongo_get_time(doc, PL_MONGO_F_DUE_AT, &due_unix_ms) ||
+		    due_unix_ms <= now_unix_ms)
+			*count += pl_mongo_get_oid(doc, PL_USER_F_ID, &erased[*count]);
 	return pl_find_end(&find);
 }
 
