@@ -10,7 +10,7 @@ PL_REDIS_LUA(read_lua, "online_read");
 #define PROCESSES_MAX     1000
 #define BACKLOG_BYTES_MAX ((size_t)1 << 20)
 #define READ_AGAIN_MS     1000
-#define LATE_MS           1000 /* so late is a timer after a standstill */
+#define LATE_MS           150 /* so late is a timer after a standstill, which holds it */
 
 struct process {
 	struct pl_online_set *set;
