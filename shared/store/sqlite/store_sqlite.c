@@ -398,6 +398,8 @@ pl_sqlite_moment_begin(struct pl_sqlite *s)
 {
 	static const char moment[] = "BEGIN";
 
+	if (!sqlite3_get_autocommit(s->db))
+		pl_sqlite_rollback(s);
 	return run(s, moment);
 }
 
