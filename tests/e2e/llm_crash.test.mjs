@@ -71,7 +71,7 @@ describe('exactly one reply', { timeout: patient(120000) }, () => {
     let asked = 0;
     llm.usual = (request, response) => { asked++; setTimeout(() => usual(request, response), 3000); };
     const first = await Promise.all(Array.from({ length: 8 }, (_, i) => ann.send(bob, `before ${i}`)));
-    await waitUntil('the model to be asked', () => asked >= 8);
+    await waitUntil('the model to be asked', () => asked >= 8, { within: 15000 });
     for (const name of responders) await signal(name, 'SIGSTOP');
     try {
       const more = await Promise.all(Array.from({ length: 8 }, (_, i) => ann.send(bob, `after ${i}`)));
@@ -103,7 +103,7 @@ describe('exactly one reply', { timeout: patient(120000) }, () => {
     };
     try {
       const poison = (await ann.send(bob, 'poison')).json;
-      await waitUntil('the model to be asked', () => poisoned > 0);
+      await waitUntil('the model to be asked', () => poisoned > 0, { within: 15000 });
       const pids = await Promise.all(responders.map((name) => hold.stack.pidOf(name)));
       await waitUntil('another responder', async () => {
         const now = await Promise.all(responders.map((name) => hold.stack.pidOf(name)));
