@@ -211,8 +211,10 @@ if [ -z "${WWW_DIR:-}" ]; then
 	mkdir -p "$prefix/page/v"
 	cp -r "$www" "$prefix/page/v/$version"
 	# Comments, and what stands before a line, are for whoever reads the source, and not sent. (One with a quote in it is: it may be a string.)
-	find "$prefix/page/v" -name '*.js' -exec sed -i -e '/^ *\/\//d; /^ *\/\*\*.*\*\//d; /^ *\/\*\*/,/\*\//d; s/^ *//' \
-		-e "s/\([;,{]\) \/\/ [^'\"\`]*\$/\1/" {} +
+	find "$prefix/page/v" -name '*.js' -exec sed -i -e '/^ *\/\//d; /^ *\/\*\*.*\*\//d; /^ *\/\*\*/,/\*\//d; /^$/d; s/^ *//' \
+		-e "s/\([;,}{]\) \/\/ [^'\"\`]*\$/\1/" {} +
+	# In our styles a space in a string stands beside none of these.
+	find "$prefix/page/v" -name '*.css' -exec sed -i -e 's/^ *//; s/ *\/\*[^*]*\*\/$//; /^$/d; s/ \{0,1\}\([};,{]\) */\1/g; s/: /:/g' {} +
 	# Compressed once, as well as can be: a length costs fewer bytes than chunks do.
 	find "$prefix/page/v" -type f -size +199c -exec gzip -9kn {} +
 	cp -r "$www/." "$prefix/page"

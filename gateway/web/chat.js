@@ -44,7 +44,7 @@ export class Chat {
     this.prefs = { notify: false, sound: true };
     this.openId = null;
     this.editMs = Infinity; // until the server says it, which refuses what is too late
-    this.aheadMs = 0; // the server's clock
+    this.aheadMs = 0; // of us: the clock of the server
     this.isConnected = false;
     this.backAt = 0; // when the connection came back
     this.settingStatus = Promise.resolve();

@@ -3,7 +3,7 @@ import * as api from './core/api.js';
 import { byTime, isWithin } from './core/order.js';
 import { isRefused } from './session.js';
 
-const reachMost = 200; // messages that are read to find where "new" begins
+const reachMost = 200; // messages that are read to find where the line is to stand
 
 export class Marks {
   lineAt = null; // the id of the first message that is new

@@ -131,7 +131,7 @@ export class Inbox {
   add(message) {
     const isTheirs = message.senderId !== this.userId;
     const entry = this.#open(isTheirs ? message.senderId : message.receiverId);
-    const order = entry.lastMessage ? byTime(message, entry.lastMessage) : 1; // one's own may be here before it
+    const order = entry.lastMessage ? byTime(message, entry.lastMessage) : 1; // what one wrote may be here before it
     if (order >= 0) entry.lastMessage = this.#stateOf(message, entry.lastMessage);
     if (!isTheirs || this.states.of(message).deletedAt || (order <= 0 && this.#hasCounted(entry, message))) return false;
     entry.live.push(message);

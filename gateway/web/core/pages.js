@@ -2,7 +2,8 @@
 // for the first page, and after the last.
 
 export class Pages {
-  state = 'new'; // 'new', 'loading', 'more', 'done', 'failed'
+  // 'new', 'loading', 'more', 'done', 'failed'
+  state = 'new';
   problem = null;
   #next;
   #turn = 0;

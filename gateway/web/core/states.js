@@ -13,7 +13,7 @@ export const later = (known, message) => (known && !isLater(message, known) ? kn
 
 /** Of several things that are told of people, in whatever order they come. */
 export class News {
-  #at = new Map(); // "id field" -> when it was told live
+  #at = new Map(); // id and field -> when it was told live
 
   /** What is news of somebody. An answer has askedAt, and says nothing of what was told live after that. */
   of({ askedAt, ...fields }) {
