@@ -38,6 +38,9 @@ export class Lists {
 
   loadTalks() { return this.#load('talks', this.talks, 'restart'); }
 
+  /** Under a name of its own: a page further down does not take the place of a list that is to be read anew. */
+  #more() { this.#load('more talks', this.talks); }
+
   /** What came between the first load and the connection: a few, or else all is read again. */
   loadLatestTalks() {
     const { chat, talks } = this;
@@ -58,7 +61,7 @@ export class Lists {
     if (this.query) {
       if (searching.state === 'more') this.#load('search', searching);
     } else if (talks.state === 'more') {
-      this.#load('talks', talks);
+      this.#more();
     } else if (['done', 'failed'].includes(talks.state) && ['new', 'more'].includes(everybody.state)) {
       this.#load('people', everybody);
     }
@@ -106,7 +109,7 @@ export class Lists {
     if (this.query) {
       return this.searching.state === 'failed' ? { text: t.searchFailed, retry: () => this.#load('search', this.searching) } : null;
     }
-    if (this.talks.state === 'failed') return { text: t.conversationsFailed, retry: () => this.#load('talks', this.talks) };
+    if (this.talks.state === 'failed') return { text: t.conversationsFailed, retry: () => this.#more() };
     if (this.everybody.state === 'failed') return { text: t.peopleFailed, retry: () => this.#load('people', this.everybody) };
     return null;
   }
