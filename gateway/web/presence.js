@@ -2,17 +2,21 @@
 
 const watchMost = 500;
 const watchEvery = 250; // ms; a server takes five sets a second
-const watchAgain = 1000; // ms after it refused one
+const againLeast = 1000; // ms after it refused one, twice as long each time
+const againMost = 30000;
 
 export class Presence {
   #watched = null; // what the server was told last
+  #refusals = 0;
   #timer;
 
   constructor(chat) { this.chat = chat; }
 
   /** Another connection: it watches nobody yet. */
   restart() {
+    this.close();
     this.#watched = null;
+    this.#refusals = 0;
     this.soon();
   }
 
@@ -26,8 +30,10 @@ export class Presence {
     if (!chat.isConnected || wanted === this.#watched) return;
     this.#watched = wanted;
     chat.socket.ask('watch', { users }, (states) => {
-      if (Array.isArray(states)) this.take(states);
-      else this.#refused();
+      if (Array.isArray(states)) {
+        this.#refusals = 0;
+        this.take(states);
+      } else this.#refused();
       chat.draw();
     });
   }
@@ -35,12 +41,15 @@ export class Presence {
   /** It was too often, or the server cannot tell just now. */
   #refused() {
     this.#watched = null;
-    this.soon(watchAgain);
+    this.soon(Math.min(againMost, againLeast * 2 ** this.#refusals++) * (0.5 + Math.random() / 2));
   }
 
   take(states) {
     for (const { userId: _id, online, status, statusNote } of states) this.chat.learn({ _id, online, status, statusNote });
   }
 
-  close() { clearTimeout(this.#timer); }
+  close() {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
 }
