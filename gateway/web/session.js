@@ -51,7 +51,7 @@ export class Session {
       const user = await api.me().catch((problem) => (problem.status === 401 ? this.#ended(problem, t.loggedOut) : Promise.reject(problem)));
       if (chat.isOver || !user) return;
       if (user._id !== chat.user._id) chat.changeTo(user);
-      else chat.again.after(1000, () => { if (!chat.isOver) chat.socket.open(); });
+      else chat.socket.open(true);
     });
   }
 

@@ -11,6 +11,7 @@
 const delayLeast = 500;
 const delayMost = 5000;
 const openLimit = 10000; // for a transport to open
+const steady = 10000; // what was open for as long has not failed
 
 class WebSocketTransport {
   constructor(query, events) {
@@ -88,6 +89,7 @@ export class Socket {
   #network = new AbortController(); // ends the listening below
   #pid; // of the session, for recovery
   #offset;
+  #openedAt = 0; // as heardAt
   #heardAt = 0; // by the clock on the wall, which goes on while the machine sleeps
 
   #asked = new Map(); // number -> what to do with the acknowledgement
@@ -100,7 +102,8 @@ export class Socket {
 
   on(name, listener) { this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), listener]); }
 
-  open() {
+  /** isAgain: it was refused, and may be so once more. */
+  open(isAgain) {
     this.#wanted = true;
     // The browser knows at once what a silent connection would tell only later.
     this.#network.abort();
@@ -108,7 +111,9 @@ export class Socket {
     const { signal } = this.#network;
     addEventListener('offline', () => { if (this.#transport) this.#lost(); }, { signal });
     addEventListener('online', () => { if (this.#wanted && !this.#transport) this.#begin(); }, { signal });
-    if (!this.#transport) this.#begin();
+    if (this.#transport) return;
+    if (isAgain) this.#later();
+    else this.#begin();
   }
 
   close() {
@@ -161,6 +166,7 @@ export class Socket {
     this.#transport = null;
     this.#asked.clear();
     if (this.id) {
+      if (Date.now() - this.#openedAt >= steady) this.#failures = 0;
       this.id = undefined;
       this.#tell('disconnect');
     }
@@ -174,6 +180,10 @@ export class Socket {
       this.#tell('disconnect');
       if (!this.#webSocketWorks) this.#usePolling = !this.#usePolling; // perhaps that gets through
     }
+    this.#later();
+  }
+
+  #later() {
     const delay = Math.min(delayMost, delayLeast * 2 ** this.#failures++);
     this.#timer = setTimeout(() => this.#begin(), delay * (0.5 + Math.random()));
   }
@@ -201,7 +211,7 @@ export class Socket {
     if (type === '0') {
       const recovered = Boolean(data.pid) && data.pid === this.#pid;
       this.#pid = data.pid;
-      this.#failures = 0;
+      this.#openedAt = Date.now();
       this.#webSocketWorks ||= !this.#usePolling;
       this.id = data.sid;
       this.#tell('connect', recovered);
