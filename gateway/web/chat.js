@@ -520,6 +520,7 @@ export class Chat {
   }
 
   #draw() {
+    for (const [id, thread] of this.threads) if (id !== this.openId) thread.trim();
     this.#drawConversation();
     this.marks.tellRead();
     this.sidebar.draw(this.lists.shown);

@@ -182,3 +182,32 @@ test('who is gone is not brought back by an answer of before', () => {
   inbox.take(told(ann, 'Ann', { lastMessage: message(1), unread: 1, ...before }));
   assert.deepEqual([inbox.rows(), inbox.unread, inbox.learn(user(ann, 'Ann'))], [[], 0, undefined]);
 });
+
+test('what comes of somebody who is gone makes no conversation, and their name is nobody\'s any more', () => {
+  const inbox = new Inbox(me);
+  inbox.take(told(ann, 'Ann', { lastMessage: message(1), unread: 1 }));
+  inbox.learn(user(bob, 'Ann'));
+  assert.equal(inbox.isNamesake({ fullName: 'Ann' }), true);
+  inbox.forget(ann);
+  inbox.forget(ann);
+  assert.equal(inbox.isNamesake({ fullName: 'Ann' }), false);
+  assert.equal(inbox.add(message(2)), false, 'it was under way');
+  assert.equal(inbox.update({ ...message(2), deletedAt: message(3).createdAt }), false);
+  inbox.read(ann, message(1)._id, 1);
+  inbox.add(message(4, { from: me, to: ann }));
+  assert.deepEqual([inbox.unread, inbox.conversations.size], [0, 0]);
+});
+
+test('of what comes live the newest hundred are kept, and none of it is counted twice', () => {
+  const inbox = new Inbox(me);
+  const all = Array.from({ length: 300 }, (_, i) => message(i));
+  for (const one of all) inbox.add(one);
+  assert.deepEqual(inbox.conversation(ann).live, all.slice(200));
+  assert.equal(inbox.add(all[7]), false, 'told once more');
+  assert.deepEqual(inbox.conversation(ann).live, all.slice(200));
+  assert.equal(inbox.unread, 100);
+  inbox.read(ann, all[289]._id, 10);
+  assert.equal(inbox.unread, 10);
+  inbox.take(told(ann, 'Ann', { lastMessage: all[249], unread: 60, readUpTo: all[189]._id, askedAt: -1 }));
+  assert.equal(inbox.unread, 10);
+});

@@ -147,3 +147,35 @@ test('an edit of the oldest message does not lose the page before it', async () 
   assert.equal(thread.messages.length, 80);
   assert.equal(thread.hasOlder, false);
 });
+
+test('a conversation that is not open keeps its newest messages, and the others are read again', async () => {
+  const all = messages(0, 700);
+  const history = new History(all);
+  const thread = new Thread();
+  await thread.load(new History(all.slice(0, 30)).fetch);
+  assert.equal(thread.hasOlder, false);
+  for (const one of all.slice(0, 500)) thread.add(one);
+  thread.trim();
+  assert.equal(thread.messages.length, 500, 'not at once: that would be read again and again');
+  for (const one of all.slice(500)) thread.add(one);
+  thread.trim();
+  assert.deepEqual(ids(thread.messages), ids(all.slice(500)));
+  assert.deepEqual([thread.byId.size, thread.hasOlder], [200, true]);
+  for (let i = 0; i < 11; i++) await thread.loadOlder(history.fetch);
+  assert.deepEqual([ids(thread.messages), thread.hasOlder], [ids(all), false]);
+});
+
+test('a hole is closed, whatever was trimmed meanwhile', async () => {
+  const all = messages(0, 900);
+  const thread = new Thread();
+  await thread.load(new History(all.slice(0, 50)).fetch);
+  thread.markStale();
+  for (const one of all.slice(300)) thread.add(one);
+  thread.trim();
+  const history = new History(all);
+  await thread.load(async (limit, before) => { const page = await history.fetch(limit, before); thread.trim(); return page; });
+  const [oldest] = thread.messages;
+  assert.deepEqual(ids(thread.messages), ids(all.slice(all.indexOf(oldest))));
+  thread.trim();
+  assert.deepEqual(ids(thread.messages), ids(all.slice(700)));
+});

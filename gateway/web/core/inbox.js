@@ -11,7 +11,7 @@ import { fold, matches } from './text.js';
 export const unreadMost = 100; // and it means: or more
 
 // Of what the server told last the number is of until its last message: `counted`; what came after that
-// came live. marked: the message of readUpTo, if it is known; changedAt: when something was read, or gone.
+// came live, the newest unreadMost of it. marked: the message of readUpTo, if it is known; changedAt: when something was read, or gone.
 const blank = () => ({ lastMessage: null, unread: 0, readUpTo: null, theirReadUpTo: null, theirDeliveredUpTo: null, live: [], changedAt: -1 });
 
 export class Inbox {
@@ -82,6 +82,8 @@ export class Inbox {
 
   /** Somebody is gone, for everybody. */
   forget(id) {
+    const person = this.people.get(id);
+    if (person) this.#count(person, -1);
     this.#gone.add(id);
     this.people.delete(id);
     this.conversations.delete(id);
@@ -90,9 +92,10 @@ export class Inbox {
 
   conversation(id) { return this.conversations.get(id) ?? blank(); }
 
+  /** That of somebody who is gone is not kept. */
   #open(id) {
-    let entry = this.conversations.get(id);
-    if (!entry) this.conversations.set(id, entry = blank());
+    const entry = this.conversation(id);
+    if (!this.#gone.has(id)) this.conversations.set(id, entry);
     return entry;
   }
 
@@ -133,15 +136,17 @@ export class Inbox {
     const entry = this.#open(isTheirs ? message.senderId : message.receiverId);
     const order = entry.lastMessage ? byTime(message, entry.lastMessage) : 1; // what one wrote may be here before it
     if (order >= 0) entry.lastMessage = this.#stateOf(message, entry.lastMessage);
-    if (!isTheirs || this.states.of(message).deletedAt || (order <= 0 && this.#hasCounted(entry, message))) return false;
-    entry.live.push(message);
+    if (!isTheirs || this.#gone.has(message.senderId) || this.states.of(message).deletedAt || (order <= 0 && this.#hasCounted(entry, message))) return false;
+    entry.live.splice(placeOf(entry.live, message, byTime), 0, message);
+    if (entry.live.length > unreadMost) entry.live.shift();
     entry.unread = Math.min(unreadMost, entry.unread + 1);
     return true;
   }
 
   #hasCounted(entry, message) {
     const { counted, marked, live } = entry;
-    return [counted, marked].some((one) => one && byTime(message, one) <= 0) || live.some(({ _id }) => _id === message._id);
+    const dropped = live.length < unreadMost ? null : live[0]; // what is before it was there
+    return [counted, marked, dropped].some((one) => one && byTime(message, one) <= 0) || live.some(({ _id }) => _id === message._id);
   }
 
   #stateOf(message, known) {

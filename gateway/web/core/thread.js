@@ -11,6 +11,8 @@ import { later, States } from './states.js';
 
 const pagesMost = 10; // to close a hole with; beyond it what is older is read anew, by scrolling
 const holePage = 200;
+const keptMost = 500; // messages of a conversation that is not open; of more the newest stay
+const keptThen = 200;
 
 export class Thread {
   static pageSize = 50;
@@ -111,6 +113,9 @@ export class Thread {
     this.messages = this.messages.filter((message) => byTime(message, oldest) >= 0);
     this.hasOlder = true;
   }
+
+  /** It is not open, and may grow all the same. */
+  trim() { if (this.messages.length > keptMost) this.#forgetBefore(this.messages.at(-keptThen)); }
 
   /** Read the page before the oldest. */
   async loadOlder(fetchPage) {
