@@ -79,6 +79,57 @@ test('the settings list who is blocked, and let them go; what another device blo
   await bubble(page, 'not sent').getByText(/^(Sent|Delivered|Read)$/).waitFor();
 });
 
+/** Requests of this method to `url` wait until release(); begun: their bodies. */
+async function holdRequests(page, method, url) {
+  const begun = [];
+  let release;
+  const released = new Promise((resolve) => { release = resolve; });
+  await page.route(url, async (route) => {
+    if (route.request().method() !== method) { await route.continue(); return; }
+    begun.push(route.request().postDataJSON());
+    await released;
+    await route.continue();
+  });
+  return { begun, release };
+}
+
+test('an answer takes the focus from nobody who went on meanwhile', async () => {
+  const { ann, bob, page } = await twoPages();
+  const cy = await newPerson('Cy');
+  for (const person of [bob, cy]) assert.equal((await api('POST', `/api/users/block/${person.id}`, ann)).status, 200);
+  await page.reload();
+  await conversation(page).getByText('You have blocked').waitFor();
+  await page.getByRole('button', { name: 'Settings' }).click();
+  const held = await holdRequests(page, 'DELETE', '**/api/users/block/**');
+  const of = (person) => dialog(page).getByRole('button', { name: `Unblock ${person.fullName}` });
+  await of(bob).click();
+  await waitUntil('the request', () => held.begun.length === 1);
+  await dialog(page).getByRole('switch').first().focus();
+  held.release();
+  await of(bob).waitFor({ state: 'detached' });
+  assert.equal(await dialog(page).getByRole('switch').first().evaluate((element) => element === document.activeElement), true);
+  await of(cy).click();
+  await waitUntil('the focus on what is left', async () => await label(page) === 'People you have blocked');
+  assert.deepEqual((await api('GET', '/api/users/blocked', ann)).json, []);
+
+  await page.keyboard.press('Escape');
+  await block(page);
+  const again = await holdRequests(page, 'DELETE', '**/api/users/block/**');
+  await conversation(page).getByRole('button', { name: 'Unblock' }).click();
+  await waitUntil('the request', () => again.begun.length === 1);
+  await page.getByLabel('Find someone').fill('So');
+  again.release();
+  await field(page).waitFor();
+  await page.keyboard.type('me');
+  assert.equal(await page.getByLabel('Find someone').inputValue(), 'Some');
+  await page.getByLabel('Find someone').fill('');
+
+  await block(page);
+  await conversation(page).getByRole('button', { name: 'Unblock' }).click();
+  await waitUntil('the focus', async () => await label(page) === 'Message');
+  assert.deepEqual(page.problems, []);
+});
+
 test('one\'s own words can be deleted, not edited, where one has blocked', async () => {
   const { page, other } = await twoPages();
   await type(page, 'mine');

@@ -5,7 +5,7 @@ import { forgetAll } from '../storage.js';
 import { t } from '../strings_dialogs.js';
 import { blockedList } from './blocked.js';
 import { openDialog } from './dialog.js';
-import { avatar, h, say, show } from './dom.js';
+import { avatar, h, isFree, say, show } from './dom.js';
 import { field, form, genderField } from './form.js';
 import { pictureOf } from './picture.js';
 
@@ -48,7 +48,7 @@ function picturePart(chat) {
     }
     choose.disabled = remove.disabled = false;
     draw();
-    if (remove.hidden || document.activeElement === document.body) choose.focus();
+    if (isFree(remove.hidden && remove)) choose.focus();
   }
 
   function chosen() {
@@ -100,7 +100,10 @@ function sessionsPart(chat) {
     show(problem, false);
     try {
       await request?.();
-      draw(await chat.session.attempt(() => api.sessions()));
+      const sessions = await chat.session.attempt(() => api.sessions());
+      const isOurs = list.contains(document.activeElement) || isFree();
+      draw(sessions);
+      if (request && isOurs) heading.focus();
     } catch (error) {
       say(problem, error.message);
       show(problem, true);
@@ -111,7 +114,7 @@ function sessionsPart(chat) {
     list.replaceChildren(...sessions.map(({ _id, createdAt, current }) => {
       const when = fullTimeOf(createdAt);
       const end = h('button', {
-        type: 'button', class: 'link', 'aria-label': t.endSessionSince(when), onclick: async () => { await run(() => chat.session.attempt(() => api.endSession(_id))); heading.focus(); },
+        type: 'button', class: 'link', 'aria-label': t.endSessionSince(when), onclick: () => run(() => chat.session.attempt(() => api.endSession(_id))),
       }, t.endSession);
       return h('li', {}, h('span', { class: 'who' }, t.sessionSince(when)), current ? h('span', { class: 'hint' }, t.sessionHere) : end);
     }));

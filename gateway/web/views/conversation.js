@@ -2,7 +2,7 @@
 import { isWithin } from '../core/order.js';
 import { t } from '../strings.js';
 import { Composer } from './composer.js';
-import { avatar, faceOf, h, presenceOf, say, show } from './dom.js';
+import { avatar, faceOf, h, isFree, presenceOf, say, show } from './dom.js';
 import { follows, headingOf, Log } from './log.js';
 
 const typingLasts = 8000; // if no word of its end comes
@@ -57,7 +57,7 @@ export class ConversationView {
       drafts, onSend: on.send, onEdit: on.edit, onEditLast: () => this.#editLast(), onTyping: on.typing, onDraft: on.draft, onProblem: (text) => { say(this.problem, text); show(this.problem, Boolean(text)); },
     });
     this.blocked = h('div', { class: 'blocked', hidden: true }, this.blockedText = h('p', { role: 'status' }),
-      h('button', { type: 'button', class: 'link', onclick: async () => { await on.block(this.person, false); this.composer.focus(); } }, t.unblock));
+      h('button', { type: 'button', class: 'link', onclick: async ({ target }) => { await on.block(this.person, false); if (isFree(target)) this.composer.focus(); } }, t.unblock));
     this.body = [this.head, this.other, h('div', { class: 'log-frame' }, this.log.element, this.below), this.typing, this.problem, this.blocked, this.composer.element, this.said,
       h('p', { id: 'log-hint', hidden: true }, t.messagesHint)];
     this.nothing = h('div', { class: 'nothing' }, mark(), h('p', {}, t.pick), h('p', { class: 'hint' }, t.pickHint));

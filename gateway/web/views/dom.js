@@ -41,6 +41,9 @@ export function place(parent, nodes) {
   }
 }
 
+/** After an answer: is the focus still on what was pressed, or nowhere? Else it is somebody's who went on. */
+export const isFree = (pressed) => [pressed, document.body].includes(document.activeElement);
+
 /** What an avatar is drawn of: another one is drawn when this changes. */
 export const faceOf = (person) => `${person._id} ${person.fullName} ${person.profilePic}`;
 

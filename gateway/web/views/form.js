@@ -1,6 +1,6 @@
 // Forms: fields with their labels, and a form that says what became of it.
 import { t } from '../strings_dialogs.js';
-import { h } from './dom.js';
+import { h, isFree } from './dom.js';
 
 let serial = 0;
 
@@ -21,19 +21,20 @@ export function genderField({ chosen, isRequired = true } = {}) {
 
 /**
  * send(values) gives what to say once it is done; it rejects with a Problem, which is said, and the
- * field that it names gets the focus, or else `first`.
+ * field that it names gets the focus, or else `first`, unless somebody went on meanwhile.
  */
 export function form({ action, isDanger, first, send }, ...children) {
   const problem = h('p', { class: 'problem', role: 'alert', hidden: true });
   const done = h('p', { class: 'hint', role: 'status' });
   const submit = h('button', { type: 'submit', class: isDanger ? 'danger' : 'primary' }, action);
 
-  function fail(error) {
+  function fail(error, pressed) {
     problem.textContent = error.message;
     problem.hidden = false;
     const named = element.elements[error.field];
     const input = named?.focus ? named : element.elements[first];
     input.setAttribute('aria-invalid', 'true');
+    if (!isFree(pressed)) return;
     input.focus();
     input.select();
   }
@@ -41,6 +42,7 @@ export function form({ action, isDanger, first, send }, ...children) {
   async function submitted(event) {
     event.preventDefault();
     const values = Object.fromEntries(new FormData(element));
+    const pressed = document.activeElement;
     submit.disabled = true;
     problem.hidden = true;
     done.textContent = '';
@@ -48,7 +50,7 @@ export function form({ action, isDanger, first, send }, ...children) {
     try {
       done.textContent = (await send(values, element)) ?? '';
     } catch (error) {
-      fail(error);
+      fail(error, pressed);
     } finally {
       submit.disabled = false;
     }
