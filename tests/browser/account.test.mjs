@@ -130,6 +130,40 @@ test('an answer takes the focus from nobody who went on meanwhile', async () => 
   assert.deepEqual(page.problems, []);
 });
 
+test('of the status what one means last holds; a note that could not be saved is still there', async () => {
+  const { ann, bob, page } = await twoPages();
+  const status = (name) => page.getByRole('button', { name, exact: true });
+  const note = page.getByLabel('Why you are busy');
+  const own = async () => { const { json } = await api('GET', '/api/auth/me', ann); return [json.status, json.statusNote ?? '']; };
+  const held = await holdRequests(page, 'POST', '**/api/users/status/**');
+  await status('Busy').click();
+  await waitUntil('the request', () => held.begun.length === 1);
+  await status('Available').click();
+  held.release();
+  await waitUntil('the other one', () => held.begun.length === 2);
+  assert.deepEqual(held.begun.map((body) => body.status), ['BUSY', 'AVAILABLE']);
+  await waitUntil('what was meant', async () => (await own())[0] === 'AVAILABLE');
+  await waitUntil('the page to know it', async () => await status('Available').getAttribute('aria-pressed') === 'true');
+  await page.unroute('**/api/users/status/**');
+
+  await status('Busy').click();
+  await note.fill('at lunch');
+  await note.press('Enter');
+  await page.getByText('Saved', { exact: true }).waitFor();
+  await page.route('**/api/users/status/**', (route) => route.fulfill({ status: 503, json: {} }));
+  await note.fill('at lunch until two');
+  await note.press('Tab');
+  await page.getByText('Your status was not changed.').waitFor();
+  await say(bob, ann, 'Are you there?');
+  await bubble(page, 'Are you there?').waitFor(); // it was drawn once more
+  assert.equal(await note.inputValue(), 'at lunch until two');
+  await page.unroute('**/api/users/status/**');
+  await note.press('Enter');
+  await waitUntil('the note', async () => (await own())[1] === 'at lunch until two');
+  await page.getByText('Saved', { exact: true }).waitFor();
+  assert.deepEqual(page.problems, []);
+});
+
 test('one\'s own words can be deleted, not edited, where one has blocked', async () => {
   const { page, other } = await twoPages();
   await type(page, 'mine');

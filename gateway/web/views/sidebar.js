@@ -42,25 +42,43 @@ export class Sidebar {
       this.noteRow, this.search, this.problem, this.empty, this.rows.element);
   }
 
+  #meant; // {status, statusNote}: what was asked for last, until it is known what became of it
+  #unsaved; // a note that could not be saved
+
+  get #own() { return this.#meant ?? this.user; }
+
+  /** Undefined if something else is meant by now. */
+  async #tell(status, statusNote) {
+    const meant = this.#meant = { status, statusNote };
+    this.#unsaved = undefined;
+    const isTold = await this.on.status(status, statusNote);
+    if (this.#meant !== meant) return undefined;
+    this.#meant = undefined;
+    return isTold;
+  }
+
   async #choose(status) {
-    if (status === this.user.status) return;
+    if (status === this.#own.status) return;
     this.note.value = '';
     const focused = document.activeElement;
-    if (!await this.on.status(status, '') || status !== 'BUSY' || isTouch.matches || document.activeElement !== focused) return;
+    if (!await this.#tell(status, '') || status !== 'BUSY' || isTouch.matches || document.activeElement !== focused) return;
     show(this.noteRow, true);
     this.note.focus();
   }
 
   async #saveNote() {
     const note = this.note.value.trim();
-    if (this.user.status !== 'BUSY' || note === (this.user.statusNote ?? '')) return;
-    if (await this.on.status('BUSY', note)) say(this.noteState, t.noteSaved);
+    this.#unsaved = undefined;
+    if (this.#own.status !== 'BUSY' || note === (this.#own.statusNote ?? '')) return;
+    const isTold = await this.#tell('BUSY', note);
+    if (isTold) say(this.noteState, t.noteSaved);
+    else if (isTold === false) this.#unsaved = note;
   }
 
   #noteKey(event) {
     if (event.isComposing || event.keyCode === 229) return;
     if (event.key === 'Enter') this.#saveNote();
-    if (event.key === 'Escape') { this.note.value = this.user.statusNote ?? ''; event.stopPropagation(); }
+    if (event.key === 'Escape') { this.note.value = this.user.statusNote ?? ''; this.#unsaved = undefined; event.stopPropagation(); }
   }
 
   #searchKey(event) {
@@ -81,8 +99,8 @@ export class Sidebar {
   draw({ keys, empty, problem }) {
     for (const button of this.buttons) button.setAttribute('aria-pressed', String(button.dataset.status === this.user.status));
     const isBusy = this.user.status === 'BUSY';
-    if (isBusy && document.activeElement !== this.note) this.note.value = this.user.statusNote ?? '';
-    if (!isBusy) say(this.noteState, '');
+    if (isBusy && document.activeElement !== this.note) this.note.value = this.#unsaved ?? this.#own.statusNote ?? '';
+    if (!isBusy) { say(this.noteState, ''); this.#unsaved = undefined; }
     show(this.noteRow, isBusy);
     if (this.#face !== faceOf(this.user)) this.face.replaceChildren(avatar(this.user));
     this.#face = faceOf(this.user);
