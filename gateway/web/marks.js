@@ -49,7 +49,10 @@ export class Marks {
   }
 
   /** The connection was away: what came meanwhile is new, also to who has it open. */
-  wasAway() { this.#isLineDrawn = false; }
+  wasAway() {
+    this.#isLineDrawn = false;
+    this.#delivered.clear(); // it may not have come through
+  }
 
   /** Where "new" begins: fixed once, as soon as history and mark are both here. */
   drawLine(id) {
@@ -88,7 +91,7 @@ export class Marks {
     this.#told.set(id, last._id);
     chat.inbox.read(id, last._id, 0, thread.byId);
     chat.again.try(`read ${id}`, async () => {
-      const answer = await chat.session.attempt(() => api.markRead(id, last._id)).catch(isRefused);
+      const answer = await chat.session.attempt(() => api.markRead(id, last._id, chat.socket.id)).catch(isRefused);
       if (answer) chat.read(id, answer.upTo, answer.unread);
     });
   }

@@ -1,7 +1,9 @@
 // Where "new" begins: fixed once, when as much is loaded as it takes.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Again } from '../../gateway/web/core/again.js';
 import { Marks } from '../../gateway/web/marks.js';
+import { settle } from './helpers.mjs';
 
 const ann = 'a'.repeat(24);
 const messageOf = (i) => ({ _id: String(i).padStart(24, '0'), senderId: ann, message: `m${i}`, createdAt: new Date(1e12 + i).toISOString() });
@@ -58,4 +60,24 @@ test('what is told as delivered goes forward alone, whatever comes late', () => 
   marks.deliver(ann, three);
   marks.tellDelivered();
   assert.deepEqual(chat.told, [two._id, three._id]);
+  marks.wasAway(); // the connection may not have taken it
+  marks.deliver(ann, three);
+  marks.tellDelivered();
+  assert.deepEqual(chat.told.slice(2), [three._id]);
+});
+
+test('the socket of the page that tells what is read is not told of it', async () => {
+  const { fetch } = globalThis;
+  const { chat, marks, read } = conversation();
+  const asked = [];
+  globalThis.fetch = async (path, { headers, body }) => { asked.push([path, headers['X-Socket-Id'], body]); return Response.json({ upTo: messageOf(89)._id, unread: 0 }); };
+  Object.assign(chat, { isSeen: true, socket: { id: 'a socket' }, again: new Again(), session: { attempt: (request) => request() }, read() {} });
+  chat.inbox.read = () => {};
+  read();
+  marks.drawLine(ann);
+  marks.tellRead();
+  marks.tellRead();
+  await settle();
+  globalThis.fetch = fetch;
+  assert.deepEqual(asked, [[`/api/messages/read/${ann}`, 'a socket', JSON.stringify({ upTo: messageOf(89)._id })]]);
 });

@@ -81,8 +81,9 @@ export const conversation = (id) => dated(call('GET', `/api/conversations/${id}`
 /** The latest messages with someone, or those before a message. */
 export const history = (id, limit, before) =>
   call('GET', `/api/messages/${id}?limit=${limit}${before ? `&before=${before}` : ''}`);
-export const markRead = (id, upTo) => call('POST', `/api/messages/read/${id}`, { upTo });
+/** The socket that an X-Socket-Id names is not told: it has the answer. */
 const fromSocket = (id) => (id ? { 'X-Socket-Id': id } : {});
+export const markRead = (id, upTo, socketId) => call('POST', `/api/messages/read/${id}`, { upTo }, fromSocket(socketId));
 /** key makes a second try safe: the server stores it once. */
 export const send = (id, message, key, socketId) => call('POST', `/api/messages/send/${id}`, { message }, { 'Idempotency-Key': key, ...fromSocket(socketId) });
 export const editMessage = (id, message, socketId) => call('PATCH', `/api/messages/message/${id}`, { message }, fromSocket(socketId));
