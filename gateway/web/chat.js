@@ -27,6 +27,7 @@ import { Words } from './words.js';
 const moment = 2000; // so long a connection may be gone before that is said
 const threadsMost = 20; // conversations whose messages are kept
 const historyMost = 200;
+const oneLook = 250; // ms, in which a tab and its window may both tell of it
 const callAfter = 1000; // ms, in which another tab says that it is looked at
 
 export class Chat {
@@ -46,6 +47,7 @@ export class Chat {
     this.editMs = Infinity; // until the server says it, which refuses what is too late
     this.aheadMs = 0; // of us: the clock of the server
     this.isConnected = false;
+    this.verifiedAt = -Infinity; // when somebody came back to the page
     this.backAt = 0; // when the connection came back
     this.settingStatus = Promise.resolve();
     this.socket = new Socket({ messageSent: true, presence: 'watch' });
@@ -260,9 +262,8 @@ export class Chat {
     const id = this.openId;
     this.backAt = performance.now();
     this.known.clear();
-    if (!id) return;
     this.marks.wasAway();
-    this.fetchConversation(id);
+    if (id) this.fetchConversation(id);
   }
 
   /** It has been gone for longer than a moment. */
@@ -475,8 +476,11 @@ export class Chat {
 
   #lookedAt() {
     this.socket.wake();
-    this.session.verify();
     this.lists.look();
+    if (performance.now() - this.verifiedAt > oneLook) {
+      this.verifiedAt = performance.now();
+      this.session.verify();
+    }
     this.draw();
   }
 

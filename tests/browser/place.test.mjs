@@ -1,7 +1,7 @@
 // The page keeps its place: addresses, history, focus, clicks, scrolling, days.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
-import { bubble, conversation, field, isAtRest, log, open, quiet, row, texts, type, useBrowser } from '../support/browser.mjs';
+import { bubble, conversation, field, isAtRest, log, look, open, quiet, row, texts, type, useBrowser } from '../support/browser.mjs';
 import { useStack } from '../support/stack.mjs';
 import { waitUntil } from '../support/wait.mjs';
 
@@ -182,6 +182,21 @@ test('nothing is asked while idle; what is on the screen stays true all the same
     for (const one of [page.getByLabel('Find someone'), row(page, bob)]) await one.hover();
     return row(page, newcomers[0]).isVisible();
   });
+});
+
+test('who comes back is looked up once, though the tab and its window both tell of it', async () => {
+  const [ann] = await people('Ann');
+  const page = await openAs(ann, { near: true });
+  await page.getByLabel('Find someone').waitFor();
+  await quiet(page);
+  const asked = [];
+  page.on('request', (request) => { if (request.url().endsWith('/api/auth/me')) asked.push(request.url()); });
+  for (const times of [1, 2]) {
+    await look(page, false);
+    await look(page, true);
+    await quiet(page);
+    assert.equal(asked.length, times);
+  }
 });
 
 test('arrows move in the list, Escape leaves the conversation, and focus is where one goes on', async () => {
