@@ -187,6 +187,7 @@ page() {
 			add_header Strict-Transport-Security \$stays_https always;
 			add_header Cache-Control "public, max-age=31536000, immutable";
 			add_header Last-Modified ""; # what never changes is never asked for again
+			charset off; # a module is UTF-8 always, and styles are what the page is that names them
 			etag off;
 			gzip_static on; # made below
 			try_files \$uri =404;
