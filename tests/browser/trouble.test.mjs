@@ -246,4 +246,14 @@ test('a wrong password says so, and the field is ready', async () => {
   await page.getByRole('button', { name: 'Log in' }).click();
   await page.getByRole('alert').getByText('Invalid username or password').waitFor();
   await waitUntil('the field to be ready', () => page.evaluate(() => document.activeElement.name === 'password'));
+
+  await page.route('**/api/auth/login', async (route) => {
+    await page.getByLabel('Username').focus(); // by whom the answer finds writing there
+    await route.continue();
+  });
+  const answered = page.waitForResponse('**/api/auth/login');
+  await page.keyboard.press('Enter');
+  await answered;
+  await waitUntil('the answer to be shown', () => page.getByRole('button', { name: 'Log in' }).isEnabled());
+  assert.equal(await page.evaluate(() => document.activeElement.name), 'username');
 });

@@ -1,7 +1,7 @@
 // The form of someone who is signed out: log in, or sign up.
 import { logIn, signUp } from '../core/account.js';
 import { t } from '../strings_dialogs.js';
-import { h } from './dom.js';
+import { h, isFree } from './dom.js';
 import { field, genderField } from './form.js';
 
 const logInFields = () => [
@@ -40,7 +40,7 @@ export function signInView({ notice, onDone }) {
     fields.replaceChildren(...(isSignUp ? signUpFields() : logInFields()));
   }
 
-  function show({ message, code, field: name }) {
+  function show({ message, code, field: name }, pressed) {
     const hadInvite = Boolean(form.elements.invite);
     if (code === 'INVITE_NEEDED' && !hadInvite) fields.prepend(inviteField());
     if (code === 'INVITE_NEEDED' || name === 'invite') { message = hadInvite ? t.inviteBad : t.inviteNeeded; name = 'invite'; }
@@ -55,6 +55,7 @@ export function signInView({ notice, onDone }) {
     // To where it can be mended.
     const input = form.elements[name]?.focus ? form.elements[name] : form.elements[isSignUp ? 'username' : 'password'];
     input.setAttribute('aria-invalid', 'true');
+    if (!isFree(pressed)) return;
     input.focus();
     input.select();
   }
@@ -62,13 +63,14 @@ export function signInView({ notice, onDone }) {
   async function send(event) {
     event.preventDefault();
     const values = Object.fromEntries(new FormData(form));
+    const pressed = document.activeElement;
     submit.disabled = true;
     problem.hidden = true;
     for (const input of fields.querySelectorAll('[aria-invalid]')) input.removeAttribute('aria-invalid');
     try {
       onDone(await (isSignUp ? signUp(values) : logIn(values)));
     } catch (error) {
-      show(error);
+      show(error, pressed);
     } finally {
       submit.disabled = false;
     }
