@@ -102,10 +102,7 @@ open_target(struct place *to, const struct ends *ends, struct pl_buf *why)
 					       "folder, then make migrate");
 		return PL_E_INVALID;
 	}
-	if (!is_folder)
-		return err;
-	place_close(to);
-	return place_open(to, ends->to, true, why);
+	return is_folder ? place_open(to, why) : err;
 }
 
 static int

@@ -188,7 +188,7 @@ walk_next(struct walk *w, struct pl_record_list *page)
 
 	do
 		err = pl_store_export(w->store, w->kind, last, page_of(w->kind), page);
-	while (pl_store_try_again(err, &tries));
+	while (pl_store_try_longer(err, &tries));
 	if (err == PL_OK) {
 		pl_record_list_fini(&w->page);
 		w->page = *page;
@@ -212,7 +212,7 @@ copy_page(struct migration *m, struct pl_record_list *page)
 
 	do
 		err = pl_store_import(m->to.store, page->items, page->count);
-	while (pl_store_try_again(err, &tries));
+	while (pl_store_try_longer(err, &tries));
 	for (size_t i = 0; err == PL_OK && i < page->count; i++)
 		note(&m->tallies[page->items[i].kind], &page->items[i]);
 	return err;
@@ -302,7 +302,7 @@ name_left(struct migration *m)
 
 	do
 		err = pl_store_name_unservable(&m->from.config, &calls, &m->left);
-	while (pl_store_try_again(err, &tries));
+	while (pl_store_try_longer(err, &tries));
 	return err;
 }
 
@@ -333,7 +333,6 @@ migrate(struct migration *m)
 {
 	enum pl_err err = PL_OK;
 
-	printf("from %s to %s\n", m->from.shown, m->to.shown);
 	for (enum pl_record_kind kind = 0; err == PL_OK && kind < PL_RECORD_KINDS; kind++)
 		err = copy_kind(m, kind);
 	for (enum pl_record_kind kind = 0; err == PL_OK && kind < PL_RECORD_KINDS; kind++)
@@ -347,18 +346,41 @@ migrate(struct migration *m)
 	return conclude(m);
 }
 
+/* Not longer: nothing is lost yet, and the name of the host may be wrong. */
 static enum pl_err
-open_patiently(struct place *p, const char *name, bool is_new, struct pl_buf *why)
+open_patiently(struct place *p, struct pl_buf *why)
 {
 	int tries = 0;
 	enum pl_err err;
 
 	do {
-		place_close(p);
 		pl_buf_clear(why);
-		err = place_open(p, name, is_new, why);
+		err = place_open(p, why);
 	} while (pl_store_try_again(err, &tries));
 	return err;
+}
+
+static void
+print_ends(const struct migration *m)
+{
+	printf("from %s to %s\n", m->from.shown, m->to.shown);
+	if (m->from.config.mongo_uri != NULL || m->to.config.mongo_uri != NULL)
+		printf("opening them: a MongoDB makes the indexes that it lacks first, "
+		       "which can take minutes\n");
+}
+
+static enum pl_err
+open_both(struct migration *m, const char **which, struct pl_buf *why)
+{
+	enum pl_err err;
+
+	print_ends(m);
+	*which = "FROM: ";
+	err = open_patiently(&m->from, why);
+	if (err != PL_OK)
+		return err;
+	*which = "TO: ";
+	return open_patiently(&m->to, why);
 }
 
 static int
@@ -367,12 +389,15 @@ run(const struct ends *ends)
 	struct migration m = {.from.lock_fd = -1, .to.lock_fd = -1};
 	struct pl_buf why;
 	int status = EXIT_FAILURE;
+	const char *which;
 
 	pl_buf_init(&why, 1024);
-	if (open_patiently(&m.from, ends->from, false, &why) != PL_OK)
+	if (place_find(&m.from, ends->from, false, &why) != PL_OK)
 		complain(status, "FROM: ", why.data);
-	else if (open_patiently(&m.to, ends->to, true, &why) != PL_OK)
+	else if (place_find(&m.to, ends->to, true, &why) != PL_OK)
 		complain(status, "TO: ", why.data);
+	else if (open_both(&m, &which, &why) != PL_OK)
+		complain(status, which, why.data);
 	else
 		status = migrate(&m);
 	place_close(&m.to);
@@ -402,5 +427,5 @@ main(void)
 		status = run(&ends);
 	pl_buf_fini(&why);
 	ends_free(&ends);
-	pl_end(status); /* not waiting for indexes that are being made */
+	pl_end(status);
 }

@@ -25,6 +25,7 @@ find_mongo(struct place *p, const char *uri, struct pl_buf *why)
 	struct pl_buf text;
 
 	p->config.mongo_uri = uri;
+	p->config.is_patient = true;
 	if (!pl_mongo_uri_shown(uri, &shown)) {
 		pl_buf_add_cstr(why, "a MongoDB URI " PL_MONGO_URI_RULE);
 		return PL_E_INVALID;
@@ -111,13 +112,10 @@ place_find(struct place *p, const char *name, bool is_new, struct pl_buf *why)
 }
 
 enum pl_err
-place_open(struct place *p, const char *name, bool is_new, struct pl_buf *why)
+place_open(struct place *p, struct pl_buf *why)
 {
-	enum pl_err err = place_find(p, name, is_new, why);
+	enum pl_err err = pl_store_open(&p->config, &p->store);
 
-	if (err != PL_OK)
-		return err;
-	err = pl_store_open(&p->config, &p->store);
 	if (err != PL_OK)
 		pl_buf_printf(why, "%s cannot be opened: %s", p->shown, pl_err_name(err));
 	else if (p->folder != NULL) /* which is there by now */

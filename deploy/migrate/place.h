@@ -22,13 +22,15 @@ struct place {
 	int lock_fd;
 };
 
-/* What the name means; nothing is opened or locked. Else as place_open(). */
+/* What the name means; nothing is opened or locked. is_new: the place may be empty yet.
+ * PL_E_INVALID and others: *why is a line that says what is wrong. place_close() is due in
+ * either case. */
 enum pl_err place_find(
     struct place *p, const char *name, bool is_new, struct pl_buf *why) PL_MUST_CHECK;
-/* is_new: the place may be empty yet, and is made. PL_E_INVALID and others: *why is a
- * line that says what is wrong. place_close() is due in either case. */
-enum pl_err place_open(
-    struct place *p, const char *name, bool is_new, struct pl_buf *why) PL_MUST_CHECK;
+/* A place that was found; makes what is missing there. Fails in the same way;
+ * PL_E_UNAVAILABLE: it may be tried again. A MongoDB has a tool's patience, see struct
+ * pl_store_config. */
+enum pl_err place_open(struct place *p, struct pl_buf *why) PL_MUST_CHECK;
 void place_close(struct place *p);
 
 #endif

@@ -9,8 +9,10 @@
 #include "store/store_erase.h"
 #include "store/store_people.h"
 
-#define TRIES_MAX     5
-#define WAIT_FIRST_MS 500L /* before the second; then twice as long each time */
+#define TRIES_MAX        5
+#define TRIES_LONGER_MAX 11
+#define WAIT_FIRST_MS    500L /* before the second; then twice as long each time */
+#define WAIT_MAX_MS      8000L
 
 enum pl_err
 pl_store_open(const struct pl_store_config *config, struct pl_store **out)
@@ -60,16 +62,29 @@ pl_store_ping(struct pl_store *s)
 	return s->backend->ping(s);
 }
 
-bool
-pl_store_try_again(enum pl_err err, int *tries)
+static bool
+try_up_to(int tries_max, enum pl_err err, int *tries)
 {
-	long wait_ms = WAIT_FIRST_MS << *tries;
+	long doubled_ms = WAIT_FIRST_MS << *tries;
+	long wait_ms = doubled_ms < WAIT_MAX_MS ? doubled_ms : WAIT_MAX_MS;
 	struct timespec wait = {wait_ms / 1000, wait_ms % 1000 * 1000000};
 
-	if (err != PL_E_UNAVAILABLE || ++*tries == TRIES_MAX)
+	if (err != PL_E_UNAVAILABLE || ++*tries == tries_max)
 		return false;
 	nanosleep(&wait, NULL);
 	return true;
+}
+
+bool
+pl_store_try_again(enum pl_err err, int *tries)
+{
+	return try_up_to(TRIES_MAX, err, tries);
+}
+
+bool
+pl_store_try_longer(enum pl_err err, int *tries)
+{
+	return try_up_to(TRIES_LONGER_MAX, err, tries);
 }
 
 /* ---- reads ---- */

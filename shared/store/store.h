@@ -55,6 +55,10 @@ struct pl_store_config {
 	 * stored. Called again when what came late is gone, too, some seconds before
 	 * pl_store_correspondents() knows them no more. */
 	void (*on_erased)(const struct pl_oid *user);
+	/* A tool's, whose calls no client waits for. MongoDB: 10 s for a connection, a
+	 * minute for an answer; opening waits for indexes that are missing, up to a
+	 * quarter of an hour for each. */
+	bool is_patient;
 };
 
 #define PL_STORE_SQLITE_FILE "parley.db"
@@ -76,6 +80,10 @@ void pl_store_close(struct pl_store *s); /* NULL is fine */
  * another try? Only if the database did not answer; it then sleeps, 0.5 s and longer each
  * time, and says no after the fifth. *tries begins with 0. */
 bool pl_store_try_again(enum pl_err err, int *tries) PL_MUST_CHECK;
+/* The same for work that would be lost: it says no only after the eleventh, when it has
+ * slept for almost a minute in all, 8 s at most at once. A replica set has elected another
+ * primary by then. */
+bool pl_store_try_longer(enum pl_err err, int *tries) PL_MUST_CHECK;
 /* Does the database answer? For /readyz. */
 enum pl_err pl_store_ping(struct pl_store *s);
 

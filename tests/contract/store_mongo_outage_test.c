@@ -3,11 +3,14 @@
  * lost on its way. The server is paused, stopped and cut off, so it is this program's
  * own.
  */
+#include <pthread.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "contract/mongo_databases.h"
+#include "store/store_records.h"
 #include "support/patience.h"
 #include "support/wire_proxy.h"
 
@@ -272,6 +275,49 @@ does_not_wait_for_indexes_that_take_long(void **state)
 	proxy_close(&b);
 }
 
+/* ---- tools ---- */
+
+/* Longer than a service waits for an answer, and for a call. */
+#define SLOW_MS 4000
+
+static void *
+pass_later(void *arg)
+{
+	usleep(SLOW_MS * 1000);
+	wire_proxy_set(arg, WIRE_PROXY_PASS, NULL);
+	return NULL;
+}
+
+static void
+tool_waits_for_what_a_service_gives_up(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_record_list page;
+	struct pl_oid ann;
+	pthread_t later;
+	struct by_proxy b;
+
+	proxy_config(&b, f);
+	strcat(b.uri, "_without_indexes");
+	b.config.is_patient = true;
+	wire_proxy_set(&b.proxy, WIRE_PROXY_HOLD, "createIndexes");
+	assert_int_equal(pthread_create(&later, NULL, pass_later, &b.proxy), 0);
+	assert_int_equal(pl_store_open(&b.config, &b.store), PL_OK);
+	assert_int_equal(pthread_join(later, NULL), 0);
+
+	ann = store_add_user(b.store, "ann");
+	store_send(b.store, &ann, &ann, "hi");
+	wire_proxy_set(&b.proxy, WIRE_PROXY_HOLD, "messages");
+	assert_int_equal(pthread_create(&later, NULL, pass_later, &b.proxy), 0);
+	assert_int_equal(
+	    pl_store_export(b.store, PL_RECORD_MESSAGE, NULL, 9, &page), PL_OK);
+	assert_int_equal(pthread_join(later, NULL), 0);
+	assert_int_equal(page.count, 1);
+	pl_record_list_fini(&page);
+	mongo_databases_run(&b.config, "{\"dropDatabase\": 1}");
+	proxy_close(&b);
+}
+
 int
 main(void)
 {
@@ -284,6 +330,7 @@ main(void)
 	    STORE_TEST(answers_in_time_where_the_server_stands_still),
 	    STORE_TEST(opens_once_the_server_is_there),
 	    STORE_TEST(does_not_wait_for_indexes_that_take_long),
+	    STORE_TEST(tool_waits_for_what_a_service_gives_up),
 	};
 
 	store_contract_use(&mongo_factory);

@@ -233,6 +233,30 @@ describe('a migration', () => {
     assert.equal(tableOf(run).messages.added, 5000);
   });
 
+  test('whose database takes two seconds for each answer waits for them', async () => {
+    const slow = await newDatabase();
+    const far = await ExpressApp.connect(slow);
+    let proxy;
+    try {
+      const [ann, bob] = await Promise.all(['ann', 'bob'].map((username) => far.signUp({ username, password: 'correct horse' })));
+      const page = await far.Message.insertMany(Array.from({ length: 20 }, (_, i) => (
+        { senderId: ann._id, receiverId: bob._id, message: `${i} ${'x'.repeat(10000)}` })));
+      let through;
+      [proxy, through] = await proxyTo(slow, Infinity);
+      proxy.delay(1000); // of what is asked, and of what is answered
+      const run = begin({ FROM: through, TO: path.join(dir, 'far') });
+      await waitUntil('the page of messages to be on its way', () => run.code !== undefined || proxy.passed > 200000, { within: 120000 });
+      proxy.delay(0); // the rest is no slower
+      await withDeadline('the end', run.ended, 60000);
+      assert.equal(run.code, 0, run.output + run.errors);
+      const { users, messages } = tableOf(run);
+      assert.deepEqual([users.added, messages.added, messages.to], [2, page.length, page.length]);
+    } finally {
+      await proxy?.stop();
+      await far.close();
+    }
+  });
+
   test('overwrites nothing that differs, says what, and copies the rest', async () => {
     const target = await newDatabase();
     const other = await ExpressApp.connect(target);

@@ -41,8 +41,11 @@ limit_time(mongoc_uri_t *uri, const char *option, int32_t most_ms)
 static void
 set_deadlines(mongoc_uri_t *uri, int32_t answer_ms)
 {
-	limit_time(uri, MONGOC_URI_CONNECTTIMEOUTMS, PL_MONGO_CONNECT_MS);
-	limit_time(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, PL_MONGO_CONNECT_MS);
+	int32_t connect_ms = answer_ms > PL_MONGO_SOCKET_MS ? PL_MONGO_PATIENT_CONNECT_MS
+							    : PL_MONGO_CONNECT_MS;
+
+	limit_time(uri, MONGOC_URI_CONNECTTIMEOUTMS, connect_ms);
+	limit_time(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, connect_ms);
 	limit_time(uri, MONGOC_URI_SOCKETTIMEOUTMS, answer_ms);
 	/* One look at all servers, rather than looks until the time is over. */
 	(void)mongoc_uri_set_option_as_bool(uri, MONGOC_URI_SERVERSELECTIONTRYONCE, true);

@@ -112,7 +112,8 @@ pl_find_start(struct pl_find *f, struct pl_mongo *s, mongoc_collection_t *in)
 	*f = (struct pl_find){.session = s, .in = in};
 	bson_init(&f->filter);
 	bson_init(&f->opts);
-	pl_mongo_put_int(&f->opts, "maxTimeMS", PL_MONGO_SERVER_MS);
+	pl_mongo_put_int(&f->opts, "maxTimeMS",
+	    s->is_patient ? PL_MONGO_PATIENT_SERVER_MS : PL_MONGO_SERVER_MS);
 }
 
 void

@@ -54,6 +54,13 @@ _Static_assert(PL_MONGO_BEGIN_MS + PL_MONGO_SOCKET_MS < PL_STORE_WAIT_MS,
     "who waits in line behind one slow call is still carried out");
 /* The time for an index before it is asked for again. */
 #define PL_MONGO_BUILD_MS (15 * 60 * 1000)
+/* The same times for tools: for each answer, and for a call to begin commands in; for a
+ * connection, whenever answers have more time than a service's; for the server. */
+#define PL_MONGO_PATIENT_MS         60000
+#define PL_MONGO_PATIENT_CONNECT_MS 10000
+#define PL_MONGO_PATIENT_SERVER_MS  54000
+_Static_assert(
+    PL_MONGO_PATIENT_SERVER_MS < PL_MONGO_PATIENT_MS, "the server's word comes first");
 
 struct pl_known_pairs;
 
@@ -70,6 +77,7 @@ struct pl_mongo {
 	mongoc_collection_t *blocks;
 	mongoc_collection_t *erasures;
 	struct pl_known_pairs *known; /* correspondents.c's; NULL until it knows one */
+	bool is_patient;              /* a tool's, as in struct pl_store_config */
 	int64_t begin_ms;       /* left for the call that runs to begin commands in */
 	int64_t looked_mono_ms; /* when that was so */
 	bool is_lost;           /* a command of the call did not reach the server */
@@ -105,8 +113,6 @@ enum pl_err pl_mongo_open_patient(const char *uri, struct pl_store **out) PL_MUS
 /* Once a process, in a thread of its own: look for what cannot be served, and log it. */
 void pl_mongo_survey(const char *uri);
 
-/* How long backup and restore wait for an answer. */
-#define PL_MONGO_PATIENT_MS 60000
 /* A collection that is in a database while it is being filled. */
 #define PL_MONGO_RESTORE "parley_restore"
 

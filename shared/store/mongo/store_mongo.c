@@ -15,7 +15,7 @@ pl_mongo_start(struct pl_store *store)
 {
 	struct pl_mongo *s = PL_CONTAINER(store, struct pl_mongo, store);
 
-	s->begin_ms = PL_MONGO_BEGIN_MS;
+	s->begin_ms = s->is_patient ? PL_MONGO_PATIENT_MS : PL_MONGO_BEGIN_MS;
 	s->looked_mono_ms = pl_clock_mono_ms();
 	s->is_lost = false;
 	return s;
@@ -100,12 +100,35 @@ finish_open(struct pl_mongo *s, enum pl_err err, struct pl_store **out)
 	return err;
 }
 
+/* Indexes have a session of their own: this one is to notice sooner that the server is
+ * away. */
+static enum pl_err
+open_tool(const char *uri, struct pl_store **out)
+{
+	struct pl_store *making;
+	struct pl_mongo *s;
+	enum pl_err err = pl_mongo_open_patient(uri, &making);
+
+	if (err != PL_OK)
+		return err;
+	pl_store_close(making);
+	err = pl_mongo_connect(uri, PL_MONGO_PATIENT_MS, &s);
+	if (err != PL_OK)
+		return err;
+	s->is_patient = true;
+	*out = &s->store;
+	return PL_OK;
+}
+
 enum pl_err
 pl_store_mongo_open(const struct pl_store_config *config, struct pl_store **out)
 {
 	struct pl_mongo *s;
-	enum pl_err err = pl_mongo_connect(config->mongo_uri, PL_MONGO_SOCKET_MS, &s);
+	enum pl_err err;
 
+	if (config->is_patient)
+		return open_tool(config->mongo_uri, out);
+	err = pl_mongo_connect(config->mongo_uri, PL_MONGO_SOCKET_MS, &s);
 	if (err != PL_OK)
 		return err;
 	err = finish_open(s, pl_mongo_indexes(s, config->mongo_uri), out);
