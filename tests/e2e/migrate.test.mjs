@@ -6,6 +6,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Person, call } from '../support/api.mjs';
 import { ExpressApp, ObjectId } from '../support/express_app.mjs';
 import { png } from '../support/pictures.mjs';
@@ -219,19 +220,22 @@ describe('a migration', () => {
     }
   });
 
-  test('whose database is away for a moment waits for it', async () => {
-    const folder = path.join(dir, 'patient');
-    const [proxy, through] = await proxyTo(uri, 500000);
-    const run = begin({ FROM: through, TO: folder });
-    await waitUntil('half of it to have passed', () => proxy.stalls, { within: 30000 });
-    proxy.cut();
-    proxy.mend();
-    proxy.flow();
-    await withDeadline('the end', run.ended, 60000);
-    await proxy.stop();
-    assert.equal(run.code, 0, run.output + run.errors);
-    assert.equal(tableOf(run).messages.added, 5000);
-  });
+  for (const [time, ms] of [['for a moment', 0], ['for as long as a replica set elects a primary', 12000]]) {
+    test(`whose database is away ${time} waits for it`, async () => {
+      const folder = path.join(dir, `patient ${ms}`);
+      const [proxy, through] = await proxyTo(uri, 500000);
+      const run = begin({ FROM: through, TO: folder });
+      await waitUntil('half of it to have passed', () => proxy.stalls, { within: 30000 });
+      proxy.cut();
+      await sleep(ms);
+      proxy.mend();
+      proxy.flow();
+      await withDeadline('the end', run.ended, 60000);
+      await proxy.stop();
+      assert.equal(run.code, 0, run.output + run.errors);
+      assert.equal(tableOf(run).messages.added, 5000);
+    });
+  }
 
   test('whose database takes two seconds for each answer waits for them', async () => {
     const slow = await newDatabase();
