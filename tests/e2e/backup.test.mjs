@@ -6,6 +6,7 @@ import { cp, mkdir, mkdtemp, open, readFile, readdir, rm, stat, symlink, truncat
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Person, call } from '../support/api.mjs';
 import { repliesOwed } from '../support/database.mjs';
 import { ExpressApp } from '../support/express_app.mjs';
@@ -258,17 +259,20 @@ describe('a large database', () => {
     assert.deepEqual((await readdir(dir)).filter((name) => name.startsWith('killed')), ['killed']);
   });
 
-  test('is away for a moment: the backup waits', async () => {
-    const [proxy, through] = await proxyTo(500000);
-    const run = begin(through, path.join(dir, 'patient'));
-    await waitUntil('half of it to have passed', () => proxy.stalls, { within: 30000 });
-    proxy.cut();
-    proxy.mend();
-    proxy.flow();
-    worked(await withDeadline('the end', run.ended, 60000));
-    await proxy.stop();
-    assert.match(run.output, /^messages +5001$/m);
-  });
+  for (const [time, ms] of [['for a moment', 0], ['for as long as a replica set elects a primary', 12000]]) {
+    test(`is away ${time}: the backup waits`, async () => {
+      const [proxy, through] = await proxyTo(500000);
+      const run = begin(through, path.join(dir, ms > 0 ? 'patient' : 'ready'));
+      await waitUntil('half of it to have passed', () => proxy.stalls, { within: 30000 });
+      proxy.cut();
+      await sleep(ms);
+      proxy.mend();
+      proxy.flow();
+      worked(await withDeadline('the end', run.ended, 60000));
+      await proxy.stop();
+      assert.match(run.output, /^messages +5001$/m);
+    });
+  }
 
   test('comes back with every field of every collection, also where the restore was killed between', async () => {
     const target = new URL(await newDatabase());

@@ -349,7 +349,7 @@ enum pl_err
 pl_mongo_adopt(const struct pl_store_config *config, bool is_dry,
     const struct pl_adopt_calls *calls, struct pl_adopt_report *out)
 {
-	struct adopt a = {.calls = calls};
+	struct adopt a = {.s.is_patient = true, .calls = calls};
 	struct pl_adopt_report behind = {0};
 	enum pl_err err = open_session(config->mongo_uri, &a.s);
 
@@ -431,7 +431,7 @@ pl_mongo_name_unservable(const struct pl_store_config *config,
     const struct pl_adopt_calls *calls, int64_t *count)
 {
 	struct naming n = {.calls = calls, .count = count};
-	struct pl_mongo s = {0};
+	struct pl_mongo s = {.is_patient = true};
 	enum pl_err err = open_session(config->mongo_uri, &s);
 
 	if (err != PL_OK)

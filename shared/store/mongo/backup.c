@@ -93,7 +93,7 @@ back_up(struct pl_mongo *s, const char *folder, struct pl_backup_part *part)
 	(void)pl_buf_printf(&path, "%s/%s.bson", folder, part->name);
 	do
 		err = write_file(s, from, path.data, &part->count);
-	while (pl_store_try_again(err, &tries));
+	while (pl_store_try_longer(err, &tries));
 	pl_buf_fini(&path);
 	mongoc_collection_destroy(from);
 	return err;
@@ -170,7 +170,7 @@ enum pl_err
 pl_mongo_backup(const struct pl_store_config *config, const char *folder,
     struct pl_backup_list *parts, struct pl_buf *why)
 {
-	struct pl_mongo s = {0};
+	struct pl_mongo s = {.is_patient = true};
 	int tries = 0;
 	enum pl_err err =
 	    pl_mongo_client_new(config->mongo_uri, PL_MONGO_PATIENT_MS, &s.client);

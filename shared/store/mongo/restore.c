@@ -82,7 +82,7 @@ batch_store(struct batch *b, struct pl_mongo *s, mongoc_collection_t *into)
 
 	do
 		err = store_once(s, into, b);
-	while (pl_store_try_again(err, &tries));
+	while (pl_store_try_longer(err, &tries));
 	batch_clear(b);
 	return err;
 }
@@ -358,7 +358,7 @@ enum pl_err
 pl_mongo_restore(const struct pl_store_config *config, const char *folder, const char *id,
     struct pl_backup_list *parts, struct pl_buf *why)
 {
-	struct pl_mongo s = {0};
+	struct pl_mongo s = {.is_patient = true};
 	enum pl_err err = list_files(folder, parts, why);
 
 	if (err == PL_OK)
