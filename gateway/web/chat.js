@@ -542,7 +542,7 @@ export class Chat {
       ? { text: isNobody ? t.noPerson : t.personFailed, isNobody, retry: () => this.fetchConversation(id) }
       : this.problems.get(id);
     this.conversation.draw({
-      person: this.inbox.people.get(id), thread, outgoing: this.outbox.of(id), isBlocked: this.blocks.has(id), entry: this.inbox.conversation(id), lineAt: this.marks.lineAt, problem,
+      person: this.inbox.people.get(id), thread, outgoing: this.words.outgoingTo(id), isBlocked: this.blocks.has(id), entry: this.inbox.conversation(id), lineAt: this.marks.lineAt, problem,
       keyOf: (message) => this.words.keyOf(message), changeOf: (target) => this.words.changes.of(target), stateOf: (message) => this.inbox.stateOf(message, id, thread.byId),
     });
   }

@@ -24,6 +24,14 @@ export class Words {
   /** The key of a message's row: the one that it had on its way. */
   keyOf(message) { return this.#sentAs.get(message._id) ?? message._id; }
 
+  /** What is on its way to somebody. What was tried before a reload may be in the history already: it is shown there until its answer says so. */
+  outgoingTo(id) {
+    const { user, threads, aheadMs } = this.chat;
+    const isThere = ({ at, text }) => threads.get(id)?.messages.some((message) => message.senderId === user._id && message.message === text
+      && !this.#sentAs.has(message._id) && Date.parse(message.createdAt) >= at + aheadMs);
+    return this.outbox.of(id).filter((item) => !item.isTried || item.state === 'failed' || !isThere(item));
+  }
+
   resume() { for (const queue of this.queues) queue.resume(); }
 
   pause() { for (const queue of this.queues) queue.pause(); }

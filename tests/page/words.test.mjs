@@ -17,13 +17,13 @@ function makeWords() {
     asked.push({ reject, answer: async (json) => { resolve(Response.json(json)); await settle(); await settle(); } });
   });
   const chat = {
-    user: { _id: me }, draw() {}, resume() {}, session: { attempt: (request) => request() }, socket: { id: 'one' },
+    user: { _id: me }, draw() {}, resume() {}, session: { attempt: (request) => request() }, socket: { id: 'one' }, aheadMs: 0,
     threads: new Map([[ann, new Thread()]]), inbox: new Inbox(me),
   };
   chat.inbox.learn({ _id: ann, fullName: 'Ann', username: 'ann' });
   const words = new Words(chat, 'a page');
   words.resume();
-  return { asked, chat, words, shown: () => chat.threads.get(ann).messages.length + words.outbox.of(ann).length };
+  return { asked, chat, words, shown: () => chat.threads.get(ann).messages.length + words.outgoingTo(ann).length };
 }
 
 const mine = message(1, { from: me, to: ann, text: 'hi' });
@@ -60,4 +60,24 @@ test('if one lets it be, what has arrived is shown', async () => {
   words.sentElsewhere(mine);
   words.forget(key);
   assert.deepEqual([shown(), chat.threads.get(ann).messages], [1, [mine]]);
+});
+
+test('what is in the history already is not shown on its way as well, until its answer is here', async () => {
+  const { asked, chat, words, shown } = makeWords();
+  const thread = chat.threads.get(ann);
+  const sent = (n, fields) => message(n, { from: me, to: ann, text: 'hi', at: Date.now(), ...fields });
+  thread.add(sent(1, { at: Date.now() - 60000 })); // the same words, earlier
+  thread.add(message(2, { text: 'hi', at: Date.now() })); // and of the other
+  words.outbox.add(ann, 'hi');
+  assert.equal(shown(), 3);
+  thread.add(sent(3)); // of the history
+  assert.equal(shown(), 3);
+  await asked[0].answer(thread.last);
+  assert.equal(shown(), 3);
+  words.outbox.add(ann, 'hi');
+  assert.equal(shown(), 4, 'the one before is no longer on its way');
+  asked[1].reject(Object.assign(new Error('refused'), { status: 403 }));
+  await waitUntil('it to fail', () => words.outbox.of(ann)[0].state === 'failed');
+  thread.add(sent(4)); // of another device
+  assert.equal(shown(), 5, 'what has failed is not there');
 });
