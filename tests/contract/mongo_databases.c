@@ -55,6 +55,15 @@ drop(struct pl_store_config *config)
 
 const struct store_factory mongo_factory = {.make = make, .drop = drop};
 
+static void
+make_patient(struct pl_store_config *out)
+{
+	make(out);
+	out->is_patient = true;
+}
+
+const struct store_factory mongo_patient_factory = {.make = make_patient, .drop = drop};
+
 /* ---- past the store ---- */
 
 static const char *

@@ -12,6 +12,9 @@
 
 /* The server starts with the first database, and ends with the program. */
 extern const struct store_factory mongo_factory;
+/* The same with a tool's patience (struct pl_store_config), for what has to be right
+ * however long the machine stands still. */
+extern const struct store_factory mongo_patient_factory;
 struct mongo_server *mongo_databases_server(void);
 /* Frees an allocated mongo_uri. */
 void mongo_databases_free(struct pl_store_config *config);

@@ -878,8 +878,8 @@ main(void)
 	    STORE_TEST(takes_no_use_from_a_sign_up_that_may_still_go_on),
 	    STORE_TEST(takes_a_user_for_disabled_by_our_own_field_alone),
 	};
-	int failed = store_contract_run(&mongo_factory) + store_conversations_suite() +
-		     store_erase_suite();
+	int failed = store_contract_run(&mongo_patient_factory) +
+		     store_conversations_suite() + store_erase_suite();
 
 	return failed + cmocka_run_group_tests_name("mongo", tests, NULL, NULL);
 }
