@@ -23,6 +23,8 @@ const OUTAGE_MS = 1500;
 /* What comes to a session that ends unrecovered may still be under way at its end; outages and standstills
  * do not count. */
 const UNDER_WAY_MS = 10000;
+/* So long after a standstill a process may not know who came online: it looks for Redis again first. */
+const UNKNOWING_MS = 15000;
 
 const rules = { lost: 0, doubled: 0, late: 0, disorder: 0, undone: 0, backward: 0, phantom: 0 };
 
@@ -74,7 +76,11 @@ function checkHistory(history, found) {
   }
 }
 
-function checkSends(sends, history, stored, found) {
+/** A sender who came online while the machine stood still is offline to those who have not heard of it yet. */
+const isExplained = ({ at, until, status, error }, stood) => status === 403 && error.includes('"OFFLINE"')
+  && stood.some(([from, to]) => from < until && to > at - UNKNOWING_MS);
+
+function checkSends({ sends, history, stood }, stored, found) {
   const byText = new Map();
   for (const message of stored.values()) {
     if (!message.autoReply) byText.set(message.message, [...byText.get(message.message) ?? [], message]);
@@ -83,8 +89,9 @@ function checkSends(sends, history, stored, found) {
     const copies = byText.get(send.text) ?? [];
     if (copies.length > 1) found.add('doubled', `"${send.text}" is stored ${copies.length} times`, { send });
     if (send.acked && !stored.has(send.acked._id)) found.add('lost', `"${send.text}" was acknowledged and is not in the history`, { send });
-    for (const { status, error } of send.attempts) {
-      if (status >= 400 && status < 500) found.add('phantom', `"${send.text}" was refused with ${status}: ${error}`, { send });
+    for (const attempt of send.attempts) {
+      const { status, error } = attempt;
+      if (status >= 400 && status < 500 && !isExplained(attempt, stood)) found.add('phantom', `"${send.text}" was refused with ${status}: ${error}`, { send });
     }
   }
   const lastOf = new Map(); // lane -> the last that was acknowledged
@@ -216,7 +223,7 @@ export function check({ sends, sockets, history, busy, stood = [], changes = [],
   const found = new Violations();
   const stored = index(history);
   checkHistory(history, found);
-  checkSends(sends, history, stored, found);
+  checkSends({ sends, history, stood }, stored, found);
   const outages = [...storeOutages(sends, stored), ...stood];
   checkReplies(busy, outages, stored, found);
   checkDelivery(sockets, stored, outages, found);

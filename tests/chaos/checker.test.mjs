@@ -141,6 +141,10 @@ describe('allowed', () => {
       h.sends.push(send('m3', 9000, { acked: null, attempts: [{ at: +time(9000), until: +time(11000), status: 503 }] }));
       h.stood = [[+time(18000), +time(20000)], [+time(6000), +time(7000)]];
     }],
+    ['is a refusal of who is offline, soon after a standstill', (h) => {
+      h.sends[1].attempts.unshift({ at: +time(4000), until: +time(4001), status: 403, error: '{"code":"OFFLINE"}' });
+      h.stood = [[+time(1000), +time(2000)]];
+    }],
     ['is a reply that came late by a standstill', (h, stored) => {
       h.busy = [bob];
       stored.push(reply('r2', 5100, 'm2'), reply('r1', 14000, 'm1'));
@@ -184,6 +188,14 @@ describe('found', () => {
     ['is an event of a message that is not stored', 'phantom', (h) => h.sockets[0].connections[1].messages.push(got('m9', 5200))],
     ['is an event of another\'s message', 'phantom', (h) => h.sockets[1].connections[0].messages.push(got('m1', 102))],
     ['is a refusal', 'phantom', (h) => { h.sends[1].attempts.unshift({ at: +time(4000), until: +time(4001), status: 403, error: 'offline' }); }],
+    ['is a refusal of who is offline, long after a standstill', 'phantom', (h) => {
+      h.sends[1].attempts.unshift({ at: +time(40000), until: +time(40001), status: 403, error: '{"code":"OFFLINE"}' });
+      h.stood = [[+time(1000), +time(2000)]];
+    }],
+    ['is a refusal as of a block, after a standstill', 'phantom', (h) => {
+      h.sends[1].attempts.unshift({ at: +time(4000), until: +time(4001), status: 403, error: '{"code":"BLOCKED"}' });
+      h.stood = [[+time(1000), +time(2000)]];
+    }],
     ['are readers who see different histories', 'phantom', (h, stored) => { h.history[0].byReceiver = stored.slice(0, 1); }],
     ['is live delivery in another order than that of sending', 'disorder', (h) => {
       h.sockets[0].connections = [connection(0, null, [got('m2', 5100), got('m1', 5101)])];

@@ -25,7 +25,8 @@ function record(person, number, onMessage) {
   socket.on('connect', () => {
     log.connections.push({ recovered: socket.recovered, from: Date.now(), to: null, reason: null, messages: [], changes: [], marks: [] });
   });
-  socket.on('disconnect', (reason) => Object.assign(log.connections.at(-1), { to: Date.now(), reason }));
+  // One that was not let in yet ends, too.
+  socket.on('disconnect', (reason) => Object.assign(log.connections.at(-1) ?? {}, { to: Date.now(), reason }));
   socket.on('connect_error', (error) => log.errors.push({ at: Date.now(), text: error.message }));
   socket.on('newMessage', (message) => {
     log.connections.at(-1).messages.push(state(message));
