@@ -47,7 +47,8 @@ struct migration {
 	struct place from;
 	struct place to;
 	struct tally tallies[PL_RECORD_KINDS];
-	int64_t left; /* documents of FROM that no record can be read from */
+	size_t sent_max; /* records of the kind that is copied, to TO at once */
+	int64_t left;    /* documents of FROM that no record can be read from */
 };
 
 static int
@@ -162,19 +163,32 @@ print_tallies(const struct migration *m)
 struct walk {
 	struct pl_store *store;
 	enum pl_record_kind kind;
+	size_t limit;
 	struct pl_record_list page; /* the one before */
 };
-
-static struct walk
-walk_start(struct pl_store *store, enum pl_record_kind kind)
-{
-	return (struct walk){.store = store, .kind = kind};
-}
 
 static size_t
 page_of(enum pl_record_kind kind)
 {
 	return kind == PL_RECORD_AVATAR ? PAGE_AVATARS : PAGE_RECORDS;
+}
+
+static struct walk
+walk_start(struct pl_store *store, enum pl_record_kind kind)
+{
+	return (struct walk){.store = store, .kind = kind, .limit = page_of(kind)};
+}
+
+/* How many records to ask of a database, or to send to it, next: half as many if it did
+ * not answer, for they may be too many for the line in the time that an answer has; and
+ * a few more after each time that it did. */
+static size_t
+next_count(size_t count, size_t most, bool has_answered)
+{
+	if (!has_answered)
+		return (count + 1) / 2;
+	count += most / 8 + 1;
+	return count < most ? count : most;
 }
 
 /* *page, good until the next call, is empty at the end. */
@@ -186,9 +200,10 @@ walk_next(struct walk *w, struct pl_record_list *page)
 	int tries = 0;
 	enum pl_err err;
 
-	do
-		err = pl_store_export(w->store, w->kind, last, page_of(w->kind), page);
-	while (pl_store_try_longer(err, &tries));
+	do {
+		err = pl_store_export(w->store, w->kind, last, w->limit, page);
+		w->limit = next_count(w->limit, page_of(w->kind), err == PL_OK);
+	} while (pl_store_try_longer(err, &tries));
 	if (err == PL_OK) {
 		pl_record_list_fini(&w->page);
 		w->page = *page;
@@ -204,17 +219,35 @@ walk_end(struct walk *w)
 
 /* ---- the copy ---- */
 
+/* The first *done of them. */
 static enum pl_err
-copy_page(struct migration *m, struct pl_record_list *page)
+copy_some(struct migration *m, struct pl_record *records, size_t count, size_t *done)
 {
+	size_t most = page_of(records[0].kind);
+	size_t sent;
 	int tries = 0;
 	enum pl_err err;
 
-	do
-		err = pl_store_import(m->to.store, page->items, page->count);
-	while (pl_store_try_longer(err, &tries));
-	for (size_t i = 0; err == PL_OK && i < page->count; i++)
-		note(&m->tallies[page->items[i].kind], &page->items[i]);
+	do {
+		sent = m->sent_max < count ? m->sent_max : count;
+		err = pl_store_import(m->to.store, records, sent);
+		m->sent_max =
+		    next_count(err == PL_OK ? m->sent_max : sent, most, err == PL_OK);
+	} while (pl_store_try_longer(err, &tries));
+	for (size_t i = 0; err == PL_OK && i < sent; i++)
+		note(&m->tallies[records[i].kind], &records[i]);
+	*done = sent;
+	return err;
+}
+
+static enum pl_err
+copy_page(struct migration *m, struct pl_record_list *page)
+{
+	enum pl_err err = PL_OK;
+	size_t done;
+
+	for (size_t at = 0; err == PL_OK && at < page->count; at += done)
+		err = copy_some(m, page->items + at, page->count - at, &done);
 	return err;
 }
 
@@ -225,6 +258,7 @@ copy_kind(struct migration *m, enum pl_record_kind kind)
 	struct pl_record_list page;
 	enum pl_err err;
 
+	m->sent_max = page_of(kind);
 	while ((err = walk_next(&walk, &page)) == PL_OK && page.count > 0) {
 		err = copy_page(m, &page);
 		if (err != PL_OK)

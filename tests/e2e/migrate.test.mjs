@@ -261,6 +261,28 @@ describe('a migration', () => {
     }
   });
 
+  test('over a line that is too narrow for a page goes on with smaller ones', async () => {
+    const [source, target] = [await newDatabase(), await newDatabase()];
+    const near = await ExpressApp.connect(source);
+    try {
+      const [ann, bob] = await Promise.all(['ann', 'bob'].map((username) => near.signUp({ username, password: 'correct horse' })));
+      await near.Message.insertMany(Array.from({ length: 600 }, (_, i) => (
+        { senderId: ann._id, receiverId: bob._id, message: `${i} ${'x'.repeat(10000)}` })));
+    } finally {
+      await near.close();
+    }
+    const folder = path.join(dir, 'narrow');
+    assert.equal((await migrate(source, folder)).code, 0);
+    const [proxy, through] = await proxyTo(target, Infinity);
+    proxy.narrow(1500); // 500 of them take 3 s
+    const run = await withDeadline('the end', begin({ FROM: folder, TO: `${through}?socketTimeoutMS=1500` }).ended, 120000);
+    await proxy.stop();
+    assert.equal(run.code, 0, run.output + run.errors);
+    const { messages } = tableOf(run);
+    assert.deepEqual([messages.read, messages.to, messages.differs], [600, 600, 0]);
+    assert.match(run.errors, /the call was given up/, 'a page did not get through');
+  });
+
   test('overwrites nothing that differs, says what, and copies the rest', async () => {
     const target = await newDatabase();
     const other = await ExpressApp.connect(target);

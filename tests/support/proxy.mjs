@@ -10,7 +10,7 @@ export class Proxy {
   /** To `target`, {host, port}, from a free port. */
   static async start(target) {
     const proxy = new Proxy();
-    Object.assign(proxy, { target, pairs: new Set(), refuses: false, stalls: false, drops: false, delayMs: 0, passed: 0 });
+    Object.assign(proxy, { target, pairs: new Set(), refuses: false, stalls: false, drops: false, delayMs: 0, bytesPerMs: Infinity, passed: 0 });
     proxy.server = net.createServer((socket) => proxy.#take(socket)).listen(0, '127.0.0.1');
     await once(proxy.server, 'listening');
     proxy.server.unref();
@@ -41,11 +41,11 @@ export class Proxy {
       from.pause();
       to.once('drain', () => { if (!this.stalls) from.resume(); });
     };
-    if (this.delayMs === 0 && !from.later) { write(); return; }
+    if (this.delayMs === 0 && this.bytesPerMs === Infinity && !from.later) { write(); return; }
     // In their order, also once the delay is over.
     const due = Date.now() + this.delayMs;
     const later = (from.later ?? Promise.resolve())
-      .then(() => new Promise((resolve) => { setTimeout(resolve, due - Date.now()); })).then(write)
+      .then(() => new Promise((resolve) => { setTimeout(resolve, Math.max(due - Date.now(), bytes.length / this.bytesPerMs)); })).then(write)
       .then(() => { if (from.later === later) from.later = undefined; });
     from.later = later;
   }
@@ -78,6 +78,9 @@ export class Proxy {
 
   /** Pass each piece on so much later. */
   delay(ms) { this.delayMs = ms; }
+
+  /** Pass no more than so much on, each way of each connection. */
+  narrow(bytesPerMs) { this.bytesPerMs = bytesPerMs; }
 
   async stop() {
     this.cut();
