@@ -174,9 +174,16 @@ test('a client that said goodbye begins anew', async () => {
 /** As if all sockets had been known for so long. */
 const knownFor = async (seconds) => assert.equal(await redis('SET', 'parley:held-since', Date.now() - seconds * 1000), '+OK');
 const anOffsetOfHoursAgo = () => `${(Date.now() - 10 * 3600 * 1000).toString(16)}-${'0'.repeat(24)}`;
+/** Does a process say that it has the socket? It says so, or no longer, within 10 ms. */
+const isHeld = async (pid) => await redis('EVAL', `
+  for _, key in ipairs(redis.call('KEYS', 'parley:held:*')) do
+    if redis.call('SISMEMBER', key, ARGV[1]) == 1 then return 1 end
+  end
+  return 0`, 0, pid.split('.')[1]) === ':1';
 const leaveWithoutNote = async (person) => {
   const { pid } = await connectRaw(person, {});
   await waitUntil('the break to be noted', async () => await redis('EXISTS', `parley:left:${pid}`) === ':1');
+  await waitUntil('it to be held no more', async () => !await isHeld(pid));
   await redis('DEL', `parley:left:${pid}`);
   return pid;
 };
@@ -210,6 +217,7 @@ test('a connection that no process has seen break yet recovers at any process, a
     await half.take();
     half.send('40');
     const { pid } = JSON.parse((await half.take()).slice(2));
+    await waitUntil('it to be held', () => isHeld(pid));
     for (const text of ['1', '2', '3', '4']) {
       await knownFor(200);
       await sendAll(ann, bob, [text]);

@@ -127,13 +127,13 @@ say(struct held *h)
 	struct pl_str args[ARGS_BEFORE + HELD_SAID_MAX];
 	size_t count = h->word_count;
 
-	pl_timer_stop(h->app->loop, &h->saying);
 	h->word_count = 0;
 	if (count == 0 || !is_current(h))
 		return;
 	for (size_t i = 0; i < count; i++)
 		args[ARGS_BEFORE + i] = pl_str(h->words[i]);
 	tell(h, false, args, count);
+	pl_timer_start(h->app->loop, &h->saying, HELD_GATHER_MS);
 }
 
 static void
@@ -143,13 +143,13 @@ on_saying(struct pl_timer *t)
 }
 
 static void
-say_soon(struct held *h, char sign, const char *socket_id)
+gather(struct held *h, char sign, const char *socket_id)
 {
 	if (h->word_count == HELD_SAID_MAX)
 		say(h);
 	snprintf(h->words[h->word_count++], HELD_WORD_BYTES, "%c%s", sign, socket_id);
 	if (!pl_timer_is_started(&h->saying))
-		pl_timer_start(h->app->loop, &h->saying, HELD_GATHER_MS);
+		say(h);
 }
 
 void
@@ -201,7 +201,7 @@ static void
 tell_one(struct held *h, const struct id *id, char sign)
 {
 	if (is_current(h))
-		say_soon(h, sign, id->told + 1);
+		gather(h, sign, id->told + 1);
 	else
 		held_catch_up(h);
 }
@@ -272,6 +272,7 @@ held_stop(struct held *h)
 	size_t it = 0;
 
 	say(h);
+	pl_timer_stop(h->app->loop, &h->saying);
 	pl_redis_call_cancel(&h->sending);
 	pl_redis_call_cancel(&h->renewing);
 	pl_timer_stop(h->app->loop, &h->renew);

@@ -8,9 +8,9 @@
  *   parley:held:<life>   set of the ids of its sockets; both last HELD_KEPT_MS after its last word
  *   parley:held-since    since when all sockets that are held are in those sets (ms, Redis' time)
  *
- * What comes and goes is gathered for HELD_GATHER_MS, and told in one command: a process
- * that opens 1,000 sockets a second says so a hundred times. A process that is killed in
- * that time takes along what it had gathered.
+ * What comes or goes is told at once; what follows within HELD_GATHER_MS is gathered, and
+ * told in one command: a process that opens 1,000 sockets a second says so a hundred
+ * times. A process that is killed in that time takes along what it had gathered.
  *
  * Whoever begins, or comes to Redis again, writes its set anew and moves
  * parley:held-since on: what ended meanwhile, here or by a process that died with Redis,
