@@ -9,9 +9,10 @@
 #define HAS_READ_ALL 0x8000 /* of connection.flags: the last recv() took all there was */
 #define HEAD_BYTES   160    /* the lines that are written here, at most */
 
-_Static_assert((HAS_READ_ALL & (CONN_IDLE_TIMER_ACT | CONN_CLOSE_EMPTY | CONN_WS_CLOSE_SENT |
-			       CONN_IS_BUSY | CONN_LOG_TLS_FAILURE |
-			       CONN_TLS_ALPN_ACME_SEEN | CONN_TLS_SNI_SEEN)) == 0,
+_Static_assert(
+    (HAS_READ_ALL &
+	(CONN_IDLE_TIMER_ACT | CONN_CLOSE_EMPTY | CONN_WS_CLOSE_SENT | CONN_IS_BUSY |
+	    CONN_LOG_TLS_FAILURE | CONN_TLS_ALPN_ACME_SEEN | CONN_TLS_SNI_SEEN)) == 0,
     "a bit that kore does not use");
 
 /* ---- reading and writing ---- */

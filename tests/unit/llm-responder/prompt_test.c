@@ -37,7 +37,8 @@ message(const struct pl_oid *from, const struct pl_oid *to, const char *text)
 static char *
 shape(const struct pl_message *items, size_t count, const char *last, size_t max)
 {
-	struct pl_message_list history = {(struct pl_message *)(uintptr_t)items, count};
+	struct pl_message_list history = {
+	    .items = (struct pl_message *)(uintptr_t)items, .count = count};
 	struct pl_message m = message(&ann, &bob, last);
 	struct prompt p;
 	struct pl_buf b;
@@ -111,7 +112,7 @@ static void
 takes_at_most_twenty_messages(void **state)
 {
 	struct pl_message h[40];
-	struct pl_message_list history = {h, 40};
+	struct pl_message_list history = {.items = h, .count = 40};
 	struct pl_message m = message(&ann, &bob, "last");
 	struct prompt p;
 
@@ -153,7 +154,7 @@ takes_at_most_8_kib_without_breaking_a_character(void **state)
 	h[0] = message(&ann, &bob, "too old");
 	h[1] = message(&ann, &bob, text);
 	h[2] = message(&ann, &bob, "recent");
-	history = (struct pl_message_list){h, 3};
+	history = (struct pl_message_list){.items = h, .count = 3};
 	prompt_init(&p, &busy, &m, &history, 20);
 	assert_int_equal(p.count, 1);
 	assert_in_range(bytes_of(&p), PROMPT_BYTES_MAX - 4, PROMPT_BYTES_MAX);

@@ -426,7 +426,7 @@ is_woken_by_the_loop_around_it_on_its_own_thread(void **state)
 
 	woken = 0;
 	pl_loop_epoll_wake_by(*state, wake);
-	pl_loop_epoll_step(*state, PATIENCE_MS); /* it looks once for what came before */
+	pl_loop_epoll_step(*state, WAIT_MS); /* it looks once for what came before */
 	a.posts_again = 1;
 	pl_loop_post(*state, &a.task);
 	pl_loop_post(*state, &b.task);
@@ -435,21 +435,21 @@ is_woken_by_the_loop_around_it_on_its_own_thread(void **state)
 	assert_int_equal(count, 0);
 	pl_loop_epoll_run_own(*state);
 	assert_int_equal(count, 2);
-	pl_loop_epoll_step(*state, PATIENCE_MS); /* what a task posts has the next turn */
+	pl_loop_epoll_step(*state, WAIT_MS); /* what a task posts has the next turn */
 	assert_int_equal(count, 3);
 	pthread_create(&thread, NULL, post_task, &c);
 	pthread_join(thread, NULL);
 	assert_int_equal(poll(&own, 1, 0), 1);
-	pl_loop_epoll_step(*state, PATIENCE_MS);
+	pl_loop_epoll_step(*state, WAIT_MS);
 	assert_int_equal(count, 4);
 	assert_int_equal(woken, 1);
 	/* Not by it any more: what still waits is not forgotten. */
 	pl_loop_post(*state, &a.task);
 	pl_loop_epoll_wake_by(*state, NULL);
-	pl_loop_epoll_step(*state, PATIENCE_MS);
+	pl_loop_epoll_step(*state, WAIT_MS);
 	assert_int_equal(count, 5);
 	pl_loop_post(*state, &a.task);
-	pl_loop_epoll_step(*state, PATIENCE_MS);
+	pl_loop_epoll_step(*state, WAIT_MS);
 	assert_int_equal(count, 6);
 }
 
@@ -483,7 +483,7 @@ fires_what_a_callback_starts_in_its_turn(void **state)
 	assert_int_equal(late.fired, 0);
 	pl_timer_stop(*state, &late.timer);
 	/* An alarm that has fired wakes nobody a second time. */
-	pl_loop_epoll_step(*state, PATIENCE_MS);
+	pl_loop_epoll_step(*state, WAIT_MS);
 	assert_int_equal(poll(&own, 1, 0), 0);
 }
 
