@@ -11,7 +11,8 @@
  * (epoll(7), edge-triggered). The note of it is a bit of the connection's flags that kore
  * does not use, and goes with each event, for that may be of bytes that came since.
  *
- * Only http/ uses it.  Threads: the loop's.  Source: kore 4.1.0, src/net.c, src/http.c.
+ * Only http/ and sockets/ use it.  Threads: the loop's.
+ * Source: kore 4.1.0, src/net.c, src/http.c.
  */
 #ifndef PL_HTTP_WIRE_H
 #define PL_HTTP_WIRE_H

@@ -216,7 +216,8 @@ process_missing(struct process *p)
 		process_drop(p);
 }
 
-/* Redis was away, or the machine stood still: give each process time to find it again and to renew its lease. */
+/* Redis was away, or the machine stood still: give each process time to find it again and
+ * to renew its lease. */
 static void
 await_rejoin(struct pl_online_set *set)
 {

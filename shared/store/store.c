@@ -260,6 +260,17 @@ pl_message_list_fini(struct pl_message_list *list)
 }
 
 void
+pl_message_list_reverse(struct pl_message_list *list)
+{
+	for (size_t i = 0, k = list->count; i + 1 < k; i++) {
+		struct pl_message m = list->items[--k];
+
+		list->items[k] = list->items[i];
+		list->items[i] = m;
+	}
+}
+
+void
 pl_overdue_list_fini(struct pl_overdue_list *list)
 {
 	if (list == NULL)

@@ -148,6 +148,7 @@ struct pl_message_list {
 	char *texts; /* the texts of all lie here; NULL: each message owns its own */
 };
 void pl_message_list_fini(struct pl_message_list *list);
+void pl_message_list_reverse(struct pl_message_list *list);
 /* The place in the order of a message between a and b; PL_E_NOT_FOUND if it is not one of
  * theirs. */
 enum pl_err pl_store_message_pos(struct pl_store *s, const struct pl_oid *a,

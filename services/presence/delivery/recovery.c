@@ -219,17 +219,6 @@ text_bytes(const struct pl_message_list *list)
 	return bytes;
 }
 
-static void
-reverse(struct pl_message_list *list)
-{
-	for (size_t i = 0, k = list->count; i + 1 < k; i++) {
-		struct pl_message m = list->items[--k];
-
-		list->items[k] = list->items[i];
-		list->items[i] = m;
-	}
-}
-
 /* On a thread of the store's. */
 static enum pl_err
 run(struct pl_store_read_call *call, struct pl_store *s)
@@ -250,7 +239,7 @@ run(struct pl_store_read_call *call, struct pl_store *s)
 		    missed.ids + RECOVERY_MESSAGES_MAX - missed.changes, missed.changes,
 		    r->text_bytes_max - text_bytes(&found->missed), &found->changed);
 		if (err == PL_OK)
-			reverse(&found->changed);
+			pl_message_list_reverse(&found->changed);
 	}
 	return err;
 }

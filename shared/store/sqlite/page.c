@@ -166,17 +166,6 @@ place_texts(struct page *p)
 	}
 }
 
-static void
-reverse(struct pl_message_list *list)
-{
-	for (size_t i = 0, k = list->count; i + 1 < k; i++) {
-		struct pl_message m = list->items[--k];
-
-		list->items[k] = list->items[i];
-		list->items[i] = m;
-	}
-}
-
 /* Before, and after, every message that can be. */
 static const struct pl_message_pos before_all = {.created_unix_ms = INT64_MIN};
 static const struct pl_message_pos after_all = {.created_unix_ms = INT64_MAX};
@@ -208,7 +197,7 @@ pl_sqlite_messages_page(struct pl_store *store, const struct pl_oid *a,
 		return err;
 	}
 	if (!p.is_after)
-		reverse(&p.list);
+		pl_message_list_reverse(&p.list);
 	*out = p.list;
 	return PL_OK;
 }
