@@ -1,7 +1,7 @@
 /*
- * What SQLite notes of a user's newest rows (recent.h): lists of conversations are the
- * same with it, in part or whole, and without; also after rows were deleted by hand and
- * their numbers given again.
+ * What SQLite notes of a user's newest rows (recent.h): lists of conversations, and what
+ * a socket missed, are the same with it, in part or whole, and without; also after rows
+ * were deleted by hand and their numbers given again.
  */
 #include <sqlite3.h>
 #include <stdio.h>
@@ -136,14 +136,75 @@ list_in_pages(const struct town *t, size_t limit, struct pl_oid ids[OTHERS + 1])
 	return count;
 }
 
+enum { MISSED_MAX = 400, SINCE = 6 };
+
+static struct pl_pos_list
+missed_since(const struct town *t, const struct pl_message_pos *pos)
+{
+	struct pl_pos_list list;
+
+	assert_int_equal(
+	    pl_store_positions_to(t->f->store, &t->ann, pos, MISSED_MAX, &list), PL_OK);
+	return list;
+}
+
+/* If rows may lie in another order, each sender is looked at. */
+static void
+miss_by_steps(const struct town *t, bool is_on)
+{
+	pl_sqlite_of(t->f->store)->has_order_index = is_on;
+}
+
+/* Some places among all messages, the first and the last ones; at some there is none. */
+static void
+choose_places(const struct town *t, struct pl_message_pos since[SINCE])
+{
+	struct pl_message_list all;
+
+	assert_int_equal(
+	    pl_store_messages_to(t->f->store, NULL, NULL, 100000, &all), PL_OK);
+	for (int i = 0; i < SINCE; i++) {
+		uint32_t most = i < 3 ? (uint32_t)all.count : 20;
+		size_t back =
+		    pl_random_below(most < all.count ? most : (uint32_t)all.count);
+
+		since[i] = store_pos_of(&all.items[all.count - 1 - back]);
+		if (i % 2 == 1)
+			pl_oid_new(&since[i].id);
+	}
+	pl_message_list_fini(&all);
+}
+
+static void
+assert_same_places(struct pl_pos_list *a, struct pl_pos_list *b)
+{
+	assert_int_equal(a->count, b->count);
+	for (size_t i = 0; i < a->count; i++)
+		assert_int_equal(store_pos_compare(&a->items[i], &b->items[i]), 0);
+	pl_pos_list_fini(a);
+	pl_pos_list_fini(b);
+}
+
 static void
 assert_lists_as_by_steps(const struct town *t)
 {
 	struct pl_oid walked[OTHERS + 1], stepped[OTHERS + 1];
+	struct pl_message_pos since[SINCE];
+	struct pl_pos_list missed[SINCE];
 	size_t count = list_in_pages(t, PAGE, walked);
 	int64_t up_to = number(t, "SELECT up_to FROM filled WHERE id = 2");
 	char back[96];
 
+	choose_places(t, since);
+	for (int i = 0; i < SINCE; i++)
+		missed[i] = missed_since(t, &since[i]);
+	miss_by_steps(t, true);
+	for (int i = 0; i < SINCE; i++) {
+		struct pl_pos_list by_steps = missed_since(t, &since[i]);
+
+		assert_same_places(&missed[i], &by_steps);
+	}
+	miss_by_steps(t, false);
 	list_by_steps(t);
 	assert_int_equal(list_in_pages(t, PAGE, stepped), count);
 	assert_memory_equal(walked, stepped, count * sizeof(walked[0]));
@@ -330,6 +391,43 @@ walks_in_vain_for_a_part_of_the_cost_of_steps(void **state)
 	assert_in_range(walked, 1, stepped + stepped / 2 + 12 * PL_SQLITE_RECENT_DUE);
 }
 
+static int
+steps_of_missed(const struct town *t, const struct pl_message_pos *since, size_t count)
+{
+	struct pl_pos_list list;
+
+	(void)steps_of_all(t);
+	list = missed_since(t, since);
+	assert_int_equal(list.count, count);
+	pl_pos_list_fini(&list);
+	return steps_of_all(t);
+}
+
+/* Whom nobody wrote since are not looked at. */
+static void
+looks_for_what_was_missed_with_those_who_wrote(void **state)
+{
+	enum { MISSED = 5 };
+	struct town t = settle(*state);
+	struct pl_message_pos since = {0};
+	int walked, stepped;
+
+	for (int i = 0; i < 5; i++)
+		talk(&t, BATCH, OTHERS);
+	note_all(&t);
+	for (int i = 0; i <= MISSED; i++) {
+		struct pl_message_pos at =
+		    store_send(t.f->store, &t.others[i % 2], &t.ann, "hi");
+
+		since = i == 0 ? at : since;
+	}
+	walked = steps_of_missed(&t, &since, MISSED);
+	miss_by_steps(&t, true);
+	stepped = steps_of_missed(&t, &since, MISSED);
+	miss_by_steps(&t, false);
+	assert_in_range(walked, 1, stepped / 2);
+}
+
 /* The share of one who writes with everybody, and of one who writes to themselves. */
 static void
 keeps_no_more_than_two_entries_a_row(void **state)
@@ -361,6 +459,7 @@ main(void)
 	    STORE_TEST(is_noted_by_one_of_several_processes),
 	    STORE_TEST(costs_the_same_however_many_messages),
 	    STORE_TEST(walks_in_vain_for_a_part_of_the_cost_of_steps),
+	    STORE_TEST(looks_for_what_was_missed_with_those_who_wrote),
 	    STORE_TEST(keeps_no_more_than_two_entries_a_row),
 	};
 

@@ -24,8 +24,6 @@ enum {
 static const char last_rows[] = "SELECT other, max(" LAST_ROW(
     "?1", "other") ", " LAST_ROW("other", "?1") ") "
 						"FROM correspondents WHERE user = ?1";
-static const char others_count[] =
-    "SELECT count(*) FROM (SELECT 1 FROM correspondents WHERE user = ? LIMIT ?)";
 static const char others_of[] = "SELECT other FROM correspondents WHERE user = ?";
 static const char last_one_way[] =
     "SELECT created, id FROM messages WHERE receiver = ? AND sender = ? "
@@ -187,19 +185,6 @@ keep_listed(struct candidates *all)
 	all->count = kept;
 }
 
-static enum pl_err
-count_others(struct pl_sqlite *s, const struct pl_oid *user, size_t *count)
-{
-	struct pl_query q = pl_query_start(s, others_count);
-
-	*count = 0;
-	pl_query_oid(&q, user);
-	pl_query_int(&q, WALK_OTHERS_MAX);
-	if (pl_query_row(&q))
-		*count = (size_t)pl_query_get_int(&q, 0);
-	return pl_query_end(&q);
-}
-
 /* *is_whole: there is nobody else. */
 static enum pl_err
 walk(struct pl_sqlite *s, const struct pl_oid *user, size_t others, struct meeting *m,
@@ -207,6 +192,7 @@ walk(struct pl_sqlite *s, const struct pl_oid *user, size_t others, struct meeti
 {
 	struct pl_sqlite_walk w = {.session = s,
 	    .user = *user,
+	    .after_row = INT64_MIN,
 	    .rows_max = others / 2,
 	    .chunks_max = others / 4,
 	    .visit = meet,
@@ -381,7 +367,8 @@ list_recent(struct pl_sqlite *s, const struct pl_oid *user,
 	/* Some may be users no more. */
 	struct meeting m = {.wanted = limit + limit / 8 + 1, .end = INT64_MAX};
 	size_t others = 0;
-	enum pl_err err = count_others(s, user, &others);
+	enum pl_err err =
+	    pl_sqlite_correspondents_count(s, user, WALK_OTHERS_MAX, &others);
 
 	if (err != PL_OK || others < WALK_FACTOR * limit)
 		return err;

@@ -237,3 +237,19 @@ pl_sqlite_correspondents(struct pl_store *store, const struct pl_oid *user,
 		pl_query_get_oid(&q, 0, &ids[(*count)++]);
 	return pl_query_end(&q);
 }
+
+enum pl_err
+pl_sqlite_correspondents_count(
+    struct pl_sqlite *s, const struct pl_oid *user, size_t most, size_t *count)
+{
+	static const char sql[] = "SELECT count(*) FROM "
+				  "(SELECT 1 FROM correspondents WHERE user = ? LIMIT ?)";
+	struct pl_query q = pl_query_start(s, sql);
+
+	*count = 0;
+	pl_query_oid(&q, user);
+	pl_query_int(&q, (int64_t)most);
+	if (pl_query_row(&q))
+		*count = (size_t)pl_query_get_int(&q, 0);
+	return pl_query_end(&q);
+}

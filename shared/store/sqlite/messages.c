@@ -10,6 +10,7 @@ static const char from_row[] = SELECT_MESSAGE "WHERE m.seq > ? ORDER BY m.seq LI
 static const char last_row[] = "SELECT seq FROM messages ORDER BY seq DESC LIMIT 1";
 static const char row_up_to[] = "SELECT seq, created, id FROM messages WHERE seq <= ? "
 				"ORDER BY seq DESC LIMIT 1";
+static const char row_of_id[] = "SELECT seq, created FROM messages WHERE id = ?";
 static const char by_id[] = SELECT_MESSAGE "WHERE m.id = ?";
 static const char by_row[] = SELECT_MESSAGE "WHERE m.seq = ?";
 static const char newest[] =
@@ -105,8 +106,21 @@ look_at_row(struct pl_sqlite *s, int64_t seq, const struct pl_message_pos *pos,
 	return pl_query_end(&q);
 }
 
-enum pl_err
-pl_sqlite_row_at(struct pl_sqlite *s, const struct pl_message_pos *pos, int64_t *out)
+/* *row: of the message at pos, 0 if none is there. */
+static enum pl_err
+find_row(struct pl_sqlite *s, const struct pl_message_pos *pos, int64_t *row)
+{
+	struct pl_query q = pl_query_start(s, row_of_id);
+
+	*row = 0;
+	pl_query_oid(&q, &pos->id);
+	if (pl_query_row(&q) && pl_query_get_int(&q, 1) == pos->created_unix_ms)
+		*row = pl_query_get_int(&q, 0);
+	return pl_query_end(&q);
+}
+
+static enum pl_err
+search_row(struct pl_sqlite *s, const struct pl_message_pos *pos, int64_t *out)
 {
 	int64_t low = 0, high = 0; /* up to low: not after; beyond high: after */
 	enum pl_err err = find_last_row(s, &high);
@@ -123,6 +137,14 @@ pl_sqlite_row_at(struct pl_sqlite *s, const struct pl_message_pos *pos, int64_t 
 	}
 	*out = low;
 	return err;
+}
+
+enum pl_err
+pl_sqlite_row_at(struct pl_sqlite *s, const struct pl_message_pos *pos, int64_t *out)
+{
+	enum pl_err err = find_row(s, pos, out);
+
+	return err == PL_OK && *out == 0 ? search_row(s, pos, out) : err;
 }
 
 static enum pl_err

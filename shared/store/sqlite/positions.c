@@ -1,12 +1,22 @@
+#include <stdlib.h>
+
 #include "base/mem.h"
 #include "store/sqlite/query.h"
+#include "store/sqlite/recent.h"
 
 /*
  * The messages to one receiver in their order: the index messages_pair holds them sender
  * by sender, each in order, and these runs are merged. A run is read a few places at a
  * time, and senders are skipped over, so that it costs by the senders and the places
  * given, never by the messages.
+ *
+ * A receiver with many correspondents has missed messages from a few of them: those with
+ * whom there is a row after pos, which is noted (recent.h). So theirs are the runs, and
+ * it costs by what came since. If too much did, the walk ends after a part of what the
+ * steps cost, and they are taken.
  */
+enum { OTHERS_FEW = 32, WALK_OTHERS_MAX = 2000 };
+
 static const char next_sender[] = "SELECT sender FROM messages WHERE receiver = ? AND "
 				  "(sender, created, id) > (?, ?, ?) "
 				  "ORDER BY sender, created, id LIMIT 1";
@@ -119,6 +129,83 @@ find_runs(struct merge *m, const struct pl_message_pos *pos)
 	return err == PL_E_NOT_FOUND ? PL_OK : err;
 }
 
+/* ---- who may have written since ---- */
+
+struct met {
+	struct pl_oid *others; /* each at least once */
+	size_t count;
+};
+
+static bool
+meet(void *arg, int64_t row, const struct pl_oid *other)
+{
+	struct met *met = arg;
+
+	(void)row;
+	met->others = pl_store_grow(met->others, met->count, sizeof(*met->others));
+	met->others[met->count++] = *other;
+	return true;
+}
+
+static int
+compare_oids(const void *a, const void *b)
+{
+	return pl_oid_compare(a, b);
+}
+
+static enum pl_err
+add_runs_of(struct merge *m, struct met *met, const struct pl_message_pos *pos)
+{
+	enum pl_err err = PL_OK;
+
+	if (met->count > 0)
+		qsort(met->others, met->count, sizeof(*met->others), compare_oids);
+	for (size_t i = 0; err == PL_OK && i < met->count; i++) {
+		if (i > 0 && pl_oid_eq(&met->others[i], &met->others[i - 1]))
+			continue;
+		err = add_run(m, &met->others[i], pos);
+		if (m->runs[m->count - 1].count == 0)
+			m->count--; /* they were written to */
+	}
+	return err;
+}
+
+/* *is_done: all runs are there. Else none is. */
+static enum pl_err
+find_recent_runs(struct merge *m, const struct pl_message_pos *pos, bool *is_done)
+{
+	struct met met = {0};
+	struct pl_sqlite_walk w = {
+	    .session = m->s, .user = *m->receiver, .visit = meet, .arg = &met};
+	size_t others = 0;
+	enum pl_err err =
+	    pl_sqlite_correspondents_count(m->s, m->receiver, WALK_OTHERS_MAX, &others);
+
+	if (err != PL_OK || others < OTHERS_FEW)
+		return err;
+	w.rows_max = others / 2;
+	w.chunks_max = others / 4;
+	err = pl_sqlite_row_at(m->s, pos, &w.after_row);
+	if (err == PL_OK)
+		err = pl_sqlite_recent_walk(&w);
+	*is_done = w.is_whole;
+	if (err == PL_OK && w.is_whole)
+		err = add_runs_of(m, &met, pos);
+	pl_mem_free(met.others);
+	return err;
+}
+
+static enum pl_err
+find_all_runs(struct merge *m, const struct pl_message_pos *pos)
+{
+	bool is_done = false;
+	enum pl_err err = PL_OK;
+
+	if (!m->s->has_order_index && pos->created_unix_ms > 0)
+		err = find_recent_runs(m, pos, &is_done);
+	return err != PL_OK || is_done ? err : find_runs(m, pos);
+}
+
 /* ---- the heap ---- */
 
 static bool
@@ -166,7 +253,7 @@ static enum pl_err
 merge(struct merge *m, const struct pl_message_pos *pos, size_t limit,
     struct pl_pos_list *out)
 {
-	enum pl_err err = find_runs(m, pos);
+	enum pl_err err = find_all_runs(m, pos);
 
 	for (size_t i = m->count / 2; i-- > 0;)
 		sink(m, i);

@@ -18,6 +18,9 @@
  * promises: of rows up to that one all are noted; it goes back when a row is deleted.
  * Those after it are read themselves.
  *
+ * It also tells with whom a user has messages after a row: so what a socket missed is
+ * looked for with those alone, not with each correspondent (positions.c).
+ *
  * It is of use if rows lie in the order of messages (schema.c).  Only store/sqlite uses
  * it.
  * Threads: the session's.
@@ -39,6 +42,7 @@
 struct pl_sqlite_walk {
 	struct pl_sqlite *session;
 	struct pl_oid user; /* in, as all up to arg */
+	int64_t after_row;  /* rows up to that one are not visited; INT64_MIN: all are */
 	size_t rows_max;    /* how many entries, and chunks, are looked at */
 	size_t chunks_max;
 	/* The user has a message with other in that row. Returns whether to go on. */
@@ -46,7 +50,7 @@ struct pl_sqlite_walk {
 	void *arg;
 
 	bool is_enough; /* out: visit said so */
-	/* out: all was walked; else, if not enough, a ceiling was met. */
+	/* out: all after after_row was walked; else, if not enough, a ceiling was met. */
 	bool is_whole;
 
 	int64_t up_to; /* private, as all that follow */

@@ -7,8 +7,9 @@ static const char rows_after[] = "SELECT seq, sender, receiver FROM messages "
 				 "WHERE seq > ?1 AND (sender = ?2 OR receiver = ?2) "
 				 "ORDER BY seq DESC";
 static const char row_of[] = "SELECT sender, receiver FROM messages WHERE seq = ?";
-static const char shares[] = "SELECT chunk, entries FROM recent "
-			     "WHERE bucket = ? AND chunk <= ? ORDER BY chunk DESC";
+static const char shares[] =
+    "SELECT chunk, entries FROM recent "
+    "WHERE bucket = ? AND chunk BETWEEN ? AND ? ORDER BY chunk DESC";
 
 static void
 visit(struct pl_sqlite_walk *w, int64_t row, const struct pl_oid *sender,
@@ -22,13 +23,13 @@ visit(struct pl_sqlite_walk *w, int64_t row, const struct pl_oid *sender,
 		w->is_enough = true;
 }
 
-/* What is not noted yet. */
+/* What is not noted yet: all after first. */
 static enum pl_err
-walk_tail(struct pl_sqlite_walk *w)
+walk_tail(struct pl_sqlite_walk *w, int64_t first)
 {
 	struct pl_query q = pl_query_start(w->session, rows_after);
 
-	pl_query_int(&q, w->up_to);
+	pl_query_int(&q, first);
 	pl_query_oid(&q, &w->user);
 	while (!w->is_enough && pl_query_row(&q)) {
 		struct pl_oid sender, receiver;
@@ -68,6 +69,8 @@ walk_share(struct pl_sqlite_walk *w, const uint8_t hash[4], int64_t first_row,
 		const uint8_t *entry = (const uint8_t *)entries.ptr + at;
 		int64_t row = first_row + (entry[4] << 8 | entry[5]);
 
+		if (row <= w->after_row)
+			break; /* as all that follow */
 		if (memcmp(entry, hash, 4) != 0 || row > w->up_to)
 			continue;
 		*is_over = w->rows++ == w->rows_max;
@@ -87,6 +90,7 @@ walk_chunks(struct pl_sqlite_walk *w)
 	bool is_over = false;
 
 	pl_query_int(&q, key.bucket);
+	pl_query_int(&q, w->after_row / PL_SQLITE_RECENT_CHUNK);
 	pl_query_int(&q, w->up_to / PL_SQLITE_RECENT_CHUNK);
 	for (size_t chunks = 0;
 	     err == PL_OK && !w->is_enough && !is_over && pl_query_row(&q); chunks++) {
@@ -105,13 +109,14 @@ walk_chunks(struct pl_sqlite_walk *w)
 enum pl_err
 pl_sqlite_recent_walk(struct pl_sqlite_walk *w)
 {
-	int64_t last;
+	int64_t last, first;
 	enum pl_err err = pl_sqlite_recent_up_to(w->session, &w->up_to, &last);
 
 	w->is_enough = w->is_whole = false;
 	w->rows = 0;
-	if (err != PL_OK || last - w->up_to > PL_SQLITE_RECENT_TAIL_MAX)
+	first = w->up_to > w->after_row ? w->up_to : w->after_row;
+	if (err != PL_OK || last - first > PL_SQLITE_RECENT_TAIL_MAX)
 		return err;
-	err = walk_tail(w);
+	err = walk_tail(w, first);
 	return err == PL_OK && !w->is_enough ? walk_chunks(w) : err;
 }

@@ -217,6 +217,9 @@ enum pl_err pl_sqlite_pair(
 /* In a batch or not. */
 enum pl_err pl_sqlite_pair_is_listed(
     struct pl_sqlite *s, const struct pl_oid *a, const struct pl_oid *b, bool *is_listed);
+/* How many correspondents user has, counted up to most. */
+enum pl_err pl_sqlite_correspondents_count(struct pl_sqlite *s, const struct pl_oid *user,
+    size_t most, size_t *count) PL_MUST_CHECK;
 /* What was made is gone. */
 void pl_sqlite_pairs_forget(struct pl_sqlite *s);
 enum pl_err pl_sqlite_mark(struct pl_sqlite *s, struct pl_write_mark *mark);
