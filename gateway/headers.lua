@@ -131,4 +131,26 @@ local function take_coding()
 	return takes and "gzip" or ""
 end
 
-return {cookies = cookies, codings = codings, take_coding = take_coding}
+local function has_token(lists, wanted)
+	lists = type(lists) == "table" and table.concat(lists, ",") or lists or ""
+	for token in lists:gmatch("[^,]+") do
+		if token:match("^[ \t]*(.-)[ \t]*$"):lower() == wanted then
+			return true
+		end
+	end
+	return false
+end
+
+-- Upgrade and Connection are lists (RFC 9110 sections 7.6.1 and 7.8), which proxies that add to them may split
+-- over lines (section 5.3): of those nginx knows only the first.
+local function upgrade()
+	local headers = ngx.req.get_headers(0)
+
+	if ngx.req.get_method() ~= "GET" or ngx.var.server_protocol ~= "HTTP/1.1" then
+		return ""
+	end
+	return has_token(headers["upgrade"], "websocket") and has_token(headers["connection"], "upgrade") and
+		"websocket" or ""
+end
+
+return {cookies = cookies, codings = codings, take_coding = take_coding, upgrade = upgrade}

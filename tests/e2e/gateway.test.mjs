@@ -5,7 +5,7 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { Person, call, password, uniqueName } from '../support/api.mjs';
 import { useStack } from '../support/stack.mjs';
-import { withDeadline } from '../support/wait.mjs';
+import { patient, withDeadline } from '../support/wait.mjs';
 
 const listed = 'https://chat.example.org';
 const hold = useStack({ before, after, afterEach }, { ALLOWED_ORIGINS: `${listed},http://localhost:3000` });
@@ -195,6 +195,49 @@ describe('malformed requests end at the gateway', () => {
       assert.equal(answer.match(/HTTP\/1\.1 /g).length, 1, 'one answer');
     });
   }
+});
+
+describe('a WebSocket', () => {
+  const key = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n';
+  /** Status of a handshake; what was accepted is ended by a Close frame. */
+  const open = async (lines, { target = '/socket.io/?EIO=4&transport=websocket', method = 'GET', http = '1.1' } = {}) => statusOf(await raw(Buffer.concat([
+    Buffer.from(`${method} ${target} HTTP/${http}\r\nHost: localhost:${hold.stack.port}\r\n${key}${lines.map((line) => `${line}\r\n`).join('')}\r\n`),
+    Buffer.from([0x88, 0x80, 0, 0, 0, 0])])));
+
+  // RFC 9110, sections 5.3, 7.6.1 and 7.8: both are lists, in any case, and may be split over lines.
+  for (const lines of [
+    ['Connection: Upgrade', 'Upgrade: websocket'], ['Connection: keep-alive, upgrade', 'Upgrade: WebSocket'],
+    ['Connection: keep-alive', 'Connection: Upgrade', 'Upgrade: websocket'], ['Connection: Upgrade', 'Connection: keep-alive', 'Upgrade: websocket'],
+    ['Connection: ,\tUpgrade ,', 'Upgrade: websocket'], ['Connection: Upgrade', 'Upgrade: h2c, websocket'], ['Connection: Upgrade', 'Upgrade: ,WebSocket ,h2c'],
+    ['Upgrade: h2c', 'Connection: x', 'Upgrade: websocket', 'Connection: y,UPGRADE'],
+  ]) test(`is opened by ${lines.join(' | ')}`, async () => assert.equal(await open(lines), 101));
+
+  for (const lines of [
+    ['Connection: keep-alive', 'Upgrade: websocket'], ['Connection: upgrades, x-upgrade', 'Upgrade: websocket'], ['Connection: Upgrade', 'Upgrade: h2c'],
+    ['Connection: Upgrade', 'Upgrade: websockets, x-websocket'], ['Connection: Upgrade'], ['Upgrade: websocket'],
+  ]) test(`is not by ${lines.join(' | ')}`, async () => assert.equal(await open([...lines, 'Connection: close']), 400));
+
+  test('is not by another method or version', async () => {
+    const lines = ['Connection: close', 'Connection: Upgrade', 'Upgrade: h2c, websocket'];
+    assert.equal(await open(lines, { method: 'HEAD' }), 400);
+    assert.equal(await open(lines, { http: '1.0' }), 400);
+  });
+
+  test('is opened, and polled, without a slash at the end, as a client with addTrailingSlash: false does', async () => {
+    assert.equal(await open(['Connection: Upgrade', 'Upgrade: websocket'], { target: '/socket.io?EIO=4&transport=websocket' }), 101);
+    const ann = await Person.signUp(base(), 'ann');
+    for (const transports of [['polling'], ['websocket'], ['polling', 'websocket']]) {
+      const socket = await ann.connect({ transports, addTrailingSlash: false });
+      assert.match((await socket.timeout(patient(5000)).emitWithAck('sendMessage', { to: ann.id, message: 'hi' })).message._id, /^[0-9a-f]{24}$/);
+      socket.disconnect();
+    }
+    assert.equal((await get('/socket.io?EIO=4&transport=polling', { origin: 'https://evil.example' })).status, 403);
+  });
+
+  test('nobody else is kept by an Upgrade that we do not do: h2c, as Java asks for', async () => {
+    const answer = await raw(`GET /api/auth/me HTTP/1.1\r\nHost: localhost:${hold.stack.port}\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n\r\n`);
+    assert.equal(statusOf(answer), 401);
+  });
 });
 
 describe('who guesses passwords', () => {
