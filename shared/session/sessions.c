@@ -188,6 +188,7 @@ on_ready(void *arg, bool is_again)
 	(void)is_again;
 	ss->bus_is_ready = true;
 	ss->bus_tells_all = false;
+	ss->reading.is_behind_bus = false; /* one that is under way began too early */
 	start_reading(ss);
 }
 

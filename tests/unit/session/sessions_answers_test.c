@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "bus/bus_impl.h"
 #include "session/sessions.h"
 #include "support/bus_local.h"
 #include "support/fake/store.h"
@@ -218,6 +219,33 @@ tells_of_a_user_whose_mark_was_set(void **state)
 	pl_sessions_free(NULL);
 }
 
+/* Nothing is known of the time in which the bus was away until a read begins after it. */
+static void
+a_read_from_before_the_bus_was_away_is_not_enough(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_channel *channel;
+
+	f->ss = pl_sessions_new(f->loop, NULL, f->bus);
+	fake_loop_run(f->loop);
+	read_all();
+	fake_loop_advance(f->loop, 1000);
+	assert_int_equal(fake_store_reads(), 1);
+	channel = pl_map_get(&f->bus->channels, PL_STR(PL_CHANNEL_REVOKED));
+	pl_bus_channel_ready(channel); /* again */
+	fake_store_end_read(PL_OK);
+	/* and from then on the store does not answer */
+	for (int i = 0; i < 5; i++) {
+		while (fake_store_reads() > 0)
+			fake_store_end_read(PL_E_UNAVAILABLE);
+		fake_loop_advance(f->loop, 1000);
+	}
+	assert_false(pl_sessions_are_current(f->ss));
+	read_all();
+	assert_true(pl_sessions_are_current(f->ss));
+	stop(f);
+}
+
 int
 main(void)
 {
@@ -231,6 +259,8 @@ main(void)
 		looks_a_user_up_again_who_is_said_to_be_gone, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		tells_of_a_user_whose_mark_was_set, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		a_read_from_before_the_bus_was_away_is_not_enough, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name(
