@@ -71,6 +71,17 @@ set_has_loop(bool is)
 	pthread_mutex_unlock(&lock);
 }
 
+static bool
+get_has_loop(void)
+{
+	bool is;
+
+	pthread_mutex_lock(&lock);
+	is = has_loop;
+	pthread_mutex_unlock(&lock);
+	return is;
+}
+
 void
 auth_erase_start(void)
 {
@@ -102,14 +113,16 @@ tell_erased(const struct pl_oid *user)
 	pl_buf_fini(&event);
 }
 
+/* The loop still turns when the sessions are freed already. */
 static void
 run_telling(struct pl_task *t)
 {
 	struct telling *telling = PL_CONTAINER(t, struct telling, task);
+	bool is_late = !get_has_loop();
 
-	if (telling->is_erased)
+	if (!is_late && telling->is_erased)
 		tell_erased(&telling->r.user);
-	else
+	else if (!is_late)
 		tell(&telling->r);
 	pl_mem_free(telling);
 }
