@@ -83,7 +83,8 @@ hand_all_over() { # user
 	hand_over "$1" "$run" "${of_run[@]}"
 }
 
-# What the user cannot do of what it has to, in REPLY; as that user, for only the kernel knows.
+# What the user cannot do of what it has to, in REPLY; as that user, for only the kernel knows. The last line
+# is the reason, and the status tells whether there is one: a linker or bash may warn of something else before.
 is_kept_out() {
 	local name reads=("$build"/{auth,message,presence}.so "$build/gateway-follow" "$0")
 
@@ -93,15 +94,19 @@ is_kept_out() {
 	done
 	reads+=("$GATEWAY_TLS_CERT" "$GATEWAY_TLS_KEY" ${SERVICE_PRELOAD:-})
 	REPLY=$("${drop[@]}" "$BASH" -c '
+		no() {
+			echo "cannot $*"
+			exit 1
+		}
 		run() { # a program
-			[ -x "$1" ] || { echo "cannot start $1"; exit; }
+			[ -x "$1" ] || no start "$1"
 		}
 		enter() { # the folder of a path
 			local at= rest=${1#/}
 
 			while [[ $rest == */* ]]; do
 				at=$at/${rest%%/*} rest=${rest#*/}
-				[ -x "$at" ] || { echo "cannot enter $at"; exit; }
+				[ ! -d "$at" ] || [ -x "$at" ] || no enter "$at"
 			done
 		}
 		enter "$1"
@@ -110,24 +115,25 @@ is_kept_out() {
 		run "$2/parley-settings"
 		run "$3/gateway/render.sh"
 		for folder in "$3/gateway" "${4:-$3/gateway/web}"; do
-			closed=$(find "$folder" ! -readable -print -quit 2>&1)
-			[ -z "$closed" ] || { echo "cannot read $closed"; exit; }
+			enter "$folder/"
+			closed=$(find "$folder" \( ! -readable -o -type d ! -executable \) -print -quit 2>/dev/null)
+			[ -z "$closed" ] || no read "$closed"
 		done
 		shift 4
 		for file in "$@"; do
 			[ -z "$file" ] || [ ! -e "$file" -a -r "${file%/*}" ] || [ -r "$file" ] ||
-				{ echo "cannot read $file"; exit; }
-		done' drop "$data" "$build" "$root" "$WWW_DIR" "${reads[@]}" 2>&1)
-	[ -n "$REPLY" ]
+				no read "$file"
+		done' drop "$data" "$build" "$root" "$WWW_DIR" "${reads[@]}" 2>&1) && return 1
+	REPLY=${REPLY##*$'\n'}
 }
 
 # As that, of the two folders, once they are handed over.
 cannot_write() {
 	REPLY=$("${drop[@]}" "$BASH" -c '
 		for folder in "$@"; do
-			[ -w "$folder" ] && [ -x "$folder" ] || { echo "cannot write to the folder $folder"; exit; }
-		done' drop "$data" "$run" 2>&1)
-	[ -n "$REPLY" ]
+			[ -w "$folder" ] && [ -x "$folder" ] || { echo "cannot write to the folder $folder"; exit 1; }
+		done' drop "$data" "$run" 2>&1) && return 1
+	REPLY=${REPLY##*$'\n'}
 }
 
 # As root: goes on as another user, from the beginning.

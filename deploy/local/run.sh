@@ -20,6 +20,7 @@
 # says why.
 set -u
 umask 077
+export LC_ALL=C.UTF-8 # what programs say is read here; and ssh may bring a locale that is not there
 root=$(cd "$(dirname "$0")/../.." && pwd)
 PATH=$PATH:/usr/sbin:/sbin
 

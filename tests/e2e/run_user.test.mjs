@@ -68,7 +68,8 @@ async function onStack(settings, options, use) {
 describe('a run that root starts', { skip }, () => {
   test('has no process of root, and all that it does goes on: more processes, new ones, a death', async (t) => {
     const dir = await folder(t);
-    await onStack({}, { dir }, async (stack) => {
+    // A locale that is not there, as ssh may bring it: bash warns of it.
+    await onStack({ LC_ALL: 'xx_XX.UTF-8' }, { dir }, async (stack) => {
       assert.match(stack.output, /^parley: goes on as the user /m);
       await assertNobodyIsRoot(stack);
       const second = await Stack.spawn({ RUN_USER: '' }, { dir });
@@ -133,6 +134,15 @@ describe('a run that root starts', { skip }, () => {
     await onStack({ JWT_SECRET_FILE: secret }, { dir }, (stack) => {
       assert.match(stack.output, /^parley: runs as root, for the user \S+ cannot read .*\/jwt;/m);
     });
+    await mkdir(path.join(closed, 'dist'));
+    await writeFile(path.join(closed, 'dist', 'index.html'), '<!doctype html>');
+    await onStack({ WWW_DIR: path.join(closed, 'dist') }, { dir }, (stack) => {
+      assert.match(stack.output, /^parley: runs as root, for the user \S+ cannot enter .*\/home;/m);
+    });
+    const astray = await Stack.spawn({ RUN_USER: '', WWW_DIR: path.join(dir, 'no-such') }, { dir });
+    assert.equal((await withDeadline('the end', astray.ended, 20000)).code, 78, astray.output);
+    assert.match(astray.output, /^parley: gateway: WWW_DIR: there is no index.html in .*\/no-such$/m);
+    assert.doesNotMatch(astray.output, /runs as root/, 'what is not there keeps nobody out');
     for (const [settings, why] of [[{ RUN_USER: 'nobody', JWT_SECRET_FILE: secret }, /^parley: RUN_USER: nobody cannot read .*\/jwt$/m],
       [{ RUN_USER: 'no-such-user' }, /^parley: RUN_USER: there is no user no-such-user$/m]]) {
       const stack = await Stack.spawn(settings, { dir: await folder(t) });
