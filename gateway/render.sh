@@ -6,6 +6,7 @@
 # Settings come from the environment: those that README.md says the gateway reads. parley-settings judges
 # them; what it lets pass stays in PREFIX/settings, for who starts nginx.
 set -eu
+set -f # an address may look like a pattern for files: *, [::1]
 
 die() {
 	echo "gateway: $*" >&2
@@ -35,6 +36,8 @@ addresses() { # port
 	done
 }
 listens_at=${GATEWAY_LISTEN:-$(addresses "$PORT")}
+# Told of none, nginx would listen on all of them.
+[ -n "$listens_at" ] || die "GATEWAY_BIND: this machine has IPv6 switched off, and no other address is named"
 cores=$(nproc)
 workers=${GATEWAY_WORKERS:-$((cores < 4 ? cores : 4))}
 fds=$(ulimit -n)
@@ -255,6 +258,7 @@ fi
 openings=$((sockets > 2000 ? 5 * sockets : 10000)) # at once, and a tenth a second
 
 cd "$here"
+set +f
 for file in *.conf routes/*.conf; do
 	sed -e "s|@USER@|$user|" \
 		-e "s|@MODULES@|$load_modules|" \
@@ -293,10 +297,11 @@ for file in *.conf routes/*.conf; do
 		-e "s|@CSP@|$csp|" \
 		"$file" >"$prefix/conf/$file"
 done
+cp ./*.lua openapi.json "$prefix/conf/"
+set -f
 listen >"$prefix/conf/listen.conf"
 proxies >"$prefix/conf/proxies.conf"
 forwarded >"$prefix/conf/forwarded.conf"
 hosts '' >"$prefix/conf/hosts.conf"
 redirect >"$prefix/conf/redirect.conf"
 page >"$prefix/conf/page.conf"
-cp ./*.lua openapi.json "$prefix/conf/"

@@ -19,6 +19,7 @@
 # Exit status: 0 after Ctrl-C or SIGTERM, 78 and a line for each bad setting, else 1 and one line that
 # says why.
 set -u
+set -f # an address may look like a pattern for files: *, [::1]
 umask 077
 export LC_ALL=C.UTF-8 # what programs say is read here; and ssh may bring a locale that is not there
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -96,7 +97,7 @@ take_folders() {
 	flock -n 9 || die 1 "RUN_DIR $run is in use by another run"
 	rm -rf "$run/pids" "$run/gateway" "$run/scale" "$run/logs/previous"
 	mkdir -p "$run/logs/previous" "$run/pids" "$run/scale" "$data/redis"
-	mv -f "$run"/logs/*.log "$run/logs/previous" 2>/dev/null
+	find "$run/logs" -maxdepth 1 -name '*.log' -exec mv -f {} "$run/logs/previous" \;
 }
 
 need_free_port() { # port, name of the setting
@@ -105,7 +106,8 @@ need_free_port() { # port, name of the setting
 	[ "$1" != 0 ] || return
 	for host in $GATEWAY_BIND; do
 		case $host in
-		0.0.0.0 | '[::]' | '*') host=127.0.0.1 ;;
+		0.0.0.0 | '*') host=127.0.0.1 ;;
+		'[::]') host=::1 ;;
 		esac
 		host=${host#[}
 		is_listening "${host%]}" "$1" &&
@@ -218,17 +220,26 @@ render_gateway() { # prefix
 	return 1
 }
 
-prepare_gateway() {
-	local host
+# Where it may answer this machine: nginx' addresses. ([::] is one that no connection comes in by if IPv6 is off.)
+find_own_urls() {
+	local address
 
+	own_urls=()
+	while read -r _ address _; do
+		address=${address%;}
+		case $address in
+		0.0.0.0:* | '*:'*) address=127.0.0.1:${address##*:} ;;
+		'[::]:'*) address=[::1]:${address##*:} ;;
+		esac
+		own_urls+=("http${GATEWAY_TLS_CERT:+s}://$address")
+	done < <(grep '^listen ' "$run/gateway/conf/listen.conf")
+}
+
+prepare_gateway() {
 	render_gateway "$run/gateway" || die $EX_CONFIG "$REPLY"
 	ln -sfn ../gateway/logs/access.log "$run/logs/access.log"
 	services+=(follower gateway)
-	host=${GATEWAY_BIND%% *}
-	case $host in
-	0.0.0.0 | '[::]' | '*') host=127.0.0.1 ;;
-	esac
-	own_url=http${GATEWAY_TLS_CERT:+s}://$host:$PORT
+	find_own_urls
 }
 
 prepare() {
@@ -321,6 +332,16 @@ is_known() { # name
 		grep -qs " ${address[$1]} up\$" "$run/gateway/run/members"
 }
 
+# This goes through all the others, so it is asked last.
+gateway_answers() {
+	local url
+
+	for url in "${own_urls[@]}"; do
+		answers "$url/api/users" 401 && return
+	done
+	return 1
+}
+
 are_followed() {
 	local name
 
@@ -333,7 +354,7 @@ is_answering() { # name
 	readiness=
 	case $1 in
 	redis) redis_answers ;;
-	gateway) [ "$missing" = "" ] && answers "$own_url/api/users" 401 ;; # through all: the last
+	gateway) [ "$missing" = "" ] && gateway_answers ;;
 	follower) are_followed ;;
 	*)
 		readiness=$(curl -s -m 1 "http://${address[$1]}/readyz")

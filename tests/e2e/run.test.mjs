@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { once } from 'node:events';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Person, call, password, uniqueName } from '../support/api.mjs';
@@ -14,6 +14,7 @@ import { patient, waitUntil, withDeadline } from '../support/wait.mjs';
 
 const build = path.resolve(root, process.env.BUILD_DIR ?? 'build');
 const secret = 'one secret of these tests, of enough bytes';
+const hasIpv6 = Object.values(networkInterfaces()).flat().some(({ address }) => address === '::1');
 
 describe('a bad setting', () => {
   for (const [name, settings, hidden] of [
@@ -112,6 +113,20 @@ describe('a bad setting', () => {
     });
   }
 
+  test('the gateway alone refuses to listen on no address of this machine: nginx would on all', { skip: process.getuid() !== 0 }, async (t) => {
+    const dir = await mkdtemp(path.join(tmpdir(), 'parley-render-'));
+    t.after(() => rm(dir, { recursive: true, force: true }));
+    // In a network of its own no interface is up, so it has no ::1.
+    const render = (bind) => spawnSync('unshare', ['--net', path.join(root, 'gateway/render.sh'), path.join(dir, 'gateway')],
+      { env: { PATH: process.env.PATH, BUILD_DIR: build, GATEWAY_BIND: bind }, encoding: 'utf8', timeout: patient(20000) });
+    const refused = render('[::1]');
+    if (/unshare failed/.test(refused.stderr)) return t.skip('no network of its own can be made');
+    assert.equal(refused.status, 78, refused.stderr);
+    assert.match(refused.stderr, /^gateway: GATEWAY_BIND: .*IPv6 switched off/);
+    assert.equal(render('[::1] 127.0.0.1').status, 0);
+    assert.equal(await readFile(path.join(dir, 'gateway/conf/listen.conf'), 'utf8'), 'listen 127.0.0.1:5000;\n');
+  });
+
   for (const [program, command] of [
     ['auth', ['kore', '-f', '-n', '-r', '-q', '-c', 'kore.conf']], ['message', ['kore', '-f', '-n', '-r', '-q', '-c', 'kore.conf']],
     ['presence', ['kore', '-f', '-n', '-r', '-q', '-c', 'kore.conf']], ['llm-responder', [path.join(build, 'llm-responder')]], ['gateway-follow', [path.join(build, 'gateway-follow'), '.']],
@@ -143,6 +158,14 @@ describe('a bad setting', () => {
     server.close();
   });
 });
+
+for (const [bind, told] of [['[::]', '[::1]'], ['*', '127.0.0.1'], ['[::1]', '[::1]']]) {
+  test(`GATEWAY_BIND ${bind} is an address of its own, and no pattern for files`, { skip: told === '[::1]' && !hasIpv6 && 'this machine has no ::1' }, async (t) => {
+    const stack = await Stack.start({ GATEWAY_BIND: bind });
+    t.after(() => stack.stop());
+    assert.equal((await fetch(`http://${told}:${stack.port}/api/users`)).status, 401);
+  });
+}
 
 describe('a run', () => {
   const hold = useStack({ before, after, afterEach }, { PRESENCE_GRACE_MS: '1000' });
