@@ -45,6 +45,7 @@
 #define JOIN_EVERY_MS   100
 #define JOIN_STAY       5 /* as many steps */
 #define JOIN_MS         10000
+#define SHARE_MS        HEARTBEAT_MS /* in which each socket has one, whenever it came */
 #define STALLED         500
 #define SLOW_OFFER      ((size_t)300 * 1000 * 1000)
 #define SLOW_TEXT       60000
@@ -254,11 +255,11 @@ storm(void)
 
 /* One comes each step, and leaves some steps later. */
 static void
-join_and_leave(size_t first)
+join_and_leave(size_t first, int64_t ms)
 {
 	int64_t begun = pl_clock_mono_ms();
 
-	for (size_t i = 0; pl_clock_mono_ms() - begun < JOIN_MS; i++) {
+	for (size_t i = 0; pl_clock_mono_ms() - begun < ms; i++) {
 		if (i >= JOIN_STAY)
 			clients_close(
 			    &bench.clients, first + (i - JOIN_STAY) % USERS_MORE);
@@ -285,7 +286,7 @@ measure_joins(const char *text, const char *presence)
 	struct clients *c = &bench.clients;
 	bool is_watching = presence != NULL && strcmp(presence, "watch") == 0;
 	unsigned most = 0;
-	uint64_t bytes;
+	uint64_t bytes, pings, told = 0;
 	int64_t begun;
 	double cpu, seconds;
 
@@ -300,14 +301,17 @@ measure_joins(const char *text, const char *presence)
 	for (size_t i = 0; i < online; i++)
 		c->all[i].lists = 0;
 	bytes = c->bytes;
+	pings = c->pings;
 	cpu = process_cpu_ms(&bench.stack.presence);
 	begun = pl_clock_mono_ms();
-	join_and_leave(online);
+	join_and_leave(online, SHARE_MS);
 	seconds = (double)(pl_clock_mono_ms() - begun) / 1000;
 	cpu = process_cpu_ms(&bench.stack.presence) - cpu;
 	bytes = c->bytes - bytes;
-	for (size_t i = 0; i < online; i++)
+	for (size_t i = 0; i < online; i++) {
 		most = c->all[i].lists > most ? c->all[i].lists : most;
+		told += c->all[i].lists;
+	}
 	/* The first comes at once: n seconds see n + 1 at most. */
 	if (presence != NULL)
 		figure_show("changes told to a client", most / seconds, "a second");
@@ -316,6 +320,9 @@ measure_joins(const char *text, const char *presence)
 		    1, "a second");
 	figure_show(
 	    "bytes to a client", (double)bytes / seconds / (double)online / KIB, "KiB/s");
+	figure_show(
+	    "lists or changes to all of them", (double)told / seconds, "a second");
+	figure_show("heartbeats", (double)(c->pings - pings) / seconds, "a second");
 	if (is_watching)
 		figure_judge("CPU, share of a core", cpu / seconds / 10, 3, "%");
 	else
@@ -464,7 +471,7 @@ stalled(void)
 	for (size_t i = 0; i < STALLED && i < online; i++)
 		clients_pause(c, i);
 	before = process_memory(&bench.stack.presence);
-	join_and_leave(online);
+	join_and_leave(online, JOIN_MS);
 	figure_judge("resident memory grew, for each of them, by",
 	    ((double)process_memory(&bench.stack.presence).peak_rss_bytes -
 		(double)before.rss_bytes) /
