@@ -13,6 +13,7 @@
 #include "base/url.h"
 #include "redis/client.h"
 #include "http/accept.h"
+#include "http/aside.h"
 #include "http/loop_kore.h"
 #include "ops/end.h"
 #include "ops/sandbox.h"
@@ -477,6 +478,7 @@ kore_worker_teardown(void)
 	pl_sessions_free(pl_app.sessions);
 	pl_loop_kore_drain(pl_app.loop, never, NULL, CLEANUP_MS);
 	/* WebSockets that have not answered our Close by now have timers on the loop. */
+	pl_aside_disconnect();
 	kore_connection_prune(KORE_CONNECTION_PRUNE_ALL);
 	if (!pl_service.is_bare)
 		pl_share_fini(&pl_app.reads);

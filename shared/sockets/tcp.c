@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "proto/eio_queue.h"
+#include "http/aside.h"
 #include "http/exchange.h"
 #include "http/wire.h"
 
@@ -49,6 +50,7 @@ on_disconnect(struct connection *c)
 	struct pl_tcp *s = c->hdlr_extra;
 
 	c->hdlr_extra = NULL; /* kore would free it */
+	pl_aside_give_back(c);
 	pl_timer_stop(pl_app.loop, &s->timer);
 	pl_timer_stop(pl_app.loop, &s->pause);
 	pl_loop_unpost(pl_app.loop, &s->task);
@@ -356,6 +358,7 @@ detach_from_http(struct connection *c)
 	c->disconnect = on_disconnect;
 	c->http_timeout = 0;
 	kore_connection_stop_idletimer(c);
+	pl_aside_keep(c);
 	if (c->rnb != NULL) {
 		kore_free(c->rnb->buf);
 		kore_pool_put(&nb_pool, c->rnb);
