@@ -14,32 +14,32 @@ pl_timer_heap_fini(struct pl_timer_heap *h)
 }
 
 static void
-place(struct pl_timer_heap *h, size_t index, struct pl_timer *t)
+place(struct pl_timer_heap *h, size_t index, struct pl_timer_slot slot)
 {
-	h->items[index] = t;
-	t->heap_index = index + 1;
+	h->items[index] = slot;
+	slot.timer->heap_index = index + 1;
 }
 
 static void
 sift_up(struct pl_timer_heap *h, size_t index)
 {
-	struct pl_timer *t = h->items[index];
+	struct pl_timer_slot slot = h->items[index];
 
 	while (index > 0) {
 		size_t parent = (index - 1) / 2;
 
-		if (h->items[parent]->due_mono_ms <= t->due_mono_ms)
+		if (h->items[parent].due_mono_ms <= slot.due_mono_ms)
 			break;
 		place(h, index, h->items[parent]);
 		index = parent;
 	}
-	place(h, index, t);
+	place(h, index, slot);
 }
 
 static void
 sift_down(struct pl_timer_heap *h, size_t index)
 {
-	struct pl_timer *t = h->items[index];
+	struct pl_timer_slot slot = h->items[index];
 
 	for (;;) {
 		size_t child = index * 2 + 1;
@@ -47,14 +47,14 @@ sift_down(struct pl_timer_heap *h, size_t index)
 		if (child >= h->count)
 			break;
 		if (child + 1 < h->count &&
-		    h->items[child + 1]->due_mono_ms < h->items[child]->due_mono_ms)
+		    h->items[child + 1].due_mono_ms < h->items[child].due_mono_ms)
 			child++;
-		if (t->due_mono_ms <= h->items[child]->due_mono_ms)
+		if (slot.due_mono_ms <= h->items[child].due_mono_ms)
 			break;
 		place(h, index, h->items[child]);
 		index = child;
 	}
-	place(h, index, t);
+	place(h, index, slot);
 }
 
 /* Move the timer at index to its place, after its due time has changed. */
@@ -74,8 +74,9 @@ pl_timer_heap_set(struct pl_timer_heap *h, struct pl_timer *t, int64_t due_mono_
 			h->cap = h->cap ? h->cap * 2 : CAP_FIRST;
 			h->items = pl_mem_realloc(h->items, h->cap * sizeof(*h->items));
 		}
-		place(h, h->count++, t);
+		t->heap_index = ++h->count;
 	}
+	h->items[t->heap_index - 1] = (struct pl_timer_slot){due_mono_ms, t};
 	sift(h, t->heap_index - 1);
 }
 
@@ -83,14 +84,14 @@ void
 pl_timer_heap_remove(struct pl_timer_heap *h, struct pl_timer *t)
 {
 	size_t index;
-	struct pl_timer *last;
+	struct pl_timer_slot last;
 
 	if (t->heap_index == 0)
 		return;
 	index = t->heap_index - 1;
 	t->heap_index = 0;
 	last = h->items[--h->count];
-	if (last == t)
+	if (last.timer == t)
 		return;
 	place(h, index, last);
 	sift(h, index);

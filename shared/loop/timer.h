@@ -8,9 +8,16 @@
 
 #include "loop/loop.h"
 
-/* Zeroed is empty. items[t->heap_index - 1] == t for each started timer t. */
+/* A timer and its due time: comparing two reads neither timer, which is in some socket's
+ * memory that nobody has touched for long. */
+struct pl_timer_slot {
+	int64_t due_mono_ms;
+	struct pl_timer *timer;
+};
+
+/* Zeroed is empty. items[t->heap_index - 1].timer == t for each started timer t. */
 struct pl_timer_heap {
-	struct pl_timer **items;
+	struct pl_timer_slot *items;
 	size_t count;
 	size_t cap;
 };
@@ -24,7 +31,7 @@ void pl_timer_heap_remove(
 static inline struct pl_timer *
 pl_timer_heap_first(const struct pl_timer_heap *h)
 {
-	return h->count > 0 ? h->items[0] : NULL;
+	return h->count > 0 ? h->items[0].timer : NULL;
 }
 
 #endif

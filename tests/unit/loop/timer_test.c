@@ -17,10 +17,11 @@ static void
 check_heap(const struct pl_timer_heap *h)
 {
 	for (size_t i = 0; i < h->count; i++) {
-		assert_int_equal(h->items[i]->heap_index, i + 1);
+		assert_int_equal(h->items[i].timer->heap_index, i + 1);
+		assert_true(h->items[i].timer->due_mono_ms == h->items[i].due_mono_ms);
 		if (i > 0)
-			assert_true(h->items[(i - 1) / 2]->due_mono_ms <=
-				    h->items[i]->due_mono_ms);
+			assert_true(
+			    h->items[(i - 1) / 2].due_mono_ms <= h->items[i].due_mono_ms);
 	}
 }
 
