@@ -5,6 +5,7 @@
  */
 #include <sqlite3.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "base/random.h"
@@ -428,6 +429,99 @@ looks_for_what_was_missed_with_those_who_wrote(void **state)
 	assert_in_range(walked, 1, stepped / 2);
 }
 
+/* ---- the ceilings of a walk ---- */
+
+/* How often that was asked since the last time. */
+static int
+runs_of(const struct town *t, const char *sql)
+{
+	sqlite3_stmt *stmt = NULL;
+	int runs = 0;
+
+	while ((stmt = sqlite3_next_stmt(pl_sqlite_of(t->f->store)->db, stmt)) != NULL)
+		if (strcmp(sqlite3_sql(stmt), sql) == 0)
+			runs += sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_RUN, 1);
+	return runs;
+}
+
+/* Entries: each is looked up in messages. */
+static int
+entries_of_list(const struct town *t)
+{
+	static const char row_of[] =
+	    "SELECT sender, receiver FROM messages WHERE seq = ?";
+
+	(void)runs_of(t, row_of);
+	(void)steps_of_list(t);
+	return runs_of(t, row_of);
+}
+
+/* count users more, each of whom has written to ann once. */
+static void
+befriend(const struct town *t, int count)
+{
+	for (int i = 0; i < count; i++) {
+		struct pl_oid user;
+		char name[24];
+
+		snprintf(name, sizeof(name), "friend%d", i);
+		user = store_add_user(t->f->store, name);
+		store_send(t->f->store, &user, &t->ann, "hi");
+	}
+}
+
+/* ann writes to the first `known` others in each of so many new chunks, and nobody else
+ * does: as if strangers had filled them. */
+static void
+write_in_chunks(const struct town *t, int chunks, int known)
+{
+	long long last = number(t, "SELECT max(seq) FROM messages");
+	char sql[512];
+
+	for (int i = 0; i < chunks * known; i++)
+		store_send(t->f->store, &t->ann, &t->others[i % known], "hi");
+	snprintf(sql, sizeof(sql),
+	    "UPDATE messages SET seq = -seq WHERE seq > %lld; "
+	    "UPDATE messages SET seq = (%lld / %d + 1 + (-seq - %lld - 1) / %d) * %d "
+	    "+ (-seq - %lld - 1) %% %d WHERE seq < 0",
+	    last, last, PL_SQLITE_RECENT_CHUNK, last, known, PL_SQLITE_RECENT_CHUNK, last,
+	    known);
+	run(t, sql);
+	note_all(t);
+}
+
+/* Of as many correspondents as count at all, those who write hide the others. */
+static void
+looks_at_500_chunks_and_1000_entries_for_a_list(void **state)
+{
+	struct town t = settle(*state);
+
+	befriend(&t, 2100);
+	write_in_chunks(&t, 510, 1);
+	assert_int_equal(entries_of_list(&t), 500);
+	write_in_chunks(&t, 340, 3);
+	assert_int_equal(entries_of_list(&t), 1000);
+}
+
+static void
+looks_at_4096_messages_that_are_not_noted(void **state)
+{
+	static const char rows_after[] =
+	    "SELECT seq, sender, receiver FROM messages "
+	    "WHERE seq > ?1 AND (sender = ?2 OR receiver = ?2) ORDER BY seq DESC";
+	struct town t = settle(*state);
+
+	for (int i = 0; i < 9; i++)
+		talk(&t, BATCH, OTHERS);
+	run(&t, "UPDATE filled SET up_to = (SELECT max(seq) - 4096 FROM messages) "
+		"WHERE id = 2");
+	(void)steps_of_list(&t);
+	assert_int_equal(runs_of(&t, rows_after), 1);
+	run(&t, "UPDATE filled SET up_to = up_to - 1 WHERE id = 2");
+	(void)steps_of_list(&t);
+	assert_int_equal(runs_of(&t, rows_after), 0);
+}
+
 /* The share of one who writes with everybody, and of one who writes to themselves. */
 static void
 keeps_no_more_than_two_entries_a_row(void **state)
@@ -460,6 +554,8 @@ main(void)
 	    STORE_TEST(costs_the_same_however_many_messages),
 	    STORE_TEST(walks_in_vain_for_a_part_of_the_cost_of_steps),
 	    STORE_TEST(looks_for_what_was_missed_with_those_who_wrote),
+	    STORE_TEST(looks_at_500_chunks_and_1000_entries_for_a_list),
+	    STORE_TEST(looks_at_4096_messages_that_are_not_noted),
 	    STORE_TEST(keeps_no_more_than_two_entries_a_row),
 	};
 
