@@ -105,14 +105,12 @@ write_iso(int64_t unix_ms, char out[PL_CLOCK_ISO_LEN + 1])
 void
 pl_clock_format_iso(int64_t unix_ms, char out[PL_CLOCK_ISO_LEN + 1])
 {
-	static _Thread_local struct {
-		int64_t unix_ms;
-		char text[PL_CLOCK_ISO_LEN + 1]; /* empty: there is none */
-	} last;
+	static _Thread_local int64_t last_unix_ms;
+	static _Thread_local char last[PL_CLOCK_ISO_LEN + 1]; /* empty: there is none */
 
-	if (last.unix_ms != unix_ms || last.text[0] == '\0') {
-		write_iso(unix_ms, last.text);
-		last.unix_ms = unix_ms;
+	if (last_unix_ms != unix_ms || last[0] == '\0') {
+		write_iso(unix_ms, last);
+		last_unix_ms = unix_ms;
 	}
-	memcpy(out, last.text, sizeof(last.text));
+	memcpy(out, last, sizeof(last));
 }

@@ -83,14 +83,14 @@ insert(struct pl_mongo *s, const struct pl_avatar *avatar)
 static enum pl_err
 replace(struct pl_mongo *s, const struct pl_avatar *avatar)
 {
-	bson_t selector = BSON_INITIALIZER, update = BSON_INITIALIZER, set;
+	bson_t selector = BSON_INITIALIZER, update = BSON_INITIALIZER, fields;
 	int64_t matched = 0;
 	enum pl_err err;
 
 	pl_mongo_put_oid(&selector, PL_USER_F_ID, &avatar->user);
-	bson_append_document_begin(&update, "$set", -1, &set);
-	pl_mongo_avatar_write(&set, avatar);
-	bson_append_document_end(&update, &set);
+	bson_append_document_begin(&update, "$set", -1, &fields);
+	pl_mongo_avatar_write(&fields, avatar);
+	bson_append_document_end(&update, &fields);
 	err = pl_mongo_update_one(s, s->avatars, &selector, &update, &matched);
 	bson_destroy(&selector);
 	bson_destroy(&update);

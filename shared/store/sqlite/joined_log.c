@@ -61,13 +61,12 @@ drop(struct log *log)
 static int
 flush(struct log *log)
 {
-	sqlite3_file *under = under_log(&log->file);
+	sqlite3_file *file = under_log(&log->file);
 	size_t len = log->len;
 
 	drop(log);
-	return len == 0
-		   ? SQLITE_OK
-		   : under->pMethods->xWrite(under, log->gathered, (int)len, log->at);
+	return len == 0 ? SQLITE_OK
+			: file->pMethods->xWrite(file, log->gathered, (int)len, log->at);
 }
 
 static bool
