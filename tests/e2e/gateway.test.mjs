@@ -112,7 +112,24 @@ describe('errors', () => {
     isError(await call(base(), 'GET', target(1999)), 414);
     const line = (i) => `X-${i}: ${'x'.repeat(7000)}\r\n`;
     assert.equal(await ask('/api/users', line(1) + line(2)), 401, 'what no service reads goes no further');
-    assert.equal(await ask('/api/users', line(1) + line(2) + line(3) + line(4) + line(5)), 431);
+    const most = line(1) + line(2) + line(3) + line(4);
+    assert.deepEqual([await ask('/api/users', most), await ask('/api/users', most + line(5))], [401, 431]);
+    const one = (bytes) => `X-1: ${'x'.repeat(bytes - 'X-1: \r\n'.length)}\r\n`;
+    assert.deepEqual([await ask('/api/users', one(8192)), await ask('/api/users', one(8193))], [401, 431]);
+  });
+
+  test('5,000 characters of headers that go on are taken, beside the longest of all else; one more: 431', async () => {
+    const path = `/api/users/${'0'.repeat(24)}?${'x'.repeat(1998 - '/api/users/?'.length - 24)}`;
+    const ask = async (headers) => {
+      const lines = { Host: 'x', Connection: 'close', 'X-Request-Id': 'r'.repeat(64), 'If-None-Match': '"'.padEnd(499, 'e') + '"',
+        Traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01', ...headers };
+      return raw(`GET ${path} HTTP/1.1\r\n${Object.entries(lines).map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`);
+    };
+    const longest = { Cookie: `c=${'x'.repeat(3998)}`, 'User-Agent': 'u'.repeat(300) };
+    const rest = (bytes) => ({ Origin: listed, Authorization: 'a'.repeat(bytes - listed.length) });
+    assert.deepEqual([statusOf(await ask({ Authorization: 'a'.repeat(4999) })), statusOf(await ask({ Authorization: 'a'.repeat(5000) }))], [401, 431]);
+    assert.deepEqual([statusOf(await ask({ ...longest, ...rest(699) })), statusOf(await ask({ ...longest, ...rest(700) }))], [401, 431]);
+    assert.match(await ask({ ...longest, ...rest(700) }), /"code":"HEADERS_TOO_LARGE"/);
   });
 
   test('headers of 40 KB and an address of 9 KB: 4xx', async () => {
