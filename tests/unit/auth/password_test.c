@@ -2,6 +2,7 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
+#include <pthread.h>
 #include <time.h>
 #include <cmocka.h>
 
@@ -181,6 +182,38 @@ an_unknown_user_costs_an_argon2_check(void **state)
 	pl_mem_free(hash);
 }
 
+/* As the hasher's threads do. */
+static void *
+hash_and_verify(void *arg)
+{
+	char *hash = password_hash(PL_STR("password123"));
+	bool needs_rehash = true, *is_right = arg;
+
+	*is_right = password_verify(PL_STR("password123"), hash, &needs_rehash) &&
+		    !needs_rehash && !matches(PL_STR("password124"), hash) &&
+		    !matches(PL_STR("password123"), NULL) &&
+		    matches(PL_STR(NFC), BCRYPT_2A) && !matches(PL_STR("x"), BCRYPT_2A);
+	pl_mem_free(hash);
+	return NULL;
+}
+
+static void
+hashes_on_several_threads(void **state)
+{
+	enum { THREADS = 3 };
+	pthread_t threads[THREADS];
+	bool is_right[THREADS];
+
+	(void)state;
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(
+		    pthread_create(&threads[i], NULL, hash_and_verify, &is_right[i]), 0);
+	for (int i = 0; i < THREADS; i++) {
+		pthread_join(threads[i], NULL);
+		assert_true(is_right[i]);
+	}
+}
+
 int
 main(void)
 {
@@ -194,6 +227,7 @@ main(void)
 	    cmocka_unit_test(verifies_each_bcrypt_kind_and_form),
 	    cmocka_unit_test(wants_weaker_argon2_replaced),
 	    cmocka_unit_test(believes_no_malformed_hash),
+	    cmocka_unit_test(hashes_on_several_threads),
 	    cmocka_unit_test(no_check_takes_as_long_as_the_period),
 	    cmocka_unit_test(an_unknown_user_costs_an_argon2_check),
 	};

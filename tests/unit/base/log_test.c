@@ -5,6 +5,9 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -48,7 +51,7 @@ listen_no_more(void **state)
 /* The line as parsed JSON, for pl_json_free(); the time is set to a known one in
  * `line`. */
 static struct pl_json *
-hear(void)
+hear_one(void)
 {
 	ssize_t n = recv(reader, line, sizeof(line) - 1, MSG_DONTWAIT);
 	struct pl_json *root = NULL;
@@ -60,6 +63,15 @@ hear(void)
 	if (pl_json_parse(pl_str_n(line, (size_t)n), &root, &why) != PL_OK)
 		fail_msg("%s: %s", why, line);
 	memcpy(line + 6, "2026-01-31T12:34:56.789Z", 24);
+	return root;
+}
+
+/* It was the only one. */
+static struct pl_json *
+hear(void)
+{
+	struct pl_json *root = hear_one();
+
 	assert_int_equal(recv(reader, line, 1, MSG_DONTWAIT), -1);
 	return root;
 }
@@ -141,6 +153,63 @@ samples_by_the_place_in_the_code(void **state)
 	pl_log_error_sampled("store was lost");
 	pl_json_free(hear());
 	assert_null(strstr(line, "left_out"));
+}
+
+/* ---- threads ---- */
+
+enum { WRITERS = 4, LINES = 200 }; /* of each, and as many warnings */
+
+static atomic_int writers_left;
+
+static void *
+write_lines(void *arg)
+{
+	for (int i = 0; i < LINES; i++) {
+		pl_log_info("a line", PL_L_INT("i", i));
+		pl_log_warn_sampled("a warning");
+	}
+	writers_left--;
+	return arg;
+}
+
+/* One at a time: how many lines, warnings, and warnings that were left out. */
+static void
+hear_all(int64_t counts[3])
+{
+	for (;;) {
+		bool is_last = writers_left == 0;
+		struct pollfd heard = {.fd = reader, .events = POLLIN};
+		int64_t left_out = 0;
+		struct pl_json *root;
+
+		if (poll(&heard, 1, is_last ? 0 : 10) == 0) {
+			if (is_last)
+				return;
+			continue;
+		}
+		root = hear_one();
+		counts[strstr(line, "\"a warning\"") != NULL]++;
+		if (pl_json_int(pl_json_get(root, "left_out"), &left_out))
+			counts[2] += left_out;
+		pl_json_free(root);
+	}
+}
+
+static void
+takes_lines_from_many_threads(void **state)
+{
+	pthread_t threads[WRITERS];
+	int64_t counts[3] = {0};
+
+	(void)state;
+	writers_left = WRITERS;
+	for (int i = 0; i < WRITERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, write_lines, NULL), 0);
+	hear_all(counts);
+	for (int i = 0; i < WRITERS; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(counts[0], WRITERS * LINES);
+	assert_in_range(counts[1], PL_LOG_SAMPLE_LINES, WRITERS * LINES - counts[2]);
 }
 
 static void
@@ -284,6 +353,8 @@ main(void)
 	    cmocka_unit_test(samples_what_comes_too_often),
 	    cmocka_unit_test_setup_teardown(
 		samples_by_the_place_in_the_code, listen_in, listen_no_more),
+	    cmocka_unit_test_setup_teardown(
+		takes_lines_from_many_threads, listen_in, listen_no_more),
 	    cmocka_unit_test_setup_teardown(
 		says_how_many_were_left_out, listen_in, listen_no_more),
 	    cmocka_unit_test_setup_teardown(

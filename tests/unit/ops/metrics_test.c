@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,6 +113,38 @@ measures_sizes(void **state)
 	assert_true(has_line(PL_SVC_AUTH, "parley_store_batch_writes_sum 3"));
 }
 
+enum { COUNTERS = 4, TIMES = 5000 };
+
+static void *
+count_and_measure(void *arg)
+{
+	for (int i = 0; i < TIMES; i++) {
+		pl_metrics_count(PL_M_STORE_FAILURES, "read", 1);
+		pl_metrics_observe(PL_M_REDIS_SECONDS, NULL, 2);
+	}
+	return arg;
+}
+
+static void
+takes_counts_from_many_threads_while_it_prints(void **state)
+{
+	pthread_t threads[COUNTERS];
+
+	(void)state;
+	for (int i = 0; i < COUNTERS; i++)
+		assert_int_equal(
+		    pthread_create(&threads[i], NULL, count_and_measure, NULL), 0);
+	for (int i = 0; i < 20; i++)
+		assert_true(
+		    has_line(PL_SVC_AUTH, "# TYPE parley_redis_seconds histogram"));
+	for (int i = 0; i < COUNTERS; i++)
+		pthread_join(threads[i], NULL);
+	assert_true(
+	    has_line(PL_SVC_AUTH, "parley_store_failures_total{call=\"read\"} 20000"));
+	assert_true(has_line(PL_SVC_AUTH, "parley_redis_seconds_count 20000"));
+	assert_true(has_line(PL_SVC_AUTH, "parley_redis_seconds_sum 0.040000"));
+}
+
 static void
 say_seven(void *arg)
 {
@@ -167,6 +200,7 @@ main(void)
 	    cmocka_unit_test(counts),
 	    cmocka_unit_test(measures_times_in_seconds),
 	    cmocka_unit_test(measures_sizes),
+	    cmocka_unit_test(takes_counts_from_many_threads_while_it_prints),
 	    cmocka_unit_test(asks_its_sources),
 	    cmocka_unit_test(tells_of_the_process),
 	};

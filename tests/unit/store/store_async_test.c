@@ -454,6 +454,29 @@ never_waits_for_a_reader_that_is_at_work(void **state)
 	sem_destroy(&at_gate);
 }
 
+/* Reads on the loop, of threads and writes, in one another's way. */
+static void
+reads_at_once_beside_threads_that_read_and_write(void **state)
+{
+	enum { ROUNDS = 200, ALL = 3 * ROUNDS };
+	static struct read_call reads[ROUNDS];
+	static struct look looks[ROUNDS];
+	struct fixture *f = *state;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		assert_int_equal(queue_send(f, write_done), PL_OK);
+		read_init(&reads[i], f);
+		assert_int_equal(pl_store_async_read(f->sa, &reads[i].call), PL_OK);
+		look_init(&looks[i], f);
+		pl_store_async_read_now_or_done(f->sa, &looks[i].call);
+		pl_loop_epoll_step(f->loop, i % 8 == 0);
+	}
+	WAIT_FOR(f, f->done_count == ALL);
+	/* A standstill may be too long for what is queued. */
+	assert_int_equal(f->by_err[PL_OK] + f->by_err[PL_E_TIMEOUT], ALL);
+	assert_true(f->by_err[PL_OK] > 0);
+}
+
 static void
 commits_all_that_waits_at_once(void **state)
 {
@@ -639,6 +662,7 @@ main(void)
 	    ASYNC_TEST(reads_a_row_inside_the_call),
 	    ASYNC_TEST(leaves_a_row_to_a_thread_that_may_wait_for_the_disk),
 	    ASYNC_TEST(never_waits_for_a_reader_that_is_at_work),
+	    ASYNC_TEST(reads_at_once_beside_threads_that_read_and_write),
 	    ASYNC_TEST(commits_all_that_waits_at_once),
 	    ASYNC_TEST(takes_a_call_from_the_end_of_another),
 	    cmocka_unit_test_setup_teardown(
