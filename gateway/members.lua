@@ -135,7 +135,7 @@ end
 -- the second.
 local ONCE = {
 	"content-type", "idempotency-key", "origin", "sec-fetch-site", "sec-websocket-key",
-	"sec-websocket-protocol", "sec-websocket-version", "x-socket-id",
+	"sec-websocket-version", "x-socket-id",
 }
 
 local function has_repeated_header(headers)

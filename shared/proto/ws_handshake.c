@@ -105,6 +105,29 @@ hash_key(struct pl_str key, unsigned char digest[SHA1_LEN])
 		abort();
 }
 
+/* RFC 9110 §5.6.2 */
+static bool
+is_token(struct pl_str text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.ptr[i] <= ' ' || text.ptr[i] > '~' ||
+		    strchr("\"(),/:;<=>?@[\\]{}", text.ptr[i]) != NULL)
+			return false;
+	return text.len > 0;
+}
+
+/* Empty: none is offered, or none that can be accepted. */
+static struct pl_str
+choose_protocol(struct pl_str offered)
+{
+	struct pl_str first;
+
+	if (!pl_str_split(&offered, ',', &first))
+		return PL_STR_NONE;
+	first = pl_str_trim(first);
+	return first.len <= PL_WS_PROTOCOL_MAX && is_token(first) ? first : PL_STR_NONE;
+}
+
 enum pl_err
 pl_ws_handshake_answer(struct pl_buf *out, const struct pl_ws_request *rq)
 {
@@ -112,15 +135,21 @@ pl_ws_handshake_answer(struct pl_buf *out, const struct pl_ws_request *rq)
 				   "Upgrade: websocket\r\n"
 				   "Connection: Upgrade\r\n"
 				   "Sec-WebSocket-Accept: ";
+	static const char name[] = "\r\nSec-WebSocket-Protocol: ";
 	static const char end[] = "\r\n\r\n";
+	struct pl_str protocol = choose_protocol(rq->protocols);
 	unsigned char digest[SHA1_LEN];
 
-	if (pl_buf_reserve(out, sizeof(head) + PL_BASE64_LEN(SHA1_LEN) + sizeof(end)) ==
-	    NULL)
+	if (pl_buf_reserve(out, sizeof(head) + PL_BASE64_LEN(SHA1_LEN) + sizeof(name) +
+				    protocol.len + sizeof(end)) == NULL)
 		return PL_E_TOO_BIG;
 	hash_key(rq->key, digest);
 	(void)pl_buf_add(out, head, sizeof(head) - 1);
 	(void)pl_base64_encode(out, digest, SHA1_LEN);
+	if (protocol.len > 0) {
+		(void)pl_buf_add(out, name, sizeof(name) - 1);
+		(void)pl_buf_add_str(out, protocol);
+	}
 	(void)pl_buf_add(out, end, sizeof(end) - 1);
 	return PL_OK;
 }

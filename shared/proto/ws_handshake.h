@@ -8,9 +8,11 @@
  *   Sec-WebSocket-Key: dGhlIHNhbX...
  *   Sec-WebSocket-Version: 13
  *
- * The caller's HTTP parser gives the header values. Extensions and subprotocols may be
- * offered, and none is ever accepted: permessage-deflate would cost a quarter of a
- * megabyte a connection. http_origin decides whether the Origin may connect.
+ * The caller's HTTP parser gives the header values. Extensions may be offered, and none is
+ * ever accepted: permessage-deflate would cost a quarter of a megabyte a connection. Of
+ * subprotocols the first is, as by socket.io's own server: a client that offers some, as a
+ * stock one with `protocols`, gives up if none is. http_origin decides whether the Origin
+ * may connect.
  *
  * Source: RFC 6455 §4.2; SHA-1 from libcrypto.  Threads: any.
  */
@@ -18,6 +20,8 @@
 #define PL_PROTO_WS_HANDSHAKE_H
 
 #include "base/buf.h"
+
+#define PL_WS_PROTOCOL_MAX 64 /* bytes; a longer name is not accepted */
 
 /* An absent header has ptr NULL. All borrowed. */
 struct pl_ws_request {
@@ -30,6 +34,7 @@ struct pl_ws_request {
 	struct pl_str key;
 	bool key_repeated; /* the header came more than once */
 	struct pl_str version;
+	struct pl_str protocols; /* Sec-WebSocket-Protocol: the first line's list */
 };
 
 enum pl_ws_handshake {

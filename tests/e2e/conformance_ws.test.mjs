@@ -39,13 +39,14 @@ describe('the opening handshake (§4)', () => {
     wire.end();
   });
 
-  test('takes lists, any case, and offers no extension or protocol', async () => {
+  test('takes lists, any case, the first protocol that is offered, and no extension', async () => {
     const { wire, status, lines } = await ask(handshake('/ws', {
       Connection: 'keep-alive, uPGRADE', Upgrade: 'WebSocket', 'Sec-WebSocket-Extensions': 'permessage-deflate',
-      'Sec-WebSocket-Protocol': 'chat',
+      'Sec-WebSocket-Protocol': 'chat, superchat',
     }));
     assert.equal(status, 101);
-    assert.ok(!lines.some((line) => /^sec-websocket-(extensions|protocol)/i.test(line)), lines.join('\n'));
+    assert.ok(!lines.some((line) => /^sec-websocket-extensions/i.test(line)), lines.join('\n'));
+    assert.deepEqual(lines.filter((line) => /^sec-websocket-protocol/i.test(line)), ['Sec-WebSocket-Protocol: chat']);
     wire.end();
   });
 

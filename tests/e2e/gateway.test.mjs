@@ -251,6 +251,20 @@ describe('a WebSocket', () => {
     assert.equal((await get('/socket.io?EIO=4&transport=polling', { origin: 'https://evil.example' })).status, 403);
   });
 
+  // RFC 6455, section 11.3.4: in one line or several. A stock client that offers some gives up if none is accepted.
+  test('speaks the first protocol that a client offers', async () => {
+    const ann = await Person.signUp(base(), 'ann');
+    for (const protocols of ['chat', ['v2.chat', 'chat']]) {
+      const socket = await ann.connect({ transports: ['websocket'], protocols });
+      assert.equal(socket.io.engine.transport.ws.protocol, [protocols].flat()[0]);
+      socket.disconnect();
+    }
+    const lines = ['Connection: Upgrade', 'Upgrade: websocket'];
+    for (const offered of [['Sec-WebSocket-Protocol: a', 'Sec-WebSocket-Protocol: b'], ['Sec-WebSocket-Protocol: a b'], ['Sec-WebSocket-Protocol:'], [`Sec-WebSocket-Protocol: ${'x'.repeat(1000)}`]]) {
+      assert.equal(await open([...lines, ...offered]), 101, offered.join());
+    }
+  });
+
   test('nobody else is kept by an Upgrade that we do not do: h2c, as Java asks for', async () => {
     const answer = await raw(`GET /api/auth/me HTTP/1.1\r\nHost: localhost:${hold.stack.port}\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n\r\n`);
     assert.equal(statusOf(answer), 401);

@@ -208,6 +208,53 @@ a_refusal_is_never_a_101(void **state)
 	assert_int_equal(pl_ws_handshake_check(&rq), PL_WS_HS_NOT_GET);
 }
 
+/* What is accepted of what is offered; NULL: nothing. */
+static void
+check_protocol(struct pl_str offered, const char *accepted)
+{
+	static const char name[] = "\r\nSec-WebSocket-Protocol: ";
+	struct pl_ws_request rq = good();
+	struct pl_buf out;
+	const char *at;
+
+	rq.protocols = offered;
+	assert_int_equal(pl_ws_handshake_check(&rq), PL_WS_HS_ACCEPTED);
+	pl_buf_init(&out, 512);
+	assert_int_equal(pl_ws_handshake_answer(&out, &rq), PL_OK);
+	at = strstr(out.data, name);
+	assert_true((at != NULL) == (accepted != NULL));
+	if (accepted != NULL) {
+		at += sizeof(name) - 1;
+		assert_int_equal(strncmp(at, accepted, strlen(accepted)), 0);
+		assert_string_equal(at + strlen(accepted), "\r\n\r\n");
+	}
+	pl_buf_fini(&out);
+}
+
+static void
+accepts_the_first_protocol_that_is_offered(void **state)
+{
+	static const char longest[] =
+	    "abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~ABCDEFGHIJKLM";
+	static const char longer[] =
+	    "abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~ABCDEFGHIJKLMN";
+
+	(void)state;
+	check_protocol(PL_STR("chat"), "chat");
+	check_protocol(PL_STR("chat, superchat"), "chat"); /* RFC 6455 §1.2 */
+	check_protocol(PL_STR("\tv2.stomp ,x"), "v2.stomp");
+	assert_int_equal(sizeof(longest) - 1, PL_WS_PROTOCOL_MAX);
+	check_protocol(pl_str(longest), longest);
+	check_protocol(pl_str(longer), NULL);
+	check_protocol(PL_STR_NONE, NULL);
+	check_protocol(PL_STR(""), NULL);
+	check_protocol(PL_STR(",chat"), NULL);
+	check_protocol(PL_STR("a b"), NULL);
+	check_protocol(PL_STR("a\"b"), NULL);
+	check_protocol(PL_STR("a/1, b"), NULL);
+	check_protocol(PL_STR("caf\xC3\xA9"), NULL);
+}
+
 static void
 an_answer_that_does_not_fit_is_too_big(void **state)
 {
@@ -236,6 +283,7 @@ main(void)
 	    cmocka_unit_test(refuses_a_key_that_is_not_one_of_16_bytes),
 	    cmocka_unit_test(refuses_another_version),
 	    cmocka_unit_test(a_refusal_is_never_a_101),
+	    cmocka_unit_test(accepts_the_first_protocol_that_is_offered),
 	    cmocka_unit_test(an_answer_that_does_not_fit_is_too_big),
 	};
 
