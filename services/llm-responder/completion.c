@@ -233,6 +233,14 @@ on_answer(struct completion *c, enum pl_err err, struct pl_str text)
 }
 
 static void
+count_call(const struct completion *c, bool is_answered)
+{
+	pl_metrics_count(PL_M_LLM_REQUESTS, is_answered ? "ok" : "failed", 1);
+	pl_metrics_observe(
+	    PL_M_LLM_SECONDS, NULL, pl_clock_mono_us() - c->called_mono_us);
+}
+
+static void
 on_posted(struct http_post *post)
 {
 	struct completion *c = post->arg;
@@ -244,9 +252,7 @@ on_posted(struct http_post *post)
 	if (is_success(post))
 		err = dialect_read_answer(pl_buf_str(&post->answer), &text);
 	is_answered = err == PL_OK || err == PL_E_NOT_FOUND;
-	pl_metrics_count(PL_M_LLM_REQUESTS, is_answered ? "ok" : "failed", 1);
-	pl_metrics_observe(
-	    PL_M_LLM_SECONDS, NULL, pl_clock_mono_us() - c->called_mono_us);
+	count_call(c, is_answered);
 	if (is_answered)
 		on_answer(c, err, pl_buf_str(&text));
 	else
@@ -344,6 +350,7 @@ on_deadline(struct pl_timer *t)
 		c->post.err = PL_E_TIMEOUT;
 		c->post.detail = "no answer by the deadline";
 		c->post.status = 0;
+		count_call(c, false);
 		on_failure(c);
 	} else {
 		finish(c, PL_E_TIMEOUT, PL_STR_NONE);
