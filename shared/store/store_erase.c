@@ -109,11 +109,12 @@ wait_for_work(long within_ms)
 {
 	struct timespec until;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	/* a wall clock that is set back would keep it waiting for as long */
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += within_ms / 1000;
 	pthread_mutex_lock(&lock);
 	if (!is_woken)
-		pthread_cond_timedwait(&wake, &lock, &until);
+		pthread_cond_clockwait(&wake, &lock, CLOCK_MONOTONIC, &until);
 	is_woken = false;
 	pthread_mutex_unlock(&lock);
 }
