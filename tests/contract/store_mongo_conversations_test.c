@@ -10,6 +10,7 @@
 #include "contract/mongo_databases.h"
 #include "store/mongo/correspondents.h"
 #include "store/mongo/fill.h"
+#include "store/mongo/ranges.h"
 #include "store/store_erase.h"
 #include "store/store_adopt.h"
 #include "support/capture.h"
@@ -115,6 +116,33 @@ lists_conversations_that_another_program_had(void **state)
 	expect_log(fill(f), NULL, NULL);
 	assert_int_equal(
 	    mongo_databases_count(&f->config, "messages", "{\"__v\": 0}"), 3);
+}
+
+/* An erasure may take the first of them away while a list is read. */
+static void
+lists_those_that_stay_while_another_one_goes(void **state)
+{
+	struct fixture *f = *state;
+	int64_t now = pl_clock_unix_ms();
+	struct pl_record_marks marks[] = {
+	    {.user = ann, .other = bob}, {.user = ann, .other = eve}};
+	struct pl_message_pos lasts[2];
+	struct pl_mongo *s = NULL;
+	unsigned unread[2];
+
+	insert_people(f);
+	insert_message(f, EVE, ANN, now - 1000);
+	free(fill(f));
+	assert_int_equal(
+	    pl_mongo_connect(f->config.mongo_uri, PL_MONGO_PATIENT_MS, &s), PL_OK);
+	assert_int_equal(
+	    pl_ranges_last(s, &ann, (struct pl_oid[]){bob, eve}, 2, lasts), PL_OK);
+	assert_true(lasts[0].created_unix_ms == INT64_MIN);
+	assert_true(lasts[1].created_unix_ms == now - 1000);
+	assert_int_equal(pl_ranges_unread(s, marks, 2, unread), PL_OK);
+	assert_int_equal(unread[0], 0);
+	assert_int_equal(unread[1], 1);
+	pl_store_close(&s->store);
 }
 
 static void
@@ -647,6 +675,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    STORE_TEST(lists_conversations_that_another_program_had),
+	    STORE_TEST(lists_those_that_stay_while_another_one_goes),
 	    STORE_TEST(leaves_a_database_without_messages_empty),
 	    STORE_TEST(looks_on_after_messages_that_have_no_time),
 	    STORE_TEST(lists_what_another_program_writes_meanwhile),

@@ -120,7 +120,7 @@ struct ranges {
 	uint32_t count;
 };
 
-/* base: a pair that is there. */
+/* base: the pair whose document it begins with. */
 static void
 ranges_init(struct ranges *r, const struct pl_pair *base)
 {
@@ -183,9 +183,9 @@ read_range(bson_iter_t *it, on_row *call, void *arg)
 	}
 }
 
-/* Each document of each range is given to call. Ends r. */
+/* Each document of each range is given to call. Ends r. *is_there: its base is. */
 static enum pl_err
-ranges_run(struct ranges *r, struct pl_mongo *s, on_row *call, void *arg)
+ranges_run(struct ranges *r, struct pl_mongo *s, on_row *call, void *arg, bool *is_there)
 {
 	bson_t opts = BSON_INITIALIZER;
 	mongoc_cursor_t *cursor;
@@ -197,7 +197,8 @@ ranges_run(struct ranges *r, struct pl_mongo *s, on_row *call, void *arg)
 	if (pl_mongo_has_time(s)) {
 		cursor = mongoc_collection_aggregate(
 		    s->correspondents, MONGOC_QUERY_NONE, &r->pipeline, &opts, NULL);
-		if (mongoc_cursor_next(cursor, &doc) && bson_iter_init(&it, doc))
+		*is_there = mongoc_cursor_next(cursor, &doc);
+		if (*is_there && bson_iter_init(&it, doc))
 			while (bson_iter_next(&it))
 				if (BSON_ITER_HOLDS_ARRAY(&it))
 					read_range(&it, call, arg);
@@ -232,6 +233,31 @@ add_direction(struct ranges *r, const struct pl_oid *from, const struct pl_oid *
 	bson_destroy(&match);
 }
 
+/* By the pair of user and base. */
+static enum pl_err
+read_lasts(struct pl_mongo *s, const struct pl_oid *user, const struct pl_oid *base,
+    const struct pl_oid *others, size_t count, struct pl_message_pos *lasts,
+    bool *is_there)
+{
+	struct ranges r;
+
+	ranges_init(&r, &(struct pl_pair){*user, *base});
+	for (size_t i = 0; i < count; i++) {
+		lasts[i] = (struct pl_message_pos){.created_unix_ms = INT64_MIN};
+		add_direction(&r, user, &others[i]);
+		add_direction(&r, &others[i], user);
+	}
+	return ranges_run(&r, s, take_last, lasts, is_there);
+}
+
+static size_t
+least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* An erasure may have taken a pair away since it was found: then the next one is the
+ * base. */
 enum pl_err
 pl_ranges_last(struct pl_mongo *s, const struct pl_oid *user, const struct pl_oid *others,
     size_t count, struct pl_message_pos *lasts)
@@ -239,15 +265,12 @@ pl_ranges_last(struct pl_mongo *s, const struct pl_oid *user, const struct pl_oi
 	enum pl_err err = PL_OK;
 
 	for (size_t from = 0; err == PL_OK && from < count; from += PL_RANGES_MAX / 2) {
-		struct ranges r;
+		size_t part = least(count - from, PL_RANGES_MAX / 2);
+		bool is_there = false;
 
-		ranges_init(&r, &(struct pl_pair){*user, others[from]});
-		for (size_t i = from; i < count && r.count < PL_RANGES_MAX; i++) {
-			lasts[i] = (struct pl_message_pos){.created_unix_ms = INT64_MIN};
-			add_direction(&r, user, &others[i]);
-			add_direction(&r, &others[i], user);
-		}
-		err = ranges_run(&r, s, take_last, lasts + from);
+		for (size_t i = 0; err == PL_OK && !is_there && i < part; i++)
+			err = read_lasts(s, user, &others[from + i], others + from, part,
+			    lasts + from, &is_there);
 	}
 	return err;
 }
@@ -267,6 +290,24 @@ is_to_oneself(const struct pl_record_marks *marks)
 	return pl_oid_eq(&marks->user, &marks->other);
 }
 
+static enum pl_err
+read_unread(struct pl_mongo *s, const struct pl_record_marks *base,
+    const struct pl_record_marks *marks, size_t count, unsigned *unread, bool *is_there)
+{
+	struct ranges r;
+
+	ranges_init(&r, &(struct pl_pair){base->user, base->other});
+	for (size_t i = 0; i < count; i++) {
+		bson_t match = BSON_INITIALIZER;
+
+		unread[i] = 0;
+		put_unread(&match, &marks[i]);
+		add_range(&r, &match, READ_COUNT);
+		bson_destroy(&match);
+	}
+	return ranges_run(&r, s, count_row, unread, is_there);
+}
+
 enum pl_err
 pl_ranges_unread(struct pl_mongo *s, const struct pl_record_marks *marks, size_t count,
     unsigned *unread)
@@ -274,18 +315,12 @@ pl_ranges_unread(struct pl_mongo *s, const struct pl_record_marks *marks, size_t
 	enum pl_err err = PL_OK;
 
 	for (size_t from = 0; err == PL_OK && from < count; from += PL_RANGES_MAX) {
-		struct ranges r;
+		size_t part = least(count - from, PL_RANGES_MAX);
+		bool is_there = false;
 
-		ranges_init(&r, &(struct pl_pair){marks[from].user, marks[from].other});
-		for (size_t i = from; i < count && r.count < PL_RANGES_MAX; i++) {
-			bson_t match = BSON_INITIALIZER;
-
-			unread[i] = 0;
-			put_unread(&match, &marks[i]);
-			add_range(&r, &match, READ_COUNT);
-			bson_destroy(&match);
-		}
-		err = ranges_run(&r, s, count_row, unread + from);
+		for (size_t i = 0; err == PL_OK && !is_there && i < part; i++)
+			err = read_unread(s, &marks[from + i], marks + from, part,
+			    unread + from, &is_there);
 	}
 	for (size_t i = 0; i < count; i++)
 		if (is_to_oneself(&marks[i]))
