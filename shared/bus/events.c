@@ -13,9 +13,12 @@
 #define SOCKET_ID_MAX   64
 #define HEAD_MAX        512 /* the first line */
 #define REVOKED_MAX     256
-#define PAYLOAD_MAX     ((size_t)1 << 20) /* 64 KiB of text, each byte as \u00xx, and more */
 #define HEX_ID          (2 * PL_JWT_ID_LEN)
 #define REVOKED_MEMBERS 3
+
+/* A text is no longer here than in the body that brought it: BODY_BYTES_MAX is 1 MiB at
+ * most. */
+#define PAYLOAD_MAX (((size_t)1 << 20) + 4096)
 
 _Static_assert(sizeof(CHANNEL_SENT) == sizeof(CHANNEL_USER), "one length for both");
 

@@ -397,7 +397,7 @@ refuses_what_it_would_not_write(void **state)
 static void
 refuses_events_past_its_limits(void **state)
 {
-	size_t len = (1 << 20) + 1;
+	size_t len = (1 << 20) + 4096 + 1;
 	char *text = pl_mem_alloc(len);
 	struct pl_event e;
 
@@ -428,6 +428,33 @@ the_longest_message_fits(void **state)
 	message_init(&m, text);
 	pl_buf_init(&out, PL_BUF_UNLIMITED);
 	pl_event_new_message(&out, &m, NULL);
+	assert_true(pl_event_parse(pl_buf_str(&out), &e));
+	pl_buf_fini(&out);
+	pl_message_fini(&m);
+	pl_mem_free(text);
+}
+
+/* Of what BODY_BYTES_MAX and MESSAGE_BYTES_MAX may be set to. */
+static void
+the_longest_message_that_may_be_allowed_fits(void **state)
+{
+	const size_t len = (1048576 - sizeof("{\"message\":\"\"}") + 1) / 2;
+	char *text = pl_mem_alloc(len + 1);
+	struct pl_trace trace = {TRACE};
+	struct pl_message m;
+	struct pl_event e;
+	struct pl_buf out;
+
+	(void)state;
+	memset(text, '"', len); /* two bytes in the body, and two here */
+	text[len] = '\0';
+	message_init(&m, text);
+	pl_buf_init(&out, PL_BUF_UNLIMITED);
+	pl_event_new_message(&out, &m, &trace);
+	assert_true(pl_event_parse(pl_buf_str(&out), &e));
+	assert_true(e.has_pos);
+	pl_buf_clear(&out);
+	pl_event_message_sent(&out, &m, &trace, PL_STR("sock"));
 	assert_true(pl_event_parse(pl_buf_str(&out), &e));
 	pl_buf_fini(&out);
 	pl_message_fini(&m);
@@ -611,6 +638,7 @@ main(void)
 	    cmocka_unit_test(refuses_what_it_would_not_write),
 	    cmocka_unit_test(refuses_events_past_its_limits),
 	    cmocka_unit_test(the_longest_message_fits),
+	    cmocka_unit_test(the_longest_message_that_may_be_allowed_fits),
 	    cmocka_unit_test(any_changed_byte_is_refused_or_harmless),
 	    cmocka_unit_test(revoked_goes_there_and_back),
 	    cmocka_unit_test(blocked_goes_there_and_back),
