@@ -80,6 +80,17 @@ replying_new(struct responder *r)
 }
 
 static void
+tell_if_idle(struct responder *r)
+{
+	void (*on_idle)(void *arg) = r->on_idle;
+
+	if (r->reply_count > 0 || on_idle == NULL)
+		return;
+	r->on_idle = NULL;
+	on_idle(r->on_idle_arg);
+}
+
+static void
 replying_free(struct replying *rp)
 {
 	struct responder *r = rp->responder;
@@ -95,8 +106,7 @@ replying_free(struct replying *rp)
 	pl_buf_fini(&rp->text);
 	pl_mem_free(rp);
 	r->reply_count--;
-	if (r->rules.is_stopping && r->reply_count == 0 && r->on_idle != NULL)
-		r->on_idle(r->on_idle_arg);
+	tell_if_idle(r);
 }
 
 /* ---- CHECKING ---- */
@@ -477,10 +487,7 @@ on_stop_due(struct pl_timer *t)
 {
 	struct responder *r = t->arg;
 
-	if (r->reply_count == 0) {
-		r->on_idle(r->on_idle_arg);
-		return;
-	}
+	tell_if_idle(r);
 	pl_list_for_each_safe(it, &r->replies)
 	{
 		struct replying *rp = PL_CONTAINER(it, struct replying, link);

@@ -462,6 +462,18 @@ a_stop_ends_the_writing_and_tells_once_nothing_is_left(void **state)
 }
 
 static void
+a_stop_tells_once_if_the_last_job_ends_by_itself(void **state)
+{
+	struct world *w = *state;
+
+	responder_stop(w->responder, on_idle, w);
+	claim_nothing(); /* before the loop turns */
+	assert_int_equal(w->idles, 1);
+	fake_loop_advance(w->loop, 1000);
+	assert_int_equal(w->idles, 1);
+}
+
+static void
 a_stop_with_nothing_to_do_tells_at_the_loops_next_turn(void **state)
 {
 	struct world *w = *state;
@@ -510,6 +522,7 @@ main(void)
 		tries_to_store_again_after_half_a_second_and_says_typing_ends_once),
 	    WORLD_TEST(gives_up_after_two_minutes),
 	    WORLD_TEST(a_stop_ends_the_writing_and_tells_once_nothing_is_left),
+	    WORLD_TEST(a_stop_tells_once_if_the_last_job_ends_by_itself),
 	    WORLD_TEST(a_stop_with_nothing_to_do_tells_at_the_loops_next_turn),
 	    WORLD_TEST(a_message_that_is_claimed_while_stopping_gets_the_standard_text),
 	};
