@@ -1,7 +1,7 @@
 // The page tells the truth when things fail.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
-import { password } from '../support/api.mjs';
+import { password, uniqueName } from '../support/api.mjs';
 import { articles, bubble, conversation, cut, failUntilPressed, field, log, look, mend, open, row, texts, type, useBrowser } from '../support/browser.mjs';
 import { useStack } from '../support/stack.mjs';
 import { waitUntil } from '../support/wait.mjs';
@@ -256,4 +256,32 @@ test('a wrong password says so, and the field is ready', async () => {
   await answered;
   await waitUntil('the answer to be shown', () => page.getByRole('button', { name: 'Log in' }).isEnabled());
   assert.equal(await page.evaluate(() => document.activeElement.name), 'username');
+});
+
+test('who went to the other form meanwhile is not told there what the first one was answered, and need not wait for it', async () => {
+  const page = await openIn(await newContext(), '/', { expect: /40[01]/ });
+  const answers = [];
+  await page.route('**/api/auth/login', async (route) => {
+    await new Promise((resolve) => { answers.push(resolve); });
+    await route.continue();
+  });
+  await page.getByLabel('Username').fill('nobody');
+  await page.getByLabel('Password').fill('not the password');
+  await page.keyboard.press('Enter');
+  await waitUntil('the log-in to be under way', () => answers.length === 1);
+  await page.getByRole('button', { name: 'Create an account' }).click();
+  assert.ok(await page.getByRole('button', { name: 'Sign up' }).isEnabled());
+  const answered = page.waitForResponse('**/api/auth/login');
+  answers[0]();
+  await (await answered).finished();
+  const name = uniqueName('Ann');
+  await page.getByLabel('Full name').fill(name);
+  await page.getByLabel('Username').fill(name);
+  assert.ok(await page.getByRole('alert').isHidden());
+  assert.equal(await page.locator('[aria-invalid]').count(), 0);
+  await page.getByLabel('Password', { exact: true }).fill(password);
+  await page.getByLabel('Password, once more').fill(password);
+  await page.getByLabel('Female', { exact: true }).check();
+  await page.getByRole('button', { name: 'Sign up' }).click();
+  await page.getByRole('navigation', { name: 'People' }).waitFor();
 });

@@ -22,6 +22,7 @@ const signUpFields = () => [
 /** onDone(user) once someone is in. */
 export function signInView({ notice, onDone }) {
   let isSignUp = false;
+  let turns = 0; // from one form to the other: what the other one was answered is not for this one
   const fields = h('div');
   const problem = h('p', { class: 'problem', role: 'alert', hidden: true });
   const submit = h('button', { class: 'primary', type: 'submit' });
@@ -31,6 +32,8 @@ export function signInView({ notice, onDone }) {
     notice ? h('p', { class: 'notice', role: 'status' }, notice) : null, fields, problem, submit, other);
 
   function draw() {
+    turns++;
+    submit.disabled = false;
     title.textContent = isSignUp ? t.createTitle : t.welcome;
     submit.textContent = isSignUp ? t.signUp : t.logIn;
     other.textContent = isSignUp ? t.toLogIn : t.toSignUp;
@@ -64,15 +67,16 @@ export function signInView({ notice, onDone }) {
     event.preventDefault();
     const values = Object.fromEntries(new FormData(form));
     const pressed = document.activeElement;
+    const turn = turns;
     submit.disabled = true;
     problem.hidden = true;
     for (const input of fields.querySelectorAll('[aria-invalid]')) input.removeAttribute('aria-invalid');
     try {
       onDone(await (isSignUp ? signUp(values) : logIn(values)));
     } catch (error) {
-      show(error, pressed);
+      if (turn === turns) show(error, pressed);
     } finally {
-      submit.disabled = false;
+      if (turn === turns) submit.disabled = false;
     }
   }
 
