@@ -6,7 +6,7 @@ import { useStack } from '../support/stack.mjs';
 import { waitUntil } from '../support/wait.mjs';
 
 const hold = useStack({ before, after, afterEach }, { PRESENCE_GRACE_MS: '500' });
-const { newPerson, openAs, say } = useBrowser({ before, after, afterEach }, hold);
+const { newPerson, openAs, say, api } = useBrowser({ before, after, afterEach }, hold);
 
 async function twoPeople(options) {
   const [ann, bob] = [await newPerson('Ann'), await newPerson('Bob')];
@@ -66,4 +66,33 @@ test('a note is shown, kept and edited, and others see it', async () => {
   await conversation(other).getByText('on the train').waitFor();
   await page.getByRole('button', { name: 'Available' }).click();
   await conversation(other).getByText('on the train').waitFor({ state: 'detached' });
+});
+
+test('a long note leaves room for the messages, and all of it is there for a finger, a mouse and the keyboard', async () => {
+  const [ann, bob] = [await newPerson('Ann'), await newPerson('Bob')];
+  const note = 'in a meeting that goes on and on, '.repeat(8).slice(0, 270);
+  assert.equal((await api('POST', `/api/users/status/${bob.id}`, bob, { status: 'BUSY', note })).status, 200);
+  const open = async (options) => {
+    const page = await openAs(ann, { path: `/#/${bob.id}`, ...options });
+    const text = conversation(page).getByText('in a meeting');
+    await text.waitFor();
+    const isCut = () => text.evaluate((element) => element.scrollHeight > element.clientHeight + 2);
+    await waitUntil('the note to be cut', isCut);
+    return { page, text, all: (by) => waitUntil(`all of it by ${by}`, async () => !await isCut()) };
+  };
+  const phone = await open({ isPhone: true, viewport: { width: 320, height: 568 } });
+  await phone.text.tap();
+  await phone.all('a tap');
+
+  const low = await open({ viewport: { width: 1000, height: 400 } });
+  assert.ok(await low.text.evaluate((element) => element.clientHeight < 40), 'one line, where there is little room');
+  await low.text.hover();
+  await low.all('the mouse');
+  await field(low.page).hover();
+  await field(low.page).focus();
+  await low.page.keyboard.press('Shift+Tab');
+  await low.page.keyboard.press('Shift+Tab');
+  assert.equal(await low.page.evaluate(() => document.activeElement.getAttribute('aria-label')), 'More');
+  await low.all('the keyboard');
+  assert.deepEqual([...phone.page.problems, ...low.page.problems], []);
 });
