@@ -164,26 +164,38 @@ may_go_on(ngx_http_request_t *r)
 	       !service->error && !client->read->eof && !service->read->eof;
 }
 
+/* nginx asks for this only if it has something to write. */
+static bool
+is_told_of_writing(ngx_connection_t *connection)
+{
+	return connection->write->active ||
+	       ngx_add_event(connection->write, NGX_WRITE_EVENT, NGX_CLEAR_EVENT) ==
+		   NGX_OK;
+}
+
+/* The request ends as nginx ends it, but without its two connections: a connection that
+ * has no request any more is not closed with one. */
 static void
 become_tunnel(ngx_http_request_t *r, struct context *context)
 {
+	struct location_conf *conf = context->conf;
+	struct seat *seat = context->seat;
 	ngx_connection_t *client = r->connection, *service = r->upstream->peer.connection;
+	struct tunnel *tunnel;
 
-	context->conf->times.silent_ms = r->upstream->conf->read_timeout;
-	context->conf->times.stuck_ms = r->upstream->conf->send_timeout;
-	if (tunnel_open(client->fd, service->fd, &context->conf->times,
-		context->conf->zone, context->seat) != NGX_OK)
+	if (!is_told_of_writing(client) || !is_told_of_writing(service))
 		return;
-	if (context->seat != NULL)
+	conf->times.silent_ms = r->upstream->conf->read_timeout;
+	conf->times.stuck_ms = r->upstream->conf->send_timeout;
+	tunnel = tunnel_new(&conf->times);
+	if (tunnel == NULL)
+		return;
+	if (seat != NULL)
 		context->leaving->handler = NULL;
-	/* The kernel would go on telling of them, as their copies are open. */
-	(void)ngx_del_conn(client, 0);
-	(void)ngx_del_conn(service, 0);
-	/* As nginx ends a request whose worker has to go: the proxy's own end takes one
-	 * count. */
-	r->main->count++;
-	ngx_http_finalize_request(r, NGX_ERROR);
-	ngx_http_run_posted_requests(client);
+	r->upstream->peer.connection = NULL;
+	r->main->count++; /* the proxy's own end takes one, and is not to be the last */
+	ngx_http_free_request(r, 0);
+	tunnel_open(tunnel, client, service, conf->zone, seat);
 }
 
 static void

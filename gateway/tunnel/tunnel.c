@@ -206,62 +206,55 @@ on_write(ngx_event_t *event)
 	}
 }
 
-/* A copy of socket as a connection of nginx'; NULL if there is no room. */
-static ngx_connection_t *
-connect_copy(ngx_socket_t socket, struct tunnel *tunnel)
+/* Nothing of it is the request's any more, whose end has freed what these pointed to. */
+static void
+adopt(ngx_connection_t *connection, struct tunnel *tunnel)
 {
-	ngx_socket_t copy = fcntl(socket, F_DUPFD_CLOEXEC, 0);
-	ngx_connection_t *connection;
+	ngx_pool_t *pool = connection->pool;
 
-	if (copy == -1)
-		return NULL;
-	connection = ngx_get_connection(copy, ngx_cycle->log);
-	if (connection == NULL) {
-		(void)close(copy);
-		return NULL;
-	}
 	connection->data = tunnel;
-	connection->recv = ngx_recv;
-	connection->send = ngx_send;
+	connection->pool = NULL;
+	connection->buffer = NULL;
+	connection->sockaddr = connection->local_sockaddr = NULL;
+	connection->addr_text = (ngx_str_t)ngx_null_string;
+	connection->proxy_protocol = NULL;
+	connection->destroyed = 0;
+	connection->log = ngx_cycle->log;
 	connection->log_error = NGX_ERROR_INFO; /* that a peer is gone is no news */
 	connection->read->log = connection->write->log = connection->log;
 	connection->read->handler = on_read;
 	connection->write->handler = on_write;
-	connection->number = ngx_atomic_fetch_add(ngx_connection_counter, 1);
-	if (ngx_add_conn(connection) != NGX_OK) {
-		ngx_close_connection(connection);
-		return NULL;
+	if (connection->read->timer_set)
+		ngx_del_timer(connection->read);
+	if (connection->write->timer_set)
+		ngx_del_timer(connection->write);
+	if (pool != NULL)
+		ngx_destroy_pool(pool);
+	/* What came meanwhile: no event tells of it again. */
+	if (connection->read->ready) {
+		ngx_post_event(connection->read, &ngx_posted_events);
 	}
-	return connection;
 }
 
-ngx_int_t
-tunnel_open(ngx_socket_t client, ngx_socket_t service, const struct tunnel_times *times,
-    ngx_shm_zone_t *zone, struct seat *seat)
+struct tunnel *
+tunnel_new(const struct tunnel_times *times)
 {
 	struct tunnel *tunnel = ngx_calloc(sizeof(*tunnel), ngx_cycle->log);
 
-	if (tunnel == NULL)
-		return NGX_ERROR;
-	tunnel->down.to = tunnel->up.from = connect_copy(client, tunnel);
-	if (tunnel->down.to != NULL)
-		tunnel->down.from = tunnel->up.to = connect_copy(service, tunnel);
-	if (tunnel->down.from == NULL) {
-		if (tunnel->down.to != NULL) {
-			/* Its file stays open by the other descriptor: closing tells
-			 * epoll nothing. */
-			(void)ngx_del_conn(tunnel->down.to, 0);
-			ngx_close_connection(tunnel->down.to);
-		}
-		ngx_free(tunnel);
-		return NGX_ERROR;
-	}
-	tunnel->times = times;
+	if (tunnel != NULL)
+		tunnel->times = times;
+	return tunnel;
+}
+
+void
+tunnel_open(struct tunnel *tunnel, ngx_connection_t *client, ngx_connection_t *service,
+    ngx_shm_zone_t *zone, struct seat *seat)
+{
 	tunnel->zone = zone;
 	tunnel->seat = seat;
-	ngx_add_timer(tunnel->down.from->read, times->silent_ms);
-#if (NGX_STAT_STUB)
-	(void)ngx_atomic_fetch_add(ngx_stat_active, 1);
-#endif
-	return NGX_OK;
+	tunnel->down.to = tunnel->up.from = client;
+	tunnel->down.from = tunnel->up.to = service;
+	adopt(service, tunnel); /* first: its pool's log is in the client's */
+	adopt(client, tunnel);
+	ngx_add_timer(service->read, tunnel->times->silent_ms);
 }

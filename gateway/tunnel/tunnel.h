@@ -6,8 +6,8 @@
  *
  * nginx keeps all of a request as long as its connection lives. Once the handshake is
  * through, and nothing of either side is on its way, nginx' request ends, with its line
- * in the access log, and its two sockets go on here: what one side writes is read into a
- * buffer that all share, and written to the other. Only what the other does not take at
+ * in the access log, and its two connections go on here, as epoll knows them: what one side
+ * writes is read into a buffer that all share, and written to the other. Only what the other does not take at
  * once is kept, in memory of its own, and until that is gone nothing more is read; so a
  * slow reader costs at most TUNNEL_BYTES a direction.
  *
@@ -35,11 +35,16 @@ struct tunnel_times {
 	ngx_msec_t stuck_ms;  /* of who takes nothing: proxy_send_timeout */
 };
 
-/* Copies of two connected sockets become a tunnel; the two themselves stay with whoever
- * has them. times are borrowed for as long as the worker lives. seat (NULL: none) is
- * taken, and left in zone at the end. NGX_ERROR if there is no room: then nothing has
- * changed. */
-ngx_int_t tunnel_open(ngx_socket_t client, ngx_socket_t service,
-    const struct tunnel_times *times, ngx_shm_zone_t *zone, struct seat *seat);
+struct tunnel;
+
+/* Room for one; NULL if there is none. times are borrowed for as long as the worker lives.
+ * tunnel_open() is to follow. */
+struct tunnel *tunnel_new(const struct tunnel_times *times);
+
+/* client and service, two connections that nginx tells of reading and of writing, are the
+ * tunnel's from now on, and so is seat (NULL: none), which is left in zone at the end. The
+ * request that had them is gone; their pools go here. */
+void tunnel_open(struct tunnel *tunnel, ngx_connection_t *client,
+    ngx_connection_t *service, ngx_shm_zone_t *zone, struct seat *seat);
 
 #endif
