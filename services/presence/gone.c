@@ -28,8 +28,8 @@ static enum pl_err
 run(struct pl_store_read_call *call, struct pl_store *s)
 {
 	struct look *look = PL_CONTAINER(call, struct look, call);
-	struct pl_user_list found;
-	enum pl_err err = pl_store_users_of(s, look->users, look->count, &found);
+	struct pl_user_state_list found;
+	enum pl_err err = pl_store_user_states(s, look->users, look->count, &found);
 
 	if (err != PL_OK)
 		return err;
@@ -38,7 +38,7 @@ run(struct pl_store_read_call *call, struct pl_store *s)
 			continue;
 		look->exist[i] = !found.items[k++].is_disabled;
 	}
-	pl_user_list_fini(&found);
+	pl_user_state_list_fini(&found);
 	return PL_OK;
 }
 

@@ -119,6 +119,15 @@ pl_store_users_of(
 }
 
 enum pl_err
+pl_store_user_states(struct pl_store *s, const struct pl_oid *ids, size_t count,
+    struct pl_user_state_list *out)
+{
+	assert(count <= PL_STORE_IDS_MAX);
+	*out = (struct pl_user_state_list){0};
+	return count > 0 ? s->backend->user_states(s, ids, count, out) : PL_OK;
+}
+
+enum pl_err
 pl_store_users_page(struct pl_store *s, const struct pl_oid *after, size_t limit,
     struct pl_user_list *out)
 {
@@ -245,6 +254,17 @@ pl_user_list_fini(struct pl_user_list *list)
 		pl_user_fini(&list->items[i]);
 	pl_mem_free(list->items);
 	*list = (struct pl_user_list){0};
+}
+
+void
+pl_user_state_list_fini(struct pl_user_state_list *list)
+{
+	if (list == NULL)
+		return;
+	for (size_t i = 0; i < list->count; i++)
+		pl_mem_free(list->items[i].note);
+	pl_mem_free(list->items);
+	*list = (struct pl_user_state_list){0};
 }
 
 void

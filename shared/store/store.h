@@ -115,6 +115,21 @@ void pl_user_list_fini(struct pl_user_list *list);
  * without those that are not there. */
 enum pl_err pl_store_users_of(struct pl_store *s, const struct pl_oid *ids, size_t count,
     struct pl_user_list *out) PL_MUST_CHECK;
+/* What is asked of many users again and again, and changes: without what else they have. */
+struct pl_user_state {
+	struct pl_oid id;
+	enum pl_status status;
+	bool is_disabled;
+	char *note; /* NULL: none */
+};
+struct pl_user_state_list {
+	struct pl_user_state *items;
+	size_t count;
+};
+void pl_user_state_list_fini(struct pl_user_state_list *list);
+/* The same as pl_store_users_of(). */
+enum pl_err pl_store_user_states(struct pl_store *s, const struct pl_oid *ids,
+    size_t count, struct pl_user_state_list *out) PL_MUST_CHECK;
 /* The first limit users with an id above after (NULL: from the start), by id. */
 enum pl_err pl_store_users_page(struct pl_store *s, const struct pl_oid *after,
     size_t limit, struct pl_user_list *out) PL_MUST_CHECK;

@@ -25,6 +25,8 @@ struct pl_store_backend {
 	    struct pl_store *s, const struct pl_oid *ids, size_t count, bool *exist);
 	enum pl_err (*users_of)(struct pl_store *s, const struct pl_oid *ids,
 	    size_t count, struct pl_user_list *out);
+	enum pl_err (*user_states)(struct pl_store *s, const struct pl_oid *ids,
+	    size_t count, struct pl_user_state_list *out);
 	enum pl_err (*users_page)(struct pl_store *s, const struct pl_oid *after,
 	    size_t limit, struct pl_user_list *out);
 	enum pl_err (*message_pos)(struct pl_store *s, const struct pl_oid *a,

@@ -39,6 +39,24 @@ users_of(struct faults_scene *s, struct pl_buf *out)
 }
 
 static enum pl_err
+user_states(struct faults_scene *s, struct pl_buf *out)
+{
+	struct pl_oid ids[3] = {s->eve, s->first, s->ann};
+	struct pl_user_state_list list;
+	enum pl_err err = pl_store_user_states(s->store, ids, 3, &list);
+
+	if (err != PL_OK)
+		return err;
+	for (size_t i = 0; i < list.count; i++) {
+		say_id(out, &list.items[i].id);
+		pl_buf_printf(out, " %s %d\n", pl_status_name(list.items[i].status),
+		    list.items[i].is_disabled);
+	}
+	pl_user_state_list_fini(&list);
+	return PL_OK;
+}
+
+static enum pl_err
 avatar(struct faults_scene *s, struct pl_buf *out)
 {
 	struct pl_avatar picture;
@@ -496,6 +514,7 @@ have_leaver(struct faults_scene *s)
 
 const struct faults_call store_faults_own[] = {
     {"users_of", .run = users_of},
+    {"user_states", .run = user_states},
     {"avatar", .run = avatar},
     {"positions_of", .run = positions_of},
     {"changes of all", .run = changes_of_all},

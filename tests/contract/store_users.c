@@ -221,6 +221,58 @@ gives_the_users_of_many_ids_in_their_order(void **state)
 }
 
 static void
+write_state(struct pl_store *store, const struct pl_oid *user, enum pl_status status,
+    const char *note)
+{
+	struct pl_write w = {.kind = PL_WRITE_STATUS,
+	    .u.status = {.user = *user, .status = status, .note = pl_str(note)}};
+
+	assert_int_equal(store_write_one(store, &w), PL_OK);
+}
+
+static void
+disable(struct pl_store *store, const struct pl_oid *user)
+{
+	struct pl_write w = {.kind = PL_WRITE_DISABLED,
+	    .u.disabled = {.user = *user, .is_disabled = true}};
+
+	assert_int_equal(store_write_one(store, &w), PL_OK);
+}
+
+static void
+gives_the_states_of_many_ids_in_their_order(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ids[5];
+	struct pl_user_state_list found;
+
+	for (int i = 0; i < 5; i++)
+		pl_oid_new(&ids[i]);
+	ids[3] = store_add_user(f->store, "ann");
+	ids[0] = store_add_user(f->store, "bob");
+	ids[2] = store_add_user(f->store, "eve");
+	write_state(f->store, &ids[0], PL_STATUS_BUSY, "until three");
+	disable(f->store, &ids[2]);
+	assert_int_equal(pl_store_user_states(f->store, ids, 5, &found), PL_OK);
+	assert_int_equal(found.count, 3);
+	assert_true(pl_oid_eq(&found.items[0].id, &ids[0]));
+	assert_int_equal(found.items[0].status, PL_STATUS_BUSY);
+	assert_string_equal(found.items[0].note, "until three");
+	assert_false(found.items[0].is_disabled);
+	assert_true(pl_oid_eq(&found.items[1].id, &ids[2]));
+	assert_true(found.items[1].is_disabled);
+	assert_null(found.items[1].note);
+	assert_true(pl_oid_eq(&found.items[2].id, &ids[3]));
+	assert_int_equal(found.items[2].status, PL_STATUS_AVAILABLE);
+	pl_user_state_list_fini(&found);
+	assert_int_equal(pl_store_user_states(f->store, &ids[1], 1, &found), PL_OK);
+	assert_int_equal(found.count, 0);
+	pl_user_state_list_fini(&found);
+	assert_int_equal(pl_store_user_states(f->store, NULL, 0, &found), PL_OK);
+	assert_int_equal(found.count, 0);
+}
+
+static void
 sets_a_status_and_its_note(void **state)
 {
 	struct fixture *f = *state;
@@ -289,6 +341,7 @@ store_users_suite(void)
 	    STORE_TEST(tells_which_of_many_users_exist),
 	    STORE_TEST(tells_it_of_as_many_as_may_be_asked_for),
 	    STORE_TEST(gives_the_users_of_many_ids_in_their_order),
+	    STORE_TEST(gives_the_states_of_many_ids_in_their_order),
 	    STORE_TEST(sets_a_status_and_its_note),
 	    STORE_TEST(replaces_a_password_only_where_it_is_still_the_old_one),
 	    STORE_TEST(answers_a_ping),

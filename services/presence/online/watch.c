@@ -21,7 +21,7 @@ struct watch_ask {
 	struct watch_set *set;
 	struct pl_store_read_call call;
 	uint64_t number; /* of the read */
-	struct pl_user_list found;
+	struct pl_user_state_list found;
 	size_t count;
 	struct pl_oid ids[];
 };
@@ -71,7 +71,7 @@ static void
 ask_free(struct watch_ask *ask)
 {
 	pl_list_unlink(&ask->link);
-	pl_user_list_fini(&ask->found);
+	pl_user_state_list_fini(&ask->found);
 	pl_mem_free(ask);
 }
 
@@ -142,7 +142,7 @@ run(struct pl_store_read_call *call, struct pl_store *s)
 {
 	struct watch_ask *ask = PL_CONTAINER(call, struct watch_ask, call);
 
-	return pl_store_users_of(s, ask->ids, ask->count, &ask->found);
+	return pl_store_user_states(s, ask->ids, ask->count, &ask->found);
 }
 
 static void

@@ -79,7 +79,7 @@ is_same_note(const char *a, const char *b)
  * if there is no such user (any more), who counts as one without a status. True: it is
  * something else. */
 static bool
-take_status(struct watched *user, struct pl_user *found, uint64_t number)
+take_status(struct watched *user, struct pl_user_state *found, uint64_t number)
 {
 	enum pl_status status = found ? found->status : PL_STATUS_AVAILABLE;
 	char *note = found ? found->note : NULL;
@@ -106,8 +106,8 @@ take_online(const struct watched_index *x, struct watched *user)
 }
 
 static bool
-learn(
-    struct watched_index *x, struct watched *user, struct pl_user *found, uint64_t number)
+learn(struct watched_index *x, struct watched *user, struct pl_user_state *found,
+    uint64_t number)
 {
 	bool is_other = take_online(x, user);
 
@@ -232,15 +232,15 @@ watched_tell(struct watched_index *x, const struct pl_oid *id, struct pl_ref *pa
 static void
 end_round(struct watched_index *x, int64_t next_ms)
 {
-	pl_user_list_fini(&x->found);
+	pl_user_state_list_fini(&x->found);
 	x->state = WATCHED_IDLE;
 	pl_timer_start(x->app->loop, &x->telling, next_ms);
 }
 
-static struct pl_user *
+static struct pl_user_state *
 next_found(struct watched_index *x, const struct pl_oid *id)
 {
-	struct pl_user *user = &x->found.items[x->passed];
+	struct pl_user_state *user = &x->found.items[x->passed];
 
 	if (x->passed == x->found.count || !pl_oid_eq(&user->id, id))
 		return NULL;
@@ -256,7 +256,7 @@ tell_some(struct watched_index *x)
 
 	while (x->told < x->id_count && sends < WATCHED_SENDS_MAX) {
 		const struct pl_oid *id = &x->ids[x->told++];
-		struct pl_user *found = next_found(x, id);
+		struct pl_user_state *found = next_found(x, id);
 		struct watched *user = user_find(x, id);
 
 		if (!user)
@@ -291,7 +291,7 @@ run(struct pl_store_read_call *call, struct pl_store *s)
 {
 	struct watched_index *x = PL_CONTAINER(call, struct watched_index, call);
 
-	return pl_store_users_of(s, x->ids, x->id_count, &x->found);
+	return pl_store_user_states(s, x->ids, x->id_count, &x->found);
 }
 
 static void
@@ -390,7 +390,8 @@ unwatch(struct watch *w)
 
 /* If it is news, those who watch them already are told it in a round. */
 static void
-begin(struct watch *w, struct pl_user *found, uint64_t number, struct pl_json_out *o)
+begin(
+    struct watch *w, struct pl_user_state *found, uint64_t number, struct pl_json_out *o)
 {
 	struct watched_index *x = w->set->index;
 	bool is_alone = w->link.next == w->link.prev;
@@ -402,7 +403,7 @@ begin(struct watch *w, struct pl_user *found, uint64_t number, struct pl_json_ou
 }
 
 void
-watch_set_begin(struct watch_set *set, struct pl_user_list *found, uint64_t number,
+watch_set_begin(struct watch_set *set, struct pl_user_state_list *found, uint64_t number,
     struct pl_json_out *o)
 {
 	size_t next = 0;
@@ -410,7 +411,7 @@ watch_set_begin(struct watch_set *set, struct pl_user_list *found, uint64_t numb
 	assert(!set->has_begun);
 	for (size_t i = 0; i < set->count; i++) {
 		struct watch *w = &set->items[i];
-		struct pl_user *user = &found->items[next];
+		struct pl_user_state *user = &found->items[next];
 
 		if (next < found->count && pl_oid_eq(&user->id, &w->user->id)) {
 			begin(w, user, number, o);
@@ -448,6 +449,6 @@ watched_stop(struct watched_index *x)
 {
 	assert(x->users.count == 0);
 	pl_timer_stop(x->app->loop, &x->telling);
-	pl_user_list_fini(&x->found);
+	pl_user_state_list_fini(&x->found);
 	pl_map_fini(&x->users);
 }

@@ -53,9 +53,9 @@ struct watched_index {
 	uint64_t reading; /* its number */
 	struct pl_oid ids[WATCHED_READ_MAX];
 	size_t id_count;
-	struct pl_user_list found; /* by the order of ids */
-	size_t told;               /* of ids */
-	size_t passed;             /* of found */
+	struct pl_user_state_list found; /* by the order of ids */
+	size_t told;                     /* of ids */
+	size_t passed;                   /* of found */
 };
 
 void watched_start(struct watched_index *x);
@@ -78,8 +78,8 @@ uint64_t watched_read_begins(struct watched_index *x);
 /* The read of this number found these of the users of set, in its order: they are
  * written, as many objects, and the others are watched no longer. The socket is told what
  * changes from now on. */
-void watch_set_begin(struct watch_set *set, struct pl_user_list *found, uint64_t number,
-    struct pl_json_out *o);
+void watch_set_begin(struct watch_set *set, struct pl_user_state_list *found,
+    uint64_t number, struct pl_json_out *o);
 void watch_set_free(struct watch_set *set); /* NULL is fine */
 
 #endif

@@ -197,6 +197,25 @@ pl_mongo_user_read(const bson_t *doc, struct pl_user *out)
 	return true;
 }
 
+const char *const pl_mongo_user_state_fields[] = {
+    PL_USER_F_USERNAME, PL_USER_F_STATUS, PL_MONGO_F_DISABLED, PL_USER_F_NOTE, NULL};
+
+bool
+pl_mongo_user_state_read(const bson_t *doc, struct pl_user_state *out)
+{
+	struct pl_user_state state = {0};
+	struct pl_str username;
+
+	if (!pl_mongo_get_oid(doc, PL_USER_F_ID, &state.id) ||
+	    !pl_mongo_get_str(doc, PL_USER_F_USERNAME, &username))
+		return false;
+	state.status = pl_mongo_user_status_read(doc);
+	state.is_disabled = pl_mongo_disabled_read(doc);
+	state.note = dup_text(doc, PL_USER_F_NOTE, NULL);
+	*out = state;
+	return true;
+}
+
 void
 pl_mongo_user_write(bson_t *doc, const struct pl_user *user)
 {

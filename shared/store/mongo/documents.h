@@ -107,6 +107,9 @@ int64_t pl_mongo_time_of(const struct pl_oid *id);
 
 /* False, and nothing to fini: it has no _id or no username of the right type. */
 bool pl_mongo_user_read(const bson_t *doc, struct pl_user *out);
+/* The same of a document that has at least the fields which these names list. */
+extern const char *const pl_mongo_user_state_fields[];
+bool pl_mongo_user_state_read(const bson_t *doc, struct pl_user_state *out);
 void pl_mongo_user_write(bson_t *doc, const struct pl_user *user);
 /* Only the field by which user is found (people.c). Whoever writes a name writes it, too. */
 void pl_mongo_people_write(bson_t *doc, const struct pl_user *user);

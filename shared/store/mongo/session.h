@@ -125,6 +125,8 @@ enum pl_err pl_mongo_users_exist(
     struct pl_store *s, const struct pl_oid *ids, size_t count, bool *exist);
 enum pl_err pl_mongo_users_of(
     struct pl_store *s, const struct pl_oid *ids, size_t count, struct pl_user_list *out);
+enum pl_err pl_mongo_user_states(struct pl_store *s, const struct pl_oid *ids,
+    size_t count, struct pl_user_state_list *out);
 enum pl_err pl_mongo_users_page(struct pl_store *s, const struct pl_oid *after,
     size_t limit, struct pl_user_list *out);
 enum pl_err pl_mongo_people_page(struct pl_store *store, struct pl_str query,

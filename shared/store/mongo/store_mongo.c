@@ -283,6 +283,7 @@ static const struct pl_store_backend backend = {
     .user_by_username = pl_mongo_user_by_username,
     .users_exist = pl_mongo_users_exist,
     .users_of = pl_mongo_users_of,
+    .user_states = pl_mongo_user_states,
     .users_page = pl_mongo_users_page,
     .people_page = pl_mongo_people_page,
     .people_fill = pl_mongo_people_fill,

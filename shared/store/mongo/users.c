@@ -166,6 +166,57 @@ pl_mongo_users_of(struct pl_store *store, const struct pl_oid *ids, size_t count
 	return err;
 }
 
+static int
+compare_id_with_state(const void *id, const void *state)
+{
+	const struct pl_user_state *s = state;
+
+	return pl_oid_compare(id, &s->id);
+}
+
+/* As take_in_order(). */
+static void
+take_states_in_order(struct pl_user_state_list *out, struct pl_user_state_list *some,
+    const struct pl_oid *ids, size_t count)
+{
+	*out = (struct pl_user_state_list){
+	    .items = pl_mem_alloc(count * sizeof(*out->items))};
+	for (size_t i = 0; i < count && some->count > 0; i++) {
+		const struct pl_user_state *state = bsearch(&ids[i], some->items,
+		    some->count, sizeof(*some->items), compare_id_with_state);
+
+		if (state != NULL)
+			out->items[out->count++] = *state;
+	}
+	pl_mem_free(some->items); /* their notes have moved */
+}
+
+enum pl_err
+pl_mongo_user_states(struct pl_store *store, const struct pl_oid *ids, size_t count,
+    struct pl_user_state_list *out)
+{
+	struct pl_mongo *s = pl_mongo_start(store);
+	struct pl_user_state_list some = {
+	    .items = pl_mem_alloc(count * sizeof(*some.items))};
+	const bson_t *doc;
+	struct pl_find f;
+	enum pl_err err;
+
+	pl_find_start(&f, s, s->users);
+	pl_mongo_put_in(&f.filter, PL_USER_F_ID, ids, count);
+	pl_find_only(&f, pl_mongo_user_state_fields);
+	pl_find_by_index(&f, by_id, 1, 1);
+	pl_find_limit(&f, count);
+	while (some.count < count && pl_find_row(&f, &doc))
+		some.count += pl_mongo_user_state_read(doc, &some.items[some.count]);
+	err = pl_find_end(&f);
+	if (err == PL_OK)
+		take_states_in_order(out, &some, ids, count);
+	else
+		pl_user_state_list_fini(&some);
+	return err;
+}
+
 /* Only documents that can be read, so that a page is short only at the end. */
 enum pl_err
 pl_mongo_users_page(struct pl_store *store, const struct pl_oid *after, size_t limit,

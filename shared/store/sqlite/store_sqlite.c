@@ -451,6 +451,7 @@ static const struct pl_store_backend backend = {
     .user_by_username = pl_sqlite_user_by_username,
     .users_exist = pl_sqlite_users_exist,
     .users_of = pl_sqlite_users_of,
+    .user_states = pl_sqlite_user_states,
     .users_page = pl_sqlite_users_page,
     .people_page = pl_sqlite_people_page,
     .people_fill = pl_sqlite_people_fill,

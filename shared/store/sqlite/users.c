@@ -7,6 +7,7 @@ static const char by_id[] = SELECT_USER "WHERE u.id = ?";
 static const char one_by_id[] = "SELECT 1 FROM users WHERE id = ?";
 static const char by_username[] = SELECT_USER "WHERE u.username = ?";
 static const char page[] = SELECT_USER "WHERE u.id > ? ORDER BY u.id LIMIT ?";
+static const char state_by_id[] = "SELECT status, disabled, note FROM users WHERE id = ?";
 static const char status_by_id[] = "SELECT status FROM users WHERE id = ?";
 static const char insert[] =
     "INSERT INTO users (id, username, full_name, password_hash, "
@@ -125,6 +126,47 @@ pl_sqlite_users_of(
 		*out = list;
 	else
 		pl_user_list_fini(&list);
+	return err;
+}
+
+/* The next of the list, if there is such a user. */
+static enum pl_err
+add_state(struct pl_sqlite *s, const struct pl_oid *id, struct pl_user_state_list *list)
+{
+	struct pl_query q = pl_query_start(s, state_by_id);
+
+	pl_query_oid(&q, id);
+	if (pl_query_row(&q)) {
+		struct pl_user_state *state = &list->items[list->count++];
+
+		*state = (struct pl_user_state){
+		    .id = *id,
+		    .is_disabled = pl_query_get_int(&q, 1) != 0,
+		    .note = pl_query_get_string(&q, 2),
+		};
+		if (!pl_status_parse(pl_query_get_text(&q, 0), &state->status))
+			pl_query_spoil(&q);
+	}
+	return pl_query_end(&q);
+}
+
+enum pl_err
+pl_sqlite_user_states(struct pl_store *s, const struct pl_oid *ids, size_t count,
+    struct pl_user_state_list *out)
+{
+	struct pl_user_state_list list = {0};
+	enum pl_err err = pl_sqlite_moment_begin(pl_sqlite_of(s));
+
+	if (err != PL_OK)
+		return err;
+	list.items = pl_mem_alloc(count * sizeof(*list.items));
+	for (size_t i = 0; i < count && err == PL_OK; i++)
+		err = add_state(pl_sqlite_of(s), &ids[i], &list);
+	err = pl_sqlite_moment_end(pl_sqlite_of(s), err);
+	if (err == PL_OK)
+		*out = list;
+	else
+		pl_user_state_list_fini(&list);
 	return err;
 }
 

@@ -615,8 +615,8 @@ a_set_hears_nothing_before_its_answer_and_no_old_news_in_it(void **state)
 	size_t count = 1;
 	struct watch_set *set = watch_set_new(&f->watched, &f->one.socket, ids, &count);
 	uint64_t number = watched_read_begins(&f->watched);
-	struct pl_user old = {.id = f->bob, .status = PL_STATUS_AVAILABLE};
-	struct pl_user_list found = {.items = &old, .count = 1};
+	struct pl_user_state old = {.id = f->bob, .status = PL_STATUS_AVAILABLE};
+	struct pl_user_state_list found = {.items = &old, .count = 1};
 	struct pl_json_out o;
 	struct pl_buf text;
 
