@@ -69,7 +69,7 @@ check_end(struct pl_sessions *ss, struct check *check, enum pl_session_verdict v
 	pl_mem_free(check);
 }
 
-static void look_up_or_end(struct pl_sessions *ss, struct check *check);
+static void ask_store(struct pl_sessions *ss, struct check *check);
 
 static void
 lookup_end(struct lookup *l, enum pl_err err)
@@ -84,7 +84,7 @@ lookup_end(struct lookup *l, enum pl_err err)
 			    pl_loop_now_ms(l->ss->loop));
 		if (err == PL_OK && l->list == NULL &&
 		    pl_sessions_judge_use(l->ss, &check->claims) == PL_LAST_USE_ASK)
-			look_up_or_end(l->ss, check);
+			ask_store(l->ss, check);
 		else
 			check_end(l->ss, check, verdict_of(l->ss, check, err));
 	}
@@ -109,32 +109,6 @@ lookup_done(struct pl_store_read_call *call)
 	lookup_end(l, call->err);
 }
 
-/* Let check wait for the answer of the store. False if its queue is full. */
-static bool
-look_up(struct pl_sessions *ss, struct known_user *u, struct check *check)
-{
-	struct lookup *l = u->lookup;
-
-	if (l == NULL) {
-		l = pl_mem_zalloc(sizeof(*l));
-		l->ss = ss;
-		l->user = u->id;
-		if (pl_sessions_judge_use(ss, &check->claims) == PL_LAST_USE_ASK)
-			l->list = pl_mem_zalloc(sizeof(*l->list));
-		l->call.run = lookup_run;
-		l->call.done = lookup_done;
-		pl_list_init(&l->checks);
-		if (pl_store_async_read(ss->store, &l->call) != PL_OK) {
-			pl_mem_free(l->list);
-			pl_mem_free(l);
-			return false;
-		}
-		u->lookup = l;
-	}
-	pl_list_push(&l->checks, &check->link);
-	return true;
-}
-
 static struct known_user *
 user_entry(struct pl_sessions *ss, const struct pl_oid *id)
 {
@@ -149,11 +123,31 @@ user_entry(struct pl_sessions *ss, const struct pl_oid *id)
 	return u;
 }
 
+/* Let check wait for the answer of the store, which may be there before this returns: is
+ * there such a user is one row. A full queue is an answer, too. */
 static void
-look_up_or_end(struct pl_sessions *ss, struct check *check)
+ask_store(struct pl_sessions *ss, struct check *check)
 {
-	if (!look_up(ss, user_entry(ss, &check->claims.user), check))
-		check_end(ss, check, PL_SESSION_UNKNOWN);
+	struct known_user *u = user_entry(ss, &check->claims.user);
+	struct lookup *l = u->lookup;
+
+	if (l != NULL) {
+		pl_list_push(&l->checks, &check->link);
+		return;
+	}
+	u->lookup = l = pl_mem_zalloc(sizeof(*l));
+	l->ss = ss;
+	l->user = u->id;
+	if (pl_sessions_judge_use(ss, &check->claims) == PL_LAST_USE_ASK)
+		l->list = pl_mem_zalloc(sizeof(*l->list));
+	l->call.run = lookup_run;
+	l->call.done = lookup_done;
+	pl_list_init(&l->checks);
+	pl_list_push(&l->checks, &check->link);
+	if (l->list == NULL)
+		pl_store_async_read_now_or_done(ss->store, &l->call);
+	else
+		pl_store_async_read_or_done(ss->store, &l->call);
 }
 
 void
@@ -220,7 +214,7 @@ pl_sessions_check_claims(struct pl_sessions *ss, const struct pl_jwt_claims *cla
 	}
 	check = pl_mem_zalloc(sizeof(*check));
 	*check = (struct check){.claims = *claims, .on_verdict = on_verdict, .arg = arg};
-	look_up_or_end(ss, check);
+	ask_store(ss, check);
 }
 
 struct pl_known_tokens *

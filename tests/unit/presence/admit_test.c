@@ -4,6 +4,7 @@
 #include "rig.h"
 
 #include "presence/admit.h"
+#include "support/busy_reader.h"
 #include "support/redis_server.h"
 
 #define SECRET "admit_test has a secret of its own"
@@ -20,6 +21,7 @@ struct fixture {
 	struct pl_oid ann, bob;
 	struct pl_buf ann_token, bob_token;
 	struct eio_trace trace;
+	struct busy_reader reader;
 };
 
 struct client {
@@ -301,6 +303,14 @@ pid_of(const struct client *client, char out[RECOVERY_PID_MAX + 1])
 	recovery_pid(&s->user->id, s->id, out);
 }
 
+static void
+hold_reader(struct fixture *f)
+{
+	if (f->reader.call.run != NULL)
+		RIG_UNTIL(&f->rig, f->reader.is_done);
+	busy_reader_hold(&f->reader, f->rig.app.store);
+}
+
 /* Everything that the store has comes after it. */
 static void
 offset_before_all(char out[PL_MESSAGE_POS_LEN + 1])
@@ -322,9 +332,11 @@ lets_in_who_has_a_good_token_with_the_list_first(void **state)
 
 	open_client(f, &ann, NULL);
 	assert_int_equal(state_of(&ann), ADMIT_OUT);
+	hold_reader(f);
 	connect_as(f, &ann, &f->ann_token, NULL, NULL);
 	assert_int_equal(state_of(&ann), ADMIT_CHECKING);
 	assert_int_equal(hub_user_count(&f->hub), 0);
+	busy_reader_let(&f->reader);
 	await_in(f, &ann);
 	assert_int_equal(hub_user_count(&f->hub), 1);
 	assert_true(pl_oid_eq(&f->rig.payer, &f->ann));
@@ -667,7 +679,9 @@ bring_to(struct fixture *f, struct client *ann, enum admit_state state)
 	if (state == ADMIT_OUT)
 		return;
 	bus_local_stall(f->rig.app.bus, true);
+	hold_reader(f);
 	connect_as(f, ann, &f->ann_token, pid, asks ? offset : NULL);
+	busy_reader_let(&f->reader);
 	if (state == ADMIT_CHECKING)
 		return;
 	RIG_UNTIL(&f->rig, state_of(ann) == ADMIT_LISTENING);
@@ -944,9 +958,11 @@ who_breaks_again_before_it_is_in_comes_once_more(void **state)
 	pid_of(&ann, pid);
 	end_client(&ann, PL_EIO_TRANSPORT_CLOSE);
 	open_client(f, &ann, NULL);
+	redis_server_pause(&server);
 	connect_as(f, &ann, &f->ann_token, pid, offset);
 	RIG_UNTIL(&f->rig, state_of(&ann) == ADMIT_PARTING);
 	end_client(&ann, PL_EIO_TRANSPORT_CLOSE);
+	redis_server_resume(&server);
 	assert_true(comes_back(f, pid));
 	snprintf(key, sizeof(key), "parley:left:%s", pid);
 	say_to_redis(f, "DEL", key, "");

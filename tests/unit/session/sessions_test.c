@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "ops/settings.h"
 #include "support/bus_local.h"
+#include "support/busy_reader.h"
 #include "support/fake_loop.h"
 #include "session/sessions.h"
 
@@ -140,21 +141,26 @@ is_current(void *arg)
 	return pl_sessions_are_current(f->ss);
 }
 
-/* There is one reader: once it has looked for nobody, what it read before is done, too. */
+static bool
+is_let(void *arg)
+{
+	const struct busy_reader *b = arg;
+
+	return b->is_done;
+}
+
+/* There is one reader: once it has been free again, what it read before is done, too. */
 static void
 settle(struct fixture *f)
 {
-	struct pl_revocation e;
-	struct pl_buf token;
-	struct pl_oid nobody;
+	struct busy_reader reader;
 
 	for (int i = 0; i < 2; i++) {
-		pl_oid_new(&nobody);
-		sign(&nobody, 0, &token, &e);
 		assert_true(fake_loop_until(f->loop, is_current, f));
 		fake_loop_run(f->loop);
-		check(f, pl_buf_str(&token));
-		pl_buf_fini(&token);
+		busy_reader_hold(&reader, f->store);
+		busy_reader_let(&reader);
+		assert_true(fake_loop_until(f->loop, is_let, &reader));
 	}
 }
 
@@ -328,12 +334,17 @@ refuses_while_a_lookup_is_under_way(void **state)
 	struct pl_revocation e;
 	struct pl_buf token;
 	struct answer a = {0};
+	struct busy_reader reader;
 
 	sign(&f->user, 0, &token, &e);
+	busy_reader_hold(&reader, f->store);
 	pl_sessions_check(f->ss, pl_buf_str(&token), on_verdict, &a);
+	assert_int_equal(a.calls, 0);
+	busy_reader_let(&reader);
 	pl_sessions_revoked(f->ss, &e); /* between the question and the answer */
 	assert_true(fake_loop_until(f->loop, is_answered, &a));
 	assert_int_equal(a.verdict, PL_SESSION_BAD_TOKEN);
+	assert_true(reader.is_done);
 	pl_buf_fini(&token);
 }
 
@@ -408,14 +419,21 @@ forgets_users_after_a_while_and_asks_again(void **state)
 	struct pl_revocation e;
 	struct pl_buf token;
 	struct answer a = {0};
+	struct busy_reader reader;
 
 	sign(&f->user, 0, &token, &e);
 	assert_int_equal(check(f, pl_buf_str(&token)), PL_SESSION_OK);
+	settle(f);
+	busy_reader_hold(&reader, f->store);
 	pl_sessions_check(f->ss, pl_buf_str(&token), on_verdict, &a);
-	assert_int_equal(a.calls, 1); /* at once */
+	assert_int_equal(a.calls, 1); /* at once, and nobody was asked */
+	busy_reader_let(&reader);
+	assert_true(fake_loop_until(f->loop, is_let, &reader));
 	fake_loop_advance(f->loop, 6000);
+	busy_reader_hold(&reader, f->store);
 	pl_sessions_check(f->ss, pl_buf_str(&token), on_verdict, &a);
 	assert_int_equal(a.calls, 1);
+	busy_reader_let(&reader);
 	assert_int_equal(check(f, pl_buf_str(&token)), PL_SESSION_OK);
 	assert_int_equal(a.calls, 2);
 	pl_buf_fini(&token);
