@@ -35,6 +35,12 @@ pl_thread_start(const char *name, void *(*run)(void *arg), void *arg)
 }
 
 bool
+pl_thread_try(pthread_t *thread, const char *name, void *(*run)(void *arg), void *arg)
+{
+	return start(thread, name, run, arg) == 0;
+}
+
+bool
 pl_thread_start_detached(const char *name, void *(*run)(void *arg), void *arg)
 {
 	pthread_t thread;

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "contract/sqlite_files.h"
+#include "store/sqlite/checkpoint.h"
 #include "support/patience.h"
 
 #define BATCH_MAX 32
@@ -137,7 +138,7 @@ lets_four_processes_make_the_schema_at_once(void **state)
 
 /* Send batches without end; write the ids of each to out once the store has said yes. */
 static void
-send_until_killed(struct fixture *f, const struct pl_oid *ann, int out)
+send_until_killed(struct fixture *f, const struct pl_oid *ann, const char *text, int out)
 {
 	struct pl_write sends[BATCH_MAX], *batch[BATCH_MAX];
 	struct pl_oid ids[BATCH_MAX];
@@ -148,7 +149,7 @@ send_until_killed(struct fixture *f, const struct pl_oid *ann, int out)
 		size_t count = 1 + pl_random_below(BATCH_MAX);
 
 		for (size_t i = 0; i < count; i++) {
-			store_send_init(&sends[i], ann, ann, "hi", NULL);
+			store_send_init(&sends[i], ann, ann, text, NULL);
 			batch[i] = &sends[i];
 		}
 		pl_store_write(s, batch, count);
@@ -180,11 +181,11 @@ read_acked(struct acked *a, int in)
 	return (size_t)got;
 }
 
-/* Two processes send; both are killed in the middle. */
+/* Two processes send; both are killed in the middle, once stop were acknowledged. */
 static void
-send_and_kill(struct fixture *f, const struct pl_oid *ann, struct acked *a)
+send_and_kill(struct fixture *f, const struct pl_oid *ann, const char *text,
+    struct acked *a, size_t stop)
 {
-	size_t stop = a->count + 20 + pl_random_below(400);
 	pid_t children[2];
 	int ends[2];
 
@@ -192,7 +193,7 @@ send_and_kill(struct fixture *f, const struct pl_oid *ann, struct acked *a)
 	for (int i = 0; i < 2; i++) {
 		children[i] = fork_child();
 		if (children[i] == 0)
-			send_until_killed(f, ann, ends[1]);
+			send_until_killed(f, ann, text, ends[1]);
 	}
 	close(ends[1]);
 	while (a->count < stop && read_acked(a, ends[0]) > 0)
@@ -230,11 +231,32 @@ loses_nothing_acknowledged_to_kill_9(void **state)
 	struct acked a = {0};
 
 	for (int round = 0; round < 12; round++) {
-		send_and_kill(f, &ann, &a);
+		send_and_kill(f, &ann, "hi", &a, a.count + 20 + pl_random_below(400));
 		assert_all_stored(f, &ann, &a);
 		sqlite_files_assert_sound(&f->config);
 	}
 	assert_true(a.count >= 12 * 20);
+	pl_mem_free(a.ids);
+}
+
+/* A page each: soon the log is as long as the threads wait for that empty it, and one of
+ * them is at it when it is killed. */
+static void
+loses_nothing_acknowledged_while_its_log_is_emptied(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ann = user_of_new_database(f);
+	struct acked a = {0};
+	char text[3000];
+
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	for (int round = 0; round < 5; round++) {
+		send_and_kill(f, &ann, text, &a,
+		    a.count + PL_SQLITE_LOG_DUE / 2 + pl_random_below(PL_SQLITE_LOG_DUE));
+		assert_all_stored(f, &ann, &a);
+		sqlite_files_assert_sound(&f->config);
+	}
 	pl_mem_free(a.ids);
 }
 
@@ -429,6 +451,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    CRASH_TEST(lets_four_processes_make_the_schema_at_once),
 	    CRASH_TEST(loses_nothing_acknowledged_to_kill_9),
+	    CRASH_TEST(loses_nothing_acknowledged_while_its_log_is_emptied),
 	    CRASH_TEST(refuses_where_its_files_may_not_grow_and_recovers),
 	    CRASH_TEST(refuses_on_a_full_disk_and_recovers),
 	    CRASH_TEST(opens_once_there_is_room),

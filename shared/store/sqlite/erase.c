@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/sqlite/checkpoint.h"
 #include "store/sqlite/fill.h"
 #include "store/sqlite/query.h"
 
@@ -412,6 +413,7 @@ empty_log(struct erasing *e)
 {
 	int rc;
 
+	pl_sqlite_checkpoint_stop(e->s); /* two at once would be in each other's way */
 	pl_sqlite_set_patience(e->s, LOG_PATIENCE_MS);
 	rc = sqlite3_wal_checkpoint_v2(
 	    e->s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);

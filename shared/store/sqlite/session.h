@@ -20,6 +20,7 @@
  *   invites.c        invites             disabled.c  users who may not log in
  *   query.c          statements          joined_log.c  writes to the log
  *   at_once.h        reads that wait for nothing
+ *   checkpoint.h     the log is emptied on a thread of its own
  *
  * Several processes share the file: WAL lets all read while one writes. Every write runs
  * inside a batch, under the database's one write lock; a write that refuses has changed
@@ -42,6 +43,7 @@ _Static_assert(2 * PL_SQLITE_BUSY_MS < PL_STORE_WAIT_MS,
     "who waits in line behind one slow call is still carried out");
 
 struct pl_sqlite_known;
+struct pl_sqlite_checkpoint;
 
 struct pl_sqlite {
 	struct pl_store store;
@@ -65,6 +67,11 @@ struct pl_sqlite {
 	/* Emptying the log: when it is due, 0: never, and when it was tried last. */
 	int64_t empty_mono_ms;
 	int64_t emptied_mono_ms;
+	/* checkpoint.h: its thread, NULL: none yet; pages in the log after the last
+	 * commit, and how many of them wake it. */
+	struct pl_sqlite_checkpoint *checkpoint;
+	int log_pages;
+	int log_due_pages;
 	bool is_impatient; /* waits for no other process */
 	bool is_at_once;   /* nor for the disk; and any failure is PL_E_BUSY */
 };

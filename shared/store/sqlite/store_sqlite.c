@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "store/sqlite/at_once.h"
+#include "store/sqlite/checkpoint.h"
 #include "store/sqlite/fill.h"
 #include "store/sqlite/joined_log.h"
 #include "store/sqlite/query.h"
@@ -232,6 +233,7 @@ open_file(struct pl_sqlite *s, const char *path)
 					"PRAGMA temp_store = MEMORY;"
 					"PRAGMA secure_delete = FAST;"
 					"PRAGMA journal_size_limit = 67108864;");
+	pl_sqlite_checkpoint_watch(s);
 	if (err == PL_OK)
 		err = pl_sqlite_schema(s);
 	return err != PL_OK ? err : prepare_rollback(s);
@@ -274,6 +276,7 @@ close_session(struct pl_store *store)
 {
 	struct pl_sqlite *s = pl_sqlite_of(store);
 
+	pl_sqlite_checkpoint_stop(s);
 	for (size_t i = 0; i < s->statement_count; i++)
 		sqlite3_finalize(s->statements[i].stmt);
 	sqlite3_close(s->db);
