@@ -18,8 +18,9 @@ static const char ends_get[] =
 static const char up_to_set[] = "UPDATE filled SET up_to = ? WHERE id = 2";
 static const char row_after[] =
     "SELECT seq FROM messages WHERE seq > ? ORDER BY seq LIMIT 1";
-static const char rows_of_chunk[] = "SELECT seq, sender, receiver FROM messages "
+static const char rows_of_chunk[] = "SELECT seq, sender, receiver, id FROM messages "
 				    "WHERE seq BETWEEN ? AND ? ORDER BY seq DESC";
+static const char is_there[] = "SELECT 1 FROM messages WHERE seq = ? AND id = ?";
 static const char share_put[] =
     "INSERT OR REPLACE INTO recent (bucket, chunk, entries) VALUES (?, ?, ?)";
 
@@ -30,7 +31,9 @@ struct pair {
 struct chunk {
 	struct pl_sqlite *s;
 	int64_t number;
-	int64_t last; /* row that was read; 0: none yet */
+	int64_t up_to; /* as it was then */
+	int64_t last;  /* row that was read; 0: none yet */
+	struct pl_oid last_id;
 	/* Conversations that were met, by their hash. */
 	struct pair *slots[SLOTS];
 	struct pair pairs[CHUNK];
@@ -97,8 +100,6 @@ look_at(struct chunk *c, int64_t row, const struct pl_oid *a, const struct pl_oi
 	bool is_sorted = pl_oid_compare(a, b) <= 0;
 	struct pair pair = {is_sorted ? *a : *b, is_sorted ? *b : *a};
 
-	if (c->last == 0)
-		c->last = row;
 	if (is_met(c, &pair))
 		return;
 	note(c, &pair.low, row);
@@ -116,6 +117,10 @@ read_rows(struct chunk *c)
 	while (pl_query_row(&q)) {
 		struct pl_oid sender, receiver;
 
+		if (c->last == 0) {
+			c->last = pl_query_get_int(&q, 0);
+			pl_query_get_oid(&q, 3, &c->last_id);
+		}
 		pl_query_get_oid(&q, 1, &sender);
 		pl_query_get_oid(&q, 2, &receiver);
 		look_at(c, pl_query_get_int(&q, 0), &sender, &receiver);
@@ -172,16 +177,70 @@ find_chunk(struct pl_sqlite *s, int64_t up_to, int64_t *number)
 	return pl_query_end(&q);
 }
 
+/* The chunk that is due, in one moment; last 0: none is. */
 static enum pl_err
-note_chunk(struct chunk *c)
+read_chunk(struct chunk *c)
 {
-	enum pl_err err = read_rows(c);
+	int64_t last;
+	enum pl_err err = pl_sqlite_recent_up_to(c->s, &c->up_to, &last);
 
-	return err == PL_OK && c->last != 0 ? write_shares(c) : err;
+	if (err != PL_OK || last - c->up_to < PL_SQLITE_RECENT_DUE)
+		return err;
+	err = find_chunk(c->s, c->up_to, &c->number);
+	return err == PL_OK ? read_rows(c) : err;
+}
+
+/* Another process may have been first. Or somebody deleted rows, whose numbers were given
+ * again: the last one's then, too. */
+static enum pl_err
+find_whether_it_holds(struct chunk *c, bool *holds)
+{
+	int64_t up_to, last;
+	enum pl_err err = pl_sqlite_recent_up_to(c->s, &up_to, &last);
+	struct pl_query q;
+
+	*holds = false;
+	if (err != PL_OK || up_to != c->up_to)
+		return err;
+	q = pl_query_start(c->s, is_there);
+	pl_query_int(&q, c->last);
+	pl_query_oid(&q, &c->last_id);
+	*holds = pl_query_row(&q);
+	return pl_query_end(&q);
+}
+
+/* With the write lock, for which sends wait: so all was read before. */
+static enum pl_err
+write_chunk(struct chunk *c)
+{
+	bool holds = false;
+	enum pl_err err = pl_sqlite_begin(c->s);
+
+	if (err != PL_OK)
+		return err;
+	err = find_whether_it_holds(c, &holds);
+	if (err == PL_OK && holds)
+		err = write_shares(c);
+	if (err == PL_OK)
+		err = pl_sqlite_commit(c->s);
+	if (err != PL_OK)
+		pl_sqlite_rollback(c->s);
+	return err;
 }
 
 static enum pl_err
-note_next(struct pl_sqlite *s, int64_t up_to)
+note_chunk(struct chunk *c)
+{
+	enum pl_err err = pl_sqlite_moment_begin(c->s);
+
+	if (err != PL_OK)
+		return err;
+	err = pl_sqlite_moment_end(c->s, read_chunk(c));
+	return err == PL_OK && c->last != 0 ? write_chunk(c) : err;
+}
+
+static enum pl_err
+note_next(struct pl_sqlite *s)
 {
 	struct chunk *c = pl_mem_zalloc(sizeof(*c));
 	enum pl_err err;
@@ -189,46 +248,33 @@ note_next(struct pl_sqlite *s, int64_t up_to)
 	c->s = s;
 	for (size_t i = 0; i < BUCKETS; i++)
 		pl_buf_init(&c->shares[i], (size_t)2 * CHUNK * PL_SQLITE_RECENT_ENTRY);
-	err = find_chunk(s, up_to, &c->number);
-	if (err == PL_OK)
-		err = note_chunk(c);
+	err = note_chunk(c);
 	for (size_t i = 0; i < BUCKETS; i++)
 		pl_buf_fini(&c->shares[i]);
 	pl_mem_free(c);
 	return err;
 }
 
-/* Looks again: another process may have been first. */
 static enum pl_err
-fill(struct pl_sqlite *s, bool *is_behind)
+find_whether_due(struct pl_sqlite *s, bool *is_due)
 {
 	int64_t up_to, last;
 	enum pl_err err = pl_sqlite_recent_up_to(s, &up_to, &last);
 
-	if (err == PL_OK && last - up_to >= PL_SQLITE_RECENT_DUE)
-		err = note_next(s, up_to);
-	if (err == PL_OK)
-		err = pl_sqlite_recent_up_to(s, &up_to, &last);
-	*is_behind = err == PL_OK && last - up_to >= PL_SQLITE_RECENT_DUE;
+	*is_due = err == PL_OK && last - up_to >= PL_SQLITE_RECENT_DUE;
 	return err;
 }
 
 enum pl_err
 pl_sqlite_recent_fill(struct pl_sqlite *s, bool *is_behind)
 {
-	int64_t up_to, last;
-	enum pl_err err = pl_sqlite_recent_up_to(s, &up_to, &last);
+	enum pl_err err = find_whether_due(s, is_behind);
 
-	*is_behind = false;
-	if (err != PL_OK || last - up_to < PL_SQLITE_RECENT_DUE)
+	if (err != PL_OK || !*is_behind)
 		return err;
-	err = pl_sqlite_begin(s);
-	if (err != PL_OK)
-		return err;
-	err = fill(s, is_behind);
+	err = note_next(s);
 	if (err == PL_OK)
-		err = pl_sqlite_commit(s);
-	if (err != PL_OK)
-		pl_sqlite_rollback(s);
+		return find_whether_due(s, is_behind);
+	*is_behind = false;
 	return err;
 }

@@ -103,17 +103,20 @@ pl_sqlite_set_patience(struct pl_sqlite *s, int64_t ms)
 }
 
 #define PAUSE_MOST_MS 500
+#define SHORT_PAUSES  4
 
 /* Wait a little at a time, and not in step with other waiting processes: with SQLite's
  * own steps of up to 100 ms a process would wait much longer than the batch before it
- * takes. On a machine that stands still, whoever holds the lock does so, too: of a pause
- * that took longer than PAUSE_MOST_MS the rest does not count. */
+ * takes. Notes (recent.h) take far less than a batch: so the first pauses are short. On a
+ * machine that stands still, whoever holds the lock does so, too: of a pause that took
+ * longer than PAUSE_MOST_MS the rest does not count. */
 static int
 on_busy(void *arg, int calls_before)
 {
 	struct pl_sqlite *s = arg;
 	int64_t now = pl_clock_mono_ms(), passed = now - s->busy_looked_mono_ms;
-	struct timespec pause = {.tv_nsec = 200000 + pl_random_below(1800000)};
+	uint32_t most_ns = calls_before < SHORT_PAUSES ? 200000 : 1800000;
+	struct timespec pause = {.tv_nsec = most_ns / 9 + pl_random_below(most_ns)};
 
 	if (calls_before == 0)
 		s->busy_ms = 0;
