@@ -21,7 +21,13 @@ void sqlite_files_copy(const char *from, const char *to);
 /* PRAGMA integrity_check. */
 void sqlite_files_assert_sound(const struct pl_store_config *config);
 
-#define SQLITE_FILES_VERSION 12 /* of a database as this version makes it */
+#define SQLITE_FILES_VERSION 13 /* of a database as this version makes it */
+/* As the twelfth version had it. */
+#define SQLITE_FILES_RECENT_OF_12                                                        \
+	"CREATE TABLE shares (bucket INTEGER NOT NULL, chunk INTEGER NOT NULL, "         \
+	"  entries BLOB NOT NULL, PRIMARY KEY (bucket, chunk)) STRICT, WITHOUT ROWID; "  \
+	"INSERT INTO shares SELECT * FROM recent; DROP TABLE recent; "                   \
+	"ALTER TABLE shares RENAME TO recent; PRAGMA user_version = 12; "
 /* Take away what a version brought, and those after it. */
 #define SQLITE_FILES_WITHOUT_RECENT                                                      \
 	"DROP TRIGGER recent_deleted; DROP TRIGGER recent_moved; DROP TABLE recent; "    \

@@ -321,6 +321,41 @@ notes_what_a_database_of_the_tenth_version_has(void **state)
 	assert_lists_as_by_steps(&t);
 }
 
+/* A process of that version goes on beside ours, with the statements that it has. */
+static void
+keeps_what_a_database_of_the_twelfth_version_has(void **state)
+{
+	struct fixture *f = *state;
+	struct town t = settle(f);
+	struct pl_store *older;
+	int64_t up_to, shares;
+	bool is_behind;
+
+	for (int i = 0; i < 9; i++)
+		talk(&t, BATCH, OTHERS);
+	sqlite_files_run(&f->config, SQLITE_FILES_RECENT_OF_12);
+	note_all(&t);
+	up_to = number(&t, "SELECT up_to FROM filled WHERE id = 2");
+	shares = number(&t, "SELECT count(*) FROM recent");
+	older = f->store;
+	assert_int_equal(pl_store_open(&f->config, &f->store), PL_OK);
+	assert_int_equal(number(&t, "PRAGMA user_version"), SQLITE_FILES_VERSION);
+	assert_int_equal(number(&t, "SELECT up_to FROM filled WHERE id = 2"), up_to);
+	assert_int_equal(number(&t, "SELECT count(*) FROM recent"), shares);
+	assert_lists_as_by_steps(&t);
+	for (int i = 0; i < 5; i++)
+		talk(&t, BATCH, OTHERS);
+	assert_int_equal(pl_sqlite_recent_fill(pl_sqlite_of(older), &is_behind), PL_OK);
+	assert_true(number(&t, "SELECT up_to FROM filled WHERE id = 2") > up_to);
+	pl_store_close(older);
+	note_all(&t);
+	assert_lists_as_by_steps(&t);
+	run(&t, "DELETE FROM messages WHERE seq > (SELECT max(seq) - 9 FROM messages)");
+	assert_true(number(&t, "SELECT up_to FROM filled WHERE id = 2") <
+		    number(&t, "SELECT max(seq) FROM messages"));
+	sqlite_files_assert_sound(&f->config);
+}
+
 /* ---- bounds ---- */
 
 static void
@@ -537,6 +572,9 @@ keeps_no_more_than_two_entries_a_row(void **state)
 	    2 * PL_SQLITE_RECENT_ENTRY * 5600);
 	assert_in_range(
 	    number(&t, "SELECT count(*) FROM recent"), 1, 3 * PL_SQLITE_RECENT_BUCKETS);
+	assert_in_range(
+	    number(&t, "SELECT sum(pgsize) FROM dbstat WHERE name = 'recent'"), 1,
+	    number(&t, "SELECT sum(length(entries)) * 4 / 3 FROM recent") + 3 * 4096);
 	assert_lists_as_by_steps(&t);
 }
 
@@ -550,6 +588,7 @@ main(void)
 	    STORE_TEST(notes_rows_again_whose_numbers_were_given_twice),
 	    STORE_TEST(fills_a_page_although_many_are_gone),
 	    STORE_TEST(notes_what_a_database_of_the_tenth_version_has),
+	    STORE_TEST(keeps_what_a_database_of_the_twelfth_version_has),
 	    STORE_TEST(is_noted_by_one_of_several_processes),
 	    STORE_TEST(costs_the_same_however_many_messages),
 	    STORE_TEST(walks_in_vain_for_a_part_of_the_cost_of_steps),

@@ -7,8 +7,8 @@
  * in the user's newest rows, of which no index tells. So the fill thread (fill.h) looks
  * through what was stored, a chunk of 2,048 rows at a time, and notes for each of the two
  * who wrote there the newest row of their conversation, in the table `recent`. A chunk is
- * 32 buckets by a hash of the user, so that a user's share of a chunk is one row of the
- * table, of about 128 entries, and those of all chunks lie together, in their order:
+ * 32 buckets by a hash of the user, so that a user's share of a chunk is in one row of the
+ * table, of about 128 entries:
  *
  *   key of a row    (bucket, chunk)     the chunk of a row of messages is its number / 2,048
  *   entry, 6 bytes  0..3 hash of a user   4..5 row in the chunk, big-endian; newest entry first
