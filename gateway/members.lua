@@ -161,7 +161,7 @@ end
 
 -- name: of the process that has the session; nil for any. is_brief: the answer begins at once,
 -- unless the process hangs. The body is read first: who serves may be another by the time it is there.
-local function choose(service, name, is_brief, is_once)
+local function choose(service, name, is_brief, is_once, drops_body)
 	local headers = ngx.req.get_headers(0)
 	local list
 
@@ -174,6 +174,9 @@ local function choose(service, name, is_brief, is_once)
 		ids.draw(headers)
 	end
 	bodies.read(headers)
+	if drops_body and ngx.req.get_body_data() then
+		ngx.req.set_body_data("")
+	end
 	look()
 	list = candidates(service, name)
 	if #list == 0 then
@@ -182,20 +185,23 @@ local function choose(service, name, is_brief, is_once)
 	choices[request()] = {list = list, tries = 0, is_brief = is_brief and #list > 1, is_once = is_once}
 end
 
--- For access_by_lua of a route of the API. Of a method that changes something no second one may be
+-- For access_by_lua of a route of the API. What a DELETE says beside its address means nothing (RFC 9110 section
+-- 9.3.5), and kore would take it for the next request. Of a method that changes something no second one may be
 -- asked once the first has it, so that gets all the time there is.
 local function api(service)
 	local method = ngx.req.get_method()
 
-	return choose(service, nil, method == "GET" or method == "HEAD")
+	return choose(service, nil, method == "GET" or method == "HEAD", false, method == "DELETE")
 end
 
 -- The same where also a PUT or DELETE is asked of one process only: nginx would ask the next one where the
 -- first has done it, and died.
-local function api_once(service)
+local function api_once(service, keeps_body)
 	local method = ngx.req.get_method()
+	local is_delete = method == "DELETE"
 
-	return choose(service, nil, method == "GET" or method == "HEAD", method == "PUT" or method == "DELETE")
+	return choose(service, nil, method == "GET" or method == "HEAD", method == "PUT" or is_delete,
+		is_delete and not keeps_body)
 end
 
 -- A request of a session belongs to its process.

@@ -214,6 +214,38 @@ describe('malformed requests end at the gateway', () => {
   }
 });
 
+describe('a DELETE with a body', () => {
+  // RFC 9110, section 9.3.5: it means nothing. Wrappers of fetch() and axios send one all the same.
+  test('does what it does without one, however the body comes, and what follows on the connection is answered', async () => {
+    const [ann, bob] = await Promise.all(['ann', 'bob'].map((name) => Person.signUp(base(), name)));
+    const json = { 'content-type': 'application/json', cookie: ann.cookie };
+    const remove = (path, body) => call(base(), 'DELETE', path, body, json);
+    assert.equal((await ann.post(`/api/users/block/${bob.id}`, {})).status, 200);
+    assert.equal((await remove(`/api/users/block/${bob.id}`, {})).status, 200);
+    const { json: message } = await ann.send(bob, 'hello');
+    assert.ok((await remove(`/api/messages/message/${message._id}`, '{"x":')).json.deletedAt);
+    assert.equal((await remove('/api/auth/avatar', 'x'.repeat(50000))).status, 200);
+    isError(await remove('/api/auth/sessions/1', 'DELETE /api/auth/me HTTP/1.1\r\n\r\n'), 404);
+    isError(await remove('/api/users', {}), 405);
+    isError(await remove('/api/nowhere', {}), 404);
+    isError(await remove(`/api/users/block/${bob.id}`, 'x'.repeat(102401)), 413);
+    isError(await call(base(), 'DELETE', `/api/users/block/${bob.id}`, 'x', { ...json, 'content-type': 'text/plain' }), 415);
+    const head = `DELETE /api/users/block/${bob.id} HTTP/1.1\r\nHost: localhost:${hold.stack.port}\r\nCookie: ${ann.cookie}\r\nContent-Type: application/json\r\n`;
+    const get = `GET /api/auth/me HTTP/1.1\r\nHost: localhost:${hold.stack.port}\r\nCookie: ${ann.cookie}\r\nConnection: close\r\n\r\n`;
+    for (const body of ['Content-Length: 2\r\n\r\n{}', 'Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n', 'Content-Length: 0\r\n\r\n', '\r\n']) {
+      const answers = await raw(head + body + get);
+      assert.deepEqual([...answers.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status), ['200', '200'], body);
+      assert.match(answers, new RegExp(`"username":"${ann.user.username}"`));
+    }
+  });
+
+  test('is read of /api/auth/me alone', async () => {
+    const ann = await Person.signUp(base(), 'ann');
+    isError(await ann.erase({ password: 'wrong password' }), 403);
+    assert.equal((await ann.erase()).status, 200);
+  });
+});
+
 describe('a WebSocket', () => {
   const key = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n';
   /** Status of a handshake; what was accepted is ended by a Close frame. */
