@@ -289,6 +289,9 @@ read_claims(const struct pl_json *payload, struct pl_str signed_part, int64_t no
 	int64_t not_before = 0;
 	struct pl_str user;
 
+	/* It is meant for others: we have no name that could stand there. */
+	if (pl_json_get(payload, "aud") != NULL)
+		return PL_E_INVALID;
 	if (!pl_json_str(pl_json_get(payload, "userId"), &user) ||
 	    !pl_oid_parse(user, &out->user) ||
 	    !pl_json_int(pl_json_get(payload, "iat"), &out->issued_unix_s) ||

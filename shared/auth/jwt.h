@@ -6,8 +6,8 @@
  * first 8 hex digits of SHA-256(secret). Accepted (RFC 8725 §3.1): alg exactly "HS256",
  * MAC right under JWT_SECRET or JWT_SECRET_PREVIOUS in constant time, exp an integer in
  * the future (30 s leeway), iat at most 60 s ahead, nbf honoured if present, userId 24
- * hex digits, no `crit`, no duplicate member, at most 4 KiB. `jti` may be missing: the
- * MERN app sets none.
+ * hex digits, no `crit`, no `aud` (RFC 7519 §4.1.3: neither we nor the MERN app set one),
+ * no duplicate member, at most 4 KiB. `jti` may be missing: the MERN app sets none.
  *
  * A secret is left because others know it, or may guess it. So of the tokens under
  * JWT_SECRET_PREVIOUS only those count that were issued before the switch and are over

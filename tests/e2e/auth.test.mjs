@@ -339,6 +339,7 @@ describe('a session', () => {
     ['a user who is gone', () => signJwt(mernClaims('0123456789abcdef01234567'), secret)],
     ['no user', (p) => signJwt({ ...good(p), userId: undefined }, secret)],
     ['an object as user', (p) => signJwt({ ...good(p), userId: { $gt: '' } }, secret)],
+    ['an audience, which we are not', (p) => signJwt({ ...good(p), aud: 'another-program' }, secret)],
     ['a crit header', (p) => signJwt(good(p), secret, { crit: ['x'] })],
     ['a member twice', (p) => signJwt(`{"userId":"${p.id}","userId":"${p.id}","exp":${now() + 99},"iat":${now()}}`, secret)],
     ['junk', () => 'a.b.c'],

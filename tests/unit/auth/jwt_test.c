@@ -285,6 +285,25 @@ refuses_crit(void **state)
 	    verify(forge("{\"alg\":\"HS256\",\"crit\":null}", PAYLOAD)), PL_E_INVALID);
 }
 
+/* RFC 7519 §4.1.3, RFC 8725 §3.9: signed with the same secret, for another program. */
+static void
+refuses_a_token_for_an_audience(void **state)
+{
+	static const char *const audiences[] = {
+	    "\"billing\"", "[\"billing\",\"chat\"]", "\"\"", "[]", "null"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(audiences) / sizeof(audiences[0]); i++) {
+		char payload[256];
+
+		snprintf(payload, sizeof(payload),
+		    CLAIMS(",\"exp\":1701296000,\"aud\":%s"), audiences[i]);
+		assert_int_equal(verify(forge(HEADER, payload)), PL_E_INVALID);
+	}
+	assert_int_equal(
+	    verify(forge(HEADER, CLAIMS(",\"exp\":1701296000,\"iss\":\"mern\""))), PL_OK);
+}
+
 static void
 refuses_duplicate_members(void **state)
 {
@@ -524,6 +543,7 @@ main(void)
 	    TEST(refuses_alg_none_without_a_mac),
 	    TEST(refuses_a_mac_under_the_empty_key),
 	    TEST(refuses_crit),
+	    TEST(refuses_a_token_for_an_audience),
 	    TEST(refuses_duplicate_members),
 	    TEST(wants_an_integer_exp_in_the_future),
 	    TEST(tells_an_expired_token_from_a_bad_one),
