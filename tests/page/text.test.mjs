@@ -97,6 +97,27 @@ test('pages follow each other; one that failed is asked for again; a new beginni
   assert.deepEqual(taken, ['first', '/second', 'first'], 'the first of two beginnings does not count');
 });
 
+test('a page that follows somebody who is gone is refused: the list begins anew, once, and goes on', async () => {
+  const asked = [];
+  const refused = new Set(['/second']);
+  const pages = new Pages(async (next) => {
+    asked.push(next);
+    if (refused.has(next)) throw Object.assign(new Error('after must be the _id of a user'), { status: 400 });
+    return { items: [], next: { undefined: asked.length < 3 ? '/second' : '/other', '/other': '/third' }[next] };
+  }, () => {});
+  await pages.more();
+  await pages.more();
+  assert.deepEqual([asked, pages.state, pages.problem], [[undefined, '/second', undefined], 'more', null]);
+  refused.add('/other');
+  await pages.more();
+  assert.deepEqual([asked.length, pages.state, pages.problem.status], [4, 'failed', 400], 'not again and again without a pause');
+  refused.delete('/other');
+  refused.add('/third');
+  await pages.more();
+  await pages.more();
+  assert.deepEqual(asked.slice(4), ['/other', '/third', undefined], 'once more, after a page that was good');
+});
+
 test('up to three emoji, and nothing else, are shown large', () => {
   for (const text of ['🎉', '😀😀😀', '👩‍👩‍👧‍👦', '👍🏽', '❤️', '🇩🇪', ' 🎉\n']) assert.equal(isEmoji(text), true, text);
   for (const text of ['', ' ', '1', 'a', '🎉!', '😀😀😀😀', ':)', '#', '\u200d']) assert.equal(isEmoji(text), false, text);

@@ -7,6 +7,7 @@ export class Pages {
   problem = null;
   #next;
   #turn = 0;
+  #isAnew = false; // begun again, because the next page was refused
 
   constructor(fetchPage, take) { Object.assign(this, { fetchPage, take }); }
 
@@ -26,9 +27,14 @@ export class Pages {
       this.#next = next;
       this.state = next === undefined ? 'done' : 'more';
       this.problem = null;
+      this.#isAnew &&= isFirst;
       this.take(items, isFirst);
     } catch (problem) {
       if (turn !== this.#turn) return;
+      if (problem.status === 400 && !isFirst && !this.#isAnew) { // whom it was to follow is gone
+        this.#isAnew = true;
+        return this.restart();
+      }
       this.state = 'failed';
       this.problem = problem;
     }
