@@ -137,17 +137,19 @@ flush_dirty(struct pl_task *task)
 {
 	struct pl_sio_server *s = PL_CONTAINER(task, struct pl_sio_server, flush);
 
-	s->flush_is_posted = s->is_behind = false;
+	s->is_behind = false;
+	/* "is_posted" holds until the end: who is touched by a callback of this only joins
+	 * the list. */
 	for (unsigned n = 0; n < PL_SIO_FLUSH_MAX; n++) {
 		struct pl_list *link = pl_list_pop(&s->dirty);
 
 		if (!link)
-			return;
+			break;
 		pump(PL_CONTAINER(link, struct pl_sio_client, dirty));
 	}
-	s->flush_is_posted = true;
-	s->is_behind = !pl_list_is_empty(&s->dirty);
-	pl_loop_post(s->loop, &s->flush);
+	s->flush_is_posted = s->is_behind = !pl_list_is_empty(&s->dirty);
+	if (s->flush_is_posted)
+		pl_loop_post(s->loop, &s->flush);
 }
 
 bool
