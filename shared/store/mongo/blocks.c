@@ -257,10 +257,11 @@ count_of(struct pl_mongo *s, const struct pl_oid *user, int64_t *count)
 	bson_t filter = BSON_INITIALIZER;
 	bson_error_t error = {0};
 
+	if (!pl_mongo_has_time(s))
+		return PL_E_UNAVAILABLE;
 	put_range(&filter, user, NULL);
-	*count = pl_mongo_has_time(s) ? mongoc_collection_count_documents(
-					    s->blocks, &filter, NULL, NULL, NULL, &error)
-				      : -1;
+	*count = mongoc_collection_count_documents(
+	    s->blocks, &filter, NULL, NULL, NULL, &error);
 	bson_destroy(&filter);
 	return *count >= 0 ? PL_OK : pl_mongo_err(s, &error, "count");
 }
