@@ -9,6 +9,9 @@
  *                                                                 poll    the waiting GET
  *                                                                 ws      its WebSocket
  *
+ * A client is sio_client's, its GETs and POSTs are sio_polling's; requests, WebSockets and
+ * turns of the loop are here.
+ *
  * All that is sent goes out after the current callback, to at most twice PL_SIO_FLUSH_MAX
  * clients a turn of the loop, so that telling everybody never holds up the rest.
  *
