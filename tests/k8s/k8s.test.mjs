@@ -40,6 +40,29 @@ for (const [name, variant] of Object.entries(variants)) {
   });
 }
 
+describe('by-hand', () => {
+  test('is a pod that has the volume of single-node and the rights of its services, and no network', async () => {
+    const { objects, warnings, schemaFaults } = await build('by-hand');
+    assert.equal(warnings, '');
+    assert.deepEqual(schemaFaults, { 1.27: '', 1.37: '' });
+    const { objects: node } = await build('single-node');
+    const service = named(node, 'Deployment', 'message').spec.template.spec;
+    assert.deepEqual(objects.map(({ kind }) => kind), ['Pod']);
+    const [{ metadata, spec }] = objects;
+    assert.equal(metadata.namespace, named(node, 'Deployment', 'message').metadata.namespace);
+    assert.equal(metadata.labels['app.kubernetes.io/component'], undefined, 'what is scaled and waited for is not this');
+    for (const name of ['securityContext', 'automountServiceAccountToken', 'enableServiceLinks']) assert.deepEqual(spec[name], service[name]);
+    const [container] = spec.containers;
+    assert.equal(container.image, service.containers[0].image);
+    assert.deepEqual(container.securityContext, service.containers[0].securityContext);
+    assert.ok(container.resources.limits.memory);
+    const isOfData = ({ name }) => name === 'data';
+    assert.deepEqual(spec.volumes, service.volumes.filter(isOfData));
+    assert.deepEqual(container.volumeMounts, service.containers[0].volumeMounts.filter(isOfData));
+    assert.deepEqual(flows([...node, ...objects]), variants['single-node'].flows.sort());
+  });
+});
+
 describe('mistakes are found', () => {
   let objects;
   before(async () => { ({ objects } = await build('single-node')); });
