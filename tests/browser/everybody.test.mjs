@@ -111,6 +111,8 @@ test('names of any script stand beside their faces; an empty list says so below 
   await say(zoe, ann, '😀😀');
   const page = await openAs(ann, { path: `/#/${zoe.id}` });
   await bubble(page, 'Hello').waitFor();
+  // Who is read out is named first, however many words follow.
+  await page.getByRole('navigation').getByRole('button', { name: /^محمد علي Offline .+ 😀😀$/ }).waitFor();
   const gap = (scope) => scope.evaluate((element) => {
     const range = document.createRange();
     range.selectNodeContents(element.querySelector('h2, strong'));

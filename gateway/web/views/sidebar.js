@@ -133,7 +133,7 @@ export class Sidebar {
     const unreadWord = h('span', { class: 'unseen' });
     const unread = h('span', { class: 'unread', hidden: true }, number, unreadWord);
     const button = h('button', { type: 'button', class: 'row', 'data-person': id, onclick: () => this.on.open(id) },
-      portrait, h('span', { class: 'row-name' }, h('span', { class: 'line' }, h('strong', { dir: 'auto' }, name, username), time), h('span', { class: 'line' }, preview, unread)));
+      portrait, h('span', { class: 'row-name' }, h('span', { class: 'line' }, h('strong', { dir: 'auto' }, name, username), state, time), h('span', { class: 'line' }, preview, unread)));
     let drawn;
     let face;
     const update = () => {
@@ -144,7 +144,7 @@ export class Sidebar {
       const shown = JSON.stringify([faceOf(person), isNamesake, person.online, person.status, at && shortTimeOf(at, t), text, conversation.unread, isOpen]);
       if (shown === drawn) return;
       drawn = shown;
-      if (face !== faceOf(person)) portrait.replaceChildren(avatar(person), dot, state);
+      if (face !== faceOf(person)) portrait.replaceChildren(avatar(person), dot);
       face = faceOf(person);
       say(name, person.fullName);
       say(username, isNamesake ? ` ${person.username}` : '');
