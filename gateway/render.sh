@@ -195,13 +195,14 @@ page() {
 			gzip_static on; # made below
 			try_files \$uri =404;
 		}
-		# Of another version, while gateways are upgraded one after the other.
+		# Of another version: one that this gateway served before, or that another serves while they are
+		# upgraded one after the other.
 		location ~ ^/v/[0-9a-f]+(?<asset>/.+) {
 			include headers.conf;
 			add_header Content-Security-Policy "$csp" always;
 			add_header Cache-Control no-cache always;
 			gzip_comp_level 6;
-			try_files \$asset =404;
+			try_files \$uri \$asset =404;
 		}
 	END
 }
@@ -211,18 +212,20 @@ mkdir -p "$prefix/conf/routes" "$prefix/run" "$prefix/logs"
 : >"$prefix/run/no_spill" # limits.conf
 if [ -z "${WWW_DIR:-}" ]; then
 	version=$(version_of "$www")
-	rm -rf "$prefix/page"
-	mkdir -p "$prefix/page/v"
-	cp -r "$www" "$prefix/page/v/$version"
+	new=$prefix/page.new
+	rm -rf "$new"
+	mkdir -p "$new/v"
+	cp -r "$www" "$new/v/$version"
 	# Comments, and what stands before a line, are for whoever reads the source, and not sent. (One with a quote in it is: it may be a string.)
-	find "$prefix/page/v" -name '*.js' -exec sed -i -e '/^ *\/\//d; /^ *\/\*\*.*\*\//d; /^ *\/\*\*/,/\*\//d; /^$/d; s/^ *//' \
+	find "$new/v" -name '*.js' -exec sed -i -e '/^ *\/\//d; /^ *\/\*\*.*\*\//d; /^ *\/\*\*/,/\*\//d; /^$/d; s/^ *//' \
 		-e "s/\([;,}{]\) \/\/ [^'\"\`]*\$/\1/" {} +
 	# In our styles a space in a string stands beside none of these.
-	find "$prefix/page/v" -name '*.css' -exec sed -i -e 's/^ *//; s/ *\/\*[^*]*\*\/$//; /^$/d; s/ \{0,1\}\([};,{]\) */\1/g; s/: /:/g' {} +
+	find "$new/v" -name '*.css' -exec sed -i -e 's/^ *//; s/ *\/\*[^*]*\*\/$//; /^$/d; s/ \{0,1\}\([};,{]\) */\1/g; s/: /:/g' {} +
 	# Compressed once, as well as can be: a length costs fewer bytes than chunks do.
-	find "$prefix/page/v" -type f -size +199c -exec gzip -9kn {} +
-	cp -r "$www/." "$prefix/page"
-	sed "s,\(href\|src\)=\",&/v/$version/," "$www/index.html" >"$prefix/page/index.html"
+	find "$new/v" -type f -size +199c -exec gzip -9kn {} +
+	cp -r "$www/." "$new"
+	sed "s,\(href\|src\)=\",&/v/$version/," "$www/index.html" >"$new/index.html"
+	"$here/put_page.sh" "$new" "$prefix/page"
 	www=page # below nginx' prefix, so that the same files make the same configuration wherever they are made
 fi
 printf '%s\n' "$checked" >"$prefix/settings"

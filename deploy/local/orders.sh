@@ -73,17 +73,6 @@ begin_upgrade() {
 	done
 }
 
-# Pages that are open go on with the modules of their version, for a week.
-renew_page() { # the new one; none with WWW_DIR
-	local now=$run/gateway/page
-
-	[ -d "$1" ] || return 0
-	mkdir -p "$now/v"
-	cp -r "$1/v/." "$now/v"
-	cp -r --remove-destination "$1/." "$now"
-	find "$now/v" -mindepth 1 -maxdepth 1 -mtime +7 -exec rm -rf {} +
-}
-
 # Its old workers go on with the sockets that they have; but idle connections they close, and the
 # request of a client that is just about to use one fails. So not without need.
 renew_gateway() { # on failure: why, in REPLY
@@ -97,7 +86,7 @@ renew_gateway() { # on failure: why, in REPLY
 		kill -HUP "${pid_of[gateway]:-}" 2>/dev/null # one that starts now reads it anyway
 		say "gateway reads its new configuration"
 	}
-	renew_page "$next/page"
+	[ ! -d "$next/page" ] || "$root/gateway/put_page.sh" "$next/page" "$run/gateway/page" # none with WWW_DIR
 	rm -rf "$next"
 	[[ $(readlink "/proc/${pid_of[gateway]:-}/exe") != *' (deleted)' ]] ||
 		say "gateway still runs an older nginx; kill ${pid_of[gateway]} starts the new one"

@@ -114,6 +114,7 @@ is_kept_out() {
 		run "$2/llm-responder"
 		run "$2/parley-settings"
 		run "$3/gateway/render.sh"
+		run "$3/gateway/put_page.sh"
 		for folder in "$3/gateway" "${4:-$3/gateway/web}"; do
 			enter "$folder/"
 			closed=$(find "$folder" \( ! -readable -o -type d ! -executable \) -print -quit 2>/dev/null)

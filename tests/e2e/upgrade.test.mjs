@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { copyFile, mkdtemp, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
@@ -173,6 +173,35 @@ test('a new configuration of the gateway is read, and sockets stay', async () =>
   const [, module] = /src="([^"]+)"/.exec(page);
   assert.equal((await fetch(new URL(module, stack.url))).status, 200, 'the page is there');
   assert.equal(await stack.pidOf('gateway'), master);
+});
+
+test('a page that is open goes on with the modules of its version for a week, and the one that is served stays', async () => {
+  const page = (...parts) => run(path.join('gateway/page', ...parts));
+  const served = async () => /src="\/v\/([0-9a-f]+)\/main.js"/.exec(await (await fetch(`${stack.url}/`)).text())?.[1];
+  const age = async (version) => { const at = Date.now() / 1000 - 20 * 86400; await utimes(page('v', version), at, at); };
+  const now = await served();
+  // What runs is made a page of another version, which has been served for long; and one is made that was before it.
+  const [before, long] = ['0123456789ab', '0123456789aa'];
+  await rename(page('v', now), page('v', before));
+  await rm(page('v', before, 'main.js.gz'));
+  await writeFile(page('v', before, 'main.js'), 'of before');
+  await mkdir(page('v', long));
+  const index = await readFile(page('index.html'), 'utf8');
+  await writeFile(page('index.html'), index.replaceAll(`/v/${now}/`, `/v/${before}/`));
+  for (const version of [before, long]) await age(version);
+  assert.equal(await served(), before);
+
+  await upgrade();
+  assert.equal(await served(), now);
+  assert.equal(await (await fetch(`${stack.url}/v/${before}/main.js`)).text(), 'of before');
+  assert.deepEqual((await readdir(page('v'))).sort(), [now, before].sort(), 'whose week is over is gone');
+  // As long again, and nothing new: the version that is served is not over, however old.
+  for (const version of [now, before]) await age(version);
+  await upgrade();
+  assert.deepEqual(await readdir(page('v')), [now]);
+  const { status, headers } = await fetch(`${stack.url}/v/${now}/main.js`);
+  assert.equal(status, 200);
+  assert.match(headers.get('cache-control'), /immutable/);
 });
 
 test('to a build that does not start: it says why, and the old processes go on', async () => {
