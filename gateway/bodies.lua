@@ -10,6 +10,7 @@
 -- in the one before; a count that nobody took back (its worker died) is forgotten after two.
 local bodies = ngx.shared.bodies
 local counts = require "counts"
+local heads = require "heads"
 
 -- The last quarter of what all may have is for short ones: log-ins and messages pass a flood of
 -- long ones.
@@ -17,22 +18,42 @@ local SHORT_BYTES = 16384
 local LONG_SHARE = 0.75
 local AFTER_BODY_S = 150 -- to a service, three tries of it, and its answer (members.lua)
 
+-- A clock of another worker, which has stood still, may be in the span before for so long.
+local CLOCKS_APART_S = 10
+
 local limits
+-- By request(), as an inner redirect, to the answer of an error, loses ngx.ctx: what was taken, and where.
+local taken = {}
+-- Of this span: its number, the end of its keys, and of those of the span before; nil once that has nothing.
+local span, ending, ending_before
 
 local function init(all)
 	limits = all
 	limits.span_s = all.seconds + AFTER_BODY_S
 end
 
--- Bytes of this key under way, with these.
-local function count(key, span, bytes)
-	local now = bodies:incr(key .. span, bytes, 0, 3 * limits.span_s) or bytes
+-- What is under way of the span before only goes: once it is gone, nobody looks for it again.
+local function look_at_clock()
+	local now = math.floor(ngx.now() / limits.span_s)
 
-	return now + (bodies:get(key .. (span - 1)) or 0)
+	if now ~= span then
+		span, ending, ending_before = now, tostring(now), tostring(now - 1)
+	elseif ending_before and ngx.now() - now * limits.span_s > CLOCKS_APART_S and
+		(bodies:get("t" .. ending_before) or 0) == 0 then
+		ending_before = nil
+	end
 end
 
-local function give_back(key, span, bytes)
-	bodies:incr(key .. span, -bytes)
+-- Bytes of this key under way, with these.
+local function count(key, bytes)
+	local now = bodies:incr(key .. ending, bytes, 0, 3 * limits.span_s) or bytes
+
+	return now + (ending_before and bodies:get(key .. ending_before) or 0)
+end
+
+local function give_back(of)
+	bodies:incr(of.address, -of.bytes)
+	bodies:incr(of.total, -of.bytes)
 end
 
 -- One alone always fits.
@@ -41,31 +62,31 @@ local function fits(under_way, bytes, limit)
 end
 
 -- Nil, or the status that says why not.
-local function refusal(key, span, bytes)
+local function refusal(address, bytes)
 	local share = bytes > SHORT_BYTES and LONG_SHARE or 1
 
-	if not fits(count(key, span, bytes), bytes, limits.address_bytes) then
-		give_back(key, span, bytes)
+	if not fits(count(address, bytes), bytes, limits.address_bytes) then
+		bodies:incr(address .. ending, -bytes)
 		counts.add("bodies_address_refused")
 		return 429
 	end
-	if not fits(count("t", span, bytes), bytes, limits.all_bytes * share) then
-		give_back(key, span, bytes)
-		give_back("t", span, bytes)
+	if not fits(count("t", bytes), bytes, limits.all_bytes * share) then
+		give_back({address = address .. ending, total = "t" .. ending, bytes = bytes})
 		counts.add("bodies_all_refused")
 		return 503
 	end
 end
 
--- An inner redirect, to the answer of an error, keeps this variable, and loses ngx.ctx.
-local function take(bytes)
-	local span = math.floor(ngx.now() / limits.span_s)
-	local status = refusal("a" .. ngx.var.address_group, span, bytes)
+local function take(bytes, address_group)
+	local address = "a" .. address_group
+	local status
 
+	look_at_clock()
+	status = refusal(address, bytes)
 	if status then
 		return ngx.exit(status)
 	end
-	ngx.var.body_taken = span .. ":" .. bytes
+	taken[heads.request()] = {address = address .. ending, total = "t" .. ending, bytes = bytes}
 end
 
 local function end_late()
@@ -104,16 +125,15 @@ local function bytes_to_come(headers)
 end
 
 -- For access_by_lua of every route to a service.
-local function read(headers)
-	local bytes = bytes_to_come(headers)
+local function read(bytes, address_group)
 	local watch
 
 	if bytes == 0 then
 		ngx.req.discard_body() -- HTTP/2 could send one with a GET
 		return
 	end
-	take(bytes)
-	if ngx.var.is_body_here == "1" then -- as most are; a thread that watches costs more than all else here
+	take(bytes, address_group)
+	if heads.is_body_here() then -- as most are; a thread that watches costs more than all else here
 		ngx.req.read_body()
 		return
 	end
@@ -124,21 +144,20 @@ end
 
 -- For log_by_lua: the end of every request.
 local function release()
-	local taken = ngx.var.body_taken
+	local key = heads.request()
+	local of = taken[key]
 
-	if taken ~= "" then
-		local span, bytes = taken:match("^(%d+):(%d+)$")
-
-		give_back("a" .. ngx.var.address_group, span, tonumber(bytes))
-		give_back("t", span, tonumber(bytes))
+	if of then
+		taken[key] = nil
+		give_back(of)
 	end
 end
 
 -- For the metrics: what is under way now.
 local function under_way()
-	local span = math.floor(ngx.now() / limits.span_s)
+	local now = math.floor(ngx.now() / limits.span_s)
 
-	return (bodies:get("t" .. span) or 0) + (bodies:get("t" .. (span - 1)) or 0)
+	return (bodies:get("t" .. now) or 0) + (bodies:get("t" .. (now - 1)) or 0)
 end
 
-return {init = init, is_too_long = is_too_long, read = read, release = release, under_way = under_way}
+return {init = init, is_too_long = is_too_long, bytes_to_come = bytes_to_come, read = read, release = release, under_way = under_way}

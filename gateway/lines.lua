@@ -60,9 +60,7 @@ local function write(address)
 end
 
 -- For access_by_lua, as many give up before they are answered. Earlier its address may be a proxy's.
-local function choose()
-	local address = ngx.var.address_group
-
+local function choose(address)
 	if has_room("request", address) then
 		write(address)
 	else
@@ -79,7 +77,7 @@ local function choose_again()
 	local is_logged = ngx.var.is_logged
 
 	if is_logged == "" then
-		choose()
+		choose(ngx.var.address_group)
 		is_logged = ngx.var.is_logged
 	end
 	if is_logged == "0" and is_failure() then

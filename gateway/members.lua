@@ -8,11 +8,11 @@
 -- when), and for a while that one is the last to be tried. Who drains gets only what belongs to
 -- its sessions.
 local balancer = require "ngx.balancer"
-local ffi = require "ffi"
-local get_request = require("resty.core.base").get_request
 local bodies = require "bodies"
+local heads = require "heads"
 local ids = require "ids"
 local lines = require "lines"
+local request = heads.request
 
 local FILE = ngx.config.prefix() .. "run/members"
 local LOOK_AGAIN_S = 0.1
@@ -124,11 +124,6 @@ local function candidates(service, name)
 	return #list > 0 and list or {of_service.last}
 end
 
--- A key for what belongs to the request: its address.
-local function request()
-	return tonumber(ffi.cast("uintptr_t", get_request()))
-end
-
 -- ---- what nginx calls ---------------------------------------------------------------------
 
 -- What a request must not say twice: proxy.conf passes the first on, and a service could not see
@@ -159,22 +154,37 @@ local function drop_repeated_trace(headers)
 	end
 end
 
+-- Bytes of its body; nil if it is not to go on.
+local function look_at_head()
+	local bytes = heads.plain_body()
+	local headers
+
+	if bytes then
+		ids.draw_plain()
+		return bytes
+	end
+	headers = ngx.req.get_headers(0)
+	if has_repeated_header(headers) or has_empty_key(headers) then
+		return nil
+	end
+	drop_repeated_trace(headers)
+	ids.draw(headers)
+	return bodies.bytes_to_come(headers)
+end
+
 -- name: of the process that has the session; nil for any. is_brief: the answer begins at once,
 -- unless the process hangs. The body is read first: who serves may be another by the time it is there.
 local function choose(service, name, is_brief, is_once, drops_body)
-	local headers = ngx.req.get_headers(0)
-	local list
+	local address = ngx.var.address_group
+	local bytes, list
 
-	lines.choose()
-	if has_repeated_header(headers) or has_empty_key(headers) then
+	lines.choose(address)
+	bytes = look_at_head()
+	if not bytes then
 		return ngx.exit(400)
 	end
-	drop_repeated_trace(headers)
-	if not (headers["x-request-id"] and headers["traceparent"]) then
-		ids.draw(headers)
-	end
-	bodies.read(headers)
-	if drops_body and ngx.req.get_body_data() then
+	bodies.read(bytes, address)
+	if drops_body and bytes > 0 then
 		ngx.req.set_body_data("")
 	end
 	look()

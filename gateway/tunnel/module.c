@@ -7,7 +7,7 @@
  *                                      address; 429 for more
  *   tunnel on;                         location: what is answered by 101 becomes a tunnel
  *
- * and a variable, $is_body_here: 1 if the whole body has come with the request's head.
+ * and functions that Lua finds by their names (heads.h).
  *
  * With TLS, which nginx has to speak, a socket stays a request of nginx'.
  */
@@ -18,6 +18,7 @@
 #include <ngx_event.h>
 #include <ngx_http.h>
 
+#include "heads.h"
 #include "seats.h"
 #include "tunnel.h"
 
@@ -106,36 +107,6 @@ take_seat(ngx_http_request_t *r)
 	context->leaving->handler = leave;
 	context->leaving->data = context;
 	return NGX_DECLINED;
-}
-
-/* ---- bodies ----------------------------------------------------------------------- */
-
-/* Of HTTP/1 with a length, where nginx then reads no further. */
-static ngx_int_t
-is_body_here(ngx_http_request_t *r, ngx_http_variable_value_t *value, uintptr_t data)
-{
-	off_t bytes = r->headers_in.content_length_n;
-	bool is_plain = bytes > 0 && !r->headers_in.chunked && r->stream == NULL;
-
-	(void)data;
-	if (is_plain && r->header_in->last - r->header_in->pos >= bytes)
-		*value = ngx_http_variable_true_value;
-	else
-		*value = ngx_http_variable_null_value;
-	return NGX_OK;
-}
-
-static ngx_int_t
-add_variables(ngx_conf_t *cf)
-{
-	static ngx_str_t name = ngx_string("is_body_here");
-	ngx_http_variable_t *variable =
-	    ngx_http_add_variable(cf, &name, NGX_HTTP_VAR_NOCACHEABLE);
-
-	if (variable == NULL)
-		return NGX_ERROR;
-	variable->get_handler = is_body_here;
-	return NGX_OK;
 }
 
 /* ---- tunnels ---------------------------------------------------------------------- */
@@ -370,7 +341,7 @@ static ngx_command_t commands[] = {
 };
 
 static ngx_http_module_t callbacks = {
-    .preconfiguration = add_variables,
+    .preconfiguration = heads_init,
     .postconfiguration = begin,
     .create_main_conf = create_main,
     .create_loc_conf = create_location,

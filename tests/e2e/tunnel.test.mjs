@@ -182,9 +182,46 @@ const bounds = (holdOf) => async () => {
   }, patient);
 };
 
+/** What counts once in a head, with a value that is good. */
+const once = (port) => Object.entries({
+  'Content-Type': 'text/plain', 'Idempotency-Key': 'a-key', Origin: `http://localhost:${port}`, 'Sec-Fetch-Site': 'same-origin',
+  'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Protocol': 'x', 'Sec-WebSocket-Version': '13', Upgrade: 'x', 'X-Socket-Id': 'x',
+});
+
+const heads = (holdOf) => async () => {
+  const stack = holdOf();
+  const ann = await Person.signUp(stack.url, 'ann');
+  let wire;
+  const ask = async (...lines) => {
+    if (!wire) wire = await Wire.open({ host: 'localhost', port: stack.port });
+    wire.write(['GET /api/auth/me HTTP/1.1', `Host: localhost:${stack.port}`, `Cookie: ${ann.cookie}`, ...lines, '', ''].join('\r\n'));
+    const answer = await wire.answer();
+    if (answer.status === 400) { wire.end(); wire = null; } // nginx closes after one
+    return { status: answer.status, id: answer.lines.find((line) => /^x-request-id:/i.test(line)).split(': ')[1] };
+  };
+  for (const [name, value] of once(stack.port)) {
+    assert.equal((await ask(`${name}: ${value}`)).status, 200, name);
+    assert.equal((await ask(`${name}: ${value}`, 'X-Other: x', `${name.toUpperCase()}: ${value}`)).status, 400, `${name} twice`);
+    assert.equal((await ask(`${name}: ${value}`, `${name.toLowerCase()}:`)).status, 400, `${name} and an empty one`);
+  }
+  assert.equal((await ask(...once(stack.port).map(([name, value]) => `${name}: ${value}`))).status, 200, 'all of them');
+  assert.equal((await ask('Idempotency-Key:')).status, 400, 'an empty key');
+  assert.equal((await ask('X-Other: a', 'X-Other: b', 'X-Socket-Id:')).status, 200);
+  // Ids: the client's, if it is good; else drawn, and never one twice.
+  assert.equal((await ask('X-Request-Id: a-good-one')).id, 'a-good-one');
+  const trace = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+  const ids = [];
+  for (const lines of [['X-Request-Id:'], [`traceparent: ${trace}`], [`traceparent: ${trace}`, `traceparent: ${trace}`]]) ids.push((await ask(...lines)).id);
+  for (let i = 0; i < 600; i++) ids.push((await ask()).id);
+  for (const id of ids) assert.match(id, /^[0-9a-f]{32}$/);
+  assert.equal(new Set(ids).size, ids.length);
+  wire.end();
+};
+
 describe('GATEWAY_SOCKETS_PER_ADDRESS', () => {
   const hold = useStack({ before, after, afterEach }, { GATEWAY_SOCKETS_PER_ADDRESS: '3' });
   test('counts a socket until it ends, beside polls', bounds(() => hold.stack));
+  test('a head that says something twice ends here, and each request has an id', heads(() => hold.stack));
 });
 
 describe('an address that a proxy tells', () => {
@@ -218,6 +255,7 @@ test('a gateway without its module serves the same, within the same bounds', asy
     process.env.BUILD_DIR = folder;
     stack = await Stack.start({ GATEWAY_SOCKETS_PER_ADDRESS: '3' });
     await bounds(() => stack)();
+    await heads(() => stack)();
   } finally {
     if (before === undefined) delete process.env.BUILD_DIR; else process.env.BUILD_DIR = before;
     await stack?.stop();

@@ -1,0 +1,40 @@
+-- heads: what nginx knows of a request without a table of all its headers, which takes longest of what Lua does
+-- for one. The module says it (tunnel/heads.h); without one nothing is known, and Lua looks at them all.
+local ffi = require "ffi"
+local get_request = require("resty.core.base").get_request
+local C = ffi.C
+
+ffi.cdef [[
+	intptr_t parley_plain_body(ngx_http_request_t *r);
+	intptr_t parley_is_body_here(ngx_http_request_t *r);
+	intptr_t parley_draw_id(ngx_http_request_t *r);
+]]
+
+-- Also an older one, from before an upgrade, whose name is the same.
+local has_module = pcall(function()
+	return C.parley_plain_body, C.parley_is_body_here, C.parley_draw_id
+end)
+
+-- A key for what belongs to the request: its address.
+local function request()
+	return tonumber(ffi.cast("uintptr_t", get_request()))
+end
+
+-- Bytes of the body, if the head is as most are: nothing in it stands twice that counts once, and no id, no trace,
+-- no chunks. Else nil.
+local function plain_body()
+	local bytes = has_module and tonumber(C.parley_plain_body(get_request())) or -1
+
+	return bytes >= 0 and bytes or nil
+end
+
+local function is_body_here()
+	return has_module and C.parley_is_body_here(get_request()) ~= 0
+end
+
+-- For a head that is plain. False if there is no random.
+local function draw_id()
+	return C.parley_draw_id(get_request()) ~= 0
+end
+
+return {request = request, plain_body = plain_body, is_body_here = is_body_here, draw_id = draw_id}

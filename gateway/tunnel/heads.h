@@ -1,0 +1,35 @@
+/*
+ * heads: what Lua would have to make a table of all headers for, said of most requests in
+ * one look. Lua finds these by name (gateway/heads.lua), and does without them if there is
+ * no such module.
+ *
+ *   head     plain if it says nothing twice that counts once (what members.lua names), no
+ *            empty Idempotency-Key, no id and no trace of its own, and how long its body
+ *            is, over HTTP/1. Of any other Lua knows what to make.
+ *   id       32 hexadecimal digits that nobody can foresee, of the kernel's random bytes,
+ *            a page at a time. The variables that go on with it are $request_id_in_force
+ *            and $traceparent_sent.
+ *
+ * Threads: none.
+ */
+#ifndef PARLEY_GATEWAY_HEADS_H
+#define PARLEY_GATEWAY_HEADS_H
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+/* Before the configuration is read: the variables are asked for. */
+ngx_int_t heads_init(ngx_conf_t *cf);
+
+/* For Lua: bytes of the body, 0 for none; -1 if the head is not plain. */
+ngx_int_t parley_plain_body(ngx_http_request_t *r);
+
+/* For Lua: 1 if the whole body has come with the head, so that nginx reads no further; 0
+ * also where the module cannot tell (chunks, HTTP/2). */
+ngx_int_t parley_is_body_here(ngx_http_request_t *r);
+
+/* For Lua: a plain request has an id. 0 if there is no room or no random. */
+ngx_int_t parley_draw_id(ngx_http_request_t *r);
+
+#endif
