@@ -13,7 +13,7 @@ PL_REDIS_LUA(held_keep_lua, "held_keep");
 #define ID_PREFIX     "h"
 #define ID_LEN        23
 #define IDS_A_COMMAND HELD_SAID_MAX
-#define ARGS_BEFORE   3
+#define ARGS_BEFORE   9
 #define NUMBER_BYTES  24
 
 struct id {
@@ -59,19 +59,20 @@ on_sent(void *arg, enum pl_err err, const struct redisReply *reply)
 		fell_out(arg);
 }
 
-/* The first ARGS_BEFORE of args are set here. */
+/* The first ARGS_BEFORE of args are set here. By EVAL, which is carried out before the
+ * changes that are sent next; EVALSHA may need a second try. */
 static void
-tell(struct held *h, bool is_anew, struct pl_str *args, size_t id_count)
+tell_set(struct held *h, bool is_anew, struct pl_str *args, size_t id_count)
 {
-	struct pl_str keys[] = {PL_STR(HELD_KEY), pl_str(h->key), PL_STR(HELD_KEY_SINCE)};
 	char kept[NUMBER_BYTES];
+	int len = snprintf(kept, sizeof(kept), "%d", HELD_KEPT_MS);
+	const struct pl_str before[ARGS_BEFORE] = {PL_STR("EVAL"), pl_str(held_tell_lua),
+	    PL_STR("3"), PL_STR(HELD_KEY), pl_str(h->key), PL_STR(HELD_KEY_SINCE),
+	    pl_str(h->life), pl_str_n(kept, (size_t)len),
+	    is_anew ? PL_STR("1") : PL_STR("0")};
 
-	snprintf(kept, sizeof(kept), "%d", HELD_KEPT_MS);
-	args[0] = pl_str(h->life);
-	args[1] = pl_str(kept);
-	args[2] = is_anew ? PL_STR("1") : PL_STR("0");
-	pl_redis_eval(h->app->redis, &h->tell_script, keys, 3, args,
-	    ARGS_BEFORE + id_count, &h->sending);
+	memcpy(args, before, sizeof(before));
+	pl_redis_command(h->app->redis, args, ARGS_BEFORE + id_count, &h->sending);
 }
 
 /* May single changes be told? If not, they are with the whole set, which is due. */
@@ -113,26 +114,54 @@ send_all(struct held *h)
 		args[ARGS_BEFORE + count++] = pl_str(id->told);
 		if (count < IDS_A_COMMAND)
 			continue;
-		tell(h, is_anew, args, count);
+		tell_set(h, is_anew, args, count);
 		is_anew = false;
 		count = 0;
 	}
-	tell(h, is_anew, args, count);
+	tell_set(h, is_anew, args, count);
+}
+
+/* What neighbours of count words say alike, from the given one on: in one command. A
+ * script would cost Redis several times as much. How many those were. */
+static size_t
+say_alike(struct held *h, size_t from, size_t count)
+{
+	struct pl_str args[2 + HELD_SAID_MAX] = {PL_STR("SADD"), pl_str(h->key)};
+	char sign = h->words[from][0];
+	size_t n = 0;
+
+	if (sign == '-')
+		args[0] = PL_STR("SREM");
+	for (; from + n < count && h->words[from + n][0] == sign; n++)
+		args[2 + n] = pl_str(h->words[from + n] + 1);
+	pl_redis_command(h->app->redis, args, 2 + n, &h->sending);
+	return n;
+}
+
+/* A set that was empty has no end until this. */
+static void
+say_kept(struct held *h)
+{
+	char kept[NUMBER_BYTES];
+
+	snprintf(kept, sizeof(kept), "%d", HELD_KEPT_MS);
+	pl_redis_command(h->app->redis,
+	    (struct pl_str[]){PL_STR("PEXPIRE"), pl_str(h->key), pl_str(kept)}, 3,
+	    &h->sending);
 }
 
 /* What is gathered, now. */
 static void
 say(struct held *h)
 {
-	struct pl_str args[ARGS_BEFORE + HELD_SAID_MAX];
 	size_t count = h->word_count;
 
 	h->word_count = 0;
 	if (count == 0 || !is_current(h))
 		return;
-	for (size_t i = 0; i < count; i++)
-		args[ARGS_BEFORE + i] = pl_str(h->words[i]);
-	tell(h, false, args, count);
+	for (size_t i = 0; i < count;)
+		i += say_alike(h, i, count);
+	say_kept(h);
 	pl_timer_start(h->app->loop, &h->saying, HELD_GATHER_MS);
 }
 
@@ -257,7 +286,6 @@ held_start(struct held *h, const char *process)
 	pl_map_init(&h->sockets);
 	pl_redis_call_init(&h->sending, on_sent, h);
 	pl_redis_call_init(&h->renewing, on_renewed, h);
-	pl_redis_script_init(&h->tell_script, held_tell_lua);
 	pl_redis_script_init(&h->keep_script, held_keep_lua);
 	h->renew = (struct pl_timer){.on_fire = on_renew, .arg = h};
 	h->saying = (struct pl_timer){.on_fire = on_saying, .arg = h};

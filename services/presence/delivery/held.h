@@ -9,8 +9,7 @@
  *   parley:held-since    since when all sockets that are held are in those sets (ms, Redis' time)
  *
  * What comes or goes is told at once; what follows within HELD_GATHER_MS is gathered, and
- * told in one command: a process that opens 1,000 sockets a second says so a hundred
- * times. A process that is killed in that time takes along what it had gathered.
+ * told together: a process that opens 1,000 sockets a second says so a hundred times. A process that is killed in that time takes along what it had gathered.
  *
  * Whoever begins, or comes to Redis again, writes its set anew and moves
  * parley:held-since on: what ended meanwhile, here or by a process that died with Redis,
@@ -56,7 +55,6 @@ struct held {
 	struct pl_timer renew;
 	struct pl_redis_call sending;
 	struct pl_redis_call renewing;
-	struct pl_redis_script tell_script;
 	struct pl_redis_script keep_script;
 };
 
