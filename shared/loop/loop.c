@@ -30,11 +30,17 @@ pl_loop_fd_watch(struct pl_loop *loop, struct pl_loop_fd *w, unsigned wanted)
 void
 pl_timer_start(struct pl_loop *loop, struct pl_timer *t, int64_t delay_ms)
 {
+	pl_timer_start_at(
+	    loop, t, loop->ops->start_ms(loop) + (delay_ms > 0 ? delay_ms : 0));
+}
+
+void
+pl_timer_start_at(struct pl_loop *loop, struct pl_timer *t, int64_t due_mono_ms)
+{
 	const struct pl_timer *first = pl_timer_heap_first(&loop->timers);
 	int64_t first_due = first ? first->due_mono_ms : INT64_MAX;
 
-	pl_timer_heap_set(
-	    &loop->timers, t, loop->ops->start_ms(loop) + (delay_ms > 0 ? delay_ms : 0));
+	pl_timer_heap_set(&loop->timers, t, due_mono_ms);
 	first = pl_timer_heap_first(&loop->timers);
 	assert(first != NULL); /* t, or one before it */
 	if (first->due_mono_ms < first_due)

@@ -49,6 +49,8 @@ struct pl_timer {
 
 /* Start, or move when already started. */
 void pl_timer_start(struct pl_loop *loop, struct pl_timer *t, int64_t delay_ms);
+/* The same at a time of the loop's clock: those of one time fire in one turn. */
+void pl_timer_start_at(struct pl_loop *loop, struct pl_timer *t, int64_t due_mono_ms);
 void pl_timer_stop(
     struct pl_loop *loop, struct pl_timer *t); /* stopped already: nothing */
 static inline bool

@@ -134,6 +134,26 @@ fires_once_at_its_time(void **state)
 }
 
 static void
+fires_at_the_time_that_it_is_started_for(void **state)
+{
+	struct pl_loop *loop = fake_loop_new();
+	struct probe p = probe(loop, note);
+
+	(void)state;
+	p.timer.arg = &p;
+	fake_loop_advance(loop, 7);
+	pl_timer_start_at(loop, &p.timer, FAKE_LOOP_START_MS + 64);
+	fake_loop_advance(loop, 56);
+	assert_int_equal(p.fired, 0);
+	fake_loop_advance(loop, 1);
+	assert_int_equal(p.fired, 1);
+	pl_timer_start_at(loop, &p.timer, FAKE_LOOP_START_MS); /* which is over */
+	fake_loop_run(loop);
+	assert_int_equal(p.fired, 2);
+	fake_loop_free(loop);
+}
+
+static void
 moves_when_started_again(void **state)
 {
 	struct pl_loop *loop = fake_loop_new();
@@ -208,6 +228,7 @@ main(void)
 	    cmocka_unit_test(gives_timers_in_order_of_due_time),
 	    cmocka_unit_test(keeps_its_order_through_moves_and_removals),
 	    cmocka_unit_test(fires_once_at_its_time),
+	    cmocka_unit_test(fires_at_the_time_that_it_is_started_for),
 	    cmocka_unit_test(moves_when_started_again),
 	    cmocka_unit_test(may_start_itself_again_from_its_callback),
 	    cmocka_unit_test(stopped_by_one_due_with_it_does_not_fire),
