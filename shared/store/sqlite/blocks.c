@@ -5,14 +5,14 @@
  * Who has blocked whom. A send looks in the statement that reads its receiver anyway,
  * inside its transaction and so under the one write lock: a block that is committed holds
  * for every send after it, of whichever process, and none is under way meanwhile. Nothing
- * has to be remembered, told or forgotten.
+ * has to be told.
  *
  * users.blocks is there in the row of whoever has blocked somebody, or was. Without it
  * the send costs what it did, a column of a row that is read; only with it the two are
  * looked for.
  */
 static const char receiver[] =
-    "SELECT status, CASE WHEN blocks IS NULL THEN 0 ELSE "
+    "SELECT status, blocks IS NOT NULL, CASE WHEN blocks IS NULL THEN 0 ELSE "
     "EXISTS (SELECT 1 FROM blocks WHERE user = ?1 AND other = ?2) OR "
     "EXISTS (SELECT 1 FROM blocks WHERE user = ?2 AND other = ?1) END "
     "FROM users WHERE id = ?2";
@@ -37,7 +37,7 @@ static const char drop[] = "DELETE FROM blocks WHERE user = ? AND other = ?";
 
 enum pl_err
 pl_sqlite_receiver(struct pl_sqlite *s, const struct pl_oid *from,
-    const struct pl_oid *to, enum pl_status *status, bool *is_blocked)
+    const struct pl_oid *to, enum pl_status *status, bool *is_blocked, bool *has_blocks)
 {
 	struct pl_query q = pl_query_start(s, receiver);
 	enum pl_err err;
@@ -49,7 +49,8 @@ pl_sqlite_receiver(struct pl_sqlite *s, const struct pl_oid *from,
 	if (is_found) {
 		if (!pl_status_parse(pl_query_get_text(&q, 0), status))
 			pl_query_spoil(&q);
-		*is_blocked = pl_query_get_int(&q, 1) != 0;
+		*has_blocks = pl_query_get_int(&q, 1) != 0;
+		*is_blocked = pl_query_get_int(&q, 2) != 0;
 	}
 	err = pl_query_end(&q);
 	return err == PL_OK && !is_found ? PL_E_NOT_FOUND : err;
@@ -72,9 +73,9 @@ pl_sqlite_may_write(
     struct pl_store *store, const struct pl_oid *from, const struct pl_oid *to)
 {
 	enum pl_status status;
-	bool is_blocked = false;
-	enum pl_err err =
-	    pl_sqlite_receiver(pl_sqlite_of(store), from, to, &status, &is_blocked);
+	bool is_blocked = false, has_blocks;
+	enum pl_err err = pl_sqlite_receiver(
+	    pl_sqlite_of(store), from, to, &status, &is_blocked, &has_blocks);
 
 	return err == PL_OK && is_blocked ? PL_E_DENIED : err;
 }

@@ -22,9 +22,8 @@ static const char pos_of[] =
     "((sender = ?2 AND receiver = ?3) OR (sender = ?3 AND receiver = ?2))";
 static const char insert[] =
     "INSERT INTO messages (id, sender, receiver, text, created, edited, deleted, "
-    "changed, "
-    "reply_kind, in_reply_to) VALUES (?, ?, ?, ?, ?, nullif(?, 0), nullif(?, 0), "
-    "nullif(?, 0), ?, ?) ON CONFLICT DO NOTHING";
+    "changed, reply_kind, in_reply_to) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT DO NOTHING";
 
 /* ---- reads ---- */
 
@@ -369,6 +368,16 @@ next_pos(struct pl_sqlite *s, struct pl_message_pos *out)
 
 /* ---- writes ---- */
 
+/* NULL for 0. */
+static void
+bind_time(struct pl_query *q, int64_t unix_ms)
+{
+	if (unix_ms != 0)
+		pl_query_int(q, unix_ms);
+	else
+		pl_query_null(q);
+}
+
 static enum pl_err
 insert_at(
     struct pl_sqlite *s, const struct pl_message *m, const struct pl_message_pos *pos)
@@ -383,9 +392,9 @@ insert_at(
 	pl_query_oid(&q, &m->receiver);
 	pl_query_text(&q, pl_str_n(m->text, m->text_len));
 	pl_query_int(&q, pos->created_unix_ms);
-	pl_query_int(&q, m->edited_unix_ms);
-	pl_query_int(&q, m->deleted_unix_ms);
-	pl_query_int(&q, pl_message_changed(m));
+	bind_time(&q, m->edited_unix_ms);
+	bind_time(&q, m->deleted_unix_ms);
+	bind_time(&q, pl_message_changed(m));
 	if (kind != NULL) {
 		pl_query_text(&q, pl_str(kind));
 		pl_query_oid(&q, &m->in_reply_to);
@@ -456,7 +465,7 @@ pl_sqlite_send(struct pl_sqlite *s, struct pl_write_send *send)
 	struct pl_message first;
 	struct pl_first_text kept;
 	bool is_blocked = false;
-	enum pl_err err = pl_sqlite_receiver(s, &send->message.sender,
+	enum pl_err err = pl_sqlite_receiver_of_send(s, &send->message.sender,
 	    &send->message.receiver, &send->status, &is_blocked);
 
 	if (err != PL_OK)

@@ -15,7 +15,7 @@
  *   page.c           a page of a conversation
  *   positions.c      a receiver's messages in their order    own.c  all of one user
  *   people.h         finding users
- *   blocks.c         who has blocked whom
+ *   blocks.c         who has blocked whom   receivers.c   statuses that are known
  *   records.c        copying it all      backup.c    backup and restore
  *   invites.c        invites             disabled.c  users who may not log in
  *   query.c          statements          joined_log.c  writes to the log
@@ -43,6 +43,7 @@ _Static_assert(2 * PL_SQLITE_BUSY_MS < PL_STORE_WAIT_MS,
     "who waits in line behind one slow call is still carried out");
 
 struct pl_sqlite_known;
+struct pl_sqlite_receivers;
 struct pl_sqlite_checkpoint;
 
 struct pl_sqlite {
@@ -57,13 +58,16 @@ struct pl_sqlite {
 	} statements[PL_SQLITE_STATEMENTS_MAX];
 	size_t statement_count;
 	int64_t purge_mono_ms; /* when the next purge is due */
-	/* The time of the batch that runs, and the newest message once it was read. */
+	/* The time of the batch that runs; the newest message, once it was read. */
 	int64_t now_unix_ms;
 	struct pl_message_pos newest;
 	bool newest_is_known;
 	/* The rows of messages do not lie in their order: schema.c. */
 	bool has_order_index;
-	struct pl_sqlite_known *known; /* pairs; NULL: none yet */
+	struct pl_sqlite_known *known;         /* pairs; NULL: none yet */
+	struct pl_sqlite_receivers *receivers; /* NULL: none is known */
+	/* What newest and receivers say holds until the data's version is another one. */
+	unsigned data_version;
 	/* Emptying the log: when it is due, 0: never, and when it was tried last. */
 	int64_t empty_mono_ms;
 	int64_t emptied_mono_ms;
@@ -240,10 +244,16 @@ enum pl_err pl_sqlite_unread(
     struct pl_sqlite *s, const struct pl_record_marks *marks, unsigned *count);
 
 enum pl_err pl_sqlite_block(struct pl_sqlite *s, struct pl_write_block *block);
-/* What one statement says of a send: the receiver's status, and whether either of the two
- * has blocked the other. PL_E_NOT_FOUND: no such receiver. */
+/* What one statement says of a send: the receiver's status, whether either of the two has
+ * blocked the other, and whether the receiver has to do with any block. PL_E_NOT_FOUND: no
+ * such receiver. */
 enum pl_err pl_sqlite_receiver(struct pl_sqlite *s, const struct pl_oid *from,
+    const struct pl_oid *to, enum pl_status *status, bool *is_blocked, bool *has_blocks);
+/* The same in a batch, where one to whom it was sent before is known. */
+enum pl_err pl_sqlite_receiver_of_send(struct pl_sqlite *s, const struct pl_oid *from,
     const struct pl_oid *to, enum pl_status *status, bool *is_blocked);
+/* Somebody may have changed a user. */
+void pl_sqlite_receivers_forget(struct pl_sqlite *s);
 enum pl_err pl_sqlite_is_blocked(struct pl_sqlite *s, const struct pl_oid *a,
     const struct pl_oid *b, bool *is_blocked);
 /* PL_E_CONFLICT: it is there. */

@@ -92,6 +92,8 @@ pl_sqlite_rollback(struct pl_sqlite *s)
 	if (!sqlite3_get_autocommit(s->db) && run(s, rollback) != PL_OK)
 		pl_log_error("database keeps a transaction open, ending it next time");
 	pl_sqlite_pairs_forget(s);
+	pl_sqlite_receivers_forget(s);
+	s->newest_is_known = false;
 }
 
 /* ---- open ---- */
@@ -284,6 +286,7 @@ close_session(struct pl_store *store)
 		sqlite3_finalize(s->statements[i].stmt);
 	sqlite3_close(s->db);
 	pl_sqlite_pairs_forget(s);
+	pl_sqlite_receivers_forget(s);
 	pl_mem_free(s);
 }
 
@@ -368,11 +371,20 @@ is_refusal(enum pl_err err)
 	       err == PL_E_TOO_BIG;
 }
 
+/* After a write of that kind what is known of receivers holds. */
+static bool
+keeps_users(enum pl_write_kind kind)
+{
+	return kind == PL_WRITE_SEND || kind == PL_WRITE_MARK || kind == PL_WRITE_SEEN;
+}
+
 static enum pl_err
 write_all(struct pl_sqlite *s, struct pl_write *const *writes, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		writes[i]->err = write_one(s, writes[i]);
+		if (!keeps_users(writes[i]->kind))
+			pl_sqlite_receivers_forget(s);
 		if (writes[i]->err != PL_OK && !is_refusal(writes[i]->err))
 			return writes[i]->err;
 	}
@@ -421,6 +433,28 @@ pl_sqlite_moment_end(struct pl_sqlite *s, enum pl_err err)
 	return err != PL_OK ? err : ended;
 }
 
+/* Another one after each commit, ours or not; 0: it is not known. */
+static unsigned
+data_version(struct pl_sqlite *s)
+{
+	unsigned version = 0;
+
+	(void)sqlite3_file_control(s->db, NULL, SQLITE_FCNTL_DATA_VERSION, &version);
+	return version;
+}
+
+/* Has anybody committed since our last batch? */
+static void
+forget_if_changed(struct pl_sqlite *s)
+{
+	unsigned version = data_version(s);
+
+	if (version != 0 && version == s->data_version)
+		return;
+	s->newest_is_known = false;
+	pl_sqlite_receivers_forget(s);
+}
+
 static enum pl_err
 commit_batch(struct pl_sqlite *s, struct pl_write *const *writes, size_t count)
 {
@@ -429,7 +463,7 @@ commit_batch(struct pl_sqlite *s, struct pl_write *const *writes, size_t count)
 	if (err != PL_OK)
 		return err;
 	s->now_unix_ms = pl_clock_unix_ms();
-	s->newest_is_known = false;
+	forget_if_changed(s);
 	err = write_all(s, writes, count);
 	if (err == PL_OK)
 		err = purge(s);
@@ -437,6 +471,7 @@ commit_batch(struct pl_sqlite *s, struct pl_write *const *writes, size_t count)
 		err = pl_sqlite_commit(s);
 	if (err != PL_OK)
 		pl_sqlite_rollback(s);
+	s->data_version = err == PL_OK ? data_version(s) : 0;
 	return err;
 }
 
