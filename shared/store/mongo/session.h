@@ -214,7 +214,7 @@ enum pl_err pl_mongo_invite_keep(struct pl_mongo *s, const struct pl_invite *inv
 enum pl_err pl_mongo_user_insert_invited(
     struct pl_mongo *s, const struct pl_write_invited *invited);
 enum pl_err pl_mongo_profile_set(struct pl_mongo *s, struct pl_write_profile *profile);
-enum pl_err pl_mongo_avatar_set(struct pl_mongo *s, struct pl_write_avatar *avatar);
+enum pl_err pl_mongo_avatar_set(struct pl_mongo *s, struct pl_write_avatar *w);
 /* Read the user, let change() alter it, and store full name, gender and both pictures, if
  * nobody has changed them meanwhile: then it begins anew. PL_E_NOT_FOUND: no such user.
  * The caller finis *out. */
@@ -239,7 +239,7 @@ void pl_mongo_erasure_write(bson_t *doc, const struct pl_record_erasure *erasure
 enum pl_err pl_mongo_erasures_begin_anew(
     struct pl_mongo *s, mongoc_collection_t *erasures) PL_MUST_CHECK;
 enum pl_err pl_mongo_mark(struct pl_mongo *s, struct pl_write_mark *mark);
-enum pl_err pl_mongo_block(struct pl_mongo *s, struct pl_write_block *block);
+enum pl_err pl_mongo_block(struct pl_mongo *s, struct pl_write_block *w);
 enum pl_err pl_mongo_change(struct pl_mongo *s, struct pl_write *w);
 
 /* Drop at most limit expired Idempotency-Keys; *dropped counts them. */

@@ -193,7 +193,7 @@ enum pl_err pl_sqlite_invite_put(struct pl_sqlite *s, const struct pl_invite *in
 enum pl_err pl_sqlite_invite_find(
     struct pl_sqlite *s, const uint8_t code_id[PL_INVITE_ID_LEN], struct pl_invite *out);
 enum pl_err pl_sqlite_profile_set(struct pl_sqlite *s, struct pl_write_profile *profile);
-enum pl_err pl_sqlite_avatar_set(struct pl_sqlite *s, struct pl_write_avatar *avatar);
+enum pl_err pl_sqlite_avatar_set(struct pl_sqlite *s, struct pl_write_avatar *w);
 /* The bytes alone, as a record. PL_E_CONFLICT: the user has some, or is not there. */
 enum pl_err pl_sqlite_avatar_put(struct pl_sqlite *s, const struct pl_avatar *avatar);
 /* Store full name, gender and both pictures of user, and that it was now. */
