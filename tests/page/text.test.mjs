@@ -18,6 +18,7 @@ const kinds = (text) => partsOf(text).map(({ kind, text: part }) => (kind === 't
 test('links are http, https and mailto, without what follows them in a sentence', () => {
   assert.deepEqual(kinds('See https://a.example/b_(c)?d=1#e, or http://x.y.'), ['See ', { link: 'https://a.example/b_(c)?d=1#e' }, ', or ', { link: 'http://x.y' }, '.']);
   assert.deepEqual(kinds('(https://a.example/)'), ['(', { link: 'https://a.example/' }, ')']);
+  assert.deepEqual(kinds('看https://a.example/x。謝謝（http://x.y/佐々木）、好'), ['看', { link: 'https://a.example/x' }, '。謝謝（', { link: 'http://x.y/佐々木' }, '）、好']);
   assert.deepEqual(kinds('mailto:ann@example.org!'), [{ link: 'mailto:ann@example.org' }, '!']);
   for (const text of ['javascript:alert(1)', 'data:text/html,x', 'ftp://x.y', 'www.example.org', 'http://', 'https:// x', 'a@b.c', '<b>bold</b> *x* _y_ [a](b)']) {
     assert.deepEqual(kinds(text), [text]);

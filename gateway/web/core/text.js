@@ -2,7 +2,8 @@
 
 const opens = /^```[^`]*$/;
 const closes = /^```[ \t]*$/;
-const inline = /`([^`\n]+)`|\b(?:https?:\/\/[^\s<>"'`]|mailto:[^\s<>"'`@]{1,128}@)[^\s<>"'`]*/giu;
+// Nor does an address go on at Chinese or Japanese punctuation, after which no space follows.
+const inline = /`([^`\n]+)`|\b(?:https?:\/\/[^\s<>"'`]|mailto:[^\s<>"'`@]{1,128}@)[^\s<>"'`\u3001\u3002\u3008-\u3011\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f]*/giu;
 const opening = { ')': '(', ']': '[', '}': '{' };
 
 /** What follows an address in a sentence is not part of it. */
