@@ -36,8 +36,8 @@ session_fini(struct pl_sio_client *c)
 		pl_sio_conn_fini(&c->conn);
 }
 
-void
-pl_sio_client_tick(struct pl_sio_client *c, int64_t now)
+static void
+session_tick(struct pl_sio_client *c, int64_t now)
 {
 	if (is_bare(c))
 		pl_eio_session_tick(&c->conn.eio, now);
@@ -145,8 +145,17 @@ on_timer(struct pl_timer *t)
 {
 	struct pl_sio_client *c = t->arg;
 
-	pl_sio_client_tick(c, pl_loop_now_ms(c->server->loop));
+	session_tick(c, pl_loop_now_ms(c->server->loop));
 	pl_sio_client_pump(c);
+}
+
+void
+pl_sio_client_catch_up(struct pl_sio_client *c)
+{
+	int64_t now = pl_loop_now_ms(c->server->loop), due = session_deadline(c);
+
+	if (due <= now && now - due < PL_SIO_LATE_MS)
+		session_tick(c, now);
 }
 
 /* Timers that wait for long fire together: a turn of the loop for one costs more than its

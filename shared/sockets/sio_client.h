@@ -13,6 +13,8 @@
 #include "proto/eio_query.h"
 #include "sockets/sio_server.h"
 
+#define PL_SIO_LATE_MS 300
+
 struct pl_sio_server {
 	struct pl_loop *loop;
 	struct pl_sio_server_config config;
@@ -40,8 +42,10 @@ struct pl_sio_client *pl_sio_client_new(
 /* End it at once, whatever state it is in. */
 void pl_sio_client_drop(
     struct pl_sio_client *c, enum pl_eio_reason reason, uint16_t code);
-/* Its time has come, or may have: what is overdue is done. */
-void pl_sio_client_tick(struct pl_sio_client *c, int64_t now);
+/* A timer is a little late; no request slips in between. If it is later than that, this
+ * process stood still, and the request may have come in time: it is read first, as the
+ * loop does with all that came (loop/loop.h). */
+void pl_sio_client_catch_up(struct pl_sio_client *c);
 /* Do what the session asks for, until it waits or is gone; in the latter case c is gone,
  * too. */
 void pl_sio_client_pump(struct pl_sio_client *c);

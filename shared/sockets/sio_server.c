@@ -191,8 +191,7 @@ serve(struct pl_sio_server *s, struct pl_request *rq, const struct pl_eio_query 
 		pl_sio_reply_error(s, rq, PL_EIO_UNKNOWN_SID);
 		return;
 	}
-	/* A timer is a little late; no request slips in between. */
-	pl_sio_client_tick(c, pl_loop_now_ms(s->loop));
+	pl_sio_client_catch_up(c);
 	if (!query->is_coherent ||
 	    (!c->has_ended && s->config.may_use && !s->config.may_use(c, rq)))
 		pl_sio_reply_error(s, rq, PL_EIO_BAD_REQUEST);

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { calm, Socket, useConformanceServer } from '../support/conformance.mjs';
 import { engineClient, isRefused } from '../support/engine.mjs';
+import { workerOf } from '../support/process.mjs';
 import { waitUntil } from '../support/wait.mjs';
 
 describe('as suites meet it', { concurrency: true }, () => {
@@ -61,6 +62,24 @@ describe('heartbeat', { concurrency: true }, () => {
     }
     assert.ok(Date.now() - begin >= 12 * 290, `after ${Date.now() - begin} ms`);
     socket.close();
+  });
+});
+
+describe('a server that stands still', () => {
+  const hold = useConformanceServer({ before, after }, { ...calm, PING_INTERVAL_MS: '300', PING_TIMEOUT_MS: '2000' });
+  const { poll, post, openPolling } = engineClient(hold);
+
+  test('reads the pong that came meanwhile by POST, before it looks at how late it is', { skip: process.env.CONFORMANCE_URL ? 'it is not ours' : false }, async () => {
+    const worker = await workerOf(hold.server.process.pid);
+    const sid = await openPolling();
+    assert.equal(await poll(sid), '2');
+    process.kill(worker, 'SIGSTOP');
+    const begin = Date.now();
+    const pong = post(sid, '3');
+    await waitUntil('its time to be over', () => Date.now() - begin > 2700);
+    process.kill(worker, 'SIGCONT');
+    assert.equal((await pong).status, 200);
+    assert.equal(await poll(sid), '2');
   });
 });
 
