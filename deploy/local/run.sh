@@ -203,11 +203,16 @@ prepare_service() { # auth, number
 	services+=("$name")
 }
 
-# Writes its configuration and lets nginx try it; on failure why, and by which setting, in REPLY.
+# Writes its configuration and lets nginx try it; on failure why, in REPLY, and the status: EX_CONFIG if it is
+# a setting, which REPLY names then.
 render_gateway() { # prefix
-	local why name=gateway
+	local why status name=gateway
 
-	REPLY=$(BUILD_DIR=$build "$root/gateway/render.sh" "$1" 2>&1) || return
+	REPLY=$(BUILD_DIR=$build "$root/gateway/render.sh" "$1" 2>&1) || {
+		status=$?
+		((status == EX_CONFIG)) || REPLY="gateway: ${REPLY%%$'\n'*}"
+		return $status
+	}
 	why=$(nginx -t -q -p "$1" -e stderr -c conf/nginx.conf 2>&1) && return
 	why=$(grep -m 1 emerg <<<"$why" || echo "$why")
 	case $why in
@@ -217,7 +222,7 @@ render_gateway() { # prefix
 	*listen*) name=GATEWAY_BIND ;;
 	esac
 	REPLY="$name: $why"
-	return 1
+	return $EX_CONFIG
 }
 
 # Where it may answer this machine: nginx' addresses. ([::] is one that no connection comes in by if IPv6 is off.)
@@ -236,7 +241,7 @@ find_own_urls() {
 }
 
 prepare_gateway() {
-	render_gateway "$run/gateway" || die $EX_CONFIG "$REPLY"
+	render_gateway "$run/gateway" || die $? "$REPLY"
 	ln -sfn ../gateway/logs/access.log "$run/logs/access.log"
 	services+=(follower gateway)
 	find_own_urls

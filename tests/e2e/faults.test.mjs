@@ -10,7 +10,7 @@ import { repliesOwed } from '../support/database.mjs';
 import { LlmServer, say } from '../support/llm_server.mjs';
 import { workerOf } from '../support/process.mjs';
 import { Stack, root } from '../support/stack.mjs';
-import { waitUntil } from '../support/wait.mjs';
+import { waitUntil, withDeadline } from '../support/wait.mjs';
 
 /** A test on a stack of its own, whose logs are shown if it fails. */
 async function onStack(settings, options, body) {
@@ -64,6 +64,17 @@ test('a full disk: 507 or 503, nothing is lost, and with room again it goes on',
     assert.equal(inside('sqlite3', path.join(stack.dir, 'data/parley.db'), 'PRAGMA integrity_check').trim(), 'ok');
     assert.equal(await workerOf(await stack.pidOf('message1')), worker, 'the service was never restarted');
   });
+});
+
+test('a start on a full disk says so in one line, and blames no setting', async (t) => {
+  if (!mayMount()) return t.skip('mounting a disk of its own takes more rights');
+  const stack = await Stack.spawn({ MONGO_DB_URI: '' }, { by: ['unshare', '--mount', 'sh', '-ec', 'mkdir -p "$DATA_DIR"; mount -t tmpfs -o size=300k none "$DATA_DIR"; exec "$@"', 'sh'] });
+  t.after(() => stack.stop());
+  const { code } = await withDeadline('the end', stack.ended, 20000);
+  const lines = stack.output.trim().split('\n').filter((line) => !/^parley: made /.test(line));
+  assert.equal(code, 1, stack.output);
+  assert.equal(lines.length, 1, stack.output);
+  assert.match(lines[0], /^parley: gateway: .*No space left on device$/);
 });
 
 test('a crash between commit and publish: the receiver gets the message all the same, once', async () => {
