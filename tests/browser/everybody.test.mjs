@@ -142,6 +142,33 @@ test('names of any script stand beside their faces; an empty list says so below 
   assert.ok(below.y - above.y - above.height < 60);
 });
 
+test('at 400 % zoom, or beside an open keyboard, the list and the messages can be reached', async () => {
+  const [ann, bob] = [await newPerson('Ann'), await newPerson('Bob')];
+  await say(bob, ann, 'Hello');
+  const note = 'in a meeting that goes on and on, '.repeat(8).slice(0, 270);
+  for (const who of [ann, bob]) await api('POST', `/api/users/status/${who.id}`, who, { status: 'BUSY', note });
+  const page = await openAs(ann, { viewport: { width: 320, height: 256 } });
+  await page.getByLabel('Why you are busy').waitFor();
+  await row(page, bob).scrollIntoViewIfNeeded();
+  const isOnScreen = (locator) => locator.evaluate((element) => {
+    const { top, bottom, left, right } = element.getBoundingClientRect();
+    return element.contains(document.elementFromPoint((left + right) / 2, (top + bottom) / 2)) && top > -1 && bottom < innerHeight + 1;
+  });
+  await waitUntil('all of a row to be seen', () => isOnScreen(row(page, bob)));
+  await page.getByLabel('Find someone').scrollIntoViewIfNeeded();
+  await waitUntil('the search to be seen', () => isOnScreen(page.getByLabel('Find someone')));
+  await page.getByLabel('Why you are busy').scrollIntoViewIfNeeded();
+  await page.getByLabel('Find someone').focus();
+  await page.keyboard.press('ArrowDown');
+  assert.equal(await page.evaluate(() => document.activeElement.dataset.person), bob.id);
+  await waitUntil('the row that the keyboard is at to be seen', () => isOnScreen(row(page, bob)));
+  await row(page, bob).click();
+  await bubble(page, 'Hello').waitFor();
+  await waitUntil('the message to be seen', () => isOnScreen(bubble(page, 'Hello')));
+  await waitUntil('the field to be seen', () => isOnScreen(field(page)));
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 320);
+});
+
 test('borders of fields, and states, stand out 3:1', async () => {
   const { page, bob } = await busyPage();
   await open(page, bob);

@@ -113,6 +113,7 @@ export class WindowList {
     this.#active = key;
     this.#draw();
     this.#rows.get(key)?.button.focus({ preventScroll: true });
+    element.scrollIntoView({ block: 'nearest' }); // on a low screen the list may be below it
     return true;
   }
 
