@@ -2,18 +2,16 @@
 -- for one. The module says it (tunnel/heads.h); without one nothing is known, and Lua looks at them all.
 local ffi = require "ffi"
 local get_request = require("resty.core.base").get_request
-local C = ffi.C
+local path = require "module" -- below nginx' prefix; render.sh writes it
+local has_module = path ~= ""
+-- By its path: of the same names there may be those of an older one, which is still loaded.
+local C = has_module and ffi.load(ngx.config.prefix() .. path)
 
 ffi.cdef [[
 	intptr_t parley_plain_body(ngx_http_request_t *r);
 	intptr_t parley_is_body_here(ngx_http_request_t *r);
 	intptr_t parley_draw_id(ngx_http_request_t *r);
 ]]
-
--- Also an older one, from before an upgrade, whose name is the same.
-local has_module = pcall(function()
-	return C.parley_plain_body, C.parley_is_body_here, C.parley_draw_id
-end)
 
 -- A key for what belongs to the request: its address.
 local function request()

@@ -67,9 +67,14 @@ is_for_this_nginx() { # module
 	echo "load_module \"$1\"; events {} pid /dev/null;" >"$prefix/conf/module.conf"
 	nginx -p "$prefix" -e stderr -c conf/module.conf -t -q 2>/dev/null
 }
+rm -f "$prefix"/conf/tunnel-*.so
 if is_for_this_nginx "$tunnel"; then
-	load_modules="$load_modules load_module \"$tunnel\";"
+	# By a name that changes with it: else an nginx that reads its configuration anew would go on with the one it has.
+	module=conf/tunnel-$(cksum <"$tunnel" | cut -d ' ' -f 1).so # below PREFIX
+	ln -s "$(realpath "$tunnel")" "$prefix/$module"
+	load_modules="$load_modules load_module $module;"
 else
+	module=
 	tunnel=
 fi
 
@@ -122,6 +127,30 @@ hosts() { # what follows 421
 		}
 		if (\$is_other_host) {
 			return 421$1;
+		}
+	END
+}
+
+# Of the server, if there is our module: what it knows to be as checks.conf wants it passes at once.
+usual() {
+	[ -n "$tunnel" ] || return 0
+	[ -z "$ALLOWED_HOSTS" ] || cat <<-'END'
+		set $is_other_host "";
+		if ($is_head_usual) {
+			set_by_lua_block $is_other_host {
+				return require("hosts").is_other()
+			}
+		}
+		if ($is_other_host) {
+			return 421;
+		}
+	END
+	cat <<-'END'
+		if ($is_head_usual = 2) {
+			rewrite ^/socket\.io/(.*)$ /-/socket/$1 last; # routes/socket_io.conf
+		}
+		if ($is_head_usual) {
+			break;
 		}
 	END
 }
@@ -303,5 +332,7 @@ listen >"$prefix/conf/listen.conf"
 proxies >"$prefix/conf/proxies.conf"
 forwarded >"$prefix/conf/forwarded.conf"
 hosts '' >"$prefix/conf/hosts.conf"
+usual >"$prefix/conf/usual.conf"
+echo "return '$module'" >"$prefix/conf/module.lua"
 redirect >"$prefix/conf/redirect.conf"
 page >"$prefix/conf/page.conf"

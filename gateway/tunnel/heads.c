@@ -10,21 +10,167 @@
 #define PARENT_DIGITS 16
 #define TRACE_BYTES   (3 + ID_DIGITS + 1 + PARENT_DIGITS + 3) /* 00-ID-PARENT-00 */
 
-static ngx_int_t id_variable, trace_variable;
+extern ngx_module_t parley_tunnel_module;
+
+/* ---- usual ------------------------------------------------------------------------ */
+
+/* Of what checks.conf takes: 1,997 bytes of a target, 4,000 of cookies, 300 of an agent, a
+ * length that needs no look at the route, and 5,001 bytes of what goes on. */
+#define TARGET_BYTES_MAX 500
+#define HEAD_BYTES_MAX   2000
+#define AGENT_BYTES_MAX  300
+#define LENGTH_DIGITS    3
+#define WITH_BODY        (NGX_HTTP_POST | NGX_HTTP_PUT | NGX_HTTP_PATCH)
+#define WITHOUT_BODY     (NGX_HTTP_GET | NGX_HTTP_HEAD | NGX_HTTP_DELETE)
+
+#define TEXT(text) ((ngx_str_t)ngx_string(text))
+
+static bool
+is_text(const ngx_str_t *value, ngx_str_t text)
+{
+	return value->len == text.len &&
+	       ngx_strncasecmp(value->data, text.data, text.len) == 0;
+}
+
+static bool
+is_visible(const ngx_str_t *value)
+{
+	bool is = true;
+
+	for (size_t i = 0; i < value->len; i++)
+		is &= value->data[i] >= ' ' && value->data[i] <= '~';
+	return is;
+}
+
+/* One of a path. What is encoded is for checks.conf to judge. */
+static bool
+is_plain_byte(u_char byte)
+{
+	return (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') ||
+	       (byte >= 'A' && byte <= 'Z') || byte == '/' || byte == '-' ||
+	       byte == '_' || byte == '.';
+}
+
+static bool
+is_usual_target(const ngx_str_t *target)
+{
+	const u_char *at = target->data, *end = at + target->len;
+
+	if (target->len == 0 || target->len > TARGET_BYTES_MAX || *at != '/')
+		return false;
+	for (; at < end && *at != '?'; at++)
+		if (!is_plain_byte(*at) ||
+		    (*at == '/' && at + 1 < end && (at[1] == '/' || at[1] == '.')))
+			return false;
+	for (; at < end; at++)
+		if (*at <= ' ' || *at > '~')
+			return false;
+	return true;
+}
+
+/* "METHOD target HTTP/1.1", with one space each: also nothing before the target. */
+static bool
+is_usual_line(ngx_http_request_t *r)
+{
+	return r->stream == NULL && r->http_version == NGX_HTTP_VERSION_11 &&
+	       r->request_line.len ==
+		   r->method_name.len + r->unparsed_uri.len + sizeof("  HTTP/1.1") - 1 &&
+	       is_usual_target(&r->unparsed_uri);
+}
+
+static bool
+is_usual_body(ngx_http_request_t *r)
+{
+	const ngx_table_elt_t *length = r->headers_in.content_length;
+
+	if (r->headers_in.transfer_encoding != NULL)
+		return false;
+	if ((r->method & WITH_BODY) != 0)
+		return length == NULL || length->value.len <= LENGTH_DIGITS;
+	return (r->method & WITHOUT_BODY) != 0 && length == NULL;
+}
+
+static bool
+is_usual_header(const ngx_table_elt_t *header)
+{
+	const ngx_str_t name = {header->key.len, header->lowcase_key};
+	const ngx_str_t *value = &header->value;
+
+	if (!is_visible(value) || is_text(&name, TEXT("content-encoding")))
+		return false;
+	if (is_text(&name, TEXT("user-agent")))
+		return value->len <= AGENT_BYTES_MAX;
+	return !is_text(&name, TEXT("accept-encoding")) ||
+	       is_text(value, TEXT("gzip, deflate")) ||
+	       is_text(value, TEXT("gzip, deflate, br")) ||
+	       is_text(value, TEXT("gzip, deflate, br, zstd"));
+}
+
+static bool
+are_usual_headers(ngx_http_request_t *r)
+{
+	ngx_list_part_t *part = &r->headers_in.headers.part;
+	size_t bytes = 0;
+
+	if (r->headers_in.host == NULL || r->headers_in.host->value.len == 0)
+		return false;
+	for (; part != NULL; part = part->next) {
+		const ngx_table_elt_t *headers = part->elts;
+
+		for (ngx_uint_t i = 0; i < part->nelts; i++) {
+			if (!is_usual_header(&headers[i]))
+				return false;
+			bytes += headers[i].key.len + headers[i].value.len;
+		}
+	}
+	return bytes <= HEAD_BYTES_MAX;
+}
+
+static bool
+is_for_websocket(ngx_http_request_t *r)
+{
+	const ngx_table_elt_t *connection = r->headers_in.connection;
+
+	return r->method == NGX_HTTP_GET && connection != NULL &&
+	       is_text(&r->headers_in.upgrade->value, TEXT("websocket")) &&
+	       is_text(&connection->value, TEXT("upgrade"));
+}
+
+static ngx_int_t
+is_head_usual(ngx_http_request_t *r, ngx_http_variable_value_t *value, uintptr_t data)
+{
+	static u_char one[] = "1", two[] = "2";
+	bool has_upgrade = r->headers_in.upgrade != NULL;
+
+	(void)data;
+	*value = (ngx_http_variable_value_t){.len = 0, .valid = 1, .data = one};
+	if (is_usual_line(r) && is_usual_body(r) && are_usual_headers(r) &&
+	    (!has_upgrade || is_for_websocket(r))) {
+		value->len = 1;
+		value->data = has_upgrade ? two : one;
+	}
+	return NGX_OK;
+}
 
 ngx_int_t
 heads_init(ngx_conf_t *cf)
 {
 	static ngx_str_t id = ngx_string("request_id_in_force");
 	static ngx_str_t trace = ngx_string("traceparent_sent");
+	static ngx_str_t usual = ngx_string("is_head_usual");
+	ngx_http_variable_t *variable = ngx_http_add_variable(cf, &usual, 0);
+	struct heads *heads =
+	    ngx_http_conf_get_module_main_conf(cf, parley_tunnel_module);
 
-	id_variable = ngx_http_get_variable_index(cf, &id);
-	trace_variable = ngx_http_get_variable_index(cf, &trace);
-	return id_variable == NGX_ERROR || trace_variable == NGX_ERROR ? NGX_ERROR
-								       : NGX_OK;
+	heads->id = ngx_http_get_variable_index(cf, &id);
+	heads->trace = ngx_http_get_variable_index(cf, &trace);
+	if (variable == NULL || heads->id == NGX_ERROR || heads->trace == NGX_ERROR)
+		return NGX_ERROR;
+	variable->get_handler = is_head_usual;
+	return NGX_OK;
 }
 
-/* ---- heads ------------------------------------------------------------------------ */
+/* ---- plain ------------------------------------------------------------------------ */
 
 #define NAMED(text)                                                                      \
 	{                                                                                \
@@ -136,6 +282,8 @@ draw(void)
 ngx_int_t
 parley_draw_id(ngx_http_request_t *r)
 {
+	const struct heads *heads =
+	    ngx_http_get_module_main_conf(r, parley_tunnel_module);
 	u_char *bytes = draw();
 	u_char *trace = ngx_pnalloc(r->pool, TRACE_BYTES), *id = trace + 3;
 
@@ -146,9 +294,9 @@ parley_draw_id(ngx_http_request_t *r)
 	id[ID_DIGITS] = '-';
 	ngx_memcpy(id + ID_DIGITS + 1, id, PARENT_DIGITS);
 	ngx_memcpy(id + ID_DIGITS + 1 + PARENT_DIGITS, "-00", 3);
-	r->variables[id_variable] =
+	r->variables[heads->id] =
 	    (ngx_http_variable_value_t){.len = ID_DIGITS, .valid = 1, .data = id};
-	r->variables[trace_variable] =
+	r->variables[heads->trace] =
 	    (ngx_http_variable_value_t){.len = TRACE_BYTES, .valid = 1, .data = trace};
 	return 1;
 }

@@ -1,11 +1,16 @@
 /*
- * heads: what Lua would have to make a table of all headers for, said of most requests in
- * one look. Lua finds these by name (gateway/heads.lua), and does without them if there is
- * no such module.
+ * heads: what Lua would have to make a table of all headers for, and what checks.conf needs
+ * a dozen expressions for, said of most requests in one look. Lua finds its part by name
+ * (gateway/heads.lua); it and checks.conf do without if there is no such module.
  *
- *   head     plain if it says nothing twice that counts once (what members.lua names), no
- *            empty Idempotency-Key, no id and no trace of its own, and how long its body
- *            is, over HTTP/1. Of any other Lua knows what to make.
+ *   usual    the variable $is_head_usual: 1 if checks.conf would let the head pass, and let
+ *            all of its headers go on as they are; 2 if it also asks for a WebSocket, as
+ *            request.conf has it. Empty means nothing: checks.conf is to look itself. Only
+ *            the short and plain is usual: HTTP/1.1, a target of letters, a few signs and a
+ *            query, values in ASCII, HEAD_BYTES_MAX in all.
+ *   plain    a head is plain if it says nothing twice that counts once (what
+ *            members.lua names), no empty Idempotency-Key, no id and no trace of its own,
+ *            and how long its body is, over HTTP/1. Of any other Lua knows what to make.
  *   id       32 hexadecimal digits that nobody can foresee, of the kernel's random bytes,
  *            a page at a time. The variables that go on with it are $request_id_in_force
  *            and $traceparent_sent.
@@ -19,7 +24,13 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-/* Before the configuration is read: the variables are asked for. */
+/* The first part of the module's main configuration: indices of variables, of this
+ * configuration alone. */
+struct heads {
+	ngx_int_t id, trace;
+};
+
+/* Before the configuration is read: its variables are there. */
 ngx_int_t heads_init(ngx_conf_t *cf);
 
 /* For Lua: bytes of the body, 0 for none; -1 if the head is not plain. */

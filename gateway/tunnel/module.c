@@ -29,6 +29,7 @@
 #define TRIES_MAX    10
 
 struct main_conf {
+	struct heads heads; /* the first: heads.h */
 	ngx_shm_zone_t *zone;
 };
 

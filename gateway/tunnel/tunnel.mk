@@ -16,6 +16,6 @@ all: $B/.gateway-tunnel
 $B/.gateway-tunnel: $(TUNNEL_SRC) $(wildcard gateway/tunnel/*.h) $(NGINX)/.asked
 	@mkdir -p $(@D)
 	@[ ! -d $(NGINX)/objs ] || { echo "  ld $B/gateway-tunnel.so" && \
-		$(CC) -shared $(TUNNEL_CFLAGS) -Wl,-z,relro,-z,now,-z,noexecstack -o $B/gateway-tunnel.so.new $(TUNNEL_SRC) && \
+		$(CC) -shared $(TUNNEL_CFLAGS) -Wl,-Bsymbolic -Wl,-z,relro,-z,now,-z,noexecstack -o $B/gateway-tunnel.so.new $(TUNNEL_SRC) && \
 		mv $B/gateway-tunnel.so.new $B/gateway-tunnel.so; }
 	@touch $@

@@ -1,10 +1,12 @@
 // An open WebSocket at the gateway goes on without its request (gateway/tunnel).
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, readdir, rm, symlink } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
+import { promisify } from 'node:util';
 import { Person } from '../support/api.mjs';
 import { frame, handshake, opcode, Wire } from '../support/conformance.mjs';
 import { workerOf } from '../support/process.mjs';
@@ -218,10 +220,62 @@ const heads = (holdOf) => async () => {
   wire.end();
 };
 
+/** Requests at the border of what the module lets pass at once (tunnel/heads.h), and what the gateway makes of them. */
+const borders = [
+  [200, 'GET /api/auth/me HTTP/1.1'],
+  [200, `GET /api/auth/me?${'x'.repeat(484)} HTTP/1.1`],
+  [200, `GET /api/auth/me?${'x'.repeat(1900)} HTTP/1.1`],
+  [414, `GET /api/auth/me?${'x'.repeat(2000)} HTTP/1.1`],
+  [200, 'GET /api/auth/me?a=/../%2e//#x HTTP/1.1'],
+  [400, 'GET /api//auth/me HTTP/1.1'],
+  [400, 'GET /api/auth/./me HTTP/1.1'],
+  [400, 'GET /api/auth/me/.. HTTP/1.1'],
+  [400, 'GET /api/auth/%2e/me HTTP/1.1'],
+  [400, 'GET  /api/auth/me HTTP/1.1'],
+  [400, 'GET http://localhost/api/auth/me HTTP/1.1'],
+  [400, 'GET /api/auth/me\u00e9 HTTP/1.1'],
+  [200, 'GET /api/auth/me HTTP/1.1', 'User-Agent: \u00e9'],
+  [200, 'GET /api/auth/me HTTP/1.1', `User-Agent: ${'x'.repeat(400)}`],
+  [200, 'GET /api/auth/me HTTP/1.1', 'X-Other: \u00e9', 'Accept-Encoding: gzip;q=0'],
+  [400, 'GET /api/auth/me HTTP/1.1', 'Authorization: \u00e9'],
+  [200, 'GET /api/auth/me HTTP/1.1', `X-Other: ${'x'.repeat(5000)}`],
+  [431, 'GET /api/auth/me HTTP/1.1', `Authorization: ${'x'.repeat(5000)}`],
+  [400, 'GET /api/auth/me HTTP/1.1', 'Content-Length: 2', '', '{}'],
+  [200, 'GET /api/auth/me HTTP/1.1', 'Content-Length: 0'],
+  [400, 'GET /api/auth/me HTTP/1.1', 'Transfer-Encoding: chunked', '', '0'],
+  [405, 'PROPFIND /api/auth/me HTTP/1.1'],
+];
+
+const judges = (holdOf) => async () => {
+  const stack = holdOf();
+  const ann = await Person.signUp(stack.url, 'ann');
+  for (const [status, line, ...lines] of borders) {
+    const wire = await Wire.open({ host: 'localhost', port: stack.port });
+    wire.write([line, `Host: localhost:${stack.port}`, `Cookie: ${ann.cookie}`, ...lines, '', ''].join('\r\n'));
+    assert.equal((await wire.head()).status, status, [line, ...lines].join('; ').slice(0, 200));
+    wire.end();
+  }
+};
+
 describe('GATEWAY_SOCKETS_PER_ADDRESS', () => {
   const hold = useStack({ before, after, afterEach }, { GATEWAY_SOCKETS_PER_ADDRESS: '3' });
   test('counts a socket until it ends, beside polls', bounds(() => hold.stack));
   test('a head that says something twice ends here, and each request has an id', heads(() => hold.stack));
+  test('a head at the border of what is usual is judged as any', judges(() => hold.stack));
+});
+
+describe('ALLOWED_HOSTS', () => {
+  const hold = useStack({ before, after, afterEach }, { ALLOWED_HOSTS: 'localhost' });
+
+  test('lets only these pass, whatever else the head says', async () => {
+    await judges(() => hold.stack)();
+    for (const lines of [[], ['Origin: http://localhost', 'X-Other: \u00e9']]) {
+      const wire = await Wire.open({ host: 'localhost', port: hold.stack.port });
+      wire.write(['GET /api/auth/me HTTP/1.1', 'Host: other.example', ...lines, '', ''].join('\r\n'));
+      assert.equal((await wire.head()).status, 421);
+      wire.end();
+    }
+  });
 });
 
 describe('an address that a proxy tells', () => {
@@ -246,19 +300,52 @@ describe('an address that a proxy tells', () => {
   }
 });
 
-test('a gateway without its module serves the same, within the same bounds', async () => {
+/** `work` on a stack of programs that stand in a folder of their own, without the gateway's module. */
+async function withoutModule(settings, work, prepare = () => {}) {
   const folder = await mkdtemp(path.join(tmpdir(), 'parley-build-'));
   const before = process.env.BUILD_DIR;
   let stack;
   try {
     for (const name of await readdir(build)) if (!name.startsWith('gateway-tunnel')) await symlink(path.join(build, name), path.join(folder, name));
+    await prepare(folder);
     process.env.BUILD_DIR = folder;
-    stack = await Stack.start({ GATEWAY_SOCKETS_PER_ADDRESS: '3' });
-    await bounds(() => stack)();
-    await heads(() => stack)();
+    stack = await Stack.start(settings);
+    await work(stack, folder);
   } finally {
     if (before === undefined) delete process.env.BUILD_DIR; else process.env.BUILD_DIR = before;
     await stack?.stop();
     await rm(folder, { recursive: true });
   }
+}
+
+test('a gateway without its module serves the same, within the same bounds', () => withoutModule({ GATEWAY_SOCKETS_PER_ADDRESS: '3' }, async (stack) => {
+  await bounds(() => stack)();
+  await heads(() => stack)();
+  await judges(() => stack)();
+}));
+
+test('a module of another build is taken when the configuration is read anew', { skip: !isBuilt }, async () => {
+  const name = 'gateway-tunnel.so';
+  /** Another file of the same code: bytes after its end mean nothing. */
+  const install = async (folder, more) => {
+    await writeFile(path.join(folder, `${name}.new`), Buffer.concat([await readFile(path.join(build, name)), Buffer.alloc(more)]));
+    await rename(path.join(folder, `${name}.new`), path.join(folder, name));
+  };
+  await withoutModule({ DRAIN_SECONDS: '1' }, async (stack, folder) => {
+    const ann = await Person.signUp(stack.url, 'ann');
+    const gateway = await stack.pidOf('gateway');
+    const workers = async () => (await readFile(`/proc/${gateway}/task/${gateway}/children`, 'utf8')).trim().split(' ');
+    const old = await workers();
+    await install(folder, 8);
+    await promisify(execFile)(path.join(root, 'deploy/local/upgrade.sh'), { env: { PATH: process.env.PATH, DATA_DIR: path.join(stack.dir, 'data') } });
+    const { ino } = await stat(path.join(folder, name));
+    await waitUntil('workers with the new one', async () => {
+      const all = (await workers()).filter((pid) => !old.includes(pid));
+      const maps = await Promise.all(all.map((pid) => readFile(`/proc/${pid}/maps`, 'utf8').catch(() => '')));
+      return all.length > 0 && maps.every((text) => text.includes(` ${ino} `));
+    }, patient);
+    await heads(() => stack)();
+    const wire = await enter(stack, ann);
+    wire.end();
+  }, (folder) => install(folder, 0));
 });
