@@ -20,10 +20,9 @@ struct watch_ask {
 	/* from its turn on */
 	struct watch_set *set;
 	struct pl_store_read_call call;
-	uint64_t number; /* of the read */
-	struct pl_user_state_list found;
+	struct watched_reading reading;
 	size_t count;
-	struct pl_oid ids[];
+	struct pl_oid ids[]; /* and as many more, for the reading */
 };
 
 /* ---- what is said ---------------------------------------------------------------------- */
@@ -57,7 +56,7 @@ read_said(const struct pl_json *said, struct pl_invalid *why)
 		    "users must be an array of at most %d ids", WATCH_USERS_MAX);
 		return NULL;
 	}
-	ask = pl_mem_zalloc(sizeof(*ask) + count * sizeof(ask->ids[0]));
+	ask = pl_mem_zalloc(sizeof(*ask) + 2 * count * sizeof(ask->ids[0]));
 	ask->count = count;
 	if (read_ids(users, ask->ids, why))
 		return ask;
@@ -71,7 +70,7 @@ static void
 ask_free(struct watch_ask *ask)
 {
 	pl_list_unlink(&ask->link);
-	pl_user_state_list_fini(&ask->found);
+	watched_reading_fini(&ask->reading);
 	pl_mem_free(ask);
 }
 
@@ -105,7 +104,7 @@ answer(struct watch_ask *ask)
 	pl_jo_init(&o, &args);
 	pl_jo_array(&o);
 	pl_jo_array(&o);
-	watch_set_begin(ask->set, &ask->found, ask->number, &o);
+	watch_set_begin(ask->set, &ask->reading, &o);
 	pl_jo_end_array(&o);
 	pl_jo_end_array(&o);
 	if (is_too_large(ask, &args)) {
@@ -142,7 +141,7 @@ run(struct pl_store_read_call *call, struct pl_store *s)
 {
 	struct watch_ask *ask = PL_CONTAINER(call, struct watch_ask, call);
 
-	return pl_store_user_states(s, ask->ids, ask->count, &ask->found);
+	return watched_reading_run(&ask->reading, s);
 }
 
 static void
@@ -169,7 +168,7 @@ on_turn(struct pl_fair_job *turn)
 		return;
 	}
 	ask->set = watch_set_new(index, ask->watcher->socket, ask->ids, &ask->count);
-	ask->number = watched_read_begins(index);
+	watched_reading_begin(ask->set, &ask->reading, ask->ids, ask->ids + ask->count);
 	ask->call = (struct pl_store_read_call){.run = run, .done = done};
 	pl_store_async_read_or_done(ask->all->app->store, &ask->call);
 }

@@ -17,6 +17,8 @@ struct watched {
 	char *note;           /* NULL: none */
 	uint64_t read; /* the number of the read that told the status; 0: none has */
 	enum pl_status status;
+	/* Of the tag that the store had before the status was read; 0: none. */
+	uint32_t tag_number;
 	bool is_online;
 };
 
@@ -92,6 +94,8 @@ take_status(struct watched *user, struct pl_user_state *found, uint64_t number)
 		found->note = NULL; /* it has moved */
 	user->status = status;
 	user->read = number;
+	if (!found)
+		user->tag_number = 0;
 	return is_other;
 }
 
@@ -307,12 +311,6 @@ done(struct pl_store_read_call *call)
 	tell_some(x);
 }
 
-uint64_t
-watched_read_begins(struct watched_index *x)
-{
-	return ++x->reads;
-}
-
 static void
 begin_round(struct watched_index *x)
 {
@@ -321,7 +319,7 @@ begin_round(struct watched_index *x)
 	x->id_count = x->told = x->passed = 0;
 	while (x->id_count < WATCHED_READ_MAX && (link = pl_list_pop(&x->noted)))
 		x->ids[x->id_count++] = PL_CONTAINER(link, struct watched, noted)->id;
-	x->reading = watched_read_begins(x);
+	x->reading = ++x->reads;
 	x->state = WATCHED_READING;
 	x->call = (struct pl_store_read_call){.run = run, .done = done};
 	pl_store_async_read_or_done(x->app->store, &x->call);
@@ -402,25 +400,99 @@ begin(
 	write_user(o, w->user);
 }
 
-void
-watch_set_begin(struct watch_set *set, struct pl_user_state_list *found, uint64_t number,
-    struct pl_json_out *o)
+/* What is known of the user is as the store has it. */
+static void
+begin_known(struct watch *w, struct pl_json_out *o)
 {
-	size_t next = 0;
+	struct watched_index *x = w->set->index;
+
+	if (take_online(x, w->user)) {
+		w->user->version++;
+		note_user(x, w->user);
+	}
+	w->told = w->user->version;
+	write_user(o, w->user);
+}
+
+/* The number of the tag that r found; 0: it found none. */
+static uint32_t
+tag_number_of(struct watched_index *x, const struct watched_reading *r)
+{
+	if (!r->has_tag)
+		return 0;
+	if (x->tag_number == 0 || memcmp(x->tag, r->tag, sizeof(x->tag)) != 0) {
+		memcpy(x->tag, r->tag, sizeof(x->tag));
+		x->tag_number++;
+	}
+	return x->tag_number;
+}
+
+static bool
+is_next(const struct pl_oid *id, const struct pl_oid *of, size_t at, size_t count)
+{
+	return at < count && pl_oid_eq(&of[at], id);
+}
+
+void
+watch_set_begin(struct watch_set *set, struct watched_reading *r, struct pl_json_out *o)
+{
+	uint32_t tag_number = tag_number_of(set->index, r);
+	size_t next = 0, missing = 0;
 
 	assert(!set->has_begun);
 	for (size_t i = 0; i < set->count; i++) {
 		struct watch *w = &set->items[i];
-		struct pl_user_state *user = &found->items[next];
+		const struct pl_oid *id = &w->user->id;
+		struct pl_user_state *user = &r->found.items[next];
+		bool is_missing = is_next(id, r->missing, missing, r->missing_count);
 
-		if (next < found->count && pl_oid_eq(&user->id, &w->user->id)) {
-			begin(w, user, number, o);
+		missing += is_missing;
+		if (next < r->found.count && pl_oid_eq(&user->id, id)) {
+			begin(w, user, r->number, o);
+			w->user->tag_number = tag_number;
 			next++;
+		} else if (r->is_as_known && !is_missing) {
+			begin_known(w, o);
 		} else {
 			unwatch(w);
 		}
 	}
 	set->has_begun = true;
+}
+
+void
+watched_reading_begin(struct watch_set *set, struct watched_reading *r,
+    const struct pl_oid *ids, struct pl_oid *missing)
+{
+	struct watched_index *x = set->index;
+
+	*r = (struct watched_reading){
+	    .number = ++x->reads, .ids = ids, .count = set->count, .missing = missing};
+	memcpy(r->known, x->tag, sizeof(x->tag));
+	for (size_t i = 0; i < set->count; i++)
+		if (x->tag_number == 0 || set->items[i].user->tag_number != x->tag_number)
+			missing[r->missing_count++] = ids[i];
+}
+
+enum pl_err
+watched_reading_run(struct watched_reading *r, struct pl_store *s)
+{
+	enum pl_err err = pl_store_users_tag(s, r->tag);
+
+	if (err != PL_OK && err != PL_E_NOT_FOUND)
+		return err;
+	r->has_tag = err == PL_OK;
+	/* If none was known, all are missing. */
+	r->is_as_known = r->has_tag && memcmp(r->tag, r->known, sizeof(r->tag)) == 0;
+	return r->is_as_known
+		   ? pl_store_user_states(s, r->missing, r->missing_count, &r->found)
+		   : pl_store_user_states(s, r->ids, r->count, &r->found);
+}
+
+void
+watched_reading_fini(struct watched_reading *r)
+{
+	pl_user_state_list_fini(&r->found);
 }
 
 void

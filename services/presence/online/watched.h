@@ -18,6 +18,10 @@
  * old news nor the same twice. If the store does not answer, who came and went is told
  * all the same, with the status that was known; statuses follow when it does.
  *
+ * A set is answered from what is known of its users if the store says that nothing of any
+ * user has changed since (pl_store_users_tag()); else, and of those of whom nothing is
+ * known, it is read. So most of who comes costs the store one row.
+ *
  * A watch takes 40 bytes, and a user who is watched some 150 bytes and their
  * note.  Threads: the loop's.
  */
@@ -34,6 +38,21 @@
 
 struct watch_set;
 
+/* A read of the users of a set; watched_reading_begin() sets it all. */
+struct watched_reading {
+	uint64_t number;
+	const struct pl_oid *ids;
+	size_t count;
+	struct pl_oid *missing; /* those of ids that must be read in any case */
+	size_t missing_count;
+	uint8_t known[PL_STORE_TAG_LEN]; /* the others are known as of this tag */
+	/* once it is read */
+	uint8_t tag[PL_STORE_TAG_LEN]; /* what it was before */
+	bool has_tag;
+	bool is_as_known; /* and so only those that are missing were read */
+	struct pl_user_state_list found;
+};
+
 /* The caller's; zero it and set the first four. */
 struct watched_index {
 	const struct pl_app *app;
@@ -46,6 +65,10 @@ struct watched_index {
 	size_t watch_count;   /* what sets have room for */
 	uint64_t reads;       /* the number of the last read */
 	struct pl_list noted; /* watched.noted, in the order of their changes */
+	/* That of users, as the store last said it; its number is one more with each
+	 * other one, 0: none is known. */
+	uint8_t tag[PL_STORE_TAG_LEN];
+	uint32_t tag_number;
 	struct pl_timer telling;
 	/* a round */
 	enum { WATCHED_IDLE, WATCHED_READING, WATCHED_TELLING } state;
@@ -73,13 +96,17 @@ void watched_tell(
  * are left, in their order. */
 struct watch_set *watch_set_new(struct watched_index *x, struct hub_socket *socket,
     struct pl_oid *ids, size_t *count);
-/* The number of a read that begins now. */
-uint64_t watched_read_begins(struct watched_index *x);
-/* The read of this number found these of the users of set, in its order: they are
- * written, as many objects, and the others are watched no longer. The socket is told what
- * changes from now on. */
-void watch_set_begin(struct watch_set *set, struct pl_user_state_list *found,
-    uint64_t number, struct pl_json_out *o);
+/* A read of ids, those of set, begins now. missing has room for all of them; both are
+ * borrowed until it ends. */
+void watched_reading_begin(struct watch_set *set, struct watched_reading *r,
+    const struct pl_oid *ids, struct pl_oid *missing);
+/* Read it. From any thread; perhaps twice. */
+enum pl_err watched_reading_run(struct watched_reading *r, struct pl_store *s);
+void watched_reading_fini(struct watched_reading *r);
+/* It found these of the users of set, in its order: they are written, as many objects,
+ * and the others are watched no longer. The socket is told what changes from now on. */
+void watch_set_begin(
+    struct watch_set *set, struct watched_reading *r, struct pl_json_out *o);
 void watch_set_free(struct watch_set *set); /* NULL is fine */
 
 #endif

@@ -614,24 +614,72 @@ a_set_hears_nothing_before_its_answer_and_no_old_news_in_it(void **state)
 	struct pl_oid ids[] = {f->bob};
 	size_t count = 1;
 	struct watch_set *set = watch_set_new(&f->watched, &f->one.socket, ids, &count);
-	uint64_t number = watched_read_begins(&f->watched);
 	struct pl_user_state old = {.id = f->bob, .status = PL_STATUS_AVAILABLE};
-	struct pl_user_state_list found = {.items = &old, .count = 1};
+	struct pl_oid missing[1];
+	struct watched_reading reading;
 	struct pl_json_out o;
 	struct pl_buf text;
 
+	watched_reading_begin(set, &reading, ids, missing);
+	reading.found = (struct pl_user_state_list){.items = &old, .count = 1};
 	set_status(f, &f->bob, PL_STATUS_BUSY, "news");
 	settle_all(f);
 	assert_string_equal(sent_to(f, &f->one), "");
 	pl_buf_init(&text, PL_BUF_UNLIMITED);
 	pl_jo_init(&o, &text);
-	watch_set_begin(set, &found, number, &o);
+	watch_set_begin(set, &reading, &o);
 	assert_string_equal(
 	    (const char *)text.data, shown(&f->bob, false, "BUSY", "news"));
 	pl_buf_fini(&text);
 	settle_all(f);
 	assert_string_equal(sent_to(f, &f->one), "");
 	watch_set_free(set);
+}
+
+/* What a set of these ids would ask the store for, and whether that is all it needs. */
+static size_t
+missing_of(struct fixture *f, const struct pl_oid *ids, size_t count, bool *is_as_known)
+{
+	struct pl_store_config config = {.data_dir = f->rig.dir};
+	struct pl_oid own[4], missing[4];
+	struct watched_reading reading;
+	struct watch_set *set;
+	struct pl_store *store;
+
+	memcpy(own, ids, count * sizeof(own[0]));
+	set = watch_set_new(&f->watched, &f->one.socket, own, &count);
+	watched_reading_begin(set, &reading, own, missing);
+	assert_int_equal(pl_store_open(&config, &store), PL_OK);
+	assert_int_equal(watched_reading_run(&reading, store), PL_OK);
+	pl_store_close(store);
+	*is_as_known = reading.is_as_known;
+	watched_reading_fini(&reading);
+	watch_set_free(set);
+	return reading.missing_count;
+}
+
+static void
+who_is_watched_already_is_not_read_again_until_some_user_changes(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid both[2] = {f->bob, f->eve};
+	bool is_as_known;
+
+	assert_int_equal(missing_of(f, &f->bob, 1, &is_as_known), 1);
+	watch(&f->one, &f->bob, 1);
+	assert_int_equal(missing_of(f, both, 2, &is_as_known), 1);
+	assert_true(is_as_known);
+	watch(&f->two, both, 2);
+	expect_answer(&f->two, shown(&f->bob, false, "AVAILABLE", NULL),
+	    shown(&f->eve, false, "AVAILABLE", NULL));
+	assert_int_equal(missing_of(f, both, 2, &is_as_known), 0);
+	assert_true(is_as_known);
+	rig_set_status(&f->rig, &f->ann, PL_STATUS_BUSY); /* who is of neither */
+	assert_int_equal(missing_of(f, both, 2, &is_as_known), 0);
+	assert_false(is_as_known);
+	watch(&f->one, &f->bob, 1);
+	assert_int_equal(missing_of(f, both, 2, &is_as_known), 1);
+	assert_true(is_as_known);
 }
 
 static void
@@ -903,6 +951,7 @@ main(void)
 	    WATCH_TEST(waits_while_the_sockets_are_behind),
 	    WATCH_TEST(a_change_while_the_set_is_read_is_not_lost),
 	    WATCH_TEST(a_set_hears_nothing_before_its_answer_and_no_old_news_in_it),
+	    WATCH_TEST(who_is_watched_already_is_not_read_again_until_some_user_changes),
 	    WATCH_TEST(who_watches_already_hears_what_the_answer_to_another_found),
 	    WATCH_TEST(after_a_gap_what_was_missed_is_told_and_nothing_else),
 	    WATCH_TEST(tells_a_profile_to_those_who_watch_and_no_others),
