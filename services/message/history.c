@@ -5,8 +5,6 @@
 #include "http/long_read.h"
 #include "http/reply.h"
 
-#define MESSAGE_JSON_BYTES 260 /* without its text, unless it is an auto-reply */
-
 /* A page, or the whole conversation. A thread of the store reads it and writes its JSON;
  * a heavy one goes out in pieces, so that many slow readers do not fill the memory. */
 struct history {
@@ -70,7 +68,7 @@ reserve(struct pl_buf *b, const struct pl_message_list *list, size_t from, size_
 	char *room;
 
 	for (size_t i = from; i < to && bytes < PL_LONG_READ_PIECE_BYTES; i++)
-		bytes += MESSAGE_JSON_BYTES + list->items[i].text_len;
+		bytes += PL_MESSAGE_JSON_BYTES + list->items[i].text_len;
 	room = pl_buf_reserve(b, bytes);
 	if (room != NULL)
 		*room = '\0';

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/utf8.h"
 
 /* POSIX: a pipe takes up to PIPE_BUF bytes in one piece, and Linux has 4096. */
@@ -176,7 +177,7 @@ pl_log_write(
     enum pl_log_level level, const char *message, const struct pl_log_field *fields)
 {
 	char time_text[PL_CLOCK_ISO_LEN + 1];
-	struct line line;
+	PL_UNCLEARED struct line line;
 
 	if (level < least_level)
 		return;

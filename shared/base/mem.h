@@ -11,6 +11,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* A large local array where each message passes: the compiler, told to clear what nobody
+ * sets (-ftrivial-auto-var-init), leaves it. Only what was written to it is read. */
+#if defined(__has_attribute) && __has_attribute(uninitialized)
+#define PL_UNCLEARED __attribute__((uninitialized))
+#else
+#define PL_UNCLEARED
+#endif
+
 void *pl_mem_alloc(size_t size);              /* uninitialised */
 void *pl_mem_zalloc(size_t size);             /* zeroed */
 void *pl_mem_realloc(void *old, size_t size); /* old may be NULL */

@@ -73,6 +73,8 @@ void pl_message_init(struct pl_message *m, const struct pl_oid *sender,
 enum pl_err pl_message_parse(const struct pl_json *body, size_t text_bytes_max,
     struct pl_str *text, struct pl_invalid *why) PL_MUST_CHECK;
 
+/* What most take without the text: for who reserves room. */
+#define PL_MESSAGE_JSON_BYTES 260
 void pl_message_write(struct pl_json_out *o, const struct pl_message *m);
 
 /* A place in the order, from which pages and recovery go on. */

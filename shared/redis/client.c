@@ -368,7 +368,7 @@ deliver_all(struct pl_redis *r)
 static void
 read_some(struct pl_redis *r)
 {
-	char bytes[READ_BYTES];
+	PL_UNCLEARED char bytes[READ_BYTES];
 
 	for (unsigned i = 0; i < READS_A_TURN; i++) {
 		ssize_t n = recv(r->watch.fd, bytes, sizeof(bytes), 0);

@@ -3,6 +3,8 @@
 #include "base/mem.h"
 #include "bus/events.h"
 
+#define EVENT_BYTES 384 /* around a message: as most are */
+
 struct publishing {
 	struct pl_redis_call call;
 	struct pl_publisher *by;
@@ -71,6 +73,7 @@ pl_publish_message(struct pl_publisher *by, const struct pl_message *m,
 	struct pl_buf event;
 
 	pl_buf_init(&event, PL_BUF_UNLIMITED);
+	(void)pl_buf_reserve(&event, EVENT_BYTES + json.len);
 	pl_event_new_message_of(&event, m, json, trace);
 	publish_to(by, &m->receiver, &event);
 	pl_buf_clear(&event);

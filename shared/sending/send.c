@@ -185,6 +185,7 @@ on_stored(struct sending *s)
 		refuse_and_end(s, s->refusal);
 		return;
 	}
+	(void)pl_buf_reserve(&s->json, PL_MESSAGE_JSON_BYTES + sent->message.text_len);
 	pl_jo_init(&o, &s->json);
 	pl_message_write(&o, &sent->message);
 	if (sent->replayed)

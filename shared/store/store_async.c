@@ -227,7 +227,7 @@ worst_of(struct pl_write *const *writes, size_t count)
 static void
 run_batch(struct session *s, struct pl_list *batch)
 {
-	struct pl_write *writes[PL_STORE_BATCH_MAX];
+	PL_UNCLEARED struct pl_write *writes[PL_STORE_BATCH_MAX];
 	bool was_open = s->store != NULL;
 	struct pl_store *store = session_store(s);
 	size_t count = choose_writes(s, batch, writes);
