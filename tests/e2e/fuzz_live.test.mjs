@@ -40,12 +40,13 @@ describe('the conformance server', () => {
 
 describe('the stack', () => {
   const hold = useStack({ before, after, afterEach }, {
-    PING_INTERVAL_MS: '300', SOCKETS_PER_USER_MAX: '1000', LIMIT_HANDSHAKES_PER_SECOND: '0', GATEWAY_REQUESTS_PER_SECOND: '0',
+    PING_INTERVAL_MS: '300', SOCKETS_PER_USER_MAX: '1000', LIMIT_EXPORTS_PER_HOUR: '0', LIMIT_HANDSHAKES_PER_SECOND: '0', GATEWAY_REQUESTS_PER_SECOND: '0',
   });
-  let ann, bob, eve, mallory, spare, message;
+  let ann, bob, eve, mallory, spare, message, own;
   before(async () => {
     [ann, bob, eve, mallory, spare] = await Promise.all(['ann', 'bob', 'eve', 'mállory', 'spare'].map((name) => Person.signUp(hold.stack.url, name)));
     message = (await mallory.send(eve, 'hello')).json._id;
+    own = await Promise.all(Array.from({ length: 50 }, async (_, i) => (await eve.send(mallory, `own ${i}`)).json._id));
   });
   const gateway = () => ({ host: 'localhost', port: hold.stack.port });
   const directly = async (service) => {
@@ -74,7 +75,7 @@ describe('the stack', () => {
       const begin = Date.now();
       const pid = await workerOf(await hold.stack.pidOf(`${service}1`));
       const socket = await bob.connect({ transports: ['websocket'] });
-      const who = { cookie: eve.cookie, spare: spare.cookie, eve: eve.id, mallory: mallory.id, message };
+      const who = { cookie: eve.cookie, spare: spare.cookie, eve: eve.id, mallory: mallory.id, blocked: spare.id, message, own };
       let [isOver, sent] = [false, 0];
       const chat = (async () => {
         while (!isOver) {

@@ -2,11 +2,17 @@
 // their JSON, cut off, and several in one.
 import assert from 'node:assert/strict';
 import { Wire } from './conformance.mjs';
+import { jpeg, png } from './pictures.mjs';
 import { withDeadline } from './wait.mjs';
 
 const anyId = (r) => r.list(24, () => r.pick([...'0123456789abcdef'])).join('').padEnd(24, '0');
 
-/** [method, target, body] by service; `who` has the ids {eve, mallory, message}. */
+const picture = png(8, 8);
+
+/**
+ * [method, target, body] by service, of each of its routes; `who` has the ids {eve, mallory, blocked, message, own},
+ * own those of messages that eve sent. Nothing here ends her account or her session: a password is never right.
+ */
 const routes = {
   auth: [
     ['GET', () => '/api/auth/me'], ['GET', () => '/api/auth/me'], ['GET', () => '/api/auth/sessions'],
@@ -14,6 +20,11 @@ const routes = {
     // Seldom as they should be, for a hash takes long.
     ['POST', () => '/api/auth/login', (who, r) => ({ username: `u${r.below(1e9)}`, password: r.oneIn(40) ? 'a long password' : 7 })],
     ['POST', () => '/api/auth/signup', (who, r) => ({ fullName: 'É. Ve', username: `v${r.below(1e9)}`, password: 'a long password', confirmPassword: r.oneIn(40) ? 'a long password' : 'another', gender: 'female' })],
+    ['GET', () => '/api/auth/settings'], ['GET', () => '/api/auth/export'],
+    ['PATCH', () => '/api/auth/me', (who, r) => r.pick([{ fullName: 'É. Ve' }, { gender: 'male' }, { fullName: 'Eve', gender: 'female' }])],
+    ['POST', () => '/api/auth/password', (who, r) => ({ password: r.oneIn(40) ? 'not hers' : 7, newPassword: 'a new password', confirmPassword: 'a new password' })],
+    ['PUT', () => '/api/auth/avatar', (who, r) => r.pick([picture, picture, jpeg])], ['DELETE', () => '/api/auth/avatar'],
+    ['DELETE', () => '/api/auth/me', (who, r) => ({ password: r.oneIn(40) ? 'not hers' : 7 })],
   ],
   message: [
     ['POST', (who) => `/api/messages/send/${who.mallory}`, () => ({ message: 'hello, wörld' })],
@@ -21,22 +32,27 @@ const routes = {
     ['GET', (who) => `/api/messages/${who.mallory}?limit=20`],
     ['POST', (who) => `/api/messages/read/${who.mallory}`, (who) => ({ upTo: who.message })],
     ['GET', (who, r) => `/api/conversations?limit=${1 + r.below(100)}&before=${r.oneIn(2) ? who.message : `1a2b-${who.mallory}`}`],
+    ['PATCH', (who, r) => `/api/messages/message/${r.pick([who.message, ...who.own])}`, (who, r) => ({ message: `edited ${r.below(100)}` })],
+    ['DELETE', (who, r) => `/api/messages/message/${r.oneIn(20) ? r.pick(who.own) : r.pick([who.message, anyId(r)])}`],
     ['GET', () => '/api/conversations?limit=10'], ['GET', (who) => `/api/conversations/${who.mallory}`],
   ],
   presence: [
     ['GET', () => '/api/users'], ['GET', (who, r) => `/api/users?limit=${1 + r.below(100)}&after=${who.eve}&q=${r.pick(['eve', 'm%C3%A1l', '%F0%9F%98%80', 'a%20b%20c'])}`],
     ['GET', (who) => `/api/users/${who.mallory}`], ['GET', (who) => `/api/users/profile/${who.mallory}`],
     ['POST', (who) => `/api/users/status/${who.eve}`, (who, r) => ({ status: r.pick(['BUSY', 'AVAILABLE']), note: 'until three' })],
+    ['GET', () => '/api/users/blocked'], ['POST', (who, r) => `/api/users/block/${r.pick([who.blocked, anyId(r)])}`],
+    ['DELETE', (who, r) => `/api/users/block/${r.pick([who.blocked, anyId(r)])}`], ['GET', (who) => `/api/users/avatar/${who.eve}?v=abc`],
     ['GET', () => '/socket.io/?EIO=4&transport=polling'], ['POST', () => '/socket.io/?EIO=4&transport=polling&sid=p1.none', () => '40'],
   ],
 };
 
 const headers = ['Idempotency-Key: abc', 'X-Socket-Id: p1.none', 'If-None-Match: "x"', 'If-None-Match: W/"x", *', 'Accept-Encoding: gzip', 'Origin: http://evil.example',
   'Authorization: Bearer a.b.c', 'Cookie: jwt=a.b.c; jwt="d"', 'Expect: 100-continue', 'X-Forwarded-For: 1.2.3.4, ::1', 'X-Request-Id: €', 'Range: bytes=0-1',
-  'traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01', 'Transfer-Encoding: gzip', 'Content-Length: 3', 'Upgrade: websocket', 'X: ', ': x'];
+  'traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01', 'X-Method: DELETE', 'Transfer-Encoding: gzip', 'Content-Length: 3', 'Upgrade: websocket', 'X: ', ': x'];
 const values = [null, true, 0, -1, 1e300, '', 'x'.repeat(3000), '\u0000', '😀', '\ud800', [], {}, [[]], { $gt: '' }, ['a']];
 
 const bend = (r, value) => {
+  if (Buffer.isBuffer(value)) return value;
   if (typeof value !== 'object' || r.oneIn(6)) return r.pick(values);
   const bent = { ...value, ...(r.oneIn(4) && { [r.pick(['__proto__', 'extra', ''])]: r.pick(values) }) };
   const key = r.pick(Object.keys(bent));
@@ -79,11 +95,12 @@ function anyRequest(r, service, who) {
   let body = bodyOf && bodyOf(who, r);
   const lines = [`Host: localhost`, ...(cookie ? [`Cookie: ${r.oneIn(30) ? scramble(r, Buffer.from(cookie)).toString('latin1').replace(/[\r\n\0]/g, '') : cookie}`] : [])];
   if (body !== undefined && r.oneIn(2)) body = bend(r, body);
-  let bytes = Buffer.from(body === undefined ? '' : typeof body === 'string' ? body : JSON.stringify(body));
+  let bytes = Buffer.from(body === undefined ? '' : typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body));
   if (bytes.length > 0 && r.oneIn(3)) bytes = scramble(r, bytes);
   if (r.oneIn(6)) target = scramble(r, Buffer.from(target)).toString('latin1').replace(/[\s\0]/g, '%');
   if (r.oneIn(20)) method = r.pick(['HEAD', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'GET', 'POST']);
-  let isCertain = target.startsWith('/') && method === given;
+  // kore reads no body of a DELETE, and takes it for the next request.
+  let isCertain = target.startsWith('/') && method === given && !(method === 'DELETE' && bytes.length > 0);
   const more = r.oneIn(4) ? r.list(3, () => r.pick(headers)) : [];
   if (more.some((line) => /^(?:Tr|Con|Exp|Upg|X: |: )/.test(line))) isCertain = false;
   lines.push(...more);
