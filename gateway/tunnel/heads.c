@@ -126,14 +126,36 @@ are_usual_headers(ngx_http_request_t *r)
 	return bytes <= HEAD_BYTES_MAX;
 }
 
+/* As Chromium, or as Firefox says it. */
+static bool
+asks_for_upgrade(const ngx_str_t *value)
+{
+	return is_text(value, TEXT("upgrade")) ||
+	       is_text(value, TEXT("keep-alive, upgrade"));
+}
+
+/* The first Connection, as $http_connection has it; nginx keeps none in headers_in. */
+static bool
+is_connection_upgrade(ngx_http_request_t *r)
+{
+	ngx_list_part_t *part = &r->headers_in.headers.part;
+
+	for (; part != NULL; part = part->next) {
+		const ngx_table_elt_t *headers = part->elts;
+
+		for (ngx_uint_t i = 0; i < part->nelts; i++)
+			if (is_text(&headers[i].key, TEXT("connection")))
+				return asks_for_upgrade(&headers[i].value);
+	}
+	return false;
+}
+
 static bool
 is_for_websocket(ngx_http_request_t *r)
 {
-	const ngx_table_elt_t *connection = r->headers_in.connection;
-
-	return r->method == NGX_HTTP_GET && connection != NULL &&
+	return r->method == NGX_HTTP_GET &&
 	       is_text(&r->headers_in.upgrade->value, TEXT("websocket")) &&
-	       is_text(&connection->value, TEXT("upgrade"));
+	       is_connection_upgrade(r);
 }
 
 static ngx_int_t
@@ -172,26 +194,21 @@ heads_init(ngx_conf_t *cf)
 
 /* ---- plain ------------------------------------------------------------------------ */
 
-#define NAMED(text)                                                                      \
-	{                                                                                \
-		sizeof(text) - 1, (u_char *)(text)                                       \
-	}
-
 /* What no plain head has twice: ONCE of members.lua and two lists, and then what it has
  * not at all. */
 static const ngx_str_t names[] = {
-    NAMED("content-type"),
-    NAMED("idempotency-key"),
-    NAMED("origin"),
-    NAMED("sec-fetch-site"),
-    NAMED("sec-websocket-key"),
-    NAMED("sec-websocket-protocol"),
-    NAMED("sec-websocket-version"),
-    NAMED("upgrade"),
-    NAMED("x-socket-id"),
-    NAMED("transfer-encoding"),
-    NAMED("traceparent"),
-    NAMED("x-request-id"),
+    ngx_string("content-type"),
+    ngx_string("idempotency-key"),
+    ngx_string("origin"),
+    ngx_string("sec-fetch-site"),
+    ngx_string("sec-websocket-key"),
+    ngx_string("sec-websocket-protocol"),
+    ngx_string("sec-websocket-version"),
+    ngx_string("upgrade"),
+    ngx_string("x-socket-id"),
+    ngx_string("transfer-encoding"),
+    ngx_string("traceparent"),
+    ngx_string("x-request-id"),
 };
 
 enum {
