@@ -259,6 +259,7 @@ describe('very many logins at once', () => {
   const tally = (answers) => {
     const busy = answers.filter(({ status }) => status === 503);
     for (const { headers } of busy) assert.ok(Number(headers.get('retry-after')) >= 1);
+    assert.deepEqual(answers.filter(({ status }) => ![400, 503].includes(status)).map(({ status, text }) => [status, text]), []);
     return { busy: busy.length, failed: answers.filter(({ status }) => status === 400).length };
   };
 
