@@ -187,7 +187,7 @@ const bounds = (holdOf) => async () => {
 /** What counts once in a head, with a value that is good. */
 const once = (port) => Object.entries({
   'Content-Type': 'text/plain', 'Idempotency-Key': 'a-key', Origin: `http://localhost:${port}`, 'Sec-Fetch-Site': 'same-origin',
-  'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Protocol': 'x', 'Sec-WebSocket-Version': '13', Upgrade: 'x', 'X-Socket-Id': 'x',
+  'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Version': '13', 'X-Socket-Id': 'x',
 });
 
 const heads = (holdOf) => async () => {
@@ -207,6 +207,7 @@ const heads = (holdOf) => async () => {
     assert.equal((await ask(`${name}: ${value}`, `${name.toLowerCase()}:`)).status, 400, `${name} and an empty one`);
   }
   assert.equal((await ask(...once(stack.port).map(([name, value]) => `${name}: ${value}`))).status, 200, 'all of them');
+  assert.equal((await ask('Upgrade: x', 'Upgrade: y', 'Sec-WebSocket-Protocol: x', 'Sec-WebSocket-Protocol: y')).status, 200, 'lists');
   assert.equal((await ask('Idempotency-Key:')).status, 400, 'an empty key');
   assert.equal((await ask('X-Other: a', 'X-Other: b', 'X-Socket-Id:')).status, 200);
   // Ids: the client's, if it is good; else drawn, and never one twice.
