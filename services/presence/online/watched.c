@@ -17,7 +17,7 @@ struct watched {
 	char *note;           /* NULL: none */
 	uint64_t read; /* the number of the read that told the status; 0: none has */
 	enum pl_status status;
-	/* Of the tag that the store had before the status was read; 0: none. */
+	/* Of the tag that the same read found before the status; 0: it found none. */
 	uint32_t tag_number;
 	bool is_online;
 };
@@ -94,8 +94,7 @@ take_status(struct watched *user, struct pl_user_state *found, uint64_t number)
 		found->note = NULL; /* it has moved */
 	user->status = status;
 	user->read = number;
-	if (!found)
-		user->tag_number = 0;
+	user->tag_number = 0; /* unless the read knows it */
 	return is_other;
 }
 
@@ -449,7 +448,8 @@ watch_set_begin(struct watch_set *set, struct watched_reading *r, struct pl_json
 		missing += is_missing;
 		if (next < r->found.count && pl_oid_eq(&user->id, id)) {
 			begin(w, user, r->number, o);
-			w->user->tag_number = tag_number;
+			if (w->user->read == r->number) /* else the status is another's */
+				w->user->tag_number = tag_number;
 			next++;
 		} else if (r->is_as_known && !is_missing) {
 			begin_known(w, o);

@@ -20,7 +20,9 @@
  *
  * A set is answered from what is known of its users if the store says that nothing of any
  * user has changed since (pl_store_users_tag()); else, and of those of whom nothing is
- * known, it is read. So most of who comes costs the store one row.
+ * known, it is read. So most of who comes costs the store one row. Reads run side by side,
+ * and one that began later may have read earlier: so a status counts as of the tag that its
+ * own read found, and what a round has read, as of none.
  *
  * A watch takes 40 bytes, and a user who is watched some 150 bytes and their
  * note.  Threads: the loop's.

@@ -683,6 +683,74 @@ who_is_watched_already_is_not_read_again_until_some_user_changes(void **state)
 }
 
 static void
+answer_into_nothing(struct watch_set *set, struct watched_reading *reading)
+{
+	struct pl_json_out o;
+	struct pl_buf text;
+
+	pl_buf_init(&text, PL_BUF_UNLIMITED);
+	pl_jo_init(&o, &text);
+	pl_jo_array(&o);
+	watch_set_begin(set, reading, &o);
+	pl_jo_end_array(&o);
+	pl_buf_fini(&text);
+	watched_reading_fini(reading);
+}
+
+/* Of two reads at once, that which began later comes to the store first, and bob changes
+ * between them. What it said of him holds, by the order of their beginnings; but not as
+ * of the tag that the other one found. */
+static void
+a_status_counts_as_of_the_tag_of_its_own_read(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_store_config config = {.data_dir = f->rig.dir};
+	struct pl_oid ids[2] = {f->bob, f->bob}, missing[2];
+	struct watched_reading readings[2];
+	struct watch_set *sets[2];
+	struct pl_store *store;
+	bool is_as_known;
+	size_t count;
+
+	assert_int_equal(pl_store_open(&config, &store), PL_OK);
+	for (int i = 0; i < 2; i++) {
+		count = 1;
+		sets[i] = watch_set_new(&f->watched, &f->one.socket, &ids[i], &count);
+		watched_reading_begin(sets[i], &readings[i], &ids[i], &missing[i]);
+	}
+	assert_int_equal(watched_reading_run(&readings[1], store), PL_OK);
+	rig_set_status(&f->rig, &f->bob, PL_STATUS_BUSY); /* and nobody is told */
+	assert_int_equal(watched_reading_run(&readings[0], store), PL_OK);
+	pl_store_close(store);
+	answer_into_nothing(sets[1], &readings[1]);
+	answer_into_nothing(sets[0], &readings[0]);
+	count = missing_of(f, &f->bob, 1, &is_as_known);
+	watch(&f->two, &f->bob, 1);
+	watch_set_free(sets[0]);
+	watch_set_free(sets[1]);
+	assert_int_equal(count, 1);
+	expect_answer(&f->two, shown(&f->bob, false, "BUSY", NULL), NULL);
+}
+
+/* It says nothing of the tag. */
+static void
+who_was_read_in_a_round_is_read_again(void **state)
+{
+	struct fixture *f = *state;
+	struct client bob;
+	bool is_as_known;
+
+	watch(&f->one, &f->bob, 1);
+	assert_int_equal(missing_of(f, &f->bob, 1, &is_as_known), 0);
+	come_in(f, &bob, &f->bob, HUB_LIST);
+	settle_all(f);
+	assert_int_equal(missing_of(f, &f->bob, 1, &is_as_known), 1);
+	watch(&f->two, &f->bob, 1);
+	assert_int_equal(missing_of(f, &f->bob, 1, &is_as_known), 0);
+	go(&bob);
+}
+
+static void
 who_watches_already_hears_what_the_answer_to_another_found(void **state)
 {
 	struct fixture *f = *state;
@@ -952,6 +1020,8 @@ main(void)
 	    WATCH_TEST(a_change_while_the_set_is_read_is_not_lost),
 	    WATCH_TEST(a_set_hears_nothing_before_its_answer_and_no_old_news_in_it),
 	    WATCH_TEST(who_is_watched_already_is_not_read_again_until_some_user_changes),
+	    WATCH_TEST(a_status_counts_as_of_the_tag_of_its_own_read),
+	    WATCH_TEST(who_was_read_in_a_round_is_read_again),
 	    WATCH_TEST(who_watches_already_hears_what_the_answer_to_another_found),
 	    WATCH_TEST(after_a_gap_what_was_missed_is_told_and_nothing_else),
 	    WATCH_TEST(tells_a_profile_to_those_who_watch_and_no_others),
