@@ -18,13 +18,13 @@ PL_REDIS_LUA(held_keep_lua, "held_keep");
 
 struct id {
 	unsigned count;
-	char told[HELD_WORD_BYTES]; /* "+<id>" */
+	char text[HUB_SOCKET_ID_LEN + 1];
 };
 
 static struct pl_str
 text_of(const struct id *id)
 {
-	return pl_str(id->told + 1);
+	return pl_str(id->text);
 }
 
 /* ---- ids ----------------------------------------------------------------------------- */
@@ -111,7 +111,7 @@ send_all(struct held *h)
 	h->is_synced = true;
 	h->times_up = pl_redis_times_up(h->app->redis);
 	while ((id = pl_map_next(&h->sockets, &it)) != NULL) {
-		args[ARGS_BEFORE + count++] = pl_str(id->told);
+		args[ARGS_BEFORE + count++] = text_of(id);
 		if (count < IDS_A_COMMAND)
 			continue;
 		tell_set(h, is_anew, args, count);
@@ -230,7 +230,7 @@ static void
 tell_one(struct held *h, const struct id *id, char sign)
 {
 	if (is_current(h))
-		gather(h, sign, id->told + 1);
+		gather(h, sign, id->text);
 	else
 		held_catch_up(h);
 }
@@ -246,7 +246,7 @@ held_add(struct held *h, const char *socket_id)
 	}
 	id = pl_mem_zalloc(sizeof(*id));
 	id->count = 1;
-	snprintf(id->told, sizeof(id->told), "+%s", socket_id);
+	snprintf(id->text, sizeof(id->text), "%s", socket_id);
 	pl_map_put(&h->sockets, text_of(id), id);
 	tell_one(h, id, '+');
 }

@@ -5,11 +5,13 @@
  *
  *   parley:held          sorted set: life -> when its sockets are forgotten (ms, Redis' time); each
  *                        life of a process has a name of its own: "p1.3fa94c01"
- *   parley:held:<life>   set of the ids of its sockets; both last HELD_KEPT_MS after its last word
+ *   parley:held:<life>   set of the ids of its sockets; it lasts HELD_KEPT_MS after the last word of
+ *                        its process, and the life as long after the last renewal
  *   parley:held-since    since when all sockets that are held are in those sets (ms, Redis' time)
  *
  * What comes or goes is told at once; what follows within HELD_GATHER_MS is gathered, and
- * told together: a process that opens 1,000 sockets a second says so a hundred times. A process that is killed in that time takes along what it had gathered.
+ * told together: a process that opens 1,000 sockets a second says so a hundred times. A
+ * process that is killed in that time takes along what it had gathered.
  *
  * Whoever begins, or comes to Redis again, writes its set anew and moves
  * parley:held-since on: what ended meanwhile, here or by a process that died with Redis,

@@ -1,9 +1,9 @@
--- held_tell: which sockets a presence process has got, and has no more.
+-- held_tell: which sockets a presence process has: all, or more of them.
 --
 -- KEYS  1 sorted set of the lives of processes, by when their sockets are forgotten
 --       2 set of the ids of the sockets of this one   3 since when all of them are known (ms)
 -- ARGV  1 life   2 for how long they are known without another word (ms)
---       3 "1": begin anew, and know all only from now on   4... "+<id>" and "-<id>"
+--       3 "1": begin anew, and know all only from now on   4... ids
 -- gives 1
 
 assert(#KEYS == 3 and #ARGV >= 3, 'held_tell takes 3 keys and 3 arguments or more')
@@ -16,18 +16,6 @@ if ARGV[3] == '1' then
   redis.call('DEL', KEYS[2])
 end
 redis.call('ZADD', KEYS[1], now + kept, ARGV[1])
--- Neighbours of one kind go together.
-local verb, ids = nil, {}
-local function say()
-  if #ids > 0 then redis.call(verb, KEYS[2], unpack(ids)) end
-  ids = {}
-end
-for i = 4, #ARGV do
-  local now_verb = string.sub(ARGV[i], 1, 1) == '+' and 'SADD' or 'SREM'
-  if now_verb ~= verb then say() end
-  verb = now_verb
-  ids[#ids + 1] = string.sub(ARGV[i], 2)
-end
-say()
+if #ARGV > 3 then redis.call('SADD', KEYS[2], unpack(ARGV, 4)) end
 redis.call('PEXPIRE', KEYS[2], kept)
 return 1
