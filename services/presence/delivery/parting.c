@@ -22,8 +22,8 @@ key_of(struct pl_str pid, char out[KEY_MAX])
 }
 
 /* By EVAL, which is carried out before whatever is sent next; EVALSHA may need a second
- * try. What is for good needs neither the time nor the note before, and so no script, of
- * which a command costs Redis a fraction. */
+ * try. What is for good needs neither the time nor the note before: so it is a plain
+ * command, which costs Redis a fraction of a script. */
 void
 parting_note(struct pl_redis *redis, struct pl_str pid, bool is_for_good)
 {
@@ -40,8 +40,8 @@ parting_note(struct pl_redis *redis, struct pl_str pid, bool is_for_good)
 	else
 		pl_redis_command(redis,
 		    (struct pl_str[]){PL_STR("EVAL"), pl_str(parting_note_lua),
-			PL_STR("1"), key_of(pid, key), pl_str(kept), PL_STR("0")},
-		    6, NULL);
+			PL_STR("1"), key_of(pid, key), pl_str(kept)},
+		    5, NULL);
 }
 
 static void

@@ -160,7 +160,7 @@ static const struct script all[] = {
     {"online_read", online_read, 3, 1, 0, false},
     {"held_tell", held_tell, 3, 3, 2, true},
     {"held_keep", held_keep, 2, 3, 2 | 4, false},
-    {"parting_note", parting_note, 1, 2, 1, false},
+    {"parting_note", parting_note, 1, 1, 1, false},
     {"parting_find", parting_find, 3, 2, 2, false},
 };
 
