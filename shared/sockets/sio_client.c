@@ -4,7 +4,11 @@
 #include "sockets/websocket.h"
 #include "http/reply.h"
 
-#define TOGETHER_SHARE 256
+#define TOGETHER_SHARE   256
+#define TOGETHER_MOST_MS 128
+
+_Static_assert(2 * TOGETHER_MOST_MS < PL_SIO_LATE_MS,
+    "a timer that waits for others is not one of a process that stood still");
 
 /* ---- the two layers ------------------------------------------------------------------ */
 
@@ -159,13 +163,14 @@ pl_sio_client_catch_up(struct pl_sio_client *c)
 }
 
 /* Timers that wait for long fire together: a turn of the loop for one costs more than its
- * ping. Late by less than a TOGETHER_SHARE of the wait: 64 ms of a heartbeat's 25 s. */
+ * ping. Late by less than a TOGETHER_SHARE of the wait, which is 64 ms of a heartbeat's
+ * 25 s, and by less than TOGETHER_MOST_MS. */
 static int64_t
 together(int64_t due, int64_t wait_ms)
 {
 	int64_t step = 1;
 
-	while (step * 2 <= wait_ms / TOGETHER_SHARE)
+	while (step < TOGETHER_MOST_MS && step * 2 <= wait_ms / TOGETHER_SHARE)
 		step *= 2;
 	return (due + step - 1) / step * step;
 }

@@ -59,8 +59,7 @@ struct pl_sio_client {
 	struct pl_websocket *ws;
 	struct pl_sio_post *post; /* one that was put off, or NULL */
 	struct pl_timer timer;
-	int64_t
-	    timer_mono_ms; /* the deadline that it is started for; it fires from then on */
+	int64_t timer_mono_ms; /* the deadline for which it is started */
 	struct pl_list dirty;
 	struct pl_half_open half_open; /* until its first CONNECT was accepted */
 	struct pl_budget budget;
