@@ -123,8 +123,8 @@ user_entry(struct pl_sessions *ss, const struct pl_oid *id)
 	return u;
 }
 
-/* Let check wait for the answer of the store, which may be there before this returns: is
- * there such a user is one row. A full queue is an answer, too. */
+/* Let check wait for the answer of the store. It may come before this returns: whether
+ * there is such a user is one row, which is read at once. A full queue is an answer, too. */
 static void
 ask_store(struct pl_sessions *ss, struct check *check)
 {
