@@ -67,11 +67,10 @@ is_for_this_nginx() { # module
 	echo "load_module \"$1\"; events {} pid /dev/null;" >"$prefix/conf/module.conf"
 	nginx -p "$prefix" -e stderr -c conf/module.conf -t -q 2>/dev/null
 }
-rm -f "$prefix"/conf/tunnel-*.so
 if is_for_this_nginx "$tunnel"; then
 	# By a name that changes with it: else an nginx that reads its configuration anew would go on with the one it has.
 	module=conf/tunnel-$(cksum <"$tunnel" | cut -d ' ' -f 1).so # below PREFIX
-	ln -s "$(realpath "$tunnel")" "$prefix/$module"
+	ln -sfn "$(realpath "$tunnel")" "$prefix/$module" # it may be there: PREFIX stays over a restart
 	load_modules="$load_modules load_module $module;"
 else
 	module=
@@ -337,3 +336,5 @@ usual >"$prefix/conf/usual.conf"
 echo "return '$module'" >"$prefix/conf/module.lua"
 redirect >"$prefix/conf/redirect.conf"
 page >"$prefix/conf/page.conf"
+# Those that the configuration before this one named.
+find "$prefix/conf" -name 'tunnel-*.so' ! -name "${module#conf/}" -exec rm -f {} +

@@ -113,6 +113,21 @@ describe('a bad setting', () => {
     });
   }
 
+  test('the gateway can be prepared again where it was, as after a restart of its container or a reload', async (t) => {
+    const dir = await mkdtemp(path.join(tmpdir(), 'parley-render-'));
+    t.after(() => rm(dir, { recursive: true, force: true }));
+    const conf = path.join(dir, 'gateway/conf');
+    const modules = async () => (await readdir(conf)).filter((name) => /^tunnel-/.test(name));
+    const render = () => spawnSync(path.join(root, 'gateway/render.sh'), [path.join(dir, 'gateway')],
+      { env: { PATH: process.env.PATH, BUILD_DIR: build }, encoding: 'utf8', timeout: patient(20000) });
+    assert.equal(render().status, 0);
+    const first = await modules();
+    await writeFile(path.join(conf, 'tunnel-1.so'), 'one of an older version');
+    const { status, stderr } = render();
+    assert.deepEqual([status, stderr], [0, '']);
+    assert.deepEqual(await modules(), first);
+  });
+
   test('the gateway alone refuses to listen on no address of this machine: nginx would on all', { skip: process.getuid() !== 0 }, async (t) => {
     const dir = await mkdtemp(path.join(tmpdir(), 'parley-render-'));
     t.after(() => rm(dir, { recursive: true, force: true }));
