@@ -102,7 +102,7 @@ local function most()
 	if uri == "/api/auth/avatar" or uri == "/api/auth/avatar/" then
 		return limits.avatar_bytes
 	end
-	return uri:find("^/socket%.io/") and limits.packet_bytes or limits.body_bytes
+	return (uri == "/socket.io" or uri:find("^/socket%.io/")) and limits.packet_bytes or limits.body_bytes
 end
 
 -- For set_by_lua: 413 for what says so itself. (nginx would, too, with a line in the error log.)

@@ -281,6 +281,9 @@ describe('a WebSocket', () => {
       socket.disconnect();
     }
     assert.equal((await get('/socket.io?EIO=4&transport=polling', { origin: 'https://evil.example' })).status, 403);
+    // A POST may be as long as with the slash: of a session that there is not, all of it is read.
+    const post = (bytes) => call(base(), 'POST', '/socket.io?EIO=4&transport=polling&sid=x', 'x'.repeat(bytes), { 'content-type': 'text/plain' });
+    assert.deepEqual([(await post(1000000)).status, (await post(1000001)).status], [400, 413]);
   });
 
   // RFC 6455, section 11.3.4: in one line or several. A stock client that offers some gives up if none is accepted.
