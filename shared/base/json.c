@@ -30,12 +30,13 @@ skip_string(const char *at, const char *end)
 	return at < end ? at + 1 : end;
 }
 
-/* jansson recurses, to a depth that is compiled in; so the depth is checked before. */
-static bool
-is_too_deep(struct pl_str text, unsigned depth_max)
+/* jansson recurses, to a depth that is compiled in, and takes its time by the value more
+ * than by the byte; so both are bounded before. */
+static const char *
+find_excess(struct pl_str text, unsigned depth_max)
 {
 	const char *at = text.ptr, *end = at + text.len;
-	unsigned depth = 0;
+	unsigned depth = 0, marks = 0;
 
 	while (at < end) {
 		char c = *at++;
@@ -43,11 +44,13 @@ is_too_deep(struct pl_str text, unsigned depth_max)
 		if (c == '"')
 			at = skip_string(at, end);
 		else if ((c == '[' || c == '{') && ++depth > depth_max)
-			return true;
+			return "nested too deeply";
 		else if ((c == ']' || c == '}') && depth > 0)
 			depth--;
+		if ((c == '[' || c == '{' || c == ',') && ++marks > PL_JSON_MARKS_MAX)
+			return "too many values";
 	}
-	return false;
+	return NULL;
 }
 
 /* A fault of text that jansson does not report, or not as well; NULL: none. */
@@ -60,9 +63,7 @@ find_fault(struct pl_str text, unsigned depth_max)
 		return "byte order mark";
 	if (memchr(text.ptr, '\0', text.len) != NULL)
 		return "NUL character";
-	if (is_too_deep(text, depth_max))
-		return "nested too deeply";
-	return NULL;
+	return find_excess(text, depth_max);
 }
 
 static const char out_of_range[] = "number out of range";

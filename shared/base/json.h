@@ -3,8 +3,10 @@
  *
  * Refused with a reason: bad UTF-8, lone surrogates, NUL (also as \u0000), a BOM,
  * duplicate keys, bytes after the value, nesting deeper than PL_JSON_DEPTH_MAX, numbers
- * out of range. A struct pl_json is borrowed from the document it came from; only the
- * root is freed. Threads: one at a time for a document.
+ * out of range, and more values than PL_JSON_MARKS_MAX lets through: so many "[", "{" and
+ * "," there may be, and each value but the first stands after one. A struct pl_json is
+ * borrowed from the document it came from; only the root is freed. Threads: one at a time
+ * for a document.
  */
 #ifndef PL_BASE_JSON_H
 #define PL_BASE_JSON_H
@@ -13,6 +15,7 @@
 
 #define PL_JSON_DEPTH_MAX        16
 #define PL_JSON_SCRIPT_DEPTH_MAX 512
+#define PL_JSON_MARKS_MAX        4096 /* half a ms to parse; 500 ids to watch are the most */
 
 struct pl_json; /* any value; NULL stands for "absent" in all calls below */
 

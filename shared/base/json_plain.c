@@ -4,6 +4,8 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 
+#define MEMBERS_MAX 64
+
 struct reader {
 	const char *at;
 	const char *end;
@@ -97,9 +99,8 @@ read_members(struct reader *r, json_t *object)
 	size_t count = 0;
 
 	do {
-		if (!read_member(r, object))
+		if (count++ == MEMBERS_MAX || !read_member(r, object))
 			return false;
-		count++;
 	} while (take(r, ','));
 	if (!take(r, '}') ||
 	    json_object_size(object) != count) /* a key that came twice */

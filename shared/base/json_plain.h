@@ -1,6 +1,6 @@
 /*
- * json_plain: the bodies that most requests have, read in one pass: an object whose
- * values are all strings, with no escape but those of two characters. jansson takes a
+ * json_plain: the bodies that most requests have, read in one pass: an object of at most
+ * 64 values, all strings, with no escape but those of two characters. jansson takes a
  * millisecond of a loop for 64 kB of them, this a tenth of that.
  *
  *   {"message":"Hello\nBob"}          plain

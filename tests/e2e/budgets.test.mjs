@@ -15,9 +15,10 @@ const text = { 'content-type': 'text/plain' };
 /** An event of nearly a million bytes, which is answered under `id`. */
 const longEvent = (id) => `42${id}["x","${'y'.repeat(990000)}"]`;
 
-/** An argument of 990 kB that takes longest to parse. */
-const slowest = `{"a":[${'{},'.repeat(329990)}{}]}`;
-const slowestEvent = (id) => `42${id}["x",${slowest}]`;
+/** An argument of so many bytes that takes longest to parse: as many values as there may be, and a long text. */
+const slowestOf = (bytes) => `{"a":[${'{},'.repeat(2040)}{}],"b":"${'\u00e9'.repeat((bytes - 7000) / 2)}"}`;
+const slowest = slowestOf(990000);
+const tooMany = `{"a":[${'{},'.repeat(329990)}{}]}`;
 
 const letIn = async (stack, person) => {
   const socket = new Socket(`${stack.url}${socketIo}`, { headers: { cookie: person.cookie } });
@@ -96,12 +97,13 @@ describe('a socket that is over its budget for too long', () => {
 });
 
 describe('a user whose packets take too long to parse', () => {
-  const hold = useStack({ before, after, afterEach }, { LIMIT_SOCKET_CPU_MS: '1' });
+  const hold = useStack({ before, after, afterEach }, { LIMIT_SOCKET_CPU_MS: '1', PACKET_BYTES_MAX: '4000000' });
+  const slowestEvent = (id) => `42${id}["x",${slowestOf(3990000)}]`;
 
   test('is put out, then with 1008 on new connections, too; others are not', async () => {
     const [ann, bob] = [await Person.signUp(hold.stack.url, 'ann'), await Person.signUp(hold.stack.url, 'bob')];
     const witness = await letIn(hold.stack, bob);
-    // A socket has 70 ms at once, a user 140 ms, and an event costs some 120. Who still writes when it
+    // A socket has 220 ms at once, a user 440 ms, and an event costs some 100. Who still writes when it
     // is closed may find the connection reset, so the ends are counted where they are decided.
     const sockets = await Promise.all(Array.from({ length: 5 }, () => letIn(hold.stack, ann)));
     for (const socket of sockets) for (let id = 1; id <= 3; id++) socket.send(slowestEvent(id));
@@ -115,6 +117,22 @@ describe('a user whose packets take too long to parse', () => {
     witness.send('421["x"]');
     await answerOf(witness, 1);
     for (const socket of [witness, ...sockets]) socket.close();
+  });
+});
+
+describe('a packet of more values than there may be', () => {
+  const hold = useStack({ before, after, afterEach });
+
+  test('is not parsed, and ends its connection', async () => {
+    const ann = await Person.signUp(hold.stack.url, 'ann');
+    const worker = await workerOf(await hold.stack.pidOf('presence1'));
+    const sockets = await Promise.all(Array.from({ length: 20 }, () => letIn(hold.stack, ann)));
+    const used = await usedMs(worker);
+    for (const socket of sockets) socket.send(`42["x",${tooMany}]`);
+    for (const socket of sockets) await socket.end();
+    assert.ok(await usedMs(worker) - used < 1000, 'as all of them would take, parsed');
+    const { status } = await ann.post('/api/auth/login', JSON.parse(`{"a":[${'{},'.repeat(5000)}{}]}`));
+    assert.equal(status, 400);
   });
 });
 

@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <jansson.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/json_plain.h"
 
@@ -40,6 +42,28 @@ reads_objects_of_strings_as_jansson_does(void **state)
 	is_plain(PL_STR(" \t\r\n{ \"a\" : \"\" , \"\" : \"b\" } \n"));
 	is_plain(PL_STR("{\"a\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\",\"b\":\"x\\\\\"}"));
 	is_plain(PL_STR("{\"\xC3\xBC\":\"\xF0\x9F\x91\x8B \x7F\"}"));
+}
+
+/* {"0":"","1":"",...} */
+static void
+write_members(char *out, int count)
+{
+	*out++ = '{';
+	for (int i = 0; i < count; i++)
+		out += sprintf(out, "%s\"%d\":\"\"", i > 0 ? "," : "", i);
+	strcpy(out, "}");
+}
+
+static void
+reads_64_members_and_no_more(void **state)
+{
+	char text[65 * 9];
+
+	(void)state;
+	write_members(text, 64);
+	is_plain(pl_str(text));
+	write_members(text, 65);
+	is_not_plain(pl_str(text));
 }
 
 static void
@@ -92,6 +116,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(reads_objects_of_strings_as_jansson_does),
+	    cmocka_unit_test(reads_64_members_and_no_more),
 	    cmocka_unit_test(leaves_all_else_to_jansson),
 	    cmocka_unit_test(agrees_with_jansson_on_every_change_of_a_byte),
 	};

@@ -3,6 +3,8 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "support/json_write.h"
@@ -218,6 +220,49 @@ refuses_deep_nesting(void **state)
 	assert_string_equal(why, "nested too deeply");
 }
 
+/* One array of `count` values, which has as many marks: its own bracket, and the commas. */
+static enum pl_err
+parse_values(enum pl_err (*read)(struct pl_str, struct pl_json **, const char **),
+    const char *value, size_t count, const char **why)
+{
+	size_t len = strlen(value) + 1;
+	char *text = malloc(count * len + 2), *at = text;
+	struct pl_json *root = NULL;
+	enum pl_err err;
+
+	for (size_t i = 0; i < count; i++) {
+		*at++ = i == 0 ? '[' : ',';
+		at = stpcpy(at, value);
+	}
+	strcpy(at, "]");
+	err = read(pl_str(text), &root, why);
+	assert_int_equal(pl_json_length(root), err == PL_OK ? count : 0);
+	pl_json_free(root);
+	free(text);
+	return err;
+}
+
+static void
+refuses_too_many_values(void **state)
+{
+	const char *why = NULL;
+
+	(void)state;
+	assert_int_equal(
+	    parse_values(pl_json_parse, "1", PL_JSON_MARKS_MAX, &why), PL_OK);
+	assert_int_equal(
+	    parse_values(pl_json_parse, "\",[{\"", PL_JSON_MARKS_MAX, &why), PL_OK);
+	assert_int_equal(
+	    parse_values(pl_json_parse_script, "{}", PL_JSON_MARKS_MAX / 2, &why), PL_OK);
+	assert_int_equal(
+	    parse_values(pl_json_parse, "1", PL_JSON_MARKS_MAX + 1, &why), PL_E_INVALID);
+	assert_string_equal(why, "too many values");
+	why = NULL;
+	assert_int_equal(
+	    parse_values(pl_json_parse_script, "{}", 330000, &why), PL_E_INVALID);
+	assert_string_equal(why, "too many values");
+}
+
 static void
 counts_no_brackets_in_strings(void **state)
 {
@@ -363,6 +408,7 @@ main(void)
 	    cmocka_unit_test(refuses_bad_text_with_a_reason),
 	    cmocka_unit_test(refuses_what_only_looks_like_json),
 	    cmocka_unit_test(refuses_deep_nesting),
+	    cmocka_unit_test(refuses_too_many_values),
 	    cmocka_unit_test(counts_no_brackets_in_strings),
 	    cmocka_unit_test(refuses_every_cut_of_a_document),
 	    cmocka_unit_test(writes_what_it_read),
