@@ -6,7 +6,8 @@
 //
 // It fails if a process' private memory grows by 1 MB an hour or more (the slope of all samples; judged from
 // twenty minutes on, for less is noise), if a process has more open files than before once connections that were
-// kept have timed out, if a log has a warning, or if a message is lost.
+// kept have timed out, beside a few that it opens when it first needs them (those of the thread that empties
+// SQLite's log), if a log has a warning, or if a message is lost.
 import { spawn } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -23,6 +24,7 @@ const sampleEverySeconds = Math.max(1, minutes / 6);
 const warmMinutes = Math.min(10, minutes / 5);
 const bytesAnHourMax = 1e6;
 const judgedFromMinutes = 20;
+const filesOnce = 8;
 const load = path.join(root, process.env.BUILD_DIR ?? 'build', 'tests/bench/load/load');
 
 /** The load client at work: `ready` once it may begin, `result` what it says in the end. */
@@ -78,7 +80,7 @@ function slope(samples) {
 async function settled(before) {
   for (const end = Date.now() + 120000; ;) {
     const after = await Promise.all(before.map(look));
-    if (after.every(({ files }, i) => files <= before[i].files) || Date.now() > end) return after;
+    if (after.every(({ files }, i) => files <= before[i].files + filesOnce) || Date.now() > end) return after;
     await sleep(2);
   }
 }
@@ -114,7 +116,7 @@ try {
     const growth = slope(samples.get(part.pid));
     console.log(`${`${part.name} ${part.pid}`.padEnd(24)}${[part.bytes / 1e6, after[i].bytes / 1e6, growth / 1e6].map((mb) => mb.toFixed(2).padStart(14)).join('')}${String(part.files).padStart(14)}${String(after[i].files).padStart(14)}`);
     if (growth >= bytesAnHourMax && minutes >= judgedFromMinutes) wrong.push(`${part.name} grows by ${(growth / 1e6).toFixed(2)} MB an hour`);
-    if (after[i].files > part.files) wrong.push(`${part.name} has ${after[i].files - part.files} more open files`);
+    if (after[i].files > part.files + filesOnce) wrong.push(`${part.name} has ${after[i].files - part.files} more open files`);
   }
   if (sent.lost > 0) wrong.push(`${sent.lost} messages were lost`);
   if (sent.doubled || sent.astray || sent.refused) wrong.push('a message was refused, came twice, or to somebody else');
