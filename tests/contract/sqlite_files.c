@@ -8,8 +8,11 @@
 
 #include "base/mem.h"
 #include "contract/sqlite_files.h"
+#include "support/fail_at.h"
 
 #define MEMORY_BYTES (32U * 1024 * 1024)
+#define PAGES_MAX    64
+#define PAGE_TEXT    3000
 
 static void
 make_in(const char *folder, struct pl_store_config *out)
@@ -127,4 +130,47 @@ sqlite_files_copy(const char *from, const char *to)
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
+}
+
+int
+sqlite_files_setup(void **state)
+{
+	struct fixture *f = pl_mem_zalloc(sizeof(*f));
+
+	sqlite_factory.make(&f->config);
+	assert_int_equal(pl_store_open(&f->config, &f->store), PL_OK);
+	*state = f;
+	return 0;
+}
+
+int
+sqlite_files_teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	(void)fail_at_end();
+	pl_store_close(f->store);
+	sqlite_factory.drop(&f->config);
+	pl_mem_free(f);
+	return 0;
+}
+
+void
+sqlite_files_send_pages(struct pl_store *store, const struct pl_oid *user, size_t count)
+{
+	struct pl_write sends[PAGES_MAX], *batch[PAGES_MAX];
+	char text[PAGE_TEXT + 1];
+
+	assert_true(count <= PAGES_MAX);
+	memset(text, 'x', PAGE_TEXT);
+	text[PAGE_TEXT] = '\0';
+	for (size_t i = 0; i < count; i++) {
+		store_send_init(&sends[i], user, user, text, NULL);
+		batch[i] = &sends[i];
+	}
+	pl_store_write(store, batch, count);
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(sends[i].err, PL_OK);
+		store_send_fini(&sends[i]);
+	}
 }

@@ -20,6 +20,12 @@ int64_t sqlite_files_number(const struct pl_store_config *config, const char *sq
 void sqlite_files_copy(const char *from, const char *to);
 /* PRAGMA integrity_check. */
 void sqlite_files_assert_sound(const struct pl_store_config *config);
+/* A store on a file of its own, for tests in which calls fail (fail_at.h). */
+int sqlite_files_setup(void **state);
+int sqlite_files_teardown(void **state);
+/* Send user so many messages to themselves in one batch, each of which takes a page. */
+void sqlite_files_send_pages(
+    struct pl_store *store, const struct pl_oid *user, size_t count);
 
 #define SQLITE_FILES_VERSION 13 /* of a database as this version makes it */
 /* As the twelfth version had it. */

@@ -8,7 +8,6 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "base/mem.h"
 #include "contract/sqlite_files.h"
 #include "store/sqlite/checkpoint.h"
 #include "support/fail_at.h"
@@ -17,36 +16,12 @@
 
 enum {
 	BATCH = 64,
-	TEXT = 3000, /* of its own page, each */
 	WAIT_MS = 20000,
 };
 /* walformat.html: how many pages of the log are copied, in the index of the log; how often
  * the log was begun anew, in its header. */
 #define COPIED "-j 96", "shm"
 #define BEGUN  "--endian=big -j 12", "wal"
-
-static int
-setup(void **state)
-{
-	struct fixture *f = pl_mem_zalloc(sizeof(*f));
-
-	sqlite_factory.make(&f->config);
-	assert_int_equal(pl_store_open(&f->config, &f->store), PL_OK);
-	*state = f;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	(void)fail_at_end();
-	pl_store_close(f->store);
-	sqlite_factory.drop(&f->config);
-	pl_mem_free(f);
-	return 0;
-}
 
 /* By a child: a descriptor closed here would drop this process's locks. */
 static unsigned long
@@ -63,26 +38,6 @@ look(const struct fixture *f, const char *where, const char *file)
 	assert_int_equal(fscanf(out, "%lu", &value), 1);
 	assert_int_equal(pclose(out), 0);
 	return value;
-}
-
-static void
-send_batch(const struct fixture *f, const struct pl_oid *ann)
-{
-	static struct pl_write sends[BATCH];
-	struct pl_write *batch[BATCH];
-	char text[TEXT + 1];
-
-	memset(text, 'x', TEXT);
-	text[TEXT] = '\0';
-	for (size_t i = 0; i < BATCH; i++) {
-		store_send_init(&sends[i], ann, ann, text, NULL);
-		batch[i] = &sends[i];
-	}
-	pl_store_write(f->store, batch, BATCH);
-	for (size_t i = 0; i < BATCH; i++) {
-		assert_int_equal(sends[i].err, PL_OK);
-		store_send_fini(&sends[i]);
-	}
 }
 
 static int
@@ -104,7 +59,7 @@ static void
 send_until_due(const struct fixture *f, const struct pl_oid *ann)
 {
 	while (pages(f) < PL_SQLITE_LOG_DUE)
-		send_batch(f, ann);
+		sqlite_files_send_pages(f->store, ann, BATCH);
 }
 
 /* The most pages that the log had until it was begun anew. */
@@ -116,7 +71,7 @@ send_until_begun_anew(const struct fixture *f, const struct pl_oid *ann)
 
 	do {
 		most = pages(f) > most ? pages(f) : most;
-		send_batch(f, ann);
+		sqlite_files_send_pages(f->store, ann, BATCH);
 	} while (look(f, BEGUN) == begun && most < 3 * PL_SQLITE_LOG_MOST);
 	return most;
 }
@@ -161,7 +116,7 @@ empties_the_log_after_a_reader_that_held_it_up(void **state)
 	struct pl_store *reader;
 	unsigned long begun;
 
-	send_batch(f, &ann);
+	sqlite_files_send_pages(f->store, &ann, BATCH);
 	begun = look(f, BEGUN);
 	assert_int_equal(pl_store_open(&f->config, &reader), PL_OK);
 	assert_int_equal(pl_sqlite_moment_begin(pl_sqlite_of(reader)), PL_OK);
@@ -209,7 +164,7 @@ loses_nothing_if_copying_fails(void **state)
 	assert_int_equal(look(f, COPIED), 0);
 	(void)fail_at_end();
 	while (look(f, COPIED) == 0 && pl_clock_mono_ms() < until)
-		send_batch(f, &ann);
+		sqlite_files_send_pages(f->store, &ann, BATCH);
 	assert_true(look(f, COPIED) > 0);
 	(void)send_until_begun_anew(f, &ann);
 	assert_int_equal(
@@ -217,7 +172,8 @@ loses_nothing_if_copying_fails(void **state)
 	sqlite_files_assert_sound(&f->config);
 }
 
-#define LOG_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define LOG_TEST(name)                                                                   \
+	cmocka_unit_test_setup_teardown(name, sqlite_files_setup, sqlite_files_teardown)
 
 int
 main(void)

@@ -15,53 +15,10 @@
 #include "support/fail_at.h"
 #include "support/fail_sqlite.h"
 
-#define LONG_TEXT  3000 /* of its own page, each */
 #define BATCH      12
 #define FRAME      (24 + 4096)
 #define PIECE      65536
 #define PATH_BYTES 512
-
-static int
-setup(void **state)
-{
-	struct fixture *f = pl_mem_zalloc(sizeof(*f));
-
-	sqlite_factory.make(&f->config);
-	assert_int_equal(pl_store_open(&f->config, &f->store), PL_OK);
-	*state = f;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	(void)fail_at_end();
-	pl_store_close(f->store);
-	sqlite_factory.drop(&f->config);
-	pl_mem_free(f);
-	return 0;
-}
-
-static void
-send_batch(struct pl_store *s, const struct pl_oid *ann)
-{
-	struct pl_write sends[BATCH], *batch[BATCH];
-	char text[LONG_TEXT + 1];
-
-	memset(text, 'x', LONG_TEXT);
-	text[LONG_TEXT] = '\0';
-	for (size_t i = 0; i < BATCH; i++) {
-		store_send_init(&sends[i], ann, ann, text, NULL);
-		batch[i] = &sends[i];
-	}
-	pl_store_write(s, batch, BATCH);
-	for (size_t i = 0; i < BATCH; i++) {
-		assert_int_equal(sends[i].err, PL_OK);
-		store_send_fini(&sends[i]);
-	}
-}
 
 /* Twelve and more frames would be twice as many writes. */
 static void
@@ -70,9 +27,10 @@ writes_a_commit_in_two_pieces(void **state)
 	struct fixture *f = *state;
 	struct pl_oid ann = store_add_user(f->store, "ann");
 
-	send_batch(f->store, &ann); /* a purge is due with the first */
+	sqlite_files_send_pages(
+	    f->store, &ann, BATCH); /* a purge is due with the first */
 	fail_at(FAIL_WRITE, 3, 1, EIO);
-	send_batch(f->store, &ann);
+	sqlite_files_send_pages(f->store, &ann, BATCH);
 	assert_int_equal(fail_at_end(), 0);
 }
 
@@ -162,10 +120,10 @@ is_whole_or_absent_after_a_power_cut(void **state)
 	size_t frames;
 
 	sqlite_factory.make(&seen);
-	send_batch(f->store, &ann);
+	sqlite_files_send_pages(f->store, &ann, BATCH);
 	sqlite_files_copy(f->config.data_dir, seen.data_dir);
 	before = read_log(seen.data_dir);
-	send_batch(f->store, &ann);
+	sqlite_files_send_pages(f->store, &ann, BATCH);
 	sqlite_files_copy(f->config.data_dir, seen.data_dir);
 	after = read_log(seen.data_dir);
 	frames = (after.len - before.len) / FRAME;
@@ -326,7 +284,7 @@ begins_its_log_anew(void **state)
 	sqlite3 *reader = connect_to(f, NULL, "FULL");
 
 	for (size_t i = 1; i <= 4; i++) {
-		send_batch(f->store, &ann);
+		sqlite_files_send_pages(f->store, &ann, BATCH);
 		must(reader, i % 2 == 0 ? "PRAGMA wal_checkpoint(RESTART)"
 					: "PRAGMA wal_checkpoint(TRUNCATE)");
 		assert_int_equal(store_count(f->store, &ann, &ann), i * BATCH);
@@ -335,7 +293,8 @@ begins_its_log_anew(void **state)
 	sqlite3_close(reader);
 }
 
-#define LOG_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define LOG_TEST(name)                                                                   \
+	cmocka_unit_test_setup_teardown(name, sqlite_files_setup, sqlite_files_teardown)
 
 int
 main(void)
