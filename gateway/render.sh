@@ -204,6 +204,19 @@ proxies() {
 	echo 'real_ip_recursive on;'
 }
 
+# Which origin's pages are told what the gateway itself answers; services say it of theirs (proto/http_origin.h).
+origins() {
+	[ -n "$ALLOWED_ORIGINS" ] && vary=Origin || vary=
+	printf 'map "" $error_vary {\n\tdefault "%s";\n}\n' "$vary"
+	printf 'map $http_origin $origin_listed {\n\tdefault "";\n'
+	echo "$ALLOWED_ORIGINS" | tr ',' '\n' | sed -n \
+		-e 's/^[ \t]*//; s/[ \t]*$//' \
+		-e 's,^\(https://.*\):443$,\1,I; s,^\(http://.*\):80$,\1,I' \
+		-e 's/[^A-Za-z0-9:\/-]/\\&/g' \
+		-e 's/..*/\t"~*^&$" $http_origin;/p'
+	echo '}'
+}
+
 # Our page's files are served under a path that changes with them, so that browsers may keep them for
 # good; its index.html alone names that path. WWW_DIR is served as it is: also gateway/web, for whoever
 # edits it.
@@ -330,6 +343,7 @@ cp ./*.lua openapi.json "$prefix/conf/"
 set -f
 listen >"$prefix/conf/listen.conf"
 proxies >"$prefix/conf/proxies.conf"
+origins >"$prefix/conf/origins.conf"
 forwarded >"$prefix/conf/forwarded.conf"
 hosts '' >"$prefix/conf/hosts.conf"
 usual >"$prefix/conf/usual.conf"

@@ -79,7 +79,7 @@ const struct pl_setting pl_settings_table[] = {
 	    "the domain.")
 	CHOICE("COOKIE_SAMESITE", "Strict", "Strict|Lax|None", AUTH, cookie_samesite,
 	    "SameSite of the cookie; `None` for a front end on another site.")
-	TEXT("ALLOWED_ORIGINS", NULL, KORE, allowed_origins,
+	TEXT("ALLOWED_ORIGINS", NULL, KORE | GATEWAY, allowed_origins,
 	    "Other origins whose pages may use the API, comma-separated; Parley's own always may.")
 	INT("SESSION_IDLE_SECONDS", "0", 0, 34560000, "s", KORE, session_idle_s,
 	    "Time without a request and without a socket after which a session is over, up to a "

@@ -8,7 +8,7 @@ import { useStack } from '../support/stack.mjs';
 import { patient, withDeadline } from '../support/wait.mjs';
 
 const listed = 'https://chat.example.org';
-const hold = useStack({ before, after, afterEach }, { ALLOWED_ORIGINS: `${listed},http://localhost:3000` });
+const hold = useStack({ before, after, afterEach }, { ALLOWED_ORIGINS: `${listed}, http://localhost:3000 ,https://own.example:443` });
 const base = () => hold.stack.url;
 const get = (path, headers) => call(base(), 'GET', path, undefined, headers);
 const isError = (answer, status) => {
@@ -351,6 +351,30 @@ describe('pages of other origins', () => {
     assert.equal(answer.headers.get('access-control-allow-credentials'), 'true');
     assert.match(answer.headers.get('vary'), /Origin/i);
     assert.match(answer.headers.get('access-control-expose-headers'), /^Link, ETag, /);
+  });
+
+  test('the listed ones may read what the gateway itself refuses, and no others', async () => {
+    const refused = [
+      ['POST', '/api/auth/login', 'x'.repeat(200_000), 413],
+      ['PUT', '/api/users', undefined, 405],
+      ['GET', '/api/none', undefined, 404],
+      ['POST', '/socket.io/?EIO=4&transport=polling&sid=x', 'x'.repeat(1_100_000), 413],
+    ];
+    for (const [method, path, body, status] of refused) {
+      for (const origin of [listed, 'HTTPS://Chat.example.org', 'http://localhost:3000', 'https://own.example']) {
+        const answer = await call(base(), method, path, body, { origin });
+        isError(answer, status);
+        assert.equal(answer.headers.get('access-control-allow-origin'), origin, `${method} ${path}`);
+        assert.equal(answer.headers.get('access-control-allow-credentials'), 'true');
+        assert.match(answer.headers.get('vary'), /Origin/);
+      }
+      for (const origin of ['https://chatxexample.org', 'https://chat.example.org.evil.example', 'https://chat.example.org:8443', 'http://chat.example.org', 'null']) {
+        const answer = await call(base(), method, path, body, { origin });
+        isError(answer, status);
+        assert.equal(answer.headers.get('access-control-allow-origin'), null, `${method} ${path} ${origin}`);
+        assert.equal(answer.headers.get('access-control-allow-credentials'), null);
+      }
+    }
   });
 
   test('the listed ones may ask first', async () => {
