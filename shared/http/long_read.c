@@ -244,6 +244,7 @@ pl_long_read_start(struct pl_long_read *r)
 	pl_buf_init(&r->out, PL_BUF_UNLIMITED);
 	r->call.run = run;
 	r->call.done = on_read;
+	r->call.user = &r->rq->claims.user;
 	r->pause = (struct pl_timer){.on_fire = on_pause_over, .arg = r};
 	pl_share_ask(&pl_app.reads, &r->rq->claims.user, &r->turn, on_turn);
 }

@@ -9,8 +9,9 @@
 #include "loop/thread.h"
 
 /*
- * A job is in one place at a time: waiting (its task's link), on a thread, or finished
- * (its link again) until the loop's turn. One task stands for all that are finished.
+ * A job is in one place at a time: in its owner's line, waiting (its task's link), on a
+ * thread, or finished (its link again) until the loop's turn. One task stands for all that
+ * are finished.
  */
 struct pl_offload {
 	struct pl_loop *loop;
@@ -19,8 +20,9 @@ struct pl_offload {
 	pthread_t *threads;
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t work;
-	struct pl_list waiting;
-	size_t waiting_count;
+	struct pl_list waiting; /* for a thread */
+	struct pl_fair owned;   /* jobs with an owner, until they have run */
+	size_t waiting_count;   /* those in an owner's line, too */
 	struct pl_list finished;
 	bool is_stopping;
 };
@@ -31,17 +33,55 @@ job_of(struct pl_list *link)
 	return link ? PL_CONTAINER(link, struct pl_job, task.link) : NULL;
 }
 
-/* The next job, or NULL once the pool stops. The lock is held. */
+/* ---- whose turn it is; the lock is held ---- */
+
+static void
+wait_for_thread(struct pl_offload *pool, struct pl_job *job)
+{
+	pl_list_push(&pool->waiting, &job->task.link);
+	pthread_cond_signal(&pool->work);
+}
+
+static void
+on_turn(struct pl_fair_job *turn)
+{
+	struct pl_job *job = PL_CONTAINER(turn, struct pl_job, turn);
+
+	wait_for_thread(job->pool, job);
+}
+
+static void
+enqueue(struct pl_offload *pool, struct pl_job *job)
+{
+	pool->waiting_count++;
+	job->turn.group = NULL;
+	if (job->owner.len > 0)
+		pl_fair_add(&pool->owned, &job->turn, job->owner);
+	else
+		wait_for_thread(pool, job);
+}
+
+/* The job has run, or never will. */
+static void
+end_turn(struct pl_offload *pool, struct pl_job *job)
+{
+	if (job->turn.group != NULL)
+		pl_fair_done(&pool->owned, &job->turn);
+}
+
+/* The next job, or NULL once the pool stops. */
 static struct pl_job *
 next_job(struct pl_offload *pool)
 {
-	while (pool->waiting_count == 0 && !pool->is_stopping)
+	while (pl_list_is_empty(&pool->waiting) && !pool->is_stopping)
 		pthread_cond_wait(&pool->work, &pool->lock);
 	if (pool->is_stopping)
 		return NULL;
 	pool->waiting_count--;
 	return job_of(pl_list_pop(&pool->waiting));
 }
+
+/* ---- threads ---- */
 
 /* To Linux, 0 is this thread alone, and no thread may take its priority back. */
 static void
@@ -69,6 +109,7 @@ thread_main(void *arg)
 		pthread_mutex_unlock(&pool->lock);
 		job->run(job, state);
 		pthread_mutex_lock(&pool->lock);
+		end_turn(pool, job);
 		is_first = pl_list_is_empty(&pool->finished);
 		pl_list_push(&pool->finished, &job->task.link);
 		if (is_first)
@@ -80,14 +121,16 @@ thread_main(void *arg)
 	return NULL;
 }
 
+/* ---- on the loop ---- */
+
 /* Finish the jobs of list. Their done may submit more, but not free the pool. */
 static void
-finish_all(struct pl_list *list, enum pl_err err)
+finish_all(struct pl_list *list)
 {
 	struct pl_job *job;
 
 	while ((job = job_of(pl_list_pop(list))) != NULL)
-		job->done(job, err);
+		job->done(job, PL_OK);
 }
 
 static void
@@ -100,13 +143,14 @@ reap(struct pl_task *task)
 	pthread_mutex_lock(&pool->lock);
 	pl_list_splice(&finished, &pool->finished);
 	pthread_mutex_unlock(&pool->lock);
-	finish_all(&finished, PL_OK);
+	finish_all(&finished);
 }
 
 struct pl_offload *
 pl_offload_new(struct pl_loop *loop, const struct pl_offload_config *config)
 {
 	struct pl_offload *pool = pl_mem_zalloc(sizeof(*pool));
+	unsigned owned_max = config->threads > 1 ? config->threads - 1 : 1;
 
 	assert(config->threads > 0);
 	pool->loop = loop;
@@ -117,6 +161,7 @@ pl_offload_new(struct pl_loop *loop, const struct pl_offload_config *config)
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_cond_init(&pool->work, NULL);
 	pl_list_init(&pool->waiting);
+	pl_fair_init(&pool->owned, owned_max, 1, on_turn);
 	pl_list_init(&pool->finished);
 	for (unsigned i = 0; i < config->threads; i++)
 		pool->threads[i] = pl_thread_start(config->name, thread_main, pool);
@@ -133,12 +178,22 @@ pl_offload_submit(struct pl_offload *pool, struct pl_job *job)
 	if (pool->waiting_count >= pool->config.queue_max) {
 		err = PL_E_BUSY;
 	} else {
-		pl_list_push(&pool->waiting, &job->task.link);
-		pool->waiting_count++;
-		pthread_cond_signal(&pool->work);
+		enqueue(pool, job);
 	}
 	pthread_mutex_unlock(&pool->lock);
 	return err;
+}
+
+/* Those in an owner's line come, one after the other, as the one before is cancelled. */
+static void
+cancel_waiting(struct pl_offload *pool)
+{
+	struct pl_job *job;
+
+	while ((job = job_of(pl_list_pop(&pool->waiting))) != NULL) {
+		end_turn(pool, job);
+		job->done(job, PL_E_CANCELLED);
+	}
 }
 
 void
@@ -154,8 +209,8 @@ pl_offload_free(struct pl_offload *pool)
 	for (unsigned i = 0; i < pool->config.threads; i++)
 		pthread_join(pool->threads[i], NULL);
 	pl_loop_unpost(pool->loop, &pool->reap);
-	finish_all(&pool->finished, PL_OK);
-	finish_all(&pool->waiting, PL_E_CANCELLED);
+	finish_all(&pool->finished);
+	cancel_waiting(pool);
 	pthread_cond_destroy(&pool->work);
 	pthread_mutex_destroy(&pool->lock);
 	pl_mem_free(pool->threads);

@@ -4,11 +4,18 @@
  * A job is run once on one of the threads, then done once on the loop. The queue has a
  * ceiling: beyond it a job is refused at once, so that a flood costs answers and not
  * memory. Signals are blocked in the threads. What burns CPU gives way to the loops by
- * its threads' nice.  Threads: submit and free on the loop's.
+ * its threads' nice.
+ *
+ * A job may say on whose behalf it runs. Of one such owner one job runs at a time, owners
+ * take turns (loop/fair), and theirs never have the last thread of several: whoever
+ * brings many long jobs waits for their own, and neither another owner nor a job without
+ * one waits for all of them.
+ * Threads: submit and free on the loop's.
  */
 #ifndef PL_LOOP_OFFLOAD_H
 #define PL_LOOP_OFFLOAD_H
 
+#include "loop/fair.h"
 #include "loop/loop.h"
 
 /* For threads that burn CPU, on all processors perhaps: a tenth of a loop's weight. They
@@ -24,7 +31,10 @@ struct pl_job {
 	void (*run)(struct pl_job *job, void *thread_state); /* on a thread */
 	void (*done)(struct pl_job *job, enum pl_err err);   /* on the loop: PL_OK, or
 								    PL_E_CANCELLED if never run */
+	struct pl_str owner; /* borrowed until it is submitted; empty: nobody's */
+	/* inside */
 	struct pl_offload *pool;
+	struct pl_fair_job turn;
 };
 
 struct pl_offload_config {

@@ -18,7 +18,7 @@
  *
  * A long text holds the loop several times on its way: it is read, written for its
  * events, and copied to the bus and into the answer. So long texts take turns, a few of
- * them at a time (limits/fair): whoever sends many waits for their own, and others find
+ * them at a time (loop/fair): whoever sends many waits for their own, and others find
  * the loop free.
  *
  * Rates and quotas are counted in each process.  Threads: the loop's.
@@ -28,7 +28,7 @@
 
 #include "base/json.h"
 #include "limits/bucket.h"
-#include "limits/fair.h"
+#include "loop/fair.h"
 #include "model/invalid.h"
 #include "model/problem.h"
 #include "online/rule.h"

@@ -427,6 +427,8 @@ pl_store_async_read(struct pl_store_async *sa, struct pl_store_read_call *call)
 {
 	call->job.run = read_run;
 	call->job.done = read_done;
+	call->job.owner =
+	    call->user != NULL ? pl_oid_str(call->user) : (struct pl_str){0};
 	call->owner = sa;
 	call->queued_mono_us = pl_clock_mono_us();
 	return pl_offload_submit(sa->readers, &call->job);

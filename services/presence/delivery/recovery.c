@@ -287,6 +287,7 @@ recovery_read(struct recovery *recovery, struct recovery_call *call,
 	r->text_bytes_max = text_bytes_max;
 	r->call.run = run;
 	r->call.done = on_read;
+	r->call.user = &r->user;
 	call->reading = r;
 	pl_fair_add(&recovery->turns, &r->turn, pl_str_n(r->user.bytes, PL_OID_LEN));
 }

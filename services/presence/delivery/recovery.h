@@ -26,7 +26,7 @@
 #define PRESENCE_DELIVERY_RECOVERY_H
 
 #include "base/json.h"
-#include "limits/fair.h"
+#include "loop/fair.h"
 #include "presence/delivery/parting.h"
 #include "presence/hub.h"
 

@@ -169,7 +169,8 @@ on_turn(struct pl_fair_job *turn)
 	}
 	ask->set = watch_set_new(index, ask->watcher->socket, ask->ids, &ask->count);
 	watched_reading_begin(ask->set, &ask->reading, ask->ids, ask->ids + ask->count);
-	ask->call = (struct pl_store_read_call){.run = run, .done = done};
+	ask->call = (struct pl_store_read_call){
+	    .run = run, .done = done, .user = &ask->watcher->socket->user->id};
 	pl_store_async_read_or_done(ask->all->app->store, &ask->call);
 }
 

@@ -21,7 +21,7 @@
 
 #include "base/json.h"
 #include "limits/bucket.h"
-#include "limits/fair.h"
+#include "loop/fair.h"
 #include "presence/ack.h"
 #include "presence/online/watched.h"
 

@@ -113,6 +113,133 @@ refuses_what_is_beyond_its_queue(void **state)
 	fake_loop_free(loop);
 }
 
+/* ---- owners ---- */
+
+#define EVES 6
+
+/* Of eve one runs, and neither bob nor what is nobody's waits for her others; what is
+ * nobody's finds a thread though every owner's is held. */
+static void
+one_job_of_an_owner_runs_and_one_thread_is_nobodys(void **state)
+{
+	struct pl_loop *loop = fake_loop_new();
+	struct pl_offload *pool = pl_offload_new(loop,
+	    &(struct pl_offload_config){.name = "test", .threads = 3, .queue_max = 16});
+	sem_t begun, gate;
+	struct work eve[EVES], bob = work(&begun, &gate), cid = work(NULL, NULL),
+			       none = cid;
+
+	(void)state;
+	sem_init(&begun, 0, 0);
+	sem_init(&gate, 0, 0);
+	bob.job.owner = PL_STR("bob");
+	cid.job.owner = PL_STR("cid");
+	for (int i = 0; i < EVES; i++) {
+		eve[i] = work(&begun, &gate);
+		eve[i].job.owner = PL_STR("eve");
+		assert_int_equal(pl_offload_submit(pool, &eve[i].job), PL_OK);
+	}
+	assert_int_equal(pl_offload_submit(pool, &bob.job), PL_OK);
+	assert_int_equal(pl_offload_submit(pool, &cid.job), PL_OK);
+	sem_wait(&begun);
+	sem_wait(&begun); /* eve's first, and bob */
+	assert_int_equal(pl_offload_submit(pool, &none.job), PL_OK);
+	assert_true(fake_loop_until(loop, is_done, &none));
+	assert_true(eve[0].ran && bob.ran);
+	assert_false(cid.ran);
+	for (int i = 1; i < EVES; i++)
+		assert_false(eve[i].ran);
+	for (int i = 0; i < EVES + 1; i++)
+		sem_post(&gate);
+	assert_true(fake_loop_until(loop, is_done, &eve[EVES - 1]));
+	assert_true(fake_loop_until(loop, is_done, &cid));
+	for (int i = 0; i < EVES; i++)
+		assert_int_equal(eve[i].done, 1);
+	pl_offload_free(pool);
+	fake_loop_free(loop);
+}
+
+struct named {
+	struct work work;
+	char name;
+};
+
+static char order[32];
+
+static void
+run_named(struct pl_job *job, void *thread_state)
+{
+	struct named *n = PL_CONTAINER(job, struct named, work.job);
+
+	run(job, thread_state);
+	strncat(order, &n->name, 1); /* one thread writes */
+}
+
+/* Whoever brought five before the others came waits for each of these once. */
+static void
+owners_take_turns(void **state)
+{
+	static const char came[] = "aaaaabbc";
+	struct pl_loop *loop = fake_loop_new();
+	struct pl_offload *pool = pl_offload_new(loop,
+	    &(struct pl_offload_config){.name = "test", .threads = 1, .queue_max = 16});
+	struct named jobs[sizeof(came) - 1];
+	sem_t begun, gate;
+	struct work first = work(&begun, &gate);
+
+	(void)state;
+	sem_init(&begun, 0, 0);
+	sem_init(&gate, 0, 0);
+	order[0] = '\0';
+	assert_int_equal(pl_offload_submit(pool, &first.job), PL_OK);
+	sem_wait(&begun);
+	for (size_t i = 0; i < sizeof(came) - 1; i++) {
+		jobs[i] = (struct named){.work = work(NULL, NULL), .name = came[i]};
+		jobs[i].work.job.run = run_named;
+		jobs[i].work.job.owner = pl_str_n(&jobs[i].name, 1);
+		assert_int_equal(pl_offload_submit(pool, &jobs[i].work.job), PL_OK);
+	}
+	sem_post(&gate);
+	for (size_t i = 0; i < sizeof(came) - 1; i++)
+		assert_true(fake_loop_until(loop, is_done, &jobs[i].work));
+	assert_string_equal(order, "abcabaaa");
+	pl_offload_free(pool);
+	fake_loop_free(loop);
+}
+
+static void
+a_line_counts_in_the_queue_and_is_cancelled_with_it(void **state)
+{
+	struct pl_loop *loop = fake_loop_new();
+	struct pl_offload *pool = pl_offload_new(loop,
+	    &(struct pl_offload_config){.name = "test", .threads = 2, .queue_max = 3});
+	sem_t begun, gate;
+	struct work w[5];
+
+	(void)state;
+	sem_init(&begun, 0, 0);
+	sem_init(&gate, 0, 0);
+	for (int i = 0; i < 5; i++) {
+		w[i] = work(&begun, &gate);
+		w[i].job.owner = PL_STR("eve");
+	}
+	assert_int_equal(pl_offload_submit(pool, &w[0].job), PL_OK);
+	sem_wait(&begun);
+	for (int i = 1; i < 4; i++)
+		assert_int_equal(pl_offload_submit(pool, &w[i].job), PL_OK);
+	assert_int_equal(pl_offload_submit(pool, &w[4].job), PL_E_BUSY);
+	for (int i = 0; i < 4; i++)
+		sem_post(&gate);
+	pl_offload_free(pool);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(w[i].done, 1);
+		assert_int_equal(w[i].err, w[i].ran ? PL_OK : PL_E_CANCELLED);
+	}
+	fake_loop_free(loop);
+}
+
+/* ---- the end ---- */
+
 static void *
 open_gate(void *arg)
 {
@@ -337,6 +464,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(runs_on_a_thread_and_is_done_on_the_loop),
 	    cmocka_unit_test(refuses_what_is_beyond_its_queue),
+	    cmocka_unit_test(one_job_of_an_owner_runs_and_one_thread_is_nobodys),
+	    cmocka_unit_test(owners_take_turns),
+	    cmocka_unit_test(a_line_counts_in_the_queue_and_is_cancelled_with_it),
 	    cmocka_unit_test(free_waits_for_running_jobs_and_cancels_queued_ones),
 	    cmocka_unit_test(free_gives_what_was_finished_its_done),
 	    cmocka_unit_test(each_thread_has_its_own_state),

@@ -454,6 +454,42 @@ never_waits_for_a_reader_that_is_at_work(void **state)
 	sem_destroy(&at_gate);
 }
 
+/* Of a user one read is carried out, whatever is free: the others of theirs wait, and what
+ * is nobody's does not. */
+static void
+leaves_a_reader_to_others_whatever_one_user_reads(void **state)
+{
+	enum { HELD = 4 };
+	struct fixture *f = *state;
+	sem_t gate, at_gate;
+	struct look held[HELD], l;
+
+	sem_init(&gate, 0, 0);
+	sem_init(&at_gate, 0, 0);
+	for (int i = 0; i < HELD; i++) {
+		look_init(&held[i], f);
+		held[i].gate = &gate;
+		held[i].at_gate = &at_gate;
+		held[i].call.user = &f->user;
+		assert_int_equal(pl_store_async_read(f->sa, &held[i].call), PL_OK);
+	}
+	sem_wait(&at_gate);
+	for (size_t i = 1; i <= 20; i++) {
+		look_init(&l, f);
+		assert_int_equal(pl_store_async_read(f->sa, &l.call), PL_OK);
+		WAIT_FOR(f, f->done_count == i);
+		assert_int_equal(l.call.err, PL_OK);
+	}
+	assert_int_equal(held[0].runs, 1);
+	for (int i = 1; i < HELD; i++)
+		assert_int_equal(held[i].runs, 0);
+	for (int i = 0; i < HELD; i++)
+		sem_post(&gate);
+	WAIT_FOR(f, f->done_count == 20 + HELD);
+	sem_destroy(&gate);
+	sem_destroy(&at_gate);
+}
+
 /* Reads on the loop, of threads and writes, in one another's way. */
 static void
 reads_at_once_beside_threads_that_read_and_write(void **state)
@@ -662,6 +698,7 @@ main(void)
 	    ASYNC_TEST(reads_a_row_inside_the_call),
 	    ASYNC_TEST(leaves_a_row_to_a_thread_that_may_wait_for_the_disk),
 	    ASYNC_TEST(never_waits_for_a_reader_that_is_at_work),
+	    ASYNC_TEST(leaves_a_reader_to_others_whatever_one_user_reads),
 	    ASYNC_TEST(reads_at_once_beside_threads_that_read_and_write),
 	    ASYNC_TEST(commits_all_that_waits_at_once),
 	    ASYNC_TEST(takes_a_call_from_the_end_of_another),

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "limits/fair.h"
+#include "loop/fair.h"
 
 struct job {
 	struct pl_fair_job fair;

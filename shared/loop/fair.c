@@ -1,4 +1,4 @@
-#include "limits/fair.h"
+#include "loop/fair.h"
 
 #include "base/mem.h"
 

@@ -9,8 +9,8 @@
  *
  * With nothing to do it holds nothing on the heap. Pure: no kore.  Threads: one at a time.
  */
-#ifndef PL_LIMITS_FAIR_H
-#define PL_LIMITS_FAIR_H
+#ifndef PL_LOOP_FAIR_H
+#define PL_LOOP_FAIR_H
 
 #include "base/list.h"
 #include "base/map.h"
