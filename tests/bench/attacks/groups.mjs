@@ -12,11 +12,18 @@ const mount = '/sys/fs/cgroup/memory';
 const cpuMount = '/sys/fs/cgroup/cpu';
 /**
  * Who gets how much of the processors, if they are too few. 1,024 is each of the kernel's own threads, and each
- * other session. With 64 times that the stack goes on beside such sessions; but the threads that write the disk
- * come after it then, too, so the data is kept in memory (main.mjs).
+ * other session. 0 is the kernel's idle class, where it has that: what nobody else wants, and the processor is
+ * given up at once if anybody wakes. On a busy machine such a one would never run; there the stack has 64 times
+ * the share of other sessions, and so goes on beside them, but the threads that write the disk come after it then,
+ * too, so the data is kept in memory (main.mjs). What a process keeps there counts as its own to the kernel, which
+ * is no harm of an attack: such a process may hold that much more, and it is not counted (`filesMost`).
  */
 export const isBusyMachine = Boolean(process.env.BUSY_MACHINE);
-const shares = isBusyMachine ? { stack: 65536, others: 65536, attackers: 4096 } : { stack: 1024, others: 1024, attackers: 64 };
+const shares = isBusyMachine ? { stack: 65536, others: 65536, attackers: 4096 } : { stack: 1024, others: 1024, attackers: 0 };
+const leastShare = 2;
+const filesMost = isBusyMachine ? 2 ** 30 : 0;
+/** Of whom shared memory is files of the data; the gateway's is its own. */
+const keepsFiles = (kind) => isBusyMachine && kind !== 'gateway';
 const nameOf = { 'llm-responder': 'responder', follow: 'follower' };
 
 /** {bytes, weight} by kind of process, as run.sh calls it. */
@@ -64,11 +71,13 @@ export class Groups {
     for (const [who, share] of Object.entries(this.areReal ? shares : {})) {
       const folder = `${this.cpuTop}-${who}`;
       mkdirSync(folder);
-      writeFileSync(path.join(folder, 'cpu.shares'), String(share));
+      const idle = path.join(folder, 'cpu.idle');
+      if (share === 0 && existsSync(idle)) writeFileSync(idle, '1');
+      else writeFileSync(path.join(folder, 'cpu.shares'), String(share || leastShare));
     }
     for (const [kind, bytes] of Object.entries(this.areReal ? this.limits : {})) {
       mkdirSync(path.join(this.top, kind));
-      this.#write(kind, 'memory.limit_in_bytes', bytes);
+      this.#write(kind, 'memory.limit_in_bytes', bytes + (keepsFiles(kind) ? filesMost : 0));
       this.#write(kind, 'memory.kmem.tcp.limit_in_bytes', bytes); // so that it is counted
       const cpu = path.join(`${this.cpuTop}-stack`, kind);
       mkdirSync(cpu);
@@ -110,7 +119,7 @@ exec ${real} "$@"
     const kind = kindOf(name);
     const stat = Object.fromEntries(this.#read(kind, 'memory.stat').split('\n').map((line) => line.split(' ')));
     return Number(this.#read(kind, 'memory.usage_in_bytes')) + Number(this.#read(kind, 'memory.kmem.tcp.usage_in_bytes'))
-      - Number(stat.inactive_file) - Number(stat.active_file);
+      - Number(stat.inactive_file) - Number(stat.active_file) - (keepsFiles(kind) ? Number(stat.shmem) : 0);
   }
 
   /** Look at each of `pids` {name: pid}; `peaks` keeps the most. */

@@ -1,13 +1,14 @@
 // People whom an attack does not concern, in a process of their own: how long they wait. Told by its parent
 // to measure for some ms, it answers with all times in ms, by what was waited for, and with what failed.
 //
-// There are ten pairs, each at an address of its own, so that nobody meets a limit. Two ask at a time, and each
-// writes less than 17 messages a second, of the 20 that one may.
+// There are 15 pairs, each at an address of its own, so that nobody meets a limit. Three ask at a time, and each
+// writes less than 17 messages a second, of the 20 that one may: up to 250 waits of each kind a second in all.
 import http from 'node:http';
 import { Person } from '../../support/api.mjs';
 import { withDeadline } from '../../support/wait.mjs';
 
 const agent = new http.Agent({ keepAlive: true, maxSockets: 16 });
+const lanes = [0, 1, 2];
 const tickMs = 12;
 
 /** One request; gives its answer's status. */
@@ -63,8 +64,8 @@ process.on('message', async ({ open, measure }) => {
   }
   const out = { send: [], event: [], history: [], me: [], failed: [] };
   const end = performance.now() + measure;
-  await Promise.all([0, 1].map(async (lane) => {
-    for (let i = lane; performance.now() < end; i += 2) {
+  await Promise.all(lanes.map(async (lane) => {
+    for (let i = lane; performance.now() < end; i += lanes.length) {
       const begin = performance.now();
       await pairs[i % pairs.length].round(out).catch((error) => out.failed.push(error.message));
       await new Promise((resolve) => { setTimeout(resolve, Math.max(0, tickMs - (performance.now() - begin))); });
