@@ -15,6 +15,7 @@
 #include "services/auth/avatar/exif.h"
 #include "services/auth/avatar/picture.h"
 #include "base/mem.h"
+#include "support/patience.h"
 
 /* ---- files that the test makes, by the libraries' own ways --------------------------- */
 
@@ -478,7 +479,7 @@ unpacks_no_more_than_the_head_says(void **state)
 	add_chunk(&file, "IEND", PL_STR(""));
 	before = clock();
 	(void)!make(&file, &type, &out);
-	assert_true(clock() - before < CLOCKS_PER_SEC / 4);
+	assert_true((clock() - before) * 1000 / CLOCKS_PER_SEC < patient_ms(250));
 	pl_buf_fini(&out);
 	pl_buf_fini(&file);
 	pl_mem_free(packed);
@@ -613,7 +614,7 @@ goes_through_a_hundred_scans_at_most(void **state)
 	pl_buf_add(&bomb, "\xff\xd9", 2);
 	before = clock();
 	refuses(&bomb, PL_E_INVALID);
-	assert_true(clock() - before < 5 * CLOCKS_PER_SEC);
+	assert_true((clock() - before) * 1000 / CLOCKS_PER_SEC < patient_ms(5000));
 	pl_buf_fini(&bomb);
 	pl_buf_fini(&file);
 }

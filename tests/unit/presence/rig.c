@@ -3,6 +3,7 @@
 #include "loop/loop_impl.h"
 #include "session/sessions.h"
 #include "sockets/sio_server.h"
+#include "store/store_erase.h"
 
 static struct rig *current;
 
@@ -164,6 +165,24 @@ rig_send(struct rig *r, const struct pl_oid *from, const struct pl_oid *to,
 	free(all);
 }
 
+/* As a process' thread does it. The write sweeps too, but for a few ms only. */
+static void
+sweep(struct rig *r)
+{
+	struct pl_store_config config = {.data_dir = r->dir};
+	struct pl_erase_step step = {.worker = 1,
+	    .lease_ms = PL_ERASE_LEASE_MS,
+	    .settle_ms = PL_ERASE_SETTLE_MS,
+	    .tell_ms = PL_ERASE_TELL_MS};
+	struct pl_store *s;
+
+	assert_int_equal(pl_store_open(&config, &s), PL_OK);
+	do
+		assert_int_equal(pl_store_erase_step(s, &step), PL_OK);
+	while (step.state == PL_ERASE_GOES_ON && !step.is_swept);
+	pl_store_close(s);
+}
+
 void
 rig_erase(struct rig *r, const struct pl_oid *user)
 {
@@ -174,6 +193,7 @@ rig_erase(struct rig *r, const struct pl_oid *user)
 	    &w.call.write.u.erase.revocation, user, pl_clock_unix_ms() / 1000 + 2);
 	begin(r, &w);
 	end(r, &w);
+	sweep(r);
 }
 
 void

@@ -62,7 +62,7 @@ void rig_set_note(struct rig *r, const struct pl_oid *user, enum pl_status statu
 /* Store count messages, in one batch. */
 void rig_send(struct rig *r, const struct pl_oid *from, const struct pl_oid *to,
     const char *text, size_t count);
-/* The user is gone, and of what they wrote the first 256 texts. */
+/* The user is gone, and all that they wrote. */
 void rig_erase(struct rig *r, const struct pl_oid *user);
 /* What was sent to conn since the last time, as eio_trace_take() gives it. */
 const char *rig_sent(struct eio_trace *trace, struct pl_sio_conn *conn);
