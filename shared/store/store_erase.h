@@ -41,7 +41,8 @@ _Static_assert(PL_ERASE_SETTLE_MS >= PL_STORE_WAIT_MS + PL_REPLY_WITHIN_MS,
     "who began before it is done by then");
 _Static_assert(PL_ERASE_TELL_MS <= PL_ERASE_LEASE_MS, "with SQLite it is a lease");
 
-/* What one step may do: the first of these is reached. */
+/* What one step may do, until the first of these is reached; but however slow all is, it
+ * looks for one receiver at least, or takes one message. */
 #define PL_ERASE_ROWS 256
 #define PL_ERASE_MS   20
 /* SQLite: so large a database, or a smaller one, is written anew after an erasure

@@ -2,6 +2,7 @@
  * Erasing in SQLite: no file has a trace of it afterwards, wherever a process was killed,
  * and whatever else reads.
  */
+#include <pthread.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -338,6 +339,58 @@ ends_what_an_older_version_began(void **state)
 	assert_false(files_have(&f->config, SECRET));
 }
 
+struct writer {
+	struct sqlite3 *db;
+	pthread_t thread;
+};
+
+static void *
+write_longer_than_a_step(void *arg)
+{
+	struct writer *w = arg;
+
+	usleep(2 * PL_ERASE_MS * 1000);
+	assert_int_equal(sqlite3_exec(w->db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+	return NULL;
+}
+
+/* A step that begins while another process writes, and so comes late. */
+static void
+step_behind_a_writer(struct fixture *f, struct pl_erase_step *step, struct writer *w)
+{
+	assert_int_equal(
+	    sqlite3_exec(w->db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(
+	    pthread_create(&w->thread, NULL, write_longer_than_a_step, w), 0);
+	assert_int_equal(pl_store_erase_step(f->store, step), PL_OK);
+	pthread_join(w->thread, NULL);
+}
+
+/* A hundred texts of one receiver, one a step at least, and some for the looks. */
+static void
+gets_further_by_each_step_however_long_others_write(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ann = add_person(f->store, "ann"),
+		      bob = add_person(f->store, "bob");
+	struct pl_erase_step step = {
+	    .worker = 1, .lease_ms = 60000, .settle_ms = 3600000};
+	struct writer w = {0};
+	char path[256];
+	int steps = 0;
+
+	write_texts(f->store, &ann, &bob, SECRET, 100);
+	erase(f->store, &ann);
+	snprintf(path, sizeof(path), "%s/parley.db", f->config.data_dir);
+	assert_int_equal(sqlite3_open(path, &w.db), SQLITE_OK);
+	sqlite3_busy_timeout(w.db, 30000);
+	do
+		step_behind_a_writer(f, &step, &w);
+	while (!step.is_swept && ++steps < 110);
+	sqlite3_close(w.db);
+	assert_true(step.is_swept);
+}
+
 static void
 run_until_killed(const struct pl_store_config *config)
 {
@@ -397,6 +450,7 @@ main(void)
 	    STORE_TEST(waits_for_a_reader_who_needs_the_log),
 	    STORE_TEST(goes_on_after_any_kill),
 	    STORE_TEST(ends_what_an_older_version_began),
+	    STORE_TEST(gets_further_by_each_step_however_long_others_write),
 	    STORE_TEST(writes_a_database_anew_that_is_no_larger_than_its_bound),
 	    STORE_TEST(writes_a_database_anew_once_for_those_who_come_together),
 	};

@@ -24,10 +24,12 @@ pl_erasing_unset(
 	return err;
 }
 
+/* The first look of a step is taken however late it is, or with a server that is far away
+ * no step would get any further. */
 static bool
-has_room(const struct pl_erasing *e)
+has_room(const struct pl_erasing *e, bool is_first)
 {
-	return e->rows < ROWS && pl_clock_mono_ms() < e->until_mono_ms;
+	return e->rows < ROWS && (is_first || pl_clock_mono_ms() < e->until_mono_ms);
 }
 
 /* What a step has to do. */
@@ -178,13 +180,14 @@ find_receiver(struct pl_erasing *e, bool *is_found)
 enum pl_err
 pl_erasing_sweep(struct pl_erasing *e, bool *is_done)
 {
-	bool is_more = false, is_found = true;
+	bool is_more = false, is_found = true, is_first = true;
 	enum pl_err err = PL_OK;
 
 	if (e->has_receiver)
 		err = sweep_receiver(e, &is_more);
-	while (err == PL_OK && !is_more && is_found && has_room(e)) {
+	while (err == PL_OK && !is_more && is_found && has_room(e, is_first)) {
 		err = find_receiver(e, &is_found);
+		is_first = false;
 		if (err == PL_OK && is_found)
 			err = sweep_receiver(e, &is_more);
 	}

@@ -203,10 +203,13 @@ save_note(struct erasing *e)
 
 /* ---- the sweep ----------------------------------------------------------------------- */
 
+/* The first one of a step is done however late it is, or where all is slow no step would
+ * get any further. */
 static bool
-has_room(const struct erasing *e)
+has_room(const struct erasing *e, bool is_first)
 {
-	return e->rows < PL_ERASE_ROWS && pl_clock_mono_ms() < e->until_mono_ms;
+	return e->rows < PL_ERASE_ROWS &&
+	       (is_first || pl_clock_mono_ms() < e->until_mono_ms);
 }
 
 static enum pl_err
@@ -257,7 +260,7 @@ sweep_receiver(struct erasing *e, bool *is_more)
 	size_t i = 0;
 
 	*is_more = rows->count == PL_ERASE_ROWS - e->rows;
-	while (err == PL_OK && i < rows->count && has_room(e)) {
+	while (err == PL_OK && i < rows->count && has_room(e, i == 0)) {
 		err = drop_text(e, rows->seq[i]);
 		e->at = rows->at[i++];
 		e->rows++;
@@ -293,13 +296,14 @@ find_receiver(struct erasing *e, bool *is_found)
 static enum pl_err
 sweep(struct erasing *e, bool *is_done)
 {
-	bool is_more = false, is_found = true;
+	bool is_more = false, is_found = true, is_first = true;
 	enum pl_err err = PL_OK;
 
 	if (e->has_receiver)
 		err = sweep_receiver(e, &is_more);
-	while (err == PL_OK && !is_more && is_found && has_room(e)) {
+	while (err == PL_OK && !is_more && is_found && has_room(e, is_first)) {
 		err = find_receiver(e, &is_found);
+		is_first = false;
 		e->rows++; /* a look-up counts, too */
 		if (err == PL_OK && is_found)
 			err = sweep_receiver(e, &is_more);
@@ -573,6 +577,8 @@ claim_and_work(struct erasing *e)
 	bool is_found;
 	enum pl_err err = find_note(e, &is_found);
 
+	/* Since it may write, for which it may have waited long. */
+	e->until_mono_ms = pl_clock_mono_ms() + PL_ERASE_MS;
 	if (err != PL_OK || !is_found)
 		return err;
 	e->step->state = PL_ERASE_GOES_ON;
@@ -617,10 +623,7 @@ is_any(struct pl_sqlite *s, bool *is)
 enum pl_err
 pl_sqlite_erase_step(struct pl_store *store, struct pl_erase_step *step)
 {
-	struct erasing e = {.s = pl_sqlite_of(store),
-	    .step = step,
-	    .stage = SWEEP,
-	    .until_mono_ms = pl_clock_mono_ms() + PL_ERASE_MS};
+	struct erasing e = {.s = pl_sqlite_of(store), .step = step, .stage = SWEEP};
 	bool is_due = false;
 	enum pl_err err = is_any(e.s, &is_due);
 
