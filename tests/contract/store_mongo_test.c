@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "contract/mongo_databases.h"
+#include "store/mongo/erase_impl.h"
 #include "store/mongo/session.h"
 #include "store/store_erase.h"
 #include "support/capture.h"
@@ -844,6 +845,37 @@ has_erasures_that_are_done_dropped_after_a_day(void **state)
 	    1);
 }
 
+/* As with a server that is so far away that a step's time is over before its sweep. */
+static void
+sweeps_a_receiver_by_each_step_however_late(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid user = store_add_user(f->store, "ann"), others[3];
+	struct pl_erase_step step = {0};
+	struct pl_erasing e = {.s = pl_mongo_start(f->store),
+	    .step = &step,
+	    .user = user,
+	    .from_unix_ms = INT64_MIN};
+	bool is_done = false;
+
+	for (int i = 0; i < 3; i++) {
+		struct pl_write w;
+
+		others[i] =
+		    store_add_user(f->store, (const char *[]){"bob", "dan", "eve"}[i]);
+		store_send_init(&w, &user, &others[i], "a word", NULL);
+		assert_int_equal(store_write_one(f->store, &w), PL_OK);
+		store_send_fini(&w);
+	}
+	for (int i = 0; i < 4 && !is_done; i++) {
+		e.rows = 0;
+		e.s = pl_mongo_start(f->store);
+		assert_int_equal(pl_erasing_sweep(&e, &is_done), PL_OK);
+	}
+	assert_true(is_done);
+	assert_int_equal(step.texts, 3);
+}
+
 int
 main(void)
 {
@@ -857,6 +889,7 @@ main(void)
 	    STORE_TEST(takes_operators_for_names),
 	    STORE_TEST(ends_an_erasure_that_an_older_version_began),
 	    STORE_TEST(has_erasures_that_are_done_dropped_after_a_day),
+	    STORE_TEST(sweeps_a_receiver_by_each_step_however_late),
 	    STORE_TEST(takes_operators_for_messages_and_keys),
 	    STORE_TEST(says_which_usernames_are_equal_and_does_not_open),
 	    STORE_TEST(takes_over_the_index_that_mongoose_made),
