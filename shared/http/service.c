@@ -27,7 +27,7 @@
 #include <seccomp.h>
 
 #define STORE_READERS 3 /* two of them for long reads of users (loop/offload) */
-#define READ_BURST_S  4
+#define READ_BURST_S  2
 #define IDLE_S        75 /* above the gateway's 60, so that it closes first */
 /* A connection keeps a buffer of this size. Above 8192 kore takes it from malloc(), below
  * from a pool that never shrinks: 80 MB, after 10,000 connections at once. */

@@ -142,12 +142,12 @@ const struct pl_setting pl_settings_table[] = {
 	    limit_reads_at_once,
 	    "Histories, conversations, lists of users and exports that one user reads at once, in each process; others wait for "
 	    "up to 5 s; 0 lifts it.")
-	INT("LIMIT_READ_BYTES_PER_SECOND", "16000000", 0, 1000000000, "bytes a second",
+	INT("LIMIT_READ_BYTES_PER_SECOND", "8000000", 0, 1000000000, "bytes a second",
 	    AUTH | MESSAGE | PRESENCE, limit_read_bytes_per_second,
-	    "What one user reads of them, in each process, four times as much at once; 0 lifts it.")
+	    "What one user reads of them, in each process, twice as much at once; 0 lifts it.")
 	INT("LIMIT_READ_CPU_MS", "250", 0, 10000, "ms a second", AUTH | MESSAGE | PRESENCE,
 	    limit_read_cpu_ms,
-	    "Processor time that goes into them, of one user, in each process, four times as much at once; 0 lifts it.")
+	    "Processor time that goes into them, of one user, in each process, twice as much at once; 0 lifts it.")
 	/* sockets */
 	INT("SOCKETS_PER_USER_MAX", "20", 1, 10000, "sockets", PRESENCE,
 	    sockets_per_user_max, "Sockets of one user in a process; beyond it the oldest is closed.")

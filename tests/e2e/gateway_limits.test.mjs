@@ -259,7 +259,7 @@ describe('slow readers', () => {
 // Each has 264 KiB more at the gateway, and costs it much more time: it is given what there is at an even pace.
 describe('slow readers of what is compressed', () => {
   const hold = useStack({ before, after, afterEach }, {
-    GATEWAY_TRUSTED_PROXIES: '127.0.0.1 ::1', LIMIT_READS_AT_ONCE: '4', LIMIT_READ_BYTES_PER_SECOND: '16000000', LIMIT_READ_CPU_MS: '250',
+    GATEWAY_TRUSTED_PROXIES: '127.0.0.1 ::1', LIMIT_READS_AT_ONCE: '4', LIMIT_READ_BYTES_PER_SECOND: '8000000', LIMIT_READ_CPU_MS: '250',
   });
 
   test('four of a long conversation hold no file and little memory; one that goes on reading gets all', () => readSlowly(hold.stack, {

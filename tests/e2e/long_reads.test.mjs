@@ -10,7 +10,7 @@ import { patient, waitUntil } from '../support/wait.mjs';
 const MiB = 1024 * 1024;
 const many = 20000; // about 5 MB as a list
 const hold = useStack({ before, after, afterEach }, {
-  TEST_STORE: 'sqlite', MONGO_DB_URI: '', LIMIT_READS_AT_ONCE: '4', LIMIT_READ_BYTES_PER_SECOND: '16000000',
+  TEST_STORE: 'sqlite', MONGO_DB_URI: '', LIMIT_READS_AT_ONCE: '4', LIMIT_READ_BYTES_PER_SECOND: '8000000',
 });
 
 let ann, bob;

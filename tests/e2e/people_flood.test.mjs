@@ -6,10 +6,10 @@ import { storeManyUsers } from '../support/database.mjs';
 import { useStack } from '../support/stack.mjs';
 import { patient, waitUntil } from '../support/wait.mjs';
 
-// A query counts for 160 kB at least: ten a second, and forty at once.
-const perSecond = 10, atOnce = 40, processes = 2, seconds = 8;
+// A query counts for 80 kB at least: ten a second, and twenty at once.
+const perSecond = 10, atOnce = 20, processes = 2, seconds = 8;
 const hold = useStack({ before, after, afterEach }, {
-  TEST_STORE: 'sqlite', MONGO_DB_URI: '', LIMIT_READS_AT_ONCE: '4', LIMIT_READ_BYTES_PER_SECOND: String(perSecond * 160000), PRESENCE_PROCESSES: String(processes),
+  TEST_STORE: 'sqlite', MONGO_DB_URI: '', LIMIT_READS_AT_ONCE: '4', LIMIT_READ_BYTES_PER_SECOND: String(perSecond * 80000), PRESENCE_PROCESSES: String(processes),
 });
 
 test('without end: what is over the share waits, and others do not', async (t) => {

@@ -14,8 +14,8 @@
 /* What a page counts as at least within its reader's share, with the default of
  * LIMIT_READ_BYTES_PER_SECOND: 1,000 a second, or 100 with a query, which may take some
  * 2.5 ms of a processor each (make bench-people). */
-#define PAGE_LEAST_BYTES  16000
-#define FOUND_LEAST_BYTES 160000
+#define PAGE_LEAST_BYTES  8000
+#define FOUND_LEAST_BYTES 80000
 
 struct people {
 	struct pl_long_read read;
