@@ -174,47 +174,31 @@ is_head_usual(ngx_http_request_t *r, ngx_http_variable_value_t *value, uintptr_t
 	return NGX_OK;
 }
 
-ngx_int_t
-heads_init(ngx_conf_t *cf)
-{
-	static ngx_str_t id = ngx_string("request_id_in_force");
-	static ngx_str_t trace = ngx_string("traceparent_sent");
-	static ngx_str_t usual = ngx_string("is_head_usual");
-	ngx_http_variable_t *variable = ngx_http_add_variable(cf, &usual, 0);
-	struct heads *heads =
-	    ngx_http_conf_get_module_main_conf(cf, parley_tunnel_module);
-
-	heads->id = ngx_http_get_variable_index(cf, &id);
-	heads->trace = ngx_http_get_variable_index(cf, &trace);
-	if (variable == NULL || heads->id == NGX_ERROR || heads->trace == NGX_ERROR)
-		return NGX_ERROR;
-	variable->get_handler = is_head_usual;
-	return NGX_OK;
-}
-
 /* ---- plain ------------------------------------------------------------------------ */
 
 /* What no plain head has twice: ONCE of members.lua and two lists, and then what it has
  * not at all. */
-static const ngx_str_t names[] = {
-    ngx_string("content-type"),
-    ngx_string("idempotency-key"),
-    ngx_string("origin"),
-    ngx_string("sec-fetch-site"),
-    ngx_string("sec-websocket-key"),
-    ngx_string("sec-websocket-protocol"),
-    ngx_string("sec-websocket-version"),
-    ngx_string("upgrade"),
-    ngx_string("x-socket-id"),
-    ngx_string("transfer-encoding"),
-    ngx_string("traceparent"),
-    ngx_string("x-request-id"),
+static const struct {
+	ngx_str_t name, variable;
+} names[HEADS_NAMES] = {
+    {ngx_string("content-type"), ngx_string("http_content_type")},
+    {ngx_string("idempotency-key"), ngx_string("http_idempotency_key")},
+    {ngx_string("origin"), ngx_string("http_origin")},
+    {ngx_string("sec-fetch-site"), ngx_string("http_sec_fetch_site")},
+    {ngx_string("sec-websocket-key"), ngx_string("http_sec_websocket_key")},
+    {ngx_string("sec-websocket-protocol"), ngx_string("http_sec_websocket_protocol")},
+    {ngx_string("sec-websocket-version"), ngx_string("http_sec_websocket_version")},
+    {ngx_string("upgrade"), ngx_string("http_upgrade")},
+    {ngx_string("x-socket-id"), ngx_string("http_x_socket_id")},
+    {ngx_string("transfer-encoding"), ngx_string("http_transfer_encoding")},
+    {ngx_string("traceparent"), ngx_string("http_traceparent")},
+    {ngx_string("x-request-id"), ngx_string("http_x_request_id")},
 };
 
 enum {
 	EMPTY_KEY = 1,
 	COUNTS_ONCE = 9,
-	NAMES = sizeof(names) / sizeof(names[0]),
+	NAMES = HEADS_NAMES,
 };
 
 /* Which of names it is; NAMES for others. */
@@ -223,9 +207,9 @@ find(const ngx_table_elt_t *header)
 {
 	int i = 0;
 
-	while (i < NAMES &&
-	       (names[i].len != header->key.len ||
-		   ngx_memcmp(names[i].data, header->lowcase_key, header->key.len) != 0))
+	while (i < NAMES && (names[i].name.len != header->key.len ||
+				ngx_memcmp(names[i].name.data, header->lowcase_key,
+				    header->key.len) != 0))
 		i++;
 	return i;
 }
@@ -245,17 +229,30 @@ may_follow(const ngx_table_elt_t *header, unsigned *seen)
 	return name != EMPTY_KEY || header->value.len > 0;
 }
 
+/* nginx would go through all headers for each of these that is asked for. */
+static void
+note_absent(ngx_http_request_t *r, unsigned seen)
+{
+	const struct heads *heads =
+	    ngx_http_get_module_main_conf(r, parley_tunnel_module);
+
+	for (int i = 0; i < NAMES; i++)
+		if ((seen & (1U << i)) == 0)
+			r->variables[heads->headers[i]] =
+			    (ngx_http_variable_value_t){.not_found = 1};
+}
+
+/* seen: as above, of all its headers. */
 static bool
-is_plain(ngx_http_request_t *r)
+is_plain(ngx_http_request_t *r, unsigned *seen)
 {
 	ngx_list_part_t *part = &r->headers_in.headers.part;
-	unsigned seen = 0;
 
 	for (; part != NULL; part = part->next) {
 		ngx_table_elt_t *headers = part->elts;
 
 		for (ngx_uint_t i = 0; i < part->nelts; i++)
-			if (!may_follow(&headers[i], &seen))
+			if (!may_follow(&headers[i], seen))
 				return false;
 	}
 	return r->stream == NULL && !r->headers_in.chunked;
@@ -264,8 +261,11 @@ is_plain(ngx_http_request_t *r)
 ngx_int_t
 parley_plain_body(ngx_http_request_t *r)
 {
-	if (!is_plain(r))
+	unsigned seen = 0;
+
+	if (!is_plain(r, &seen))
 		return -1;
+	note_absent(r, seen);
 	return r->headers_in.content_length_n > 0 ? r->headers_in.content_length_n : 0;
 }
 
@@ -313,7 +313,38 @@ parley_draw_id(ngx_http_request_t *r)
 	ngx_memcpy(id + ID_DIGITS + 1 + PARENT_DIGITS, "-00", 3);
 	r->variables[heads->id] =
 	    (ngx_http_variable_value_t){.len = ID_DIGITS, .valid = 1, .data = id};
-	r->variables[heads->trace] =
+	r->variables[heads->traceparent] =
 	    (ngx_http_variable_value_t){.len = TRACE_BYTES, .valid = 1, .data = trace};
+	r->variables[heads->trace_id] = r->variables[heads->id];
 	return 1;
+}
+
+/* ---- variables -------------------------------------------------------------------- */
+
+static bool
+find_variable(ngx_conf_t *cf, ngx_str_t name, ngx_int_t *index)
+{
+	*index = ngx_http_get_variable_index(cf, &name);
+	return *index != NGX_ERROR;
+}
+
+ngx_int_t
+heads_init(ngx_conf_t *cf)
+{
+	static ngx_str_t usual = ngx_string("is_head_usual");
+	ngx_http_variable_t *variable = ngx_http_add_variable(cf, &usual, 0);
+	struct heads *heads =
+	    ngx_http_conf_get_module_main_conf(cf, parley_tunnel_module);
+	bool are_there =
+	    variable != NULL &&
+	    find_variable(cf, TEXT("request_id_in_force"), &heads->id) &&
+	    find_variable(cf, TEXT("traceparent_sent"), &heads->traceparent) &&
+	    find_variable(cf, TEXT("trace_id"), &heads->trace_id);
+
+	for (int i = 0; i < NAMES && are_there; i++)
+		are_there = find_variable(cf, names[i].variable, &heads->headers[i]);
+	if (!are_there)
+		return NGX_ERROR;
+	variable->get_handler = is_head_usual;
+	return NGX_OK;
 }

@@ -11,9 +11,11 @@
  *   plain    a head is plain if it says nothing twice that counts once (what
  *            members.lua names), no empty Idempotency-Key, no id and no trace of its own,
  *            and how long its body is, over HTTP/1. Of any other Lua knows what to make.
+ *            Of which of these headers it has not, nginx is told: it need not look for
+ *            each ($http_origin, ...) again.
  *   id       32 hexadecimal digits that nobody can foresee, of the kernel's random bytes,
- *            a page at a time. The variables that go on with it are $request_id_in_force
- *            and $traceparent_sent.
+ *            a page at a time. The variables that go on with it are $request_id_in_force,
+ *            $traceparent_sent and $trace_id.
  *
  * Threads: none.
  */
@@ -24,10 +26,13 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#define HEADS_NAMES 12 /* headers that a plain head is looked through for */
+
 /* The first part of the module's main configuration: indices of variables, of this
  * configuration alone. */
 struct heads {
-	ngx_int_t id, trace;
+	ngx_int_t id, traceparent, trace_id;
+	ngx_int_t headers[HEADS_NAMES];
 };
 
 /* Before the configuration is read: its variables are there. */

@@ -215,6 +215,12 @@ const heads = (holdOf) => async () => {
   const trace = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
   const ids = [];
   for (const lines of [['X-Request-Id:'], [`traceparent: ${trace}`], [`traceparent: ${trace}`, `traceparent: ${trace}`]]) ids.push((await ask(...lines)).id);
+  // In the log a drawn id is its trace, too, and a trace that was told stays.
+  ids.push((await ask()).id);
+  await waitUntil('their lines in the log', async () => {
+    const text = await readFile(path.join(stack.dir, 'data/run/gateway/logs/access.log'), 'utf8');
+    return text.includes(`"req":"${ids.at(-1)}","trace":"${ids.at(-1)}"`) && text.includes(`"req":"${ids[1]}","trace":"${'a'.repeat(32)}"`);
+  }, patient);
   for (let i = 0; i < 600; i++) ids.push((await ask()).id);
   for (const id of ids) assert.match(id, /^[0-9a-f]{32}$/);
   assert.equal(new Set(ids).size, ids.length);
