@@ -322,18 +322,23 @@ describe('message processes come and go', () => {
       const count = reading[0].answers.length;
       await waitUntil('more to be read', () => reading[0].answers.length > count + 50, { within: 20000 });
     };
-    await more();
-    for (const name of ['message1', 'message2']) {
-      const pid = await hold.stack.pidOf(name);
-      await killGroup(name);
-      await waitUntil(`another ${name}`, async () => (await hold.stack.pidOf(name)) !== pid, { within: 15000 });
-      await waitUntil(`${name} to serve`, async () => {
-        const [, address] = new RegExp(`^message m${name.at(-1)} (\\S+)`, 'm').exec(await readMembers());
-        return fetch(`http://${address}/readyz`).then(({ status }) => status === 200, () => false);
-      }, { within: 15000 });
+    const all = [];
+    try {
       await more();
+      for (const name of ['message1', 'message2']) {
+        const pid = await hold.stack.pidOf(name);
+        await killGroup(name);
+        await waitUntil(`another ${name}`, async () => (await hold.stack.pidOf(name)) !== pid, { within: 15000 });
+        await waitUntil(`${name} to serve, and the gateway to know`, async () => {
+          const [, address] = new RegExp(`^message m${name.at(-1)} (\\S+) up$`, 'm').exec(await readMembers()) ?? [];
+          return address && fetch(`http://${address}/readyz`).then(({ status }) => status === 200, () => false);
+        }, { within: 15000 });
+        await more();
+      }
+    } finally {
+      for (const one of reading) all.push(...await one.stop());
     }
-    for (const one of reading) allHave(await one.stop(), 200);
+    allHave(all, 200);
   });
 
   test('one that hangs costs no read, and few of them time', async () => {
