@@ -36,18 +36,11 @@ job_of(struct pl_list *link)
 /* ---- whose turn it is; the lock is held ---- */
 
 static void
-wait_for_thread(struct pl_offload *pool, struct pl_job *job)
-{
-	pl_list_push(&pool->waiting, &job->task.link);
-	pthread_cond_signal(&pool->work);
-}
-
-static void
 on_turn(struct pl_fair_job *turn)
 {
 	struct pl_job *job = PL_CONTAINER(turn, struct pl_job, turn);
 
-	wait_for_thread(job->pool, job);
+	pl_list_push(&job->pool->waiting, &job->task.link);
 }
 
 static void
@@ -58,10 +51,11 @@ enqueue(struct pl_offload *pool, struct pl_job *job)
 	if (job->owner.len > 0)
 		pl_fair_add(&pool->owned, &job->turn, job->owner);
 	else
-		wait_for_thread(pool, job);
+		pl_list_push(&pool->waiting, &job->task.link);
 }
 
-/* The job has run, or never will. */
+/* The job has run, or never will. One more may wait for a thread then: this one takes as
+ * many, so it wakes nobody. */
 static void
 end_turn(struct pl_offload *pool, struct pl_job *job)
 {
@@ -179,6 +173,8 @@ pl_offload_submit(struct pl_offload *pool, struct pl_job *job)
 		err = PL_E_BUSY;
 	} else {
 		enqueue(pool, job);
+		if (!pl_list_is_empty(&pool->waiting))
+			pthread_cond_signal(&pool->work);
 	}
 	pthread_mutex_unlock(&pool->lock);
 	return err;
