@@ -206,7 +206,7 @@ $(filter %_faults_test,$(UNIT_BIN)): private LDFLAGS += $(FAILING:%=-Wl,--wrap=%
 
 # Each folder outside the library is an archive for the tests of its name: the linker takes the
 # files that a test calls, and what those call. The fakes stand in for what needs kore or threads.
-OUTSIDE := $(patsubst %/,%,$(wildcard services/*/)) shared/http
+OUTSIDE := $(patsubst %/,%,$(wildcard services/*/)) shared/http shared/sockets
 define archive_rule
 $(2)/$(1).a: $(patsubst %.c,$(2)/%.o,$(wildcard $(1)/*.c $(1)/*/*.c))
 endef
@@ -216,7 +216,7 @@ $(foreach d,$(OUTSIDE),$(eval $(filter $B/tests/unit/$(notdir $d)/%,$(UNIT_BIN))
 PRESENCE_RIG := $B/tests/unit/presence/rig.o
 $(PRESENCE_RIG): CPPFLAGS += -I. -Itests -Iservices
 $(filter $B/tests/unit/presence/%,$(UNIT_BIN)): $(PRESENCE_RIG)
-$(foreach s,auth message llm-responder sending,$(eval $(filter $B/tests/unit/$s/%,$(UNIT_BIN)): $B/tests/support/fake.a))
+$(foreach s,auth message llm-responder sending sockets,$(eval $(filter $B/tests/unit/$s/%,$(UNIT_BIN)): $B/tests/support/fake.a))
 $B/tests/unit/session/sessions_answers_test: $B/tests/support/fake.a
 $B/tests/support/fake.a: $(FAKE_OBJ)
 

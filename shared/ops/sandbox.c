@@ -124,8 +124,9 @@ allow_families(scmp_filter_ctx ctx)
 		is_ok = is_ok &&
 			allow_sockets(ctx, SCMP_SYS(socket), families[i], SOCK_STREAM) &&
 			allow_sockets(ctx, SCMP_SYS(socket), families[i], SOCK_DGRAM);
-	/* The resolver of the C library asks which addresses this machine has. */
-	return is_ok &&
+	/* The gateway's, which sends descriptors by it: sockets/handover.
+	 * The resolver of the C library asks which addresses this machine has. */
+	return is_ok && allow_sockets(ctx, SCMP_SYS(socket), AF_UNIX, SOCK_SEQPACKET) &&
 	       seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
 		   equals(0, WHOLE_INT, AF_NETLINK),
 		   equals(2, WHOLE_INT, NETLINK_ROUTE)) == 0 &&

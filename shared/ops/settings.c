@@ -258,6 +258,8 @@ const struct pl_setting pl_settings_table[] = {
 	    "Time for requests to be answered when the gateway's container is told to end; then its sockets are cut.")
 	TEXT("GATEWAY_CSP", NULL, GATEWAY, gateway_csp,
 	    "Content-Security-Policy of the web page; strict for ours, wider for another front end.")
+	TEXT_OR_NONE("HANDOVER_DIR", NULL, PRESENCE | LOCAL | GATEWAY, handover_dir,
+	    "Folder by which the gateway hands open WebSockets over to presence on the same machine; none if unset: they stay the gateway's.")
 	TEXT("RUN_DIR", NULL, LOCAL, run_dir,
 	    "Folder for logs, process ids and configuration of `make run`; DATA_DIR/run if unset.")
 	TEXT("WWW_DIR", NULL, LOCAL | GATEWAY, www_dir,

@@ -119,6 +119,7 @@ struct pl_settings {
 	int64_t gateway_answer_s;
 	char *gateway_csp;
 	char *www_dir;
+	char *handover_dir;
 	char *run_dir;
 	char *run_user;
 	int64_t redis_port;

@@ -45,9 +45,9 @@ pl_eio_queue_pop(struct pl_eio_queue *q, struct pl_eio_item *item)
 }
 
 const struct pl_eio_item *
-pl_eio_queue_peek(const struct pl_eio_queue *q)
+pl_eio_queue_at(const struct pl_eio_queue *q, uint32_t at)
 {
-	return q->count > 0 ? &q->items[q->head] : NULL;
+	return at < q->count ? &q->items[(q->head + at) & (q->cap - 1)] : NULL;
 }
 
 void

@@ -33,8 +33,8 @@ struct pl_eio_queue {
 void pl_eio_queue_push(struct pl_eio_queue *q, struct pl_eio_item item);
 /* Hand out the oldest, whose packet the caller then owns; false when empty. */
 bool pl_eio_queue_pop(struct pl_eio_queue *q, struct pl_eio_item *item);
-/* The oldest, borrowed until the next change; NULL when empty. */
-const struct pl_eio_item *pl_eio_queue_peek(const struct pl_eio_queue *q);
+/* The one that is at from the oldest, 0, on, borrowed until the next change; NULL beyond the newest. */
+const struct pl_eio_item *pl_eio_queue_at(const struct pl_eio_queue *q, uint32_t at);
 /* Drop everything. */
 void pl_eio_queue_clear(struct pl_eio_queue *q);
 

@@ -400,7 +400,7 @@ earlier(int64_t a, int64_t b)
 static int64_t
 stall_due_ms(const struct pl_eio_session *s)
 {
-	const struct pl_eio_item *oldest = pl_eio_queue_peek(&s->queue);
+	const struct pl_eio_item *oldest = pl_eio_queue_at(&s->queue, 0);
 
 	if (s->on_websocket)
 		return s->ws_is_blocked

@@ -136,12 +136,14 @@ pl_ws_handshake_answer(struct pl_buf *out, const struct pl_ws_request *rq)
 				   "Connection: Upgrade\r\n"
 				   "Sec-WebSocket-Accept: ";
 	static const char name[] = "\r\nSec-WebSocket-Protocol: ";
+	static const char id[] = "\r\nX-Request-Id: ";
 	static const char end[] = "\r\n\r\n";
 	struct pl_str protocol = choose_protocol(rq->protocols);
 	unsigned char digest[SHA1_LEN];
 
 	if (pl_buf_reserve(out, sizeof(head) + PL_BASE64_LEN(SHA1_LEN) + sizeof(name) +
-				    protocol.len + sizeof(end)) == NULL)
+				    protocol.len + sizeof(id) + rq->request_id.len +
+				    sizeof(end)) == NULL)
 		return PL_E_TOO_BIG;
 	hash_key(rq->key, digest);
 	(void)pl_buf_add(out, head, sizeof(head) - 1);
@@ -149,6 +151,10 @@ pl_ws_handshake_answer(struct pl_buf *out, const struct pl_ws_request *rq)
 	if (protocol.len > 0) {
 		(void)pl_buf_add(out, name, sizeof(name) - 1);
 		(void)pl_buf_add_str(out, protocol);
+	}
+	if (rq->request_id.len > 0) {
+		(void)pl_buf_add(out, id, sizeof(id) - 1);
+		(void)pl_buf_add_str(out, rq->request_id);
 	}
 	(void)pl_buf_add(out, end, sizeof(end) - 1);
 	return PL_OK;

@@ -34,7 +34,8 @@ struct pl_ws_request {
 	struct pl_str key;
 	bool key_repeated; /* the header came more than once */
 	struct pl_str version;
-	struct pl_str protocols; /* Sec-WebSocket-Protocol: the first line's list */
+	struct pl_str protocols;  /* Sec-WebSocket-Protocol: the first line's list */
+	struct pl_str request_id; /* X-Request-Id, which the 101 says, too */
 };
 
 enum pl_ws_handshake {

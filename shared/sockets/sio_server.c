@@ -5,6 +5,7 @@
 #include "proto/ws_handshake.h"
 #include "http/reply.h"
 #include "sockets/sio_client.h"
+#include "sockets/handover.h"
 #include "sockets/sio_polling.h"
 #include "sockets/websocket.h"
 
@@ -268,6 +269,7 @@ pl_sio_server_free(struct pl_sio_server *s)
 	pl_handshakes_fini(&s->handshakes);
 	for (size_t it = 0; (c = pl_map_next(&s->clients, &it));)
 		pl_sio_client_drop(c, PL_EIO_SHUTDOWN, PL_WS_CODE_GOING_AWAY);
+	pl_handover_close();
 	pl_loop_unpost(s->loop, &s->flush);
 	pl_half_open_table_fini(&s->half_open);
 	pl_payers_fini(&s->payers);

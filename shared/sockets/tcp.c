@@ -4,13 +4,17 @@
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "proto/eio_queue.h"
+#include "http/accept.h"
 #include "http/aside.h"
 #include "http/exchange.h"
+#include "http/reply.h"
 #include "http/wire.h"
+#include "sockets/handover.h"
 
 #define PROTO_TAKEN     210 /* kore leaves connections of an unknown protocol alone */
 #define READ_BYTES      65536
@@ -27,7 +31,9 @@ enum socket_state {
 
 struct pl_tcp {
 	enum socket_state state;
-	struct connection *c;
+	struct connection *c;         /* NULL until it is handed over */
+	struct pl_handover *handover; /* NULL: it came with its request */
+	struct listener *listener;    /* the request's */
 	const struct pl_tcp_ops *ops;
 	void *arg;
 	struct pl_eio_queue
@@ -43,7 +49,21 @@ static void on_event(void *arg, int error);
 
 /* ---- the end ---- */
 
-/* The last step, whoever closes: kore calls it from kore_connection_disconnect(). */
+/* The last step. */
+static void
+end(struct pl_tcp *s)
+{
+	if (s->handover != NULL)
+		pl_handover_end(s->handover);
+	pl_timer_stop(pl_app.loop, &s->timer);
+	pl_timer_stop(pl_app.loop, &s->pause);
+	pl_loop_unpost(pl_app.loop, &s->task);
+	pl_eio_queue_clear(&s->queue);
+	s->ops->on_closed(s->arg);
+	pl_mem_free(s);
+}
+
+/* Whoever closes: kore calls it from kore_connection_disconnect(). */
 static void
 on_disconnect(struct connection *c)
 {
@@ -51,12 +71,16 @@ on_disconnect(struct connection *c)
 
 	c->hdlr_extra = NULL; /* kore would free it */
 	pl_aside_give_back(c);
-	pl_timer_stop(pl_app.loop, &s->timer);
-	pl_timer_stop(pl_app.loop, &s->pause);
-	pl_loop_unpost(pl_app.loop, &s->task);
-	pl_eio_queue_clear(&s->queue);
-	s->ops->on_closed(s->arg);
-	pl_mem_free(s);
+	end(s);
+}
+
+static void
+disconnect(struct pl_tcp *s)
+{
+	if (s->c != NULL)
+		kore_connection_disconnect(s->c);
+	else
+		end(s);
 }
 
 void
@@ -75,17 +99,15 @@ on_task(struct pl_task *task)
 	struct pl_tcp *s = PL_CONTAINER(task, struct pl_tcp, task);
 
 	if (s->state == CLOSING)
-		kore_connection_disconnect(s->c);
-	else
+		disconnect(s);
+	else if (s->c != NULL)
 		on_event(s->c, 0);
 }
 
 static void
 on_timer(struct pl_timer *t)
 {
-	struct pl_tcp *s = t->arg;
-
-	kore_connection_disconnect(s->c);
+	disconnect(t->arg);
 }
 
 static void
@@ -130,7 +152,7 @@ pl_tcp_finish(struct pl_tcp *s)
 	if (is_paused(s))
 		read_on(s);
 	s->state = FINISHING;
-	if (pl_tcp_queued(s) == 0)
+	if (pl_tcp_queued(s) == 0 && s->c != NULL)
 		linger(s);
 }
 
@@ -150,13 +172,16 @@ queue_limit(void)
 		   : QUEUE_BYTES_MAX;
 }
 
-/* How much of parts the kernel takes: 0 if none now; -1 if the connection is broken. */
+/* How much of parts the kernel takes: 0 if none now, or if the connection is yet to come; -1 if it is
+ * broken. */
 static ssize_t
 send_parts(struct pl_tcp *s, struct iovec *parts, size_t count)
 {
 	struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
 	ssize_t n;
 
+	if (s->c == NULL)
+		return 0;
 	do
 		n = sendmsg(s->c->fd, &message, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
@@ -237,35 +262,52 @@ pl_tcp_send(struct pl_tcp *s, const struct pl_tcp_part *parts, size_t count)
 	}
 	for (size_t i = 0; i < count; i++)
 		queue_rest(s, &parts[i], &taken);
-	if (before == 0 && pl_tcp_queued(s) > 0)
+	if (before == 0 && pl_tcp_queued(s) > 0 && s->c != NULL)
 		pl_timer_start(pl_app.loop, &s->timer, PL_TCP_STALL_MS);
 	return true;
+}
+
+static uint32_t
+first_of_queue(const struct pl_tcp *s, struct iovec parts[PL_TCP_PARTS_MAX])
+{
+	const struct pl_eio_item *item;
+	uint32_t count = 0;
+	size_t skip = s->sent;
+
+	while (count < PL_TCP_PARTS_MAX &&
+	       (item = pl_eio_queue_at(&s->queue, count)) != NULL) {
+		parts[count++] = part_of(
+		    pl_str_n(item->packet->data + skip, item->packet->len - skip));
+		skip = 0;
+	}
+	return count;
 }
 
 static void
 queue_taken(struct pl_tcp *s, size_t taken)
 {
+	const struct pl_eio_item *first;
 	struct pl_eio_item item;
 
 	s->sent += taken;
-	if (s->sent < pl_eio_queue_peek(&s->queue)->packet->len)
-		return;
-	s->sent = 0;
-	(void)pl_eio_queue_pop(&s->queue, &item);
-	pl_ref_drop(item.packet);
+	while ((first = pl_eio_queue_at(&s->queue, 0)) != NULL &&
+	       s->sent >= first->packet->len) {
+		s->sent -= first->packet->len;
+		(void)pl_eio_queue_pop(&s->queue, &item);
+		pl_ref_drop(item.packet);
+	}
 }
 
 /* Send what is queued; false once the connection is broken. */
 static bool
 flush(struct pl_tcp *s)
 {
+	struct iovec parts[PL_TCP_PARTS_MAX];
 	size_t before = pl_tcp_queued(s);
-	const struct pl_eio_item *first;
+	uint32_t count;
 
-	while ((first = pl_eio_queue_peek(&s->queue)) != NULL) {
-		struct iovec part = part_of(pl_str_n(
-		    first->packet->data + s->sent, first->packet->len - s->sent));
-		ssize_t n = send_parts(s, &part, 1);
+	while ((count = first_of_queue(s, parts)) > 0) {
+		ssize_t n = send_parts(s, parts, count);
 
 		if (n < 0)
 			return false;
@@ -349,21 +391,74 @@ unused_handle(struct connection *c)
 	return KORE_RESULT_OK;
 }
 
+/* From now on c is s's. */
 static void
-detach_from_http(struct connection *c)
+take_over(struct pl_tcp *s, struct connection *c)
 {
+	s->c = c;
+	c->hdlr_extra = s;
 	c->proto = PROTO_TAKEN;
 	c->evt.handle = on_event;
 	c->handle = unused_handle;
 	c->disconnect = on_disconnect;
+	pl_aside_keep(c);
+}
+
+static void
+detach_from_http(struct connection *c)
+{
 	c->http_timeout = 0;
 	kore_connection_stop_idletimer(c);
-	pl_aside_keep(c);
 	if (c->rnb != NULL) {
 		kore_free(c->rnb->buf);
 		kore_pool_put(&nb_pool, c->rnb);
 		c->rnb = NULL;
 	}
+}
+
+static void
+take_with_request(struct pl_tcp *s, struct pl_request *rq, struct connection *c)
+{
+	detach_from_http(c);
+	take_over(s, c);
+	pl_exchange_of(rq)->req->status = HTTP_STATUS_SWITCHING_PROTOCOLS;
+	pl_exchange_end(rq);
+	if (pl_wire_has_read_all(c)) {
+		c->evt.flags &= ~KORE_EVENT_READ;
+		return;
+	}
+	/* kore has announced already what came early: look for it. */
+	c->evt.flags |= KORE_EVENT_READ;
+	pl_loop_post(pl_app.loop, &s->task);
+}
+
+/* What was queued meanwhile, such as the 101, goes out before anything is read. */
+static void
+on_handed_over(void *arg, int fd, char *early, size_t len)
+{
+	struct pl_tcp *s = arg;
+
+	if (fd < 0) {
+		end(s);
+		return;
+	}
+	take_over(s, pl_accept_descriptor(s->listener, fd));
+	pl_timer_start(pl_app.loop, &s->timer, PL_TCP_STALL_MS);
+	if (!flush(s))
+		pl_tcp_close(s);
+	else if (len > 0 && s->state == OPEN)
+		s->ops->on_data(s->arg, early, len);
+}
+
+static void
+wait_for_handover(struct pl_tcp *s, struct pl_request *rq)
+{
+	char text[PL_HANDOVER_TEXT_BYTES];
+
+	pl_timer_start(pl_app.loop, &s->timer, PL_TCP_HANDOVER_MS);
+	pl_handover_say(s->handover, text);
+	pl_reply_header(rq, PL_HANDOVER_HEADER, text);
+	pl_reply_bytes(rq, HTTP_STATUS_NO_CONTENT, NULL, PL_STR_NONE);
 }
 
 struct pl_tcp *
@@ -377,7 +472,7 @@ pl_tcp_take(struct pl_request *rq, const struct pl_tcp_ops *ops, void *arg)
 		return NULL;
 	}
 	s = pl_mem_zalloc(sizeof(*s));
-	s->c = c;
+	s->listener = c->owner;
 	s->ops = ops;
 	s->arg = arg;
 	s->timer.on_fire = on_timer;
@@ -386,16 +481,11 @@ pl_tcp_take(struct pl_request *rq, const struct pl_tcp_ops *ops, void *arg)
 	s->pause.arg = s;
 	s->task.run = on_task;
 	pl_list_init(&s->task.link);
-	detach_from_http(c);
-	c->hdlr_extra = s;
-	pl_exchange_of(rq)->req->status = HTTP_STATUS_SWITCHING_PROTOCOLS;
-	pl_exchange_end(rq);
-	if (pl_wire_has_read_all(c)) {
-		c->evt.flags &= ~KORE_EVENT_READ;
-		return s;
-	}
-	/* kore has announced already what came early: look for it. */
-	c->evt.flags |= KORE_EVENT_READ;
-	pl_loop_post(pl_app.loop, &s->task);
+	s->handover = pl_handover_promise(
+	    pl_request_header(rq, PL_HANDOVER_HEADER), on_handed_over, s);
+	if (s->handover != NULL)
+		wait_for_handover(s, rq);
+	else
+		take_with_request(s, rq, c);
 	return s;
 }

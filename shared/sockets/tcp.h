@@ -9,9 +9,10 @@
 #include "base/ref.h"
 #include "http/request.h"
 
-#define PL_TCP_PARTS_MAX 33    /* of one send */
-#define PL_TCP_STALL_MS  10000 /* queued bytes without progress: cut off */
-#define PL_TCP_LINGER_MS 1000  /* after our end, for the peer's */
+#define PL_TCP_PARTS_MAX   33    /* of one send */
+#define PL_TCP_STALL_MS    10000 /* queued bytes without progress: cut off */
+#define PL_TCP_LINGER_MS   5000  /* after our end, for the peer's */
+#define PL_TCP_HANDOVER_MS 5000  /* for the gateway to hand over what was promised it */
 
 struct pl_tcp;
 
@@ -25,8 +26,9 @@ struct pl_tcp_ops {
 	void (*on_closed)(void *arg);
 };
 
-/* Take rq's connection, which ends rq as an answer does. NULL: the client has gone
- * already (rq is ended all the same). Nothing is read before the current callback
+/* Take rq's connection, which ends rq as an answer does, or, if its gateway can hand it over
+ * (sockets/handover), that of its client; what is sent waits for that. NULL: the client has
+ * gone already (rq is ended all the same). Nothing is read before the current callback
  * returns. */
 struct pl_tcp *pl_tcp_take(
     struct pl_request *rq, const struct pl_tcp_ops *ops, void *arg);

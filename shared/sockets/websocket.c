@@ -165,6 +165,7 @@ handshake_of(const struct pl_request *rq)
 	    .key_repeated = pl_exchange_header_count(x, "sec-websocket-key") > 1,
 	    .version = pl_request_header(rq, "sec-websocket-version"),
 	    .protocols = pl_request_header(rq, "sec-websocket-protocol"),
+	    .request_id = pl_request_header(rq, "x-request-id"),
 	};
 }
 

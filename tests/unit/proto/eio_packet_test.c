@@ -273,7 +273,10 @@ the_queue_keeps_the_order_through_growth_and_wrapping(void **state)
 			pl_eio_queue_push(&q, item);
 		}
 		for (int i = 0; i < 2; i++) {
-			assert_int_equal(pl_eio_queue_peek(&q)->queued_mono_ms, popped);
+			for (uint32_t at = 0; at < q.count; at++)
+				assert_int_equal(
+				    pl_eio_queue_at(&q, at)->queued_mono_ms, popped + at);
+			assert_null(pl_eio_queue_at(&q, q.count));
 			assert_true(pl_eio_queue_pop(&q, &item));
 			assert_int_equal(item.queued_mono_ms, popped++);
 			pl_ref_drop(item.packet);
@@ -283,7 +286,7 @@ the_queue_keeps_the_order_through_growth_and_wrapping(void **state)
 	pl_eio_queue_clear(&q);
 	assert_null(q.items);
 	assert_int_equal(q.bytes, 0);
-	assert_null(pl_eio_queue_peek(&q));
+	assert_null(pl_eio_queue_at(&q, 0));
 	assert_false(pl_eio_queue_pop(&q, &item));
 }
 
