@@ -291,8 +291,13 @@ sockets_key='""'
 sockets_zone="limit_conn_zone $sockets_key zone=sockets:4m;"
 sockets_limit="limit_conn sockets $((sockets > 0 ? sockets : 1));"
 tunnels=
+handover=
 if [ -n "$tunnel" ]; then
 	tunnels='tunnel on;'
+	if [ -n "$HANDOVER_DIR" ] && [ -z "$GATEWAY_TLS_CERT" ]; then
+		handover="handover \"$HANDOVER_DIR\";"
+		tunnels="$tunnels proxy_set_header Parley-Handover \$handover_name;"
+	fi
 	if [ "$sockets" != 0 ]; then # the zone of limit_conn is only there so that the server's limit is not for them
 		sockets_zone='limit_conn_zone "" zone=sockets:64k; tunnel_seats_zone 4m;'
 		sockets_limit="limit_conn sockets 1; tunnel_seats \$address_group $sockets;"
@@ -330,6 +335,7 @@ for file in *.conf routes/*.conf; do
 		-e "s|@SOCKETS_ZONE@|$sockets_zone|" \
 		-e "s|@SOCKETS_LIMIT@|$sockets_limit|" \
 		-e "s|@TUNNELS@|$tunnels|" \
+		-e "s|@HANDOVER@|$handover|" \
 		-e "s|@SOCKETS_KEY@|$sockets_key|" \
 		-e "s|@OPENINGS_RATE@|$((openings / 10))|" \
 		-e "s|@OPENINGS_AT_ONCE@|$openings|" \

@@ -61,7 +61,7 @@ make_folders() {
 
 # What Parley keeps in a folder, as conditions of find.
 of_data=(-name 'parley.db*' -o -name 'jwt.secret*' -o -name redis -o -name lock)
-of_run=(-name logs -o -name pids -o -name scale -o -name 'gateway*' -o -name lock -o -name 'redis.*'
+of_run=(-name logs -o -name pids -o -name scale -o -name handover -o -name 'gateway*' -o -name lock -o -name 'redis.*'
 	-o -name targets.json -o -name '*[0-9]')
 
 # The folder only if all that is in it is ours, and that only if the folder is the user's then. No link is

@@ -78,7 +78,8 @@ read_settings() {
 	# Where `make run` differs from the table.
 	export NODE_ENV=${NODE_ENV:-development} DRAIN_SECONDS=${DRAIN_SECONDS:-1}
 	export DATA_DIR=${DATA_DIR:-$root/data}
-	for name in DATA_DIR RUN_DIR WWW_DIR GATEWAY_TLS_CERT GATEWAY_TLS_KEY; do
+	export HANDOVER_DIR=${HANDOVER_DIR-${RUN_DIR:-$DATA_DIR/run}/handover}
+	for name in DATA_DIR RUN_DIR HANDOVER_DIR WWW_DIR GATEWAY_TLS_CERT GATEWAY_TLS_KEY; do
 		[ -z "${!name:-}" ] || export "$name=$(absolute "${!name}")"
 	done
 	connections_asked=${CONNECTIONS_MAX:-}
@@ -95,8 +96,8 @@ take_folders() {
 	exec 8>"$data/lock" 9>"$run/lock"
 	flock -n 8 || die 1 "DATA_DIR $data is in use by another run"
 	flock -n 9 || die 1 "RUN_DIR $run is in use by another run"
-	rm -rf "$run/pids" "$run/gateway" "$run/scale" "$run/logs/previous"
-	mkdir -p "$run/logs/previous" "$run/pids" "$run/scale" "$data/redis"
+	rm -rf "$run/pids" "$run/gateway" "$run/handover" "$run/scale" "$run/logs/previous"
+	mkdir -p "$run/logs/previous" "$run/pids" "$run/scale" "$data/redis" ${HANDOVER_DIR:+"$HANDOVER_DIR"}
 	find "$run/logs" -maxdepth 1 -name '*.log' -exec mv -f {} "$run/logs/previous" \;
 }
 

@@ -1,7 +1,9 @@
 /*
- * The gateway's module of nginx: an open WebSocket goes on as a tunnel (tunnel.h), and
- * sockets are counted by seats (seats.h), which a tunnel takes along. Three directives:
+ * The gateway's module of nginx: an open WebSocket goes to its service (handover.h), or goes
+ * on as a tunnel (tunnel.h), and sockets are counted by seats (seats.h), which either takes
+ * along. Four directives:
  *
+ *   handover FOLDER;                   http: services on this machine are told $handover_name
  *   tunnel_seats_zone 4m;              http: the memory of the seats
  *   tunnel_seats $address_group 2000;  location: at most so many requests and tunnels of an
  *                                      address; 429 for more
@@ -18,6 +20,7 @@
 #include <ngx_event.h>
 #include <ngx_http.h>
 
+#include "handover.h"
 #include "heads.h"
 #include "seats.h"
 #include "tunnel.h"
@@ -31,6 +34,7 @@
 struct main_conf {
 	struct heads heads; /* the first: heads.h */
 	ngx_shm_zone_t *zone;
+	ngx_str_t handover; /* its folder; empty: none */
 };
 
 struct location_conf {
@@ -214,6 +218,80 @@ is_for_tunnel(ngx_http_request_t *r)
 	       (ngx_event_flags & NGX_USE_EPOLL_EVENT) != 0;
 }
 
+/* ---- handover ---------------------------------------------------------------------- */
+
+/* A client whose bytes nginx has to decrypt stays here. */
+static ngx_int_t
+handover_variable(ngx_http_request_t *r, ngx_http_variable_value_t *value, uintptr_t data)
+{
+	ngx_str_t name = handover_name();
+
+	(void)data;
+#if (NGX_HTTP_SSL)
+	if (r->connection->ssl != NULL)
+		name.len = 0;
+#endif
+	*value = (ngx_http_variable_value_t){
+	    .len = name.len & 0xfffffff, .valid = 1, .data = name.data};
+	return NGX_OK;
+}
+
+/* What the service has answered in place of a 101; NULL if it is an answer as any. */
+static const ngx_str_t *
+promise_in(ngx_http_request_t *r)
+{
+	static const ngx_str_t name = ngx_string("parley-handover");
+	ngx_list_part_t *part;
+
+	if (r != r->main || r->upstream == NULL ||
+	    r->headers_out.status != NGX_HTTP_NO_CONTENT)
+		return NULL;
+	part = &r->upstream->headers_in.headers.part;
+	for (; part != NULL; part = part->next) {
+		const ngx_table_elt_t *headers = part->elts;
+
+		for (ngx_uint_t i = 0; i < part->nelts; i++)
+			if (headers[i].key.len == name.len &&
+			    ngx_strncasecmp(headers[i].key.data, name.data, name.len) ==
+				0)
+				return &headers[i].value;
+	}
+	return NULL;
+}
+
+/* The request ends as if the 101 were out, which the service writes. Its connection is
+ * closed, but only here: nothing may be shut down, or read to its end. */
+static void
+end_without_client(ngx_http_request_t *r)
+{
+	r->headers_out.status = NGX_HTTP_SWITCHING_PROTOCOLS;
+	r->header_sent = 1;
+	r->header_only = 1;
+	r->keepalive = 0;
+	r->lingering_close = 0;
+	r->header_in->pos = r->header_in->last;
+	r->connection->read->ready = 0;
+}
+
+static ngx_int_t
+hand_over(ngx_http_request_t *r, const ngx_str_t *promise)
+{
+	struct context *context = context_of(r);
+
+	if (context == NULL)
+		return NGX_ERROR;
+	(void)ngx_tcp_nodelay(r->connection);
+	if (!handover_give(
+		r->connection, r->header_in, promise, context->conf->zone, context->seat))
+		return NGX_HTTP_SERVICE_UNAVAILABLE;
+	if (context->seat != NULL)
+		context->leaving->handler = NULL;
+	end_without_client(r);
+	return NGX_OK;
+}
+
+/* ---- what is answered ------------------------------------------------------------- */
+
 static ngx_http_output_header_filter_pt next_filter;
 
 /* The 101 is about to be written: once this event is over, it mostly is, and the request
@@ -223,7 +301,10 @@ filter_head(ngx_http_request_t *r)
 {
 	struct context *context;
 	ngx_pool_cleanup_t *cleanup;
+	const ngx_str_t *promise = promise_in(r);
 
+	if (promise != NULL)
+		return hand_over(r, promise);
 	if (!is_for_tunnel(r))
 		return next_filter(r);
 	context = context_of(r);
@@ -312,6 +393,36 @@ set_seats(ngx_conf_t *cf, ngx_command_t *command, void *data)
 }
 
 static ngx_int_t
+add_variables(ngx_conf_t *cf)
+{
+	static ngx_str_t name = ngx_string("handover_name");
+	ngx_http_variable_t *variable = ngx_http_add_variable(cf, &name, 0);
+
+	if (variable == NULL)
+		return NGX_ERROR;
+	variable->get_handler = handover_variable;
+	return heads_init(cf);
+}
+
+static ngx_int_t
+begin_worker(ngx_cycle_t *cycle)
+{
+	struct main_conf *conf =
+	    ngx_http_cycle_get_module_main_conf(cycle, parley_tunnel_module);
+
+	if (conf != NULL && conf->handover.len > 0 && ngx_process != NGX_PROCESS_HELPER)
+		(void)handover_listen(cycle, &conf->handover);
+	return NGX_OK;
+}
+
+static void
+end_worker(ngx_cycle_t *cycle)
+{
+	(void)cycle;
+	handover_end();
+}
+
+static ngx_int_t
 begin(ngx_conf_t *cf)
 {
 	ngx_http_core_main_conf_t *core =
@@ -332,6 +443,8 @@ begin(ngx_conf_t *cf)
 }
 
 static ngx_command_t commands[] = {
+    {ngx_string("handover"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, ngx_conf_set_str_slot,
+	NGX_HTTP_MAIN_CONF_OFFSET, offsetof(struct main_conf, handover), NULL},
     {ngx_string("tunnel_seats_zone"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, set_zone,
 	NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL},
     {ngx_string("tunnel_seats"), NGX_HTTP_LOC_CONF | NGX_CONF_TAKE2, set_seats,
@@ -342,7 +455,7 @@ static ngx_command_t commands[] = {
 };
 
 static ngx_http_module_t callbacks = {
-    .preconfiguration = heads_init,
+    .preconfiguration = add_variables,
     .postconfiguration = begin,
     .create_main_conf = create_main,
     .create_loc_conf = create_location,
@@ -354,6 +467,8 @@ ngx_module_t parley_tunnel_module = {
     .ctx = &callbacks,
     .commands = commands,
     .type = NGX_HTTP_MODULE,
+    .init_process = begin_worker,
+    .exit_process = end_worker,
 };
 
 /* What nginx looks for in the file of a module. */
