@@ -17,7 +17,7 @@ const en = {
   username: 'Username',
   password: 'Password',
   passwordAgain: 'Password, once more',
-  passwordHint: 'At least 8 characters; a sentence is easy to remember.',
+  passwordHint: 'The longer, the better; a sentence is easy to remember.',
   invite: 'Invite code',
   inviteHint: 'You need one to sign up here. Ask somebody who runs this place.',
   inviteBad: 'This invite code is not valid, or has been used.',
@@ -95,7 +95,8 @@ const en = {
   passwordLeast: (n) => `The password is too short. It needs at least ${n} characters.`,
   quota: 'You have sent as much as one person may send in a day.',
   full: 'The server has no room left. Please tell whoever runs it.',
-  messagePlain: 'A message cannot be empty, or longer than about 65,000 characters.',
+  messagePlain: 'A message cannot be empty.',
+  messageMost: (n) => `A message cannot be empty, or have more than ${n.toLocaleString(language)} letters; emoji and many scripts count more.`,
   genderPlain: 'Please choose one.',
 };
 
