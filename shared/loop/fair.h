@@ -3,6 +3,10 @@
  * one group (a user). More of them wait; the groups take turns, so that whoever brings
  * many waits longer, and the others do not.
  *
+ * It may lend what is free: a group then has more at once than is its own, as long as no
+ * other's job waits. Nothing is taken back, so the next group waits for one job at most
+ * before it has its first.
+ *
  *   add ---> begin() ---> done
  *    '-----> waits -----> begin() ...
  *              '--------> cancel
@@ -26,9 +30,11 @@ struct pl_fair_job {
 struct pl_fair {
 	struct pl_map groups;
 	struct pl_list ready; /* groups with a job that may begin */
+	struct pl_list full;  /* groups with a job, that have group_max under way */
 	unsigned under_way;
 	unsigned all_max;
 	unsigned group_max;
+	bool lends;        /* to the full, while none is ready */
 	bool is_beginning; /* a begin() runs */
 	/* The job may be done from here already. */
 	void (*begin)(struct pl_fair_job *job);
@@ -36,6 +42,8 @@ struct pl_fair {
 
 void pl_fair_init(struct pl_fair *f, unsigned all_max, unsigned group_max,
     void (*begin)(struct pl_fair_job *job));
+/* Lend what is free. Before any job is added. */
+void pl_fair_lend(struct pl_fair *f);
 
 /* job begins in its turn, perhaps from here. key, of its group, is copied. */
 void pl_fair_add(struct pl_fair *f, struct pl_fair_job *job, struct pl_str key);

@@ -156,6 +156,7 @@ pl_offload_new(struct pl_loop *loop, const struct pl_offload_config *config)
 	pthread_cond_init(&pool->work, NULL);
 	pl_list_init(&pool->waiting);
 	pl_fair_init(&pool->owned, owned_max, 1, on_turn);
+	pl_fair_lend(&pool->owned);
 	pl_list_init(&pool->finished);
 	for (unsigned i = 0; i < config->threads; i++)
 		pool->threads[i] = pl_thread_start(config->name, thread_main, pool);

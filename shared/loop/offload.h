@@ -6,10 +6,10 @@
  * memory. Signals are blocked in the threads. What burns CPU gives way to the loops by
  * its threads' nice.
  *
- * A job may say on whose behalf it runs. Of one such owner one job runs at a time, owners
- * take turns (loop/fair), and theirs never have the last thread of several: whoever
- * brings many long jobs waits for their own, and neither another owner nor a job without
- * one waits for all of them.
+ * A job may say on whose behalf it runs. Such owners take turns, with one job each at a
+ * time; what is free meanwhile is lent to whoever has more (loop/fair). Theirs never have
+ * the last thread of several. So whoever brings many long jobs waits for their own, of
+ * another owner each waits for one of them, and a job without an owner for none.
  * Threads: submit and free on the loop's.
  */
 #ifndef PL_LOOP_OFFLOAD_H

@@ -42,9 +42,9 @@ struct pl_store_read_call {
 	enum pl_err (*run)(struct pl_store_read_call *call, struct pl_store *s);
 	void (*done)(struct pl_store_read_call *call); /* on the loop; err is set */
 	enum pl_err err;
-	/* Whose read it is, if one of many may be long; borrowed until it is queued. Of one
-	 * user's one is carried out at a time, and all users' together leave a reader for
-	 * those of nobody. NULL: nobody's. */
+	/* Whose read it is, if one of many may be long; borrowed until it is queued. Users
+	 * take turns, each with one at a time while another's waits, and all of them leave
+	 * a reader for those of nobody. NULL: nobody's. */
 	const struct pl_oid *user;
 	/* inside */
 	struct pl_job job;

@@ -38,6 +38,14 @@ setup(void **state)
 }
 
 static int
+setup_lending(void **state)
+{
+	(void)setup(state);
+	pl_fair_lend(&fair);
+	return 0;
+}
+
+static int
 teardown(void **state)
 {
 	(void)state;
@@ -151,7 +159,87 @@ the_last_of_a_group_that_waits_can_be_cancelled(void **state)
 	done(6);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+/* ---- what is free is lent ---- */
+
+static void
+a_group_alone_has_all_there_is(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 7; i++)
+		add(i, 'a', (char)('1' + i));
+	assert_string_equal(begun, "12345");
+	done(0);
+	assert_string_equal(begun, "123456");
+	for (size_t i = 1; i < 7; i++)
+		done(i);
+}
+
+static void
+who_comes_then_has_their_own_before_anybody_has_more(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 8; i++)
+		add(i, 'a', (char)('1' + i));
+	for (size_t i = 8; i < 11; i++)
+		add(i, 'b', (char)('p' + i - 8));
+	add(11, 'c', 'x');
+	assert_string_equal(begun, "12345");
+	for (size_t i = 0; i < 3; i++)
+		done(i);
+	assert_string_equal(begun, "12345pxq");
+	done(11); /* all have their own, so one more is lent: who waits longest for it */
+	assert_string_equal(begun, "12345pxq6");
+	done(3);
+	assert_string_equal(begun, "12345pxq6r");
+	done(4);
+	done(8);
+	assert_string_equal(begun, "12345pxq6r78");
+	for (size_t i = 5; i < 11; i++)
+		if (i != 8)
+			done(i);
+}
+
+static void
+those_who_are_lent_more_take_turns(void **state)
+{
+	(void)state;
+	add(0, 'a', 'a');
+	for (size_t i = 1; i < 5; i++)
+		add(i, 'b', 'b');
+	for (size_t i = 5; i < 8; i++)
+		add(i, 'a', 'a');
+	add(8, 'b', 'b');
+	add(9, 'b', 'b');
+	assert_string_equal(begun, "abbbb");
+	done(1); /* a has one of two */
+	assert_string_equal(begun, "abbbba");
+	done(2);
+	done(3);
+	assert_string_equal(begun, "abbbbaba");
+	done(4);
+	done(5);
+	assert_string_equal(begun, "abbbbababa");
+	done(0);
+	for (size_t i = 6; i < 10; i++)
+		done(i);
+}
+
+static void
+one_that_waits_for_more_can_be_cancelled(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 7; i++)
+		add(i, 'a', (char)('1' + i));
+	assert_true(pl_fair_cancel(&fair, &jobs[5].fair));
+	done(0);
+	assert_string_equal(begun, "123457");
+	for (size_t i = 1; i < 5; i++)
+		done(i);
+	done(6);
+}
+
+#define TEST(name)         cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST_LENDING(name) cmocka_unit_test_setup_teardown(name, setup_lending, teardown)
 
 int
 main(void)
@@ -162,6 +250,10 @@ main(void)
 	    TEST(one_that_waits_can_be_cancelled_and_one_that_began_cannot),
 	    TEST(the_last_of_a_group_that_waits_can_be_cancelled),
 	    TEST(thousands_that_are_done_at_once_are_no_deep_recursion),
+	    TEST_LENDING(a_group_alone_has_all_there_is),
+	    TEST_LENDING(who_comes_then_has_their_own_before_anybody_has_more),
+	    TEST_LENDING(those_who_are_lent_more_take_turns),
+	    TEST_LENDING(one_that_waits_for_more_can_be_cancelled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -117,10 +117,10 @@ refuses_what_is_beyond_its_queue(void **state)
 
 #define EVES 6
 
-/* Of eve one runs, and neither bob nor what is nobody's waits for her others; what is
- * nobody's finds a thread though every owner's is held. */
+/* Bob takes turns with eve, and has one job to run while she has many; what is nobody's
+ * finds a thread though every owner's is held. */
 static void
-one_job_of_an_owner_runs_and_one_thread_is_nobodys(void **state)
+one_job_of_each_owner_runs_and_one_thread_is_nobodys(void **state)
 {
 	struct pl_loop *loop = fake_loop_new();
 	struct pl_offload *pool = pl_offload_new(loop,
@@ -134,15 +134,15 @@ one_job_of_an_owner_runs_and_one_thread_is_nobodys(void **state)
 	sem_init(&gate, 0, 0);
 	bob.job.owner = PL_STR("bob");
 	cid.job.owner = PL_STR("cid");
+	assert_int_equal(pl_offload_submit(pool, &bob.job), PL_OK);
 	for (int i = 0; i < EVES; i++) {
 		eve[i] = work(&begun, &gate);
 		eve[i].job.owner = PL_STR("eve");
 		assert_int_equal(pl_offload_submit(pool, &eve[i].job), PL_OK);
 	}
-	assert_int_equal(pl_offload_submit(pool, &bob.job), PL_OK);
 	assert_int_equal(pl_offload_submit(pool, &cid.job), PL_OK);
 	sem_wait(&begun);
-	sem_wait(&begun); /* eve's first, and bob */
+	sem_wait(&begun); /* bob, and eve's first */
 	assert_int_equal(pl_offload_submit(pool, &none.job), PL_OK);
 	assert_true(fake_loop_until(loop, is_done, &none));
 	assert_true(eve[0].ran && bob.ran);
@@ -151,10 +151,56 @@ one_job_of_an_owner_runs_and_one_thread_is_nobodys(void **state)
 		assert_false(eve[i].ran);
 	for (int i = 0; i < EVES + 1; i++)
 		sem_post(&gate);
-	assert_true(fake_loop_until(loop, is_done, &eve[EVES - 1]));
-	assert_true(fake_loop_until(loop, is_done, &cid));
 	for (int i = 0; i < EVES; i++)
-		assert_int_equal(eve[i].done, 1);
+		assert_true(fake_loop_until(loop, is_done, &eve[i]));
+	assert_true(fake_loop_until(loop, is_done, &cid));
+	pl_offload_free(pool);
+	fake_loop_free(loop);
+}
+
+/* Else eve's second would wait for her first beside an idle thread. */
+static void
+an_owner_alone_has_all_threads_but_one(void **state)
+{
+	struct pl_loop *loop = fake_loop_new();
+	struct pl_offload *pool = pl_offload_new(loop,
+	    &(struct pl_offload_config){.name = "test", .threads = 3, .queue_max = 16});
+	sem_t begun, gate, second_gate;
+	struct work eve[4], bob = work(&begun, &gate), none = work(NULL, NULL);
+
+	(void)state;
+	sem_init(&begun, 0, 0);
+	sem_init(&gate, 0, 0);
+	sem_init(&second_gate, 0, 0);
+	bob.job.owner = PL_STR("bob");
+	eve[0] = work(&begun, &gate);
+	eve[1] = work(NULL, NULL);
+	eve[2] = work(&begun, &second_gate);
+	eve[3] = work(&begun, &gate);
+	for (int i = 0; i < 4; i++)
+		eve[i].job.owner = PL_STR("eve");
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pl_offload_submit(pool, &eve[i].job), PL_OK);
+	assert_true(fake_loop_until(loop, is_done, &eve[1]));
+	assert_int_equal(eve[0].done, 0);
+	for (int i = 2; i < 4; i++)
+		assert_int_equal(pl_offload_submit(pool, &eve[i].job), PL_OK);
+	assert_int_equal(pl_offload_submit(pool, &bob.job), PL_OK);
+	assert_int_equal(pl_offload_submit(pool, &none.job), PL_OK);
+	sem_wait(&begun);
+	sem_wait(&begun); /* eve's first and third */
+	assert_true(fake_loop_until(loop, is_done, &none));
+	assert_false(eve[3].ran || bob.ran);
+	sem_post(&second_gate);
+	assert_true(fake_loop_until(loop, is_done, &eve[2]));
+	sem_wait(&begun); /* the next free thread is bob's */
+	assert_true(bob.ran);
+	assert_false(eve[3].ran);
+	for (int i = 0; i < 3; i++)
+		sem_post(&gate);
+	assert_true(fake_loop_until(loop, is_done, &bob));
+	assert_true(fake_loop_until(loop, is_done, &eve[0]));
+	assert_true(fake_loop_until(loop, is_done, &eve[3]));
 	pl_offload_free(pool);
 	fake_loop_free(loop);
 }
@@ -464,7 +510,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(runs_on_a_thread_and_is_done_on_the_loop),
 	    cmocka_unit_test(refuses_what_is_beyond_its_queue),
-	    cmocka_unit_test(one_job_of_an_owner_runs_and_one_thread_is_nobodys),
+	    cmocka_unit_test(one_job_of_each_owner_runs_and_one_thread_is_nobodys),
+	    cmocka_unit_test(an_owner_alone_has_all_threads_but_one),
 	    cmocka_unit_test(owners_take_turns),
 	    cmocka_unit_test(a_line_counts_in_the_queue_and_is_cancelled_with_it),
 	    cmocka_unit_test(free_waits_for_running_jobs_and_cancels_queued_ones),

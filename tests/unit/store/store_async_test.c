@@ -454,8 +454,8 @@ never_waits_for_a_reader_that_is_at_work(void **state)
 	sem_destroy(&at_gate);
 }
 
-/* Of a user one read is carried out, whatever is free: the others of theirs wait, and what
- * is nobody's does not. */
+/* Of two readers all of a user's reads have one: the others of theirs wait, and what is
+ * nobody's does not. */
 static void
 leaves_a_reader_to_others_whatever_one_user_reads(void **state)
 {
