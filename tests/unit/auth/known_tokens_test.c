@@ -89,6 +89,7 @@ test_says_the_same_again(void **state)
 	assert_memory_equal(&first, &made, sizeof(made));
 	assert_memory_equal(&again, &made, sizeof(made));
 	pl_known_tokens_free(k);
+	pl_known_tokens_free(NULL);
 	pl_jwt_fini();
 }
 

@@ -108,6 +108,24 @@ ends_the_oldest_of_more_than_a_hundred(void **state)
 	assert_int_equal(l.items[PL_SESSIONS_MAX - 1].issued_unix_s, NOW + 1000);
 }
 
+/* The one that asks is in use, whatever the store was told of it so far. */
+static void
+drops_what_nobody_used_since_but_for_one(void **state)
+{
+	struct pl_session_list l;
+	struct pl_session s;
+
+	(void)state;
+	pl_session_list_init(&l, &ann);
+	for (unsigned number = 1; number <= 4; number++)
+		add(&l, number, NOW + number);
+	s = session(2, 0);
+	pl_session_list_drop_unused(&l, NOW + 4, s.token_id);
+	assert_int_equal(l.count, 2);
+	assert_memory_equal(l.items[0].token_id, s.token_id, PL_JWT_ID_LEN);
+	assert_int_equal(l.items[1].issued_unix_s, NOW + 4);
+}
+
 static void
 drops_what_expired_only_after_the_leeway(void **state)
 {
@@ -323,6 +341,7 @@ main(void)
 	    cmocka_unit_test(keeps_sessions_by_their_time),
 	    cmocka_unit_test(ends_the_oldest_of_more_than_a_hundred),
 	    cmocka_unit_test(drops_what_expired_only_after_the_leeway),
+	    cmocka_unit_test(drops_what_nobody_used_since_but_for_one),
 	    cmocka_unit_test(ends_what_a_revocation_names),
 	    cmocka_unit_test(merges_the_older_ones_and_refuses_them_still),
 	    cmocka_unit_test(spares_a_live_session_of_the_same_second),

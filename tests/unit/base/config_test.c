@@ -297,6 +297,36 @@ takes_an_alias_and_refuses_a_contradiction(void **state)
 }
 
 static void
+says_that_a_setting_came_by_its_old_name(void **state)
+{
+	static const struct pl_setting renamed[] = {{.name = "T_PATH",
+	    .alias = "T_DIR",
+	    .alias_is_old = true,
+	    .type = PL_SETTING_STRING,
+	    .services = AUTH,
+	    .help = "h",
+	    AT(path)}};
+	static const char *const by[] = {"T_DIR", "T_PATH"};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		char *log;
+
+		setenv(by[i], "/srv", 1);
+		capture_stderr();
+		assert_int_equal(pl_config_load(renamed, 1, AUTH, &got, &why), PL_OK);
+		log = capture_end();
+		assert_string_equal(got.path, "/srv");
+		assert_int_equal(
+		    strstr(log, "\"setting\":\"T_DIR\",\"now\":\"T_PATH\"") != NULL,
+		    i == 0);
+		free(log);
+		pl_config_free(renamed, 1, AUTH, &got);
+		unsetenv(by[i]);
+	}
+}
+
+static void
 reads_a_secret_from_a_file(void **state)
 {
 	static const char *const names_of_files[] = {"T_SECRET_FILE", "T_KEY_FILE"};
@@ -516,6 +546,8 @@ main(int argc, char **argv)
 		tells_a_value_as_the_environment_has_it, start, end),
 	    cmocka_unit_test_setup_teardown(
 		takes_an_alias_and_refuses_a_contradiction, start, end),
+	    cmocka_unit_test_setup_teardown(
+		says_that_a_setting_came_by_its_old_name, start, end),
 	    cmocka_unit_test_setup_teardown(reads_a_secret_from_a_file, start, end),
 	    cmocka_unit_test_setup_teardown(refuses_a_secret_both_ways, start, end),
 	    cmocka_unit_test_setup_teardown(refuses_a_file_without_a_secret, start, end),

@@ -136,6 +136,9 @@ begins_a_word_at_what_is_written_without_spaces(void **state)
 	assert_words("山田タロウ", "タロウ|山田タロウ|田タロウ");
 	assert_words("かな", "かな|な");
 	assert_words("だめ", "た\u3099め|め");
+	/* behind a mark a word begins where one would behind what has it */
+	assert_words("だa", "a|た\u3099a");
+	assert_words("ด้ก", "ด้ก");
 }
 
 static void

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "bus/bus_impl.h"
+#include "ops/settings.h"
 #include "session/sessions.h"
 #include "support/bus_local.h"
 #include "support/fake/store.h"
@@ -88,6 +89,7 @@ teardown(void **state)
 	fake_loop_free(f->loop);
 	pl_buf_fini(&f->token);
 	pl_jwt_fini();
+	pl_settings.session_idle_s = 0;
 	return 0;
 }
 
@@ -246,6 +248,97 @@ a_read_from_before_the_bus_was_away_is_not_enough(void **state)
 	stop(f);
 }
 
+/* ---- the last use ---- */
+
+#define IDLE_S 600 /* so a step is 30 */
+
+static void
+start_with_limit(struct fixture *f)
+{
+	pl_settings.session_idle_s = IDLE_S;
+	f->ss = pl_sessions_new(f->loop, NULL, f->bus);
+	fake_loop_run(f->loop);
+	read_all();
+}
+
+/* The fixture's token is of a session that was listed age_s ago. */
+static void
+sign_listed(struct fixture *f, int64_t age_s, struct pl_jwt_name *name)
+{
+	struct pl_jwt_claims claims;
+
+	pl_jwt_draw_name(name);
+	pl_buf_clear(&f->token);
+	assert_int_equal(pl_jwt_sign_listed(&f->user, name,
+			     pl_clock_unix_ms() / 1000 - age_s, &f->token, &claims),
+	    PL_OK);
+}
+
+static void
+tells_of_a_use_again_that_the_store_did_not_take(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_jwt_name name;
+	struct pl_store_write_call *call;
+
+	start_with_limit(f);
+	sign_listed(f, 100, &name);
+	check_now(f);
+	read_all();
+	assert_int_equal(verdict, PL_SESSION_OK);
+	fake_store_end_write(fake_store_next_write(PL_WRITE_SEEN), PL_E_UNAVAILABLE);
+	check_now(f);
+	call = fake_store_next_write(PL_WRITE_SEEN);
+	assert_memory_equal(call->write.u.seen.token_id, name.token_id, PL_JWT_ID_LEN);
+	check_now(f); /* it is under way */
+	assert_int_equal(fake_store_writes(), 1);
+	/* Its answer, after that about the switch, comes to nobody. */
+	stop(f);
+	fake_store_end_write(call, PL_E_UNAVAILABLE);
+}
+
+static struct pl_session seen_a_moment_ago;
+
+static enum pl_err
+find_sessions(struct pl_store *s, const struct pl_oid *user, struct pl_session_list *out)
+{
+	struct pl_session ended;
+
+	(void)s;
+	pl_session_list_init(out, user);
+	assert_false(pl_session_list_add(out, &seen_a_moment_ago, &ended));
+	return PL_OK;
+}
+
+/* It waits for a look at its user that another session of theirs began, which needs no
+ * list. */
+static void
+reads_the_list_that_only_the_second_of_two_checks_needs(void **state)
+{
+	struct fixture *f = *state;
+	int64_t now_s = pl_clock_unix_ms() / 1000;
+	struct pl_jwt_name name;
+
+	start_with_limit(f);
+	sign_listed(f, 1, &name);
+	check_now(f);
+	sign_listed(f, IDLE_S + 100, &name);
+	pl_sessions_check(f->ss, pl_buf_str(&f->token), on_verdict, NULL);
+	assert_int_equal(fake_store_reads(), 1);
+	fake_store_end_read(PL_OK);
+	assert_int_equal(verdicts, 1);
+	seen_a_moment_ago = (struct pl_session){.issued_unix_s = now_s - IDLE_S - 100,
+	    .expires_unix_s = now_s + 1000,
+	    .seen_unix_s = now_s};
+	memcpy(seen_a_moment_ago.token_id, name.token_id, PL_JWT_ID_LEN);
+	fake_store.backend.sessions_of = find_sessions;
+	assert_int_equal(fake_store_reads(), 1);
+	fake_store_end_read(PL_OK);
+	assert_int_equal(verdicts, 2);
+	assert_int_equal(verdict, PL_SESSION_OK);
+	stop(f);
+}
+
 int
 main(void)
 {
@@ -261,6 +354,10 @@ main(void)
 		tells_of_a_user_whose_mark_was_set, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		a_read_from_before_the_bus_was_away_is_not_enough, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		tells_of_a_use_again_that_the_store_did_not_take, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		reads_the_list_that_only_the_second_of_two_checks_needs, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name(
