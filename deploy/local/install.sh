@@ -65,7 +65,7 @@ need() { # kind
 		;;
 	coverage)
 		need units
-		by_program+=" gcov:gcc"
+		by_program+=" gcov:gcc sqlite3 promtool:prometheus"
 		;;
 	k8s) by_package+=" python3-venv" ;;
 	node)
@@ -90,7 +90,7 @@ need() { # kind
 		for kind in browser units coverage mongo k8s deb; do
 			need $kind
 		done
-		by_program+=" git sqlite3 caddy promtool:prometheus lintian systemd-analyze:systemd"
+		by_program+=" git caddy lintian systemd-analyze:systemd"
 		;;
 	*) die "usage: install.sh build | run | deb | test | lint | fuzz | units | valgrind | coverage | mongo | k8s | node | stack | bench | browser" ;;
 	esac
