@@ -12,6 +12,25 @@
 
 extern ngx_module_t parley_tunnel_module;
 
+#define LENGTH_MAX ((1U << 28) - 1) /* of a variable; no head has as much */
+#define TEXT(text) ((ngx_str_t)ngx_string(text))
+
+/* ---- variables -------------------------------------------------------------------- */
+
+static const struct heads *
+heads_of(ngx_http_request_t *r)
+{
+	return ngx_http_get_module_main_conf(r, parley_tunnel_module);
+}
+
+/* As if its map had been asked; text lives as long as the request. */
+static void
+set(ngx_http_request_t *r, ngx_int_t variable, ngx_str_t text)
+{
+	r->variables[variable] = (ngx_http_variable_value_t){
+	    .len = text.len & LENGTH_MAX, .valid = 1, .data = text.data};
+}
+
 /* ---- usual ------------------------------------------------------------------------ */
 
 /* Of what checks.conf takes: 1,997 bytes of a target, 4,000 of cookies, 300 of an agent, a
@@ -21,9 +40,10 @@ extern ngx_module_t parley_tunnel_module;
 #define AGENT_BYTES_MAX  300
 #define LENGTH_DIGITS    3
 #define WITH_BODY        (NGX_HTTP_POST | NGX_HTTP_PUT | NGX_HTTP_PATCH)
+/* Of a line of the access log, as request.conf cuts them. */
+#define PATH_LOGGED_MAX  200
+#define AGENT_LOGGED_MAX 100
 #define WITHOUT_BODY     (NGX_HTTP_GET | NGX_HTTP_HEAD | NGX_HTTP_DELETE)
-
-#define TEXT(text) ((ngx_str_t)ngx_string(text))
 
 static bool
 is_text(const ngx_str_t *value, ngx_str_t text)
@@ -33,13 +53,36 @@ is_text(const ngx_str_t *value, ngx_str_t text)
 }
 
 static bool
+is_named(const ngx_table_elt_t *header, ngx_str_t name)
+{
+	return header->key.len == name.len &&
+	       ngx_memcmp(header->lowcase_key, name.data, name.len) == 0;
+}
+
+#define OF_EACH(byte) (0x0101010101010101 * (uint64_t)(byte))
+
+/* The highest bit of some byte, if one of the eight is no ' ' to '~': those above have it
+ * or get it by one more, and those below borrow it. */
+static uint64_t
+invisible(uint64_t eight)
+{
+	return (eight | (eight + OF_EACH(1)) | (~eight & (eight - OF_EACH(' ')))) &
+	       OF_EACH(0x80);
+}
+
+static bool
 is_visible(const ngx_str_t *value)
 {
-	bool is = true;
+	const u_char *at = value->data, *end = at + value->len;
+	uint64_t eight, found = 0;
 
-	for (size_t i = 0; i < value->len; i++)
-		is &= value->data[i] >= ' ' && value->data[i] <= '~';
-	return is;
+	for (; end - at >= (ptrdiff_t)sizeof(eight); at += sizeof(eight)) {
+		ngx_memcpy(&eight, at, sizeof(eight));
+		found |= invisible(eight);
+	}
+	eight = OF_EACH(' ');
+	ngx_memcpy(&eight, at, (size_t)(end - at));
+	return (found | invisible(eight)) == 0;
 }
 
 /* One of a path. What is encoded is for checks.conf to judge. */
@@ -93,14 +136,13 @@ is_usual_body(ngx_http_request_t *r)
 static bool
 is_usual_header(const ngx_table_elt_t *header)
 {
-	const ngx_str_t name = {header->key.len, header->lowcase_key};
 	const ngx_str_t *value = &header->value;
 
-	if (!is_visible(value) || is_text(&name, TEXT("content-encoding")))
+	if (!is_visible(value) || is_named(header, TEXT("content-encoding")))
 		return false;
-	if (is_text(&name, TEXT("user-agent")))
+	if (is_named(header, TEXT("user-agent")))
 		return value->len <= AGENT_BYTES_MAX;
-	return !is_text(&name, TEXT("accept-encoding")) ||
+	return !is_named(header, TEXT("accept-encoding")) ||
 	       is_text(value, TEXT("gzip, deflate")) ||
 	       is_text(value, TEXT("gzip, deflate, br")) ||
 	       is_text(value, TEXT("gzip, deflate, br, zstd"));
@@ -144,7 +186,7 @@ is_connection_upgrade(ngx_http_request_t *r)
 		const ngx_table_elt_t *headers = part->elts;
 
 		for (ngx_uint_t i = 0; i < part->nelts; i++)
-			if (is_text(&headers[i].key, TEXT("connection")))
+			if (is_named(&headers[i], TEXT("connection")))
 				return asks_for_upgrade(&headers[i].value);
 	}
 	return false;
@@ -156,6 +198,55 @@ is_for_websocket(ngx_http_request_t *r)
 	return r->method == NGX_HTTP_GET &&
 	       is_text(&r->headers_in.upgrade->value, TEXT("websocket")) &&
 	       is_connection_upgrade(r);
+}
+
+/* The first bytes_max of text, and dots for what else there is. Where no room is for them
+ * nothing is set, and its map finds as much. */
+static void
+set_cut(ngx_http_request_t *r, ngx_int_t variable, ngx_str_t text, size_t bytes_max)
+{
+	static const u_char dots[] = {'.', '.', '.'};
+	ngx_str_t cut = {bytes_max + sizeof(dots), NULL};
+
+	if (text.len <= bytes_max) {
+		set(r, variable, text);
+		return;
+	}
+	cut.data = ngx_pnalloc(r->pool, cut.len);
+	if (cut.data == NULL)
+		return;
+	ngx_memcpy(cut.data, text.data, bytes_max);
+	ngx_memcpy(cut.data + bytes_max, dots, sizeof(dots));
+	set(r, variable, cut);
+}
+
+/* Without a length kore answers 411 where a method has a body. One of a length has what
+ * nginx knows of it, in the form in which that writes it: its map does so. */
+static void
+set_content_length(ngx_http_request_t *r)
+{
+	static u_char digits[] = "0";
+	size_t count = (r->method & (WITH_BODY | NGX_HTTP_DELETE)) != 0;
+
+	if (r->headers_in.content_length == NULL)
+		set(r, heads_of(r)->content_length, (ngx_str_t){count, digits});
+}
+
+static void
+set_usual(ngx_http_request_t *r, bool has_upgrade)
+{
+	const struct heads *heads = heads_of(r);
+	const ngx_str_t *target = &r->unparsed_uri;
+	const u_char *end = ngx_strlchr(
+	    target->data, target->data + target->len, '?');
+	const ngx_table_elt_t *agent = r->headers_in.user_agent;
+	size_t length = end != NULL ? (size_t)(end - target->data) : target->len;
+
+	set_cut(r, heads->path, (ngx_str_t){length, target->data}, PATH_LOGGED_MAX);
+	set_cut(r, heads->agent, agent != NULL ? agent->value : TEXT(""),
+	    AGENT_LOGGED_MAX);
+	set(r, heads->connection, has_upgrade ? TEXT("upgrade") : TEXT(""));
+	set_content_length(r);
 }
 
 static ngx_int_t
@@ -170,6 +261,7 @@ is_head_usual(ngx_http_request_t *r, ngx_http_variable_value_t *value, uintptr_t
 	    (!has_upgrade || is_for_websocket(r))) {
 		value->len = 1;
 		value->data = has_upgrade ? two : one;
+		set_usual(r, has_upgrade);
 	}
 	return NGX_OK;
 }
@@ -190,6 +282,10 @@ static const struct {
     {ngx_string("sec-websocket-version"), ngx_string("http_sec_websocket_version")},
     {ngx_string("upgrade"), ngx_string("http_upgrade")},
     {ngx_string("x-socket-id"), ngx_string("http_x_socket_id")},
+    {ngx_string("access-control-request-method"),
+	ngx_string("http_access_control_request_method")},
+    {ngx_string("access-control-request-headers"),
+	ngx_string("http_access_control_request_headers")},
     {ngx_string("transfer-encoding"), ngx_string("http_transfer_encoding")},
     {ngx_string("traceparent"), ngx_string("http_traceparent")},
     {ngx_string("x-request-id"), ngx_string("http_x_request_id")},
@@ -197,7 +293,7 @@ static const struct {
 
 enum {
 	EMPTY_KEY = 1,
-	COUNTS_ONCE = 9,
+	COUNTS_ONCE = 11,
 	NAMES = HEADS_NAMES,
 };
 
@@ -214,9 +310,9 @@ find(const ngx_table_elt_t *header)
 	return i;
 }
 
-/* seen: bits of the names so far. */
+/* seen: bits of the names so far. What is there is set as nginx would find it. */
 static bool
-may_follow(const ngx_table_elt_t *header, unsigned *seen)
+may_follow(ngx_http_request_t *r, const ngx_table_elt_t *header, unsigned *seen)
 {
 	int name = find(header);
 	unsigned bit = 1U << name;
@@ -226,6 +322,7 @@ may_follow(const ngx_table_elt_t *header, unsigned *seen)
 	if (name >= COUNTS_ONCE || (*seen & bit) != 0)
 		return false;
 	*seen |= bit;
+	set(r, heads_of(r)->headers[name], header->value);
 	return name != EMPTY_KEY || header->value.len > 0;
 }
 
@@ -233,12 +330,9 @@ may_follow(const ngx_table_elt_t *header, unsigned *seen)
 static void
 note_absent(ngx_http_request_t *r, unsigned seen)
 {
-	const struct heads *heads =
-	    ngx_http_get_module_main_conf(r, parley_tunnel_module);
-
 	for (int i = 0; i < NAMES; i++)
 		if ((seen & (1U << i)) == 0)
-			r->variables[heads->headers[i]] =
+			r->variables[heads_of(r)->headers[i]] =
 			    (ngx_http_variable_value_t){.not_found = 1};
 }
 
@@ -252,7 +346,7 @@ is_plain(ngx_http_request_t *r, unsigned *seen)
 		ngx_table_elt_t *headers = part->elts;
 
 		for (ngx_uint_t i = 0; i < part->nelts; i++)
-			if (!may_follow(&headers[i], seen))
+			if (!may_follow(r, &headers[i], seen))
 				return false;
 	}
 	return r->stream == NULL && !r->headers_in.chunked;
@@ -299,8 +393,7 @@ draw(void)
 ngx_int_t
 parley_draw_id(ngx_http_request_t *r)
 {
-	const struct heads *heads =
-	    ngx_http_get_module_main_conf(r, parley_tunnel_module);
+	const struct heads *heads = heads_of(r);
 	u_char *bytes = draw();
 	u_char *trace = ngx_pnalloc(r->pool, TRACE_BYTES), *id = trace + 3;
 
@@ -311,15 +404,13 @@ parley_draw_id(ngx_http_request_t *r)
 	id[ID_DIGITS] = '-';
 	ngx_memcpy(id + ID_DIGITS + 1, id, PARENT_DIGITS);
 	ngx_memcpy(id + ID_DIGITS + 1 + PARENT_DIGITS, "-00", 3);
-	r->variables[heads->id] =
-	    (ngx_http_variable_value_t){.len = ID_DIGITS, .valid = 1, .data = id};
-	r->variables[heads->traceparent] =
-	    (ngx_http_variable_value_t){.len = TRACE_BYTES, .valid = 1, .data = trace};
-	r->variables[heads->trace_id] = r->variables[heads->id];
+	set(r, heads->id, (ngx_str_t){ID_DIGITS, id});
+	set(r, heads->trace_id, (ngx_str_t){ID_DIGITS, id});
+	set(r, heads->traceparent, (ngx_str_t){TRACE_BYTES, trace});
 	return 1;
 }
 
-/* ---- variables -------------------------------------------------------------------- */
+/* ---- configuration ---------------------------------------------------------------- */
 
 static bool
 find_variable(ngx_conf_t *cf, ngx_str_t name, ngx_int_t *index)
@@ -339,7 +430,11 @@ heads_init(ngx_conf_t *cf)
 	    variable != NULL &&
 	    find_variable(cf, TEXT("request_id_in_force"), &heads->id) &&
 	    find_variable(cf, TEXT("traceparent_sent"), &heads->traceparent) &&
-	    find_variable(cf, TEXT("trace_id"), &heads->trace_id);
+	    find_variable(cf, TEXT("trace_id"), &heads->trace_id) &&
+	    find_variable(cf, TEXT("path_logged"), &heads->path) &&
+	    find_variable(cf, TEXT("user_agent_logged"), &heads->agent) &&
+	    find_variable(cf, TEXT("connection_sent"), &heads->connection) &&
+	    find_variable(cf, TEXT("content_length_sent"), &heads->content_length);
 
 	for (int i = 0; i < NAMES && are_there; i++)
 		are_there = find_variable(cf, names[i].variable, &heads->headers[i]);

@@ -7,12 +7,14 @@
  *            all of its headers go on as they are; 2 if it also asks for a WebSocket, as
  *            request.conf has it. Empty means nothing: checks.conf is to look itself. Only
  *            the short and plain is usual: HTTP/1.1, a target of letters, a few signs and a
- *            query, values in ASCII, HEAD_BYTES_MAX in all.
+ *            query, values in ASCII, HEAD_BYTES_MAX in all. What the maps of request.conf
+ *            would make of such a one, nginx is told at once: $path_logged,
+ *            $user_agent_logged, $connection_sent and $content_length_sent.
  *   plain    a head is plain if it says nothing twice that counts once (what
  *            members.lua names), no empty Idempotency-Key, no id and no trace of its own,
  *            and how long its body is, over HTTP/1. Of any other Lua knows what to make.
- *            Of which of these headers it has not, nginx is told: it need not look for
- *            each ($http_origin, ...) again.
+ *            Of these headers nginx is told what they are, or that they are not there: it
+ *            need not look for each ($http_origin, ...) again.
  *   id       32 hexadecimal digits that nobody can foresee, of the kernel's random bytes,
  *            a page at a time. The variables that go on with it are $request_id_in_force,
  *            $traceparent_sent and $trace_id.
@@ -26,12 +28,13 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#define HEADS_NAMES 12 /* headers that a plain head is looked through for */
+#define HEADS_NAMES 14 /* headers that a plain head is looked through for */
 
 /* The first part of the module's main configuration: indices of variables, of this
  * configuration alone. */
 struct heads {
 	ngx_int_t id, traceparent, trace_id;
+	ngx_int_t path, agent, connection, content_length;
 	ngx_int_t headers[HEADS_NAMES];
 };
 

@@ -269,11 +269,48 @@ const judges = (holdOf) => async () => {
   }
 };
 
+/** Targets and agents at the border of what a line of the access log has of them, and what it has. */
+const written = [
+  [`/api/${'x'.repeat(195)}`, 'x', `/api/${'x'.repeat(195)}`, 'x'],
+  [`/api/${'x'.repeat(196)}`, 'x', `/api/${'x'.repeat(195)}...`, 'x'],
+  [`/api/${'x'.repeat(195)}?${'y'.repeat(290)}`, 'x', `/api/${'x'.repeat(195)}`, 'x'],
+  ['/api/x?secret', 'y'.repeat(100), '/api/x', 'y'.repeat(100)],
+  ['/api/x?a?b', 'y'.repeat(101), '/api/x', `${'y'.repeat(100)}...`],
+  ['/api/x', 'y'.repeat(300), '/api/x', `${'y'.repeat(100)}...`],
+  ['/api/x', 'y'.repeat(301), '/api/x', `${'y'.repeat(100)}...`],
+  ['/api/x', '"a" \\ \'b\'', '/api/x', '"a" \\ \'b\''],
+  ['/api/x', 'abc\tde', '/api/x', 'abc'],
+  ['/api/%41~', '\u00e9', '/api/%41~', ''],
+  ['/api/x', '', '/api/x', ''],
+  ['/api/x', null, '/api/x', ''],
+];
+
+const writes = (holdOf) => async () => {
+  const stack = holdOf();
+  for (const [i, [target, agent]] of written.entries()) {
+    const wire = await Wire.open({ host: 'localhost', port: stack.port });
+    const lines = [`GET ${target} HTTP/1.1`, `Host: localhost:${stack.port}`, `X-Request-Id: is-written-${i}`, ...(agent === null ? [] : [`User-Agent: ${agent}`])];
+    wire.write([...lines, '', ''].join('\r\n'));
+    assert.equal((await wire.head()).status, 404);
+    wire.end();
+  }
+  const all = await waitUntil('their lines in the log', async () => {
+    const text = await readFile(path.join(stack.dir, 'data/run/gateway/logs/access.log'), 'utf8');
+    const found = text.split('\n').filter((line) => line.includes('is-written-')).map(JSON.parse);
+    return found.length === written.length && found;
+  }, patient);
+  for (const [i, [, , target, agent]] of written.entries()) {
+    const line = all.find(({ req }) => req === `is-written-${i}`);
+    assert.deepEqual([line.path, line.ua], [target, agent]);
+  }
+};
+
 for (const [way, settings] of ways) describe(`GATEWAY_SOCKETS_PER_ADDRESS, of sockets ${way}`, () => {
   const hold = useStack({ before, after, afterEach }, { GATEWAY_SOCKETS_PER_ADDRESS: '3', ...settings });
   test('counts a socket until it ends, beside polls', bounds(() => hold.stack));
   test('a head that says something twice ends here, and each request has an id', heads(() => hold.stack));
   test('a head at the border of what is usual is judged as any', judges(() => hold.stack));
+  test('a line of the access log has as much of a target and an agent as it may, of any head', writes(() => hold.stack));
 });
 
 describe('ALLOWED_HOSTS', () => {
@@ -334,6 +371,7 @@ test('a gateway without its module serves the same, within the same bounds', () 
   await bounds(() => stack)();
   await heads(() => stack)();
   await judges(() => stack)();
+  await writes(() => stack)();
 }));
 
 test('a module of another build is taken when the configuration is read anew', { skip: !isBuilt }, async () => {
