@@ -146,7 +146,6 @@ usual() {
 	END
 	cat <<-'END'
 		if ($is_head_usual = 2) {
-			set $upgrade_sent websocket;
 			rewrite ^/socket\.io/(.*)$ /-/socket/$1 last; # routes/socket_io.conf
 		}
 		if ($is_head_usual) {

@@ -17,18 +17,53 @@ extern ngx_module_t parley_tunnel_module;
 
 /* ---- variables -------------------------------------------------------------------- */
 
+enum variable {
+	AGENT_LOGGED,
+	AGENT_SENT,
+	CODINGS_SENT,
+	CONNECTION_SENT,
+	COOKIE_SENT,
+	LENGTH_SENT,
+	PATH_LOGGED,
+	REQUEST_ID,
+	TRACEPARENT,
+	TRACE_ID,
+	UPGRADE_SENT,
+};
+
+static const ngx_str_t variables[HEADS_VARIABLES] = {
+    [AGENT_LOGGED] = ngx_string("user_agent_logged"),
+    [AGENT_SENT] = ngx_string("user_agent_sent"),
+    [CODINGS_SENT] = ngx_string("codings_sent"),
+    [CONNECTION_SENT] = ngx_string("connection_sent"),
+    [COOKIE_SENT] = ngx_string("cookie_sent"),
+    [LENGTH_SENT] = ngx_string("content_length_sent"),
+    [PATH_LOGGED] = ngx_string("path_logged"),
+    [REQUEST_ID] = ngx_string("request_id_in_force"),
+    [TRACEPARENT] = ngx_string("traceparent_sent"),
+    [TRACE_ID] = ngx_string("trace_id"),
+    [UPGRADE_SENT] = ngx_string("upgrade_sent"),
+};
+
 static const struct heads *
 heads_of(ngx_http_request_t *r)
 {
 	return ngx_http_get_module_main_conf(r, parley_tunnel_module);
 }
 
-/* As if its map had been asked; text lives as long as the request. */
-static void
-set(ngx_http_request_t *r, ngx_int_t variable, ngx_str_t text)
+/* text lives as long as the request. */
+static ngx_http_variable_value_t
+value_of(ngx_str_t text)
 {
-	r->variables[variable] = (ngx_http_variable_value_t){
+	return (ngx_http_variable_value_t){
 	    .len = text.len & LENGTH_MAX, .valid = 1, .data = text.data};
+}
+
+/* As if its map had been asked, or a "set". */
+static void
+set(ngx_http_request_t *r, enum variable variable, ngx_str_t text)
+{
+	r->variables[heads_of(r)->variables[variable]] = value_of(text);
 }
 
 /* ---- usual ------------------------------------------------------------------------ */
@@ -154,7 +189,8 @@ are_usual_headers(ngx_http_request_t *r)
 	ngx_list_part_t *part = &r->headers_in.headers.part;
 	size_t bytes = 0;
 
-	if (r->headers_in.host == NULL || r->headers_in.host->value.len == 0)
+	if (r->headers_in.host == NULL || r->headers_in.host->value.len == 0 ||
+	    r->headers_in.cookies.nelts > 1)
 		return false;
 	for (; part != NULL; part = part->next) {
 		const ngx_table_elt_t *headers = part->elts;
@@ -203,7 +239,7 @@ is_for_websocket(ngx_http_request_t *r)
 /* The first bytes_max of text, and dots for what else there is. Where no room is for them
  * nothing is set, and its map finds as much. */
 static void
-set_cut(ngx_http_request_t *r, ngx_int_t variable, ngx_str_t text, size_t bytes_max)
+set_cut(ngx_http_request_t *r, enum variable variable, ngx_str_t text, size_t bytes_max)
 {
 	static const u_char dots[] = {'.', '.', '.'};
 	ngx_str_t cut = {bytes_max + sizeof(dots), NULL};
@@ -220,33 +256,41 @@ set_cut(ngx_http_request_t *r, ngx_int_t variable, ngx_str_t text, size_t bytes_
 	set(r, variable, cut);
 }
 
-/* Without a length kore answers 411 where a method has a body. One of a length has what
- * nginx knows of it, in the form in which that writes it: its map does so. */
+/* Without a length kore answers 411 where a method has a body. One that is told goes on in
+ * the form in which nginx writes it: by its map. */
 static void
-set_content_length(ngx_http_request_t *r)
+set_length(ngx_http_request_t *r)
 {
-	static u_char digits[] = "0";
-	size_t count = (r->method & (WITH_BODY | NGX_HTTP_DELETE)) != 0;
+	bool has_body = (r->method & (WITH_BODY | NGX_HTTP_DELETE)) != 0;
 
 	if (r->headers_in.content_length == NULL)
-		set(r, heads_of(r)->content_length, (ngx_str_t){count, digits});
+		set(r, LENGTH_SENT, has_body ? TEXT("0") : TEXT(""));
+}
+
+static ngx_str_t
+path_of(const ngx_str_t *target)
+{
+	u_char *end = ngx_strlchr(target->data, target->data + target->len, '?');
+
+	return (ngx_str_t){
+	    end != NULL ? (size_t)(end - target->data) : target->len, target->data};
 }
 
 static void
 set_usual(ngx_http_request_t *r, bool has_upgrade)
 {
-	const struct heads *heads = heads_of(r);
-	const ngx_str_t *target = &r->unparsed_uri;
-	const u_char *end = ngx_strlchr(
-	    target->data, target->data + target->len, '?');
-	const ngx_table_elt_t *agent = r->headers_in.user_agent;
-	size_t length = end != NULL ? (size_t)(end - target->data) : target->len;
+	const ngx_http_headers_in_t *in = &r->headers_in;
+	ngx_table_elt_t **cookies = in->cookies.elts;
+	ngx_str_t agent = in->user_agent != NULL ? in->user_agent->value : TEXT("");
 
-	set_cut(r, heads->path, (ngx_str_t){length, target->data}, PATH_LOGGED_MAX);
-	set_cut(r, heads->agent, agent != NULL ? agent->value : TEXT(""),
-	    AGENT_LOGGED_MAX);
-	set(r, heads->connection, has_upgrade ? TEXT("upgrade") : TEXT(""));
-	set_content_length(r);
+	set_cut(r, PATH_LOGGED, path_of(&r->unparsed_uri), PATH_LOGGED_MAX);
+	set_cut(r, AGENT_LOGGED, agent, AGENT_LOGGED_MAX);
+	set(r, AGENT_SENT, agent);
+	set(r, CODINGS_SENT, TEXT(""));
+	set(r, COOKIE_SENT, in->cookies.nelts != 0 ? cookies[0]->value : TEXT(""));
+	set(r, UPGRADE_SENT, has_upgrade ? TEXT("websocket") : TEXT(""));
+	set(r, CONNECTION_SENT, has_upgrade ? TEXT("upgrade") : TEXT(""));
+	set_length(r);
 }
 
 static ngx_int_t
@@ -322,7 +366,7 @@ may_follow(ngx_http_request_t *r, const ngx_table_elt_t *header, unsigned *seen)
 	if (name >= COUNTS_ONCE || (*seen & bit) != 0)
 		return false;
 	*seen |= bit;
-	set(r, heads_of(r)->headers[name], header->value);
+	r->variables[heads_of(r)->headers[name]] = value_of(header->value);
 	return name != EMPTY_KEY || header->value.len > 0;
 }
 
@@ -393,7 +437,6 @@ draw(void)
 ngx_int_t
 parley_draw_id(ngx_http_request_t *r)
 {
-	const struct heads *heads = heads_of(r);
 	u_char *bytes = draw();
 	u_char *trace = ngx_pnalloc(r->pool, TRACE_BYTES), *id = trace + 3;
 
@@ -404,9 +447,9 @@ parley_draw_id(ngx_http_request_t *r)
 	id[ID_DIGITS] = '-';
 	ngx_memcpy(id + ID_DIGITS + 1, id, PARENT_DIGITS);
 	ngx_memcpy(id + ID_DIGITS + 1 + PARENT_DIGITS, "-00", 3);
-	set(r, heads->id, (ngx_str_t){ID_DIGITS, id});
-	set(r, heads->trace_id, (ngx_str_t){ID_DIGITS, id});
-	set(r, heads->traceparent, (ngx_str_t){TRACE_BYTES, trace});
+	set(r, REQUEST_ID, (ngx_str_t){ID_DIGITS, id});
+	set(r, TRACE_ID, (ngx_str_t){ID_DIGITS, id});
+	set(r, TRACEPARENT, (ngx_str_t){TRACE_BYTES, trace});
 	return 1;
 }
 
@@ -426,16 +469,10 @@ heads_init(ngx_conf_t *cf)
 	ngx_http_variable_t *variable = ngx_http_add_variable(cf, &usual, 0);
 	struct heads *heads =
 	    ngx_http_conf_get_module_main_conf(cf, parley_tunnel_module);
-	bool are_there =
-	    variable != NULL &&
-	    find_variable(cf, TEXT("request_id_in_force"), &heads->id) &&
-	    find_variable(cf, TEXT("traceparent_sent"), &heads->traceparent) &&
-	    find_variable(cf, TEXT("trace_id"), &heads->trace_id) &&
-	    find_variable(cf, TEXT("path_logged"), &heads->path) &&
-	    find_variable(cf, TEXT("user_agent_logged"), &heads->agent) &&
-	    find_variable(cf, TEXT("connection_sent"), &heads->connection) &&
-	    find_variable(cf, TEXT("content_length_sent"), &heads->content_length);
+	bool are_there = variable != NULL;
 
+	for (int i = 0; i < HEADS_VARIABLES && are_there; i++)
+		are_there = find_variable(cf, variables[i], &heads->variables[i]);
 	for (int i = 0; i < NAMES && are_there; i++)
 		are_there = find_variable(cf, names[i].variable, &heads->headers[i]);
 	if (!are_there)

@@ -7,9 +7,10 @@
  *            all of its headers go on as they are; 2 if it also asks for a WebSocket, as
  *            request.conf has it. Empty means nothing: checks.conf is to look itself. Only
  *            the short and plain is usual: HTTP/1.1, a target of letters, a few signs and a
- *            query, values in ASCII, HEAD_BYTES_MAX in all. What the maps of request.conf
- *            would make of such a one, nginx is told at once: $path_logged,
- *            $user_agent_logged, $connection_sent and $content_length_sent.
+ *            query, values in ASCII, HEAD_BYTES_MAX in all. What checks.conf and the maps
+ *            of request.conf would make of such a one, nginx is told at once: what goes on
+ *            of it ($cookie_sent, $content_length_sent, ...), and what is logged
+ *            ($path_logged, $user_agent_logged).
  *   plain    a head is plain if it says nothing twice that counts once (what
  *            members.lua names), no empty Idempotency-Key, no id and no trace of its own,
  *            and how long its body is, over HTTP/1. Of any other Lua knows what to make.
@@ -28,13 +29,13 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#define HEADS_NAMES 14 /* headers that a plain head is looked through for */
+#define HEADS_NAMES     14 /* headers that a plain head is looked through for */
+#define HEADS_VARIABLES 11 /* that the module sets */
 
 /* The first part of the module's main configuration: indices of variables, of this
  * configuration alone. */
 struct heads {
-	ngx_int_t id, traceparent, trace_id;
-	ngx_int_t path, agent, connection, content_length;
+	ngx_int_t variables[HEADS_VARIABLES];
 	ngx_int_t headers[HEADS_NAMES];
 };
 
