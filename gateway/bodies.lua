@@ -77,8 +77,8 @@ local function refusal(address, bytes)
 	end
 end
 
-local function take(bytes, address_group)
-	local address = "a" .. address_group
+local function take(bytes)
+	local address = "a" .. ngx.var.address_group
 	local status
 
 	look_at_clock()
@@ -125,14 +125,14 @@ local function bytes_to_come(headers)
 end
 
 -- For access_by_lua of every route to a service.
-local function read(bytes, address_group)
+local function read(bytes)
 	local watch
 
 	if bytes == 0 then
 		ngx.req.discard_body() -- HTTP/2 could send one with a GET
 		return
 	end
-	take(bytes, address_group)
+	take(bytes)
 	if heads.is_body_here() then -- as most are; a thread that watches costs more than all else here
 		ngx.req.read_body()
 		return

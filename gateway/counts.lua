@@ -1,4 +1,5 @@
 -- counts: how often a bound was reached, for operators (GATEWAY_STATUS_LISTEN, /metrics).
+local heads = require "heads"
 local counters = ngx.shared.counts
 
 local HELP = {
@@ -29,6 +30,10 @@ local function note(status)
 	end
 end
 
+local function value_of(name)
+	return (counters:get(name) or 0) + (name == "log_lines_left_out" and heads.lines_left_out() or 0)
+end
+
 -- In Prometheus' text form.
 local function show()
 	local form = "# HELP parley_gateway_%s %s\n# TYPE parley_gateway_%s %s\nparley_gateway_%s %d\n"
@@ -36,7 +41,7 @@ local function show()
 	ngx.header["Content-Type"] = "text/plain; version=0.0.4"
 	for _, of in ipairs(HELP) do
 		local name = of[1] .. "_total"
-		ngx.print(form:format(name, of[2], name, "counter", name, counters:get(of[1]) or 0))
+		ngx.print(form:format(name, of[2], name, "counter", name, value_of(of[1])))
 	end
 	ngx.print(form:format("bodies_bytes", "Bytes of request bodies under way.", "bodies_bytes", "gauge",
 		"bodies_bytes", require("bodies").under_way()))

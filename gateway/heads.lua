@@ -11,6 +11,7 @@ ffi.cdef [[
 	intptr_t parley_plain_body(ngx_http_request_t *r);
 	intptr_t parley_is_body_here(ngx_http_request_t *r);
 	intptr_t parley_draw_id(ngx_http_request_t *r);
+	uintptr_t parley_lines_left_out(void);
 ]]
 
 -- A key for what belongs to the request: its address.
@@ -35,4 +36,9 @@ local function draw_id()
 	return C.parley_draw_id(get_request()) ~= 0
 end
 
-return {request = request, plain_body = plain_body, is_body_here = is_body_here, draw_id = draw_id}
+-- Requests without a line in the access log, of those that the module chooses.
+local function lines_left_out()
+	return has_module and tonumber(C.parley_lines_left_out()) or 0
+end
+
+return {has_module = has_module, request = request, plain_body = plain_body, is_body_here = is_body_here, draw_id = draw_id, lines_left_out = lines_left_out}

@@ -2,12 +2,14 @@
 -- second, in bursts of ten seconds', and all together have five times that; a request beyond it is only
 -- counted, and the next line of its address says how many there were ("left_out"). So a flood cannot fill a
 -- disk, and everybody else's requests are still there. What failed, or was passed on to another process,
--- has as many lines again, which no flood of what went well can use up.
+-- has as many lines again, which no flood of what went well can use up. If there is a module of ours, that does
+-- all of this, in one look (tunnel/lines.h), and this here only says nothing.
 --
 --   shared dict: name .. address -> the time at which its lines so far would be even with its rate
 --                "left_out" .. address -> requests without a line
 local lines = ngx.shared.lines
 local counts = require "counts"
+local heads = require "heads"
 
 local BURST_S = 10
 local ALL_TIMES = 5
@@ -60,7 +62,9 @@ local function write(address)
 end
 
 -- For access_by_lua, as many give up before they are answered. Earlier its address may be a proxy's.
-local function choose(address)
+local function choose()
+	local address = ngx.var.address_group
+
 	if has_room("request", address) then
 		write(address)
 	else
@@ -77,7 +81,7 @@ local function choose_again()
 	local is_logged = ngx.var.is_logged
 
 	if is_logged == "" then
-		choose(ngx.var.address_group)
+		choose()
 		is_logged = ngx.var.is_logged
 	end
 	if is_logged == "0" and is_failure() then
@@ -96,4 +100,9 @@ local function note()
 	end
 end
 
+local function nothing() end
+
+if heads.has_module then
+	return {init = nothing, choose = nothing, choose_again = nothing, note = nothing}
+end
 return {init = init, choose = choose, choose_again = choose_again, note = note}

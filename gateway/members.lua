@@ -175,15 +175,14 @@ end
 -- name: of the process that has the session; nil for any. is_brief: the answer begins at once,
 -- unless the process hangs. The body is read first: who serves may be another by the time it is there.
 local function choose(service, name, is_brief, is_once, drops_body)
-	local address = ngx.var.address_group
 	local bytes, list
 
-	lines.choose(address)
+	lines.choose()
 	bytes = look_at_head()
 	if not bytes then
 		return ngx.exit(400)
 	end
-	bodies.read(bytes, address)
+	bodies.read(bytes)
 	if drops_body and bytes > 0 then
 		ngx.req.set_body_data("")
 	end
@@ -254,7 +253,7 @@ local function ask()
 	balancer.set_current_peer(member.host, member.port)
 end
 
--- For header_filter_by_lua: nobody else will be asked.
+-- Nobody else will be asked: at the end, or, of a socket that stays a request, with its answer's head.
 local function settle()
 	choices[request()] = nil
 end

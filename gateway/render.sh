@@ -154,6 +154,21 @@ usual() {
 	END
 }
 
+# Of http: who chooses the lines of the access log. A request keeps what Lua knows of it until its end, which
+# is long only of a socket (routes/socket_io.conf).
+lines() {
+	if [ -n "$tunnel" ]; then
+		echo "log_lines $GATEWAY_LOG_LINES_PER_SECOND;"
+	else
+		cat <<-'END'
+			lua_shared_dict lines 1m;
+			header_filter_by_lua_block {
+				lines.choose_again()
+			}
+		END
+	fi
+}
+
 # The port that people's browsers try first.
 redirect() {
 	[ "$GATEWAY_HTTP_PORT" != 0 ] || return 0
@@ -289,10 +304,11 @@ sockets_key='""'
 [ "$sockets" = 0 ] || sockets_key='$address_group'
 sockets_zone="limit_conn_zone $sockets_key zone=sockets:4m;"
 sockets_limit="limit_conn sockets $((sockets > 0 ? sockets : 1));"
-tunnels=
+tunnels='header_filter_by_lua_block { members.settle() lines.choose_again() }'
 handover=
 if [ -n "$tunnel" ]; then
-	tunnels='tunnel on;'
+	[ -n "$GATEWAY_TLS_CERT" ] || tunnels=
+	tunnels="tunnel on; $tunnels"
 	if [ -n "$HANDOVER_DIR" ] && [ -z "$GATEWAY_TLS_CERT" ]; then
 		handover="handover \"$HANDOVER_DIR\";"
 		tunnels="$tunnels proxy_set_header Parley-Handover \$handover_name;"
@@ -352,6 +368,7 @@ origins >"$prefix/conf/origins.conf"
 forwarded >"$prefix/conf/forwarded.conf"
 hosts '' >"$prefix/conf/hosts.conf"
 usual >"$prefix/conf/usual.conf"
+lines >"$prefix/conf/lines.conf"
 echo "return '$module'" >"$prefix/conf/module.lua"
 redirect >"$prefix/conf/redirect.conf"
 page >"$prefix/conf/page.conf"

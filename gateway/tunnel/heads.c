@@ -3,6 +3,8 @@
 #include <stdbool.h>
 #include <sys/random.h>
 
+#include "variables.h"
+
 #define ID_BYTES   16
 #define POOL_BYTES 4096 /* 256 ids */
 
@@ -11,9 +13,6 @@
 #define TRACE_BYTES   (3 + ID_DIGITS + 1 + PARENT_DIGITS + 3) /* 00-ID-PARENT-00 */
 
 extern ngx_module_t parley_tunnel_module;
-
-#define LENGTH_MAX ((1U << 28) - 1) /* of a variable; no head has as much */
-#define TEXT(text) ((ngx_str_t)ngx_string(text))
 
 /* ---- variables -------------------------------------------------------------------- */
 
@@ -49,14 +48,6 @@ static const struct heads *
 heads_of(ngx_http_request_t *r)
 {
 	return ngx_http_get_module_main_conf(r, parley_tunnel_module);
-}
-
-/* text lives as long as the request. */
-static ngx_http_variable_value_t
-value_of(ngx_str_t text)
-{
-	return (ngx_http_variable_value_t){
-	    .len = text.len & LENGTH_MAX, .valid = 1, .data = text.data};
 }
 
 /* As if its map had been asked, or a "set". */

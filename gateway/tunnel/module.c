@@ -1,12 +1,13 @@
 /*
  * The gateway's module of nginx: an open WebSocket goes to its service (handover.h), or goes
  * on as a tunnel (tunnel.h), and sockets are counted by seats (seats.h), which either takes
- * along. Four directives:
+ * along. It also says which requests the access log has (lines.h). Five directives:
  *
  *   handover FOLDER;                   http: services on this machine are told $handover_name
  *   tunnel_seats_zone 4m;              http: the memory of the seats
  *   tunnel_seats $address_group 2000;  location: at most so many requests and tunnels of an
  *                                      address; 429 for more
+ *   log_lines 200;                     http: at most so many lines a second of an address
  *   tunnel on;                         location: what is answered by 101 becomes a tunnel
  *
  * and functions that Lua finds by their names (heads.h).
@@ -22,6 +23,7 @@
 
 #include "handover.h"
 #include "heads.h"
+#include "lines.h"
 #include "seats.h"
 #include "tunnel.h"
 
@@ -33,6 +35,7 @@
 
 struct main_conf {
 	struct heads heads; /* the first: heads.h */
+	struct lines lines;
 	ngx_shm_zone_t *zone;
 	ngx_str_t handover; /* its folder; empty: none */
 };
@@ -112,6 +115,43 @@ take_seat(ngx_http_request_t *r)
 	context->leaving->handler = leave;
 	context->leaving->data = context;
 	return NGX_DECLINED;
+}
+
+/* ---- lines ------------------------------------------------------------------------ */
+
+static const struct lines *
+lines_of(ngx_http_request_t *r)
+{
+	const struct main_conf *conf =
+	    ngx_http_get_module_main_conf(r, parley_tunnel_module);
+
+	return &conf->lines;
+}
+
+static ngx_int_t
+before_access(ngx_http_request_t *r)
+{
+	lines_choose(r, lines_of(r));
+	return take_seat(r);
+}
+
+static ngx_int_t
+at_end(ngx_http_request_t *r)
+{
+	lines_note(r, lines_of(r));
+	return NGX_OK;
+}
+
+/* For Lua. */
+ngx_uint_t parley_lines_left_out(void);
+
+ngx_uint_t
+parley_lines_left_out(void)
+{
+	const struct main_conf *conf =
+	    ngx_http_cycle_get_module_main_conf(ngx_cycle, parley_tunnel_module);
+
+	return lines_left_out(&conf->lines);
 }
 
 /* ---- tunnels ---------------------------------------------------------------------- */
@@ -301,8 +341,10 @@ filter_head(ngx_http_request_t *r)
 {
 	struct context *context;
 	ngx_pool_cleanup_t *cleanup;
-	const ngx_str_t *promise = promise_in(r);
+	const ngx_str_t *promise;
 
+	lines_choose_again(r, lines_of(r));
+	promise = promise_in(r);
 	if (promise != NULL)
 		return hand_over(r, promise);
 	if (!is_for_tunnel(r))
@@ -392,6 +434,21 @@ set_seats(ngx_conf_t *cf, ngx_command_t *command, void *data)
 	return NGX_CONF_OK;
 }
 
+static char *
+set_lines(ngx_conf_t *cf, ngx_command_t *command, void *data)
+{
+	struct main_conf *conf = data;
+	ngx_str_t *words = cf->args->elts;
+	ngx_int_t per_second = ngx_atoi(words[1].data, words[1].len);
+
+	(void)command;
+	if (per_second < 0)
+		return "needs a number";
+	return lines_init(cf, &conf->lines, (ngx_uint_t)per_second) == NGX_OK
+		   ? NGX_CONF_OK
+		   : NGX_CONF_ERROR;
+}
+
 static ngx_int_t
 add_variables(ngx_conf_t *cf)
 {
@@ -429,14 +486,17 @@ begin(ngx_conf_t *cf)
 	    ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 	ngx_array_t *handlers = &core->phases[NGX_HTTP_PREACCESS_PHASE].handlers;
 	ngx_http_handler_pt *first;
+	ngx_http_handler_pt *last =
+	    ngx_array_push(&core->phases[NGX_HTTP_LOG_PHASE].handlers);
 
-	if (ngx_array_push(handlers) == NULL)
+	if (last == NULL || ngx_array_push(handlers) == NULL)
 		return NGX_ERROR;
+	*last = at_end;
 	/* They run from the last to the first: this one after realip, which says whose the
 	 * address is, and after limit_req, whose refusals take no seat. */
 	first = handlers->elts;
 	ngx_memmove(first + 1, first, (handlers->nelts - 1) * sizeof(*first));
-	*first = take_seat;
+	*first = before_access;
 	next_filter = ngx_http_top_header_filter;
 	ngx_http_top_header_filter = filter_head;
 	return NGX_OK;
@@ -449,6 +509,8 @@ static ngx_command_t commands[] = {
 	NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL},
     {ngx_string("tunnel_seats"), NGX_HTTP_LOC_CONF | NGX_CONF_TAKE2, set_seats,
 	NGX_HTTP_LOC_CONF_OFFSET, 0, NULL},
+    {ngx_string("log_lines"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, set_lines,
+	NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL},
     {ngx_string("tunnel"), NGX_HTTP_LOC_CONF | NGX_CONF_FLAG, ngx_conf_set_flag_slot,
 	NGX_HTTP_LOC_CONF_OFFSET, offsetof(struct location_conf, is_tunnel), NULL},
     ngx_null_command,

@@ -11,7 +11,7 @@ import { Person } from '../support/api.mjs';
 import { frame, handshake, opcode, Wire } from '../support/conformance.mjs';
 import { workerOf } from '../support/process.mjs';
 import { root, Stack, useStack } from '../support/stack.mjs';
-import { waitUntil } from '../support/wait.mjs';
+import { freePort, waitUntil } from '../support/wait.mjs';
 
 const build = process.env.BUILD_DIR ?? path.join(root, 'build');
 // headers.sh says when it is not built: then sockets stay requests, and all else is the same.
@@ -305,6 +305,44 @@ const writes = (holdOf) => async () => {
   }
 };
 
+const linesOf = async (stack) => (await readFile(path.join(stack.dir, 'data/run/gateway/logs/access.log'), 'utf8'))
+  .split('\n').filter(Boolean).map(JSON.parse);
+
+/** With one line a second for an address: ten at once, the rest counted, and one of what fails. */
+const samples = (holdOf, statusPort) => async () => {
+  const stack = holdOf();
+  const floods = 200;
+  const begun = performance.now();
+  const flood = async () => (await linesOf(stack)).filter((line) => line.path === '/api/flood');
+  const one = async () => assert.equal((await fetch(`${stack.url}/api/flood`)).status, 404);
+  for (let i = 0; i < floods; i++) await one();
+  const wire = await Wire.open({ host: 'localhost', port: stack.port });
+  const chunked = ['POST /api/auth/login HTTP/1.1', `Host: localhost:${stack.port}`, 'Transfer-Encoding: chunked', '', ''].join('\r\n');
+  wire.write(chunked + '1\r\nx\r\n'.repeat(60000));
+  assert.equal((await wire.head()).status, 500);
+  wire.end();
+  await waitUntil('the line of what failed', async () => (await linesOf(stack)).some(({ status }) => status === 500), patient);
+  await waitUntil('the count of all', async () => {
+    await one();
+    const all = await linesOf(stack);
+    return all.reduce((sum, line) => sum + line.left_out, (await flood()).length) >= floods;
+  }, patient);
+  const metrics = await (await fetch(`http://127.0.0.1:${statusPort}/metrics`)).text();
+  const [, total] = /^parley_gateway_log_lines_left_out_total (\d+)$/m.exec(metrics);
+  const { length } = await flood();
+  const most = 12 + (performance.now() - begun) / 1000;
+  assert.ok(length >= 10 && length <= most, `${length} lines`);
+  assert.ok(Number(total) + length >= floods, `${total} and ${length}`);
+};
+
+describe('GATEWAY_LOG_LINES_PER_SECOND', async () => {
+  const [port, other] = [await freePort(), await freePort()];
+  const settings = (statusPort) => ({ GATEWAY_LOG_LINES_PER_SECOND: '1', GATEWAY_STATUS_LISTEN: `127.0.0.1:${statusPort}` });
+  const hold = useStack({ before, after, afterEach }, settings(port));
+  test('is what an address has; more are counted', samples(() => hold.stack, port));
+  test('is the same without the module', () => withoutModule(settings(other), (stack) => samples(() => stack, other)()));
+});
+
 for (const [way, settings] of ways) describe(`GATEWAY_SOCKETS_PER_ADDRESS, of sockets ${way}`, () => {
   const hold = useStack({ before, after, afterEach }, { GATEWAY_SOCKETS_PER_ADDRESS: '3', ...settings });
   test('counts a socket until it ends, beside polls', bounds(() => hold.stack));
@@ -347,6 +385,22 @@ describe('an address that a proxy tells', () => {
       for (const wire of wires) wire.end();
     });
   }
+});
+
+describe('a crowd of addresses', () => {
+  const hold = useStack({ before, after, afterEach }, { GATEWAY_TRUSTED_PROXIES: '127.0.0.1 ::1', GATEWAY_LOG_LINES_PER_SECOND: '10000' });
+
+  test('that is more than the gateway remembers has all its lines', async () => {
+    const [crowd, atOnce] = [12000, 200];
+    const request = (i) => `GET /api/crowd HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 10.0.${i >> 8}.${i % 256}\r\n\r\n`;
+    for (let first = 0; first < crowd; first += atOnce) {
+      const wire = await Wire.open({ host: 'localhost', port: hold.stack.port });
+      wire.write(Array.from({ length: atOnce }, (_, i) => request(first + i)).join(''));
+      for (let i = 0; i < atOnce; i++) assert.equal((await wire.answer()).status, 404);
+      wire.end();
+    }
+    await waitUntil('their lines', async () => (await linesOf(hold.stack)).filter((line) => line.path === '/api/crowd').length === crowd, patient);
+  });
 });
 
 /** `work` on a stack of programs that stand in a folder of their own, without the gateway's module. */
