@@ -28,7 +28,7 @@ local services = {}
 local text_seen, looked_at = nil, 0
 local turn = ngx.worker.pid() -- each begins elsewhere
 local avoided = ngx.shared.avoided -- address -> true; "any" while there is one
--- Of requests under way that nobody has answered, by request(): not in ngx.ctx, which a socket would keep as
+-- Of requests under way, by request(): not in ngx.ctx, which a socket that stays a request would keep as
 -- long as it lives.
 local choices = {}
 

@@ -285,6 +285,12 @@ if [ -z "${WWW_DIR:-}" ]; then
 	www=page # below nginx' prefix, so that the same files make the same configuration wherever they are made
 fi
 printf '%s\n' "$checked" >"$prefix/settings"
+host_sent='$host_in_force'
+scheme_sent='$scheme_in_force'
+if [ -z "$GATEWAY_TRUSTED_PROXIES" ]; then # what these would find, without their maps
+	host_sent='$http_host'
+	scheme_sent='$scheme'
+fi
 user=
 [ "$(id -u)" != 0 ] || user="user root; # the one who owns PREFIX"
 status=
@@ -355,6 +361,8 @@ for file in *.conf routes/*.conf; do
 		-e "s|@OPENINGS_RATE@|$((openings / 10))|" \
 		-e "s|@OPENINGS_AT_ONCE@|$openings|" \
 		-e "s|@STATUS_SERVER@|$status|" \
+		-e "s|@HOST@|$host_sent|" \
+		-e "s|@SCHEME@|$scheme_sent|" \
 		-e "s|@COOKIE_NAME@|$COOKIE_NAME|" \
 		-e "s|@WWW_DIR@|$www|" \
 		-e "s|@CSP@|$csp|" \

@@ -248,14 +248,22 @@ set_cut(ngx_http_request_t *r, enum variable variable, ngx_str_t text, size_t by
 }
 
 /* Without a length kore answers 411 where a method has a body. One that is told goes on in
- * the form in which nginx writes it: by its map. */
+ * the form in which nginx writes it. */
 static void
 set_length(ngx_http_request_t *r)
 {
 	bool has_body = (r->method & (WITH_BODY | NGX_HTTP_DELETE)) != 0;
+	off_t bytes = r->headers_in.content_length_n;
+	u_char *text;
 
-	if (r->headers_in.content_length == NULL)
+	if (bytes < 0) {
 		set(r, LENGTH_SENT, has_body ? TEXT("0") : TEXT(""));
+		return;
+	}
+	text = ngx_pnalloc(r->pool, LENGTH_DIGITS);
+	if (text != NULL)
+		set(r, LENGTH_SENT,
+		    (ngx_str_t){(size_t)(ngx_sprintf(text, "%O", bytes) - text), text});
 }
 
 static ngx_str_t
