@@ -291,6 +291,8 @@ if [ -z "$GATEWAY_TRUSTED_PROXIES" ]; then # what these would find, without thei
 	host_sent='$http_host'
 	scheme_sent='$scheme'
 fi
+plain= # Of plain http no answer says to stay with https.
+[ -n "$GATEWAY_TLS_CERT" ] || plain='/add_header .*\$stays_https/d'
 user=
 [ "$(id -u)" != 0 ] || user="user root; # the one who owns PREFIX"
 status=
@@ -329,7 +331,8 @@ openings=$((sockets > 2000 ? 5 * sockets : 10000)) # at once, and a tenth a seco
 cd "$here"
 set +f
 for file in *.conf routes/*.conf; do
-	sed -e "s|@USER@|$user|" \
+	sed -e "$plain" \
+		-e "s|@USER@|$user|" \
 		-e "s|@MODULES@|$load_modules|" \
 		-e "s|@WORKERS@|$workers|" \
 		-e "s|@CONNECTIONS@|$fds|" \
