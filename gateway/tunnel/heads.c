@@ -174,21 +174,27 @@ is_usual_header(const ngx_table_elt_t *header)
 	       is_text(value, TEXT("gzip, deflate, br, zstd"));
 }
 
+/* *cookie: the line of cookies, or NULL. Several, of which nginx makes one, are not usual. */
 static bool
-are_usual_headers(ngx_http_request_t *r)
+are_usual_headers(ngx_http_request_t *r, const ngx_table_elt_t **cookie)
 {
 	ngx_list_part_t *part = &r->headers_in.headers.part;
 	size_t bytes = 0;
 
-	if (r->headers_in.host == NULL || r->headers_in.host->value.len == 0 ||
-	    r->headers_in.cookies.nelts > 1)
+	if (r->headers_in.host == NULL || r->headers_in.host->value.len == 0)
 		return false;
+	*cookie = NULL;
 	for (; part != NULL; part = part->next) {
 		const ngx_table_elt_t *headers = part->elts;
 
 		for (ngx_uint_t i = 0; i < part->nelts; i++) {
-			if (!is_usual_header(&headers[i]))
+			bool is_cookie = is_named(&headers[i], TEXT("cookie"));
+
+			if (!is_usual_header(&headers[i]) ||
+			    (is_cookie && *cookie != NULL))
 				return false;
+			if (is_cookie)
+				*cookie = &headers[i];
 			bytes += headers[i].key.len + headers[i].value.len;
 		}
 	}
@@ -275,18 +281,22 @@ path_of(const ngx_str_t *target)
 	    end != NULL ? (size_t)(end - target->data) : target->len, target->data};
 }
 
-static void
-set_usual(ngx_http_request_t *r, bool has_upgrade)
+static ngx_str_t
+value_in(const ngx_table_elt_t *header)
 {
-	const ngx_http_headers_in_t *in = &r->headers_in;
-	ngx_table_elt_t **cookies = in->cookies.elts;
-	ngx_str_t agent = in->user_agent != NULL ? in->user_agent->value : TEXT("");
+	return header != NULL ? header->value : TEXT("");
+}
+
+static void
+set_usual(ngx_http_request_t *r, const ngx_table_elt_t *cookie, bool has_upgrade)
+{
+	ngx_str_t agent = value_in(r->headers_in.user_agent);
 
 	set_cut(r, PATH_LOGGED, path_of(&r->unparsed_uri), PATH_LOGGED_MAX);
 	set_cut(r, AGENT_LOGGED, agent, AGENT_LOGGED_MAX);
 	set(r, AGENT_SENT, agent);
 	set(r, CODINGS_SENT, TEXT(""));
-	set(r, COOKIE_SENT, in->cookies.nelts != 0 ? cookies[0]->value : TEXT(""));
+	set(r, COOKIE_SENT, value_in(cookie));
 	set(r, UPGRADE_SENT, has_upgrade ? TEXT("websocket") : TEXT(""));
 	set(r, CONNECTION_SENT, has_upgrade ? TEXT("upgrade") : TEXT(""));
 	set_length(r);
@@ -297,14 +307,15 @@ is_head_usual(ngx_http_request_t *r, ngx_http_variable_value_t *value, uintptr_t
 {
 	static u_char one[] = "1", two[] = "2";
 	bool has_upgrade = r->headers_in.upgrade != NULL;
+	const ngx_table_elt_t *cookie;
 
 	(void)data;
 	*value = (ngx_http_variable_value_t){.len = 0, .valid = 1, .data = one};
-	if (is_usual_line(r) && is_usual_body(r) && are_usual_headers(r) &&
+	if (is_usual_line(r) && is_usual_body(r) && are_usual_headers(r, &cookie) &&
 	    (!has_upgrade || is_for_websocket(r))) {
 		value->len = 1;
 		value->data = has_upgrade ? two : one;
-		set_usual(r, has_upgrade);
+		set_usual(r, cookie, has_upgrade);
 	}
 	return NGX_OK;
 }
