@@ -22,55 +22,17 @@
 #include <ngx_http.h>
 
 #include "handover.h"
-#include "heads.h"
-#include "lines.h"
-#include "seats.h"
-#include "tunnel.h"
+#include "module.h"
+#include "upgrade.h"
 
 /* As ngx_http_limit_conn_module has it: the variable $limit_conn_status says REJECTED. */
 #define STATUS_REJECTED 2
-/* While something is on its way, it is tried again, later each time, and then no more. */
-#define TRY_AGAIN_MS 20
-#define TRIES_MAX    10
-
-struct main_conf {
-	struct heads heads; /* the first: heads.h */
-	struct lines lines;
-	ngx_shm_zone_t *zone;
-	ngx_str_t handover; /* its folder; empty: none */
-};
-
-struct location_conf {
-	ngx_flag_t is_tunnel;
-	ngx_uint_t seats_max; /* 0: not counted */
-	ngx_int_t key;        /* index of the variable */
-	ngx_shm_zone_t *zone;
-	struct tunnel_times times; /* those of its proxy_pass, once it has a tunnel */
-};
-
-/* Of a request. */
-struct context {
-	struct seat *seat;
-	ngx_pool_cleanup_t *leaving; /* gives the seat back, until a tunnel does */
-	struct location_conf *conf;
-	ngx_event_t try;
-	int tries;
-};
-
 ngx_module_t parley_tunnel_module;
 
 /* ---- seats ------------------------------------------------------------------------ */
 
-static void
-leave(void *data)
-{
-	struct context *context = data;
-
-	seats_leave(context->conf->zone, context->seat);
-}
-
-static struct context *
-context_of(ngx_http_request_t *r)
+struct context *
+module_context(ngx_http_request_t *r)
 {
 	struct context *context = ngx_http_get_module_ctx(r, parley_tunnel_module);
 
@@ -82,6 +44,14 @@ context_of(ngx_http_request_t *r)
 		ngx_http_set_ctx(r, context, parley_tunnel_module);
 	}
 	return context;
+}
+
+static void
+leave(void *data)
+{
+	struct context *context = data;
+
+	seats_leave(context->conf->zone, context->seat);
 }
 
 static ngx_int_t
@@ -102,7 +72,7 @@ take_seat(ngx_http_request_t *r)
 	if (conf->seats_max == 0)
 		return NGX_DECLINED;
 	value = ngx_http_get_indexed_variable(r, (ngx_uint_t)conf->key);
-	context = context_of(r);
+	context = module_context(r);
 	if (value == NULL || context == NULL)
 		return NGX_HTTP_INTERNAL_SERVER_ERROR;
 	context->leaving = ngx_pool_cleanup_add(r->pool, 0);
@@ -154,213 +124,18 @@ parley_lines_left_out(void)
 	return lines_left_out(&conf->lines);
 }
 
-/* ---- tunnels ---------------------------------------------------------------------- */
-
-/* Nothing that either side has sent is in nginx' memory. */
-static bool
-is_quiet(ngx_http_request_t *r)
-{
-	ngx_http_upstream_t *upstream = r->upstream;
-	ngx_connection_t *client = r->connection, *service = upstream->peer.connection;
-
-	return upstream->buffer.pos == upstream->buffer.last &&
-	       upstream->from_client.pos == upstream->from_client.last &&
-	       r->header_in->pos == r->header_in->last && r->out == NULL &&
-	       !client->buffered && !service->buffered;
-}
-
-static bool
-may_go_on(ngx_http_request_t *r)
-{
-	ngx_connection_t *client = r->connection;
-	ngx_connection_t *service =
-	    r->upstream != NULL ? r->upstream->peer.connection : NULL;
-
-	return service != NULL && r->header_sent && !client->error && !client->close &&
-	       !service->error && !client->read->eof && !service->read->eof;
-}
-
-/* nginx asks for this only if it has something to write. */
-static bool
-is_told_of_writing(ngx_connection_t *connection)
-{
-	return connection->write->active ||
-	       ngx_add_event(connection->write, NGX_WRITE_EVENT, NGX_CLEAR_EVENT) ==
-		   NGX_OK;
-}
-
-/* The request ends as nginx ends it, but without its two connections: a connection that
- * has no request any more is not closed with one. */
-static void
-become_tunnel(ngx_http_request_t *r, struct context *context)
-{
-	struct location_conf *conf = context->conf;
-	struct seat *seat = context->seat;
-	ngx_connection_t *client = r->connection, *service = r->upstream->peer.connection;
-	struct tunnel *tunnel;
-
-	if (!is_told_of_writing(client) || !is_told_of_writing(service))
-		return;
-	conf->times.silent_ms = r->upstream->conf->read_timeout;
-	conf->times.stuck_ms = r->upstream->conf->send_timeout;
-	tunnel = tunnel_new(&conf->times);
-	if (tunnel == NULL)
-		return;
-	if (seat != NULL)
-		context->leaving->handler = NULL;
-	r->upstream->peer.connection = NULL;
-	r->main->count++; /* the proxy's own end takes one, and is not to be the last */
-	ngx_http_free_request(r, 0);
-	tunnel_open(tunnel, client, service, conf->zone, seat);
-}
-
-static void
-try(ngx_event_t *event)
-{
-	ngx_connection_t *client = event->data;
-	ngx_http_request_t *r = client->data;
-	struct context *context = ngx_http_get_module_ctx(r, parley_tunnel_module);
-
-	event->timedout = 0;
-	if (!may_go_on(r))
-		return;
-	if (is_quiet(r))
-		become_tunnel(r, context);
-	else if (context->tries < TRIES_MAX)
-		ngx_add_timer(event, (ngx_msec_t)TRY_AGAIN_MS << context->tries++);
-}
-
-static void
-try_no_more(void *data)
-{
-	ngx_event_t *event = data;
-
-	if (event->timer_set)
-		ngx_del_timer(event);
-	if (event->posted) { /* a macro of two statements */
-		ngx_delete_posted_event(event);
-	}
-}
-
-static bool
-is_for_tunnel(ngx_http_request_t *r)
-{
-	struct location_conf *conf =
-	    ngx_http_get_module_loc_conf(r, parley_tunnel_module);
-
-	return conf->is_tunnel && r == r->main && r->upstream != NULL &&
-	       r->upstream->upgrade &&
-	       r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS &&
-	       ngx_add_conn != NULL &&
-#if (NGX_HTTP_SSL)
-	       r->connection->ssl == NULL && r->upstream->peer.connection->ssl == NULL &&
-#endif
-	       (ngx_event_flags & NGX_USE_EPOLL_EVENT) != 0;
-}
-
-/* ---- handover ---------------------------------------------------------------------- */
-
-/* A client whose bytes nginx has to decrypt stays here. */
-static ngx_int_t
-handover_variable(ngx_http_request_t *r, ngx_http_variable_value_t *value, uintptr_t data)
-{
-	ngx_str_t name = handover_name();
-
-	(void)data;
-#if (NGX_HTTP_SSL)
-	if (r->connection->ssl != NULL)
-		name.len = 0;
-#endif
-	*value = (ngx_http_variable_value_t){
-	    .len = name.len & 0xfffffff, .valid = 1, .data = name.data};
-	return NGX_OK;
-}
-
-/* What the service has answered in place of a 101; NULL if it is an answer as any. */
-static const ngx_str_t *
-promise_in(ngx_http_request_t *r)
-{
-	static const ngx_str_t name = ngx_string("parley-handover");
-	ngx_list_part_t *part;
-
-	if (r != r->main || r->upstream == NULL ||
-	    r->headers_out.status != NGX_HTTP_NO_CONTENT)
-		return NULL;
-	part = &r->upstream->headers_in.headers.part;
-	for (; part != NULL; part = part->next) {
-		const ngx_table_elt_t *headers = part->elts;
-
-		for (ngx_uint_t i = 0; i < part->nelts; i++)
-			if (headers[i].key.len == name.len &&
-			    ngx_strncasecmp(headers[i].key.data, name.data, name.len) ==
-				0)
-				return &headers[i].value;
-	}
-	return NULL;
-}
-
-/* The request ends as if the 101 were out, which the service writes. Its connection is
- * closed, but only here: nothing may be shut down, or read to its end. */
-static void
-end_without_client(ngx_http_request_t *r)
-{
-	r->headers_out.status = NGX_HTTP_SWITCHING_PROTOCOLS;
-	r->header_sent = 1;
-	r->header_only = 1;
-	r->keepalive = 0;
-	r->lingering_close = 0;
-	r->header_in->pos = r->header_in->last;
-	r->connection->read->ready = 0;
-}
-
-static ngx_int_t
-hand_over(ngx_http_request_t *r, const ngx_str_t *promise)
-{
-	struct context *context = context_of(r);
-
-	if (context == NULL)
-		return NGX_ERROR;
-	(void)ngx_tcp_nodelay(r->connection);
-	if (!handover_give(
-		r->connection, r->header_in, promise, context->conf->zone, context->seat))
-		return NGX_HTTP_SERVICE_UNAVAILABLE;
-	if (context->seat != NULL)
-		context->leaving->handler = NULL;
-	end_without_client(r);
-	return NGX_OK;
-}
-
 /* ---- what is answered ------------------------------------------------------------- */
 
 static ngx_http_output_header_filter_pt next_filter;
 
-/* The 101 is about to be written: once this event is over, it mostly is, and the request
- * is not needed. */
 static ngx_int_t
 filter_head(ngx_http_request_t *r)
 {
-	struct context *context;
-	ngx_pool_cleanup_t *cleanup;
-	const ngx_str_t *promise;
+	ngx_int_t rc;
 
 	lines_choose_again(r, lines_of(r));
-	promise = promise_in(r);
-	if (promise != NULL)
-		return hand_over(r, promise);
-	if (!is_for_tunnel(r))
-		return next_filter(r);
-	context = context_of(r);
-	cleanup = ngx_pool_cleanup_add(r->pool, 0);
-	if (context == NULL || cleanup == NULL)
-		return NGX_ERROR;
-	context->try.handler = try;
-	context->try.data = r->connection;
-	context->try.log = r->connection->log;
-	context->try.cancelable = 1;
-	cleanup->handler = try_no_more;
-	cleanup->data = &context->try;
-	ngx_post_event(&context->try, &ngx_posted_events);
-	return next_filter(r);
+	rc = upgrade_take(r);
+	return rc == NGX_DECLINED ? next_filter(r) : rc;
 }
 
 /* ---- configuration ---------------------------------------------------------------- */
@@ -457,7 +232,7 @@ add_variables(ngx_conf_t *cf)
 
 	if (variable == NULL)
 		return NGX_ERROR;
-	variable->get_handler = handover_variable;
+	variable->get_handler = upgrade_handover_name;
 	return heads_init(cf);
 }
 
