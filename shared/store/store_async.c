@@ -37,10 +37,13 @@ struct pl_store_async {
 	atomic_bool is_up;
 	pthread_t writer;
 	struct pl_task reap;
+	struct pl_task begin; /* wakes the writer, after what this turn adds */
+	bool is_begin_posted;
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t wake;
 	struct pl_list waiting; /* struct pl_store_write_call.link */
 	size_t waiting_count;
+	bool is_idle; /* the writer waits for a call */
 	struct pl_list finished;
 	bool is_stopping;
 	struct pl_metrics_source metrics; /* of the loop's thread */
@@ -170,10 +173,12 @@ wait_for_work(struct pl_store_async *sa, const struct session *s)
 	    .tv_nsec = due % 1000 * 1000000,
 	};
 
+	sa->is_idle = true;
 	if (s->store != NULL && due == 0)
 		pthread_cond_wait(&sa->wake, &sa->lock);
 	else
 		pthread_cond_timedwait(&sa->wake, &sa->lock, &until);
+	sa->is_idle = false;
 }
 
 /* The next batch, at most PL_STORE_BATCH_MAX calls; none while the store is away and its
@@ -254,6 +259,7 @@ session_tidy(struct session *s)
 		s->tidy_mono_ms = 0;
 }
 
+/* The loop is woken without the lock: it asks for that at once. */
 static void
 finish_batch(struct pl_store_async *sa, struct pl_list *batch)
 {
@@ -264,9 +270,9 @@ finish_batch(struct pl_store_async *sa, struct pl_list *batch)
 	pthread_mutex_lock(&sa->lock);
 	is_first = pl_list_is_empty(&sa->finished);
 	pl_list_splice(&sa->finished, batch);
+	pthread_mutex_unlock(&sa->lock);
 	if (is_first)
 		pl_loop_post(sa->loop, &sa->reap);
-	pthread_mutex_unlock(&sa->lock);
 }
 
 static void *
@@ -322,21 +328,44 @@ reap(struct pl_task *task)
 	finish_all(&finished);
 }
 
+static void
+on_begin(struct pl_task *task)
+{
+	struct pl_store_async *sa = PL_CONTAINER(task, struct pl_store_async, begin);
+
+	sa->is_begin_posted = false;
+	pthread_cond_signal(&sa->wake);
+}
+
+/* Calls of one turn are one batch: woken at once, the writer would be off with the first
+ * of them, and the others would wait for its commit and for theirs. */
+static void
+begin_soon(struct pl_store_async *sa)
+{
+	if (sa->is_begin_posted)
+		return;
+	sa->is_begin_posted = true;
+	pl_loop_post(sa->loop, &sa->begin);
+}
+
 enum pl_err
 pl_store_async_write(struct pl_store_async *sa, struct pl_store_write_call *call)
 {
 	enum pl_err err = PL_OK;
+	bool is_idle;
 
 	call->queued_mono_us = pl_clock_mono_us();
 	pthread_mutex_lock(&sa->lock);
+	is_idle = sa->is_idle;
 	if (sa->waiting_count >= PL_STORE_QUEUE_MAX || sa->is_stopping) {
 		err = PL_E_BUSY;
 	} else {
 		pl_list_push(&sa->waiting, &call->link);
-		if (sa->waiting_count++ == 0)
-			pthread_cond_signal(&sa->wake);
+		sa->waiting_count++;
 	}
 	pthread_mutex_unlock(&sa->lock);
+	if (is_idle)
+		begin_soon(sa);
 	return err;
 }
 
@@ -537,6 +566,8 @@ pl_store_async_new(
 	};
 	sa->reap.run = reap;
 	pl_list_init(&sa->reap.link);
+	sa->begin.run = on_begin;
+	pl_list_init(&sa->begin.link);
 	pl_list_init(&sa->waiting);
 	pl_list_init(&sa->finished);
 	pthread_mutex_init(&sa->lock, NULL);
@@ -573,6 +604,7 @@ pl_store_async_free(struct pl_store_async *sa)
 	pthread_mutex_unlock(&sa->lock);
 	pthread_join(sa->writer, NULL);
 	pl_loop_unpost(sa->loop, &sa->reap);
+	pl_loop_unpost(sa->loop, &sa->begin);
 	finish_all(&sa->finished);
 	cancel_all(&sa->waiting);
 	pl_offload_free(sa->readers);

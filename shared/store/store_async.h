@@ -1,14 +1,15 @@
 /*
  * store_async: the store from the event loop. One writer thread takes its whole queue
- * each time and commits it as one batch; a few reader threads serve reads. Each thread
+ * each time and commits it as one batch; it is woken at the end of a turn of the loop, so
+ * that what a turn brings is one, too. A few reader threads serve reads. Each thread
  * opens its own session and, if the database is away, tries again by itself with a
  * back-off: calls fail with PL_E_UNAVAILABLE meanwhile, and nothing needs a restart.
  *
  * Each call is answered once, on the loop, never inside the call, but for those that say
- * so. A call that waited
- * longer than PL_STORE_WAIT_MS in the queue is not carried out any more: PL_E_TIMEOUT. A
- * call that waited while another did not reach the database fails like it, with
- * PL_E_UNAVAILABLE: so no outage takes more of a caller's time than one attempt.
+ * so. A call that waited longer than PL_STORE_WAIT_MS in the queue is not carried out any
+ * more: PL_E_TIMEOUT. A call that waited while another did not reach the database fails
+ * like it, with PL_E_UNAVAILABLE: so no outage takes more of a caller's time than one
+ * attempt.
  * Threads: the loop's.
  */
 #ifndef PL_STORE_STORE_ASYNC_H

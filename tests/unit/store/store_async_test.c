@@ -535,6 +535,37 @@ commits_all_that_waits_at_once(void **state)
 	assert_int_equal(stored_count(f), 301);
 }
 
+/* While another session is opened, an idle writer would have time to commit the first. */
+static void
+run_turn(struct pl_task *task)
+{
+	struct pl_store_config config = {.data_dir = current->data_dir};
+	struct pl_store *s;
+
+	(void)task;
+	assert_int_equal(queue_send(current, write_done), PL_OK);
+	assert_int_equal(pl_store_open(&config, &s), PL_OK);
+	pl_store_close(s);
+	assert_int_equal(queue_send(current, write_done), PL_OK);
+}
+
+static void
+commits_what_a_turn_of_the_loop_brings_at_once(void **state)
+{
+	struct pl_task turn = {.run = run_turn};
+	struct fixture *f = *state;
+	size_t before;
+
+	assert_int_equal(queue_send(f, write_done), PL_OK);
+	WAIT_FOR(f, f->done_count == 1);
+	before = commits_in_log(f);
+	pl_list_init(&turn.link);
+	pl_loop_post(f->loop, &turn);
+	WAIT_FOR(f, f->done_count == 3);
+	assert_int_equal(f->by_err[PL_OK], 3);
+	assert_int_equal(commits_in_log(f) - before, 1);
+}
+
 static void
 queue_next(struct pl_store_write_call *call)
 {
@@ -656,6 +687,7 @@ cancels_what_is_queued_when_it_ends(void **state)
 
 	for (int i = 0; i < PL_STORE_BATCH_MAX + 100; i++)
 		assert_int_equal(queue_send(f, write_done), PL_OK);
+	pl_loop_epoll_step(f->loop, 0); /* the writer begins */
 	for (int i = 0; i < 50; i++) {
 		read_init(&reads[i], f);
 		assert_int_equal(pl_store_async_read(f->sa, &reads[i].call), PL_OK);
@@ -701,6 +733,7 @@ main(void)
 	    ASYNC_TEST(leaves_a_reader_to_others_whatever_one_user_reads),
 	    ASYNC_TEST(reads_at_once_beside_threads_that_read_and_write),
 	    ASYNC_TEST(commits_all_that_waits_at_once),
+	    ASYNC_TEST(commits_what_a_turn_of_the_loop_brings_at_once),
 	    ASYNC_TEST(takes_a_call_from_the_end_of_another),
 	    cmocka_unit_test_setup_teardown(
 		fails_while_the_store_is_away_and_finds_it_again_by_itself,
