@@ -46,6 +46,15 @@ keeps_its_files_from_other_users(void **state)
 }
 
 static void
+takes_no_lock_to_count_memory(void **state)
+{
+	struct fixture *f = *state;
+
+	store_add_user(f->store, "ann");
+	assert_int_equal(sqlite3_memory_used(), 0);
+}
+
+static void
 makes_the_folders_that_are_missing(void **state)
 {
 	struct fixture *f = *state;
@@ -798,6 +807,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    STORE_TEST(reads_both_directions_of_a_page_in_one_moment),
 	    STORE_TEST(keeps_its_files_from_other_users),
+	    STORE_TEST(takes_no_lock_to_count_memory),
 	    STORE_TEST(makes_the_folders_that_are_missing),
 	    STORE_TEST(refuses_a_folder_that_cannot_be),
 	    STORE_TEST(leaves_a_newer_database_alone),

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -244,14 +245,24 @@ open_file(struct pl_sqlite *s, const char *path)
 	return err != PL_OK ? err : prepare_rollback(s);
 }
 
+/* SQLite adds up its memory under one lock, which all threads take at each allocation, and
+ * nobody asks for the sum. It can be told so only before its first use. */
+static void
+count_no_memory(void)
+{
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 enum pl_err
 pl_store_sqlite_open(const struct pl_store_config *config, struct pl_store **out)
 {
+	static pthread_once_t is_told = PTHREAD_ONCE_INIT;
 	struct pl_sqlite *s = pl_mem_zalloc(sizeof(*s));
 	struct pl_buf path;
 	int lock_fd = -1;
 	enum pl_err err;
 
+	(void)pthread_once(&is_told, count_no_memory);
 	s->store.backend = &backend;
 	s->empty_mono_ms = pl_clock_mono_ms(); /* as edits.c says */
 	pl_buf_init(&path, PL_BUF_UNLIMITED);
