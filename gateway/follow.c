@@ -143,7 +143,7 @@ main(int argc, char **argv)
 	snprintf(app.new_path, sizeof(app.new_path), "%s.new", app.path);
 	pl_settings_load_or_exit(PL_SVC_GATEWAY);
 	pl_log_init("gateway", (enum pl_log_level)pl_settings.log_level);
-	pl_sandbox_enter();
+	pl_sandbox_enter(false);
 	fault = pl_redis_url_fault(pl_settings.redis_url);
 	if (fault != NULL)
 		fail(fault);

@@ -319,7 +319,7 @@ if [ -n "$tunnel" ]; then
 	tunnels="tunnel on; $tunnels"
 	if [ -n "$HANDOVER_DIR" ] && [ -z "$GATEWAY_TLS_CERT" ]; then
 		handover="handover \"$HANDOVER_DIR\";"
-		tunnels="$tunnels proxy_set_header Parley-Handover \$handover_name;"
+		tunnels="$tunnels proxy_set_header Parley-Handover \$handover_name; proxy_hide_header Parley-Handover;"
 	fi
 	if [ "$sockets" != 0 ]; then # the zone of limit_conn is only there so that the server's limit is not for them
 		sockets_zone='limit_conn_zone "" zone=sockets:64k; tunnel_seats_zone 4m;'

@@ -171,7 +171,7 @@ run(struct admin *a, struct pl_buf *why)
 		status = ask(a);
 	if (status != ADMIN_DONE)
 		return status;
-	pl_sandbox_enter();
+	pl_sandbox_enter(false);
 	status = open_store(a, &config);
 	if (status == ADMIN_DONE)
 		status = carry_out(a);

@@ -97,7 +97,8 @@ take_folders() {
 	flock -n 8 || die 1 "DATA_DIR $data is in use by another run"
 	flock -n 9 || die 1 "RUN_DIR $run is in use by another run"
 	rm -rf "$run/pids" "$run/gateway" "$run/handover" "$run/scale" "$run/logs/previous"
-	mkdir -p "$run/logs/previous" "$run/pids" "$run/scale" "$data/redis" ${HANDOVER_DIR:+"$HANDOVER_DIR"}
+	mkdir -p "$run/logs/previous" "$run/pids" "$run/scale" "$data/redis"
+	[ -z "$HANDOVER_DIR" ] || mkdir -p "$HANDOVER_DIR"
 	find "$run/logs" -maxdepth 1 -name '*.log' -exec mv -f {} "$run/logs/previous" \;
 }
 

@@ -4,9 +4,11 @@
 
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #define BACKLOG         64
+#define NAME_DIGITS     (NGX_INT64_LEN + 10)
 #define NUMBER_DIGITS   16 /* of LINK, and of TICKET */
 #define TICKETS_AT_ONCE 1024
 
@@ -33,7 +35,7 @@ static struct {
 	ngx_connection_t *listening; /* NULL: nothing is handed over */
 	ngx_queue_t links;
 	struct sockaddr_un at;
-	u_char name[NGX_INT64_LEN];
+	u_char name[NAME_DIGITS];
 	size_t name_len;
 } here;
 
@@ -279,7 +281,10 @@ set_place(const ngx_str_t *folder)
 {
 	u_char *end;
 
-	here.name_len = (size_t)(ngx_sprintf(here.name, "%P", ngx_pid) - here.name);
+	/* With drawn digits, for a service on another machine may find one of the same pid. */
+	here.name_len = (size_t)(ngx_sprintf(here.name, "%P%09ui", ngx_pid,
+				     (ngx_uint_t)ngx_random() % 1000000000) -
+				 here.name);
 	here.at.sun_family = AF_UNIX;
 	end = ngx_snprintf((u_char *)here.at.sun_path, sizeof(here.at.sun_path),
 	    "%V/%*s%Z", folder, here.name_len, here.name);
@@ -292,8 +297,9 @@ listen_there(void)
 	ngx_socket_t fd =
 	    socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-	(void)unlink(here.at.sun_path); /* of a process that had the same number */
+	/* Nobody can connect before it listens. */
 	if (fd != -1 && (bind(fd, (struct sockaddr *)&here.at, sizeof(here.at)) == -1 ||
+			    chmod(here.at.sun_path, S_IRUSR | S_IWUSR) == -1 ||
 			    listen(fd, BACKLOG) == -1)) {
 		(void)ngx_close_socket(fd);
 		fd = -1;

@@ -2,7 +2,7 @@
  * handover: open WebSockets that go to the service itself, which is on the same machine: not
  * a byte of them comes here any more, and nothing is kept of them but a seat.
  *
- *   this process of nginx (NAME, its pid)           presence
+ *   this process of nginx (NAME: digits)            presence
  *   GET ..., "Parley-Handover: NAME"        ──►
  *                                           ◄──     204, "Parley-Handover: LINK TICKET"
  *   TICKET, what its client has written,
@@ -12,10 +12,11 @@
  * shared/sockets/handover.h has the other side. The first two lines are a request and its
  * answer; the others are packets of a socket in the file system, FOLDER/NAME, which those
  * connect to that are promised something: the first packet of each says its LINK. Who may
- * write to that socket is as good as the gateway: the folder is for its user alone.
+ * write to that socket is as good as the gateway: it is for its user alone.
  *
  * A service that is gone gives all of its seats back. This process may end: what it gave
- * goes on, and is not counted any more.
+ * goes on, and is not counted any more; if it was killed, its seats stay taken, as those of
+ * any (seats.h).
  * Threads: none.
  */
 #ifndef PARLEY_GATEWAY_HANDOVER_H

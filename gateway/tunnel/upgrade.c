@@ -114,19 +114,25 @@ is_for_tunnel(ngx_http_request_t *r)
 
 /* ---- handover ---------------------------------------------------------------------- */
 
-/* A client whose bytes nginx has to decrypt stays here. */
+/* May its client be given away? Not one whose bytes nginx has to decrypt, and not one whose
+ * requests came several at once: nginx ends such a connection by shutting it down. */
+static bool
+may_be_handed_over(ngx_http_request_t *r)
+{
+#if (NGX_HTTP_SSL)
+	if (r->connection->ssl != NULL)
+		return false;
+#endif
+	return r->headers_in.upgrade != NULL && !r->connection->pipeline;
+}
+
 ngx_int_t
 upgrade_handover_name(
     ngx_http_request_t *r, ngx_http_variable_value_t *value, uintptr_t data)
 {
-	ngx_str_t name = handover_name();
-
 	(void)data;
-#if (NGX_HTTP_SSL)
-	if (r->connection->ssl != NULL)
-		name.len = 0;
-#endif
-	*value = value_of(name);
+	*value = value_of(
+	    may_be_handed_over(r) ? handover_name() : (ngx_str_t)ngx_null_string);
 	return NGX_OK;
 }
 
@@ -137,7 +143,7 @@ promise_in(ngx_http_request_t *r)
 	static const ngx_str_t name = ngx_string("parley-handover");
 	ngx_list_part_t *part;
 
-	if (r->headers_out.status != NGX_HTTP_NO_CONTENT)
+	if (r->headers_out.status != NGX_HTTP_NO_CONTENT || !may_be_handed_over(r))
 		return NULL;
 	part = &r->upstream->headers_in.headers.part;
 	for (; part != NULL; part = part->next) {

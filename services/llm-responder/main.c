@@ -221,7 +221,7 @@ main(void)
 	app.signals.fd = pl_daemon_prepare();
 	pl_settings_load_or_exit(PL_SVC_RESPONDER);
 	pl_log_init("llm-responder", (enum pl_log_level)pl_settings.log_level);
-	pl_sandbox_enter();
+	pl_sandbox_enter(false);
 	start(&pl_settings);
 	pl_log_info("llm-responder started",
 	    PL_L_CSTR("process", pl_settings.process_name),

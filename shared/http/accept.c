@@ -1,6 +1,7 @@
 #include "http/accept.h"
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "http/wire.h"
 
@@ -52,11 +53,22 @@ take_one(struct listener *l)
 	return true;
 }
 
+bool
+pl_accept_has_room(void)
+{
+	return worker_active_connections < worker_max_connections;
+}
+
 struct connection *
 pl_accept_descriptor(struct listener *l, int fd)
 {
-	struct connection *c = add(l, fd);
+	struct connection *c;
 
+	if (!pl_accept_has_room()) {
+		close(fd);
+		return NULL;
+	}
+	c = add(l, fd);
 	set_buffers(fd);
 	kore_platform_event_all(fd, c);
 	return c;
@@ -72,7 +84,7 @@ on_listener(void *arg, int error)
 	if ((l->evt.flags & KORE_EVENT_READ) == 0)
 		return;
 	for (int i = 0; i < AT_ONCE_MAX; i++)
-		if (worker_active_connections >= worker_max_connections || !take_one(l))
+		if (!pl_accept_has_room() || !take_one(l))
 			return;
 }
 

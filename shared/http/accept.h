@@ -17,8 +17,11 @@
 /* In the parent, once server listens. has_sockets: its connections may become WebSockets,
  * and have the buffers above; else the kernel's own. */
 void pl_accept_init(const struct kore_server *server, bool has_sockets);
-/* One that came another way, as if l, which has sockets, had taken it: established, of no protocol yet. fd is
- * kore's from now on, which tells of its events once this callback has returned. */
+/* May this process have one connection more? */
+bool pl_accept_has_room(void);
+/* One that came another way, as if l, which has sockets, had taken it: established, of no
+ * protocol yet. fd is kore's from now on, which tells of its events once this callback has
+ * returned. NULL if there is no room: fd is closed. */
 struct connection *pl_accept_descriptor(struct listener *l, int fd);
 
 #endif

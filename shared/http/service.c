@@ -374,7 +374,7 @@ kore_worker_configure(void)
 	signal(SIGHUP, SIG_IGN);
 	unblock_end_signals();
 	die_with_parent();
-	pl_sandbox_enter();
+	pl_sandbox_enter(pl_service.has_sockets);
 	worker_max_connections = connections_max;
 	http_request_limit = connections_max; /* each may wait for an event */
 	pl_app.loop = pl_loop_kore_new();

@@ -4,7 +4,7 @@
  * many waits longer, and the others do not.
  *
  * It may lend what is free: a group then has more at once than is its own, as long as no
- * other's job waits. Nothing is taken back, so the next group waits for one job at most
+ * other group waits for its own. Nothing is taken back, so the next group waits for one job at most
  * before it has its first.
  *
  *   add ---> begin() ---> done

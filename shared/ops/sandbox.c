@@ -115,7 +115,7 @@ allow_sockets(scmp_filter_ctx ctx, int call, int family, int type)
 }
 
 static bool
-allow_families(scmp_filter_ctx ctx)
+allow_families(scmp_filter_ctx ctx, bool takes_handovers)
 {
 	static const int families[] = {AF_UNIX, AF_INET, AF_INET6};
 	bool is_ok = true;
@@ -124,9 +124,11 @@ allow_families(scmp_filter_ctx ctx)
 		is_ok = is_ok &&
 			allow_sockets(ctx, SCMP_SYS(socket), families[i], SOCK_STREAM) &&
 			allow_sockets(ctx, SCMP_SYS(socket), families[i], SOCK_DGRAM);
-	/* The gateway's, which sends descriptors by it: sockets/handover.
-	 * The resolver of the C library asks which addresses this machine has. */
-	return is_ok && allow_sockets(ctx, SCMP_SYS(socket), AF_UNIX, SOCK_SEQPACKET) &&
+	if (takes_handovers)
+		is_ok = is_ok &&
+			allow_sockets(ctx, SCMP_SYS(socket), AF_UNIX, SOCK_SEQPACKET);
+	/* The resolver of the C library asks which addresses this machine has. */
+	return is_ok &&
 	       seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
 		   equals(0, WHOLE_INT, AF_NETLINK),
 		   equals(2, WHOLE_INT, NETLINK_ROUTE)) == 0 &&
@@ -208,7 +210,7 @@ allow_list(scmp_filter_ctx ctx)
 /* ---- entering ------------------------------------------------------------------------ */
 
 static bool
-enter(void)
+enter(bool takes_handovers)
 {
 	scmp_filter_ctx ctx;
 	bool is_ok;
@@ -218,8 +220,8 @@ enter(void)
 	ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	if (ctx == NULL)
 		return false;
-	is_ok = allow_list(ctx) && allow_families(ctx) && allow_memory(ctx) &&
-		allow_threads(ctx) && allow_own_priority(ctx) &&
+	is_ok = allow_list(ctx) && allow_families(ctx, takes_handovers) &&
+		allow_memory(ctx) && allow_threads(ctx) && allow_own_priority(ctx) &&
 		allow_own_settings(ctx) &&
 		/* The most frequent calls are found soon. */
 		seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2) == 0 &&
@@ -229,9 +231,9 @@ enter(void)
 }
 
 void
-pl_sandbox_enter(void)
+pl_sandbox_enter(bool takes_handovers)
 {
-	if (enter())
+	if (enter(takes_handovers))
 		return;
 	pl_log_error("seccomp does not take our filter: nothing is run without it");
 	exit(EXIT_FAILURE);

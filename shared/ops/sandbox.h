@@ -15,12 +15,15 @@
 #ifndef PL_OPS_SANDBOX_H
 #define PL_OPS_SANDBOX_H
 
+#include <stdbool.h>
+
 /* No core dumps from now on, and no tracing by others: call it before secrets are read. */
 void pl_sandbox_forbid_dumps(void);
 
 /* For good, for this thread and those that it starts: call it before any other is
  * started. If the kernel does not take the filter, an error in the log, and the end of
- * this process. */
-void pl_sandbox_enter(void);
+ * this process. takes_handovers: it may connect to the gateway's sockets of packets
+ * (sockets/handover). */
+void pl_sandbox_enter(bool takes_handovers);
 
 #endif

@@ -99,9 +99,10 @@ is_parameter(const char *text)
 	return strpbrk(text, "\"'\\|&;{}#\r\n") == NULL;
 }
 
-#define QUOTABLE  "must not hold quotes, backslashes, line ends, or any of $ | &"
-#define PARAMETER "must not hold quotes, backslashes, line ends, or any of | & ; { } #"
-#define PEM_PATH  "must be the absolute path of a PEM file, and " QUOTABLE
+#define QUOTABLE    "must not hold quotes, backslashes, line ends, or any of $ | &"
+#define PARAMETER   "must not hold quotes, backslashes, line ends, or any of | & ; { } #"
+#define FOLDER_PATH "must be an absolute path, and " QUOTABLE
+#define PEM_PATH    "must be the absolute path of a PEM file, and " QUOTABLE
 
 static void
 add_fault(struct pl_buf *why, const char *name, const char *rule)
@@ -139,6 +140,7 @@ add_bad_forms(const struct pl_settings *s, struct pl_buf *why)
 		"must be networks with spaces between"},
 	    {"GATEWAY_TLS_CERT", s->gateway_tls_cert, is_quotable_path, PEM_PATH},
 	    {"GATEWAY_TLS_KEY", s->gateway_tls_key, is_quotable_path, PEM_PATH},
+	    {"HANDOVER_DIR", s->handover_dir, is_quotable_path, FOLDER_PATH},
 	    {"WWW_DIR", s->www_dir, is_quotable, QUOTABLE},
 	    {"GATEWAY_CSP", s->gateway_csp, is_quotable, QUOTABLE},
 	    {"GATEWAY_LISTEN", s->gateway_listen, is_parameter, PARAMETER},

@@ -14,12 +14,12 @@
 #include "base/random.h"
 #include "http/service.h"
 
-#define NAME_MAX        10   /* of a process of the gateway's: digits */
+#define NAME_MAX        20   /* of a process of the gateway's: digits */
 #define EARLY_BYTES_MAX 8192 /* a buffer of nginx' for heads */
 #define PACKETS_AT_ONCE 64   /* then the others get their turn */
-/* What a gateway that stands still is not told yet. Of more it is never told: their seats are taken until
- * it ends. */
-#define ENDED_BYTES_MAX (1 << 20)
+/* Tickets that a gateway which stands still is not told of yet: as many as a process has
+ * connections. Those beyond it are never told: their seats are taken until it ends. */
+#define ENDED_BYTES_MAX (20000 * 8)
 #define ENDED_AT_ONCE   8192
 
 typedef uint64_t ticket;
@@ -144,12 +144,13 @@ keep_promise(struct link *l, ticket t, int fd, char *early, size_t len)
 	pl_handover_take *take;
 
 	if (h == NULL) { /* given up meanwhile */
-		close(fd);
+		if (fd >= 0)
+			close(fd);
 		tell_of_end(l, t);
 		return;
 	}
 	take = h->take;
-	h->take = NULL;
+	h->take = NULL; /* its end is told */
 	take(h->arg, fd, early, len);
 }
 
@@ -168,13 +169,16 @@ read_packet(struct link *l)
 	    .msg_control = &control,
 	    .msg_controllen = sizeof(control)};
 	ssize_t n = recvmsg(l->watch.fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	bool is_dropped;
 	ticket t;
 	int fd;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return errno == EINTR;
 	fd = n > 0 ? descriptor_in(&message) : -1;
-	if (n < (ssize_t)sizeof(t) || fd < 0) {
+	/* What this process has no descriptor left for, the kernel has dropped. */
+	is_dropped = fd < 0 && (message.msg_flags & MSG_CTRUNC) != 0;
+	if (n < (ssize_t)sizeof(t) || (fd < 0 && !is_dropped)) {
 		if (fd >= 0)
 			close(fd);
 		close_link(l);

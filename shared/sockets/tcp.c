@@ -70,6 +70,9 @@ on_disconnect(struct connection *c)
 	struct pl_tcp *s = c->hdlr_extra;
 
 	c->hdlr_extra = NULL; /* kore would free it */
+	/* epoll goes on with a file that the gateway has not closed yet. */
+	if (s->handover != NULL)
+		kore_platform_disable_read(c->fd);
 	pl_aside_give_back(c);
 	end(s);
 }
@@ -172,8 +175,8 @@ queue_limit(void)
 		   : QUEUE_BYTES_MAX;
 }
 
-/* How much of parts the kernel takes: 0 if none now, or if the connection is yet to come; -1 if it is
- * broken. */
+/* How much of parts the kernel takes: 0 if none now, or if the connection is yet to come;
+ * -1 if it is broken. */
 static ssize_t
 send_parts(struct pl_tcp *s, struct iovec *parts, size_t count)
 {
@@ -437,12 +440,13 @@ static void
 on_handed_over(void *arg, int fd, char *early, size_t len)
 {
 	struct pl_tcp *s = arg;
+	struct connection *c = fd >= 0 ? pl_accept_descriptor(s->listener, fd) : NULL;
 
-	if (fd < 0) {
+	if (c == NULL) {
 		end(s);
 		return;
 	}
-	take_over(s, pl_accept_descriptor(s->listener, fd));
+	take_over(s, c);
 	pl_timer_start(pl_app.loop, &s->timer, PL_TCP_STALL_MS);
 	if (!flush(s))
 		pl_tcp_close(s);
@@ -481,8 +485,9 @@ pl_tcp_take(struct pl_request *rq, const struct pl_tcp_ops *ops, void *arg)
 	s->pause.arg = s;
 	s->task.run = on_task;
 	pl_list_init(&s->task.link);
-	s->handover = pl_handover_promise(
-	    pl_request_header(rq, PL_HANDOVER_HEADER), on_handed_over, s);
+	if (pl_accept_has_room())
+		s->handover = pl_handover_promise(
+		    pl_request_header(rq, PL_HANDOVER_HEADER), on_handed_over, s);
 	if (s->handover != NULL)
 		wait_for_handover(s, rq);
 	else

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -318,22 +319,20 @@ of_two_descriptors_none_is_kept(void **state)
 	close(b[0]);
 }
 
-/* What a gateway that stands still is to hear waits, and comes in as few packets as can be. */
-static void
-no_end_is_lost_if_the_gateway_does_not_read(void **state)
+/* count connections end while the gateway does not read; then it does, and hears of so many
+ * tickets, each once. */
+static size_t
+end_unheard(struct gateway *g, size_t count)
 {
-	enum { COUNT = 3000 };
-	static struct owner owners[COUNT];
+	static struct owner owners[30000];
+	static bool heard[30000];
 	static uint64_t tickets[1024];
-	struct gateway *g = *state;
-	size_t heard = 0, count;
-	uint64_t first = 0, sum = 0;
+	size_t sum = 0, n;
+	uint64_t first = 0, packet;
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-	for (size_t i = 0; i < COUNT; i++) {
-		uint64_t packet;
-
+	for (size_t i = 0; i < count; i++) {
 		assert_true(promise(&owners[i], NAME));
 		if (i == 0)
 			accept_link(g);
@@ -344,16 +343,69 @@ no_end_is_lost_if_the_gateway_does_not_read(void **state)
 		assert_int_equal(owners[i].count, 1);
 		close(owners[i].fd);
 	}
-	for (size_t i = 0; i < COUNT; i++)
+	for (size_t i = 0; i < count; i++)
 		pl_handover_end(owners[i].handover);
-	while ((count = ended(g, tickets, 1024)) > 0) {
-		heard += count;
-		for (size_t i = 0; i < count; i++)
-			sum += tickets[i] - first;
+	memset(heard, 0, sizeof(heard));
+	while ((n = ended(g, tickets, 1024)) > 0) {
+		for (size_t i = 0; i < n; i++, sum++) {
+			assert_true(tickets[i] - first < count);
+			assert_false(heard[tickets[i] - first]);
+			heard[tickets[i] - first] = true;
+		}
 		turn();
 	}
-	assert_int_equal(heard, COUNT);
-	assert_int_equal(sum, (uint64_t)COUNT * (COUNT - 1) / 2);
+	close(pair[0]);
+	close(pair[1]);
+	return sum;
+}
+
+static void
+no_end_is_lost_if_the_gateway_does_not_read(void **state)
+{
+	assert_int_equal(end_unheard(*state, 3000), 3000);
+}
+
+static void
+beyond_as_many_as_there_are_connections_ends_are_not_kept(void **state)
+{
+	size_t heard = end_unheard(*state, 30000);
+
+	assert_true(heard >= 20000 && heard < 30000);
+	assert_false(is_link_closed(*state));
+}
+
+/* The kernel drops what comes, and says so. */
+static void
+without_a_descriptor_to_spare_one_is_lost_and_the_link_goes_on(void **state)
+{
+	struct gateway *g = *state;
+	struct owner lost, next;
+	struct rlimit all, none;
+	uint64_t packet, t;
+	int pair[2];
+
+	assert_true(promise(&lost, NAME));
+	assert_true(promise(&next, NAME));
+	accept_link(g);
+	packet = ticket_of(g, &lost);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	give(g, &packet, sizeof(packet), pair, 1);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+	none = (struct rlimit){0, all.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	turn();
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+	assert_int_equal(lost.count, 1);
+	assert_int_equal(lost.fd, -1);
+	assert_int_equal(ended(g, &t, 1), 1);
+	assert_int_equal(t, packet);
+	packet = ticket_of(g, &next);
+	give(g, &packet, sizeof(packet), pair, 1);
+	turn();
+	assert_int_equal(next.count, 1);
+	assert_true(next.fd >= 0);
+	close(next.fd);
+	pl_handover_end(next.handover);
 	close(pair[0]);
 	close(pair[1]);
 }
@@ -371,6 +423,8 @@ main(void)
 	    TEST(a_packet_that_is_none_ends_the_link),
 	    TEST(of_two_descriptors_none_is_kept),
 	    TEST(no_end_is_lost_if_the_gateway_does_not_read),
+	    TEST(beyond_as_many_as_there_are_connections_ends_are_not_kept),
+	    TEST(without_a_descriptor_to_spare_one_is_lost_and_the_link_goes_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
