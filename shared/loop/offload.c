@@ -1,12 +1,17 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "loop/offload.h"
 #include "loop/thread.h"
+
+#define SLICE_NS 100000 /* the least that Linux takes */
 
 /*
  * A job is in one place at a time: in its owner's line, waiting (its task's link), on a
@@ -77,12 +82,29 @@ next_job(struct pl_offload *pool)
 
 /* ---- threads ---- */
 
-/* To Linux, 0 is this thread alone, and no thread may take its priority back. */
+/* As sched_setattr(2) has it: neither call nor struct is in the C library before 2.41. */
+struct attributes {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t slice_ns, deadline_ns,
+	    period_ns; /* of other policies, but for the first */
+};
+
+/* To Linux, 0 is this thread alone, and no thread may take its priority back. Whoever wakes
+ * waits for the slice of the one that runs, however nice that is (Linux 6.12; older ones
+ * take no slice): so it is short. */
 static void
 give_way(const struct pl_offload_config *config)
 {
+	struct attributes attr = {.size = sizeof(attr),
+	    .policy = SCHED_OTHER,
+	    .nice = config->nice,
+	    .slice_ns = SLICE_NS};
+
 	if (getpriority(PRIO_PROCESS, 0) < config->nice &&
-	    setpriority(PRIO_PROCESS, 0, config->nice) != 0)
+	    syscall(SYS_sched_setattr, 0, &attr, 0) != 0)
 		pl_log_warn("thread could not be made nice, and takes turns as others do",
 		    PL_L_CSTR("thread", config->name), PL_L_INT("errno", errno));
 }

@@ -166,12 +166,12 @@ allow_threads(scmp_filter_ctx ctx)
 	       allow_if(ctx, SCMP_SYS(tgkill), 0, WHOLE_INT, self);
 }
 
-/* The calling thread's priority, which threads that burn CPU lower. */
+/* The calling thread's priority, which threads that burn CPU lower: how high it may be is the
+ * kernel's to say. */
 static bool
 allow_own_priority(scmp_filter_ctx ctx)
 {
-	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(setpriority), 2,
-		   equals(0, WHOLE_INT, PRIO_PROCESS), equals(1, WHOLE_INT, 0)) == 0;
+	return allow_if(ctx, SCMP_SYS(sched_setattr), 0, WHOLE_INT, 0);
 }
 
 /* prlimit64 of another process would be a way to it. */
