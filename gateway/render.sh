@@ -89,8 +89,10 @@ ciphers=$ciphers:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE
 listen() {
 	tls=
 	[ -z "$GATEWAY_TLS_CERT" ] || tls=" ssl http2"
+	# nginx reads a body by as much as has come, and nobody else has their turn meanwhile: of the kernel's own
+	# megabytes that takes milliseconds.
 	for address in $listens_at; do
-		echo "listen $address$tls;"
+		echo "listen $address$tls rcvbuf=128k;"
 	done
 	[ -n "$tls" ] || return 0
 	cat <<-END
