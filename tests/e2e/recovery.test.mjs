@@ -144,13 +144,25 @@ describe('a connection that breaks', () => {
   });
 });
 
+/** Does a process say that it has the socket? It says so, or no longer, within 10 ms. */
+const isHeld = async (pid) => await redis('EVAL', `
+  for _, key in ipairs(redis.call('KEYS', 'parley:held:*')) do
+    if redis.call('SISMEMBER', key, ARGV[1]) == 1 then return 1 end
+  end
+  return 0`, 0, pid.split('.')[1]) === ':1';
+/** A connection that broke: it is noted, and its process has said so. */
+const breakOff = async (person) => {
+  const left = await connectRaw(person, {});
+  await waitUntil('the break to be noted', async () => await redis('EXISTS', `parley:left:${left.pid}`) === ':1');
+  await waitUntil('it to be held no more', async () => !await isHeld(left.pid));
+  return left;
+};
+
 test('a connection that broke more than 120 s ago is a new session', async () => {
   const [ann, bob] = [await signUp('ann'), await signUp('bob')];
   for (const [seconds, recovers] of [[110, true], [121, false]]) {
-    const { pid, events } = await connectRaw(bob, {});
-    const key = `parley:left:${pid}`;
-    await waitUntil('the break to be noted', async () => await redis('EXISTS', key) === ':1');
-    assert.equal(await redis('SET', key, Date.now() - seconds * 1000), '+OK');
+    const { pid, events } = await breakOff(bob);
+    assert.equal(await redis('SET', `parley:left:${pid}`, Date.now() - seconds * 1000), '+OK');
     await sendAll(ann, bob, ['missed']);
     const again = await connectRaw(bob, { pid, offset: events.at(-1)[2] });
     assert.equal(again.pid === pid, recovers);
@@ -174,16 +186,8 @@ test('a client that said goodbye begins anew', async () => {
 /** As if all sockets had been known for so long. */
 const knownFor = async (seconds) => assert.equal(await redis('SET', 'parley:held-since', Date.now() - seconds * 1000), '+OK');
 const anOffsetOfHoursAgo = () => `${(Date.now() - 10 * 3600 * 1000).toString(16)}-${'0'.repeat(24)}`;
-/** Does a process say that it has the socket? It says so, or no longer, within 10 ms. */
-const isHeld = async (pid) => await redis('EVAL', `
-  for _, key in ipairs(redis.call('KEYS', 'parley:held:*')) do
-    if redis.call('SISMEMBER', key, ARGV[1]) == 1 then return 1 end
-  end
-  return 0`, 0, pid.split('.')[1]) === ':1';
 const leaveWithoutNote = async (person) => {
-  const { pid } = await connectRaw(person, {});
-  await waitUntil('the break to be noted', async () => await redis('EXISTS', `parley:left:${pid}`) === ':1');
-  await waitUntil('it to be held no more', async () => !await isHeld(pid));
+  const { pid } = await breakOff(person);
   await redis('DEL', `parley:left:${pid}`);
   return pid;
 };
