@@ -139,10 +139,12 @@ pl_ws_handshake_answer(struct pl_buf *out, const struct pl_ws_request *rq)
 	static const char id[] = "\r\nX-Request-Id: ";
 	static const char end[] = "\r\n\r\n";
 	struct pl_str protocol = choose_protocol(rq->protocols);
+	struct pl_str request_id =
+	    rq->request_id.len <= PL_WS_REQUEST_ID_MAX ? rq->request_id : PL_STR_NONE;
 	unsigned char digest[SHA1_LEN];
 
 	if (pl_buf_reserve(out, sizeof(head) + PL_BASE64_LEN(SHA1_LEN) + sizeof(name) +
-				    protocol.len + sizeof(id) + rq->request_id.len +
+				    protocol.len + sizeof(id) + request_id.len +
 				    sizeof(end)) == NULL)
 		return PL_E_TOO_BIG;
 	hash_key(rq->key, digest);
@@ -152,9 +154,9 @@ pl_ws_handshake_answer(struct pl_buf *out, const struct pl_ws_request *rq)
 		(void)pl_buf_add(out, name, sizeof(name) - 1);
 		(void)pl_buf_add_str(out, protocol);
 	}
-	if (rq->request_id.len > 0) {
+	if (request_id.len > 0) {
 		(void)pl_buf_add(out, id, sizeof(id) - 1);
-		(void)pl_buf_add_str(out, rq->request_id);
+		(void)pl_buf_add_str(out, request_id);
 	}
 	(void)pl_buf_add(out, end, sizeof(end) - 1);
 	return PL_OK;

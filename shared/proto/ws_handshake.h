@@ -21,7 +21,8 @@
 
 #include "base/buf.h"
 
-#define PL_WS_PROTOCOL_MAX 64 /* bytes; a longer name is not accepted */
+#define PL_WS_PROTOCOL_MAX   64 /* bytes; a longer name is not accepted */
+#define PL_WS_REQUEST_ID_MAX 64 /* bytes; a longer one is not said again */
 
 /* An absent header has ptr NULL. All borrowed. */
 struct pl_ws_request {

@@ -256,6 +256,27 @@ accepts_the_first_protocol_that_is_offered(void **state)
 }
 
 static void
+the_request_has_its_id_back_unless_it_is_longer_than_an_id(void **state)
+{
+	char id[PL_WS_REQUEST_ID_MAX + 2] = "an-id";
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct pl_ws_request rq = good();
+		struct pl_buf out;
+
+		rq.request_id = pl_str(id);
+		pl_buf_init(&out, 512);
+		assert_int_equal(pl_ws_handshake_answer(&out, &rq), PL_OK);
+		assert_true((strstr(out.data, "\r\nX-Request-Id: ") != NULL) == (i < 2));
+		assert_true((strstr(out.data, id) != NULL) == (i < 2));
+		assert_string_equal(out.data + out.len - 4, "\r\n\r\n");
+		pl_buf_fini(&out);
+		memset(id, 'x', PL_WS_REQUEST_ID_MAX + (size_t)i);
+	}
+}
+
+static void
 an_answer_that_does_not_fit_is_too_big(void **state)
 {
 	struct pl_ws_request rq = good();
@@ -273,6 +294,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(accepts_the_request_of_the_rfc),
+	    cmocka_unit_test(the_request_has_its_id_back_unless_it_is_longer_than_an_id),
 	    cmocka_unit_test(accepts_what_real_clients_send),
 	    cmocka_unit_test(the_accept_value_is_the_hash_of_key_and_guid),
 	    cmocka_unit_test(refuses_other_methods),
