@@ -267,7 +267,7 @@ notes_rows_again_whose_numbers_were_given_twice(void **state)
 			talk(&t, BATCH, OTHERS);
 		note_all(&t);
 		run(&t, "DELETE FROM messages WHERE seq > "
-			"(SELECT max(seq) - abs(random() % 3000) FROM messages)");
+			"(SELECT max(seq) - abs(random() % 2000) FROM messages)");
 		assert_true(number(&t, "SELECT up_to FROM filled WHERE id = 2") <
 			    number(&t, "SELECT max(seq) FROM messages"));
 		assert_lists_as_by_steps(&t);
