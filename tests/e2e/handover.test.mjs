@@ -74,9 +74,10 @@ describe('a WebSocket that was handed over', { skip: !isBuilt && 'the gateway ha
   test('has an answer with the id of its request, and no descriptor of nginx', async () => {
     const wire = await enter(hold.stack, ann, { 'X-Request-Id': 'id-of-the-socket' });
     assert.ok(wire.lines.some((line) => /^x-request-id: id-of-the-socket$/i.test(line)));
-    const port = wire.socket.localPort.toString(16).toUpperCase().padStart(4, '0');
+    const hex = (port) => port.toString(16).toUpperCase().padStart(4, '0');
+    const ends = [`:${hex(hold.stack.port)}`, `:${hex(wire.socket.localPort)}`]; // of the server's side
     const inode = (await readFile('/proc/net/tcp6', 'utf8') + await readFile('/proc/net/tcp', 'utf8')).split('\n')
-      .map((line) => line.trim().split(/\s+/)).find((fields) => fields[2]?.endsWith(`:${port}`))?.[9];
+      .map((line) => line.trim().split(/\s+/)).find((fields) => ends.every((end, i) => fields[1 + i]?.endsWith(end)))?.[9];
     const has = async (pid) => (await Promise.all((await readdir(`/proc/${pid}/fd`)).map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => ''))))
       .includes(`socket:[${inode}]`);
     assert.ok(await has(await workerOf(await hold.stack.pidOf('presence1'))));
