@@ -21,30 +21,16 @@
 #include <ngx_event.h>
 #include <ngx_http.h>
 
+#include "context.h"
 #include "handover.h"
-#include "module.h"
 #include "upgrade.h"
 
 /* As ngx_http_limit_conn_module has it: the variable $limit_conn_status says REJECTED. */
 #define STATUS_REJECTED 2
+
 ngx_module_t parley_tunnel_module;
 
 /* ---- seats ------------------------------------------------------------------------ */
-
-struct context *
-module_context(ngx_http_request_t *r)
-{
-	struct context *context = ngx_http_get_module_ctx(r, parley_tunnel_module);
-
-	if (context == NULL) {
-		context = ngx_pcalloc(r->pool, sizeof(*context));
-		if (context == NULL)
-			return NULL;
-		context->conf = ngx_http_get_module_loc_conf(r, parley_tunnel_module);
-		ngx_http_set_ctx(r, context, parley_tunnel_module);
-	}
-	return context;
-}
 
 static void
 leave(void *data)
@@ -72,7 +58,7 @@ take_seat(ngx_http_request_t *r)
 	if (conf->seats_max == 0)
 		return NGX_DECLINED;
 	value = ngx_http_get_indexed_variable(r, (ngx_uint_t)conf->key);
-	context = module_context(r);
+	context = context_of(r);
 	if (value == NULL || context == NULL)
 		return NGX_HTTP_INTERNAL_SERVER_ERROR;
 	context->leaving = ngx_pool_cleanup_add(r->pool, 0);

@@ -4,8 +4,8 @@
 
 #include <ngx_event.h>
 
+#include "context.h"
 #include "handover.h"
-#include "module.h"
 #include "variables.h"
 
 /* While something is on its way, it is tried again, later each time, and then no more. */
@@ -175,7 +175,7 @@ end_without_client(ngx_http_request_t *r)
 static ngx_int_t
 hand_over(ngx_http_request_t *r, const ngx_str_t *promise)
 {
-	struct context *context = module_context(r);
+	struct context *context = context_of(r);
 
 	if (context == NULL)
 		return NGX_ERROR;
@@ -196,7 +196,7 @@ hand_over(ngx_http_request_t *r, const ngx_str_t *promise)
 static ngx_int_t
 try_later(ngx_http_request_t *r)
 {
-	struct context *context = module_context(r);
+	struct context *context = context_of(r);
 	ngx_pool_cleanup_t *cleanup = ngx_pool_cleanup_add(r->pool, 0);
 
 	if (context == NULL || cleanup == NULL)

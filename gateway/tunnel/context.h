@@ -1,8 +1,9 @@
 /*
- * module: what the module keeps of a configuration, and of a request.  Threads: none.
+ * context: what the module (module.c) keeps of a configuration, and of a request.
+ * Threads: none.
  */
-#ifndef PARLEY_GATEWAY_MODULE_H
-#define PARLEY_GATEWAY_MODULE_H
+#ifndef PARLEY_GATEWAY_CONTEXT_H
+#define PARLEY_GATEWAY_CONTEXT_H
 
 #include "heads.h"
 #include "lines.h"
@@ -36,6 +37,6 @@ struct context {
 extern ngx_module_t parley_tunnel_module;
 
 /* Made if it has none yet; NULL if there is no room. */
-struct context *module_context(ngx_http_request_t *r);
+struct context *context_of(ngx_http_request_t *r);
 
 #endif
