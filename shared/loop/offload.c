@@ -6,6 +6,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* A struct of this name is the C library's, too. */
+#define sched_param kernel_sched_param
+#include <linux/sched/types.h>
+#undef sched_param
+
 #include "base/log.h"
 #include "base/mem.h"
 #include "loop/offload.h"
@@ -82,26 +87,16 @@ next_job(struct pl_offload *pool)
 
 /* ---- threads ---- */
 
-/* As sched_setattr(2) has it: neither call nor struct is in the C library before 2.41. */
-struct attributes {
-	uint32_t size, policy;
-	uint64_t flags;
-	int32_t nice;
-	uint32_t priority;
-	uint64_t slice_ns, deadline_ns,
-	    period_ns; /* of other policies, but for the first */
-};
-
 /* To Linux, 0 is this thread alone, and no thread may take its priority back. Whoever wakes
  * waits for the slice of the one that runs, however nice that is (Linux 6.12; older ones
  * take no slice): so it is short. */
 static void
 give_way(const struct pl_offload_config *config)
 {
-	struct attributes attr = {.size = sizeof(attr),
-	    .policy = SCHED_OTHER,
-	    .nice = config->nice,
-	    .slice_ns = SLICE_NS};
+	struct sched_attr attr = {.size = sizeof(attr),
+	    .sched_policy = SCHED_OTHER,
+	    .sched_nice = config->nice,
+	    .sched_runtime = SLICE_NS};
 
 	if (getpriority(PRIO_PROCESS, 0) < config->nice &&
 	    syscall(SYS_sched_setattr, 0, &attr, 0) != 0)

@@ -161,6 +161,7 @@ read_packet(struct link *l)
 	static char data[sizeof(ticket) + EARLY_BYTES_MAX];
 	union {
 		struct cmsghdr align;
+		/* cppcheck-suppress unusedStructMember ; the kernel writes it */
 		char bytes[CMSG_SPACE(sizeof(int))]; /* with its padding, two */
 	} control;
 	struct iovec part = {data, sizeof(data)};
