@@ -31,8 +31,15 @@ export class Thread {
 
   get last() { return this.messages.at(-1); }
 
-  /** A message that is new, or a newer state of one that is known. True if it is new. */
-  add(message) {
+  /**
+   * A message that is new, or a newer state of one that is known. True if it is new and shown:
+   * a recovery may bring some from before the oldest, where others are missing. Scrolling reads those.
+   */
+  add(message) { return !this.#isBeyond(message) && this.#insert(message); }
+
+  #isBeyond(message) { return this.isLoaded && this.hasOlder && this.messages.length > 0 && byTime(message, this.messages[0]) < 0; }
+
+  #insert(message) {
     const known = this.byId.get(message._id);
     if (known) {
       this.#replace(known, message);
@@ -98,7 +105,7 @@ export class Thread {
       fetched.unshift(...page);
     }
     if (!this.#edge || !this.#meets(page, isWhole)) this.#forgetBefore(fetched[0]);
-    for (const message of fetched) this.add(message);
+    for (const message of fetched) this.#insert(message);
     if (isWhole) this.hasOlder = false;
     return fetched.at(-1);
   }
@@ -123,7 +130,7 @@ export class Thread {
     if (!oldest || !this.hasOlder) return;
     const page = await fetchPage(Thread.pageSize, oldest._id);
     if (this.messages[0]._id !== oldest._id) return; // forgotten meanwhile
-    for (const message of page) this.add(message);
+    for (const message of page) this.#insert(message);
     this.hasOlder = page.length === Thread.pageSize;
   }
 }
