@@ -81,7 +81,8 @@ export const row = (page, other) => page.getByRole('navigation').getByRole('butt
 export const conversation = (page) => page.getByRole('region', { name: 'Conversation' });
 export const log = (page) => page.getByRole('log');
 export const articles = (page) => log(page).getByRole('article');
-export const bubble = (page, text) => articles(page).filter({ hasText: text });
+/** The message with this in its text: names and times around it may look alike. */
+export const bubble = (page, text) => articles(page).filter({ has: page.locator('.text').filter({ hasText: text }) });
 export const field = (page) => page.getByLabel('Message', { exact: true });
 
 /** Write as fast as a keyboard can. */
