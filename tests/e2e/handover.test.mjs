@@ -47,6 +47,13 @@ async function answers(wire, id) {
 const children = async (pid) => (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim().split(' ').map(Number);
 const nginx = async (stack) => children(await stack.pidOf('gateway'));
 
+/** Has presence bytes to read, while it stands still? */
+async function isWaitedFor(stack) {
+  const port = Number(new URL(await stack.addressOf('presence')).port).toString(16).toUpperCase().padStart(4, '0');
+  return (await readFile('/proc/net/tcp', 'utf8')).split('\n').map((line) => line.trim().split(/\s+/))
+    .some(([, local, , state, queues]) => state === '01' && local.endsWith(`:${port}`) && !queues.endsWith(':00000000'));
+}
+
 /** All seats of this machine's address are free: as many more come in, and none beyond them. */
 async function allSeatsAreFree(stack, person, taken = 0) {
   await waitUntil('the seats to be free', async () => {
@@ -144,6 +151,25 @@ describe('a WebSocket that was handed over', { skip: !isBuilt && 'the gateway ha
       for (const wire of wires) wire.end();
     } finally { process.kill(worker, 'SIGCONT'); }
     await waitUntil('no socket', async () => await metric(hold.stack, 'parley_sockets') === 0, soon);
+    await allSeatsAreFree(hold.stack, ann);
+  });
+
+  test('is not waited for longer than five seconds: its session ends, and its seat is free', async () => {
+    const worker = await workerOf(await hold.stack.pidOf('presence1'));
+    const workers = await nginx(hold.stack);
+    await waitUntil('no socket', async () => await metric(hold.stack, 'parley_sockets') === 0, soon);
+    process.kill(worker, 'SIGSTOP');
+    try {
+      const wire = await ask(hold.stack, ann);
+      const ended = new Promise((resolve) => { wire.socket.once('close', resolve); });
+      await waitUntil('its request to be at presence', () => isWaitedFor(hold.stack), soon);
+      for (const pid of workers) process.kill(pid, 'SIGSTOP');
+      process.kill(worker, 'SIGCONT'); // which promises now
+      await waitUntil('its session', async () => await metric(hold.stack, 'parley_sockets') === 1, soon);
+      await waitUntil('its end', async () => await metric(hold.stack, 'parley_sockets') === 0, soon);
+      for (const pid of workers) process.kill(pid, 'SIGCONT');
+      await ended;
+    } finally { for (const pid of [worker, ...workers]) process.kill(pid, 'SIGCONT'); }
     await allSeatsAreFree(hold.stack, ann);
   });
 
