@@ -7,7 +7,7 @@
 // A rush comes first: as many sends as get through, 64 at once, while 2,000 sockets are open. What a process
 // touched at its peak it keeps, nginx's workers above all; reached by and by, that peak would look like growth.
 //
-// It fails if a process' private memory grows by 1 MB an hour or more (the slope of all samples; judged from
+// It fails if a process' anonymous memory grows by 1 MB an hour or more (the slope of all samples; judged from
 // twenty minutes on, for less is noise), if a process has more open files than before once connections that were
 // kept have timed out, beside a few that it opens when it first needs them (those of the thread that empties
 // SQLite's log), if a log has a warning, or if a message is lost.
@@ -76,7 +76,8 @@ async function parts(stack) {
 
 async function look({ pid, name }) {
   const [rollup, files] = await Promise.all([readFile(`/proc/${pid}/smaps_rollup`, 'utf8'), readdir(`/proc/${pid}/fd`)]);
-  const kib = [...rollup.matchAll(/^Private_(?:Clean|Dirty):\s*(\d+) kB$/gm)].reduce((sum, [, n]) => sum + Number(n), 0);
+  // Pages of files, as of the program itself, become private or shared as other stacks on this machine end and begin.
+  const kib = Number(/^Anonymous:\s*(\d+) kB$/m.exec(rollup)[1]);
   return { pid, name, at: performance.now() / 3.6e6, bytes: kib * 1024, files: files.length };
 }
 
