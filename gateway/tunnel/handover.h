@@ -15,8 +15,7 @@
  * write to that socket is as good as the gateway: it is for its user alone.
  *
  * A service that is gone gives all of its seats back. This process may end: what it gave
- * goes on, and is not counted any more; if it was killed, its seats stay taken, as those of
- * any (seats.h).
+ * goes on, and is not counted any more.
  * Threads: none.
  */
 #ifndef PARLEY_GATEWAY_HANDOVER_H

@@ -228,6 +228,8 @@ begin_worker(ngx_cycle_t *cycle)
 	struct main_conf *conf =
 	    ngx_http_cycle_get_module_main_conf(cycle, parley_tunnel_module);
 
+	if (conf != NULL && conf->zone != NULL)
+		seats_begin(conf->zone);
 	if (conf != NULL && conf->handover.len > 0 && ngx_process != NGX_PROCESS_HELPER)
 		(void)handover_listen(cycle, &conf->handover);
 	return NGX_OK;

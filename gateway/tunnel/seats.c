@@ -5,8 +5,16 @@ struct seats {
 	ngx_rbtree_node_t sentinel;
 };
 
-struct seat {
+/* An address. */
+struct place {
 	ngx_str_node_t of; /* its text stands behind this struct */
+	struct seat *first;
+};
+
+struct seat {
+	struct seat *next;
+	struct place *place;
+	ngx_int_t slot; /* the worker's */
 	ngx_uint_t taken;
 };
 
@@ -30,39 +38,141 @@ seats_zone_init(ngx_shm_zone_t *zone, void *old)
 	return NGX_OK;
 }
 
-/* A new one, of nobody yet; the zone is locked. */
-static struct seat *
-add_locked(ngx_slab_pool_t *pool, struct seats *seats, ngx_str_t *key, uint32_t hash)
+/* ---- the zone is locked ------------------------------------------------------------ */
+
+static struct place *
+add_place(ngx_slab_pool_t *pool, struct seats *seats, ngx_str_t *key, uint32_t hash)
 {
-	struct seat *seat = ngx_slab_alloc_locked(pool, sizeof(*seat) + key->len);
+	struct place *place = ngx_slab_alloc_locked(pool, sizeof(*place) + key->len);
+
+	if (place == NULL)
+		return NULL;
+	place->first = NULL;
+	place->of.node.key = hash;
+	place->of.str.len = key->len;
+	place->of.str.data = (u_char *)(place + 1);
+	ngx_memcpy(place->of.str.data, key->data, key->len);
+	ngx_rbtree_insert(&seats->tree, &place->of.node);
+	return place;
+}
+
+static void
+free_if_empty(ngx_slab_pool_t *pool, struct seats *seats, struct place *place)
+{
+	if (place->first != NULL)
+		return;
+	ngx_rbtree_delete(&seats->tree, &place->of.node);
+	ngx_slab_free_locked(pool, place);
+}
+
+static struct seat *
+add_seat(ngx_slab_pool_t *pool, struct place *place)
+{
+	struct seat *seat = ngx_slab_alloc_locked(pool, sizeof(*seat));
 
 	if (seat == NULL)
 		return NULL;
-	seat->taken = 0;
-	seat->of.node.key = hash;
-	seat->of.str.len = key->len;
-	seat->of.str.data = (u_char *)(seat + 1);
-	ngx_memcpy(seat->of.str.data, key->data, key->len);
-	ngx_rbtree_insert(&seats->tree, &seat->of.node);
+	*seat = (struct seat){place->first, place, ngx_process_slot, 0};
+	place->first = seat;
 	return seat;
+}
+
+static void
+free_seat(ngx_slab_pool_t *pool, struct seat *seat)
+{
+	struct seat **at = &seat->place->first;
+
+	while (*at != seat)
+		at = &(*at)->next;
+	*at = seat->next;
+	ngx_slab_free_locked(pool, seat);
+}
+
+static struct seat *
+own_seat(const struct place *place)
+{
+	struct seat *seat = place->first;
+
+	while (seat != NULL && seat->slot != ngx_process_slot)
+		seat = seat->next;
+	return seat;
+}
+
+static ngx_uint_t
+taken_at(const struct place *place)
+{
+	ngx_uint_t sum = 0;
+
+	for (const struct seat *seat = place->first; seat != NULL; seat = seat->next)
+		sum += seat->taken;
+	return sum;
+}
+
+static struct seat *
+take(ngx_slab_pool_t *pool, struct place *place, ngx_uint_t most)
+{
+	struct seat *seat;
+
+	if (taken_at(place) >= most)
+		return NULL;
+	seat = own_seat(place);
+	if (seat == NULL)
+		seat = add_seat(pool, place);
+	if (seat != NULL)
+		seat->taken++;
+	return seat;
+}
+
+/* ---- what workers do --------------------------------------------------------------- */
+
+static ngx_slab_pool_t *
+lock(ngx_shm_zone_t *zone)
+{
+	ngx_slab_pool_t *pool = (ngx_slab_pool_t *)(void *)zone->shm.addr;
+
+	ngx_shmtx_lock(&pool->mutex);
+	return pool;
+}
+
+void
+seats_begin(ngx_shm_zone_t *zone)
+{
+	ngx_slab_pool_t *pool = lock(zone);
+	struct seats *seats = zone->data;
+	ngx_rbtree_t *tree = &seats->tree;
+	ngx_rbtree_node_t *next, *node = tree->root != tree->sentinel
+					     ? ngx_rbtree_min(tree->root, tree->sentinel)
+					     : NULL;
+
+	for (; node != NULL; node = next) {
+		struct place *place = (struct place *)(void *)node;
+		struct seat *seat = own_seat(place);
+
+		next = ngx_rbtree_next(tree, node);
+		if (seat == NULL)
+			continue;
+		free_seat(pool, seat);
+		free_if_empty(pool, seats, place);
+	}
+	ngx_shmtx_unlock(&pool->mutex);
 }
 
 struct seat *
 seats_take(ngx_shm_zone_t *zone, ngx_str_t *key, ngx_uint_t most)
 {
-	ngx_slab_pool_t *pool = (ngx_slab_pool_t *)(void *)zone->shm.addr;
+	ngx_slab_pool_t *pool = lock(zone);
 	struct seats *seats = zone->data;
 	uint32_t hash = ngx_crc32_short(key->data, key->len);
-	struct seat *seat;
+	struct place *place =
+	    (struct place *)ngx_str_rbtree_lookup(&seats->tree, key, hash);
+	struct seat *seat = NULL;
 
-	ngx_shmtx_lock(&pool->mutex);
-	seat = (struct seat *)ngx_str_rbtree_lookup(&seats->tree, key, hash);
-	if (seat == NULL)
-		seat = add_locked(pool, seats, key, hash);
-	if (seat != NULL && seat->taken >= most)
-		seat = NULL;
-	if (seat != NULL)
-		seat->taken++;
+	if (place == NULL)
+		place = add_place(pool, seats, key, hash);
+	if (place != NULL) {
+		seat = take(pool, place, most);
+		free_if_empty(pool, seats, place);
+	}
 	ngx_shmtx_unlock(&pool->mutex);
 	return seat;
 }
@@ -70,13 +180,12 @@ seats_take(ngx_shm_zone_t *zone, ngx_str_t *key, ngx_uint_t most)
 void
 seats_leave(ngx_shm_zone_t *zone, struct seat *seat)
 {
-	ngx_slab_pool_t *pool = (ngx_slab_pool_t *)(void *)zone->shm.addr;
-	struct seats *seats = zone->data;
+	ngx_slab_pool_t *pool = lock(zone);
+	struct place *place = seat->place;
 
-	ngx_shmtx_lock(&pool->mutex);
 	if (--seat->taken == 0) {
-		ngx_rbtree_delete(&seats->tree, &seat->of.node);
-		ngx_slab_free_locked(pool, seat);
+		free_seat(pool, seat);
+		free_if_empty(pool, zone->data, place);
 	}
 	ngx_shmtx_unlock(&pool->mutex);
 }

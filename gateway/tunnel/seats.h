@@ -2,11 +2,12 @@
  * seats: how many sockets and waiting polls an address has, in memory that nginx' workers
  * share.
  *
- *   zone -> struct seats -> tree: key (bytes of an address) -> struct seat
+ *   zone -> tree: key (bytes of an address) -> struct place -> struct seat of each worker
  *
  * nginx' own limit_conn counts as long as a request lives; a tunnel (tunnel.h) outlives
- * its request, and so needs a seat that can be handed on. A worker that dies keeps its
- * seats, as it does with limit_conn. Threads: none; workers take the zone's lock.
+ * its request, and so needs a seat that can be handed on. And what a worker had that was
+ * killed limit_conn counts forever; here, until the next one begins in its place.
+ * Threads: none; workers take the zone's lock.
  */
 #ifndef PARLEY_GATEWAY_SEATS_H
 #define PARLEY_GATEWAY_SEATS_H
@@ -14,11 +15,14 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
-struct seat;
+struct seat; /* those of an address that one worker has */
 
 /* For zone->init. zone->data is the seats from then on, also of a configuration read
  * anew. */
 ngx_int_t seats_zone_init(ngx_shm_zone_t *zone, void *old);
+
+/* As init_process: what this worker's slot of nginx' processes had is free. */
+void seats_begin(ngx_shm_zone_t *zone);
 
 /* One more for key; NULL if it has most already, or if the zone is full. */
 struct seat *seats_take(ngx_shm_zone_t *zone, ngx_str_t *key, ngx_uint_t most);

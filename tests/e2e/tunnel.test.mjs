@@ -189,6 +189,29 @@ const bounds = (holdOf) => async () => {
   }, patient);
 };
 
+const children = async (pid) => (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim().split(' ').map(Number);
+
+const killed = (holdOf) => async () => {
+  const stack = holdOf();
+  const ann = await Person.signUp(stack.url, 'ann');
+  const wires = [await enter(stack, ann), await enter(stack, ann), await enter(stack, ann)];
+  const gateway = await stack.pidOf('gateway');
+  const processes = await children(gateway);
+  for (const pid of processes) process.kill(pid, 'SIGKILL');
+  await waitUntil('other processes', async () => (await children(gateway)).filter((pid) => pid && !processes.includes(pid)).length === processes.length, patient);
+  const others = [];
+  const asks = async () => {
+    const asked = await Wire.open({ host: 'localhost', port: stack.port });
+    asked.write(head(stack, ann));
+    const { status } = await asked.head();
+    if (status === 101) others.push(asked); else asked.end();
+    return status;
+  };
+  await waitUntil('three places to be free', async () => { await asks(); return others.length === 3; }, patient);
+  assert.equal(await asks(), 429);
+  for (const wire of [...wires, ...others]) wire.end();
+};
+
 /** What counts once in a head, with a value that is good. */
 const once = (port) => Object.entries({
   'Content-Type': 'text/plain', 'Idempotency-Key': 'a-key', Origin: `http://localhost:${port}`, 'Sec-Fetch-Site': 'same-origin',
@@ -346,6 +369,7 @@ describe('GATEWAY_LOG_LINES_PER_SECOND', async () => {
 for (const [way, settings] of ways) describe(`GATEWAY_SOCKETS_PER_ADDRESS, of sockets ${way}`, () => {
   const hold = useStack({ before, after, afterEach }, { GATEWAY_SOCKETS_PER_ADDRESS: '3', ...settings });
   test('counts a socket until it ends, beside polls', bounds(() => hold.stack));
+  test('counts nothing of a process of nginx that was killed', { skip: !isBuilt }, killed(() => hold.stack));
   test('a head that says something twice ends here, and each request has an id', heads(() => hold.stack));
   test('a head at the border of what is usual is judged as any', judges(() => hold.stack));
   test('a line of the access log has as much of a target and an agent as it may, of any head', writes(() => hold.stack));
