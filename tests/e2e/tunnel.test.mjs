@@ -427,6 +427,39 @@ describe('a crowd of addresses', () => {
   });
 });
 
+describe('more addresses with sockets than the gateway has memory for', { skip: !isBuilt }, () => {
+  const hold = useStack({ before, after, afterEach }, { GATEWAY_TRUSTED_PROXIES: '127.0.0.1 ::1', SOCKETS_PER_USER_MAX: '1000' });
+
+  test('are refused beyond it, and there is room once another has left', async () => {
+    const { stack } = hold;
+    const ann = await Person.signUp(stack.url, 'ann');
+    const gateway = await stack.pidOf('gateway');
+    const old = await children(gateway);
+    const file = path.join(stack.dir, 'data/run/gateway/conf/limits.conf');
+    await writeFile(file, (await readFile(file, 'utf8')).replace(/tunnel_seats_zone \d+k;/, 'tunnel_seats_zone 32k;'));
+    process.kill(gateway, 'SIGHUP');
+    await waitUntil('new processes alone', async () => { const now = await children(gateway); return now.length > 0 && !now.some((pid) => old.includes(pid)); }, patient);
+    const ask = async (i) => {
+      const wire = await Wire.open({ host: 'localhost', port: stack.port });
+      wire.write(handshake(socketIo, { Host: `localhost:${stack.port}`, Cookie: ann.cookie, 'X-Forwarded-For': `10.1.${i >> 8}.${i % 256}` }));
+      return { wire, status: (await wire.head()).status };
+    };
+    const wires = [];
+    let last;
+    while ((last = await ask(wires.length)).status === 101 && wires.length < 500) wires.push(last.wire);
+    last.wire.end();
+    assert.equal(last.status, 429);
+    assert.ok(wires.length > 20, `${wires.length}`);
+    wires.pop().end();
+    await waitUntil('room', async () => {
+      const { wire, status } = await ask(1000);
+      wires.push(wire);
+      return status === 101;
+    }, patient);
+    for (const wire of wires) wire.end();
+  });
+});
+
 /** `work` on a stack of programs that stand in a folder of their own, without the gateway's module. */
 async function withoutModule(settings, work, prepare = () => {}) {
   const folder = await mkdtemp(path.join(tmpdir(), 'parley-build-'));
