@@ -132,11 +132,11 @@ local function read(bytes)
 		ngx.req.discard_body() -- HTTP/2 could send one with a GET
 		return
 	end
-	take(bytes)
-	if heads.is_body_here() then -- as most are; a thread that watches costs more than all else here
+	if heads.is_body_here() then -- as most are: in the room of its head, which is taken anyway
 		ngx.req.read_body()
 		return
 	end
+	take(bytes)
 	watch = ngx.thread.spawn(end_late)
 	ngx.req.read_body()
 	ngx.thread.kill(watch)

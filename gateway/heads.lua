@@ -12,7 +12,13 @@ ffi.cdef [[
 	intptr_t parley_is_body_here(ngx_http_request_t *r);
 	intptr_t parley_draw_id(ngx_http_request_t *r);
 	uintptr_t parley_lines_left_out(void);
+	void parley_members_begin(void);
+	void parley_member_is(const char *service, size_t service_len, const char *address, size_t address_len);
+	void parley_members_known(uintptr_t ms);
+	intptr_t parley_passed(ngx_http_request_t *r, ngx_str_t *service, ngx_str_t *address);
 ]]
+
+local service, address = ffi.new("ngx_str_t"), ffi.new("ngx_str_t") -- what passed() is told
 
 -- A key for what belongs to the request: its address.
 local function request()
@@ -41,4 +47,31 @@ local function lines_left_out()
 	return has_module and tonumber(C.parley_lines_left_out()) or 0
 end
 
-return {has_module = has_module, request = request, plain_body = plain_body, is_body_here = is_body_here, draw_id = draw_id, lines_left_out = lines_left_out}
+-- For members.lua: those that are up, of all services; for how many ms they are known to be all that a usual request
+-- needs (tunnel/members.h).
+local function tell_members(services)
+	if not has_module then
+		return
+	end
+	C.parley_members_begin()
+	for name, of_service in pairs(services) do
+		for _, member in ipairs(of_service.up[1] or {}) do
+			C.parley_member_is(name, #name, member.address, #member.address)
+		end
+	end
+end
+
+local function members_are_known(ms)
+	if has_module then
+		C.parley_members_known(ms)
+	end
+end
+
+-- Of a request that passed without Lua: its service, the address that was asked, and whether that failed.
+local function passed()
+	local has_failed = C.parley_passed(get_request(), service, address)
+
+	return ffi.string(service.data, service.len), ffi.string(address.data, address.len), has_failed == 1
+end
+
+return {tell_members = tell_members, members_are_known = members_are_known, passed = passed, has_module = has_module, request = request, plain_body = plain_body, is_body_here = is_body_here, draw_id = draw_id, lines_left_out = lines_left_out}

@@ -3,6 +3,9 @@
 -- second, while requests come. So nginx is never reloaded: no socket is cut when processes come
 -- and go, and no old worker lingers.
 --
+-- If there is a module of ours, most requests need nothing of this: it asks those that are up in turn, for as
+-- long as it is told here that this will do (tunnel/members.h).
+--
 -- A request goes to the process that its session id names, while that lives, else to those that
 -- are up, in turn. Where one does not answer, nginx asks for the next (proxy_next_upstream says
 -- when), and for a while that one is the last to be tried. Who drains gets only what belongs to
@@ -84,7 +87,9 @@ local function look()
 	if text and text ~= text_seen then
 		text_seen = text
 		services = parse(text)
+		heads.tell_members(services)
 	end
+	heads.members_are_known(avoided:get("any") and 0 or LOOK_AGAIN_S * 1000)
 end
 
 -- ---- who is asked -------------------------------------------------------------------------
@@ -92,6 +97,7 @@ end
 local function avoid(address)
 	avoided:set(address, true, AVOID_S)
 	avoided:set("any", true, AVOID_S)
+	heads.members_are_known(0)
 end
 
 -- named first, then list without it, those to be avoided last.
@@ -232,9 +238,28 @@ local function websockets()
 	return of_session(false)
 end
 
--- For balancer_by_lua, once for each try.
+-- Of a request for which the module has chosen who is asked first: who is asked next.
+local function go_on()
+	local service, address, has_failed = heads.passed()
+	local host, port = address:match("^(.*):(%d+)$")
+	local first = {host = host, port = tonumber(port), address = address}
+	local list = {first}
+
+	if has_failed then
+		avoid(address)
+	end
+	for _, member in ipairs(candidates(service)) do
+		if member.address ~= address then
+			table.insert(list, member)
+		end
+	end
+	choices[request()] = {list = list, tries = 1, member = first}
+	return choices[request()]
+end
+
+-- For balancer_by_lua, once for each try; of the module's choices only if the first was in vain.
 local function ask()
-	local choice = choices[request()]
+	local choice = choices[request()] or go_on()
 	local list = choice.list
 	local member
 

@@ -317,7 +317,11 @@ sockets_limit="limit_conn sockets $((sockets > 0 ? sockets : 1));"
 request_pool=1k
 tunnels='header_filter_by_lua_block { members.settle() lines.choose_again() }'
 handover=
+passes_to=
+passes_here=
 if [ -n "$tunnel" ]; then
+	passes_to='passes_to \1;'
+	passes_here='passes_here;'
 	# No socket stays a request: all that one takes comes at once, in place of fourteen times.
 	[ -n "$GATEWAY_TLS_CERT" ] || { tunnels= && request_pool=12k; }
 	tunnels="tunnel on; $tunnels"
@@ -366,6 +370,8 @@ for file in *.conf routes/*.conf; do
 		-e "s|@SOCKETS_LIMIT@|$sockets_limit|" \
 		-e "s|@TUNNELS@|$tunnels|" \
 		-e "s|@HANDOVER@|$handover|" \
+		-e "s|@PASSES_TO \([a-z]*\)@|$passes_to|" \
+		-e "s|@PASSES_HERE@|$passes_here|" \
 		-e "s|@SOCKETS_KEY@|$sockets_key|" \
 		-e "s|@OPENINGS_RATE@|$((openings / 10))|" \
 		-e "s|@OPENINGS_AT_ONCE@|$openings|" \

@@ -7,20 +7,23 @@
 
 #include "heads.h"
 #include "lines.h"
+#include "members.h"
 #include "seats.h"
 #include "tunnel.h"
 
 struct main_conf {
 	struct heads heads; /* the first: heads.h */
 	struct lines lines;
+	struct members members;
 	ngx_shm_zone_t *zone;
 	ngx_str_t handover; /* its folder; empty: none */
 };
 
 struct location_conf {
 	ngx_flag_t is_tunnel;
-	ngx_uint_t seats_max; /* 0: not counted */
-	ngx_int_t key;        /* index of the variable */
+	struct service *service; /* NULL: nothing passes without Lua */
+	ngx_uint_t seats_max;    /* 0: not counted */
+	ngx_int_t key;           /* index of the variable */
 	ngx_shm_zone_t *zone;
 	struct tunnel_times times; /* those of its proxy_pass, once it has a tunnel */
 };
@@ -30,6 +33,7 @@ struct context {
 	struct seat *seat;
 	ngx_pool_cleanup_t *leaving; /* gives the seat back, until a tunnel does */
 	struct location_conf *conf;
+	struct choice *choice; /* NULL: Lua's */
 	ngx_event_t try;
 	int tries;
 };

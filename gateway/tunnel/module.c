@@ -1,7 +1,8 @@
 /*
  * The gateway's module of nginx: an open WebSocket goes to its service (handover.h), or goes
  * on as a tunnel (tunnel.h), and sockets are counted by seats (seats.h), which either takes
- * along. It also says which requests the access log has (lines.h). Five directives:
+ * along. It also says which requests the access log has (lines.h), and which process gets a
+ * usual request (members.h). Seven directives:
  *
  *   handover FOLDER;                   http: services on this machine are told $handover_name
  *   tunnel_seats_zone 6208k;           http: the memory of the seats
@@ -9,6 +10,9 @@
  *                                      address; 429 for more
  *   log_lines 200;                     http: at most so many lines a second of an address
  *   tunnel on;                         location: what is answered by 101 becomes a tunnel
+ *   passes_to message;                 location: what is usual goes to a process of this
+ *                                      service without Lua
+ *   passes_here;                       upstream: by which it does, behind Lua's balancer
  *
  * and functions that Lua finds by their names (heads.h).
  *
@@ -89,6 +93,16 @@ before_access(ngx_http_request_t *r)
 {
 	lines_choose(r, lines_of(r));
 	return take_seat(r);
+}
+
+/* ending.lua has nothing to do where Lua had no part in a request. Weak: render.sh tries this
+ * module alone. */
+extern ngx_int_t ngx_http_lua_log_handler(ngx_http_request_t *r) __attribute__((weak));
+
+static ngx_int_t
+at_end_of_lua(ngx_http_request_t *r)
+{
+	return members_are_done(r) ? NGX_DECLINED : ngx_http_lua_log_handler(r);
 }
 
 static ngx_int_t
@@ -228,9 +242,12 @@ begin_worker(ngx_cycle_t *cycle)
 	struct main_conf *conf =
 	    ngx_http_cycle_get_module_main_conf(cycle, parley_tunnel_module);
 
-	if (conf != NULL && conf->zone != NULL)
+	if (conf == NULL)
+		return NGX_OK;
+	members_begin_worker(&conf->members);
+	if (conf->zone != NULL)
 		seats_begin(conf->zone);
-	if (conf != NULL && conf->handover.len > 0 && ngx_process != NGX_PROCESS_HELPER)
+	if (conf->handover.len > 0 && ngx_process != NGX_PROCESS_HELPER)
 		(void)handover_listen(cycle, &conf->handover);
 	return NGX_OK;
 }
@@ -242,24 +259,55 @@ end_worker(ngx_cycle_t *cycle)
 	handover_end();
 }
 
+/* In place of Lua's own handler, if it has one. */
+static void
+replace_end_of_lua(ngx_array_t *handlers)
+{
+	ngx_http_handler_pt *all = handlers->elts;
+
+	for (ngx_uint_t i = 0; i < handlers->nelts; i++)
+		if (all[i] == ngx_http_lua_log_handler)
+			all[i] = at_end_of_lua;
+}
+
+static bool
+add(ngx_array_t *handlers, ngx_http_handler_pt handler)
+{
+	ngx_http_handler_pt *new = ngx_array_push(handlers);
+
+	if (new != NULL)
+		*new = handler;
+	return new != NULL;
+}
+
+/* nginx runs the handlers of a phase from the last to the first. */
+static bool
+add_to_run_last(ngx_array_t *handlers, ngx_http_handler_pt handler)
+{
+	ngx_http_handler_pt *first;
+
+	if (ngx_array_push(handlers) == NULL)
+		return false;
+	first = handlers->elts;
+	ngx_memmove(first + 1, first, (handlers->nelts - 1) * sizeof(*first));
+	*first = handler;
+	return true;
+}
+
 static ngx_int_t
 begin(ngx_conf_t *cf)
 {
 	ngx_http_core_main_conf_t *core =
 	    ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
-	ngx_array_t *handlers = &core->phases[NGX_HTTP_PREACCESS_PHASE].handlers;
-	ngx_http_handler_pt *first;
-	ngx_http_handler_pt *last =
-	    ngx_array_push(&core->phases[NGX_HTTP_LOG_PHASE].handlers);
+	ngx_http_phase_t *phases = core->phases;
 
-	if (last == NULL || ngx_array_push(handlers) == NULL)
+	replace_end_of_lua(&phases[NGX_HTTP_LOG_PHASE].handlers);
+	/* before_access after realip, which says whose the address is, and after limit_req,
+	 * whose refusals take no seat; what passes does so before Lua is asked. */
+	if (!add(&phases[NGX_HTTP_LOG_PHASE].handlers, at_end) ||
+	    !add_to_run_last(&phases[NGX_HTTP_PREACCESS_PHASE].handlers, before_access) ||
+	    !add(&phases[NGX_HTTP_ACCESS_PHASE].handlers, members_choose))
 		return NGX_ERROR;
-	*last = at_end;
-	/* They run from the last to the first: this one after realip, which says whose the
-	 * address is, and after limit_req, whose refusals take no seat. */
-	first = handlers->elts;
-	ngx_memmove(first + 1, first, (handlers->nelts - 1) * sizeof(*first));
-	*first = before_access;
 	next_filter = ngx_http_top_header_filter;
 	ngx_http_top_header_filter = filter_head;
 	return NGX_OK;
@@ -276,6 +324,10 @@ static ngx_command_t commands[] = {
 	NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL},
     {ngx_string("tunnel"), NGX_HTTP_LOC_CONF | NGX_CONF_FLAG, ngx_conf_set_flag_slot,
 	NGX_HTTP_LOC_CONF_OFFSET, offsetof(struct location_conf, is_tunnel), NULL},
+    {ngx_string("passes_to"), NGX_HTTP_LOC_CONF | NGX_CONF_TAKE1, members_set_service,
+	NGX_HTTP_LOC_CONF_OFFSET, 0, NULL},
+    {ngx_string("passes_here"), NGX_HTTP_UPS_CONF | NGX_CONF_NOARGS, members_set_upstream,
+	0, 0, NULL},
     ngx_null_command,
 };
 
