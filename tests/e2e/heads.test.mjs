@@ -1,64 +1,18 @@
 // Most heads the gateway's module judges in one look (gateway/tunnel/heads.h): a service and the access log
 // get of each what they get from a gateway without it.   HEADS_SEED=N repeats a run.
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import net from 'node:net';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { test } from 'node:test';
-import { promisify } from 'node:util';
-import { Wire } from '../support/conformance.mjs';
+import { Keeper, LoneGateway, hasModule } from '../support/lone_gateway.mjs';
 import { Random, seedOf } from '../support/random.mjs';
-import { root } from '../support/stack.mjs';
-import { freePort, waitUntil } from '../support/wait.mjs';
+import { waitUntil } from '../support/wait.mjs';
 
-const build = process.env.BUILD_DIR ?? path.join(root, 'build');
-const isBuilt = existsSync(path.join(build, 'gateway-tunnel.so'));
 const requests = 600;
-const env = { PATH: `${process.env.PATH}:/usr/sbin`, GATEWAY_WORKERS: '1', GATEWAY_REQUESTS_PER_SECOND: '0', GATEWAY_LOG_LINES_PER_SECOND: '0' };
 
-// ---- a service that keeps what it gets -----------------------------------------------------
-
-const answer = 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}';
-
-/** The first request in `bytes`, whole, or null. */
-function firstOf(bytes) {
-  const end = bytes.indexOf('\r\n\r\n') + 4;
-  if (end < 4) return null;
-  const length = Number(/\r\ncontent-length: (\d+)/i.exec(bytes.slice(0, end))?.[1] ?? 0);
-  return bytes.length < end + length ? null : bytes.slice(0, end + length);
-}
-
-async function listen(got) {
-  const server = net.createServer((socket) => {
-    let bytes = '';
-    socket.setEncoding('latin1').on('error', () => {}).on('data', (text) => {
-      bytes += text;
-      for (let request; (request = firstOf(bytes)); bytes = bytes.slice(request.length)) {
-        got.push(request);
-        socket.write(answer);
-      }
-    });
-  });
-  await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
-  return server;
-}
-
-// ---- a gateway in front of it --------------------------------------------------------------
-
-async function start(folder, programs) {
-  const got = [];
-  const service = await listen(got);
-  const [prefix, port] = [path.join(folder, 'gateway'), await freePort()];
-  await promisify(execFile)('sh', [path.join(root, 'gateway/render.sh'), prefix], { env: { ...env, BUILD_DIR: programs, PORT: String(port) } });
-  const line = (name) => `${name} p1 127.0.0.1:${service.address().port} up\n`;
-  await writeFile(path.join(prefix, 'run/members'), ['auth', 'message', 'presence'].map(line).join(''));
-  const nginx = spawn('setpriv', ['--pdeathsig', 'TERM', 'nginx', '-p', prefix, '-e', 'stderr', '-c', 'conf/nginx.conf'], { env, stdio: 'ignore' });
-  const ended = new Promise((resolve) => { nginx.once('close', resolve); });
-  await waitUntil('the gateway', () => Wire.open({ host: 'localhost', port }).then((wire) => { wire.end(); return true; }, () => false));
-  return { got, port, log: path.join(prefix, 'logs/access.log'), stop: async () => { nginx.kill(); await ended; service.close(); } };
+/** A gateway in front of a service that keeps what it gets. */
+async function start(isWithModule) {
+  const [service, gateway] = await Promise.all([Keeper.start(), LoneGateway.start({ isWithModule })]);
+  await gateway.tell(['auth', 'message', 'presence'].map((name) => [name, service.address]));
+  return Object.assign(gateway, { service });
 }
 
 /** An id and a trace that were drawn are others each time. */
@@ -66,20 +20,20 @@ const withoutDrawn = (text) => text.replace(/^(x-request-id: )[0-9a-f]{32}$/im, 
 
 /** What the service got of `text`, and what was answered. */
 async function ask(gateway, text) {
-  const wire = await Wire.open({ host: 'localhost', port: gateway.port });
-  gateway.got.length = 0;
+  const wire = await gateway.open();
+  gateway.service.got.length = 0;
   wire.write(Buffer.from(text, 'latin1'));
   const { status, lines } = await wire.head();
   wire.end();
   return {
     status, lines: lines.filter((line) => !line.startsWith('Date: ')).map(withoutDrawn),
-    got: gateway.got.map((request) => withoutDrawn(request.replaceAll('\r\n', '\n'))),
+    got: gateway.service.got.map((request) => withoutDrawn(request.replaceAll('\r\n', '\n'))),
   };
 }
 
 /** Lines of the access log, as far as both must have the same. */
 const linesOf = (gateway) => waitUntil('all lines', async () => {
-  const lines = (await readFile(gateway.log, 'utf8')).split('\n').filter(Boolean).map(JSON.parse);
+  const lines = await gateway.lines();
   return lines.length === requests && lines.map(({ req, trace, method, path: target, proto, status, bytes, left_out, ua }) => (
     { isOwnId: req === ownId, isOwnTrace: trace === ownTrace, isTraceOfId: trace === req, method, target, proto, status, bytes, left_out, ua }));
 });
@@ -106,14 +60,9 @@ function draw(random) {
   return [`${method} ${random.pick(targets)} HTTP/1.${random.oneIn(12) ? 0 : 1}`, 'Host: localhost', ...(random.oneIn(2) ? [] : [`X-Request-Id: ${ownId}`]), ...lines, '', body].join('\r\n');
 }
 
-test('a service and the log get the same of a head, whoever judges it', { skip: !isBuilt }, async () => {
-  const folder = await mkdtemp(path.join(tmpdir(), 'parley-heads-'));
-  const gateways = [];
+test('a service and the log get the same of a head, whoever judges it', { skip: !hasModule }, async () => {
+  const gateways = await Promise.all([start(true), start(false)]);
   try {
-    for (const name of ['with', 'without']) await mkdir(path.join(folder, name));
-    await symlink(path.join(build, 'parley-settings'), path.join(folder, 'without/parley-settings'));
-    gateways.push(await start(path.join(folder, 'with'), build));
-    gateways.push(await start(path.join(folder, 'without'), path.join(folder, 'without')));
     const seed = seedOf('HEADS_SEED');
     const random = new Random(seed);
     const sent = Array.from({ length: requests }, () => draw(random));
@@ -127,7 +76,6 @@ test('a service and the log get the same of a head, whoever judges it', { skip: 
     const [ones, others] = await Promise.all(gateways.map(linesOf));
     for (const [i, text] of sent.entries()) assert.deepEqual(ones[i], others[i], `HEADS_SEED=${seed}: ${JSON.stringify(text)}`);
   } finally {
-    await Promise.all(gateways.map((gateway) => gateway.stop()));
-    await rm(folder, { recursive: true });
+    await Promise.all(gateways.flatMap((gateway) => [gateway.stop(), gateway.service.stop()]));
   }
 });
