@@ -29,7 +29,8 @@ local FIRST_READ_S, READ_S = 4, 15
 local NONE = {up = {}, by_name = {}}
 local services = {}
 local text_seen, looked_at = nil, 0
-local turn = ngx.worker.pid() -- each begins elsewhere
+local turns = {} -- by service: how often there was a choice
+local first_turn = ngx.worker.pid() -- each begins elsewhere
 local avoided = ngx.shared.avoided -- address -> true; "any" while there is one
 -- Of requests under way, by request(): not in ngx.ctx, which a socket that stays a request would keep as
 -- long as it lives.
@@ -115,15 +116,24 @@ local function reorder(list, named)
 	return order
 end
 
+-- Only what could go to any takes a turn. Else who asks for the same few things again and again, such as a
+-- session and what it begins with, would find the same process each time.
+local function take_turn(service, is_named)
+	local turn = (turns[service] or first_turn) + 1
+
+	if not is_named then
+		turns[service] = turn
+	end
+	return turn
+end
+
 -- All that may be asked, in order.
 local function candidates(service, name)
 	local of_service = services[service] or NONE
 	local named = name and of_service.by_name[name]
 	local up = of_service.up
-	local list
+	local list = #up > 0 and up[take_turn(service, named) % #up + 1] or {}
 
-	turn = turn + 1
-	list = #up > 0 and up[turn % #up + 1] or {}
 	if named or avoided:get("any") then
 		list = reorder(list, named)
 	end

@@ -8,6 +8,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Person, call } from '../support/api.mjs';
+import { Wire } from '../support/conformance.mjs';
 import { root, useStack } from '../support/stack.mjs';
 import { freePort, patience, patient, waitUntil, withDeadline } from '../support/wait.mjs';
 
@@ -66,6 +67,25 @@ const allHave = (answers, status) => {
   assert.deepEqual(odd.map(({ status: is, text }) => `${is} ${text}`), []);
   assert.ok(answers.length > 0);
 };
+
+test('new sessions go to one process after the other, whatever else is asked between', async () => {
+  const wire = await Wire.open({ host: 'localhost', port: hold.stack.port }); // one connection, and so one worker of nginx
+  const ask = async (method, query, body = '') => {
+    wire.write(`${method} /socket.io/?EIO=4&transport=polling${query} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    const answer = await wire.answer();
+    assert.equal(answer.status, 200);
+    return answer.body;
+  };
+  const names = [];
+  for (let i = 0; i < 6; i++) {
+    const { sid } = JSON.parse((await ask('GET', '')).slice(1));
+    await ask('POST', `&sid=${sid}`, '40{}');
+    names.push(sid.split('.')[0]);
+  }
+  wire.end();
+  const [first, second] = names[0] === 'p1' ? ['p1', 'p2'] : ['p2', 'p1'];
+  assert.deepEqual(names, [first, second, first, second, first, second]);
+});
 
 describe('presence processes come and go', () => {
   test('while people poll and hold WebSockets: no request fails, nobody misses a message', async () => {
