@@ -5,12 +5,14 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { Person } from '../support/api.mjs';
 import { Wire, closeFrame, frame, handshake, opcode } from '../support/conformance.mjs';
 import { useStack } from '../support/stack.mjs';
-import { patient, waitUntil } from '../support/wait.mjs';
+import { patience, patient, waitUntil } from '../support/wait.mjs';
 
-const GRACE_MS = 5000; // the default of PRESENCE_GRACE_MS
+const GRACE_MS = Math.ceil(5000 * Math.sqrt(patience)); // who comes back after 3 s must not stand still for the rest of it
+/** When they are offline at the latest: where the machine stands still then, the process has 15 s more to be back (shared/online/set_processes.c). */
+const OFFLINE_MS = GRACE_MS + patient(2500) + (patience > 1 ? 15000 : 0);
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-const hold = useStack({ before, after, afterEach }, { PRESENCE_PROCESSES: '2' });
+const hold = useStack({ before, after, afterEach }, { PRESENCE_PROCESSES: '2', PRESENCE_GRACE_MS: String(GRACE_MS) });
 const people = [];
 afterEach(() => { for (const p of people.splice(0)) p.close(); });
 const signUp = async (name) => { const p = await Person.signUp(hold.stack.url, name); people.push(p); return p; };
@@ -55,7 +57,7 @@ for (const [how, hurry] of [['by one SIGTERM', false], ['by a second one that hu
       await waitUntil('both who are gone to be offline', () => gone.every((who) => !isOnline(witness.socket, who)), { within: 20000 });
       const took = Date.now() - ended;
       t.diagnostic(`offline ${took} ms later`);
-      assert.ok(took <= GRACE_MS + patient(2500), `${took} ms`);
+      assert.ok(took <= OFFLINE_MS, `${took} ms`);
       for (const { id } of gone) {
         const at = lists(witness.socket).find((list) => list.at >= begin && !list.args[0].includes(id)).at;
         assert.ok(at - begin >= GRACE_MS - 500, `offline ${at - begin} ms after the signal already`);
@@ -94,7 +96,7 @@ const wireTo = (process, person) => waitUntil(`a socket at ${process}`, async ()
 }, { within: 20000 });
 
 // Whoever says goodbye while our Close is under way to them: however the two cross, it counts.
-for (const [what, goodbye, waits] of [['says goodbye after our Close', true, [0, patient(2500)]], ['does not', false, [GRACE_MS - 500, GRACE_MS + patient(2500)]]]) {
+for (const [what, goodbye, waits] of [['says goodbye after our Close', true, [0, patient(2500)]], ['does not', false, [GRACE_MS - 500, OFFLINE_MS]]]) {
   test(`who ${what} is offline ${goodbye ? 'at once' : 'after the grace'}`, async () => {
     const witness = await on('p2', 'witness', { transports: ['websocket'] });
     const leaver = await signUp('leaver');
