@@ -72,8 +72,11 @@ export class Stack {
     try {
       await stack.ready();
     } catch (error) {
-      await stack.printLogs();
-      await stack.stop();
+      // A test beside this one may have drawn the same port a moment ago.
+      const isTaken = !options?.port && stack.output.includes(`port ${stack.port} is in use`);
+      if (!isTaken) await stack.printLogs();
+      await stack.stop({ keep: isTaken && Boolean(options?.dir) });
+      if (isTaken) return Stack.start(settings, options);
       throw error;
     }
     return stack;
