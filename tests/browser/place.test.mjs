@@ -148,10 +148,10 @@ test('who is at the end stays there when the room changes', async () => {
 
 test('headings change at midnight; the full date is there on hover', async () => {
   const [ann, bob] = await people('Ann', 'Bob');
-  await say(bob, ann, 'Good night');
+  const { createdAt } = await say(bob, ann, 'Good night');
   const page = await openAs(ann);
-  // Minutes before it, however long the page takes to come.
-  await page.clock.install({ time: new Date(new Date().setHours(23, 50, 0, 0)) });
+  // Minutes before that day's midnight, however long the page takes to come.
+  await page.clock.install({ time: new Date(createdAt).setHours(23, 50, 0, 0) });
   await page.goto(`${hold.stack.url}/#/${bob.id}`);
   await page.reload();
   await log(page).getByRole('heading', { name: 'Today' }).waitFor();
