@@ -68,23 +68,49 @@ const allHave = (answers, status) => {
   assert.ok(answers.length > 0);
 };
 
-test('new sessions go to one process after the other, whatever else is asked between', async () => {
-  const wire = await Wire.open({ host: 'localhost', port: hold.stack.port }); // one connection, and so one worker of nginx
-  const ask = async (method, query, body = '') => {
-    wire.write(`${method} /socket.io/?EIO=4&transport=polling${query} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
-    const answer = await wire.answer();
-    assert.equal(answer.status, 200);
-    return answer.body;
+describe('on one connection, and so at one worker of nginx', () => {
+  /** One request after the other. */
+  const open = async () => {
+    const wire = await Wire.open({ host: 'localhost', port: hold.stack.port });
+    const ask = async (method, target, type, body = '') => {
+      wire.write(`${method} ${target} HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${type}\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+      return wire.answer();
+    };
+    return { ask, end: () => wire.end() };
   };
-  const names = [];
-  for (let i = 0; i < 6; i++) {
-    const { sid } = JSON.parse((await ask('GET', '')).slice(1));
-    await ask('POST', `&sid=${sid}`, '40{}');
-    names.push(sid.split('.')[0]);
-  }
-  wire.end();
-  const [first, second] = names[0] === 'p1' ? ['p1', 'p2'] : ['p2', 'p1'];
-  assert.deepEqual(names, [first, second, first, second, first, second]);
+  const alternate = (names) => {
+    assert.equal(new Set(names).size, 2);
+    assert.deepEqual(names, names.map((_, i) => names[i % 2]));
+  };
+
+  test('new sessions go to one process after the other, whatever else is asked between', async () => {
+    const { ask, end } = await open();
+    const path = '/socket.io/?EIO=4&transport=polling';
+    const names = [];
+    for (let i = 0; i < 6; i++) {
+      const { sid } = JSON.parse((await ask('GET', path, 'text/plain')).body.slice(1));
+      assert.equal((await ask('POST', `${path}&sid=${sid}`, 'text/plain', '40{}')).status, 200);
+      names.push(sid.split('.')[0]);
+    }
+    end();
+    alternate(names);
+  });
+
+  test('and so do requests to a service, whatever is asked of another', async () => {
+    const { ask, end } = await open();
+    const target = `/api/messages/send/${'0'.repeat(24)}`;
+    const before = (await logged()).length;
+    for (let i = 0; i < 6; i++) {
+      await ask('POST', target, 'application/json', '{}');
+      await ask('POST', '/api/auth/login', 'application/json', '{}');
+    }
+    end();
+    const lines = await waitUntil('their lines', async () => {
+      const own = (await logged(before)).filter(({ path }) => path === target);
+      return own.length === 6 && own;
+    });
+    alternate(lines.map(({ upstream }) => upstream));
+  });
 });
 
 describe('presence processes come and go', () => {
