@@ -105,6 +105,19 @@ steps_of_all(const struct town *t)
 	return steps;
 }
 
+/* How often what begins so was asked since the last time. */
+static int
+runs_of(const struct town *t, const char *sql)
+{
+	sqlite3_stmt *stmt = NULL;
+	int runs = 0;
+
+	while ((stmt = sqlite3_next_stmt(pl_sqlite_of(t->f->store)->db, stmt)) != NULL)
+		if (strncmp(sqlite3_sql(stmt), sql, strlen(sql)) == 0)
+			runs += sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_RUN, 1);
+	return runs;
+}
+
 static struct pl_conversation_list
 list_page(const struct town *t, const struct pl_message_pos *before, size_t limit)
 {
@@ -410,6 +423,66 @@ costs_the_same_however_many_messages(void **state)
 	assert_in_range(many, 1, few + few / 5);
 }
 
+/* count users more, each of whom has written to ann once. */
+static void
+befriend(const struct town *t, int count)
+{
+	for (int i = 0; i < count; i++) {
+		struct pl_oid user;
+		char name[24];
+
+		snprintf(name, sizeof(name), "friend%d", i);
+		user = store_add_user(t->f->store, name);
+		store_send(t->f->store, &user, &t->ann, "hi");
+	}
+}
+
+static void
+read_all(const struct town *t)
+{
+	run(t, "UPDATE correspondents SET (read_at, read_id) = "
+	       "(SELECT created, id FROM messages ORDER BY seq DESC LIMIT 1)");
+}
+
+/* What is met at once is not paid for by counting all whom one could meet. */
+static void
+costs_the_same_however_many_correspondents(void **state)
+{
+	struct town t = settle(*state);
+	int few, many;
+
+	for (int i = 0; i < 5; i++)
+		talk(&t, BATCH, OTHERS);
+	note_all(&t);
+	read_all(&t);
+	few = steps_of_list(&t);
+	befriend(&t, 1000);
+	for (int i = 0; i < 5; i++)
+		talk(&t, BATCH, OTHERS);
+	note_all(&t);
+	read_all(&t);
+	many = steps_of_list(&t);
+	assert_in_range(many, 1, few + few / 5);
+}
+
+/* The index of the two is not looked into if nothing came after what was read last. */
+static void
+counts_unread_only_where_there_may_be_any(void **state)
+{
+	static const char unread[] = "WITH deleted (n)";
+	struct town t = settle(*state);
+
+	for (int i = 0; i < 3; i++)
+		talk(&t, BATCH, OTHERS);
+	read_all(&t);
+	(void)runs_of(&t, unread);
+	(void)steps_of_list(&t);
+	assert_int_equal(runs_of(&t, unread), 0);
+	store_send(t.f->store, &t.others[0], &t.ann, "hi");
+	(void)steps_of_list(&t);
+	assert_int_equal(runs_of(&t, unread), 1);
+}
+
 /* A walk in vain: who wrote all that is new hides the others. */
 static void
 walks_in_vain_for_a_part_of_the_cost_of_steps(void **state)
@@ -466,19 +539,6 @@ looks_for_what_was_missed_with_those_who_wrote(void **state)
 
 /* ---- the ceilings of a walk ---- */
 
-/* How often that was asked since the last time. */
-static int
-runs_of(const struct town *t, const char *sql)
-{
-	sqlite3_stmt *stmt = NULL;
-	int runs = 0;
-
-	while ((stmt = sqlite3_next_stmt(pl_sqlite_of(t->f->store)->db, stmt)) != NULL)
-		if (strcmp(sqlite3_sql(stmt), sql) == 0)
-			runs += sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_RUN, 1);
-	return runs;
-}
-
 /* Entries: each is looked up in messages. */
 static int
 entries_of_list(const struct town *t)
@@ -489,20 +549,6 @@ entries_of_list(const struct town *t)
 	(void)runs_of(t, row_of);
 	(void)steps_of_list(t);
 	return runs_of(t, row_of);
-}
-
-/* count users more, each of whom has written to ann once. */
-static void
-befriend(const struct town *t, int count)
-{
-	for (int i = 0; i < count; i++) {
-		struct pl_oid user;
-		char name[24];
-
-		snprintf(name, sizeof(name), "friend%d", i);
-		user = store_add_user(t->f->store, name);
-		store_send(t->f->store, &user, &t->ann, "hi");
-	}
 }
 
 /* ann writes to the first `known` others in each of so many new chunks, and nobody else
@@ -591,6 +637,8 @@ main(void)
 	    STORE_TEST(keeps_what_a_database_of_the_twelfth_version_has),
 	    STORE_TEST(is_noted_by_one_of_several_processes),
 	    STORE_TEST(costs_the_same_however_many_messages),
+	    STORE_TEST(costs_the_same_however_many_correspondents),
+	    STORE_TEST(counts_unread_only_where_there_may_be_any),
 	    STORE_TEST(walks_in_vain_for_a_part_of_the_cost_of_steps),
 	    STORE_TEST(looks_for_what_was_missed_with_those_who_wrote),
 	    STORE_TEST(looks_at_500_chunks_and_1000_entries_for_a_list),

@@ -9,13 +9,9 @@
  *
  * Of a user with many correspondents the newest rows are walked first (recent.h): who is
  * met there is met with their last message. If those do not make a page, which happens if
- * one of many has written all that is new, the walk ends after a quarter of what the
- * steps cost, and they are taken.
+ * one of many has written all that is new, the walk gives up, and the steps are taken.
  */
-enum {
-	WALK_FACTOR = 4, /* correspondents for each conversation that is asked for */
-	WALK_OTHERS_MAX = 2000,
-};
+enum { WALK_FACTOR = 4 }; /* correspondents for each conversation that is asked for */
 
 #define LAST_ROW(receiver, sender)                                                       \
 	"ifnull((SELECT seq FROM messages WHERE receiver = " receiver                    \
@@ -193,8 +189,7 @@ walk(struct pl_sqlite *s, const struct pl_oid *user, size_t others, struct meeti
 	struct pl_sqlite_walk w = {.session = s,
 	    .user = *user,
 	    .after_row = INT64_MIN,
-	    .rows_max = others / 2,
-	    .chunks_max = others / 4,
+	    .others = others,
 	    .visit = meet,
 	    .arg = m};
 	enum pl_err err = pl_sqlite_recent_walk(&w);
@@ -250,6 +245,15 @@ take_newest(struct candidates *all)
 
 /* ---- one conversation ---- */
 
+/* Nothing came after the mark. */
+static bool
+is_all_read(const struct pl_record_marks *own, const struct pl_conversation *c)
+{
+	struct pl_message_pos last = {c->last.created_unix_ms, c->last.id};
+
+	return pl_message_pos_compare(&own->read, &last) >= 0;
+}
+
 enum pl_err
 pl_sqlite_unread(
     struct pl_sqlite *s, const struct pl_record_marks *marks, unsigned *count)
@@ -270,6 +274,7 @@ pl_sqlite_unread(
 	return pl_query_end(&q);
 }
 
+/* After the last message. */
 static enum pl_err
 read_marks(struct pl_sqlite *s, const struct pl_oid *user, struct pl_conversation *out)
 {
@@ -277,7 +282,7 @@ read_marks(struct pl_sqlite *s, const struct pl_oid *user, struct pl_conversatio
 	struct pl_record_marks theirs = {.user = out->user.id, .other = *user};
 	enum pl_err err = pl_sqlite_marks_of(s, &own);
 
-	if (err == PL_OK)
+	if (err == PL_OK && !is_all_read(&own, out))
 		err = pl_sqlite_unread(s, &own, &out->unread);
 	if (err == PL_OK)
 		err = pl_sqlite_marks_of(s, &theirs);
@@ -313,9 +318,9 @@ read_one(struct pl_sqlite *s, const struct pl_oid *user, const struct candidate 
 
 	if (err != PL_OK)
 		return err;
-	err = read_marks(s, user, &one);
+	err = read_last(s, c, &one);
 	if (err == PL_OK)
-		err = read_last(s, c, &one);
+		err = read_marks(s, user, &one);
 	if (err == PL_OK)
 		*out = one;
 	else
@@ -368,7 +373,7 @@ list_recent(struct pl_sqlite *s, const struct pl_oid *user,
 	struct meeting m = {.wanted = limit + limit / 8 + 1, .end = INT64_MAX};
 	size_t others = 0;
 	enum pl_err err =
-	    pl_sqlite_correspondents_count(s, user, WALK_OTHERS_MAX, &others);
+	    pl_sqlite_correspondents_count(s, user, WALK_FACTOR * limit, &others);
 
 	if (err != PL_OK || others < WALK_FACTOR * limit)
 		return err;

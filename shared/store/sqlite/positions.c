@@ -12,10 +12,10 @@
  *
  * A receiver with many correspondents has missed messages from a few of them: those with
  * whom there is a row after pos, which is noted (recent.h). So theirs are the runs, and
- * it costs by what came since. If too much did, the walk ends after a part of what the
- * steps cost, and they are taken.
+ * it costs by what came since. If too much did, the walk gives up, and the steps are
+ * taken.
  */
-enum { OTHERS_FEW = 32, WALK_OTHERS_MAX = 2000 };
+enum { OTHERS_FEW = 32 };
 
 static const char next_sender[] = "SELECT sender FROM messages WHERE receiver = ? AND "
 				  "(sender, created, id) > (?, ?, ?) "
@@ -177,14 +177,11 @@ find_recent_runs(struct merge *m, const struct pl_message_pos *pos, bool *is_don
 	struct met met = {0};
 	struct pl_sqlite_walk w = {
 	    .session = m->s, .user = *m->receiver, .visit = meet, .arg = &met};
-	size_t others = 0;
 	enum pl_err err =
-	    pl_sqlite_correspondents_count(m->s, m->receiver, WALK_OTHERS_MAX, &others);
+	    pl_sqlite_correspondents_count(m->s, m->receiver, OTHERS_FEW, &w.others);
 
-	if (err != PL_OK || others < OTHERS_FEW)
+	if (err != PL_OK || w.others < OTHERS_FEW)
 		return err;
-	w.rows_max = others / 2;
-	w.chunks_max = others / 4;
 	err = pl_sqlite_row_at(m->s, pos, &w.after_row);
 	if (err == PL_OK)
 		err = pl_sqlite_recent_walk(&w);

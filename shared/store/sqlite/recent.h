@@ -38,13 +38,13 @@
 /* If there are more, the thread is late, and a walk gives up. */
 #define PL_SQLITE_RECENT_TAIL_MAX 4096 /* rows */
 
-/* One user's messages, from the newest on. */
+/* One user's messages, from the newest on: as long as it costs less than a quarter of a
+ * step for each correspondent, of which it counts as many as it takes to tell. */
 struct pl_sqlite_walk {
 	struct pl_sqlite *session;
 	struct pl_oid user; /* in, as all up to arg */
 	int64_t after_row;  /* rows up to that one are not visited; INT64_MIN: all are */
-	size_t rows_max;    /* how many entries, and chunks, are looked at */
-	size_t chunks_max;
+	size_t others;      /* correspondents that the user has, or more; not 0 */
 	/* The user has a message with other in that row. Returns whether to go on. */
 	bool (*visit)(void *arg, int64_t row, const struct pl_oid *other);
 	void *arg;
@@ -54,7 +54,8 @@ struct pl_sqlite_walk {
 	bool is_whole;
 
 	int64_t up_to; /* private, as all that follow */
-	size_t rows;
+	size_t entries, chunks;
+	bool has_no_more_others;
 };
 
 /* Note one chunk if PL_SQLITE_RECENT_DUE rows wait; *is_behind: the next one is due, too. */

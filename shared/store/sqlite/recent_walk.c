@@ -11,6 +11,9 @@ static const char shares[] =
     "SELECT chunk, entries FROM recent "
     "WHERE bucket = ? AND chunk BETWEEN ? AND ? ORDER BY chunk DESC";
 
+/* More are not counted: that is where a walk ends at the latest. */
+enum { OTHERS_MAX = 2000 };
+
 static void
 visit(struct pl_sqlite_walk *w, int64_t row, const struct pl_oid *sender,
     const struct pl_oid *receiver)
@@ -58,6 +61,30 @@ walk_row(struct pl_sqlite_walk *w, int64_t row)
 }
 
 static enum pl_err
+count_more_others(struct pl_sqlite_walk *w)
+{
+	size_t most = 4 * w->others < OTHERS_MAX ? 4 * w->others : OTHERS_MAX;
+	enum pl_err err =
+	    pl_sqlite_correspondents_count(w->session, &w->user, most, &w->others);
+
+	w->has_no_more_others = w->others < most || most == OTHERS_MAX;
+	return err;
+}
+
+/* Whether there are enough correspondents for what has been looked at. */
+static enum pl_err
+find_whether_over(struct pl_sqlite_walk *w, bool *is_over)
+{
+	size_t needed = w->entries > 2 * w->chunks ? 2 * w->entries : 4 * w->chunks;
+	enum pl_err err = PL_OK;
+
+	if (w->others < needed && !w->has_no_more_others)
+		err = count_more_others(w);
+	*is_over = w->others < needed;
+	return err;
+}
+
+static enum pl_err
 walk_share(struct pl_sqlite_walk *w, const uint8_t hash[4], int64_t first_row,
     struct pl_str entries, bool *is_over)
 {
@@ -73,10 +100,12 @@ walk_share(struct pl_sqlite_walk *w, const uint8_t hash[4], int64_t first_row,
 			break; /* as all that follow */
 		if (memcmp(entry, hash, 4) != 0 || row > w->up_to)
 			continue;
-		*is_over = w->rows++ == w->rows_max;
+		w->entries++;
+		err = find_whether_over(w, is_over);
 		if (*is_over)
 			break;
-		err = walk_row(w, row);
+		if (err == PL_OK)
+			err = walk_row(w, row);
 	}
 	return err;
 }
@@ -92,12 +121,12 @@ walk_chunks(struct pl_sqlite_walk *w)
 	pl_query_int(&q, key.bucket);
 	pl_query_int(&q, w->after_row / PL_SQLITE_RECENT_CHUNK);
 	pl_query_int(&q, w->up_to / PL_SQLITE_RECENT_CHUNK);
-	for (size_t chunks = 0;
-	     err == PL_OK && !w->is_enough && !is_over && pl_query_row(&q); chunks++) {
+	while (err == PL_OK && !w->is_enough && !is_over && pl_query_row(&q)) {
 		int64_t first = pl_query_get_int(&q, 0) * PL_SQLITE_RECENT_CHUNK;
 
-		is_over = chunks == w->chunks_max;
-		if (!is_over)
+		w->chunks++;
+		err = find_whether_over(w, &is_over);
+		if (err == PL_OK && !is_over)
 			err = walk_share(
 			    w, key.hash, first, pl_query_get_bytes(&q, 1), &is_over);
 	}
@@ -112,8 +141,8 @@ pl_sqlite_recent_walk(struct pl_sqlite_walk *w)
 	int64_t last, first;
 	enum pl_err err = pl_sqlite_recent_up_to(w->session, &w->up_to, &last);
 
-	w->is_enough = w->is_whole = false;
-	w->rows = 0;
+	w->is_enough = w->is_whole = w->has_no_more_others = false;
+	w->entries = w->chunks = 0;
 	first = w->up_to > w->after_row ? w->up_to : w->after_row;
 	if (err != PL_OK || last - first > PL_SQLITE_RECENT_TAIL_MAX)
 		return err;
