@@ -1,15 +1,20 @@
 /*
- * conversations: what the first 30 of 10, 1,000 and 10,000 correspondents cost, with few
- * messages in the store and with many; what a socket missed; a read mark; and a send to
- * somebody who is known. Each line is of one size of the store, the last one the ratio.
+ * conversations: what the first 30 of 10, 1,000 and 10,000 correspondents cost in a store
+ * of few messages and in one of many; what a socket missed; a read mark; and a send to
+ * somebody who is known. Both stores have the same users, who wrote the same newest
+ * messages, and are measured in turn: what differs is how much lies below. A line is one
+ * of these, with the ratio: for the first 30 of 1,000 it may be 1.2. (Of 10, each one's
+ * last message is looked up in an index, where each of the 20 is on a page of its own as
+ * the store grows.)
  */
 #ifndef TESTS_BENCH_STORE_CONVERSATIONS_H
 #define TESTS_BENCH_STORE_CONVERSATIONS_H
 
 #include "bench/store/cost.h"
 
-/* In an empty database; many: messages in the store at last. */
-void conversations_bench(
-    const char *name, const struct pl_store_config *config, size_t many);
+/* In two empty databases; messages: in the second one at last. Returns whether no bar was
+ * missed. */
+bool conversations_bench(const char *name, const struct pl_store_config *few_config,
+    const struct pl_store_config *many_config, size_t messages);
 
 #endif

@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -10,20 +9,10 @@
 
 #define PAUSE_MS 20
 
-static double
-cpu_us(void)
-{
-	struct rusage r;
-
-	getrusage(RUSAGE_SELF, &r);
-	return 1e6 * (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) +
-	       (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec);
-}
-
 struct cost
 cost_start(void)
 {
-	return (struct cost){cpu_us(), (double)pl_clock_mono_us()};
+	return (struct cost){(double)pl_clock_thread_us(), (double)pl_clock_mono_us()};
 }
 
 struct cost
@@ -78,12 +67,16 @@ median(double *values, size_t count)
 }
 
 void
-samples_add(struct samples *s, struct cost from, size_t items)
+samples_put(struct samples *s, struct cost c)
 {
-	struct cost c = cost_per_item(from, items);
-
 	s->cpu_us[s->count] = c.cpu_us;
 	s->wall_us[s->count++] = c.wall_us;
+}
+
+void
+samples_add(struct samples *s, struct cost from, size_t items)
+{
+	samples_put(s, cost_per_item(from, items));
 }
 
 struct cost

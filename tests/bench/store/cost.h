@@ -1,6 +1,7 @@
 /*
- * cost: what something takes, of this process' CPU and by the clock; the middle one of
- * several.
+ * cost: what something takes, of the calling thread's CPU and by the clock; the middle one
+ * of several. Threads that tidy up behind it, such as the one that empties SQLite's log,
+ * would fall on any sample.
  */
 #ifndef TESTS_BENCH_STORE_COST_H
 #define TESTS_BENCH_STORE_COST_H
@@ -27,6 +28,7 @@ struct cost cost_per_item(struct cost from, size_t items);
  * at once as where it takes long. */
 void cost_cool_down(void);
 
+void samples_put(struct samples *s, struct cost c);
 void samples_add(struct samples *s, struct cost from, size_t items);
 struct cost samples_middle(struct samples *s);
 
