@@ -122,7 +122,8 @@ are_known(const struct members *members)
 void
 members_begin_worker(struct members *members)
 {
-	members->turn = (ngx_uint_t)ngx_pid;
+	for (ngx_uint_t i = 0; i < members->count; i++)
+		members->services[i].turn = (ngx_uint_t)ngx_pid;
 }
 
 /* A copy of from, of the request's memory. */
@@ -143,14 +144,13 @@ copy(ngx_pool_t *pool, const ngx_addr_t *from, ngx_addr_t *to)
 
 /* NULL if there is no room. */
 static struct choice *
-next_in_turn(
-    ngx_http_request_t *r, struct members *members, const struct service *service)
+next_in_turn(ngx_http_request_t *r, struct service *service)
 {
 	const ngx_addr_t *up = service->up.elts;
 	struct choice *choice = ngx_pcalloc(r->pool, sizeof(*choice));
 
 	if (choice == NULL ||
-	    !copy(r->pool, &up[members->turn++ % service->up.nelts], &choice->process))
+	    !copy(r->pool, &up[service->turn++ % service->up.nelts], &choice->process))
 		return NULL;
 	choice->service = service;
 	choice->tries = service->up.nelts;
@@ -182,7 +182,7 @@ members_choose(ngx_http_request_t *r)
 	context = context_of(r);
 	if (context == NULL || parley_draw_id(r) == 0)
 		return NGX_DECLINED;
-	context->choice = next_in_turn(r, members, conf->service);
+	context->choice = next_in_turn(r, conf->service);
 	return context->choice != NULL ? NGX_OK : NGX_DECLINED;
 }
 

@@ -30,6 +30,7 @@
 struct service {
 	ngx_str_t name;
 	ngx_array_t up; /* of ngx_addr_t */
+	ngx_uint_t turn;
 };
 
 /* Of the configuration, and what Lua said since. */
@@ -39,7 +40,6 @@ struct members {
 	ngx_pool_t *pool; /* of the lists; NULL: there are none */
 	bool are_whole;
 	ngx_msec_t known_until;
-	ngx_uint_t turn;
 	/* What the upstream would be without us: Lua's balancer. */
 	ngx_http_upstream_init_pt init_upstream;
 	ngx_http_upstream_init_peer_pt init_peer;
