@@ -129,12 +129,13 @@ store_drawn(struct town *t, const struct draw *draws, size_t count)
 	store_all(t, sends, count);
 }
 
+/* So that the newest make it many. */
 static void
 grow_to(struct town *t, size_t many)
 {
-	while (t->stored < many) {
+	while (t->stored + NEWEST < many) {
 		struct draw draws[BATCH_MAX];
-		size_t left = many - t->stored;
+		size_t left = many - NEWEST - t->stored;
 		size_t count = left < BATCH_MAX ? left : BATCH_MAX;
 
 		for (size_t i = 0; i < count; i++)
@@ -398,7 +399,7 @@ conversations_bench(const char *name, const struct pl_store_config *few_config,
 
 	open_town(&few, few_config);
 	open_town(&many, many_config);
-	grow_to(&many, messages - NEWEST);
+	grow_to(&many, messages);
 	for (size_t i = 0; i < NEWEST; i++)
 		newest[i] = draw_any();
 	for (size_t i = 0; i < NEWEST; i += BATCH_MAX) {
