@@ -307,7 +307,7 @@ on_patience_over(struct pl_timer *t)
 void
 admit_on_ready(struct hub_socket *socket)
 {
-	if (of_socket(socket)->state == ADMIT_LISTENING)
+	if (of_socket(socket)->state == ADMIT_LISTENING && hub_is_ready(socket))
 		go_on(of_socket(socket));
 }
 

@@ -16,8 +16,7 @@ user_free(struct hub_user *user)
 
 	pl_timer_stop(hub->app->loop, &user->grace);
 	pl_bus_unsubscribe(hub->app->bus, &user->listener);
-	if (user->sent_uses > 0)
-		pl_bus_unsubscribe(hub->app->bus, &user->sent);
+	hub_end_sent(user);
 	pl_map_del(&hub->users, pl_oid_str(&user->id));
 	pl_list_unlink(&user->turn);
 	hub->events->on_leave(hub->arg, &user->id);
@@ -47,33 +46,12 @@ user_get(struct hub *hub, const struct pl_oid *id)
 	user->listener.on_message = hub_on_user_event;
 	user->listener.on_ready = hub_on_user_ready;
 	user->listener.arg = user;
-	user->sent.on_message = hub_on_user_event;
-	user->sent.arg = user;
 	pl_channel_user(id, channel);
 	(void)pl_map_put(&hub->users, pl_oid_str(&user->id), user);
 	pl_list_push(&hub->turns, &user->turn);
 	pl_bus_subscribe(hub->app->bus, pl_str(channel), &user->listener);
 	hub->events->on_join(hub->arg, id);
 	return user;
-}
-
-void
-hub_hear_sent(struct hub_user *user)
-{
-	char channel[PL_CHANNEL_USER_LEN + 1];
-
-	if (user->sent_uses++ > 0)
-		return;
-	pl_channel_sent(&user->id, channel);
-	pl_bus_subscribe(user->hub->app->bus, pl_str(channel), &user->sent);
-}
-
-void
-hub_drop_sent(struct hub_user *user)
-{
-	assert(user->sent_uses > 0);
-	if (--user->sent_uses == 0)
-		pl_bus_unsubscribe(user->hub->app->bus, &user->sent);
 }
 
 /* ---- sockets ----------------------------------------------------------------------- */
@@ -149,7 +127,10 @@ hub_join(struct hub *hub, struct hub_socket *socket, const struct pl_jwt_claims 
 bool
 hub_is_ready(const struct hub_socket *socket)
 {
-	return socket->user->is_ready || !pl_bus_is_up(socket->user->hub->app->bus);
+	const struct hub_user *user = socket->user;
+
+	return !pl_bus_is_up(user->hub->app->bus) ||
+	       (user->is_ready && (!socket->wants_sent || hub_hears_sent(user)));
 }
 
 void

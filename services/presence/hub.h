@@ -13,6 +13,7 @@
 #ifndef PRESENCE_HUB_H
 #define PRESENCE_HUB_H
 
+#include "presence/hub_sent.h"
 #include "presence/hub_tell.h"
 
 void hub_start(struct hub *hub);
@@ -22,13 +23,10 @@ size_t hub_user_count(const struct hub *hub);
  * oldest one of that user is closed. */
 void hub_join(
     struct hub *hub, struct hub_socket *socket, const struct pl_jwt_claims *claims);
-/* Does the bus bring what is published to socket's user from now on? If it is away, yes:
- * then delivery/tail does. Otherwise on_ready comes. */
+/* Does the bus bring what is published to socket's user from now on, and what the user sends
+ * if socket asks for that? If it is away, yes: then delivery/tail does. Otherwise on_ready
+ * comes. */
 bool hub_is_ready(const struct hub_socket *socket);
-/* Hear of what user sends, until as many calls of hub_drop_sent(): else nobody here pays
- * for it. */
-void hub_hear_sent(struct hub_user *user);
-void hub_drop_sent(struct hub_user *user);
 /* The socket has ended; nothing if it was not in. with_grace: its connection just broke,
  * and the user counts as here for PRESENCE_GRACE_MS. */
 void hub_leave(struct hub_socket *socket, bool with_grace);

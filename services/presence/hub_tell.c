@@ -293,6 +293,16 @@ hub_change_packet(const struct seen *seen, const struct pl_message *m)
 	return packet_of(seen, m, true);
 }
 
+void
+hub_tell_ready(struct hub_user *user)
+{
+	pl_list_for_each_safe(link, &user->sockets)
+	{
+		user->hub->events->on_ready(
+		    user->hub->arg, PL_CONTAINER(link, struct hub_socket, link));
+	}
+}
+
 /* The channel is listened to. If that is so again, something may have been missed. */
 void
 hub_on_user_ready(void *arg, bool is_again)
@@ -302,11 +312,7 @@ hub_on_user_ready(void *arg, bool is_again)
 	user->is_ready = true;
 	if (is_again)
 		user->hub->events->on_gap(user->hub->arg);
-	pl_list_for_each_safe(link, &user->sockets)
-	{
-		user->hub->events->on_ready(
-		    user->hub->arg, PL_CONTAINER(link, struct hub_socket, link));
-	}
+	hub_tell_ready(user);
 }
 
 /* What is about a user goes to sockets that watch by the index of online/watched alone:

@@ -31,6 +31,9 @@ void hub_send_user(struct hub *hub, const struct pl_oid *user, struct pl_ref *pa
 bool hub_has_user(const struct hub *hub, const struct pl_oid *user);
 bool hub_has(const struct hub *hub, unsigned audience); /* any socket of these */
 
+/* on_ready to all sockets of user. */
+void hub_tell_ready(struct hub_user *user);
+
 /* The bus's, of a user (arg) and of the hub (arg); the hub listens with them. */
 void hub_on_user_event(void *arg, struct pl_str channel, struct pl_str payload);
 void hub_on_user_ready(void *arg, bool is_again);

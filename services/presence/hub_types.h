@@ -30,9 +30,8 @@ struct hub_user {
 	struct pl_list sockets; /* oldest first */
 	unsigned socket_count;
 	struct pl_bus_listener listener;
-	bool is_ready;               /* the bus listens: what is published now comes */
-	struct pl_bus_listener sent; /* subscribed while sent_uses > 0 */
-	unsigned sent_uses;
+	bool is_ready;         /* the bus listens: what is published now comes */
+	struct hub_sent *sent; /* hub_sent's; NULL: nobody here listens */
 	struct pl_timer grace; /* started while there is no socket */
 };
 
@@ -59,7 +58,7 @@ struct hub_events {
 	 * Called by hub_join() and whatever ends a user: they must only take note. */
 	void (*on_join)(void *arg, const struct pl_oid *user);
 	void (*on_leave)(void *arg, const struct pl_oid *user);
-	/* The bus brings what is published to socket's user, from now on. */
+	/* The bus may bring what socket waits for, from now on: hub_is_ready() says so. */
 	void (*on_ready)(void *arg, struct hub_socket *socket);
 	/* A newer socket of its user took the place of this one, which is closing, and
 	 * has left the hub. Called by hub_join() of the newer one. */

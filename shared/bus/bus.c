@@ -203,6 +203,12 @@ pl_bus_unsubscribe(struct pl_bus *bus, struct pl_bus_listener *l)
 	pl_bus_channel_release(ch);
 }
 
+bool
+pl_bus_is_listening(const struct pl_bus_listener *l)
+{
+	return l->channel != NULL && l->channel->is_ready && !l->is_ready_due;
+}
+
 void
 pl_bus_publish(struct pl_bus *bus, struct pl_str channel, struct pl_str payload,
     struct pl_redis_call *call)

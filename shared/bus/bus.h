@@ -51,7 +51,10 @@ void pl_bus_subscribe(
     struct pl_bus *bus, struct pl_str channel, struct pl_bus_listener *l);
 void pl_bus_unsubscribe(
     struct pl_bus *bus, struct pl_bus_listener *l); /* twice is fine */
-/* call gets PL_OK when the server has taken it; NULL: nobody is told. */
+/* Is nothing missed on l's channel at this moment? Not before on_ready. */
+bool pl_bus_is_listening(const struct pl_bus_listener *l);
+/* call gets PL_OK when the server has taken it, and its reply: how many heard it; NULL:
+ * nobody is told. */
 void pl_bus_publish(struct pl_bus *bus, struct pl_str channel, struct pl_str payload,
     struct pl_redis_call *call);
 /* Are both connections up? */

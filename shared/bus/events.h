@@ -8,6 +8,9 @@
  *   parley:sent:<id>    messageSent of that user         message,        presence processes
  *                                                        responder       where somebody listens:
  *                                                                        hub_hear_sent()
+ *   parley:hears        id of a user, whose              presence        message,
+ *                       messageSent is heard from now on                 responder
+ *                       (sending/unheard)
  *   parley:all          event for every socket           presence, auth  all presence
  *   parley:revoked      a revocation                     auth            all services
  *   parley:blocks       a block that was made    presence        presence
@@ -52,6 +55,7 @@
 #define PL_CHANNEL_REVOKED "parley:revoked"
 #define PL_CHANNEL_BLOCKS  "parley:blocks"
 #define PL_CHANNEL_ONLINE  "parley:online"
+#define PL_CHANNEL_HEARS   "parley:hears"
 #define PL_STREAM_REPLIES  "parley:replies"
 
 #define PL_TYPING_ENDS_MS 6000 /* unless it is said again */
