@@ -549,21 +549,32 @@ run_turn(struct pl_task *task)
 	assert_int_equal(queue_send(current, write_done), PL_OK);
 }
 
+static size_t
+commits_of_a_turn(struct fixture *f)
+{
+	struct pl_task turn = {.run = run_turn};
+	size_t before = commits_in_log(f), done = f->done_count + 2;
+
+	pl_list_init(&turn.link);
+	pl_loop_post(f->loop, &turn);
+	WAIT_FOR(f, f->done_count == done);
+	assert_int_equal(f->by_err[PL_OK], done);
+	return commits_in_log(f) - before;
+}
+
+/* A writer that is not idle again yet, where the machine stands still, is off with the
+ * first. That is seldom, while one that does not wait is off with it nearly each time. */
 static void
 commits_what_a_turn_of_the_loop_brings_at_once(void **state)
 {
-	struct pl_task turn = {.run = run_turn};
 	struct fixture *f = *state;
-	size_t before;
+	size_t at_once = 0;
 
 	assert_int_equal(queue_send(f, write_done), PL_OK);
 	WAIT_FOR(f, f->done_count == 1);
-	before = commits_in_log(f);
-	pl_list_init(&turn.link);
-	pl_loop_post(f->loop, &turn);
-	WAIT_FOR(f, f->done_count == 3);
-	assert_int_equal(f->by_err[PL_OK], 3);
-	assert_int_equal(commits_in_log(f) - before, 1);
+	for (int turns = 0; turns < 9; turns++)
+		at_once += commits_of_a_turn(f) == 1;
+	assert_in_range(at_once, 7, 9);
 }
 
 static void
