@@ -6,6 +6,9 @@ import { patient, waitUntil } from './wait.mjs';
 
 export const latency = 150; // ms
 
+/** What routeSockets() has Chromium say: a frame came to it after the connection to the server had ended. (The page looks before it sends.) */
+const ofRoutes = /WebSocket is already in CLOSING or CLOSED state/;
+
 const phone = { viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true };
 
 /** For a test file: one browser, whose pages end with each test. */
@@ -35,7 +38,7 @@ export function useBrowser({ before, after, afterEach }, hold) {
     const page = await context.newPage();
     page.problems = [];
     page.on('pageerror', (error) => page.problems.push(String(error)));
-    page.on('console', (message) => { if (message.type() === 'error' && !expect.test(message.text())) page.problems.push(message.text()); });
+    page.on('console', (message) => { if (message.type() === 'error' && !expect.test(message.text()) && !ofRoutes.test(message.text())) page.problems.push(message.text()); });
     await delayRequests(page);
     await routeSockets(page);
     const cdp = await context.newCDPSession(page);
