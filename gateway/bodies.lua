@@ -2,7 +2,8 @@
 -- counted before it is read, by its length: what an address (an IPv6 one by its /64) has under way,
 -- and what all have. One that does not fit is refused unread: 429 where it is the address' own
 -- share, 503 where it is everybody's. One that has not come within its time ends (408): nginx itself
--- looks only at the time between two bytes.
+-- looks only at the time between two bytes. One that has come with its head takes no more room than
+-- that has, and does not count; only our module can tell.
 --
 --   shared dict: "a" .. address .. span -> bytes     "t" .. span -> bytes of all
 --
