@@ -3,16 +3,16 @@
  * serves, and what to do with a process that does not answer; here only those that are up
  * are asked in turn, as long as Lua says that there is nothing else to think of:
  *
- *   Lua       parley_members_begin(), parley_member_is() for each that is up, whenever that
- *             changes; and parley_members_known(100) each time it has looked: for so many
- *             ms requests may pass. So one request in 100 ms goes by Lua, which looks again,
- *             and all do while some process is avoided.
- *   a request that is plain (heads.h), has its body here, and whose location has
- *             "passes_to SERVICE;", gets an id and a process, and Lua's handlers of access
- *             and of the end are left out. PUT and DELETE are for Lua, and so is a GET
- *             where there are several: it has times of its own.
- *   its first process does not answer: Lua's balancer goes on from there, and asks by
- *             parley_passed() where that is.
+ *   Lua        parley_members_begin(), and parley_member_is() for each that is up, whenever
+ *              that changes; and parley_members_known(100) each time it has looked: for so
+ *              many ms requests may pass. So one request in 100 ms goes by Lua, which looks
+ *              again, and all do while some process is avoided.
+ *   a request  that is plain (heads.h), has its body here, and whose location has
+ *              "passes_to SERVICE;", gets an id and a process, and Lua's handlers of
+ *              access and of the end are left out. PUT and DELETE are for Lua, and so is a
+ *              GET where there are several: it has times of its own.
+ *   its first process does not answer
+ *              Lua's balancer goes on from there, and asks by parley_passed() where that is.
  *
  * Threads: none; each worker has its own list.
  */
@@ -48,7 +48,8 @@ struct members {
 /* Of a request. */
 struct choice;
 
-/* "passes_to SERVICE;" and "passes_here;", the latter in an upstream, behind its balancer. */
+/* "passes_to SERVICE;" and "passes_here;", the latter in an upstream, behind its
+ * balancer. */
 char *members_set_service(ngx_conf_t *cf, ngx_command_t *command, void *data);
 char *members_set_upstream(ngx_conf_t *cf, ngx_command_t *command, void *data);
 
@@ -61,15 +62,15 @@ ngx_int_t members_choose(ngx_http_request_t *r);
 /* At its end: it has passed, and nothing is left for Lua to note. */
 bool members_are_done(ngx_http_request_t *r);
 
-/* For Lua. The lists are empty; address, with a port, is one more of service, and if it cannot
- * be read, nothing passes until they begin anew; for so many ms they are known. */
+/* For Lua. The lists are empty; address, with a port, is one more of service, and if it
+ * cannot be read, nothing passes until they begin anew; for so many ms they are known. */
 void parley_members_begin(void);
 void parley_member_is(
     const char *service, size_t service_len, const char *address, size_t address_len);
 void parley_members_known(ngx_uint_t ms);
 
-/* For Lua: who was asked first, and of which service; borrowed until r ends. 1 if that one
- * failed, 0 if it only said no, -1 if r has not passed. From then on r is Lua's. */
+/* For Lua: who was asked first, and of which service; borrowed until r ends. 1 if that
+ * one failed, 0 if it only said no, -1 if r has not passed. From then on r is Lua's. */
 ngx_int_t parley_passed(ngx_http_request_t *r, ngx_str_t *service, ngx_str_t *address);
 
 #endif

@@ -7,6 +7,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Person, call } from '../support/api.mjs';
+import { hasModule } from '../support/lone_gateway.mjs';
 import { treeBytes } from '../support/process.mjs';
 import { useStack } from '../support/stack.mjs';
 import { freePort, patient, waitUntil, withDeadline } from '../support/wait.mjs';
@@ -144,6 +145,19 @@ describe('bodies', () => {
     // client_body_timeout is 10 s, and may come first.
     assert.ok(performance.now() - begun > Math.min(bodySeconds, 10) * 1000 - 100);
     assert.ok([0, 408].includes(late.status), late.answer);
+    await quiet();
+  });
+
+  test('one that comes with its head takes no more room than that, and passes where its address has none left', { skip: !hasModule }, async () => {
+    const address = '203.0.113.4';
+    const room = 4 * MiB - 4 * 990000;
+    const wires = [...Array(4).fill(990000), room].map((bytes) => new Wire(hold.stack, address).begin(bytes, 1000));
+    await waitUntil('its room to be taken', async () => await metric('bodies_bytes') === 4 * MiB);
+    const head = `POST /api/auth/login HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: ${address}\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n`;
+    const [whole, apart] = [`${head}{}`, head].map((text) => new Wire(hold.stack).write(text));
+    await waitUntil('their answers', () => whole.status && apart.status);
+    assert.deepEqual([whole.status, apart.status], [400, 429]);
+    await Promise.all([whole, apart, ...wires].map((wire) => wire.end()));
     await quiet();
   });
 
