@@ -7,21 +7,24 @@
 
 #include "heads.h"
 #include "lines.h"
-#include "members.h"
 #include "seats.h"
 #include "tunnel.h"
+
+struct members;
+struct service;
+struct choice;
 
 struct main_conf {
 	struct heads heads; /* the first: heads.h */
 	struct lines lines;
-	struct members members;
+	struct members *members; /* members.h; NULL: nothing passes without Lua */
 	ngx_shm_zone_t *zone;
 	ngx_str_t handover; /* its folder; empty: none */
 };
 
 struct location_conf {
 	ngx_flag_t is_tunnel;
-	struct service *service; /* NULL: nothing passes without Lua */
+	struct service *service; /* members.h; NULL: as above */
 	ngx_uint_t seats_max;    /* 0: not counted */
 	ngx_int_t key;           /* index of the variable */
 	ngx_shm_zone_t *zone;

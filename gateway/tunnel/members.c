@@ -20,13 +20,14 @@ struct choice {
 	enum { CHOSEN, ASKED, FAILED, LEFT, LUAS } state;
 };
 
+/* NULL if the configuration has none. */
 static struct members *
 members_now(void)
 {
 	struct main_conf *conf =
 	    ngx_http_cycle_get_module_main_conf(ngx_cycle, parley_tunnel_module);
 
-	return &conf->members;
+	return conf->members;
 }
 
 static struct members *
@@ -34,7 +35,7 @@ members_of(ngx_http_request_t *r)
 {
 	struct main_conf *conf = ngx_http_get_module_main_conf(r, parley_tunnel_module);
 
-	return &conf->members;
+	return conf->members;
 }
 
 static struct choice *
@@ -66,6 +67,8 @@ parley_members_begin(void)
 {
 	struct members *members = members_now();
 
+	if (members == NULL)
+		return;
 	if (members->pool != NULL)
 		ngx_destroy_pool(members->pool);
 	members->pool = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, ngx_cycle->log);
@@ -95,7 +98,7 @@ parley_member_is(
 	struct members *members = members_now();
 	ngx_str_t name = {service_len, (u_char *)(uintptr_t)service};
 	ngx_str_t text = {address_len, (u_char *)(uintptr_t)address};
-	struct service *found = find(members, &name);
+	struct service *found = members != NULL ? find(members, &name) : NULL;
 
 	if (found != NULL)
 		members->are_whole = members->are_whole && add(members, found, text);
@@ -106,7 +109,8 @@ parley_members_known(ngx_uint_t ms)
 {
 	struct members *members = members_now();
 
-	members->known_until = ngx_current_msec + ms;
+	if (members != NULL)
+		members->known_until = ngx_current_msec + ms;
 }
 
 static bool
@@ -267,28 +271,41 @@ init_upstream(ngx_conf_t *cf, ngx_http_upstream_srv_conf_t *upstream)
 	struct main_conf *conf =
 	    ngx_http_conf_get_module_main_conf(cf, parley_tunnel_module);
 
-	if (conf->members.init_upstream(cf, upstream) != NGX_OK)
+	if (conf->members->init_upstream(cf, upstream) != NGX_OK)
 		return NGX_ERROR;
-	conf->members.init_peer = upstream->peer.init;
+	conf->members->init_peer = upstream->peer.init;
 	upstream->peer.init = init_peer;
 	return NGX_OK;
+}
+
+/* Those of the configuration, new ones at first; NULL if there is no room. */
+static struct members *
+members_in(ngx_conf_t *cf)
+{
+	struct main_conf *conf =
+	    ngx_http_conf_get_module_main_conf(cf, parley_tunnel_module);
+
+	if (conf->members == NULL)
+		conf->members = ngx_pcalloc(cf->pool, sizeof(*conf->members));
+	return conf->members;
 }
 
 char *
 members_set_upstream(ngx_conf_t *cf, ngx_command_t *command, void *data)
 {
-	struct main_conf *conf =
-	    ngx_http_conf_get_module_main_conf(cf, parley_tunnel_module);
+	struct members *members = members_in(cf);
 	ngx_http_upstream_srv_conf_t *upstream =
 	    ngx_http_conf_get_module_srv_conf(cf, ngx_http_upstream_module);
 
 	(void)command;
 	(void)data;
-	if (conf->members.init_upstream != NULL)
+	if (members == NULL)
+		return NGX_CONF_ERROR;
+	if (members->init_upstream != NULL)
 		return "is duplicate";
 	if (upstream->peer.init_upstream == NULL)
 		return "comes before the balancer";
-	conf->members.init_upstream = upstream->peer.init_upstream;
+	members->init_upstream = upstream->peer.init_upstream;
 	upstream->peer.init_upstream = init_upstream;
 	return NGX_CONF_OK;
 }
@@ -297,14 +314,14 @@ char *
 members_set_service(ngx_conf_t *cf, ngx_command_t *command, void *data)
 {
 	struct location_conf *conf = data;
-	struct main_conf *above =
-	    ngx_http_conf_get_module_main_conf(cf, parley_tunnel_module);
 	ngx_http_core_loc_conf_t *location =
 	    ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-	struct members *members = &above->members;
+	struct members *members = members_in(cf);
 	const ngx_str_t *words = cf->args->elts;
 
 	(void)command;
+	if (members == NULL)
+		return NGX_CONF_ERROR;
 	conf->service = find(members, &words[1]);
 	if (conf->service == NULL) {
 		if (members->count == SERVICES_MAX)

@@ -27,6 +27,7 @@
 
 #include "context.h"
 #include "handover.h"
+#include "members.h"
 #include "upgrade.h"
 
 /* As ngx_http_limit_conn_module has it: the variable $limit_conn_status says REJECTED. */
@@ -244,7 +245,8 @@ begin_worker(ngx_cycle_t *cycle)
 
 	if (conf == NULL)
 		return NGX_OK;
-	members_begin_worker(&conf->members);
+	if (conf->members != NULL)
+		members_begin_worker(conf->members);
 	if (conf->zone != NULL)
 		seats_begin(conf->zone);
 	if (conf->handover.len > 0 && ngx_process != NGX_PROCESS_HELPER)
