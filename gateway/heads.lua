@@ -67,11 +67,12 @@ local function members_are_known(ms)
 	end
 end
 
--- Of a request that passed without Lua: its service, the address that was asked, and whether that failed.
+-- Of a request that passed without Lua: its service, and the address that was asked in vain.
 local function passed()
-	local has_failed = C.parley_passed(get_request(), service, address)
-
-	return ffi.string(service.data, service.len), ffi.string(address.data, address.len), has_failed == 1
+	if C.parley_passed(get_request(), service, address) ~= 1 then
+		error("nobody was asked")
+	end
+	return ffi.string(service.data, service.len), ffi.string(address.data, address.len)
 end
 
 return {tell_members = tell_members, members_are_known = members_are_known, passed = passed, has_module = has_module, request = request, plain_body = plain_body, is_body_here = is_body_here, draw_id = draw_id, lines_left_out = lines_left_out}

@@ -248,16 +248,21 @@ local function websockets()
 	return of_session(false)
 end
 
+-- Did the last try fail? A 503 is an answer: of one that serves, and has enough to do.
+local function has_failed()
+	local how, status = balancer.get_last_failure()
+
+	return how == "failed" and status ~= 503
+end
+
 -- Of a request for which the module has chosen who is asked first: who is asked next.
 local function go_on()
-	local service, address, has_failed = heads.passed()
+	local service, address = heads.passed()
 	local host, port = address:match("^(.*):(%d+)$")
 	local first = {host = host, port = tonumber(port), address = address}
 	local list = {first}
 
-	if has_failed then
-		avoid(address)
-	end
+	avoid(address)
 	for _, member in ipairs(candidates(service)) do
 		if member.address ~= address then
 			table.insert(list, member)
@@ -275,7 +280,7 @@ local function ask()
 
 	if choice.tries == 0 and #list > 1 and not choice.is_once then
 		balancer.set_more_tries(math.min(#list, TRIES_MAX) - 1)
-	elseif choice.tries > 0 and balancer.get_last_failure() == "failed" then -- not a mere 503
+	elseif choice.tries > 0 and has_failed() then
 		avoid(choice.member.address)
 	end
 	-- nginx tries once more where the connection was an old one; so there may be more tries

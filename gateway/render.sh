@@ -330,8 +330,7 @@ if [ -n "$tunnel" ]; then
 		tunnels="$tunnels proxy_set_header Parley-Handover \$handover_name; proxy_hide_header Parley-Handover;"
 	fi
 	if [ "$sockets" != 0 ]; then # the zone of limit_conn is only there so that the server's limit is not for them
-		seats_bytes=$((workers * fds * 192 + 65536)) # each may be of an address of its own
-		sockets_zone="limit_conn_zone '' zone=sockets:64k; tunnel_seats_zone $((seats_bytes / 1024))k;"
+		sockets_zone="limit_conn_zone '' zone=sockets:64k; tunnel_seats_zone 32m;"
 		sockets_limit="limit_conn sockets 1; tunnel_seats \$address_group $sockets;"
 	fi
 fi

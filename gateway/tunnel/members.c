@@ -17,7 +17,7 @@ struct choice {
 	ngx_addr_t process; /* its own copy: the list may be another before it ends */
 	ngx_uint_t tries;
 	struct peer lua;
-	enum { CHOSEN, ASKED, FAILED, LEFT, LUAS } state;
+	enum { CHOSEN, ASKED, LUAS } state;
 };
 
 /* NULL if the configuration has none. */
@@ -203,15 +203,13 @@ ngx_int_t
 parley_passed(ngx_http_request_t *r, ngx_str_t *service, ngx_str_t *address)
 {
 	struct choice *choice = choice_of(r);
-	bool has_failed;
 
 	if (choice == NULL)
-		return -1;
-	has_failed = choice->state == FAILED;
+		return 0;
 	choice->state = LUAS;
 	*service = choice->service->name;
 	*address = choice->process.name;
-	return has_failed;
+	return 1;
 }
 
 /* ---- as nginx' upstream ----------------------------------------------------------- */
@@ -241,7 +239,6 @@ leave(ngx_peer_connection_t *peer, void *data, ngx_uint_t state)
 		choice->lua.free(peer, choice->lua.data, state);
 		return;
 	}
-	choice->state = (state & NGX_PEER_FAILED) != 0 ? FAILED : LEFT;
 	if (peer->tries > 0)
 		peer->tries--;
 }

@@ -69,8 +69,8 @@ void parley_member_is(
     const char *service, size_t service_len, const char *address, size_t address_len);
 void parley_members_known(ngx_uint_t ms);
 
-/* For Lua: who was asked first, and of which service; borrowed until r ends. 1 if that
- * one failed, 0 if it only said no, -1 if r has not passed. From then on r is Lua's. */
+/* For Lua, if its balancer is asked after all: who was asked first, in vain, and of which
+ * service; borrowed until r ends. 0 if nobody was. From then on r is Lua's. */
 ngx_int_t parley_passed(ngx_http_request_t *r, ngx_str_t *service, ngx_str_t *address);
 
 #endif

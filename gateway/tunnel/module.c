@@ -5,7 +5,7 @@
  * usual request (members.h). Seven directives:
  *
  *   handover FOLDER;                   http: services on this machine are told $handover_name
- *   tunnel_seats_zone 6208k;           http: the memory of the seats
+ *   tunnel_seats_zone 32m;             http: the memory of the seats
  *   tunnel_seats $address_group 2000;  location: at most so many requests and tunnels of an
  *                                      address; 429 for more
  *   log_lines 200;                     http: at most so many lines a second of an address

@@ -1,5 +1,8 @@
 #include "seats.h"
 
+#include <errno.h>
+#include <signal.h>
+
 struct seats {
 	ngx_rbtree_t tree;
 	ngx_rbtree_node_t sentinel;
@@ -14,7 +17,7 @@ struct place {
 struct seat {
 	struct seat *next;
 	struct place *place;
-	ngx_int_t slot; /* the worker's */
+	ngx_pid_t pid; /* the worker's */
 	ngx_uint_t taken;
 };
 
@@ -72,7 +75,7 @@ add_seat(ngx_slab_pool_t *pool, struct place *place)
 
 	if (seat == NULL)
 		return NULL;
-	*seat = (struct seat){place->first, place, ngx_process_slot, 0};
+	*seat = (struct seat){place->first, place, ngx_pid, 0};
 	place->first = seat;
 	return seat;
 }
@@ -93,9 +96,21 @@ own_seat(const struct place *place)
 {
 	struct seat *seat = place->first;
 
-	while (seat != NULL && seat->slot != ngx_process_slot)
+	while (seat != NULL && seat->pid != ngx_pid)
 		seat = seat->next;
 	return seat;
+}
+
+static void
+free_those_of_the_dead(ngx_slab_pool_t *pool, struct place *place)
+{
+	struct seat *next, *seat = place->first;
+
+	for (; seat != NULL; seat = next) {
+		next = seat->next;
+		if (kill(seat->pid, 0) == -1 && errno == ESRCH)
+			free_seat(pool, seat);
+	}
 }
 
 static ngx_uint_t
@@ -113,8 +128,11 @@ take(ngx_slab_pool_t *pool, struct place *place, ngx_uint_t most)
 {
 	struct seat *seat;
 
-	if (taken_at(place) >= most)
-		return NULL;
+	if (taken_at(place) >= most) {
+		free_those_of_the_dead(pool, place);
+		if (taken_at(place) >= most)
+			return NULL;
+	}
 	seat = own_seat(place);
 	if (seat == NULL)
 		seat = add_seat(pool, place);
@@ -146,12 +164,9 @@ seats_begin(ngx_shm_zone_t *zone)
 
 	for (; node != NULL; node = next) {
 		struct place *place = (struct place *)(void *)node;
-		struct seat *seat = own_seat(place);
 
 		next = ngx_rbtree_next(tree, node);
-		if (seat == NULL)
-			continue;
-		free_seat(pool, seat);
+		free_those_of_the_dead(pool, place);
 		free_if_empty(pool, seats, place);
 	}
 	ngx_shmtx_unlock(&pool->mutex);

@@ -6,7 +6,8 @@
  *
  * nginx' own limit_conn counts as long as a request lives; a tunnel (tunnel.h) outlives
  * its request, and so needs a seat that can be handed on. And what a worker had that was
- * killed limit_conn counts forever; here, until the next one begins in its place.
+ * killed limit_conn counts forever; here it is free, at the latest when its address would
+ * be refused.
  * Threads: none; workers take the zone's lock.
  */
 #ifndef PARLEY_GATEWAY_SEATS_H
@@ -21,7 +22,7 @@ struct seat; /* those of an address that one worker has */
  * anew. */
 ngx_int_t seats_zone_init(ngx_shm_zone_t *zone, void *old);
 
-/* As init_process: what this worker's slot of nginx' processes had is free. */
+/* As init_process: what workers had that were killed is free. */
 void seats_begin(ngx_shm_zone_t *zone);
 
 /* One more for key; NULL if it has most already, or if the zone is full. */

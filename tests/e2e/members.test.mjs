@@ -1,6 +1,8 @@
 // Which process gets a request, and who is asked if that one does not answer: with the gateway's module, which chooses
 // for most requests (gateway/tunnel/members.h), and without it, where Lua does (gateway/members.lua).
 import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { Keeper, LoneGateway, hasModule } from '../support/lone_gateway.mjs';
 import { waitUntil } from '../support/wait.mjs';
@@ -9,6 +11,56 @@ const target = '/api/messages/send/777777777777777777777777';
 const post = `POST ${target} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`;
 const get = `GET ${target} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
 const avoidedSeconds = 3; // members.lua
+
+test('most requests pass without Lua, if there is a module', { skip: !hasModule }, async () => {
+  const edit = async (conf) => {
+    const file = path.join(conf, 'members.lua');
+    const text = await readFile(file, 'utf8');
+    const marked = text.replace(/^local function api\(.*\n/m, (line) => `${line}\tngx.header["X-By"] = "Lua"\n`);
+    assert.notEqual(marked, text);
+    await writeFile(file, marked);
+  };
+  const gateway = await LoneGateway.start({ edit });
+  const keeper = await Keeper.start();
+  const wire = await gateway.open();
+  try {
+    await gateway.tell([['message', keeper.address]]);
+    const byLua = async (text) => {
+      wire.write(text);
+      const { status, lines } = await wire.answer();
+      assert.ok(status === 200 || status === 502);
+      return lines.some((line) => /^x-by: lua$/i.test(line));
+    };
+    assert.ok(await byLua(post), 'the first');
+    for (const text of [post, get]) {
+      let count = 0;
+      for (let i = 0; i < 200; i++) count += await byLua(text);
+      assert.ok(count < 100, `${count} of 200`);
+    }
+    assert.ok(await byLua(post.replace('POST', 'PUT')), 'one that may be sent once only');
+  } finally {
+    wire.socket.destroy();
+    await Promise.all([gateway.stop(), keeper.stop()]);
+  }
+});
+
+test('a process that says 503 is asked in its turn', async () => {
+  const gateway = await LoneGateway.start();
+  const keepers = [await Keeper.start(), await Keeper.start()];
+  const wire = await gateway.open();
+  try {
+    keepers[0].answer = 'HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n';
+    await gateway.tell(keepers.map(({ address }) => ['message', address]));
+    const ask = async () => { wire.write(get); return (await wire.answer()).status; };
+    await waitUntil('both to be known', async () => { await ask(); return keepers.every(({ got }) => got.length > 0); });
+    for (const keeper of keepers) keeper.got.length = 0;
+    for (let i = 0; i < 40; i++) assert.equal(await ask(), 200);
+    assert.ok(keepers[0].got.length >= 15, `${keepers[0].got.length} of 40`);
+  } finally {
+    wire.socket.destroy();
+    await Promise.all([gateway, ...keepers].map((one) => one.stop()));
+  }
+});
 
 for (const isWithModule of [true, false]) describe(`${isWithModule ? 'with' : 'without'} the module`, { skip: isWithModule && !hasModule }, () => {
   let gateway;

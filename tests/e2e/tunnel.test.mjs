@@ -436,7 +436,7 @@ describe('more addresses with sockets than the gateway has memory for', { skip: 
     const gateway = await stack.pidOf('gateway');
     const old = await children(gateway);
     const file = path.join(stack.dir, 'data/run/gateway/conf/limits.conf');
-    await writeFile(file, (await readFile(file, 'utf8')).replace(/tunnel_seats_zone \d+k;/, 'tunnel_seats_zone 32k;'));
+    await writeFile(file, (await readFile(file, 'utf8')).replace('tunnel_seats_zone 32m;', 'tunnel_seats_zone 32k;'));
     process.kill(gateway, 'SIGHUP');
     await waitUntil('new processes alone', async () => { const now = await children(gateway); return now.length > 0 && !now.some((pid) => old.includes(pid)); }, patient);
     const ask = async (i) => {

@@ -25,11 +25,12 @@ function firstOf(bytes) {
   return bytes.length < end + length ? null : bytes.slice(0, end + length);
 }
 
-/** A process of a service that answers all with 200, and keeps it in `got`. */
+/** A process of a service that answers all with 200, or its `answer`, and keeps what it got in `got`. */
 export class Keeper {
   static async start() {
     const keeper = new Keeper();
     keeper.got = [];
+    keeper.answer = answer;
     keeper.isBreaking = false; // it ends the connection in place of an answer
     keeper.server = net.createServer((socket) => keeper.#serve(socket));
     await new Promise((resolve) => { keeper.server.listen(0, '127.0.0.1', resolve); });
@@ -47,7 +48,7 @@ export class Keeper {
       for (let request; (request = firstOf(bytes)); bytes = bytes.slice(request.length)) {
         this.got.push(request);
         if (this.isBreaking) socket.destroy();
-        else socket.write(answer);
+        else socket.write(this.answer);
       }
     });
   }
@@ -61,8 +62,17 @@ export class Keeper {
 }
 
 export class LoneGateway {
-  /** With our module, or as beside another nginx. */
-  static async start({ isWithModule = true } = {}) {
+  /** With our module, or as beside another nginx. edit: its configuration, which stands in that folder. */
+  static async start({ isWithModule = true, edit = async () => {} } = {}) {
+    // Another test may take the port meanwhile.
+    for (let tries = 1; ; tries++) {
+      const gateway = await LoneGateway.#tryToStart(isWithModule, edit);
+      if (gateway) return gateway;
+      if (tries === 3) throw new Error('nginx does not start');
+    }
+  }
+
+  static async #tryToStart(isWithModule, edit) {
     const gateway = new LoneGateway();
     gateway.folder = await mkdtemp(path.join(tmpdir(), 'parley-lone-'));
     gateway.prefix = path.join(gateway.folder, 'gateway');
@@ -72,14 +82,20 @@ export class LoneGateway {
     await symlink(path.join(build, 'parley-settings'), path.join(without, 'parley-settings'));
     const programs = { BUILD_DIR: isWithModule ? build : without, PORT: String(gateway.port) };
     await promisify(execFile)('sh', [path.join(root, 'gateway/render.sh'), gateway.prefix], { env: { ...env, ...programs } });
+    await edit(path.join(gateway.prefix, 'conf'));
     const nginx = spawn('setpriv', ['--pdeathsig', 'TERM', 'nginx', '-p', gateway.prefix, '-e', 'stderr', '-c', 'conf/nginx.conf'], { env, stdio: 'ignore' });
-    const ended = new Promise((resolve) => { nginx.once('close', resolve); });
+    const ended = new Promise((resolve) => { nginx.once('close', () => resolve(true)); });
     gateway.stop = async () => {
       nginx.kill();
       await ended;
       await rm(gateway.folder, { recursive: true });
     };
-    await waitUntil('the gateway', () => gateway.open().then((wire) => { wire.socket.end(); return true; }, () => false));
+    const answers = waitUntil('the gateway', () => gateway.open().then((wire) => { wire.socket.end(); return true; }, () => false));
+    if (await Promise.race([ended, answers.then(() => false)])) {
+      await answers.catch(() => {});
+      await gateway.stop();
+      return null;
+    }
     return gateway;
   }
 
