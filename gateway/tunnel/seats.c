@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 
 struct seats {
 	ngx_rbtree_t tree;
@@ -101,14 +102,34 @@ own_seat(const struct place *place)
 	return seat;
 }
 
+/* Who is gone. Of many seats there are few workers, so the last one's answer is kept. */
+struct roll {
+	ngx_pid_t
+	    begun; /* has just begun: a seat of that number is another's; 0: nobody has */
+	ngx_pid_t asked;
+	bool is_dead;
+};
+
+static bool
+is_dead(struct roll *roll, ngx_pid_t pid)
+{
+	if (pid == roll->begun)
+		return true;
+	if (pid != roll->asked) {
+		roll->asked = pid;
+		roll->is_dead = kill(pid, 0) == -1 && errno == ESRCH;
+	}
+	return roll->is_dead;
+}
+
 static void
-free_those_of_the_dead(ngx_slab_pool_t *pool, struct place *place)
+free_those_of_the_dead(ngx_slab_pool_t *pool, struct place *place, struct roll *roll)
 {
 	struct seat *next, *seat = place->first;
 
 	for (; seat != NULL; seat = next) {
 		next = seat->next;
-		if (kill(seat->pid, 0) == -1 && errno == ESRCH)
+		if (is_dead(roll, seat->pid))
 			free_seat(pool, seat);
 	}
 }
@@ -129,7 +150,7 @@ take(ngx_slab_pool_t *pool, struct place *place, ngx_uint_t most)
 	struct seat *seat;
 
 	if (taken_at(place) >= most) {
-		free_those_of_the_dead(pool, place);
+		free_those_of_the_dead(pool, place, &(struct roll){0});
 		if (taken_at(place) >= most)
 			return NULL;
 	}
@@ -156,6 +177,7 @@ void
 seats_begin(ngx_shm_zone_t *zone)
 {
 	ngx_slab_pool_t *pool = lock(zone);
+	struct roll roll = {.begun = ngx_pid};
 	struct seats *seats = zone->data;
 	ngx_rbtree_t *tree = &seats->tree;
 	ngx_rbtree_node_t *next, *node = tree->root != tree->sentinel
@@ -166,7 +188,7 @@ seats_begin(ngx_shm_zone_t *zone)
 		struct place *place = (struct place *)(void *)node;
 
 		next = ngx_rbtree_next(tree, node);
-		free_those_of_the_dead(pool, place);
+		free_those_of_the_dead(pool, place, &roll);
 		free_if_empty(pool, seats, place);
 	}
 	ngx_shmtx_unlock(&pool->mutex);

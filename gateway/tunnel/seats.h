@@ -6,8 +6,8 @@
  *
  * nginx' own limit_conn counts as long as a request lives; a tunnel (tunnel.h) outlives
  * its request, and so needs a seat that can be handed on. And what a worker had that was
- * killed limit_conn counts forever; here it is free, at the latest when its address would
- * be refused.
+ * killed limit_conn counts forever; here it is free once another worker begins, or its
+ * address would be refused.
  * Threads: none; workers take the zone's lock.
  */
 #ifndef PARLEY_GATEWAY_SEATS_H

@@ -23,8 +23,8 @@
  *   OUT        nobody, or not any more; CONNECT may come (again)
  *   CHECKING   session/sessions is asked whose token it is, and will answer
  *   LISTENING  the hub has the socket from here to IN and BACK, and waits until the bus brings what
- *              is published to its user: who is told that they are connected must not miss what is
- *              sent right then
+ *              is published to its user, and what the user sends if it asked for that: who is told
+ *              that they are connected must not miss what is sent right then
  *   PARTING    Redis is asked when the connection of that pid broke (delivery/parting)
  *   READING    the store is read for what was missed (delivery/recovery)
  *   LISTING    waits for the list of who is online, whose offset it begins with: who is connected

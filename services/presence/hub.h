@@ -24,8 +24,8 @@ size_t hub_user_count(const struct hub *hub);
 void hub_join(
     struct hub *hub, struct hub_socket *socket, const struct pl_jwt_claims *claims);
 /* Does the bus bring what is published to socket's user from now on, and what the user sends
- * if socket asks for that? If it is away, yes: then delivery/tail does. Otherwise on_ready
- * comes. */
+ * if socket asks for that? If it is away, yes: then delivery/tail does, but for what the
+ * user sends, which is missed. Otherwise on_ready comes. */
 bool hub_is_ready(const struct hub_socket *socket);
 /* The socket has ended; nothing if it was not in. with_grace: its connection just broke,
  * and the user counts as here for PRESENCE_GRACE_MS. */

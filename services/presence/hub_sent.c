@@ -6,7 +6,7 @@
 #include "bus/events.h"
 #include "presence/hub_tell.h"
 
-#define TELL_AGAIN_MS 1000 /* Redis did not answer */
+#define TELL_AGAIN_MS PL_BUS_ASK_MS /* Redis did not answer */
 #define TIMES         2
 
 struct hub_sent {
@@ -15,7 +15,7 @@ struct hub_sent {
 	struct pl_bus_listener listener;
 	struct pl_redis_call telling;
 	struct pl_timer again;
-	int told; /* TIMES: all publishers know */
+	int told; /* TIMES: Redis has written it to all publishers */
 };
 
 static void
@@ -85,7 +85,6 @@ hub_hear_sent(struct hub_user *user)
 		s = user->sent = pl_mem_zalloc(sizeof(*s));
 		s->user = user;
 		s->listener = (struct pl_bus_listener){
-
 		    .on_message = on_event, .on_ready = on_ready, .arg = s};
 		s->again = (struct pl_timer){.on_fire = on_again, .arg = s};
 		pl_redis_call_init(&s->telling, on_told, s);
@@ -120,5 +119,6 @@ hub_drop_sent(struct hub_user *user)
 bool
 hub_hears_sent(const struct hub_user *user)
 {
-	return user->sent != NULL && user->sent->told == TIMES;
+	return user->sent != NULL && user->sent->told == TIMES &&
+	       pl_bus_is_listening(&user->sent->listener);
 }

@@ -4,7 +4,8 @@
  *
  * Whoever publishes leaves out what nobody listens to (sending/unheard.h), and so is told
  * when somebody begins to. Redis answers a PUBLISH before it has written it to all; by its
- * answer to the second it has: from then on nothing that is sent is left out.
+ * answer to the second it has. From then on nothing that is sent is left out: whoever
+ * publishes reads that before a message that comes later is stored.
  * Threads: the loop's.
  */
 #ifndef PRESENCE_HUB_SENT_H

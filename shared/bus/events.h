@@ -6,10 +6,10 @@
  *                                                        responder,      with sockets of
  *                                                        presence        that user
  *   parley:sent:<id>    messageSent of that user         message,        presence processes
- *                                                        responder       where somebody listens:
- *                                                                        hub_hear_sent()
- *   parley:hears        id of a user, whose              presence        message,
- *                       messageSent is heard from now on                 responder
+ *                                                        responder,      where somebody listens:
+ *                                                        presence        hub_hear_sent()
+ *   parley:hears        id of a user, whose              presence        message, presence
+ *                       messageSent is heard from now on
  *                       (sending/unheard)
  *   parley:all          event for every socket           presence, auth  all presence
  *   parley:revoked      a revocation                     auth            all services

@@ -62,7 +62,7 @@ publish_sent(
 
 	p->is_sent = true;
 	p->sender = *sender;
-	p->changes = pl_unheard_changes(p->by->unheard);
+	p->changes = pl_unheard_changes(p->by->unheard, sender);
 	pl_channel_sent(sender, channel);
 	pl_bus_publish(p->by->bus, pl_str(channel), pl_buf_str(event), &p->call);
 }

@@ -1,7 +1,5 @@
 #include "sending/unheard.h"
 
-#include <string.h>
-
 #include "base/mem.h"
 #include "bus/events.h"
 
@@ -9,13 +7,13 @@
 struct slot {
 	struct pl_oid user;
 	int64_t end_mono_ms; /* 0: of nobody */
+	uint64_t changes;    /* of whoever is remembered here */
 };
 
 struct pl_unheard {
 	struct pl_loop *loop;
 	struct pl_bus *bus;
 	struct pl_bus_listener hears;
-	uint64_t changes;
 	struct slot slots[PL_UNHEARD_USERS];
 };
 
@@ -37,8 +35,8 @@ on_hears(void *arg, struct pl_str channel, struct pl_str payload)
 	(void)channel;
 	if (!pl_oid_parse(payload, &user))
 		return;
-	u->changes++;
 	s = &u->slots[slot_of(&user)];
+	s->changes++;
 	if (pl_oid_eq(&s->user, &user))
 		s->end_mono_ms = 0;
 }
@@ -50,8 +48,10 @@ on_ready(void *arg, bool is_again)
 	struct pl_unheard *u = arg;
 
 	(void)is_again;
-	u->changes++;
-	memset(u->slots, 0, sizeof(u->slots));
+	for (size_t i = 0; i < PL_UNHEARD_USERS; i++) {
+		u->slots[i].end_mono_ms = 0;
+		u->slots[i].changes++;
+	}
 }
 
 struct pl_unheard *
@@ -89,15 +89,18 @@ pl_unheard_has(const struct pl_unheard *u, const struct pl_oid *user)
 }
 
 uint64_t
-pl_unheard_changes(const struct pl_unheard *u)
+pl_unheard_changes(const struct pl_unheard *u, const struct pl_oid *user)
 {
-	return u != NULL ? u->changes : 0;
+	return u != NULL ? u->slots[slot_of(user)].changes : 0;
 }
 
 void
 pl_unheard_note(struct pl_unheard *u, const struct pl_oid *user, uint64_t changes)
 {
-	if (changes == u->changes && pl_bus_is_listening(&u->hears))
-		u->slots[slot_of(user)] =
-		    (struct slot){*user, pl_loop_now_ms(u->loop) + PL_UNHEARD_MS};
+	struct slot *s = &u->slots[slot_of(user)];
+
+	if (changes != s->changes || !pl_bus_is_listening(&u->hears))
+		return;
+	s->user = *user;
+	s->end_mono_ms = pl_loop_now_ms(u->loop) + PL_UNHEARD_MS;
 }

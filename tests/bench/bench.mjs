@@ -217,6 +217,7 @@ try {
   const due = { parley: [], floor: [] };
   const emits = { parley: [], lean: [] };
   for (const system of systems) await send(system); // caches, and the compilers of those in JavaScript
+  for (let sent = count; sent < (users * (users - 1) / 2) * 60; sent += count) await send(parley); // so that a page of 50 has 50
   for (let i = 0; i < rounds; i++) {
     for (const system of systems) sends.get(system.name).push(await send(system));
     emits.parley.push(await send(parley, [], 'emit'));

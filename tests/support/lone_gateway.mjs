@@ -84,19 +84,18 @@ export class LoneGateway {
     await promisify(execFile)('sh', [path.join(root, 'gateway/render.sh'), gateway.prefix], { env: { ...env, ...programs } });
     await edit(path.join(gateway.prefix, 'conf'));
     const nginx = spawn('setpriv', ['--pdeathsig', 'TERM', 'nginx', '-p', gateway.prefix, '-e', 'stderr', '-c', 'conf/nginx.conf'], { env, stdio: 'ignore' });
-    const ended = new Promise((resolve) => { nginx.once('close', () => resolve(true)); });
+    const ended = new Promise((resolve) => { nginx.once('close', resolve); });
     gateway.stop = async () => {
       nginx.kill();
       await ended;
       await rm(gateway.folder, { recursive: true });
     };
-    const answers = waitUntil('the gateway', () => gateway.open().then((wire) => { wire.socket.end(); return true; }, () => false));
-    if (await Promise.race([ended, answers.then(() => false)])) {
-      await answers.catch(() => {});
-      await gateway.stop();
-      return null;
-    }
-    return gateway;
+    // It writes this once it has its port.
+    const begun = waitUntil('nginx', () => existsSync(path.join(gateway.prefix, 'run/nginx.pid')), { within: 20000 }).then(() => true, () => false);
+    if (await Promise.race([begun, ended.then(() => false)])) return gateway;
+    await gateway.stop();
+    await begun;
+    return null;
   }
 
   open() { return Wire.open({ host: 'localhost', port: this.port }); }

@@ -18,7 +18,7 @@ user(unsigned n)
 static bool
 note(struct pl_unheard *u, const struct pl_oid *id)
 {
-	pl_unheard_note(u, id, pl_unheard_changes(u));
+	pl_unheard_note(u, id, pl_unheard_changes(u, id));
 	return pl_unheard_has(u, id);
 }
 
@@ -45,9 +45,11 @@ is_remembered_until_somebody_begins_to_listen(void **state)
 	say_heard(
 	    presence.bus, &far); /* who shares a slot with nobody of them, or with Ann */
 	pl_bus_publish(presence.bus, PL_STR(PL_CHANNEL_HEARS), PL_STR("nobody"), NULL);
+	say_heard(presence.bus, &bob);
+	WAIT_FOR(f, !pl_unheard_has(u, &bob));
+	assert_true(pl_unheard_has(u, &ann));
 	say_heard(presence.bus, &ann);
 	WAIT_FOR(f, !pl_unheard_has(u, &ann));
-	assert_true(pl_unheard_has(u, &bob));
 	pl_unheard_free(u);
 	wires_close(&presence);
 	wires_close(&publisher);
@@ -63,7 +65,7 @@ what_was_published_before_somebody_began_says_nothing(void **state)
 	uint64_t before;
 
 	WAIT_FOR(f, note(u, &ann));
-	before = pl_unheard_changes(u);
+	before = pl_unheard_changes(u, &ann);
 	say_heard(w.bus, &ann);
 	WAIT_FOR(f, !pl_unheard_has(u, &ann));
 	pl_unheard_note(u, &ann, before); /* the answer was late */
