@@ -36,14 +36,15 @@ on_event(void *arg, struct pl_str channel, struct pl_str payload)
 }
 
 static void
-on_sent(void *arg, struct pl_str channel, struct pl_str payload)
+on_sent(void *arg, const struct pl_oid *user)
 {
 	struct fixture *f = arg;
 
-	(void)channel;
-	(void)payload;
+	assert_true(pl_oid_eq(user, &f->ann.id));
 	f->sent++;
 }
+
+static const struct hub_events hub_events = {.on_sent = on_sent};
 
 /* The store has said to whom one may write. */
 static void
@@ -73,10 +74,10 @@ setup(void **state)
 	f->ann.id = rig_add_user(&f->rig, "ann");
 	f->bob.id = rig_add_user(&f->rig, "bob");
 	f->eve = rig_add_user(&f->rig, "eve");
-	f->hub.app = &f->rig.app;
+	f->hub = (struct hub){.app = &f->rig.app, .events = &hub_events, .arg = f};
 	f->ann.hub = f->bob.hub = &f->hub;
-	f->ann.sent.on_message = f->bob.sent.on_message = on_sent;
-	f->ann.sent.arg = f->bob.sent.arg = f;
+	pl_list_init(&f->ann.sockets);
+	pl_list_init(&f->bob.sockets);
 	f->page.user = f->phone.user = &f->ann;
 	f->bobs.user = &f->bob;
 	f->typing = (struct typing){.app = &f->rig.app};
@@ -168,7 +169,8 @@ ann_sends(struct fixture *f)
 	char channel[PL_CHANNEL_USER_LEN + 1];
 
 	pl_channel_sent(&f->ann.id, channel);
-	pl_bus_publish(f->rig.app.bus, pl_str(channel), PL_STR("x"), NULL);
+	pl_bus_publish(f->rig.app.bus, pl_str(channel),
+	    PL_STR("{\"name\":\"messageSent\"}\n2[\"messageSent\",{}]"), NULL);
 	fake_loop_run(f->rig.app.loop);
 }
 
