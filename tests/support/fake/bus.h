@@ -1,6 +1,6 @@
 /*
  * fake bus: what is published waits here until the test says what became of it. Nothing
- * is delivered, and nobody can subscribe.  Threads: the loop's.
+ * is delivered, and no channel is ever listened to.  Threads: the loop's.
  */
 #ifndef PL_TESTS_FAKE_BUS_H
 #define PL_TESTS_FAKE_BUS_H
