@@ -4,7 +4,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { Decoder } from 'socket.io-parser';
 import { Random, seedOf } from '../support/random.mjs';
@@ -28,7 +27,13 @@ const message = (kind, data = '') => {
 async function* readings(messages) {
   const reader = spawn(path.join(build, 'sio-reader'), { stdio: ['pipe', 'pipe', 'inherit'] });
   reader.stdin.end(Buffer.concat(messages));
-  for await (const line of createInterface({ input: reader.stdout })) yield JSON.parse(line);
+  let rest = '';
+  // Not by readline, whose pause and resume may leave the other end waiting for ever.
+  for await (const text of reader.stdout.setEncoding('utf8')) {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop();
+    for (const line of lines) yield JSON.parse(line);
+  }
   assert.equal(reader.exitCode ?? (await new Promise((resolve) => reader.once('exit', resolve))), 0, `seed ${seed}`);
 }
 
