@@ -104,8 +104,7 @@ own_seat(const struct place *place)
 
 /* Who is gone. Of many seats there are few workers, so the last one's answer is kept. */
 struct roll {
-	ngx_pid_t
-	    begun; /* has just begun: a seat of that number is another's; 0: nobody has */
+	ngx_pid_t begun; /* just now: a seat of that number is another's; 0: none has */
 	ngx_pid_t asked;
 	bool is_dead;
 };
