@@ -212,6 +212,35 @@ const killed = (holdOf) => async () => {
   for (const wire of [...wires, ...others]) wire.end();
 };
 
+/** A process of nginx that takes no connection any more, and waits for those that it has. */
+const isEnding = async (pid) => (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).includes('shutting down');
+
+const killedLate = (holdOf) => async () => {
+  const stack = holdOf();
+  const ann = await Person.signUp(stack.url, 'ann');
+  const wires = [await enter(stack, ann), await enter(stack, ann), await enter(stack, ann)];
+  const gateway = await stack.pidOf('gateway');
+  const old = await children(gateway);
+  process.kill(gateway, 'SIGHUP');
+  // Until then a request may come to one of them, and nginx replaces one that is killed.
+  const left = await waitUntil('the old processes to end but for their sockets', async () => {
+    const here = (await children(gateway)).filter((pid) => old.includes(pid));
+    return (await Promise.all(here.map(isEnding))).every(Boolean) && here;
+  }, patient);
+  const ask = async () => {
+    const asked = await Wire.open({ host: 'localhost', port: stack.port });
+    asked.write(head(stack, ann));
+    const { status } = await asked.head();
+    if (status === 101) wires.push(asked); else asked.end();
+    return status;
+  };
+  assert.equal(await ask(), 429, 'those of before are counted');
+  for (const pid of left) process.kill(pid, 'SIGKILL');
+  await waitUntil('three places to be free', async () => { await ask(); return wires.length === 6; }, patient);
+  assert.equal(await ask(), 429);
+  for (const wire of wires) wire.end();
+};
+
 /** What counts once in a head, with a value that is good. */
 const once = (port) => Object.entries({
   'Content-Type': 'text/plain', 'Idempotency-Key': 'a-key', Origin: `http://localhost:${port}`, 'Sec-Fetch-Site': 'same-origin',
@@ -370,6 +399,7 @@ for (const [way, settings] of ways) describe(`GATEWAY_SOCKETS_PER_ADDRESS, of so
   const hold = useStack({ before, after, afterEach }, { GATEWAY_SOCKETS_PER_ADDRESS: '3', ...settings });
   test('counts a socket until it ends, beside polls', bounds(() => hold.stack));
   test('counts nothing of a process of nginx that was killed', { skip: !isBuilt }, killed(() => hold.stack));
+  test('nor of one that was killed while its last sockets were open', { skip: !isBuilt || settings.HANDOVER_DIR !== '' }, killedLate(() => hold.stack));
   test('a head that says something twice ends here, and each request has an id', heads(() => hold.stack));
   test('a head at the border of what is usual is judged as any', judges(() => hold.stack));
   test('a line of the access log has as much of a target and an agent as it may, of any head', writes(() => hold.stack));
