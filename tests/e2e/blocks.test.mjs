@@ -290,20 +290,19 @@ describe('at every process', () => {
       const [ann, bob] = await people('ann', 'bob');
       const sockets = await socketsAtBoth(ann);
       let goesOn = true;
-      let accepted = 0;
-      let refused = 0;
-      const keep = async (send) => { while (goesOn) { if (await send()) accepted++; else refused++; } };
       const senders = [
-        ...[...urls, ...urls].map((url) => keep(async () => (await sendBy(url, ann, bob, 'x')).status === 201)),
-        ...sockets.map((socket) => keep(async () => !(await ask(socket, 'sendMessage', { to: bob.id, message: 'x' })).code)),
-      ];
-      await tick(150);
+        ...[...urls, ...urls].map((url) => async () => (await sendBy(url, ann, bob, 'x')).status === 201),
+        ...sockets.map((socket) => async () => !(await ask(socket, 'sendMessage', { to: bob.id, message: 'x' })).code),
+      ].map((send) => ({ send, accepted: 0, refused: 0 }));
+      const sending = senders.map(async (sender) => { while (goesOn) { if (await sender.send()) sender.accepted++; else sender.refused++; } });
+      const each = (what, holds) => waitUntil(`every sender to be ${what}`, () => senders.every(holds), { within: 10000 });
+      await each('accepted', ({ accepted }) => accepted > 0);
       isDone(await block(bob, ann));
       const then = (await history(bob, ann)).length;
-      await tick(500);
+      await each('refused', ({ refused }) => refused > 2);
       goesOn = false;
-      await Promise.all(senders);
-      assert.ok(then > 0 && refused > 0);
+      await Promise.all(sending);
+      const accepted = senders.reduce((sum, sender) => sum + sender.accepted, 0);
       assert.deepEqual([(await history(bob, ann)).length, accepted], [then, then]);
       ann.close();
     }
