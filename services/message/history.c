@@ -206,6 +206,7 @@ read_query(struct pl_request *rq, struct history *h)
 	h->has_cursor = before.ptr || after.ptr;
 	/* With a cursor alone, pages of the greatest size. */
 	h->has_limit = has_limit || h->has_cursor;
+	h->read.is_small = h->has_limit && h->limit <= HISTORY_SMALL_COUNT;
 	h->way = after.ptr || !h->has_limit ? PL_PAGE_AFTER : PL_PAGE_BEFORE;
 	return true;
 }

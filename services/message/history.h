@@ -14,8 +14,9 @@
 
 #include "http/request.h"
 
-#define HISTORY_LIMIT_MAX  200
-#define HISTORY_PAGE_COUNT 200 /* messages read at once */
+#define HISTORY_LIMIT_MAX   200
+#define HISTORY_PAGE_COUNT  200 /* messages read at once */
+#define HISTORY_SMALL_COUNT 50  /* may be read on the loop; what a front end asks for */
 
 void message_history_get(struct pl_request *rq);
 

@@ -39,10 +39,21 @@ spend(struct pl_long_read *r)
 	return pl_share_spend(&r->turn, (int64_t)r->body.len, r->cpu_us);
 }
 
+/* Whoever waited in line comes from inside the end of the one before: a whole line of them
+ * would be read in one turn of the loop. */
+static bool
+may_be_read_here(const struct pl_long_read *r)
+{
+	return r->is_small && !r->goes_on && !r->turn.has_waited;
+}
+
 static void
 read_piece(struct pl_long_read *r)
 {
-	pl_store_async_read_or_done(pl_app.store, &r->call);
+	if (may_be_read_here(r))
+		pl_store_async_read_now_or_done(pl_app.store, &r->call);
+	else
+		pl_store_async_read_or_done(pl_app.store, &r->call);
 }
 
 /* ---- what is one piece --------------------------------------------------------------- */

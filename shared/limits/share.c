@@ -117,6 +117,7 @@ wait_in_line(struct pl_share_turn *t)
 {
 	pl_list_push(&t->user->line, &t->link);
 	t->user->waiting++;
+	t->has_waited = true;
 	t->deadline = (struct pl_timer){.on_fire = on_deadline, .arg = t};
 	pl_timer_start(t->share->loop, &t->deadline, PL_SHARE_WAIT_MS);
 }

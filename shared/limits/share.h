@@ -43,6 +43,7 @@ struct pl_share_turn {
 	struct pl_share *share;
 	struct pl_share_user *user; /* NULL: it neither holds nor waits */
 	struct pl_list link;        /* while it waits */
+	bool has_waited;            /* in line */
 	struct pl_timer deadline;
 	void (*on_turn)(struct pl_share_turn *t, bool may);
 };

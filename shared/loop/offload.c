@@ -184,17 +184,19 @@ enum pl_err
 pl_offload_submit(struct pl_offload *pool, struct pl_job *job)
 {
 	enum pl_err err = PL_OK;
+	bool is_work;
 
 	job->pool = pool;
 	pthread_mutex_lock(&pool->lock);
-	if (pool->waiting_count >= pool->config.queue_max) {
+	if (pool->waiting_count >= pool->config.queue_max)
 		err = PL_E_BUSY;
-	} else {
+	else
 		enqueue(pool, job);
-		if (!pl_list_is_empty(&pool->waiting))
-			pthread_cond_signal(&pool->work);
-	}
+	is_work = !pl_list_is_empty(&pool->waiting);
 	pthread_mutex_unlock(&pool->lock);
+	/* Without the lock: who is woken asks for that at once. */
+	if (is_work)
+		pthread_cond_signal(&pool->work);
 	return err;
 }
 

@@ -85,10 +85,10 @@ pl_store_async_read_or_done(struct pl_store_async *sa, struct pl_store_read_call
 }
 
 /*
- * A small read, of a row or two: if a reader is idle, and all that is read is in memory,
- * it is done at once, from here; done, too. Otherwise as above: run may have been called
- * in vain before, with PL_E_BUSY from the store. A hand-over to a thread and back costs
- * several times what such a read does.
+ * A small read, of a row or of a page of messages: if a reader is idle, and all that is
+ * read is in memory, it is done at once, from here; done, too. Otherwise as above: run may
+ * have been called in vain before, with PL_E_BUSY from the store. A hand-over to a thread
+ * and back costs several times what a row does, and half of what a page does.
  */
 void pl_store_async_read_now_or_done(
     struct pl_store_async *sa, struct pl_store_read_call *call);

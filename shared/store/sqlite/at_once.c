@@ -6,7 +6,9 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-#define READS_MAX 24 /* one row by its key: the pages of a path or two, some twice */
+/* A page of messages, of which each may be on a page of the file by itself, and the paths
+ * to them. */
+#define READS_MAX 96
 
 typedef ssize_t pread_fn(int fd, void *out, size_t len, off_t offset);
 

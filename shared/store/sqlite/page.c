@@ -18,6 +18,10 @@ static const char to_before[] = ONE_WAY("<", "DESC"),
 
 enum { ITEMS_FIRST = 64 };
 
+/* What a session has in its own memory is read without the file, and counted by none but
+ * this. */
+#define AT_ONCE_BYTES_MAX (64 * 1024)
+
 struct way {
 	struct pl_query q;
 	const struct pl_oid *sender, *receiver;
@@ -128,13 +132,20 @@ add_item(struct pl_message_list *list)
 	return &list->items[list->count++];
 }
 
+/* To be read at once. */
+static bool
+is_too_long(const struct page *p)
+{
+	return p->ways[0].q.session->is_at_once && p->texts.len > AT_ONCE_BYTES_MAX;
+}
+
 static void
 read_rows(struct page *p, size_t limit)
 {
 	struct way *w;
 
 	step_first(p);
-	while (p->list.count < limit && (w = next_way(p)) != NULL) {
+	while (p->list.count < limit && !is_too_long(p) && (w = next_way(p)) != NULL) {
 		read_row(w, add_item(&p->list), &p->texts);
 		step(w);
 	}
@@ -191,6 +202,8 @@ pl_sqlite_messages_page(struct pl_store *store, const struct pl_oid *a,
 		start_way(&p.ways[1], s, p.is_after ? from_after : from_before, pos);
 	read_rows(&p, limit);
 	err = end_ways(&p);
+	if (err == PL_OK && is_too_long(&p))
+		err = PL_E_BUSY;
 	place_texts(&p);
 	if (err != PL_OK) {
 		pl_message_list_fini(&p.list);

@@ -99,7 +99,7 @@ pl_reply_retry(struct pl_request *rq, enum pl_problem problem, int64_t wait_ms)
 
 /* ---- what is read ---- */
 
-static struct pl_store_read_call *asked;
+static struct pl_store_read_call *asked; /* of a thread */
 static size_t pieces, read_pieces;
 static bool is_freed;
 
@@ -109,6 +109,15 @@ pl_store_async_read(struct pl_store_async *sa, struct pl_store_read_call *call)
 	(void)sa;
 	asked = call;
 	return PL_OK;
+}
+
+void
+pl_store_async_read_now_or_done(
+    struct pl_store_async *sa, struct pl_store_read_call *call)
+{
+	(void)sa;
+	call->err = call->run(call, NULL);
+	call->done(call);
 }
 
 static enum pl_err
@@ -138,10 +147,10 @@ struct fixture {
 };
 
 static void
-begin(struct fixture *f, size_t count, int64_t rate)
+prepare(struct fixture *f, size_t count, int64_t at_once, int64_t rate)
 {
 	const struct pl_share_rule rule = {
-	    .at_once = 4, .budget.bytes = {rate, 4 * rate}};
+	    .at_once = at_once, .budget.bytes = {rate, 4 * rate}};
 
 	memset(&client, 0, sizeof(client));
 	pl_buf_init(&client.got, PL_BUF_UNLIMITED);
@@ -153,6 +162,12 @@ begin(struct fixture *f, size_t count, int64_t rate)
 	pl_share_init(&pl_app.reads, pl_app.loop, &rule);
 	*f = (struct fixture){
 	    .read = {.rq = &f->rq, .read = read_piece, .free = free_read}};
+}
+
+static void
+begin(struct fixture *f, size_t count, int64_t rate)
+{
+	prepare(f, count, 4, rate);
 	pl_long_read_start(&f->read);
 }
 
@@ -290,6 +305,49 @@ lets_who_leaves_in_a_pause_pay(void **state)
 	end();
 }
 
+/* The pieces that follow are a thread's. */
+static void
+reads_the_first_piece_of_a_small_one_on_the_loop(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	prepare(&f, 2, 4, 0);
+	f.read.is_small = true;
+	pl_long_read_start(&f.read);
+	assert_int_equal(read_pieces, 1);
+	assert_null(asked);
+	fake_loop_run(pl_app.loop);
+	assert_non_null(asked);
+	go_on();
+	assert_true(client.is_ended && is_freed);
+	end();
+}
+
+/* Else all that wait would be read in one turn of the loop. */
+static void
+reads_none_on_the_loop_that_waited_for_another_of_its_user(void **state)
+{
+	struct pl_request other_rq = {0};
+	struct pl_long_read other = {
+	    .rq = &other_rq, .read = read_piece, .free = free_read, .is_small = true};
+	struct fixture f;
+
+	(void)state;
+	prepare(&f, 1, 1, 0);
+	pl_long_read_start(&f.read);
+	pl_long_read_start(&other);
+	assert_int_equal(read_pieces, 0);
+	go_on();
+	assert_int_equal(read_pieces, 1);
+	assert_ptr_equal(asked, &other.call);
+	pieces = 2;
+	go_on();
+	assert_int_equal(read_pieces, 2);
+	assert_true(other.is_last);
+	end();
+}
+
 int
 main(void)
 {
@@ -299,6 +357,8 @@ main(void)
 	    cmocka_unit_test(gives_all_at_once_without_a_rate),
 	    cmocka_unit_test(ends_when_the_client_has_gone),
 	    cmocka_unit_test(lets_who_leaves_in_a_pause_pay),
+	    cmocka_unit_test(reads_the_first_piece_of_a_small_one_on_the_loop),
+	    cmocka_unit_test(reads_none_on_the_loop_that_waited_for_another_of_its_user),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -135,20 +135,27 @@ write_done(struct pl_store_write_call *call)
 
 /* Queue a message of ann to herself. */
 static enum pl_err
-queue_send(struct fixture *f, void (*done)(struct pl_store_write_call *call))
+queue_text(
+    struct fixture *f, struct pl_str text, void (*done)(struct pl_store_write_call *call))
 {
 	struct pl_store_write_call *call = pl_mem_zalloc(sizeof(*call));
 	enum pl_err err;
 
 	call->write.kind = PL_WRITE_SEND;
 	call->done = done;
-	pl_message_init(&call->write.u.send.message, &f->user, &f->user, PL_STR("hi"), 0);
+	pl_message_init(&call->write.u.send.message, &f->user, &f->user, text, 0);
 	err = pl_store_async_write(f->sa, call);
 	if (err != PL_OK) {
 		pl_message_fini(&call->write.u.send.message);
 		pl_mem_free(call);
 	}
 	return err;
+}
+
+static enum pl_err
+queue_send(struct fixture *f, void (*done)(struct pl_store_write_call *call))
+{
+	return queue_text(f, PL_STR("hi"), done);
 }
 
 struct read_call {
@@ -279,6 +286,7 @@ struct look {
 	struct pl_store_read_call call;
 	struct fixture *f;
 	struct pl_oid user;
+	size_t page;      /* of so many of their messages to themselves; 0: the user */
 	pthread_t thread; /* that read last */
 	unsigned runs;
 	sem_t *gate; /* waits there first; NULL: does not */
@@ -286,11 +294,32 @@ struct look {
 };
 
 static enum pl_err
+read_page(const struct look *l, struct pl_store *s)
+{
+	struct pl_message_list list;
+	enum pl_err err = pl_store_messages_page(
+	    s, &l->user, &l->user, PL_PAGE_BEFORE, NULL, l->page, &list);
+
+	if (err == PL_OK)
+		pl_message_list_fini(&list);
+	return err;
+}
+
+static enum pl_err
+read_user(const struct look *l, struct pl_store *s)
+{
+	struct pl_user user;
+	enum pl_err err = pl_store_user_by_id(s, &l->user, &user);
+
+	if (err == PL_OK)
+		pl_user_fini(&user);
+	return err;
+}
+
+static enum pl_err
 look_up(struct pl_store_read_call *call, struct pl_store *s)
 {
 	struct look *l = PL_CONTAINER(call, struct look, call);
-	struct pl_user user;
-	enum pl_err err;
 
 	l->thread = pthread_self();
 	l->runs++;
@@ -298,10 +327,7 @@ look_up(struct pl_store_read_call *call, struct pl_store *s)
 		sem_post(l->at_gate);
 		sem_wait(l->gate);
 	}
-	err = pl_store_user_by_id(s, &l->user, &user);
-	if (err == PL_OK)
-		pl_user_fini(&user);
-	return err;
+	return l->page > 0 ? read_page(l, s) : read_user(l, s);
 }
 
 static void
@@ -379,6 +405,65 @@ reads_a_row_inside_the_call(void **state)
 		pl_loop_epoll_step(f->loop, 10);
 	}
 	assert_int_equal(l.call.err, PL_E_NOT_FOUND);
+}
+
+static void
+store_texts(struct fixture *f, size_t count, size_t len)
+{
+	char *text = pl_mem_alloc(len);
+	size_t done = f->done_count + count;
+
+	memset(text, 'x', len);
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(queue_text(f, pl_str_n(text, len), write_done), PL_OK);
+	pl_mem_free(text);
+	WAIT_FOR(f, f->done_count == done);
+}
+
+static void
+reads_a_page_inside_the_call(void **state)
+{
+	struct fixture *f = *state;
+	int64_t limit = pl_clock_mono_ms() + WAIT_LIMIT_MS;
+	struct look l;
+
+	stored_count(f);
+	if (!knows_its_memory(f))
+		skip();
+	store_texts(f, 51, 80);
+	look_init(&l, f);
+	l.page = 51;
+	while (!look_now(f, &l)) {
+		assert_true(pl_clock_mono_ms() < limit);
+		pl_loop_epoll_step(f->loop, 10);
+	}
+	assert_int_equal(l.call.err, PL_OK);
+}
+
+/* By and by both readers have all of it in their own memory. */
+static void
+leaves_a_page_of_long_texts_to_a_thread(void **state)
+{
+	struct fixture *f = *state;
+	unsigned tried = 0;
+	struct look l;
+
+	stored_count(f);
+	if (!knows_its_memory(f))
+		skip();
+	store_texts(f, 51, 2000);
+	look_init(&l, f);
+	l.page = 51;
+	for (int i = 0; i < 10; i++) {
+		int64_t rests_until_ms = pl_clock_mono_ms() + 40;
+
+		assert_false(look_now(f, &l));
+		assert_int_equal(l.call.err, PL_OK);
+		tried += l.runs == 2;
+		while (pl_clock_mono_ms() < rests_until_ms)
+			pl_loop_epoll_step(f->loop, 10);
+	}
+	assert_true(tried > 0);
 }
 
 static pthread_t who_would_wait;
@@ -739,6 +824,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    ASYNC_TEST(answers_on_the_loop_and_never_inside_the_call),
 	    ASYNC_TEST(reads_a_row_inside_the_call),
+	    ASYNC_TEST(reads_a_page_inside_the_call),
+	    ASYNC_TEST(leaves_a_page_of_long_texts_to_a_thread),
 	    ASYNC_TEST(leaves_a_row_to_a_thread_that_may_wait_for_the_disk),
 	    ASYNC_TEST(never_waits_for_a_reader_that_is_at_work),
 	    ASYNC_TEST(leaves_a_reader_to_others_whatever_one_user_reads),
