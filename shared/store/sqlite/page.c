@@ -6,15 +6,26 @@
  * range of the index messages_pair, row by row, until the page is full. Both statements
  * are under way at once, so that what they read is of one moment.
  */
-#define ONE_WAY(compare, way)                                                            \
+#define ONE_WAY(range, way)                                                              \
 	"SELECT id, created, text, reply_kind, in_reply_to, edited, deleted "            \
-	"FROM messages WHERE receiver = ? AND sender = ? AND (created, id) " compare     \
-	" (?, ?) ORDER BY created " way ", id " way
+	"FROM messages WHERE receiver = ? AND sender = ? " range "ORDER BY created " way \
+	", id " way
+#define AFTER  "AND (created, id) > (?, ?) "
+#define BEFORE "AND (created, id) < (?, ?) "
 
 /* Each its own text: they are known by their addresses, and two run at once. */
-static const char to_after[] = ONE_WAY(">", "ASC"), from_after[] = ONE_WAY(">", "ASC");
-static const char to_before[] = ONE_WAY("<", "DESC"),
-		  from_before[] = ONE_WAY("<", "DESC");
+static const char to_first[] = ONE_WAY("", "ASC"), from_first[] = ONE_WAY("", "ASC");
+static const char to_last[] = ONE_WAY("", "DESC"), from_last[] = ONE_WAY("", "DESC");
+static const char to_after[] = ONE_WAY(AFTER, "ASC"),
+		  from_after[] = ONE_WAY(AFTER, "ASC");
+static const char to_before[] = ONE_WAY(BEFORE, "DESC"),
+		  from_before[] = ONE_WAY(BEFORE, "DESC");
+
+/* By the direction, whether there is a cursor, and whether it is the way from the other. */
+static const char *const statements[2][2][2] = {
+    [false] = {{to_last, from_last}, {to_before, from_before}},
+    [true] = {{to_first, from_first}, {to_after, from_after}},
+};
 
 enum { ITEMS_FIRST = 64 };
 
@@ -46,6 +57,8 @@ start_way(
 	w->q = pl_query_start(s, sql);
 	pl_query_oid(&w->q, w->receiver);
 	pl_query_oid(&w->q, w->sender);
+	if (pos == NULL)
+		return;
 	pl_query_int(&w->q, pos->created_unix_ms);
 	pl_query_oid(&w->q, &pos->id);
 }
@@ -177,10 +190,6 @@ place_texts(struct page *p)
 	}
 }
 
-/* Before, and after, every message that can be. */
-static const struct pl_message_pos before_all = {.created_unix_ms = INT64_MIN};
-static const struct pl_message_pos after_all = {.created_unix_ms = INT64_MAX};
-
 enum pl_err
 pl_sqlite_messages_page(struct pl_store *store, const struct pl_oid *a,
     const struct pl_oid *b, enum pl_page_way way, const struct pl_message_pos *pos,
@@ -194,12 +203,9 @@ pl_sqlite_messages_page(struct pl_store *store, const struct pl_oid *a,
 	};
 	enum pl_err err;
 
-	if (pos == NULL)
-		pos = p.is_after ? &before_all : &after_all;
 	pl_buf_init(&p.texts, PL_BUF_UNLIMITED); /* limit texts, each bounded */
-	start_way(&p.ways[0], s, p.is_after ? to_after : to_before, pos);
-	if (p.way_count > 1)
-		start_way(&p.ways[1], s, p.is_after ? from_after : from_before, pos);
+	for (size_t i = 0; i < p.way_count; i++)
+		start_way(&p.ways[i], s, statements[p.is_after][pos != NULL][i], pos);
 	read_rows(&p, limit);
 	err = end_ways(&p);
 	if (err == PL_OK && is_too_long(&p))
