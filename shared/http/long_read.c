@@ -11,12 +11,32 @@ static void
 finish(struct pl_long_read *r)
 {
 	pl_share_end(&r->turn);
-	pl_buf_fini(&r->out);
 	pl_buf_fini(&r->body);
 	r->free(r);
 }
 
 /* ---- reading ------------------------------------------------------------------------- */
+
+static void
+begin_piece(struct pl_long_read *r)
+{
+	pl_buf_clear(&r->body);
+	if (!r->is_single)
+		(void)pl_buf_add_char(&r->body, r->goes_on ? ',' : '[');
+}
+
+/* What was there a moment ago may have been deleted, by another program than ours: then
+ * nothing comes behind the comma. */
+static void
+end_piece(struct pl_long_read *r)
+{
+	if (r->is_single)
+		return;
+	if (r->goes_on && r->body.len == 1)
+		pl_buf_clear(&r->body);
+	if (r->is_last)
+		(void)pl_buf_add_char(&r->body, ']');
+}
 
 static enum pl_err
 run(struct pl_store_read_call *call, struct pl_store *s)
@@ -26,9 +46,10 @@ run(struct pl_store_read_call *call, struct pl_store *s)
 	struct pl_json_out o;
 	enum pl_err err;
 
-	pl_buf_clear(&r->body);
+	begin_piece(r);
 	pl_jo_init(&o, &r->body);
 	err = r->read(r, s, &o);
+	end_piece(r);
 	r->cpu_us = pl_clock_thread_us() - begun_us;
 	return err;
 }
@@ -61,17 +82,7 @@ read_piece(struct pl_long_read *r)
 static void
 reply_whole(struct pl_long_read *r)
 {
-	struct pl_buf body;
-
-	pl_buf_init(&body, PL_BUF_UNLIMITED); /* one piece */
-	(void)pl_buf_reserve(&body, r->body.len + 2);
-	if (!r->is_single)
-		(void)pl_buf_add_char(&body, '[');
-	(void)pl_buf_add_str(&body, pl_buf_str(&r->body));
-	if (!r->is_single)
-		(void)pl_buf_add_char(&body, ']');
-	pl_reply_json(r->rq, 200, pl_buf_str(&body));
-	pl_buf_fini(&body);
+	pl_reply_json(r->rq, 200, pl_buf_str(&r->body));
 	finish(r);
 }
 
@@ -80,17 +91,17 @@ reply_whole(struct pl_long_read *r)
 static bool
 has_more_of_piece(const struct pl_long_read *r)
 {
-	return r->out_at < r->out.len;
+	return r->written < r->body.len;
 }
 
 static void
 write_slice(struct pl_long_read *r)
 {
-	struct pl_str left = {r->out.data + r->out_at, r->out.len - r->out_at};
+	struct pl_str left = {r->body.data + r->written, r->body.len - r->written};
 
 	if (left.len > PL_LONG_READ_SLICE_BYTES)
 		left.len = PL_LONG_READ_SLICE_BYTES;
-	r->out_at += left.len;
+	r->written += left.len;
 	r->slice = left.len;
 	pl_stream_write(r->rq, left);
 }
@@ -98,21 +109,8 @@ write_slice(struct pl_long_read *r)
 static void
 write_piece(struct pl_long_read *r)
 {
-	struct pl_buf *piece = &r->out;
-
-	pl_buf_clear(piece);
-	(void)pl_buf_reserve(piece, r->body.len + 2);
-	/* What was there a moment ago may have been deleted, by another program than
-	 * ours. */
-	if (!r->is_single && !r->goes_on)
-		(void)pl_buf_add_char(piece, '[');
-	else if (!r->is_single && r->body.len > 0)
-		(void)pl_buf_add_char(piece, ',');
-	(void)pl_buf_add_str(piece, pl_buf_str(&r->body));
-	if (!r->is_single && r->is_last)
-		(void)pl_buf_add_char(piece, ']');
 	r->goes_on = true;
-	r->out_at = 0;
+	r->written = 0;
 	write_slice(r);
 }
 
@@ -224,12 +222,15 @@ static void
 on_read(struct pl_store_read_call *call)
 {
 	struct pl_long_read *r = PL_CONTAINER(call, struct pl_long_read, call);
+	int64_t pause_ms;
 
 	if (r->goes_on) {
 		on_next_piece(r, call->err);
 	} else if (call->err == PL_OK && r->is_ahead) {
 		r->is_ahead = false;
-		go_on_after(r, spend(r));
+		pause_ms = spend(r);
+		pl_buf_clear(&r->body);
+		go_on_after(r, pause_ms);
 	} else {
 		on_first_piece(r, call->err);
 	}
@@ -252,7 +253,6 @@ void
 pl_long_read_start(struct pl_long_read *r)
 {
 	pl_buf_init(&r->body, PL_BUF_UNLIMITED); /* one piece */
-	pl_buf_init(&r->out, PL_BUF_UNLIMITED);
 	r->call.run = run;
 	r->call.done = on_read;
 	r->call.user = &r->rq->claims.user;

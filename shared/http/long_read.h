@@ -46,9 +46,8 @@ struct pl_long_read {
 	    is_ahead; /* set by read: what it wrote is paid but not sent, begin comes later */
 	bool goes_on; /* the first piece has been written */
 	/* Ours. */
-	struct pl_buf body; /* a piece: elements with commas between them */
-	struct pl_buf out;  /* of it what is sent */
-	size_t out_at;      /* so far, once it was written */
+	struct pl_buf body; /* a piece, with the brackets and commas around it */
+	size_t written;     /* of it */
 	size_t slice;       /* what was written last */
 	int64_t cpu_us;     /* that it took */
 	struct pl_share_turn turn;

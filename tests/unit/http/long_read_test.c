@@ -100,7 +100,7 @@ pl_reply_retry(struct pl_request *rq, enum pl_problem problem, int64_t wait_ms)
 /* ---- what is read ---- */
 
 static struct pl_store_read_call *asked; /* of a thread */
-static size_t pieces, read_pieces;
+static size_t pieces, read_pieces, pieces_ahead;
 static bool is_freed;
 
 enum pl_err
@@ -131,6 +131,7 @@ read_piece(struct pl_long_read *r, struct pl_store *s, struct pl_json_out *o)
 	for (size_t i = 0; i < PL_LONG_READ_PIECE_BYTES / ELEMENT; i++)
 		pl_jo_str(o, pl_str(text));
 	r->is_last = ++read_pieces == pieces;
+	r->is_ahead = read_pieces <= pieces_ahead;
 	return PL_OK;
 }
 
@@ -155,7 +156,7 @@ prepare(struct fixture *f, size_t count, int64_t at_once, int64_t rate)
 	memset(&client, 0, sizeof(client));
 	pl_buf_init(&client.got, PL_BUF_UNLIMITED);
 	pieces = count;
-	read_pieces = 0;
+	read_pieces = pieces_ahead = 0;
 	asked = NULL;
 	is_freed = false;
 	pl_app.loop = fake_loop_new();
@@ -286,7 +287,7 @@ lets_who_leaves_in_a_pause_pay(void **state)
 	(void)state;
 	begin(&f, PIECES, RATE);
 	while (read_pieces < 3 || !pl_timer_is_started(&f.read.pause) ||
-	       f.read.out_at == f.read.out.len) {
+	       f.read.written == f.read.body.len) {
 		go_on();
 		fake_loop_advance(pl_app.loop, 1);
 	}
@@ -302,6 +303,25 @@ lets_who_leaves_in_a_pause_pay(void **state)
 	assert_true(client.is_ended && is_freed);
 	assert_int_equal(read_pieces, read);
 	assert_int_equal(pl_app.reads.users.count, 1);
+	end();
+}
+
+/* What is read ahead is paid for, and not sent. */
+static void
+sends_nothing_of_what_is_read_ahead(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	prepare(&f, 2, 4, 0);
+	pieces_ahead = 1;
+	pl_long_read_start(&f.read);
+	go_on();
+	assert_false(client.is_whole);
+	assert_int_equal(client.writes, 0);
+	go_on();
+	assert_true(client.is_whole && is_freed);
+	assert_memory_equal(client.got.data, "[\"bbb", 5);
 	end();
 }
 
@@ -357,6 +377,7 @@ main(void)
 	    cmocka_unit_test(gives_all_at_once_without_a_rate),
 	    cmocka_unit_test(ends_when_the_client_has_gone),
 	    cmocka_unit_test(lets_who_leaves_in_a_pause_pay),
+	    cmocka_unit_test(sends_nothing_of_what_is_read_ahead),
 	    cmocka_unit_test(reads_the_first_piece_of_a_small_one_on_the_loop),
 	    cmocka_unit_test(reads_none_on_the_loop_that_waited_for_another_of_its_user),
 	};
