@@ -322,8 +322,9 @@ passes_here=
 if [ -n "$tunnel" ]; then
 	passes_to='passes_to \1;'
 	passes_here='passes_here;'
-	# No socket stays a request: all that one takes comes at once, in place of fourteen times.
-	[ -n "$GATEWAY_TLS_CERT" ] || { tunnels= && request_pool=12k; }
+	# No socket stays a request: all that one takes comes at once, in place of fourteen times; and who
+	# serves it may be kept with it.
+	[ -n "$GATEWAY_TLS_CERT" ] || { tunnels='passes_to presence;' && request_pool=12k; }
 	tunnels="tunnel on; $tunnels"
 	if [ -n "$HANDOVER_DIR" ] && [ -z "$GATEWAY_TLS_CERT" ]; then
 		handover="handover \"$HANDOVER_DIR\";"

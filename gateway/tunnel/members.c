@@ -3,7 +3,7 @@
 #include "context.h"
 
 #define METHODS (NGX_HTTP_GET | NGX_HTTP_HEAD | NGX_HTTP_POST | NGX_HTTP_PATCH)
-#define BRIEF   (NGX_HTTP_GET | NGX_HTTP_HEAD) /* with times of their own: members.lua */
+#define BRIEF   (NGX_HTTP_GET | NGX_HTTP_HEAD)
 
 /* What nginx asks for a process. */
 struct peer {
@@ -161,13 +161,32 @@ next_in_turn(ngx_http_request_t *r, struct service *service)
 	return choice;
 }
 
+/* Then it is for the process that has the session: Lua finds it. */
 static bool
-may_pass(ngx_http_request_t *r, const struct service *service)
+is_of_session(ngx_http_request_t *r)
+{
+	static u_char name[] = "sid";
+	ngx_str_t id;
+
+	return ngx_http_arg(r, name, sizeof(name) - 1, &id) == NGX_OK;
+}
+
+/* As members.lua: an answer, but for a socket's, begins within them, where another process
+ * could be asked. */
+static bool
+has_times_of_its_own(ngx_http_request_t *r, const struct location_conf *conf)
+{
+	return (r->method & BRIEF) != 0 && !conf->is_tunnel &&
+	       conf->service->up.nelts > 1;
+}
+
+static bool
+may_pass(ngx_http_request_t *r, const struct location_conf *conf)
 {
 	ngx_int_t bytes;
 
-	if ((r->method & METHODS) == 0 || service->up.nelts == 0 ||
-	    ((r->method & BRIEF) != 0 && service->up.nelts > 1))
+	if ((r->method & METHODS) == 0 || conf->service->up.nelts == 0 ||
+	    has_times_of_its_own(r, conf) || is_of_session(r))
 		return false;
 	bytes = parley_plain_body(r);
 	return bytes == 0 || (bytes > 0 && parley_is_body_here(r) != 0);
@@ -181,7 +200,7 @@ members_choose(ngx_http_request_t *r)
 	struct members *members = members_of(r);
 	struct context *context;
 
-	if (conf->service == NULL || !are_known(members) || !may_pass(r, conf->service))
+	if (conf->service == NULL || !are_known(members) || !may_pass(r, conf))
 		return NGX_DECLINED;
 	context = context_of(r);
 	if (context == NULL || parley_draw_id(r) == 0)

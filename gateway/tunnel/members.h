@@ -9,8 +9,9 @@
  *              again, and all do while some process is avoided.
  *   a request  that is plain (heads.h), has its body here, and whose location has
  *              "passes_to SERVICE;", gets an id and a process, and Lua's handlers of
- *              access and of the end are left out. PUT and DELETE are for Lua, and so is a
- *              GET where there are several: it has times of its own.
+ *              access and of the end are left out. PUT and DELETE are for Lua, and so are
+ *              what belongs to a session, and a GET where there are several, for it has
+ *              times of its own; but not that of a socket.
  *   its first process does not answer
  *              Lua's balancer goes on from there, and asks by parley_passed() where that is.
  *

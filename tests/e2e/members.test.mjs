@@ -10,13 +10,15 @@ import { waitUntil } from '../support/wait.mjs';
 const target = '/api/messages/send/777777777777777777777777';
 const post = `POST ${target} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`;
 const get = `GET ${target} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+const open = 'GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n'
+  + 'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n';
 const avoidedSeconds = 3; // members.lua
 
 test('most requests pass without Lua, if there is a module', { skip: !hasModule }, async () => {
   const edit = async (conf) => {
     const file = path.join(conf, 'members.lua');
     const text = await readFile(file, 'utf8');
-    const marked = text.replace(/^local function api\(.*\n/m, (line) => `${line}\tngx.header["X-By"] = "Lua"\n`);
+    const marked = text.replace(/^local function (?:api|websockets)\(.*\n/gm, (line) => `${line}\tngx.header["X-By"] = "Lua"\n`);
     assert.notEqual(marked, text);
     await writeFile(file, marked);
   };
@@ -24,7 +26,7 @@ test('most requests pass without Lua, if there is a module', { skip: !hasModule 
   const keeper = await Keeper.start();
   const wire = await gateway.open();
   try {
-    await gateway.tell([['message', keeper.address]]);
+    await gateway.tell([['message', keeper.address], ['presence', keeper.address]]);
     const byLua = async (text) => {
       wire.write(text);
       const { status, lines } = await wire.answer();
@@ -32,12 +34,13 @@ test('most requests pass without Lua, if there is a module', { skip: !hasModule 
       return lines.some((line) => /^x-by: lua$/i.test(line));
     };
     assert.ok(await byLua(post), 'the first');
-    for (const text of [post, get]) {
+    for (const text of [post, get, open]) {
       let count = 0;
       for (let i = 0; i < 200; i++) count += await byLua(text);
       assert.ok(count < 100, `${count} of 200`);
     }
     assert.ok(await byLua(post.replace('POST', 'PUT')), 'one that may be sent once only');
+    for (let i = 0; i < 10; i++) assert.ok(await byLua(open.replace('EIO=4', 'EIO=4&sid=p1.x')), 'one of a session');
   } finally {
     wire.socket.destroy();
     await Promise.all([gateway.stop(), keeper.stop()]);
