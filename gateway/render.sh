@@ -223,7 +223,7 @@ proxies() {
 # Which origin's pages are told what the gateway itself answers; services say it of theirs (proto/http_origin.h).
 origins() {
 	[ -n "$ALLOWED_ORIGINS" ] && vary=Origin || vary=
-	printf 'map "" $error_vary {\n\tdefault "%s";\n}\n' "$vary"
+	printf 'map "" $vary_by_origin {\n\tdefault "%s";\n}\n' "$vary"
 	printf 'map $http_origin $origin_listed {\n\tdefault "";\n'
 	echo "$ALLOWED_ORIGINS" | tr ',' '\n' | sed -n \
 		-e 's/^[ \t]*//; s/[ \t]*$//' \

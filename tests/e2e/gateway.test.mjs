@@ -377,6 +377,14 @@ describe('pages of other origins', () => {
     }
   });
 
+  test('the listed ones may read openapi.json, and no others', async () => {
+    const document = await get('/api/openapi.json', { origin: listed });
+    assert.equal(document.headers.get('access-control-allow-origin'), listed);
+    assert.equal(document.headers.get('access-control-allow-credentials'), 'true');
+    assert.match(document.headers.get('vary'), /Origin/);
+    assert.equal((await get('/api/openapi.json', { origin: 'https://evil.example' })).headers.get('access-control-allow-origin'), null);
+  });
+
   test('the listed ones may ask first', async () => {
     const answer = await call(base(), 'OPTIONS', '/api/auth/login', undefined,
       { origin: listed, 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' });
