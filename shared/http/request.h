@@ -54,8 +54,10 @@ const struct pl_trace *pl_request_trace(const struct pl_request *rq);
 /* The body as a JSON object, the same each time, freed with the request. NULL: it was
  * none, and the request has been answered (400, 413 or 415): return at once. */
 const struct pl_json *pl_request_json(struct pl_request *rq) PL_MUST_CHECK;
-/* For a route that needs no body: is its type JSON, or not given? A form on any page
- * could send other types. False: answered with 415. */
+/* For a route that needs no body, and changes something: is its type JSON, or not given?
+ * A form on any page could send other types. A page that says its origin, which has been
+ * judged by now, may call an empty body what it likes: axios.post(url, null) says form.
+ * False: answered with 415. */
 bool pl_request_is_no_form(struct pl_request *rq) PL_MUST_CHECK;
 /* rq->param as an ObjectId. False: answered with 400. */
 bool pl_request_oid(struct pl_request *rq, struct pl_oid *out) PL_MUST_CHECK;

@@ -385,6 +385,16 @@ describe('pages of other origins', () => {
     assert.equal((await get('/api/openapi.json', { origin: 'https://evil.example' })).headers.get('access-control-allow-origin'), null);
   });
 
+  test('where no body is needed the own one and the listed ones may call none a form, as axios does of null', async () => {
+    const form = { 'content-type': 'application/x-www-form-urlencoded' };
+    const logOut = (body, headers) => call(base(), 'POST', '/api/auth/logout', body, { ...form, ...headers });
+    assert.equal((await logOut('', { origin: listed })).status, 200);
+    assert.equal((await logOut('', { origin: base() })).status, 200);
+    isError(await logOut('', { origin: 'https://evil.example' }), 403);
+    isError(await logOut('', {}), 415); // an old browser's, of any page
+    isError(await logOut('x=1', { origin: listed }), 415);
+  });
+
   test('the listed ones may ask first', async () => {
     const answer = await call(base(), 'OPTIONS', '/api/auth/login', undefined,
       { origin: listed, 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' });
