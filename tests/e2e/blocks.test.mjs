@@ -50,8 +50,13 @@ async function messageProcesses() {
 }
 const sendBy = (url, from, to, message, headers) =>
   call(url, 'POST', `/api/messages/send/${to.id}`, { message }, { cookie: from.cookie, ...headers });
+/** What is said once it can be: one that starts, or that stood still while Redis was away, answers 503, and does nothing. */
+const untilItCan = (ask) => waitUntil('an answer that is no 503', async () => {
+  const answer = await ask().catch(() => ({ status: 503 }));
+  return answer.status !== 503 && answer;
+}, { within: 20000 });
 async function refusedEverywhere(from, to) {
-  for (const url of await messageProcesses()) isBlocked(await sendBy(url, from, to, 'no'));
+  for (const url of await messageProcesses()) isBlocked(await untilItCan(() => sendBy(url, from, to, 'no')));
 }
 
 /** Sockets of one person at both processes of presence. */
@@ -123,9 +128,12 @@ describe('the routes', () => {
 
   test('are slowed down for one who changes without pause', async () => {
     const [ann, bob] = await people('ann', 'bob');
-    const answers = await Promise.all(Array.from({ length: 300 }, (_, i) => (i % 2 ? block : unblock)(ann, bob)));
-    assert.ok(answers.every(({ status }) => status === 200 || status === 429));
-    assert.ok(answers.some(({ status, headers }) => status === 429 && headers.get('retry-after')));
+    // Each process lets a hundred pass, and twenty a second more: on a slow machine 300 may not be enough.
+    await waitUntil('one to be refused', async () => {
+      const answers = await Promise.all(Array.from({ length: 300 }, (_, i) => (i % 2 ? block : unblock)(ann, bob)));
+      assert.ok(answers.every(({ status }) => status === 200 || status === 429));
+      return answers.some(({ status, headers }) => status === 429 && headers.get('retry-after'));
+    }, { within: 20000 });
   });
 });
 
@@ -148,8 +156,8 @@ describe('while either has blocked the other', () => {
     isSent(await bob.send(bob, 'to myself'));
     isDone(await unblock(ann, bob));
     isSent(await bob.send(ann, 'after', { 'idempotency-key': 'k1' })); // nothing was kept under it
-    await waitUntil('newMessage', () => hers.all('newMessage').some(({ message }) => message === 'after'));
-    assert.deepEqual(hers.all('newMessage').map(({ message }) => message), ['hi', 'after']);
+    await waitUntil('both', () => hers.all('newMessage').length >= 2);
+    assert.deepEqual(hers.all('newMessage').map(({ message }) => message).sort(), ['after', 'hi']); // of two people, in any order
   });
 
   test('the block of the one stays when that of the other goes', async () => {
@@ -187,9 +195,12 @@ describe('while either has blocked the other', () => {
     const [hers, his] = [await socketsAtBoth(ann), await socketsAtBoth(bob)];
     const types = (socket, to, isTyping) => ask(socket, 'typing', { to: to.id ?? to, isTyping });
     await types(his[0], ann, true);
-    await waitUntil('typing at both', () => hers.every((socket) => socket.all('typing').length === 1));
+    await waitUntil('typing at both', () => hers.every((socket) => socket.all('typing').length >= 1));
     isDone(await block(ann, bob));
-    await waitUntil('its end at both', () => hers.every((socket) => socket.all('typing').length === 2), { within: 1000 });
+    await waitUntil('its end at both, though he goes on', async () => {
+      await types(his[0], ann, true);
+      return hers.every((socket) => socket.all('typing').length >= 2);
+    });
     for (const [socket, to] of [...his.map((at) => [at, ann]), ...hers.map((at) => [at, bob])]) {
       await types(socket, to, true);
       await types(socket, to, false);
@@ -198,9 +209,10 @@ describe('while either has blocked the other', () => {
     await types(his[0], nobody, true); // who is not there hears nothing, and it is no error
     const others = await eve.connect();
     await types(others, ann, true);
-    await waitUntil('what eve types', () => hers.every((socket) => socket.all('typing').length === 3));
+    const from = (person, socket) => socket.all('typing').filter((event) => event.from === person.id).map(({ isTyping }) => isTyping);
+    await waitUntil('what eve types', () => hers.every((socket) => from(eve, socket).length > 0));
     await tick(500);
-    assert.deepEqual(hers[0].all('typing'), [{ from: bob.id, isTyping: true }, { from: bob.id, isTyping: false }, { from: eve.id, isTyping: true }]);
+    for (const socket of hers) assert.deepEqual([from(bob, socket), from(eve, socket)[0]], [[true, false], true]);
     assert.deepEqual(his.flatMap((socket) => socket.all('typing')), []);
   });
 
@@ -252,13 +264,7 @@ describe('at every process', () => {
       const pid = await hold.stack.pidOf(name);
       await signal(hold.stack, name, 'SIGKILL');
       await waitUntil(`another ${name}`, async () => (await hold.stack.pidOf(name)) !== pid, { within: 20000 });
-      for (const url of await messageProcesses()) {
-        // One that is not ready yet says so; none takes it.
-        isBlocked(await waitUntil(`an answer of ${url}`, async () => {
-          const answer = await sendBy(url, ann, bob, 'no').catch(() => ({ status: 503 }));
-          return answer.status !== 503 && answer;
-        }, { within: 20000 }));
-      }
+      await refusedEverywhere(ann, bob); // one that is not ready yet says so; none takes it
     }
     await bothServe(hold.stack);
     assert.deepEqual(await history(ann, bob), ['before']);
@@ -272,11 +278,11 @@ describe('at every process', () => {
     const pid = await hold.stack.pidOf('redis');
     process.kill(pid, 'SIGSTOP');
     try {
-      isDone(await block(bob, ann));
+      isDone(await untilItCan(() => block(bob, ann)));
       for (let i = 0; i < 2; i++) await refusedEverywhere(ann, bob);
-      isDone(await unblock(bob, ann));
-      for (const url of await messageProcesses()) isSent(await sendBy(url, ann, bob, 'after'));
-      isDone(await block(ann, bob));
+      isDone(await untilItCan(() => unblock(bob, ann)));
+      for (const url of await messageProcesses()) isSent(await untilItCan(() => sendBy(url, ann, bob, 'after', { 'idempotency-key': url })));
+      isDone(await untilItCan(() => block(ann, bob)));
     } finally {
       process.kill(pid, 'SIGCONT');
     }
