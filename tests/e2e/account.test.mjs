@@ -6,6 +6,7 @@ import { bcryptHash, storeHash, storedHash } from '../support/database.mjs';
 import { mernClaims, signJwt } from '../support/jwt.mjs';
 import { exif, jpeg, jpegWith, png, pngSaying, sizeOf, webp } from '../support/pictures.mjs';
 import { residentBytes, usedMs, workerOf } from '../support/process.mjs';
+import { whileRedisStays } from '../support/redis.mjs';
 import { Stack, useStack } from '../support/stack.mjs';
 import { patience, patient, waitUntil } from '../support/wait.mjs';
 
@@ -14,6 +15,7 @@ const hold = useStack({ before, after, afterEach }, { AUTH_PROCESSES: '2', PRESE
 const people = [];
 const signUp = async (name, fields) => { const p = await Person.signUp(hold.stack.url, name, fields); people.push(p); return p; };
 afterEach(() => { for (const p of people.splice(0)) p.close(); });
+const testOfTold = (name, body) => test(name, () => whileRedisStays(hold.stack, body));
 
 const cookieOf = (answer) => answer.cookies[0].split(';')[0];
 const patch = (p, body, headers) => call(p.base, 'PATCH', '/api/auth/me', body, { cookie: p.cookie, ...headers });
@@ -50,7 +52,7 @@ describe('a profile', () => {
     assert.deepEqual((await ann.logIn()).json, turned.json);
   });
 
-  test('is told to who watches, with the picture, and to nobody else', async () => {
+  testOfTold('is told to who watches, with the picture, and to nobody else', async () => {
     const [ann, bob, eve] = [await signUp('ann'), await signUp('bob'), await signUp('eve')];
     const socket = await ann.connect({ auth: { presence: 'watch' } });
     const other = await eve.connect();
@@ -65,7 +67,7 @@ describe('a profile', () => {
     assert.deepEqual(other.all('userUpdated'), []);
   });
 
-  test('stays as it is if nothing is named, which nobody hears of', async () => {
+  testOfTold('stays as it is if nothing is named, which nobody hears of', async () => {
     const [ann, bob] = [await signUp('ann'), await signUp('bob')];
     const socket = await ann.connect({ auth: { presence: 'watch' } });
     await socket.timeout(patient(5000)).emitWithAck('watch', { users: [bob.id] });

@@ -4,11 +4,13 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Person, call } from '../support/api.mjs';
 import { bothServe, processOf, signal } from '../support/processes.mjs';
+import { whileRedisStays } from '../support/redis.mjs';
 import { Stack, useStack } from '../support/stack.mjs';
 import { patient, waitUntil, withDeadline } from '../support/wait.mjs';
 
 const hold = useStack({ before, after, afterEach }, { MESSAGE_PROCESSES: '2', PRESENCE_PROCESSES: '2' });
 const people = (...names) => Promise.all(names.map((name) => Person.signUp(hold.stack.url, name)));
+const testOfTold = (name, body) => test(name, () => whileRedisStays(hold.stack, body));
 const nobody = 'f'.repeat(24);
 const tick = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
@@ -213,7 +215,7 @@ describe('a read mark', () => {
     assert.equal((await one(bob, ann)).json.theirReadUpTo, own._id);
   });
 
-  test('is told to the other\'s sockets and the reader\'s others, once each, and to nobody else', async () => {
+  testOfTold('is told to the other\'s sockets and the reader\'s others, once each, and to nobody else', async () => {
     const [ann, bob, eve] = await people('ann', 'bob', 'eve');
     await bothServe(hold.stack);
     const [hers, his, hers3] = [await socketsAtBoth(ann), await socketsAtBoth(bob), [await eve.connect()]];
@@ -240,7 +242,7 @@ describe('a read mark', () => {
     for (const person of [ann, bob, eve]) person.close();
   });
 
-  test('told again and again at once ends at the newest, and no socket hears it go back after an answer', async () => {
+  testOfTold('told again and again at once ends at the newest, and no socket hears it go back after an answer', async () => {
     const [ann, bob] = await people('ann', 'bob');
     const his = await bob.connect();
     const m = await sendMany(bob, ann, 12);
@@ -274,7 +276,7 @@ describe('a read mark', () => {
 });
 
 describe('what got there', () => {
-  test('is told to all sockets of the writer, and stands in their conversation', async () => {
+  testOfTold('is told to all sockets of the writer, and stands in their conversation', async () => {
     const [ann, bob, eve] = await people('ann', 'bob', 'eve');
     const [his, hers, eves] = [await socketsAtBoth(bob), await ann.connect(), await eve.connect()];
     const m = await sendMany(bob, ann, 2);
@@ -297,7 +299,7 @@ describe('what got there', () => {
     for (const person of [ann, bob, eve]) person.close();
   });
 
-  test('is written once a second at most, the newest of it', async () => {
+  testOfTold('is written once a second at most, the newest of it', async () => {
     const [ann, bob] = await people('ann', 'bob');
     const [his, hers] = [await bob.connect(), await ann.connect()];
     const m = await sendMany(bob, ann, 30);
@@ -333,7 +335,7 @@ describe('what got there', () => {
     ann.close();
   });
 
-  test('with what is no message of the two moves nothing, and is told to nobody', async () => {
+  testOfTold('with what is no message of the two moves nothing, and is told to nobody', async () => {
     const [ann, bob, eve] = await people('ann', 'bob', 'eve');
     const [his, hers] = [await bob.connect(), await ann.connect()];
     const others = await sent(bob, eve, 'to eve');
@@ -378,7 +380,7 @@ describe('what got there', () => {
 });
 
 describe('across processes that end', () => {
-  test('what a drain finds is stored; sockets that come back hear what follows; the list says the rest', async () => {
+  testOfTold('what a drain finds is stored; sockets that come back hear what follows; the list says the rest', async () => {
     const [ann, bob] = await people('ann', 'bob');
     await bothServe(hold.stack);
     const [his, hers] = [await bob.connect(), await ann.connect()];

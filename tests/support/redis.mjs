@@ -36,3 +36,21 @@ export class Redis {
 
   end() { this.wire.end(); }
 }
+
+/** How often the services have lost Redis. */
+const lossesOf = async (stack) => (await stack.logs({ tail: 1e7 })).split('"msg":"redis went away').length;
+
+/**
+ * The bus tells at most once (shared/bus/bus.h): typing, marks, and who has another name are in no store to be read
+ * from, and lost where Redis stands still for a second. Run `body`; if it fails, and a service lost Redis meanwhile, again.
+ */
+export async function whileRedisStays(stack, body) {
+  for (let left = stack.logs ? 3 : 0; ; left--) {
+    const before = left > 0 && await lossesOf(stack);
+    try {
+      return await body();
+    } catch (error) {
+      if (left === 0 || await lossesOf(stack) === before) throw error;
+    }
+  }
+}
