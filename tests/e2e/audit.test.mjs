@@ -55,16 +55,20 @@ describe('a send that comes again under its key', () => {
     // Its answer was lost with the connection: the very moment in which one goes offline.
     test(`gets its first answer where a new one gets ${code}`, async () => {
       const [ann, bob] = [await join('ann'), await join('bob')];
-      const first = await ann.send(bob, 'hi', once);
-      assert.equal(first.status, 201);
-      if (requires === 'both') await ann.connect();
+      const [stays, leaves] = requires === 'both' ? [ann, bob] : [bob, ann];
+      for (const one of [stays, leaves]) await one.connect();
+      const first = await waitUntil('both to be online', async () => {
+        const answer = await ann.send(bob, 'hi', once);
+        return answer.status === 201 && answer;
+      });
+      leaves.close();
       await waitUntil('who was online to be offline', async () =>
         (await ann.send(bob, 'new')).json.code === code, { within: 10000 });
       const again = await ann.send(bob, 'hi', once);
       assert.deepEqual([again.status, again.text], [201, first.text]);
       assert.equal(again.headers.get('idempotent-replayed'), 'true');
       assert.equal((await ann.send(bob, 'ho', once)).status, 422);
-      ann.close();
+      stays.close();
     });
   };
   describe('while its sender is offline', () => comesAgain('sender', 'OFFLINE'));
