@@ -9,7 +9,7 @@ import { Person, call, password, uniqueName } from '../support/api.mjs';
 import { handshake, Wire } from '../support/conformance.mjs';
 import { mernClaims, now, signJwt } from '../support/jwt.mjs';
 import { Stack, useStack } from '../support/stack.mjs';
-import { patient, waitUntil, withDeadline } from '../support/wait.mjs';
+import { patience, patient, waitUntil, withDeadline } from '../support/wait.mjs';
 
 const secret = 'a secret of the tests, long enough for HS256';
 const hold = useStack({ before, after, afterEach }, { JWT_SECRET: secret });
@@ -136,7 +136,7 @@ describe('of several cookies of the name', () => {
     assert.deepEqual([answer.status, answer.json], [200, { message: 'Logged out successfully' }]);
     assert.match(answer.cookies[0], /^jwt=; Max-Age=0/);
     for (const one of [ann.cookie, bob.cookie, again, cookie]) {
-      await waitUntil('it to be refused', async () => (await ann.get('/api/users', { cookie: one })).status === 401, { within: 1000 });
+      await waitUntil('it to be refused', async () => (await ann.get('/api/users', { cookie: one })).status === 401, { within: 1000 * patience });
     }
     assert.equal((await ann.get('/api/auth/me', { cookie: kept })).status, 200);
     assert.equal((await ann.get('/api/auth/me', { cookie: `${cookie}; ${kept}` })).status, 200, 'not locked out by what is left');
