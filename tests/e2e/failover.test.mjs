@@ -12,7 +12,10 @@ import { Redis } from '../support/redis.mjs';
 import { useStack } from '../support/stack.mjs';
 import { patient, waitUntil, withDeadline } from '../support/wait.mjs';
 
-const hold = useStack({ before, after, afterEach }, { PRESENCE_PROCESSES: '2', MESSAGE_PROCESSES: '2', DRAIN_SECONDS: '3' });
+const hold = useStack({ before, after, afterEach }, {
+  // As long as it is, a standstill of seconds hides neither that a drain is spread nor who keeps a socket.
+  PRESENCE_PROCESSES: '2', MESSAGE_PROCESSES: '2', DRAIN_SECONDS: '8', PING_TIMEOUT_MS: '60000',
+});
 const people = [];
 const signUp = async (name) => { const p = await Person.signUp(hold.stack.url, name); people.push(p); return p; };
 afterEach(() => { for (const p of people.splice(0)) p.close(); });
@@ -94,7 +97,7 @@ async function idleOnes(count) {
 async function endIt() {
   const ends = await idleOnes(20);
   process.kill(await hold.stack.pidOf('presence1'), 'SIGTERM');
-  const ended = await withDeadline('all to be sent away', Promise.all(ends), 15000);
+  const ended = await withDeadline('all to be sent away', Promise.all(ends), 20000);
   assert.ok(ended.every(({ code }) => code === 1001));
   const times = ended.map(({ at }) => at);
   assert.ok(Math.max(...times) - Math.min(...times) >= 1000, 'spread over DRAIN_SECONDS');
@@ -110,7 +113,7 @@ for (const [what, end] of [['killed', () => signal(hold.stack, 'presence1', 'SIG
     const sending = sendTo(readers, () => isOver);
     await waitUntil('all to get some', () => readers.every(({ record }) => record.length >= 5), { within: 15000 });
     await end();
-    await waitUntil('all to be back', () => leaving.every(({ connects, socket }) => connects === 2 && socket.connected), { within: 30000 });
+    await waitUntil('all to be back', () => leaving.every(({ connects, socket }) => connects >= 2 && socket.connected), { within: 30000 });
     const counts = readers.map(({ record }) => record.length);
     await waitUntil('all to get more', () => readers.every(({ record }, i) => record.length >= counts[i] + 5), { within: 15000 });
     isOver = true;
