@@ -21,7 +21,7 @@ async function pair() {
   await waitUntil('a socket on each process', async () => {
     sockets.push(await bob.connect({ transports: ['websocket'] }));
     return new Set(sockets.map((socket) => socket.io.engine.id.slice(0, 3))).size === 2;
-  });
+  }, { within: 15000 });
   return { ann, bob, sockets };
 }
 const texts = (socket) => socket.all('newMessage').map(({ message }) => message);
@@ -42,7 +42,8 @@ test('a Redis that stands still loses nothing, and changes no order', async () =
     // Each is sent once the one before was answered, by whichever process takes it.
     for (let i = 0; i < 6; i++) {
       sent.push(`still ${i}`);
-      assert.equal((await ann.send(bob, `still ${i}`)).status, 201);
+      // One that stands still meanwhile cannot know who asks, and says 503.
+      await waitUntil('a 201', async () => (await ann.send(bob, `still ${i}`, { 'idempotency-key': `still-${i}` })).status === 201, { within: 20000 });
     }
   } finally {
     process.kill(pid, 'SIGCONT');
@@ -78,7 +79,7 @@ test('a message whose process died before it told of it comes with the next star
     `INSERT INTO messages (id, sender, receiver, text, created) VALUES (x'${id}', x'${ann.id}', x'${bob.id}', 'untold', ${Date.now()})`]);
   const pid = await hold.stack.pidOf('message1');
   process.kill(-pid, 'SIGKILL');
-  await waitUntil('another message1', async () => (await hold.stack.pidOf('message1')) !== pid);
+  await waitUntil('another message1', async () => (await hold.stack.pidOf('message1')) !== pid, { within: 20000 });
   await assertAllGet(sockets, ['untold']);
   assert.equal(sockets[0].all('newMessage')[0]._id, id);
 });
