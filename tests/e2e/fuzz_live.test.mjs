@@ -75,6 +75,7 @@ describe('the stack', () => {
       const begin = Date.now();
       const pid = await workerOf(await hold.stack.pidOf(`${service}1`));
       const socket = await bob.connect({ transports: ['websocket'] });
+      await ann.connect(); // for as long as it takes she may send
       const who = { cookie: eve.cookie, spare: spare.cookie, eve: eve.id, mallory: mallory.id, blocked: spare.id, message, own };
       let [isOver, sent] = [false, 0];
       const chat = (async () => {
@@ -94,7 +95,7 @@ describe('the stack', () => {
       assert.equal(await workerOf(await hold.stack.pidOf(`${service}1`)), pid, 'the same process');
       assert.ok(statuses[0][200] > each / 50, `most are no more than refused: ${JSON.stringify(statuses)}`);
       t.diagnostic(`seed ${seed}: ${JSON.stringify(statuses)} in ${Date.now() - begin} ms; 0 is none: closed, or not whole`);
-      bob.close();
+      for (const person of [ann, bob]) person.close();
     });
   }
 });
