@@ -13,11 +13,13 @@ PL_REDIS_LUA(ask_lua, "online_ask");
 #define SECOND_MS       100 /* after which a no is checked by a second question */
 #define ARRIVAL_MOST_MS 600 /* for a connection, which comes again after 200 */
 #define ARRIVAL_STEP_MS 50
-#define RECORDS_MAX     100000 /* users of the last second, at most */
-#define KEY_MARK        "parley:online-known"
-#define EPOCH_MAX       31
-#define KEY_SEEN        "parley:seen:"
-#define KEY_SEEN_LEN    (sizeof(KEY_SEEN) - 1 + PL_OID_HEX_LEN)
+#define ARRIVAL_KEPT_MS                                                                  \
+	60000               /* how long it is tried to say so, once nobody waits for it */
+#define RECORDS_MAX  100000 /* users of the last second, at most */
+#define KEY_MARK     "parley:online-known"
+#define EPOCH_MAX    31
+#define KEY_SEEN     "parley:seen:"
+#define KEY_SEEN_LEN (sizeof(KEY_SEEN) - 1 + PL_OID_HEX_LEN)
 
 /* What this process knows of a user; dropped a second after it was last of use. */
 struct record {
@@ -174,12 +176,22 @@ struct arrival {
 	struct pl_list link;
 	struct pl_online *online;
 	struct pl_oid user;
-	int64_t until_mono_ms;
+	int64_t until_mono_ms; /* it is waited for, then it is kept */
 	struct pl_timer again;
 	struct pl_redis_call call;
-	void (*on_known)(void *arg);
+	void (*on_known)(void *arg); /* NULL: nobody waits any more */
 	void *arg;
 };
+
+static void
+tell_arrival(struct arrival *a)
+{
+	void (*on_known)(void *arg) = a->on_known;
+
+	a->on_known = NULL;
+	if (on_known != NULL)
+		on_known(a->arg);
+}
 
 static void
 end_arrival(struct arrival *a)
@@ -187,12 +199,28 @@ end_arrival(struct arrival *a)
 	pl_list_unlink(&a->link);
 	pl_timer_stop(a->online->loop, &a->again);
 	pl_redis_call_cancel(&a->call);
-	a->on_known(a->arg);
+	tell_arrival(a);
 	pl_mem_free(a);
 }
 
+/* Who waits for it does so for a moment alone. Without Redis nobody is refused for being
+ * offline; but once it is back this user would be, who has made no other request. */
+static void
+try_arrival_later(struct arrival *a)
+{
+	int64_t late_ms = pl_loop_now_ms(a->online->loop) - a->until_mono_ms;
+
+	if (late_ms >= ARRIVAL_KEPT_MS) {
+		end_arrival(a);
+		return;
+	}
+	pl_timer_start(a->online->loop, &a->again, ARRIVAL_STEP_MS);
+	if (late_ms >= 0)
+		tell_arrival(a);
+}
+
 /* This process may have just started, or lost its connection, while others have theirs,
- * and would refuse this user for being offline. Without Redis nobody is refused for that. */
+ * and would refuse this user for being offline. */
 static void
 try_arrival(struct arrival *a)
 {
@@ -200,10 +228,8 @@ try_arrival(struct arrival *a)
 
 	if (pl_redis_is_up(o->redis))
 		say_seen(o, &a->user, &a->call);
-	else if (pl_loop_now_ms(o->loop) < a->until_mono_ms)
-		pl_timer_start(o->loop, &a->again, ARRIVAL_STEP_MS);
 	else
-		end_arrival(a);
+		try_arrival_later(a);
 }
 
 static void
@@ -218,11 +244,10 @@ on_arrival_taken(void *arg, enum pl_err err, const struct redisReply *reply)
 	struct arrival *a = arg;
 
 	(void)reply;
-	if (err == PL_OK || err == PL_E_CANCELLED ||
-	    pl_loop_now_ms(a->online->loop) >= a->until_mono_ms)
+	if (err == PL_OK || err == PL_E_CANCELLED)
 		end_arrival(a);
 	else
-		pl_timer_start(a->online->loop, &a->again, ARRIVAL_STEP_MS);
+		try_arrival_later(a);
 }
 
 void
@@ -242,6 +267,18 @@ pl_online_arrived(struct pl_online *o, const struct pl_oid *user,
 	try_arrival(a);
 }
 
+static void
+end_arrivals_of(struct pl_online *o, const struct pl_oid *user)
+{
+	pl_list_for_each_safe(link, &o->arrivals)
+	{
+		struct arrival *a = PL_CONTAINER(link, struct arrival, link);
+
+		if (a->on_known == NULL && pl_oid_eq(&a->user, user))
+			end_arrival(a);
+	}
+}
+
 void
 pl_online_logged_out(struct pl_online *o, const struct pl_oid *user)
 {
@@ -250,6 +287,7 @@ pl_online_logged_out(struct pl_online *o, const struct pl_oid *user)
 
 	if (rec != NULL)
 		forget(o, rec);
+	end_arrivals_of(o, user);
 	if (!pl_redis_is_up(o->redis))
 		return;
 	format_seen_key(user, key);

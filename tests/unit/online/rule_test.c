@@ -218,6 +218,51 @@ who_arrives_without_redis_does_not_wait_for_long(void **state)
 }
 
 static void
+who_arrives_while_redis_stands_still_is_known_when_it_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	struct service a, b;
+	struct pl_oid user;
+	bool is_known = false;
+
+	pl_oid_new(&user);
+	service_start(f, &a, TTL_MS);
+	service_start(f, &b, TTL_MS);
+	redis_server_pause(&f->server);
+	WAIT_FOR(f, !pl_redis_is_up(a.wires.redis));
+	pl_online_arrived(a.online, &user, note_known, &is_known);
+	WAIT_FOR(f, is_known);
+	redis_server_resume(&f->server);
+	WAIT_FOR(f, pl_redis_is_up(a.wires.redis) && pl_redis_is_up(b.wires.redis));
+	TURN_FOR(f, 700);
+	assert_true(is_online(&b, &user));
+	service_stop(&a);
+	service_stop(&b);
+}
+
+static void
+who_logs_out_before_redis_goes_on_is_offline_then(void **state)
+{
+	struct fixture *f = *state;
+	struct service a;
+	struct pl_oid user;
+	bool is_known = false;
+
+	pl_oid_new(&user);
+	service_start(f, &a, TTL_MS);
+	redis_server_pause(&f->server);
+	WAIT_FOR(f, !pl_redis_is_up(a.wires.redis));
+	pl_online_arrived(a.online, &user, note_known, &is_known);
+	WAIT_FOR(f, is_known);
+	pl_online_logged_out(a.online, &user);
+	redis_server_resume(&f->server);
+	WAIT_FOR(f, pl_redis_is_up(a.wires.redis));
+	TURN_FOR(f, 700);
+	assert_false(is_online(&a, &user));
+	service_stop(&a);
+}
+
+static void
 a_question_that_overtakes_the_arrival_is_asked_again(void **state)
 {
 	struct fixture *f = *state;
@@ -476,6 +521,8 @@ main(void)
 	    FIXTURE_TEST(
 		who_arrives_at_a_process_without_a_connection_is_known_once_it_has_one),
 	    FIXTURE_TEST(who_arrives_without_redis_does_not_wait_for_long),
+	    FIXTURE_TEST(who_arrives_while_redis_stands_still_is_known_when_it_goes_on),
+	    FIXTURE_TEST(who_logs_out_before_redis_goes_on_is_offline_then),
 	    FIXTURE_TEST(a_question_that_overtakes_the_arrival_is_asked_again),
 	    FIXTURE_TEST(a_yes_is_remembered_and_a_no_is_not),
 	    FIXTURE_TEST(a_live_socket_counts_until_it_goes),
