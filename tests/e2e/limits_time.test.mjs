@@ -13,15 +13,12 @@ const hold = useStack({ before, after, afterEach }, { PRESENCE_PROCESSES: '2', J
 const sids = [];
 const address = () => ({ host: 'localhost', port: hold.stack.port });
 
-/** The milliseconds until `what` happens. */
-const timeOf = async (what) => {
-  const begin = Date.now();
+/** `what` ends by itself `seconds` after `begin`, which is before anything was sent: not a second before, and not left for ever. */
+const isAt = async (seconds, begin, what) => {
   await what;
-  return Date.now() - begin;
+  const took = Date.now() - begin;
+  assert.ok(took >= (seconds - 1) * 1000 && took < seconds * 1000 + patient(30000), `after ${took} ms`);
 };
-
-/** At `seconds`: not a second before, and not left for ever. */
-const isAt = (seconds, took) => assert.ok(took >= (seconds - 1) * 1000 && took < seconds * 1000 + patient(30000), `after ${took} ms`);
 
 /** A WebSocket of `person` that answers nothing, from its 101 on. */
 const openWire = async (query, person) => {
@@ -33,18 +30,21 @@ const openWire = async (query, person) => {
 
 describe('after', { concurrency: true }, () => {
   test('45 s a dead peer is closed, on a worker that has nothing else to do', async () => {
-    const wire = await openWire('', await Person.signUp(hold.stack.url, 'ann'));
+    const ann = await Person.signUp(hold.stack.url, 'ann');
+    const begin = Date.now();
+    const wire = await openWire('', ann);
     wire.write(frame(opcode.text, '40'));
-    isAt(45, await timeOf(wire.isGone(80000)));
+    await isAt(45, begin, wire.isGone(80000));
     wire.end();
   });
 
   test('45 s a session without CONNECT is closed, though it answers pings', async () => {
     const ann = await Person.signUp(hold.stack.url, 'ann');
+    const begin = Date.now();
     const socket = new Socket(`${hold.stack.url}/socket.io/?EIO=4&transport=websocket`, { headers: { cookie: ann.cookie } });
-    assert.match(await socket.take(), /^0\{/);
     socket.ws.on('message', (data) => { if (data.toString() === '2') socket.send('3'); });
-    isAt(45, await timeOf(socket.end(80000)));
+    assert.match(await socket.take(), /^0\{/);
+    await isAt(45, begin, socket.end(80000));
   });
 
   test('10 s an upgrade that does not go on is given up, and polling goes on', async () => {
@@ -52,33 +52,34 @@ describe('after', { concurrency: true }, () => {
     const path = '/socket.io/?EIO=4&transport=polling';
     const { sid } = JSON.parse((await ann.get(path)).text.slice(1));
     sids.push(sid);
+    const begin = Date.now();
     const wire = await openWire(`&sid=${sid}`, ann);
     wire.write(frame(opcode.text, '2probe'));
     assert.equal((await wire.frame()).data.toString(), '3probe');
-    isAt(10, await timeOf(wire.until('a Close', () => wire.bytes[0] === (0x80 | opcode.close), 45000)));
+    await isAt(10, begin, wire.until('a Close', () => wire.bytes[0] === (0x80 | opcode.close), 45000));
     assert.equal((await ann.post(`${path}&sid=${sid}`, '40', { 'content-type': 'text/plain' })).status, 200);
     wire.end();
   });
 
   test('10 s half of a request\'s head is enough', async () => {
+    const begin = Date.now();
     const wire = await Wire.open(address());
-    const gone = timeOf(wire.isGone(45000));
     wire.write('GET /api/users HTTP/1.1\r\nHost: localhost\r\nX-Half:');
-    isAt(10, await gone);
+    await isAt(10, begin, wire.isGone(45000));
     wire.end();
   });
 
   test('10 s half of a request\'s body is, too', async () => {
+    const begin = Date.now();
     const wire = await Wire.open(address());
-    const gone = timeOf(wire.until('the end', () => wire.bytes.length > 0 || wire.isEnded, 45000));
     wire.write('POST /api/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"user');
-    isAt(10, await gone);
+    await isAt(10, begin, wire.until('the end', () => wire.bytes.length > 0 || wire.isEnded, 45000));
     wire.end();
   });
 
   test('its token\'s last second a socket is closed, within five', async () => {
     const ann = await Person.signUp(hold.stack.url, 'ann');
-    const exp = now() + 3;
+    const exp = now() + 20; // while the others wait for longer; so it is let in before, though the machine stand still
     const cookie = `jwt=${signJwt({ ...mernClaims(ann.id), jti: 'x'.repeat(22), exp }, secret)}`;
     const socket = new Socket(`${hold.stack.url}/socket.io/?EIO=4&transport=websocket`, { headers: { cookie } });
     sids.push(JSON.parse((await socket.take()).slice(1)).sid);
