@@ -19,8 +19,12 @@ async function pair() {
   return [ann, bob];
 }
 const signal = async (name, what) => process.kill(await hold.stack.pidOf(name), what);
-/** kill -9; nothing if it is dead at the moment. */
-const kill = (name) => signal(name, 'SIGKILL').catch((error) => assert.equal(error.code, 'ESRCH'));
+/** kill -9; nothing if it is dead at the moment. Gives its number. */
+const kill = async (name) => {
+  const pid = await hold.stack.pidOf(name);
+  try { process.kill(pid, 'SIGKILL'); } catch (error) { assert.equal(error.code, 'ESRCH'); }
+  return pid;
+};
 const isAlive = (name) => signal(name, 0).catch(() => false);
 
 /** The replies in a conversation by the message they answer, once there is one to each of `sent`. */
@@ -95,20 +99,18 @@ describe('exactly one reply', { timeout: patient(120000) }, () => {
     const [[ann, bob], [carol, dave]] = [await pair(), await pair()];
     const { usual } = llm;
     let poisoned = 0;
+    const killed = new Set();
     llm.usual = (request, response) => {
       const { messages } = llm.requests.at(-1).body;
       if (!messages.at(-1).content.includes('poison')) { usual(request, response); return; }
       poisoned++; // Which responder asked? All that could have.
-      for (const name of responders) kill(name);
+      for (const name of responders) kill(name).then((pid) => killed.add(pid));
     };
     try {
       const poison = (await ann.send(bob, 'poison')).json;
       await waitUntil('the model to be asked', () => poisoned > 0, { within: 15000 });
-      const pids = await Promise.all(responders.map((name) => hold.stack.pidOf(name)));
-      await waitUntil('another responder', async () => {
-        const now = await Promise.all(responders.map((name) => hold.stack.pidOf(name)));
-        return now.some((pid, i) => pid !== pids[i]);
-      }, { within: 10000 });
+      await waitUntil('another responder', async () => killed.size >= responders.length &&
+        (await Promise.all(responders.map((name) => hold.stack.pidOf(name)))).some((pid) => !killed.has(pid)), { within: 10000 });
       const harmless = (await carol.send(dave, 'hello')).json;
       const [reply] = (await repliesTo([harmless], carol, dave, 15000)).get(harmless._id);
       const [standard] = (await repliesTo([poison], ann, bob, 15000)).get(poison._id);
