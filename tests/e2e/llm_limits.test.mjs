@@ -109,10 +109,13 @@ describe('a model that is slow', () => {
   test('is asked no more at once than it may be', async () => {
     const [ann, bob] = [await signUp(hold.stack, 'ann'), await busy(hold.stack, 'bob')];
     const { usual } = llm;
-    let [now, most] = [0, 0];
-    llm.usual = (request, response) => {
+    let [now, most, isFull] = [0, 0, undefined];
+    const full = new Promise((resolve) => { isFull = resolve; });
+    llm.usual = async (request, response) => {
       most = Math.max(most, ++now);
-      setTimeout(() => { now--; usual(request, response); }, 300);
+      if (now === 3) isFull();
+      await full; // the first three are there together
+      setTimeout(() => { now--; usual(request, response); }, 300); // time for one too many
     };
     try {
       assert.deepEqual(await ask(times(9, () => [ann, bob])), { llm: 9, fallback: 0, calls: 9 });
