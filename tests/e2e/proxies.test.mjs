@@ -153,8 +153,8 @@ for (const [name, proxy] of Object.entries(proxies)) {
 
     test('a poll waits as long as Parley lets it', async () => {
       const { cookie } = await signUp('ann');
-      const opened = JSON.parse((await ask('GET', '/socket.io/?EIO=4&transport=polling', undefined, { cookie })).text.slice(1));
       const began = Date.now();
+      const opened = JSON.parse((await ask('GET', '/socket.io/?EIO=4&transport=polling', undefined, { cookie })).text.slice(1));
       const waiting = withDeadline('the ping', new Promise((resolve, reject) => {
         https.get(`${url}/socket.io/?EIO=4&transport=polling&sid=${opened.sid}`, { ca, agent: false, headers: { cookie } }, async (answer) => {
           let text = '';
