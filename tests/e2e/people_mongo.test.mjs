@@ -25,7 +25,8 @@ test('old users are found, whom the background has filled in', async () => {
   ann = await waitUntil('the stand-in to have time', () => Person.signUp(hold.stack.url, 'ann').catch(() => false), { within: 20000 });
   await waitUntil('all to be filled in', () => inMern(async (users) => await users.countDocuments({ parleyPeople: { $exists: false } }) === 0), { within: 30000 });
   assert.deepEqual(await find('user 1199'), ['old1199']);
-  assert.match(await hold.stack.logs({ tail: 1e7 }), /"svc":"auth","msg":"users were made findable by name","users":\d+/);
+  const line = /"svc":"auth","msg":"users were made findable by name","users":\d+/; // written once the last of them is in the store
+  await waitUntil('the log to say so', async () => line.test(await hold.stack.logs({ tail: Infinity })));
   const page = await ann.get('/api/users?limit=100&q=old');
   assert.equal(page.json.length, 100);
   assert.match(page.headers.get('link'), /rel="next"/);
