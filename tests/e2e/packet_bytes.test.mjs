@@ -5,6 +5,7 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { call, Person } from '../support/api.mjs';
 import { Socket } from '../support/conformance.mjs';
 import { useStack } from '../support/stack.mjs';
+import { waitUntil } from '../support/wait.mjs';
 
 const path = (sid) => `/socket.io/?EIO=4&transport=polling${sid ? `&sid=${sid}` : ''}`;
 const text = { 'content-type': 'text/plain' };
@@ -30,19 +31,20 @@ for (const [max, settings] of [[1024, { PACKET_BYTES_MAX: '1024' }], [1000000, {
       assert.equal(maxPayload, max);
       assert.equal((await ann.post(path(sid), '40', text)).status, 200);
       assert.match((await ann.get(path(sid))).text, /^40/);
-      return { say: (body) => ann.post(path(sid), body, text), hear: async () => (await ann.get(path(sid))).text, ann };
+      /** What is polled until this is among it: a list of who is online may come before. */
+      const hear = (answer) => waitUntil(String(answer), async () => answer.test((await ann.get(path(sid))).text), { within: 10000 });
+      return { say: (body) => ann.post(path(sid), body, text), hear, ann };
     };
 
     for (const [where, base] of [['the gateway', () => hold.stack.url], ['the service', () => hold.stack.addressOf('presence')]]) {
       test(`a POST of as many bytes is taken, one more is 413 as JSON, and the session stays: ${where}`, async () => {
         const { say, hear } = await open(await base());
         assert.equal((await say(packet(max))).status, 200);
-        let heard = '';
-        while (!answered.test(heard)) heard = await hear();
+        await hear(answered);
         isTooLarge(await say(packet(max + 1)));
         isTooLarge(await say(packet(max * 2)));
         assert.equal((await say('422["x"]')).status, 200);
-        assert.match(await hear(), /432\[/);
+        await hear(/432\[/);
       });
     }
 
@@ -51,7 +53,7 @@ for (const [max, settings] of [[1024, { PACKET_BYTES_MAX: '1024' }], [1000000, {
       isTooLarge(await say(packet(max * 2 + 1)));
       isTooLarge(await say(packet(max * 3)));
       assert.equal((await say('422["x"]')).status, 200);
-      assert.match(await hear(), /432\[/);
+      await hear(/432\[/);
     });
 
     test('a WebSocket takes a message of as many bytes, whole or in parts; one more ends it', async () => {
@@ -62,7 +64,7 @@ for (const [max, settings] of [[1024, { PACKET_BYTES_MAX: '1024' }], [1000000, {
       while (!(await socket.take()).includes('getOnlineUsers'));
       const isAnswered = async () => {
         let heard = await socket.take();
-        while (heard.includes('getOnlineUsers')) heard = await socket.take();
+        while (heard.includes('getOnlineUsers') || heard === '2') heard = await socket.take();
         assert.match(heard, answered);
       };
       socket.send(packet(max));
