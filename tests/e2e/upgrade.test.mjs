@@ -9,8 +9,9 @@ import { after, afterEach, before, test } from 'node:test';
 import { setInterval as ticks } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Person } from '../support/api.mjs';
+import { processOf } from '../support/processes.mjs';
 import { Stack, root } from '../support/stack.mjs';
-import { patient, waitUntil } from '../support/wait.mjs';
+import { patient, waitUntil, withDeadline } from '../support/wait.mjs';
 
 const DRAIN_SECONDS = 2;
 const programs = ['auth.so', 'message.so', 'presence.so', 'llm-responder', 'gateway-follow'];
@@ -137,21 +138,26 @@ test('while people chat: no request fails, each socket recovers, and no message 
 });
 
 test('a process that ends says so at once, and has ended within DRAIN_SECONDS and 5 more', async () => {
-  const [, name] = /^presence (p\d) \S+ up$/m.exec(await readFile(run('gateway/run/members'), 'utf8'));
-  const { targets: [address] } = JSON.parse(await readFile(run('targets.json'), 'utf8')).find(({ labels }) => labels.instance === `presence${name[1]}`);
-  const pid = await stack.pidOf(`presence${name[1]}`);
   const person = await signUp('ann');
-  await waitUntil(`a socket on ${name}`, async () => {
-    const socket = await person.connect({ transports: ['websocket'], reconnection: false });
-    return socket.io.engine.id.startsWith(name);
-  }, { within: 10000 });
-  const ready = async () => (await fetch(`http://${address}/readyz`)).status;
-  assert.equal(await ready(), 200);
-  process.kill(pid, 'SIGTERM');
-  // Gone, it answers nothing, and this throws.
-  await waitUntil('503', async () => await ready() === 503, { within: DRAIN_SECONDS * 1000 });
-  await waitUntil('its end', () => stack.output.includes(`presence${name[1]} ended (0)`), { within: DRAIN_SECONDS * 1000 + 5000 });
-  await waitUntil('another', async () => (await stack.pidOf(`presence${name[1]}`)) !== pid);
+  // Another one, if it was gone before this process, which stood still, could ask it.
+  await waitUntil('503 of one that ends', async () => {
+    const [, name] = /^presence (p\d) \S+ up$/m.exec(await readFile(run('gateway/run/members'), 'utf8'));
+    const { targets: [address] } = JSON.parse(await readFile(run('targets.json'), 'utf8')).find(({ labels }) => labels.instance === `presence${name[1]}`);
+    const pid = await stack.pidOf(`presence${name[1]}`);
+    await waitUntil(`a socket on ${name}`, async () => {
+      const socket = await person.connect({ transports: ['websocket'], reconnection: false });
+      return socket.io.engine.id.startsWith(name);
+    }, { within: 10000 });
+    const ready = async () => (await fetch(`http://${address}/readyz`)).status;
+    await waitUntil('it to be ready', async () => await ready() === 200);
+    const told = stack.output.length;
+    process.kill(pid, 'SIGTERM');
+    let status;
+    await waitUntil('it to be ready no more', async () => (status = await ready().catch(() => 'gone')) !== 200, { within: DRAIN_SECONDS * 1000 });
+    await waitUntil('its end', () => stack.output.slice(told).includes(`presence${name[1]} ended (0)`), { within: DRAIN_SECONDS * 1000 + 5000 });
+    await waitUntil('another', async () => (await stack.pidOf(`presence${name[1]}`)) !== pid);
+    return status === 503;
+  }, { within: 20000 });
 });
 
 test('a new configuration of the gateway is read, and sockets stay', async () => {
@@ -159,16 +165,19 @@ test('a new configuration of the gateway is read, and sockets stay', async () =>
   const workers = async () => (await readFile(`/proc/${master}/task/${master}/children`, 'utf8')).trim().split(' ');
   const before = await workers();
   const socket = await (await signUp('ann')).connect({ transports: ['websocket'], reconnection: false });
+  const ended = new Promise((resolve) => { socket.once('disconnect', () => resolve(Date.now())); });
+  const service = `presence${processOf(socket).slice(1)}`;
   // What runs is made the older one, by a line that is not in the tree.
   const file = run('gateway/conf/nginx.conf');
   const text = await readFile(file, 'utf8');
   await writeFile(file, `${text}# older\n`);
-  // Only the gateway's part is of interest; the presence processes would move the socket.
   const upgrading = upgrade();
   await waitUntil('new workers', async () => (await workers()).some((pid) => !before.includes(pid)), { within: 10000 });
   assert.equal(await readFile(file, 'utf8'), text);
-  assert.ok(socket.connected);
   await upgrading;
+  // Its own process, which is replaced after that, has moved the socket, and nobody before it.
+  const endings = (await readFile(run(`logs/${service}.log`), 'utf8')).split('\n').filter((line) => line.includes('"msg":"worker is ending"'));
+  assert.ok(await withDeadline('its end', ended) >= Date.parse(JSON.parse(endings.at(-1)).t));
   const page = await (await fetch(`${stack.url}/`)).text();
   const [, module] = /src="([^"]+)"/.exec(page);
   assert.equal((await fetch(new URL(module, stack.url))).status, 200, 'the page is there');
