@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
@@ -29,7 +29,8 @@ const scaleEnv = () => ({ PATH: process.env.PATH, ...(process.env.BUILD_DIR && {
 const killGroup = async (name) => process.kill(-(await hold.stack.pidOf(name)), 'SIGKILL');
 
 /** Who serves, as the gateway is told: "presence p1 127.0.0.1:4001 up". */
-const readMembers = () => readFile(path.join(hold.stack.dir, 'data/run/gateway/run/members'), 'utf8');
+const membersFile = () => path.join(hold.stack.dir, 'data/run/gateway/run/members');
+const readMembers = () => readFile(membersFile(), 'utf8');
 const isGone = (pid) => { try { process.kill(pid, 0); return false; } catch { return true; } };
 
 /** A new session, by polling: its id begins with the name of its process. */
@@ -404,7 +405,9 @@ describe('message processes come and go', () => {
       }
       assert.ok(slow.length > 0, 'it was asked');
       assert.ok(slow.length <= 5 * patience, `slow: ${slow}`);
-      await waitUntil('the gateway to have dropped it', async () => !(await readMembers()).includes(' m1 '), { within: 20000 });
+      // Each process of nginx looks at the list ten times a second.
+      await waitUntil('the gateway to have dropped it', async () => !(await readMembers()).includes(' m1 ')
+        && Date.now() - (await stat(membersFile())).mtimeMs > 500, { within: 20000 });
       for (let i = 0; i < 10; i++) assert.equal((await ann.send(bob, `m${i}`)).status, 201);
     } finally {
       process.kill(-pid, 'SIGCONT');
