@@ -35,9 +35,12 @@ test('most requests pass without Lua, if there is a module', { skip: !hasModule 
     };
     assert.ok(await byLua(post), 'the first');
     for (const text of [post, get, open]) {
-      let count = 0;
-      for (let i = 0; i < 200; i++) count += await byLua(text);
-      assert.ok(count < 100, `${count} of 200`);
+      // Once more, if the keeper stood still for so long that it was avoided: then Lua chooses for a while.
+      await waitUntil('most to pass without', async () => {
+        let count = 0;
+        for (let i = 0; i < 200; i++) count += await byLua(text);
+        return count < 100;
+      });
     }
     assert.ok(await byLua(post.replace('POST', 'PUT')), 'one that may be sent once only');
     for (let i = 0; i < 10; i++) assert.ok(await byLua(open.replace('EIO=4', 'EIO=4&sid=p1.x')), 'one of a session');
