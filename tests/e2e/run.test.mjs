@@ -204,8 +204,8 @@ describe('a run', () => {
 
       // The first that passes is delivered, unless the receiver's connection broke with it:
       // then the history has it, and live delivery goes on with the new connection.
-      const send = (text) => waitUntil('a send to pass', async () => {
-        const answer = await ann.send(bob, text).catch(() => undefined);
+      const send = (text, to = bob) => waitUntil('a send to pass', async () => {
+        const answer = await ann.send(to, text).catch(() => undefined);
         return answer?.status === 201 && answer.json;
       }, { within: 10000 });
       const delivered = ({ _id, message }) => waitUntil(`"${message}" to be delivered`,
@@ -227,10 +227,10 @@ describe('a run', () => {
       assert.equal(new Set(seen).size, seen.length, 'none twice');
 
       const carol = await waitUntil('a sign-up to pass', () => signUp('carol').catch(() => undefined), { within: 10000 });
-      await carol.setStatus('BUSY');
-      const asked = await ann.send(carol, 'and the responder?');
+      await waitUntil('her to be busy', async () => (await carol.setStatus('BUSY')).status === 200);
+      const asked = await send('and the responder?', carol);
       await waitUntil('a reply', async () =>
-        (await ann.history(carol)).json.some((m) => m.autoReply?.inReplyTo === asked.json._id), { within: 12000 });
+        (await ann.history(carol)).json.some((m) => m.autoReply?.inReplyTo === asked._id), { within: 12000 });
     });
   }
 
