@@ -2,7 +2,7 @@
 import { chromium } from 'playwright-core';
 import { call, password, uniqueName } from './api.mjs';
 import { delayRequests, laneOf } from './jitter.mjs';
-import { patient, waitUntil } from './wait.mjs';
+import { awakeNow, patient, waitUntil } from './wait.mjs';
 
 export const latency = 150; // ms
 
@@ -129,12 +129,12 @@ export async function failUntilPressed(page, url, fail) {
 
 /** No request of the page is under way, and for a second none has begun. */
 export async function quiet(page) {
-  let [last, open] = [Date.now(), 0];
-  const begins = () => { last = Date.now(); open++; };
+  let [last, open] = [awakeNow(), 0];
+  const begins = () => { last = awakeNow(); open++; };
   const ends = () => { open--; };
   page.on('request', begins);
   for (const name of ['requestfinished', 'requestfailed']) page.on(name, ends);
-  await waitUntil('the page to ask for nothing', () => open <= 0 && Date.now() - last > 1000, { within: 15000 });
+  await waitUntil('the page to ask for nothing', () => open <= 0 && awakeNow() - last > 1000, { within: 15000 });
   page.off('request', begins);
   for (const name of ['requestfinished', 'requestfailed']) page.off(name, ends);
 }
