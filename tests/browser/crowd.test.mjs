@@ -59,12 +59,10 @@ test('with 20,000 people the first load is below 60 KB, no task takes 50 ms, and
     return found.every(({ json }) => json.length === 1) && first.at(-1)?.fullName === 'Person 00099';
   }, { within: 60000 });
   const page = await openAs(ann);
-  await quiet(page); // answers of this load are not those of the next
   const cdp = await page.context().newCDPSession(page);
   const browser = page.context().browser();
   /** Load the page anew, look through its list and find two people: the longest task of all that. */
   const walk = async () => {
-    await page.evaluate(() => { location.hash = '#/'; });
     await cdp.send('Network.clearBrowserCache');
     const counted = await countBytes(page);
     await browser.startTracing(page, { categories: ['toplevel', 'devtools.timeline', '__metadata'] });
@@ -90,6 +88,8 @@ test('with 20,000 people the first load is below 60 KB, no task takes 50 ms, and
   // Once more, if the machine stood still while the page had the processor: that counts as its own time.
   let longest;
   for (let tries = 0; tries < 3 && !(longest < taskMost); tries++) {
+    await page.evaluate(() => { location.hash = ''; });
+    await quiet(page); // answers of this load are not those of the next
     longest = await walk();
     console.log(`longest task: ${longest.toFixed(1)} ms of the processor`);
   }
