@@ -145,10 +145,7 @@ describe('a database that goes away', () => {
   test('that is slow is waited for', async (t) => {
     t.after(() => proxy.delay(0));
     proxy.delay(100);
-    const answers = await waitUntil('twenty sends at once to pass', async () => {
-      const all = await Promise.all(Array.from({ length: 20 }, (_, i) => send(`slowly ${i}`)));
-      return all.every(({ status }) => status === 201) && all;
-    }, { within: RECOVERY_MS });
+    const answers = await Promise.all(Array.from({ length: 20 }, (_, i) => sent(`slowly ${i}`)));
     t.diagnostic(`at most ${Math.max(...answers.map(({ took }) => took))} ms`);
     proxy.delay(0);
     const kept = await history();
