@@ -42,17 +42,18 @@ const observe = async (people, leavers, injector) => ({
   leavers: await leavers.observe(),
 });
 
-/** The first account of the world without a violation, or the last one when the time is over. */
+/** The first account of the world without a violation, or the last one when the time is over. One that could not be had is none: the machine may have stood still meanwhile. */
 async function settle(people, leavers, injector) {
   const end = awakeNow() + HEAL_MS;
   await Promise.all([people.finishSends(), leavers.finish()]);
   for (let waits_ms = 0; ;) {
     await people.finishMarks();
     people.tellDeliveries();
-    const isLast = awakeNow() > end + (people.areConnected() ? waits_ms : BUSY_MS);
-    const seen = await observe(people, leavers, injector).catch((error) => { if (isLast) throw error; });
+    const now = awakeNow();
+    const isLast = now > end + (people.areConnected() ? waits_ms : BUSY_MS);
+    const seen = await observe(people, leavers, injector).catch((error) => { if (now > end + BUSY_MS) throw error; });
     const result = seen && check(seen);
-    if (isLast || result?.violations.length === 0) return { ...seen, ...result };
+    if (result && (isLast || result.violations.length === 0)) return { ...seen, ...result };
     waits_ms = result?.violations.every(({ leaver }) => leaver) ? ERASE_MS : 0;
     await tick(300);
   }
