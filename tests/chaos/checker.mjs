@@ -77,7 +77,7 @@ function checkHistory(history, found) {
 }
 
 /** A sender who came online while the machine stood still is offline to those who have not heard of it yet. */
-const isExplained = ({ at, until, status, error }, stood) => status === 403 && error.includes('"OFFLINE"')
+const isExplained = ({ at, until, status, error }, stood) => status === 403 && /\bOFFLINE\b/.test(error)
   && stood.some(([from, to]) => from < until && to > at - UNKNOWING_MS);
 
 function checkSends({ sends, history, stood }, stored, found) {

@@ -145,6 +145,10 @@ describe('allowed', () => {
       h.sends[1].attempts.unshift({ at: +time(4000), until: +time(4001), status: 403, error: '{"code":"OFFLINE"}' });
       h.stood = [[+time(1000), +time(2000)]];
     }],
+    ['is the same refusal, told to a socket', (h) => {
+      h.sends[1].attempts.unshift({ at: +time(4000), until: +time(4001), status: 403, error: 'OFFLINE: You are offline.' });
+      h.stood = [[+time(1000), +time(2000)]];
+    }],
     ['is a reply that came late by a standstill', (h, stored) => {
       h.busy = [bob];
       stored.push(reply('r2', 5100, 'm2'), reply('r1', 14000, 'm1'));

@@ -4,7 +4,7 @@ import { Person } from '../support/api.mjs';
 
 const RETRY_MS = 300;
 const ACK_MS = 10000; // for the answer to a send by socket
-const statuses = { UNAVAILABLE: 503, STORAGE_FULL: 507, INTERNAL: 500, TOO_MANY_REQUESTS: 429 }; // as an answer to a request would have
+const statuses = { UNAVAILABLE: 503, STORAGE_FULL: 507, INTERNAL: 500, TOO_MANY_REQUESTS: 429, OFFLINE: 403 }; // as an answer to a request would have
 const ways = [
   {}, // as a stock client does: polling, then WebSocket
   { transports: ['websocket'] },
