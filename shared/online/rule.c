@@ -13,13 +13,13 @@ PL_REDIS_LUA(ask_lua, "online_ask");
 #define SECOND_MS       100 /* after which a no is checked by a second question */
 #define ARRIVAL_MOST_MS 600 /* for a connection, which comes again after 200 */
 #define ARRIVAL_STEP_MS 50
-#define ARRIVAL_KEPT_MS                                                                  \
-	60000               /* how long it is tried to say so, once nobody waits for it */
-#define RECORDS_MAX  100000 /* users of the last second, at most */
-#define KEY_MARK     "parley:online-known"
-#define EPOCH_MAX    31
-#define KEY_SEEN     "parley:seen:"
-#define KEY_SEEN_LEN (sizeof(KEY_SEEN) - 1 + PL_OID_HEX_LEN)
+#define ARRIVAL_KEPT_MS 60000  /* once nobody waits for it */
+#define ARRIVAL_REST_MS 250    /* and it is tried so often */
+#define RECORDS_MAX     100000 /* users of the last second, at most */
+#define KEY_MARK        "parley:online-known"
+#define EPOCH_MAX       31
+#define KEY_SEEN        "parley:seen:"
+#define KEY_SEEN_LEN    (sizeof(KEY_SEEN) - 1 + PL_OID_HEX_LEN)
 
 /* What this process knows of a user; dropped a second after it was last of use. */
 struct record {
@@ -214,7 +214,8 @@ try_arrival_later(struct arrival *a)
 		end_arrival(a);
 		return;
 	}
-	pl_timer_start(a->online->loop, &a->again, ARRIVAL_STEP_MS);
+	pl_timer_start(
+	    a->online->loop, &a->again, late_ms < 0 ? ARRIVAL_STEP_MS : ARRIVAL_REST_MS);
 	if (late_ms >= 0)
 		tell_arrival(a);
 }
