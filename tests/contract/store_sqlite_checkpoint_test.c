@@ -1,11 +1,13 @@
 /*
  * SQLite's log is emptied on a thread (checkpoint.h): without a commit that does it, after
- * a reader that held it up, without the thread, and with a disk that fails it. Kills are
- * in store_sqlite_crash_test.c.
+ * a reader that held it up, without the thread or any time for it, and with a disk that
+ * fails it. Kills are in store_sqlite_crash_test.c.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "contract/sqlite_files.h"
@@ -17,6 +19,8 @@
 enum {
 	BATCH = 64,
 	WAIT_MS = 20000,
+	FRAME_BYTES = 24 + 4096, /* a page in the log */
+	LOG_BOUND = PL_SQLITE_LOG_MOST + PL_SQLITE_LOG_DUE,
 };
 /* walformat.html: how many pages of the log are copied, in the index of the log; how often
  * the log was begun anew, in its header. */
@@ -90,7 +94,7 @@ copies_the_log_without_a_commit_that_does(void **state)
 	while (look(f, COPIED) < PL_SQLITE_LOG_DUE && pl_clock_mono_ms() < until)
 		sqlite3_sleep(10);
 	assert_true(look(f, COPIED) >= PL_SQLITE_LOG_DUE);
-	assert_in_range(send_until_begun_anew(f, &ann), 1, PL_SQLITE_LOG_MOST);
+	assert_in_range(send_until_begun_anew(f, &ann), 1, LOG_BOUND);
 	sqlite_files_assert_sound(&f->config);
 }
 
@@ -101,10 +105,77 @@ bounds_the_log_of_one_who_writes_without_a_pause(void **state)
 	struct pl_oid ann = settle(f);
 
 	for (int i = 0; i < 3; i++)
-		assert_in_range(send_until_begun_anew(f, &ann), 1,
-		    PL_SQLITE_LOG_MOST + PL_SQLITE_LOG_DUE);
+		assert_in_range(send_until_begun_anew(f, &ann), 1, LOG_BOUND);
 	assert_int_equal(
 	    sqlite_files_number(&f->config, "SELECT count(*) % 64 FROM messages"), 0);
+	sqlite_files_assert_sound(&f->config);
+}
+
+/* ---- a thread that gets no time ---- */
+
+#define STILL_LOOKS 1000 /* a millisecond apart, in which the log does not grow */
+
+static struct {
+	pthread_t writer;
+	char log[256];
+	sqlite3_syscall_ptr usual_write;
+	bool is_over; /* it had its time; of the thread */
+} hold;
+
+static off_t
+log_pages_on_disk(void)
+{
+	struct stat log;
+
+	return stat(hold.log, &log) == 0 ? log.st_size / FRAME_BYTES : 0;
+}
+
+/* Until the writer waits for us, or has not and is beyond the bound. One that only stood
+ * still is taken for one that waits, and the test then proves less. */
+static void
+hold_up(void)
+{
+	off_t pages = 0;
+
+	for (int looks = 0; looks < STILL_LOOKS && pages <= LOG_BOUND; looks++) {
+		off_t before = pages;
+
+		sqlite3_sleep(1);
+		pages = log_pages_on_disk();
+		if (pages != before || pages < PL_SQLITE_LOG_MOST)
+			looks = 0;
+	}
+	hold.is_over = true;
+}
+
+static ssize_t
+write_that_is_held_up(int fd, const void *data, size_t len, off_t offset)
+{
+	if (!pthread_equal(pthread_self(), hold.writer) && !hold.is_over)
+		hold_up();
+	return ((ssize_t(*)(int, const void *, size_t, off_t))hold.usual_write)(
+	    fd, data, len, offset);
+}
+
+static void
+bounds_the_log_behind_a_thread_that_gets_no_time(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_oid ann = settle(f);
+	sqlite3_vfs *files = sqlite3_vfs_find(NULL);
+	const char *name =
+	    files->xGetSystemCall(files, "pwrite64") ? "pwrite64" : "pwrite";
+	int most;
+
+	hold.writer = pthread_self();
+	hold.usual_write = files->xGetSystemCall(files, name);
+	snprintf(hold.log, sizeof(hold.log), "%s/parley.db-wal", f->config.data_dir);
+	files->xSetSystemCall(files, name, (sqlite3_syscall_ptr)write_that_is_held_up);
+	most = send_until_begun_anew(f, &ann);
+	pl_sqlite_checkpoint_stop(pl_sqlite_of(f->store));
+	files->xSetSystemCall(files, name, hold.usual_write);
+	assert_true(hold.is_over);
+	assert_in_range(most, PL_SQLITE_LOG_MOST - BATCH * 2, LOG_BOUND);
 	sqlite_files_assert_sound(&f->config);
 }
 
@@ -144,8 +215,7 @@ is_emptied_by_commits_if_the_thread_cannot(void **state)
 
 	fail_at(FAIL_OPEN, 1, FAIL_FOR_EVER, EMFILE);
 	most = send_until_begun_anew(f, &ann);
-	assert_in_range(
-	    most, PL_SQLITE_LOG_MOST - BATCH * 2, PL_SQLITE_LOG_MOST + PL_SQLITE_LOG_DUE);
+	assert_in_range(most, PL_SQLITE_LOG_MOST - BATCH * 2, LOG_BOUND);
 	assert_true(fail_at_end() > 0);
 	sqlite_files_assert_sound(&f->config);
 }
@@ -181,6 +251,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    LOG_TEST(copies_the_log_without_a_commit_that_does),
 	    LOG_TEST(bounds_the_log_of_one_who_writes_without_a_pause),
+	    LOG_TEST(bounds_the_log_behind_a_thread_that_gets_no_time),
 	    LOG_TEST(empties_the_log_after_a_reader_that_held_it_up),
 	    LOG_TEST(is_emptied_by_commits_if_the_thread_cannot),
 	    LOG_TEST(loses_nothing_if_copying_fails),

@@ -17,7 +17,8 @@ struct pl_sqlite_checkpoint {
 	sqlite3 *db;       /* the thread's; NULL: not open */
 	atomic_int copied; /* all but the pages after these; 0: nothing to say */
 	pthread_t thread;
-	pthread_mutex_t lock; /* guards what follows */
+	pthread_mutex_t copying; /* held by who copies: SQLite would refuse the other */
+	pthread_mutex_t lock;    /* guards what follows */
 	pthread_cond_t wake;
 	bool is_due, is_stopping;
 };
@@ -48,11 +49,14 @@ open_own(struct pl_sqlite_checkpoint *c)
 
 /* *pages: in the log when it began. */
 static bool
-copy(sqlite3 *db, int *pages)
+copy(struct pl_sqlite_checkpoint *c, int *pages)
 {
-	int rc =
-	    sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE, pages, NULL);
+	int rc;
 
+	pthread_mutex_lock(&c->copying);
+	rc = sqlite3_wal_checkpoint_v2(
+	    c->db, NULL, SQLITE_CHECKPOINT_PASSIVE, pages, NULL);
+	pthread_mutex_unlock(&c->copying);
 	if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY)
 		pl_log_warn_sampled("database's log could not be emptied, will try again",
 		    PL_L_INT("sqlite", rc), PL_L_CSTR("meaning", sqlite3_errstr(rc)));
@@ -69,7 +73,7 @@ empty_log(struct pl_sqlite_checkpoint *c)
 		return;
 	for (int i = 0; i < ROUNDS && before != pages; i++) {
 		before = pages;
-		if (!copy(c->db, &pages))
+		if (!copy(c, &pages))
 			return;
 	}
 	if (before != pages)
@@ -109,6 +113,7 @@ checkpoint_free(struct pl_sqlite_checkpoint *c)
 {
 	pthread_cond_destroy(&c->wake);
 	pthread_mutex_destroy(&c->lock);
+	pthread_mutex_destroy(&c->copying);
 	pl_mem_free(c->path);
 	pl_mem_free(c);
 }
@@ -120,6 +125,7 @@ start(struct pl_sqlite *s)
 	struct pl_sqlite_checkpoint *c = pl_mem_zalloc(sizeof(*c));
 
 	c->path = pl_mem_strdup(sqlite3_db_filename(s->db, "main"));
+	pthread_mutex_init(&c->copying, NULL);
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->wake, NULL);
 	if (pl_thread_try(&c->thread, "store-log", checkpoint_main, c))
@@ -151,6 +157,27 @@ takes_the_rest(struct pl_sqlite *s, int pages)
 	return copied > 0 && copied <= pages && pages - copied <= REST_PAGES;
 }
 
+static void
+copy_here(sqlite3 *db, const char *schema)
+{
+	(void)sqlite3_wal_checkpoint_v2(
+	    db, schema, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+}
+
+/* Once the thread is not at it: else one that gets no time would let the log grow for as
+ * long as others write. */
+static void
+copy_in_turn(struct pl_sqlite *s, sqlite3 *db, const char *schema)
+{
+	struct pl_sqlite_checkpoint *c = s->checkpoint;
+
+	if (c != NULL)
+		pthread_mutex_lock(&c->copying);
+	copy_here(db, schema);
+	if (c != NULL)
+		pthread_mutex_unlock(&c->copying);
+}
+
 /* After a commit, which stands whatever comes of this. pages: in the log. */
 static int
 on_commit(void *arg, sqlite3 *db, const char *schema, int pages)
@@ -160,9 +187,10 @@ on_commit(void *arg, sqlite3 *db, const char *schema, int pages)
 	if (pages < s->log_pages) /* it was begun anew */
 		s->log_due_pages = PL_SQLITE_LOG_DUE;
 	s->log_pages = pages;
-	if (takes_the_rest(s, pages) || pages >= PL_SQLITE_LOG_MOST)
-		(void)sqlite3_wal_checkpoint_v2(
-		    db, schema, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	if (pages >= PL_SQLITE_LOG_MOST)
+		copy_in_turn(s, db, schema);
+	else if (takes_the_rest(s, pages))
+		copy_here(db, schema);
 	if (pages >= s->log_due_pages) {
 		s->log_due_pages = pages + AGAIN_PAGES;
 		wake(s);
