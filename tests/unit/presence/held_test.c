@@ -44,12 +44,16 @@ has(struct process *p, const char *socket_id)
 	return strcmp(ask(p, "SISMEMBER", rest), "1") == 0;
 }
 
-/* Renewals come in real time; this one does not wait for its time. */
+/* Renewals come in real time; this one does not wait for its time. It has begun once it
+ * has set the time of the next. */
 static void
 renew_now(struct process *p)
 {
+	int64_t due;
+
 	pl_timer_start(p->f->loop, &p->held.renew, 0);
-	TURN_FOR(p->f, 50);
+	due = p->held.renew.due_mono_ms;
+	WAIT_FOR(p->f, p->held.renew.due_mono_ms > due);
 	WAIT_FOR(p->f, !pl_redis_call_is_waiting(&p->held.renewing) &&
 			   !pl_redis_call_is_waiting(&p->held.sending));
 }
