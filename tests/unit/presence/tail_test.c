@@ -292,13 +292,14 @@ static void
 an_older_gap_that_is_noted_during_a_read_is_read_next(void **state)
 {
 	struct fixture *f = *state;
-	int64_t begin_unix_ms = pl_clock_unix_ms() - 1;
+	int64_t begin_unix_ms = pl_clock_unix_ms() - 1, between_unix_ms;
 
 	send_to_bob(f, 1);
 	rig_sleep(20);
+	between_unix_ms = pl_clock_unix_ms() - 10;
 	send_to_bob(f, 1);
-	publish_gap(f, pl_clock_unix_ms() - 10); /* the read of this one is under way */
-	publish_gap(f, begin_unix_ms);           /* when this one comes */
+	publish_gap(f, between_unix_ms); /* the read of this one is under way */
+	publish_gap(f, begin_unix_ms);   /* when this one comes */
 	fake_loop_run(f->rig.app.loop);
 	RIG_UNTIL(&f->rig, f->count == 3);
 	assert_true(pl_oid_eq(&f->got[0], &f->rig.sent[1]));
