@@ -142,9 +142,9 @@ send_until_killed(struct fixture *f, const struct pl_oid *ann, const char *text,
 {
 	struct pl_write sends[BATCH_MAX], *batch[BATCH_MAX];
 	struct pl_oid ids[BATCH_MAX];
-	struct pl_store *s;
+	struct pl_store *s = store_open_patiently(&f->config);
+	enum pl_err err;
 
-	CHILD_EXPECT(pl_store_open(&f->config, &s) == PL_OK);
 	for (;;) {
 		size_t count = 1 + pl_random_below(BATCH_MAX);
 
@@ -153,13 +153,16 @@ send_until_killed(struct fixture *f, const struct pl_oid *ann, const char *text,
 			batch[i] = &sends[i];
 		}
 		pl_store_write(s, batch, count);
+		err = sends[0].err;
+		/* No, if the other stands still with the database in its hands. */
+		CHILD_EXPECT(err == PL_OK || err == PL_E_UNAVAILABLE);
 		for (size_t i = 0; i < count; i++) {
-			CHILD_EXPECT(sends[i].err == PL_OK);
+			CHILD_EXPECT(sends[i].err == err);
 			ids[i] = sends[i].u.send.message.id;
 			store_send_fini(&sends[i]);
 		}
 		/* At most PIPE_BUF bytes: whole, or not at all. */
-		CHILD_EXPECT(write(out, ids, count * sizeof(*ids)) > 0);
+		CHILD_EXPECT(err != PL_OK || write(out, ids, count * sizeof(*ids)) > 0);
 	}
 }
 
