@@ -3,6 +3,7 @@
 #include "online/set_impl.h"
 
 #define TTL_MS 60000
+#define TRIES  10
 
 struct answer {
 	int count;
@@ -123,8 +124,7 @@ a_request_counts_for_ttl(void **state)
 	pl_oid_new(&user);
 	service_start(f, &a, 300);
 	service_start(f, &b, 300);
-	pl_online_seen(a.online, &user);
-	WAIT_FOR(f, is_online(&b, &user));
+	WAIT_FOR(f, (pl_online_seen(a.online, &user), is_online(&b, &user)));
 	TURN_FOR(f, 1400);
 	assert_false(is_online(&a, &user));
 	assert_false(is_online(&b, &user));
@@ -138,21 +138,27 @@ seen_costs_one_command_a_second_a_user(void **state)
 	struct fixture *f = *state;
 	struct service a;
 	struct pl_oid user, other;
-	int before;
+	int before, sets;
+	int64_t begun_ms, took_ms;
 
 	pl_oid_new(&user);
 	pl_oid_new(&other);
 	service_start(f, &a, TTL_MS);
 	before = calls_of(f, "set");
+	begun_ms = pl_clock_mono_ms();
 	for (int i = 0; i < 100; i++)
 		pl_online_seen(a.online, &user);
+	took_ms = pl_clock_mono_ms() - begun_ms;
 	pl_online_seen(a.online, &other);
+	WAIT_FOR(f, calls_of(f, "set") - before >= 2);
 	TURN_FOR(f, 50);
-	assert_int_equal(calls_of(f, "set") - before, 2);
+	sets = calls_of(f, "set") - before;
+	assert_in_range(sets, 2, 2 + took_ms / 1000);
 	TURN_FOR(f, 1000);
 	pl_online_seen(a.online, &user);
+	WAIT_FOR(f, calls_of(f, "set") - before > sets);
 	TURN_FOR(f, 50);
-	assert_int_equal(calls_of(f, "set") - before, 3);
+	assert_int_equal(calls_of(f, "set") - before, sets + 1);
 	service_stop(&a);
 }
 
@@ -217,6 +223,21 @@ who_arrives_without_redis_does_not_wait_for_long(void **state)
 	service_stop(&a);
 }
 
+/* One who arrives between the two questions about them. */
+static bool
+is_found_when_overtaken(struct service *a, struct service *b)
+{
+	struct answer answer = {0};
+	struct pl_oid user;
+
+	pl_oid_new(&user);
+	pl_online_ask(b->online, &user, note_answer, &answer);
+	TURN_FOR(a->f, 50); /* Redis has said no */
+	pl_online_seen(a->online, &user);
+	WAIT_FOR(a->f, answer.count == 1);
+	return answer.is_online;
+}
+
 static void
 who_arrives_while_redis_stands_still_is_known_when_it_goes_on(void **state)
 {
@@ -265,20 +286,30 @@ a_question_that_overtakes_the_arrival_is_asked_again(void **state)
 {
 	struct fixture *f = *state;
 	struct service a, b;
-	struct answer answer = {0};
-	struct pl_oid user;
+	int tries = 1;
 
-	pl_oid_new(&user);
 	service_start(f, &a, TTL_MS);
 	service_start(f, &b, TTL_MS);
-	pl_online_ask(b.online, &user, note_answer, &answer);
-	TURN_FOR(f, 50); /* Redis has said no */
-	assert_int_equal(answer.count, 0);
-	pl_online_seen(a.online, &user);
-	WAIT_FOR(f, answer.count == 1);
-	assert_true(answer.is_online);
+	while (
+	    !is_found_when_overtaken(&a, &b)) /* who stands still there asks too soon */
+		assert_true(++tries <= TRIES);
 	service_stop(&a);
 	service_stop(&b);
+}
+
+/* Are five questions answered at once, out of memory? */
+static bool
+is_remembered(struct service *s, const struct pl_oid *user)
+{
+	int before = calls_of(s->f, "evalsha"), at_once;
+	struct answer now = {0};
+
+	for (int i = 0; i < 5; i++)
+		pl_online_ask(s->online, user, note_answer, &now);
+	at_once = now.count;
+	WAIT_FOR(s->f, now.count == 5);
+	assert_true(now.is_online);
+	return at_once == 5 && calls_of(s->f, "evalsha") == before;
 }
 
 static void
@@ -287,7 +318,7 @@ a_yes_is_remembered_and_a_no_is_not(void **state)
 	struct fixture *f = *state;
 	struct service a, b;
 	struct pl_oid user;
-	int before;
+	int before, tries = 1;
 
 	pl_oid_new(&user);
 	service_start(f, &a, TTL_MS);
@@ -298,15 +329,10 @@ a_yes_is_remembered_and_a_no_is_not(void **state)
 		assert_false(is_online(&b, &user));
 	assert_int_equal(calls_of(f, "evalsha") - before, 10); /* each asked again */
 	pl_online_seen(a.online, &user);
-	WAIT_FOR(f, is_online(&b, &user));
-	before = calls_of(f, "evalsha");
-	for (int i = 0; i < 5; i++) {
-		struct answer now = {0};
-
-		pl_online_ask(b.online, &user, note_answer, &now);
-		assert_int_equal(now.count, 1); /* from memory, at once */
-	}
-	assert_int_equal(calls_of(f, "evalsha") - before, 0);
+	do { /* for a second, in which it may stand still */
+		assert_true(tries++ <= TRIES);
+		WAIT_FOR(f, is_online(&b, &user));
+	} while (!is_remembered(&b, &user));
 	service_stop(&a);
 	service_stop(&b);
 }
@@ -449,6 +475,8 @@ on_a_local_bus_everybody_is_online(void **state)
 	pl_bus_free(bus);
 }
 
+#define LOSS_TTL_MS 8000 /* longer than it takes to start one, though it stands still */
+
 /* FLUSHALL, or a disk that was lost. */
 static void
 where_redis_has_lost_everything_everybody_is_online_for_a_ttl(void **state)
@@ -458,11 +486,11 @@ where_redis_has_lost_everything_everybody_is_online_for_a_ttl(void **state)
 	struct pl_oid user;
 
 	pl_oid_new(&user);
-	service_start(f, &old, 2000);
+	service_start(f, &old, LOSS_TTL_MS);
 	assert_false(is_online(&old, &user));
 	(void)redis_server_ask(&f->server, "FLUSHALL");
 	assert_true(is_online(&old, &user));
-	service_start(f, &fresh, 2000);
+	service_start(f, &fresh, LOSS_TTL_MS);
 	assert_true(is_online(&fresh, &user));
 	WAIT_FOR(f, !is_online(&fresh, &user));
 	WAIT_FOR(f, !is_online(&old, &user));
