@@ -354,9 +354,11 @@ fires_an_earlier_timer_started_later_first(void **state)
 {
 	struct alarm late = {.timer = {.on_fire = on_fire}};
 	struct alarm soon = {.timer = {.on_fire = on_fire}};
+	int64_t now_ms = pl_clock_mono_ms();
 
-	pl_timer_start(*state, &late.timer, 40);
-	pl_timer_start(*state, &soon.timer, 5);
+	/* From one moment on: it may stand still between the two. */
+	pl_timer_start_at(*state, &late.timer, now_ms + 40);
+	pl_timer_start_at(*state, &soon.timer, now_ms + 5);
 	step_until(*state, &late.fired, 1);
 	assert_int_equal(soon.fired, 1);
 	assert_true(soon.fired_us <= late.fired_us);
