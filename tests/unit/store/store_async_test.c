@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <sqlite3.h>
@@ -18,6 +19,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "loop/loop_epoll.h"
+#include "ops/metrics.h"
+#include "store/sqlite/session.h"
 #include "store/store_async.h"
 #include "support/patience.h"
 
@@ -598,26 +601,42 @@ reads_at_once_beside_threads_that_read_and_write(void **state)
 	assert_true(f->by_err[PL_OK] > 0);
 }
 
-static void
-commits_all_that_waits_at_once(void **state)
+/* So many commits it takes; 0: it stood still for longer than a writer waits. */
+static size_t
+commits_of_300(struct fixture *f)
 {
-	struct fixture *f = *state;
-	sqlite3 *other;
-	size_t before;
+	size_t before, done = f->done_count + 300;
+	int64_t begun = pl_clock_mono_ms();
+	sqlite3 *other = hold_lock(f);
 
-	assert_int_equal(
-	    queue_send(f, write_done), PL_OK); /* purges, and makes the log */
-	WAIT_FOR(f, f->done_count == 1);
-	other = hold_lock(f);
 	before = commits_in_log(f);
 	for (int i = 0; i < 300; i++)
 		assert_int_equal(queue_send(f, write_done), PL_OK);
 	sqlite3_close(other);
-	WAIT_FOR(f, f->done_count == 301);
-	assert_int_equal(f->by_err[PL_OK], 301);
+	if (pl_clock_mono_ms() - begun >= PL_SQLITE_BUSY_MS)
+		before = SIZE_MAX;
+	WAIT_FOR(f, f->done_count == done);
+	return before != SIZE_MAX ? commits_in_log(f) - before : 0;
+}
+
+static void
+commits_all_that_waits_at_once(void **state)
+{
+	struct fixture *f = *state;
+	size_t commits;
+
+	assert_int_equal(
+	    queue_send(f, write_done), PL_OK); /* purges, and makes the log */
+	WAIT_FOR(f, f->done_count == 1);
+	do {
+		memset(f->by_err, 0, sizeof(f->by_err));
+		commits = commits_of_300(f);
+	} while (commits == 0 && f->done_count < 3000);
+	assert_int_equal(f->by_err[PL_OK], 300);
 	/* One that the writer had when we queued the rest, and one of all the rest. */
-	assert_in_range(commits_in_log(f) - before, 1, 2);
-	assert_int_equal(stored_count(f), 301);
+	assert_in_range(commits, 1, 2);
+	if (f->done_count == 301)
+		assert_int_equal(stored_count(f), 301);
 }
 
 /* While another session is opened, an idle writer would have time to commit the first. */
@@ -647,8 +666,23 @@ commits_of_a_turn(struct fixture *f)
 	return commits_in_log(f) - before;
 }
 
-/* A writer that is not idle again yet, where the machine stands still, is off with the
- * first. That is seldom, while one that does not wait is off with it nearly each time. */
+/* Does the writer's thread sleep, as it does while it has nothing to do? */
+static bool
+writer_sleeps(void)
+{
+	FILE *out = popen("cat /proc/$PPID/task/*/stat", "r");
+	bool sleeps = false;
+	char line[512];
+
+	assert_non_null(out);
+	while (fgets(line, sizeof(line), out) != NULL)
+		sleeps |= strstr(line, "(store-writer) S") != NULL;
+	assert_int_equal(pclose(out), 0);
+	return sleeps;
+}
+
+/* A writer that is at work yet is off with the first, and so is one that wakes meanwhile to
+ * tidy. That is seldom, while one that does not wait is off with it nearly each time. */
 static void
 commits_what_a_turn_of_the_loop_brings_at_once(void **state)
 {
@@ -657,8 +691,10 @@ commits_what_a_turn_of_the_loop_brings_at_once(void **state)
 
 	assert_int_equal(queue_send(f, write_done), PL_OK);
 	WAIT_FOR(f, f->done_count == 1);
-	for (int turns = 0; turns < 9; turns++)
+	for (int turns = 0; turns < 9; turns++) {
+		WAIT_FOR(f, writer_sleeps());
 		at_once += commits_of_a_turn(f) == 1;
+	}
 	assert_in_range(at_once, 7, 9);
 }
 
@@ -709,6 +745,24 @@ fails_while_the_store_is_away_and_finds_it_again_by_itself(void **state)
 	assert_int_equal(f->by_err[PL_OK], 1);
 }
 
+/* Batches that the writer took to the database. */
+static int
+batches_tried(void)
+{
+	static const char name[] = "parley_store_batch_writes_count ";
+	struct pl_buf text;
+	const char *at;
+	int count;
+
+	pl_buf_init(&text, PL_BUF_UNLIMITED);
+	pl_metrics_print(&text, UINT_MAX);
+	pl_buf_add_char(&text, '\0');
+	at = strstr(text.data, name);
+	count = at != NULL ? atoi(at + strlen(name)) : 0;
+	pl_buf_fini(&text);
+	return count;
+}
+
 /* The lock is away, and the first batch waits for it in vain. Were each batch to wait as
  * long again, the last calls would be over their time. */
 static void
@@ -716,21 +770,25 @@ bounds_its_queue_and_fails_it_with_the_batch_before(void **state)
 {
 	struct fixture *f = *state;
 	sqlite3 *other = hold_lock(f);
-	int64_t start = pl_clock_mono_ms(), start_awake = awake_ms();
+	int64_t start = pl_clock_mono_ms(), full_ms;
+	int batches = batches_tried();
 	size_t queued = 0;
 	enum pl_err err;
 
 	while ((err = queue_send(f, write_done)) == PL_OK)
 		queued++;
 	assert_int_equal(err, PL_E_BUSY);
-	assert_in_range(
-	    queued, PL_STORE_QUEUE_MAX, PL_STORE_QUEUE_MAX + PL_STORE_BATCH_MAX);
+	/* Where it stood still meanwhile, the writer has failed one batch and has another. */
+	full_ms = pl_clock_mono_ms() - start;
+	assert_true(queued >= PL_STORE_QUEUE_MAX);
+	assert_true(full_ms >= PL_SQLITE_BUSY_MS ||
+		    queued <= PL_STORE_QUEUE_MAX + PL_STORE_BATCH_MAX);
 	WAIT_FOR(f, f->done_count == queued);
 	/* A standstill may be too long for what is queued. */
 	assert_int_equal(f->by_err[PL_E_UNAVAILABLE] + f->by_err[PL_E_TIMEOUT], queued);
 	assert_true(f->by_err[PL_E_TIMEOUT] == 0 ||
 		    pl_clock_mono_ms() - start >= PL_STORE_WAIT_MS);
-	assert_true(awake_ms() - start_awake < PL_STORE_WAIT_MS);
+	assert_true(full_ms >= PL_SQLITE_BUSY_MS || batches_tried() - batches == 1);
 	sqlite3_close(other);
 	assert_int_equal(queue_send(f, write_done), PL_OK);
 	WAIT_FOR(f, f->done_count == queued + 1);
@@ -774,13 +832,16 @@ drops_what_has_waited_for_too_long(void **state)
 	assert_int_equal(late.call.err, PL_E_TIMEOUT);
 }
 
-static void
-cancels_what_is_queued_when_it_ends(void **state)
+/* Has the end cancelled what the writer had not taken? It has taken all if it stood still
+ * for so long that the first batch had waited in vain. */
+static bool
+is_cancelled_at_the_end(struct fixture *f)
 {
-	struct fixture *f = *state;
 	sqlite3 *other = hold_lock(f);
 	struct read_call reads[50];
 
+	f->done_count = 0;
+	memset(f->by_err, 0, sizeof(f->by_err));
 	for (int i = 0; i < PL_STORE_BATCH_MAX + 100; i++)
 		assert_int_equal(queue_send(f, write_done), PL_OK);
 	pl_loop_epoll_step(f->loop, 0); /* the writer begins */
@@ -791,10 +852,22 @@ cancels_what_is_queued_when_it_ends(void **state)
 	pl_store_async_free(f->sa);
 	f->sa = NULL;
 	assert_int_equal(f->done_count, PL_STORE_BATCH_MAX + 150);
-	assert_true(f->by_err[PL_E_CANCELLED] >= 100);
-	assert_true(f->by_err[PL_E_UNAVAILABLE] <= PL_STORE_BATCH_MAX);
 	sqlite3_close(other);
 	assert_int_equal(f->done_count, PL_STORE_BATCH_MAX + 150);
+	return f->by_err[PL_E_CANCELLED] >= 100 &&
+	       f->by_err[PL_E_UNAVAILABLE] <= PL_STORE_BATCH_MAX;
+}
+
+static void
+cancels_what_is_queued_when_it_ends(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int tries = 1; !is_cancelled_at_the_end(f); tries++) {
+		assert_true(tries < 5);
+		start(f);
+		WAIT_FOR(f, pl_store_async_is_up(f->sa));
+	}
 }
 
 static void
