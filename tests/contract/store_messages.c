@@ -333,6 +333,8 @@ tail(struct worker *w, struct pl_store *s, const struct pl_oid *ann)
 		struct pl_message_list list;
 
 		w->err = pl_store_messages_to(s, ann, &pos, TAIL_LIMIT, &list);
+		if (w->err == PL_E_UNAVAILABLE)
+			continue;
 		if (w->err != PL_OK)
 			return;
 		for (size_t i = 0; i < list.count; i++) {
@@ -359,7 +361,9 @@ write_or_tail(struct worker *w, struct pl_store *s)
 		struct pl_write send;
 
 		store_send_init(&send, ann, ann, "hi", NULL);
-		w->err = store_write_one(s, &send);
+		do
+			w->err = store_write_one(s, &send);
+		while (w->err == PL_E_UNAVAILABLE); /* too many at once */
 		store_send_fini(&send);
 	}
 }
@@ -375,7 +379,8 @@ never_commits_a_message_behind_one_that_was_read(void **state)
 	for (int i = 0; i < 1 + WRITERS; i++)
 		assert_int_equal(workers[i].err, PL_OK);
 	assert_true(workers[0].flag);
-	assert_int_equal(workers[0].count, ALL_WRITES);
+	/* Of one who was told no, MongoDB may have stored it all the same. */
+	assert_true(workers[0].count >= ALL_WRITES);
 }
 
 int
