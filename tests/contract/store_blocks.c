@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "support/patience.h"
 #include "contract/store_contract.h"
 #include "store/store_records.h"
 
@@ -390,8 +391,10 @@ block_and_count(struct race *race, struct worker *w, struct pl_store *s)
 {
 	struct pl_write b = block_write(&race->t.bob, &race->t.ann, true);
 	struct pl_message_list list = {0};
+	int64_t give_up = pl_clock_mono_ms() + patient_ms(10000);
 
-	usleep(20000);
+	while (race->accepted == 0 && pl_clock_mono_ms() < give_up)
+		usleep(1000);
 	do
 		w->err = store_write_one(s, &b);
 	while (w->err == PL_E_UNAVAILABLE); /* too many at once */
