@@ -539,8 +539,11 @@ mark_all(struct worker *w, struct pl_store *s)
 
 	for (size_t i = 0; i < CROSSED; i++) {
 		size_t at = w->index % 2 ? CROSSED - 1 - i : i;
-		struct pl_write m = mark(s, &race->ann, &race->bob, &race->pos[at], true);
+		struct pl_write m;
 
+		do
+			m = mark(s, &race->ann, &race->bob, &race->pos[at], true);
+		while (m.err == PL_E_UNAVAILABLE); /* too many at once */
 		if (m.err != PL_OK)
 			w->err = m.err;
 		else if (store_pos_compare(&m.u.mark.pos, &race->pos[at]) < 0)
@@ -582,7 +585,9 @@ send_across(struct worker *w, struct pl_store *s)
 
 	store_send_init(&send, is_ann ? &race->ann : &race->bob,
 	    is_ann ? &race->bob : &race->ann, "hi", NULL);
-	w->err = store_write_one(s, &send);
+	do
+		w->err = store_write_one(s, &send);
+	while (w->err == PL_E_UNAVAILABLE); /* too many at once */
 	store_send_fini(&send);
 }
 
