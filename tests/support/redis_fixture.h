@@ -78,11 +78,14 @@ fixture_teardown(void **state)
 	return is_clean ? 0 : -1;
 }
 
-/* A process' connection for commands. */
+/* A process' connection for commands. A server that stands still is no server that is
+ * away. */
 static inline struct pl_redis *
 fixture_redis(struct fixture *f)
 {
-	struct pl_redis_config config = {.url = f->server.url, .role = "commands"};
+	struct pl_redis_config config = {.url = f->server.url,
+	    .role = "commands",
+	    .deadline_ms = patient_ms(PL_REDIS_DEADLINE_MS)};
 
 	return pl_redis_new(f->loop, &config);
 }
