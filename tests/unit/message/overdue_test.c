@@ -18,7 +18,7 @@
 #define TO_GAP    "parley:gap "
 
 static char fallback[] = "I am busy.";
-static size_t overdue_count; /* in the store */
+static size_t overdue_count;  /* in the store */
 static int64_t begun_unix_ms; /* the test */
 
 static enum pl_err
