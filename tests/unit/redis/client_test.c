@@ -400,6 +400,7 @@ logs_in_and_selects(void **state)
 	    guarded.port);
 	capture_stderr();
 	r = open_redis(f, &wrong);
+	WAIT_FOR(f, strstr(redis_server_ask(&guarded, "INFO errorstats"), "_WRONGPASS"));
 	TURN_FOR(f, 500);
 	pl_redis_free(r);
 	log = capture_end();
