@@ -337,6 +337,16 @@ a_yes_is_remembered_and_a_no_is_not(void **state)
 	service_stop(&b);
 }
 
+/* Is the user not online any more long before a yes out of memory would be over? */
+static bool
+goes_at_once(struct service *s, const struct pl_oid *user)
+{
+	int64_t limit = awake_ms() + 500;
+
+	WAIT_FOR(s->f, !is_online(s, user));
+	return awake_ms() < limit;
+}
+
 static void
 a_live_socket_counts_until_it_goes(void **state)
 {
@@ -347,6 +357,7 @@ a_live_socket_counts_until_it_goes(void **state)
 	struct pl_online_set *roster;
 	struct pl_oid user;
 	int64_t limit;
+	int tries = 1;
 
 	pl_oid_new(&user);
 	service_start(f, &a, TTL_MS);
@@ -362,9 +373,12 @@ a_live_socket_counts_until_it_goes(void **state)
 	WAIT_FOR(f, is_online(&a, &user)); /* still, or again after a standstill */
 	/* The leave is heard: no yes out of memory after it. */
 	pl_online_set_leave(roster, &user);
-	limit = awake_ms() + patient_ms(500);
-	WAIT_FOR(f, !is_online(&a, &user));
-	assert_true(awake_ms() < limit);
+	while (!goes_at_once(&a, &user)) { /* unless somebody stands still */
+		assert_true(tries++ <= TRIES);
+		pl_online_set_join(roster, &user);
+		WAIT_FOR(f, is_online(&a, &user));
+		pl_online_set_leave(roster, &user);
+	}
 	/* A dead process counts out with its lease, Redis' clock says when. */
 	pl_online_set_join(roster, &user);
 	WAIT_FOR(f, is_online(&a, &user));
@@ -376,30 +390,37 @@ a_live_socket_counts_until_it_goes(void **state)
 	service_stop(&a);
 }
 
+static bool
+goes_at_once_when_its_process_retires(struct fixture *f, struct service *a)
+{
+	struct pl_online_set_times times = {.lease_ms = 5000, .renew_ms = 1000};
+	struct wires wires = wires_open(f);
+	struct pl_online_set *roster;
+	struct pl_oid user;
+	bool goes;
+
+	pl_oid_new(&user);
+	roster = pl_online_set_new_timed(
+	    f->loop, wires.redis, wires.bus, "p1", times, ignore_change, NULL);
+	pl_online_set_join(roster, &user);
+	WAIT_FOR(f, is_online(a, &user));
+	pl_online_set_retire(roster, 0, ignore, NULL);
+	goes = goes_at_once(a, &user);
+	pl_online_set_free(roster);
+	wires_close(&wires);
+	return goes;
+}
+
 static void
 retirement_drops_what_is_remembered(void **state)
 {
 	struct fixture *f = *state;
-	struct pl_online_set_times times = {.lease_ms = 5000, .renew_ms = 1000};
 	struct service a;
-	struct wires wires;
-	struct pl_online_set *roster;
-	struct pl_oid user;
-	int64_t limit;
+	int tries = 1;
 
-	pl_oid_new(&user);
 	service_start(f, &a, TTL_MS);
-	wires = wires_open(f);
-	roster = pl_online_set_new_timed(
-	    f->loop, wires.redis, wires.bus, "p1", times, ignore_change, NULL);
-	pl_online_set_join(roster, &user);
-	WAIT_FOR(f, is_online(&a, &user));
-	pl_online_set_retire(roster, 0, ignore, NULL);
-	limit = awake_ms() + patient_ms(500);
-	WAIT_FOR(f, !is_online(&a, &user));
-	assert_true(awake_ms() < limit);
-	pl_online_set_free(roster);
-	wires_close(&wires);
+	while (!goes_at_once_when_its_process_retires(f, &a))
+		assert_true(tries++ <= TRIES);
 	service_stop(&a);
 }
 
