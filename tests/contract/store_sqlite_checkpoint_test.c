@@ -135,14 +135,14 @@ log_pages_on_disk(void)
 static void
 hold_up(void)
 {
-	off_t pages = 0;
+	off_t grown = 0;
 
-	for (int looks = 0; looks < STILL_LOOKS && pages <= LOG_BOUND; looks++) {
-		off_t before = pages;
+	for (int looks = 0; looks < STILL_LOOKS && grown <= LOG_BOUND; looks++) {
+		off_t before = grown;
 
 		sqlite3_sleep(1);
-		pages = log_pages_on_disk();
-		if (pages != before || pages < PL_SQLITE_LOG_MOST)
+		grown = log_pages_on_disk();
+		if (grown != before || grown < PL_SQLITE_LOG_MOST)
 			looks = 0;
 	}
 	hold.is_over = true;
