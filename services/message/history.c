@@ -5,8 +5,9 @@
 #include "http/long_read.h"
 #include "http/reply.h"
 
-/* A page, or the whole conversation. A thread of the store reads it and writes its JSON;
- * a heavy one goes out in pieces, so that many slow readers do not fill the memory. */
+/* A page, or the whole conversation. A thread of the store reads it and writes its JSON,
+ * or the loop that of a small page; a heavy one goes out in pieces, so that many slow
+ * readers do not fill the memory. */
 struct history {
 	struct pl_long_read read;
 	struct pl_oid me;
@@ -37,7 +38,7 @@ history_free(struct pl_long_read *r)
 	pl_mem_free(history_of(r));
 }
 
-/* ---- on a store thread --------------------------------------------------------------- */
+/* ---- on a store thread, or the loop -------------------------------------------------- */
 
 static struct pl_message_pos
 pos_of(const struct pl_message *m)

@@ -21,18 +21,21 @@ static void
 begin_piece(struct pl_long_read *r)
 {
 	pl_buf_clear(&r->body);
+	r->written = 0;
 	if (!r->is_single)
-		(void)pl_buf_add_char(&r->body, r->goes_on ? ',' : '[');
+		(void)pl_buf_add_char(&r->body, r->has_elements ? ',' : '[');
 }
 
-/* What was there a moment ago may have been deleted, by another program than ours: then
- * nothing comes behind the comma. */
+/* A piece may have no elements: those that are passed over, or were deleted a moment ago.
+ * Then there is nothing to send of it, unless it is the last. */
 static void
 end_piece(struct pl_long_read *r)
 {
 	if (r->is_single)
 		return;
-	if (r->goes_on && r->body.len == 1)
+	if (r->body.len > 1)
+		r->has_elements = !r->is_ahead;
+	else if (r->has_elements || !r->is_last)
 		pl_buf_clear(&r->body);
 	if (r->is_last)
 		(void)pl_buf_add_char(&r->body, ']');
@@ -49,15 +52,19 @@ run(struct pl_store_read_call *call, struct pl_store *s)
 	begin_piece(r);
 	pl_jo_init(&o, &r->body);
 	err = r->read(r, s, &o);
-	end_piece(r);
-	r->cpu_us = pl_clock_thread_us() - begun_us;
+	if (err == PL_OK)
+		end_piece(r);
+	r->cpu_us += pl_clock_thread_us() - begun_us; /* of one in vain, too */
 	return err;
 }
 
 static int64_t
 spend(struct pl_long_read *r)
 {
-	return pl_share_spend(&r->turn, (int64_t)r->body.len, r->cpu_us);
+	int64_t cpu_us = r->cpu_us;
+
+	r->cpu_us = 0;
+	return pl_share_spend(&r->turn, (int64_t)r->body.len, cpu_us);
 }
 
 /* Whoever waited in line comes from inside the end of the one before: a whole line of them
@@ -110,7 +117,6 @@ static void
 write_piece(struct pl_long_read *r)
 {
 	r->goes_on = true;
-	r->written = 0;
 	write_slice(r);
 }
 
@@ -193,6 +199,23 @@ on_next_piece(struct pl_long_read *r, enum pl_err err)
 	finish(r);
 }
 
+/* Nothing of it is sent: it was read ahead, or has no elements. */
+static bool
+is_passed_over(const struct pl_long_read *r)
+{
+	return r->is_ahead || (r->body.len == 0 && !r->is_last);
+}
+
+static void
+pass_over(struct pl_long_read *r)
+{
+	int64_t pause_ms = spend(r);
+
+	r->is_ahead = false;
+	pl_buf_clear(&r->body);
+	go_on_after(r, pause_ms);
+}
+
 static int64_t
 cost_of_whole(const struct pl_long_read *r)
 {
@@ -222,18 +245,13 @@ static void
 on_read(struct pl_store_read_call *call)
 {
 	struct pl_long_read *r = PL_CONTAINER(call, struct pl_long_read, call);
-	int64_t pause_ms;
 
-	if (r->goes_on) {
+	if (call->err == PL_OK && is_passed_over(r))
+		pass_over(r);
+	else if (r->goes_on)
 		on_next_piece(r, call->err);
-	} else if (call->err == PL_OK && r->is_ahead) {
-		r->is_ahead = false;
-		pause_ms = spend(r);
-		pl_buf_clear(&r->body);
-		go_on_after(r, pause_ms);
-	} else {
+	else
 		on_first_piece(r, call->err);
-	}
 }
 
 static void

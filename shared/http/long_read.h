@@ -12,8 +12,8 @@
  * A piece goes out in slices of PL_LONG_READ_SLICE_BYTES, at an even pace: what passes it
  * on and compresses it takes all that is there in one turn of its loop, and others wait.
  *
- * A hand-over to a thread and back costs a third of what a usual page does. So the first
- * piece of what is_small is read on the loop, if the store has it in memory.
+ * The first piece of what is_small is read on the loop, if the store has it in memory: to
+ * hand it over to a thread and back costs as much as half of the reading.
  * Threads: the loop's, but for read().
  */
 #ifndef PL_HTTP_LONG_READ_H
@@ -28,7 +28,7 @@ struct pl_long_read {
 	struct pl_request *rq;
 	/* On a store thread: write the elements of the next piece, about
 	 * PL_LONG_READ_PIECE_BYTES or less, and set is_last with those behind which
-	 * nothing comes. */
+	 * nothing comes. The buffer begins with '[' or ',', unless is_single. */
 	enum pl_err (*read)(
 	    struct pl_long_read *r, struct pl_store *s, struct pl_json_out *piece);
 	/* The first piece has been read, or not (err): set headers, or answer otherwise
@@ -37,7 +37,10 @@ struct pl_long_read {
 	void (*free)(struct pl_long_read *r); /* rq has been answered, or is */
 	int64_t
 	    least_bytes; /* what a whole answer counts as at least, if it costs more to find */
-	bool is_small; /* so that the loop may read the first piece, too */
+	/* The loop may read the first piece, too. Until read succeeds it changes nothing:
+	 * it may be called on the loop in vain, with PL_E_BUSY or PL_E_TOO_BIG from the
+	 * store, and then on a thread. */
+	bool is_small;
 	bool
 	    is_single; /* the answer is no array: read writes all of it, brackets and commas too */
 	/* Between the two. */
@@ -47,9 +50,10 @@ struct pl_long_read {
 	bool goes_on; /* the first piece has been written */
 	/* Ours. */
 	struct pl_buf body; /* a piece, with the brackets and commas around it */
-	size_t written;     /* of it */
+	bool has_elements;  /* some were in a piece that is sent */
+	size_t written;     /* of the piece */
 	size_t slice;       /* what was written last */
-	int64_t cpu_us;     /* that it took */
+	int64_t cpu_us;     /* that it took to read, not spent yet */
 	struct pl_share_turn turn;
 	struct pl_store_read_call call;
 	struct pl_timer pause;

@@ -14,7 +14,7 @@ PL_REDIS_LUA(ask_lua, "online_ask");
 #define ARRIVAL_MOST_MS 600 /* for a connection, which comes again after 200 */
 #define ARRIVAL_STEP_MS 50
 #define ARRIVAL_KEPT_MS 60000  /* once nobody waits for it */
-#define ARRIVAL_REST_MS 250    /* and it is tried so often */
+#define ARRIVAL_REST_MS 1000   /* and it is tried so often */
 #define RECORDS_MAX     100000 /* users of the last second, at most */
 #define KEY_MARK        "parley:online-known"
 #define EPOCH_MAX       31

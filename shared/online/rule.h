@@ -44,7 +44,7 @@ void pl_online_seen(struct pl_online *o, const struct pl_oid *user);
 /* user has just signed up or logged in, and may send at once: on_known is called once
  * Redis knows it, or could not be asked for 600 ms; later than this returns. Then Redis
  * is told when it is back, within a minute, or they would be offline until they ask for
- * something else. */
+ * something else. A log-out in this process ends that; one in another does not. */
 void pl_online_arrived(struct pl_online *o, const struct pl_oid *user,
     void (*on_known)(void *arg), void *arg);
 /* user logged out: their last request no longer counts (live sockets of other sessions

@@ -536,8 +536,9 @@ void pl_store_write(struct pl_store *s, struct pl_write *const *writes, size_t c
  * the log, which has the texts that changed messages had. */
 int64_t pl_store_tidy(struct pl_store *s);
 /* From now on until the same with false, on this thread: calls on s wait for neither disk
- * nor lock nor network. A call that would, or that fails, is PL_E_BUSY, and nothing is
- * logged; one of more than a page of short messages would, too. False: s is no such store. */
+ * nor lock nor network. A call that would, or that fails, or reads more than a row or a
+ * page of messages, is PL_E_BUSY, and nothing is logged; one of a page of longer texts is
+ * PL_E_TOO_BIG. False: s is no such store. */
 bool pl_store_at_once(struct pl_store *s, bool is_on);
 
 #endif

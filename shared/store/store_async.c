@@ -33,7 +33,10 @@ struct pl_store_async {
 	struct pl_store_config config; /* points to these two */
 	struct pl_offload *readers;
 	_Atomic(struct reader *) first_reader; /* as they come; they stay until the end */
-	int64_t at_once_from_ms;               /* by the loop's clock: not before */
+	/* Reads on the loop, by its clock: not before; of the turn at that time. */
+	int64_t at_once_from_ms;
+	int64_t at_once_turn_ms;
+	int64_t at_once_took_us;
 	atomic_bool is_up;
 	pthread_t writer;
 	struct pl_task reap;
@@ -463,7 +466,7 @@ pl_store_async_read(struct pl_store_async *sa, struct pl_store_read_call *call)
 	return pl_offload_submit(sa->readers, &call->job);
 }
 
-/* On the loop. PL_E_BUSY: a thread has to read. */
+/* On the loop. PL_E_BUSY, or PL_E_TOO_BIG: a thread has to read. */
 static enum pl_err
 borrow(
     struct pl_store_async *sa, const struct session *s, struct pl_store_read_call *call)
@@ -483,13 +486,24 @@ borrow(
 	return err;
 }
 
+static bool
+has_time_at_once(struct pl_store_async *sa)
+{
+	int64_t now_ms = pl_loop_now_ms(sa->loop);
+
+	if (now_ms != sa->at_once_turn_ms)
+		sa->at_once_took_us = 0;
+	sa->at_once_turn_ms = now_ms;
+	return now_ms >= sa->at_once_from_ms && sa->at_once_took_us < PL_STORE_AT_ONCE_US;
+}
+
 static enum pl_err
 read_at_once(struct pl_store_async *sa, struct pl_store_read_call *call)
 {
 	enum pl_err err;
 	struct reader *r = atomic_load(&sa->first_reader);
 
-	if (sa->is_stopping || pl_loop_now_ms(sa->loop) < sa->at_once_from_ms)
+	if (sa->is_stopping || !has_time_at_once(sa))
 		return PL_E_BUSY;
 	while (r != NULL && pthread_mutex_trylock(&r->lock) != 0)
 		r = r->next;
@@ -507,7 +521,8 @@ pl_store_async_read_now_or_done(
 	int64_t begun_mono_us = pl_clock_mono_us();
 	enum pl_err err = read_at_once(sa, call);
 
-	if (err == PL_E_BUSY) {
+	sa->at_once_took_us += pl_clock_mono_us() - begun_mono_us;
+	if (err == PL_E_BUSY || err == PL_E_TOO_BIG) {
 		pl_store_async_read_or_done(sa, call);
 		return;
 	}

@@ -19,7 +19,9 @@
 #include "store/store.h"
 
 #define PL_STORE_QUEUE_MAX 4096 /* calls waiting, for each of the two kinds */
-#define PL_STORE_BATCH_MAX 512  /* writes in one commit */
+/* of a turn of the loop, for reads at once; the one that is over it ends */
+#define PL_STORE_AT_ONCE_US 2000
+#define PL_STORE_BATCH_MAX  512 /* writes in one commit */
 
 struct pl_store_async;
 
@@ -39,7 +41,7 @@ struct pl_store_write_call {
 };
 
 struct pl_store_read_call {
-	/* On a reader thread; s is never NULL. Returns what becomes err. */
+	/* On a reader thread, or on the loop if it is tried there; s is never NULL. Returns what becomes err. */
 	enum pl_err (*run)(struct pl_store_read_call *call, struct pl_store *s);
 	void (*done)(struct pl_store_read_call *call); /* on the loop; err is set */
 	enum pl_err err;
@@ -87,8 +89,9 @@ pl_store_async_read_or_done(struct pl_store_async *sa, struct pl_store_read_call
 /*
  * A small read, of a row or of a page of messages: if a reader is idle, and all that is
  * read is in memory, it is done at once, from here; done, too. Otherwise as above: run may
- * have been called in vain before, with PL_E_BUSY from the store. A hand-over to a thread
- * and back costs several times what a row does, and half of what a page does.
+ * have been called in vain before, with PL_E_BUSY or PL_E_TOO_BIG from the store. To hand
+ * it over to a thread and back costs several times what a row does. A turn of the loop has
+ * about PL_STORE_AT_ONCE_US for them, however many ask.
  */
 void pl_store_async_read_now_or_done(
     struct pl_store_async *sa, struct pl_store_read_call *call);

@@ -113,7 +113,7 @@ bounds_the_log_of_one_who_writes_without_a_pause(void **state)
 
 /* ---- a thread that gets no time ---- */
 
-#define STILL_LOOKS 1000 /* a millisecond apart, in which the log does not grow */
+#define STILL_LOOKS 100 /* a millisecond apart, in which the log does not grow */
 
 static struct {
 	pthread_t writer;

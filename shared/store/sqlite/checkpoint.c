@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -10,6 +11,7 @@
 
 #define AGAIN_PAGES (PL_SQLITE_LOG_DUE / 4) /* more, and it is tried again */
 #define ROUNDS      3                       /* each leaves less than the one before */
+#define TURN_WAIT_S 1   /* callers of this batch and of the next wait for 5 at most */
 #define REST_PAGES  256 /* a commit copies no more than that for the thread */
 
 struct pl_sqlite_checkpoint {
@@ -164,15 +166,25 @@ copy_here(sqlite3 *db, const char *schema)
 	    db, schema, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 }
 
-/* Once the thread is not at it: else one that gets no time would let the log grow for as
- * long as others write. */
+static bool
+wait_for_turn(struct pl_sqlite_checkpoint *c)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += TURN_WAIT_S;
+	return pthread_mutex_clocklock(&c->copying, CLOCK_MONOTONIC, &until) == 0;
+}
+
+/* Once the thread is not at it: else one that gets no time would let the log grow as fast
+ * as others write. */
 static void
 copy_in_turn(struct pl_sqlite *s, sqlite3 *db, const char *schema)
 {
 	struct pl_sqlite_checkpoint *c = s->checkpoint;
 
-	if (c != NULL)
-		pthread_mutex_lock(&c->copying);
+	if (c != NULL && !wait_for_turn(c))
+		return;
 	copy_here(db, schema);
 	if (c != NULL)
 		pthread_mutex_unlock(&c->copying);

@@ -12,12 +12,11 @@
  *      a few are left       the next commit copies these itself, for only while nobody writes
  *                           can all be copied; after that the log is begun anew
  *      PL_SQLITE_LOG_MOST   the thread did not keep up, or could not be started, or somebody
- *                           reads for long: each commit waits until the thread is not at it
- *                           and copies what it can, as SQLite would
+ *                           reads for long: each commit waits until the thread is not at it,
+ *                           for a second at most, and copies what it can, as SQLite would
  *
- * So a thread that gets no time does not let the log grow: its session waits, as it would
- * to copy so much itself. Behind a reader, and while another process copies, the log grows
- * for as long as they take.
+ * So behind a thread that gets no time the log grows by a batch a second. Behind a reader,
+ * and while another process copies, it grows for as long as they take.
  *
  * Nothing is promised by a checkpoint: a commit is on the disk once its log is synced. One
  * that fails is tried again after more commits, and so is one that meets that of another

@@ -209,7 +209,7 @@ pl_sqlite_messages_page(struct pl_store *store, const struct pl_oid *a,
 	read_rows(&p, limit);
 	err = end_ways(&p);
 	if (err == PL_OK && is_too_long(&p))
-		err = PL_E_BUSY;
+		err = PL_E_TOO_BIG;
 	place_texts(&p);
 	if (err != PL_OK) {
 		pl_message_list_fini(&p.list);

@@ -133,7 +133,8 @@ pl_request_is_no_form(struct pl_request *rq)
 {
 	struct pl_str type = pl_request_header(rq, "content-type");
 
-	if (type.len == 0 || pl_str_eq(type, PL_STR("application/json")))
+	if (type.len == 0 || pl_str_eq(type, PL_STR("application/json")) ||
+	    (rq->body.len == 0 && pl_request_header(rq, "origin").len > 0))
 		return true;
 	pl_reply_problem(rq, PL_PROBLEM_NOT_JSON);
 	return false;

@@ -101,6 +101,7 @@ pl_reply_retry(struct pl_request *rq, enum pl_problem problem, int64_t wait_ms)
 
 static struct pl_store_read_call *asked; /* of a thread */
 static size_t pieces, read_pieces, pieces_ahead;
+static unsigned without_elements; /* a bit for each piece */
 static bool is_freed;
 
 enum pl_err
@@ -128,8 +129,9 @@ read_piece(struct pl_long_read *r, struct pl_store *s, struct pl_json_out *o)
 	(void)s;
 	memset(text, 'a' + (int)read_pieces % 26, ELEMENT);
 	text[ELEMENT] = '\0';
-	for (size_t i = 0; i < PL_LONG_READ_PIECE_BYTES / ELEMENT; i++)
-		pl_jo_str(o, pl_str(text));
+	if ((without_elements >> read_pieces & 1) == 0)
+		for (size_t i = 0; i < PL_LONG_READ_PIECE_BYTES / ELEMENT; i++)
+			pl_jo_str(o, pl_str(text));
 	r->is_last = ++read_pieces == pieces;
 	r->is_ahead = read_pieces <= pieces_ahead;
 	return PL_OK;
@@ -157,6 +159,7 @@ prepare(struct fixture *f, size_t count, int64_t at_once, int64_t rate)
 	pl_buf_init(&client.got, PL_BUF_UNLIMITED);
 	pieces = count;
 	read_pieces = pieces_ahead = 0;
+	without_elements = 0;
 	asked = NULL;
 	is_freed = false;
 	pl_app.loop = fake_loop_new();
@@ -325,6 +328,39 @@ sends_nothing_of_what_is_read_ahead(void **state)
 	end();
 }
 
+/* Of all that a piece was to have nothing may be left: users who are gone. */
+static void
+passes_over_pieces_without_elements(void **state)
+{
+	(void)state;
+	for (unsigned bits = 0; bits < 1U << PIECES; bits++) {
+		size_t elements = 0, expected = 0;
+		struct fixture f;
+
+		prepare(&f, PIECES, 4, 0);
+		without_elements = bits;
+		pl_long_read_start(&f.read);
+		for (int i = 0; i < PIECES && !is_freed; i++)
+			go_on();
+		assert_true(is_freed && (client.is_ended || client.is_whole));
+		for (unsigned i = 0; i < PIECES; i++)
+			expected +=
+			    (bits >> i & 1) == 0 ? PL_LONG_READ_PIECE_BYTES / ELEMENT : 0;
+		for (size_t i = 0; i < client.got.len; i++)
+			elements += client.got.data[i] == '"';
+		assert_int_equal(elements, 2 * expected);
+		/* brackets and commas: as many as an array of them has */
+		assert_int_equal(client.got.len,
+		    2 + expected * (ELEMENT + 2) + (expected > 0 ? expected - 1 : 0));
+		assert_int_equal(client.got.data[0], '[');
+		assert_int_equal(client.got.data[client.got.len - 1], ']');
+		assert_null(strstr(client.got.data, "[,"));
+		assert_null(strstr(client.got.data, ",,"));
+		assert_null(strstr(client.got.data, ",]"));
+		end();
+	}
+}
+
 /* The pieces that follow are a thread's. */
 static void
 reads_the_first_piece_of_a_small_one_on_the_loop(void **state)
@@ -377,6 +413,7 @@ main(void)
 	    cmocka_unit_test(gives_all_at_once_without_a_rate),
 	    cmocka_unit_test(ends_when_the_client_has_gone),
 	    cmocka_unit_test(lets_who_leaves_in_a_pause_pay),
+	    cmocka_unit_test(passes_over_pieces_without_elements),
 	    cmocka_unit_test(sends_nothing_of_what_is_read_ahead),
 	    cmocka_unit_test(reads_the_first_piece_of_a_small_one_on_the_loop),
 	    cmocka_unit_test(reads_none_on_the_loop_that_waited_for_another_of_its_user),
