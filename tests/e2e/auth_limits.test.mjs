@@ -18,7 +18,7 @@ const untilItCan = (ask) => waitUntil('an answer that is no 503', async () => {
 /** How many pass until the first that is refused. */
 const untilRefused = async (ask) => {
   const answers = [];
-  do answers.push(await ask(answers.length)); while (answers.at(-1).status < 400 && answers.length < 100);
+  do answers.push(await untilItCan(() => ask(answers.length))); while (answers.at(-1).status < 400 && answers.length < 100);
   isThrottled(answers.pop());
   return answers.length;
 };
@@ -60,7 +60,7 @@ describe('sign-ups of many addresses', () => {
     const begun = Date.now();
     const answers = [];
     // Some at once, for the hashes of all would take longer than the gateway waits, on a slow machine.
-    while (answers.length < 100) answers.push(...await Promise.all(Array.from({ length: 10 }, (_, i) => signUp(url, 'crowd', from(answers.length + i)))));
+    while (answers.length < 100) answers.push(...await Promise.all(Array.from({ length: 10 }, (_, i) => untilItCan(() => signUp(url, 'crowd', from(answers.length + i))))));
     assert.ok(answers.every(({ status }) => status === 201), answers.map(({ status }) => status).join(' '));
     const late = await untilRefused((i) => signUp(url, 'late', from(100 + i)));
     assert.ok(late < givenBack(begun, 9), `${late} more`);

@@ -74,8 +74,8 @@ for (const store of ['SQLite', 'MongoDB']) {
       const chat = async (one, other) => {
         for (let i = 0; goesOn; i++) {
           const { status, json } = await one.send(other, `message ${i} ✓`);
-          assert.equal(status, 201);
-          acknowledged.push(json._id);
+          assert.ok(status === 201 || status === 503, `${status}`); // a database that stands still, or the machine
+          if (status === 201) acknowledged.push(json._id);
         }
       };
       const chats = [chat(ann, bob), chat(bob, ann), chat(ann, bob)];

@@ -304,12 +304,16 @@ describe('at every process', () => {
       ].map((send) => ({ send, accepted: 0, refused: 0 }));
       const sending = senders.map(async (sender) => { while (goesOn) { if (await sender.send()) sender.accepted++; else sender.refused++; } });
       const each = (what, holds) => waitUntil(`every sender to be ${what}`, () => senders.every(holds), { within: 10000 });
-      await each('accepted', ({ accepted }) => accepted > 0);
-      isDone(await block(bob, ann));
-      const then = (await history(bob, ann)).length;
-      await each('refused', ({ refused }) => refused > 2);
-      goesOn = false;
-      await Promise.all(sending);
+      let then;
+      try {
+        await each('accepted', ({ accepted }) => accepted > 0);
+        isDone(await block(bob, ann));
+        then = (await history(bob, ann)).length;
+        await each('refused', ({ refused }) => refused > 2);
+      } finally {
+        goesOn = false;
+        await Promise.all(sending);
+      }
       const accepted = senders.reduce((sum, sender) => sum + sender.accepted, 0);
       assert.deepEqual([(await history(bob, ann)).length, accepted], [then, then]);
       ann.close();

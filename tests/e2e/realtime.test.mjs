@@ -5,7 +5,7 @@ import { io } from 'socket.io-client';
 import { io as io40 } from 'socket.io-client-40';
 import { Person } from '../support/api.mjs';
 import { useStack } from '../support/stack.mjs';
-import { awakeNow, patient, waitUntil, withDeadline } from '../support/wait.mjs';
+import { awakeNow, patience, patient, waitUntil, withDeadline } from '../support/wait.mjs';
 
 const GRACE_MS = 1000;
 const TYPING_MS = 6000; // shared/bus/events.h
@@ -90,9 +90,9 @@ test('a user\'s typing ends with their message, though no socket of theirs asks 
   const [ann, bob] = [await signUp('ann'), await signUp('bob')];
   const [page, other] = [await ann.connect(), await bob.connect()];
   page.emit('typing', { to: bob.id, isTyping: true });
-  await waitUntil('typing', () => other.all('typing').length === 1);
+  await waitUntil('typing', () => other.all('typing').length > 0);
   await ann.send(bob, 'written');
-  await waitUntil('its end', () => other.all('typing').length === 2, { within: 3000 });
+  await waitUntil('its end', () => other.all('typing').length > 1, { within: 3000 });
   assert.deepEqual(other.all('typing').map(({ isTyping }) => isTyping), [true, false]);
 });
 
@@ -213,10 +213,10 @@ test('typing reaches whom it names, and ends with the message', async () => {
   const [ann, bob] = [await signUp('ann'), await signUp('bob')];
   const [from, to] = [await ann.connect(), await bob.connect()];
   from.emit('typing', { to: bob.id, isTyping: true });
-  await waitUntil('typing', () => to.all('typing').length === 1);
+  await waitUntil('typing', () => to.all('typing').length > 0);
   assert.deepEqual(to.all('typing')[0], { from: ann.id, isTyping: true });
   await ann.send(bob, 'done');
-  await waitUntil('typing to end', () => to.all('typing').length === 2);
+  await waitUntil('typing to end', () => to.all('typing').length > 1);
   assert.deepEqual(to.all('typing')[1], { from: ann.id, isTyping: false });
 });
 
@@ -248,7 +248,7 @@ test('a client may say what JSON.stringify() writes of any value', async () => {
   const deep = JSON.parse(`${'['.repeat(100)}${']'.repeat(100)}`);
   for (const value of [1e20, -1e300, '\0', deep]) from.emit('typing', value);
   from.emit('typing', { to: bob.id, isTyping: true });
-  await waitUntil('typing', () => to.all('typing').length === 1);
+  await waitUntil('typing', () => to.all('typing').length > 0);
   assert.ok(from.connected);
 });
 
@@ -309,12 +309,12 @@ describe('with two processes of each service', () => {
     const ann = await join('ann');
     await spread(ann);
     assert.equal((await ann.post('/api/auth/logout')).status, 200);
-    await waitUntil('all sockets closed', () => ann.sockets.every((socket) => !socket.connected), { within: 1000 });
+    await waitUntil('all sockets closed', () => ann.sockets.every((socket) => !socket.connected), { within: 1000 * patience });
     const paths = ['/api/auth/me', '/api/users', `/api/messages/${ann.id}`];
     await waitUntil('all processes to refuse it', async () => {
       const answers = await Promise.all(Array(4).fill(paths).flat().map((path) => ann.get(path)));
       return answers.every(({ status }) => status === 401);
-    }, { within: 1000 });
+    }, { within: 1000 * patience });
   });
 
   test('a logout everywhere ends the sockets of all sessions on both, and a new one comes in', async () => {
@@ -324,7 +324,7 @@ describe('with two processes of each service', () => {
     for (const person of [ann, other]) await spread(person);
     assert.equal((await other.post('/api/auth/logout-all')).status, 200);
     const sockets = [...ann.sockets, ...other.sockets];
-    await waitUntil('all sockets closed', () => sockets.every((socket) => !socket.connected), { within: 1000 });
+    await waitUntil('all sockets closed', () => sockets.every((socket) => !socket.connected), { within: 1000 * patience });
     for (const person of [ann, other]) assert.equal((await refused(person.open())).data.code, 'BAD_TOKEN');
     ann.cookie = (await ann.logIn()).cookies[0].split(';')[0];
     await spread(ann);

@@ -47,7 +47,7 @@ describe('a token that was logged out', () => {
     assert.equal((await ann.get('/api/auth/me')).status, 200);
     assert.ok(socket.connected);
     await ann.post('/api/auth/logout');
-    await waitUntil('the end', () => !socket.connected, { within: 1000 });
+    await waitUntil('the end', () => !socket.connected, { within: 1000 * patience });
   });
 
   // Redis is there all the time, so that nobody has a reason to look.
@@ -88,7 +88,7 @@ describe('a user who logs in and out all the time', () => {
       const samples = [...ended.slice(0, 5), ...ended.slice(60, 65), ...ended.slice(-5)];
       const count = await revocationsOf(stack, ann);
       assert.ok(count <= 100 && count > 0, `${count} are stored`);
-      await waitUntil('all to know of the last', () => isRefused(stack.url, ended.at(-1)), { within: 1000 });
+      await waitUntil('all to know of the last', () => isRefused(stack.url, ended.at(-1)), { within: 1000 * patience });
       for (let start = 0; start < 2; start++) {
         for (const cookie of [phone, mern, middle, last, bob.cookie]) assert.equal(await refusals(stack.url, cookie), 0);
         for (const cookie of samples) assert.equal(await refusals(stack.url, cookie), 3);
@@ -96,7 +96,7 @@ describe('a user who logs in and out all the time', () => {
         stack = await Stack.start({ JWT_SECRET: secret }, { dir: stack.dir, port: stack.port });
       }
       assert.equal((await ann.post('/api/auth/logout', undefined, { cookie: phone })).status, 200);
-      await waitUntil('it to be refused', () => isRefused(stack.url, phone), { within: 1000 });
+      await waitUntil('it to be refused', () => isRefused(stack.url, phone), { within: 1000 * patience });
     } catch (error) {
       await stack.printLogs();
       throw error;
@@ -115,8 +115,8 @@ describe('a user who logs in and out all the time', () => {
       for (let i = 0; i < 98; i++) last = cookieOf(await ann.logIn());
       assert.equal(await refusals(stack.url, ann.cookie), 0);
       last = cookieOf(await ann.logIn());
-      await waitUntil('the oldest to end', () => isRefused(stack.url, ann.cookie), { within: 1000 });
-      await waitUntil('its socket to end', () => !socket.connected, { within: 1000 });
+      await waitUntil('the oldest to end', () => isRefused(stack.url, ann.cookie), { within: 1000 * patience });
+      await waitUntil('its socket to end', () => !socket.connected, { within: 1000 * patience });
       for (const cookie of [second, last]) assert.equal(await refusals(stack.url, cookie), 0);
     } finally {
       await stack.stop();
@@ -179,8 +179,8 @@ describe('the sessions of a user', () => {
     for (const id of [json[0]._id, json[1]._id]) assert.equal((await end(bob, id)).status, 404, 'they are none of his');
     const socket = await ann.connect({ reconnection: false, extraHeaders: { cookie: other } });
     assert.deepEqual((await end(ann, json[0]._id)).json, { success: true });
-    await waitUntil('it to be refused', () => isRefused(url, other), { within: 1000 });
-    await waitUntil('its socket to end', () => !socket.connected, { within: 1000 });
+    await waitUntil('it to be refused', () => isRefused(url, other), { within: 1000 * patience });
+    await waitUntil('its socket to end', () => !socket.connected, { within: 1000 * patience });
     assert.equal((await ann.send(bob, 'still here')).status, 201);
     assert.deepEqual((await sessionsOf(ann)).json.map(({ _id }) => _id), [json[1]._id]);
     assert.equal((await end(ann, json[0]._id)).status, 404, 'it has ended');
@@ -201,7 +201,7 @@ describe('the sessions of a user', () => {
       const answer = await end(ann, id, cookie);
       assert.equal(answer.status, 200);
       assert.match(answer.cookies[0], /^jwt=;/);
-      await waitUntil('it to be refused', () => isRefused(url, cookie), { within: 1000 });
+      await waitUntil('it to be refused', () => isRefused(url, cookie), { within: 1000 * patience });
     }
     const eve = await Person.signUp(url, 'eve');
     const endless = `jwt=${signJwt(`{"userId":"${eve.id}","iat":-9223372036854775808,"exp":9223372036854775807}`, secret)}`;

@@ -677,7 +677,7 @@ writer_sleeps(void)
 	assert_non_null(out);
 	while (fgets(line, sizeof(line), out) != NULL)
 		sleeps |= strstr(line, "(store-writer) S") != NULL;
-	assert_int_equal(pclose(out), 0);
+	(void)pclose(out); /* one that has ended meanwhile has no file any more */
 	return sleeps;
 }
 
