@@ -78,39 +78,45 @@ put_digits(char *out, unsigned value, int count)
 	}
 }
 
+/* The last time that a thread has written. Most are asked for twice (a message was updated
+ * when it was created), and the next one is mostly of the same day. */
+struct written {
+	int64_t unix_ms, day;
+	char text[PL_CLOCK_ISO_LEN + 1];
+};
+
 static void
-write_iso(int64_t unix_ms, char out[PL_CLOCK_ISO_LEN + 1])
+write_iso(struct written *w, int64_t unix_ms)
 {
 	unsigned year, month, month_day, ms;
-	int64_t day;
+	int64_t day, time = unix_ms;
 
-	if (unix_ms < YEAR_0000_MS)
-		unix_ms = YEAR_0000_MS;
-	if (unix_ms > YEAR_9999_MS)
-		unix_ms = YEAR_9999_MS;
-	day = (unix_ms - YEAR_0000_MS) / MS_PER_DAY + YEAR_0000_MS / MS_PER_DAY;
-	ms = (unsigned)(unix_ms - day * MS_PER_DAY);
-	date_of(day, &year, &month, &month_day);
-	memcpy(out, "0000-00-00T00:00:00.000Z", PL_CLOCK_ISO_LEN + 1);
-	put_digits(out, year, 4);
-	put_digits(out + 5, month, 2);
-	put_digits(out + 8, month_day, 2);
-	put_digits(out + 11, ms / 3600000, 2);
-	put_digits(out + 14, ms / 60000 % 60, 2);
-	put_digits(out + 17, ms / 1000 % 60, 2);
-	put_digits(out + 20, ms % 1000, 3);
+	if (time < YEAR_0000_MS)
+		time = YEAR_0000_MS;
+	if (time > YEAR_9999_MS)
+		time = YEAR_9999_MS;
+	day = (time - YEAR_0000_MS) / MS_PER_DAY + YEAR_0000_MS / MS_PER_DAY;
+	ms = (unsigned)(time - day * MS_PER_DAY);
+	if (day != w->day) {
+		date_of(day, &year, &month, &month_day);
+		put_digits(w->text, year, 4);
+		put_digits(w->text + 5, month, 2);
+		put_digits(w->text + 8, month_day, 2);
+	}
+	put_digits(w->text + 11, ms / 3600000, 2);
+	put_digits(w->text + 14, ms / 60000 % 60, 2);
+	put_digits(w->text + 17, ms / 1000 % 60, 2);
+	put_digits(w->text + 20, ms % 1000, 3);
+	w->unix_ms = unix_ms;
+	w->day = day;
 }
 
-/* Most times are asked for twice: a message was updated when it was created. */
 void
 pl_clock_format_iso(int64_t unix_ms, char out[PL_CLOCK_ISO_LEN + 1])
 {
-	static _Thread_local int64_t last_unix_ms;
-	static _Thread_local char last[PL_CLOCK_ISO_LEN + 1]; /* empty: there is none */
+	static _Thread_local struct written last = {.text = "1970-01-01T00:00:00.000Z"};
 
-	if (last_unix_ms != unix_ms || last[0] == '\0') {
-		write_iso(unix_ms, last);
-		last_unix_ms = unix_ms;
-	}
-	memcpy(out, last, sizeof(last));
+	if (last.unix_ms != unix_ms)
+		write_iso(&last, unix_ms);
+	memcpy(out, last.text, sizeof(last.text));
 }

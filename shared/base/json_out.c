@@ -9,24 +9,10 @@ pl_jo_init(struct pl_json_out *o, struct pl_buf *buf)
 	*o = (struct pl_json_out){.buf = buf};
 }
 
-/* Every value and every key starts here: room for it, after a comma if one is due. NULL
- * at the limit. The caller fills it, and adds len to the buffer's. */
-static char *
-begin(struct pl_json_out *o, size_t len)
-{
-	char *room = pl_buf_reserve(o->buf, len + o->needs_comma);
-
-	if (room == NULL || !o->needs_comma)
-		return room;
-	*room = ',';
-	o->buf->len++;
-	return room + 1;
-}
-
 static void
 put_value(struct pl_json_out *o, struct pl_str encoded)
 {
-	char *room = begin(o, encoded.len);
+	char *room = pl_jo_room(o, encoded.len);
 
 	if (room != NULL && encoded.len > 0) {
 		memcpy(room, encoded.ptr, encoded.len);
@@ -39,7 +25,7 @@ put_value(struct pl_json_out *o, struct pl_str encoded)
 static void
 put_plain(struct pl_json_out *o, struct pl_str text)
 {
-	char *room = begin(o, text.len + 2);
+	char *room = pl_jo_room(o, text.len + 2);
 
 	if (room != NULL) {
 		room[0] = '"';
@@ -87,20 +73,6 @@ void
 pl_jo_end_array(struct pl_json_out *o)
 {
 	close_with(o, ']');
-}
-
-void
-pl_jo_key_n(struct pl_json_out *o, const char *key, size_t len)
-{
-	char *room = begin(o, len + 3);
-
-	if (room != NULL) {
-		room[0] = '"';
-		memcpy(room + 1, key, len);
-		memcpy(room + 1 + len, "\":", 2);
-		o->buf->len += len + 3;
-	}
-	o->needs_comma = false;
 }
 
 static bool
@@ -212,7 +184,7 @@ pl_jo_bool(struct pl_json_out *o, bool value)
 void
 pl_jo_oid(struct pl_json_out *o, const struct pl_oid *value)
 {
-	char *room = begin(o, PL_OID_HEX_LEN + 2);
+	char *room = pl_jo_room(o, PL_OID_HEX_LEN + 2);
 
 	if (room != NULL) {
 		room[0] = '"';
@@ -227,10 +199,16 @@ pl_jo_oid(struct pl_json_out *o, const struct pl_oid *value)
 void
 pl_jo_time(struct pl_json_out *o, int64_t unix_ms)
 {
-	char iso[PL_CLOCK_ISO_LEN + 1];
+	char *room = pl_jo_room(o, PL_CLOCK_ISO_LEN + 2);
 
-	pl_clock_format_iso(unix_ms, iso);
-	put_plain(o, pl_str_n(iso, PL_CLOCK_ISO_LEN));
+	if (room != NULL) {
+		room[0] = '"';
+		pl_clock_format_iso(unix_ms, room + 1);
+		room[PL_CLOCK_ISO_LEN + 1] = '"'; /* in place of a NUL */
+		room[PL_CLOCK_ISO_LEN + 2] = '\0';
+		o->buf->len += PL_CLOCK_ISO_LEN + 2;
+	}
+	o->needs_comma = true;
 }
 
 void

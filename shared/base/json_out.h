@@ -24,12 +24,37 @@ void pl_jo_object(struct pl_json_out *o);
 void pl_jo_end_object(struct pl_json_out *o);
 void pl_jo_array(struct pl_json_out *o);
 void pl_jo_end_array(struct pl_json_out *o);
-/* key needs no escaping */
-void pl_jo_key_n(struct pl_json_out *o, const char *key, size_t len);
+/* Every value and every key starts here: room for it, after a comma if one is due. NULL
+ * at the limit. The caller fills it, and adds len to the buffer's. */
+static inline char *
+pl_jo_room(struct pl_json_out *o, size_t len)
+{
+	char *room = pl_buf_reserve(o->buf, len + o->needs_comma);
+
+	if (room == NULL || !o->needs_comma)
+		return room;
+	*room = ',';
+	o->buf->len++;
+	return room + 1;
+}
+/* key needs no escaping. Here, since most keys are known when it is compiled: a few moves. */
+static inline void
+pl_jo_key_n(struct pl_json_out *o, const char *key, size_t len)
+{
+	char *room = pl_jo_room(o, len + 3);
+
+	if (room != NULL) {
+		room[0] = '"';
+		memcpy(room + 1, key, len);
+		memcpy(room + 1 + len, "\":", 2);
+		o->buf->len += len + 3;
+	}
+	o->needs_comma = false;
+}
 static inline void
 pl_jo_key(struct pl_json_out *o, const char *key)
 {
-	pl_jo_key_n(o, key, strlen(key)); /* known when it is compiled, mostly */
+	pl_jo_key_n(o, key, strlen(key));
 }
 void pl_jo_str(struct pl_json_out *o, struct pl_str value);
 void pl_jo_cstr(struct pl_json_out *o, const char *value);
