@@ -78,38 +78,52 @@ pl_mem_wipe_free(void *ptr, size_t size)
 	free(ptr);
 }
 
-/* statm is "pages pages_resident ...". */
-size_t
-pl_mem_resident_bytes(void)
+/* statm is "pages pages_resident pages_of_files ..."; false: it cannot be read. */
+static bool
+read_statm(uint64_t *resident, uint64_t *of_files)
 {
 	char line[STATM_LINE];
 	FILE *f = fopen("/proc/self/statm", "re");
-	struct pl_str rest, word;
-	uint64_t pages = 0;
+	uint64_t *out[] = {NULL, resident, of_files};
+	struct pl_str rest = {0}, word;
+	bool is_read;
 
 	if (f == NULL)
-		return 0;
-	if (fgets(line, sizeof(line), f) != NULL) {
-		rest = pl_str(line);
-		/* NOLINTNEXTLINE(misc-redundant-expression): the second word is it */
-		if (!pl_str_split(&rest, ' ', &word) ||
-		    !pl_str_split(&rest, ' ', &word) ||
-		    !pl_str_to_u64(word, SIZE_MAX / PAGE_BYTES_MAX, &pages))
-			pages = 0; /* unreached: the kernel writes it so */
-	}
+		return false;
+	is_read = fgets(line, sizeof(line), f) != NULL;
 	fclose(f);
-	return pages * (size_t)sysconf(_SC_PAGESIZE);
+	if (is_read)
+		rest = pl_str(line);
+	for (size_t i = 0; is_read && i < sizeof(out) / sizeof(out[0]); i++)
+		is_read = pl_str_split(&rest, ' ', &word) &&
+			  (out[i] == NULL ||
+			      pl_str_to_u64(word, SIZE_MAX / PAGE_BYTES_MAX, out[i]));
+	return is_read;
 }
 
-/* Resident and not in use: free memory that malloc() keeps, and all that malloc() does
- * not manage (code, stacks), which changes little. */
+size_t
+pl_mem_resident_bytes(void)
+{
+	uint64_t resident, of_files;
+
+	return read_statm(&resident, &of_files) ? resident * (size_t)sysconf(_SC_PAGESIZE)
+						: 0;
+}
+
+/* The process' own, and not in use: free memory that malloc() keeps, and all that malloc()
+ * does not manage (stacks), which changes little. Pages of files come and go as the system
+ * likes. */
 static size_t
 spare_bytes(void)
 {
 	struct mallinfo2 info = mallinfo2();
-	size_t used = info.uordblks + info.hblkhd, resident = pl_mem_resident_bytes();
+	size_t used = info.uordblks + info.hblkhd, own;
+	uint64_t resident, of_files;
 
-	return resident > used ? resident - used : 0;
+	if (!read_statm(&resident, &of_files))
+		return 0;
+	own = (resident - of_files) * (size_t)sysconf(_SC_PAGESIZE);
+	return own > used ? own - used : 0;
 }
 
 bool
