@@ -56,8 +56,9 @@ static const int allowed[] = {
     SCMP_SYS(select), SCMP_SYS(signalfd4), SCMP_SYS(timerfd_create),
     SCMP_SYS(timerfd_gettime), SCMP_SYS(timerfd_settime),
     /* memory; mmap and mprotect are looked at below */
-    SCMP_SYS(brk), SCMP_SYS(madvise), SCMP_SYS(mlock), SCMP_SYS(mlock2), SCMP_SYS(mremap),
-    SCMP_SYS(msync), SCMP_SYS(munlock), SCMP_SYS(munmap), SCMP_SYS(shmdt),
+    SCMP_SYS(brk), SCMP_SYS(madvise), SCMP_SYS(mincore), SCMP_SYS(mlock),
+    SCMP_SYS(mlock2), SCMP_SYS(mremap), SCMP_SYS(msync), SCMP_SYS(munlock),
+    SCMP_SYS(munmap), SCMP_SYS(shmdt),
     /* threads, and their ends */
     SCMP_SYS(arch_prctl), SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(futex),
     SCMP_SYS(futex_waitv), SCMP_SYS(get_robust_list), SCMP_SYS(getcpu),

@@ -1,21 +1,23 @@
-#include "store/sqlite/at_once.h"
-
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include "base/clock.h"
+#include "store/sqlite/at_once.h"
+
 /* A page of messages, of which each may be on a page of the file by itself, and the paths
- * to them. */
-#define READS_MAX 96
+ * to them: with a great file two pages each. */
+#define READS_MAX 192
 
 typedef ssize_t pread_fn(int fd, void *out, size_t len, off_t offset);
 
 static pread_fn *usual;
 static int (*usual_sleep)(sqlite3_vfs *vfs, int us);
-static _Thread_local unsigned reads_left; /* 0: outside, or too many */
-static _Thread_local bool is_at_once;
+static _Thread_local unsigned reads_left;   /* 0: outside, or too many */
+static _Thread_local int64_t begun_mono_ms; /* 0: outside */
+static _Thread_local int *descriptor;       /* NULL: nobody asks */
 
 static ssize_t
 read_at_once(int fd, void *out, size_t len, off_t offset)
@@ -23,13 +25,14 @@ read_at_once(int fd, void *out, size_t len, off_t offset)
 	struct iovec to = {.iov_base = out, .iov_len = len};
 	ssize_t n;
 
-	if (!is_at_once)
+	if (descriptor != NULL)
+		*descriptor = fd;
+	if (begun_mono_ms == 0)
 		return usual(fd, out, len, offset);
-	if (reads_left == 0) {
+	if (!pl_sqlite_at_once_take()) {
 		errno = EAGAIN;
 		return -1;
 	}
-	reads_left--;
 	n = preadv2(fd, &to, 1, offset, RWF_NOWAIT);
 	if (n != 0)
 		return n;
@@ -40,7 +43,7 @@ read_at_once(int fd, void *out, size_t len, off_t offset)
 static int
 sleep_unless_at_once(sqlite3_vfs *vfs, int us)
 {
-	return is_at_once ? us : usual_sleep(vfs, us);
+	return begun_mono_ms != 0 ? us : usual_sleep(vfs, us);
 }
 
 void
@@ -66,13 +69,41 @@ pl_sqlite_at_once_install(sqlite3_vfs *own, sqlite3_vfs *layer)
 bool
 pl_sqlite_at_once_begin(void)
 {
-	is_at_once = usual != NULL;
+	begun_mono_ms = usual != NULL ? pl_clock_mono_ms() : 0;
 	reads_left = READS_MAX;
-	return is_at_once;
+	return begun_mono_ms != 0;
 }
 
 void
 pl_sqlite_at_once_end(void)
 {
-	is_at_once = false;
+	begun_mono_ms = 0;
+}
+
+int64_t
+pl_sqlite_at_once_begun_mono_ms(void)
+{
+	return begun_mono_ms;
+}
+
+bool
+pl_sqlite_at_once_take(void)
+{
+	if (reads_left == 0)
+		return false;
+	reads_left--;
+	return true;
+}
+
+/* SQLite does not tell: but it reads by it. */
+int
+pl_sqlite_at_once_descriptor(sqlite3_file *file)
+{
+	char byte;
+	int found = -1;
+
+	descriptor = &found;
+	(void)file->pMethods->xRead(file, &byte, 1, 0);
+	descriptor = NULL;
+	return found;
 }

@@ -6,6 +6,7 @@
 
 #include "store/sqlite/at_once.h"
 #include "store/sqlite/joined_log.h"
+#include "store/sqlite/mapped.h"
 
 /* SQLite's write to a file takes a length of 17 bits. */
 #define GATHERED_MAX 65536
@@ -32,6 +33,7 @@ struct log {
 struct database {
 	sqlite3_file file;
 	struct log *log; /* NULL: it is not open */
+	struct pl_sqlite_mapped mapped;
 };
 
 static sqlite3_vfs layer;
@@ -239,7 +241,7 @@ static const sqlite3_io_methods log_methods = {
     .xDeviceCharacteristics = log_traits,
 };
 
-/* ---- the database: as it is, but for the lock ---- */
+/* ---- the database: as it is, but for the lock, and what is in memory ---- */
 
 static struct database *
 database_of(sqlite3_file *file)
@@ -256,12 +258,17 @@ under(sqlite3_file *file)
 static int
 database_close(sqlite3_file *file)
 {
+	pl_sqlite_mapped_fini(&database_of(file)->mapped);
 	return under(file)->pMethods->xClose(under(file));
 }
 
 static int
 database_read(sqlite3_file *file, void *out, int len, sqlite3_int64 offset)
 {
+	struct pl_sqlite_mapped *mapped = &database_of(file)->mapped;
+
+	if (pl_sqlite_mapped_read(mapped, under(file), out, len, offset))
+		return SQLITE_OK;
 	return under(file)->pMethods->xRead(under(file), out, len, offset);
 }
 
@@ -355,7 +362,7 @@ database_unmap(sqlite3_file *file, int is_last)
 }
 
 static const sqlite3_io_methods database_methods = {
-    .iVersion = 2, /* 3 would read the file as memory, which we do not */
+    .iVersion = 2, /* 3 would have SQLite map the file: mapped.h does it better */
     .xClose = database_close,
     .xRead = database_read,
     .xWrite = database_write,

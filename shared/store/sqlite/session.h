@@ -20,6 +20,7 @@
  *   invites.c        invites             disabled.c  users who may not log in
  *   query.c          statements          joined_log.c  writes to the log
  *   at_once.h        reads that wait for nothing
+ *   mapped.h         what of the file is in memory, without a call of the kernel
  *   checkpoint.h     the log is emptied on a thread of its own
  *
  * Several processes share the file: WAL lets all read while one writes. Every write runs

@@ -1,0 +1,313 @@
+/*
+ * What the loop copies out of its mapping of the database (mapped.h) is what SQLite would
+ * read, and nothing is touched that is not in memory.
+ */
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "contract/sqlite_files.h"
+#include "store/sqlite/at_once.h"
+#include "store/sqlite/joined_log.h"
+#include "store/sqlite/mapped.h"
+#include "support/patience.h"
+
+#define PAGE       4096
+#define PATH_BYTES 64
+#define MIB        ((sqlite3_int64)1 << 20)
+
+/* A file as SQLite has it, and our own way to it. */
+struct mapped_file {
+	char path[PATH_BYTES];
+	sqlite3_filename name;
+	sqlite3_file *file;
+	int fd;
+	struct pl_sqlite_mapped mapped;
+};
+
+static int
+setup(void **state)
+{
+	struct mapped_file *f = pl_mem_zalloc(sizeof(*f));
+	sqlite3_vfs *own;
+
+	assert_non_null(pl_sqlite_joined_log());
+	own = sqlite3_vfs_find(NULL);
+	snprintf(f->path, sizeof(f->path), "/tmp/parley-mapped-XXXXXX");
+	f->fd = mkstemp(f->path);
+	assert_true(f->fd >= 0);
+	f->name = sqlite3_create_filename(f->path, "", "", 0, NULL);
+	f->file = pl_mem_zalloc((size_t)own->szOsFile);
+	assert_int_equal(own->xOpen(own, f->name, f->file,
+			     SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_READWRITE, NULL),
+	    SQLITE_OK);
+	*state = f;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct mapped_file *f = *state;
+
+	pl_sqlite_mapped_fini(&f->mapped);
+	f->file->pMethods->xClose(f->file);
+	pl_mem_free(f->file);
+	sqlite3_free_filename(f->name);
+	close(f->fd);
+	unlink(f->path);
+	pl_mem_free(f);
+	return 0;
+}
+
+static void
+write_page(struct mapped_file *f, sqlite3_int64 offset, char c)
+{
+	char page[PAGE];
+
+	memset(page, c, sizeof(page));
+	assert_int_equal(pwrite(f->fd, page, sizeof(page), offset), sizeof(page));
+}
+
+/* In a run of its own; 0: it is to be read as usual. */
+static char
+byte_at(struct mapped_file *f, sqlite3_int64 offset)
+{
+	char page[PAGE] = {0};
+	bool is_read;
+
+	if (!pl_sqlite_at_once_begin())
+		return 0;
+	is_read = pl_sqlite_mapped_read(&f->mapped, f->file, page, sizeof(page), offset);
+	pl_sqlite_at_once_end();
+	assert_true(is_read || page[0] == 0);
+	assert_int_equal(page[0], page[PAGE - 1]);
+	return page[0];
+}
+
+/* What was not in memory is asked about again after a moment. */
+static void
+becomes(struct mapped_file *f, sqlite3_int64 offset, char c)
+{
+	int64_t limit = pl_clock_mono_ms() + patient_ms(10000);
+
+	while (byte_at(f, offset) != c)
+		assert_true(pl_clock_mono_ms() < limit);
+}
+
+static void
+gives_what_is_in_the_file(void **state)
+{
+	struct mapped_file *f = *state;
+	char two[PAGE], byte = 0;
+
+	for (int i = 0; i < 300; i++)
+		write_page(f, (sqlite3_int64)i * PAGE, (char)('a' + i % 26));
+	for (int i = 0; i < 300; i++)
+		assert_int_equal(byte_at(f, (sqlite3_int64)i * PAGE), 'a' + i % 26);
+	assert_true(pl_sqlite_at_once_begin());
+	assert_true(
+	    pl_sqlite_mapped_read(&f->mapped, f->file, two, sizeof(two), PAGE / 2));
+	pl_sqlite_at_once_end();
+	assert_int_equal(two[0], 'a');
+	assert_int_equal(two[PAGE / 2 - 1], 'a');
+	assert_int_equal(two[PAGE / 2], 'b');
+	/* The loop alone reads so. */
+	assert_false(pl_sqlite_mapped_read(&f->mapped, f->file, &byte, 1, 0));
+}
+
+static void
+shows_each_change(void **state)
+{
+	struct mapped_file *f = *state;
+
+	for (int i = 0; i < 50; i++) {
+		write_page(f, 0, (char)('a' + i % 26));
+		assert_int_equal(byte_at(f, 0), 'a' + i % 26);
+	}
+}
+
+static void
+leaves_alone_what_is_behind_the_end(void **state)
+{
+	struct mapped_file *f = *state;
+
+	write_page(f, 0, 'a');
+	assert_int_equal(byte_at(f, PAGE), 0);
+	assert_int_equal(byte_at(f, 5 * MIB), 0);
+	write_page(f, PAGE, 'b');
+	write_page(f, 5 * MIB, 'c');
+	becomes(f, PAGE, 'b');
+	becomes(f, 5 * MIB, 'c');
+	/* A file that has become shorter, as after a VACUUM. */
+	assert_int_equal(ftruncate(f->fd, PAGE), 0);
+	becomes(f, 5 * MIB + 128 * PAGE, 0); /* asked for the first time */
+	assert_int_equal(byte_at(f, 0), 'a');
+}
+
+static void
+has_the_newest_end_of_a_great_file(void **state)
+{
+	struct mapped_file *f = *state;
+	sqlite3_int64 window = PL_SQLITE_MAPPED_BYTES;
+
+	write_page(f, 0, 'a');
+	write_page(f, 3 * window, 'b');
+	write_page(f, 3 * window + PAGE, 'c');
+	assert_int_equal(byte_at(f, 0), 0); /* the first read */
+	assert_int_equal(byte_at(f, 3 * window), 'b');
+	assert_int_equal(byte_at(f, 3 * window - window / 2 - 2 * MIB), 0);
+	assert_int_equal(byte_at(f, 0), 0);
+	/* It grows, first within the window and then out of it. */
+	write_page(f, 3 * window + window / 4, 'd');
+	becomes(f, 3 * window + window / 4, 'd');
+	write_page(f, 4 * window, 'e');
+	becomes(f, 4 * window, 'e');
+	becomes(f, 3 * window + window / 2 + MIB, 0);
+	assert_int_equal(byte_at(f, 3 * window), 0);
+}
+
+/* Does the system say of the first page that it is not in memory? */
+static bool
+is_away(struct mapped_file *f)
+{
+	unsigned char is_in = 1;
+	void *page;
+
+	assert_int_equal(fsync(f->fd), 0);
+	(void)posix_fadvise(f->fd, 0, 0, POSIX_FADV_DONTNEED);
+	page = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, f->fd, 0);
+	assert_true(page != MAP_FAILED);
+	assert_int_equal(mincore(page, PAGE, &is_in), 0);
+	munmap(page, PAGE);
+	return (is_in & 1) == 0;
+}
+
+static void
+touches_nothing_that_is_not_in_memory(void **state)
+{
+	struct mapped_file *f = *state;
+	char page[PAGE];
+
+	write_page(f, 0, 'a');
+	if (!is_away(f)) /* of a file system that is all in memory */
+		skip();
+	assert_true(pl_sqlite_at_once_begin());
+	/* SQLite's own read finds nothing there, either, and brings nothing. */
+	assert_false(pl_sqlite_mapped_read(&f->mapped, f->file, page, sizeof(page), 0));
+	pl_sqlite_at_once_end();
+	assert_true(is_away(f));
+	assert_int_equal(f->file->pMethods->xRead(f->file, page, PAGE, 0), SQLITE_OK);
+	becomes(f, 0, 'a');
+}
+
+static void
+reads_no_more_than_a_run_may(void **state)
+{
+	struct mapped_file *f = *state;
+	size_t count = 0;
+	char page[PAGE];
+
+	write_page(f, 0, 'a');
+	assert_true(pl_sqlite_at_once_begin());
+	while (pl_sqlite_mapped_read(&f->mapped, f->file, page, sizeof(page), 0))
+		assert_true(++count < 1000);
+	pl_sqlite_at_once_end();
+	assert_in_range(count, 100, 192);
+	assert_int_equal(byte_at(f, 0), 'a');
+}
+
+/* ---- as a store does it ---- */
+
+static enum pl_err
+read_page(struct pl_store *s, const struct pl_oid *ann, struct pl_message_list *out)
+{
+	return pl_store_messages_page(s, ann, ann, PL_PAGE_BEFORE, NULL, 10, out);
+}
+
+/* What is not in memory is brought there by a read that may wait. */
+static bool
+read_at_once(struct pl_store *s, const struct pl_oid *ann, struct pl_message_list *out)
+{
+	for (int tries = 0; tries < 3; tries++) {
+		enum pl_err err;
+
+		assert_true(pl_store_at_once(s, true));
+		err = read_page(s, ann, out);
+		(void)pl_store_at_once(s, false);
+		if (err == PL_OK)
+			return true;
+		assert_int_equal(err, PL_E_BUSY);
+		assert_int_equal(read_page(s, ann, out), PL_OK);
+		pl_message_list_fini(out);
+	}
+	return false;
+}
+
+static void
+assert_same(const struct pl_message_list *a, const struct pl_message_list *b)
+{
+	assert_int_equal(a->count, b->count);
+	for (size_t i = 0; i < a->count; i++) {
+		assert_true(pl_oid_eq(&a->items[i].id, &b->items[i].id));
+		assert_string_equal(a->items[i].text, b->items[i].text);
+	}
+}
+
+/* One writes, and the log is emptied into the file; the other reads what is there now. */
+static void
+sees_what_others_commit_and_checkpoint(void **state)
+{
+	struct pl_store_config config;
+	struct pl_store *writer, *reader;
+	struct pl_oid ann;
+	size_t compared = 0;
+	(void)state;
+
+	sqlite_factory.make(&config);
+	assert_int_equal(pl_store_open(&config, &writer), PL_OK);
+	assert_int_equal(pl_store_open(&config, &reader), PL_OK);
+	ann = store_add_user(writer, "ann");
+	for (int i = 0; i < 40; i++) {
+		struct pl_message_list now, usual;
+
+		sqlite_files_send_pages(writer, &ann, 3);
+		if (i % 3 == 0)
+			sqlite_files_run(&config, "PRAGMA wal_checkpoint(TRUNCATE)");
+		if (!read_at_once(reader, &ann, &now))
+			continue;
+		assert_int_equal(read_page(writer, &ann, &usual), PL_OK);
+		assert_same(&now, &usual);
+		pl_message_list_fini(&now);
+		pl_message_list_fini(&usual);
+		compared++;
+	}
+	pl_store_close(reader);
+	pl_store_close(writer);
+	sqlite_factory.drop(&config);
+	if (compared == 0) /* the file system does not say what it has in memory */
+		skip();
+}
+
+#define FILE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    FILE_TEST(gives_what_is_in_the_file),
+	    FILE_TEST(shows_each_change),
+	    FILE_TEST(leaves_alone_what_is_behind_the_end),
+	    FILE_TEST(has_the_newest_end_of_a_great_file),
+	    FILE_TEST(touches_nothing_that_is_not_in_memory),
+	    FILE_TEST(reads_no_more_than_a_run_may),
+	    cmocka_unit_test(sees_what_others_commit_and_checkpoint),
+	};
+
+	return cmocka_run_group_tests_name("sqlite: what is mapped", tests, NULL, NULL);
+}
