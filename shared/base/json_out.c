@@ -190,7 +190,6 @@ pl_jo_oid(struct pl_json_out *o, const struct pl_oid *value)
 		room[0] = '"';
 		pl_oid_format(value, room + 1);
 		room[PL_OID_HEX_LEN + 1] = '"'; /* in place of a NUL */
-		room[PL_OID_HEX_LEN + 2] = '\0';
 		o->buf->len += PL_OID_HEX_LEN + 2;
 	}
 	o->needs_comma = true;
@@ -205,7 +204,6 @@ pl_jo_time(struct pl_json_out *o, int64_t unix_ms)
 		room[0] = '"';
 		pl_clock_format_iso(unix_ms, room + 1);
 		room[PL_CLOCK_ISO_LEN + 1] = '"'; /* in place of a NUL */
-		room[PL_CLOCK_ISO_LEN + 2] = '\0';
 		o->buf->len += PL_CLOCK_ISO_LEN + 2;
 	}
 	o->needs_comma = true;

@@ -37,7 +37,8 @@ pl_jo_room(struct pl_json_out *o, size_t len)
 	o->buf->len++;
 	return room + 1;
 }
-/* key needs no escaping. Here, since most keys are known when it is compiled: a few moves. */
+/* key needs no escaping. In the header, so that a key that the compiler knows becomes a few
+ * stores. */
 static inline void
 pl_jo_key_n(struct pl_json_out *o, const char *key, size_t len)
 {

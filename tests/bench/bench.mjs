@@ -47,7 +47,7 @@ async function tree(pid) {
 
 const read = (pid, file) => readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '');
 
-/** Of all threads, in ns as the scheduler counts them: a tick of 10 ms is a twentieth of a round of `hello`. */
+/** Of all threads that live, in ns as the scheduler counts them: a tick of 10 ms is a twentieth of a round of `hello`. */
 async function cpuMs(pids) {
   const threads = await Promise.all(pids.map(async (pid) => (await readdir(`/proc/${pid}/task`).catch(() => [])).map((thread) => `${pid}/task/${thread}`)));
   const texts = await Promise.all(threads.flat().map((thread) => read(thread, 'schedstat')));

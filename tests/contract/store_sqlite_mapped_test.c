@@ -94,10 +94,23 @@ byte_at(struct mapped_file *f, sqlite3_int64 offset)
 static void
 becomes(struct mapped_file *f, sqlite3_int64 offset, char c)
 {
-	int64_t limit = pl_clock_mono_ms() + patient_ms(10000);
+	int64_t limit = awake_ms() + patient_ms(10000);
 
 	while (byte_at(f, offset) != c)
-		assert_true(pl_clock_mono_ms() < limit);
+		assert_true(awake_ms() < limit);
+}
+
+/* Does the system say of the first page of a file that it is not in memory? */
+static bool
+is_away(int fd)
+{
+	unsigned char is_in = 1;
+	void *page = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
+
+	assert_true(page != MAP_FAILED);
+	assert_int_equal(mincore(page, PAGE, &is_in), 0);
+	munmap(page, PAGE);
+	return (is_in & 1) == 0;
 }
 
 static void
@@ -132,6 +145,13 @@ shows_each_change(void **state)
 	}
 }
 
+/* What was found in memory is asked about again after this; a standstill only helps. */
+static void
+let_answers_get_old(void)
+{
+	usleep(150000);
+}
+
 static void
 leaves_alone_what_is_behind_the_end(void **state)
 {
@@ -144,9 +164,23 @@ leaves_alone_what_is_behind_the_end(void **state)
 	write_page(f, 5 * MIB, 'c');
 	becomes(f, PAGE, 'b');
 	becomes(f, 5 * MIB, 'c');
-	/* A file that has become shorter, as after a VACUUM. */
+	/* Shorter, as after a VACUUM. */
 	assert_int_equal(ftruncate(f->fd, PAGE), 0);
-	becomes(f, 5 * MIB + 128 * PAGE, 0); /* asked for the first time */
+	let_answers_get_old();
+	assert_int_equal(byte_at(f, 5 * MIB), 0);
+	assert_int_equal(byte_at(f, PAGE), 0);
+	assert_int_equal(byte_at(f, 0), 'a');
+}
+
+static void
+has_all_of_a_file_that_fits(void **state)
+{
+	struct mapped_file *f = *state;
+	sqlite3_int64 most = PL_SQLITE_MAPPED_BYTES / 4 * 3 - PAGE;
+
+	write_page(f, 0, 'a');
+	write_page(f, most, 'b');
+	assert_int_equal(byte_at(f, most), 'b');
 	assert_int_equal(byte_at(f, 0), 'a');
 }
 
@@ -154,40 +188,35 @@ static void
 has_the_newest_end_of_a_great_file(void **state)
 {
 	struct mapped_file *f = *state;
-	sqlite3_int64 window = PL_SQLITE_MAPPED_BYTES;
+	sqlite3_int64 window = PL_SQLITE_MAPPED_BYTES, end = 3 * window;
 
 	write_page(f, 0, 'a');
-	write_page(f, 3 * window, 'b');
-	write_page(f, 3 * window + PAGE, 'c');
+	write_page(f, end - window / 2 - 2 * MIB, 'b');
+	write_page(f, end - window / 2 + 2 * MIB, 'c');
+	write_page(f, end - PAGE, 'd');
 	assert_int_equal(byte_at(f, 0), 0); /* the first read */
-	assert_int_equal(byte_at(f, 3 * window), 'b');
-	assert_int_equal(byte_at(f, 3 * window - window / 2 - 2 * MIB), 0);
-	assert_int_equal(byte_at(f, 0), 0);
+	assert_int_equal(byte_at(f, end - window / 2 - 2 * MIB), 0);
+	assert_int_equal(byte_at(f, end - window / 2 + 2 * MIB), 'c');
+	assert_int_equal(byte_at(f, end - PAGE), 'd');
 	/* It grows, first within the window and then out of it. */
-	write_page(f, 3 * window + window / 4, 'd');
-	becomes(f, 3 * window + window / 4, 'd');
-	write_page(f, 4 * window, 'e');
-	becomes(f, 4 * window, 'e');
-	becomes(f, 3 * window + window / 2 + MIB, 0);
-	assert_int_equal(byte_at(f, 3 * window), 0);
+	write_page(f, end + window / 4, 'e');
+	becomes(f, end + window / 4, 'e');
+	assert_int_equal(byte_at(f, end - PAGE), 'd');
+	write_page(f, end + window, 'f');
+	becomes(f, end + window, 'f');
+	assert_int_equal(byte_at(f, end - PAGE), 0);
 }
 
-/* Does the system say of the first page that it is not in memory? */
+/* Lets the system drop the first page; false: it keeps it, as where files are in memory. */
 static bool
-is_away(struct mapped_file *f)
+drop_first_page(struct mapped_file *f)
 {
-	unsigned char is_in = 1;
-	void *page;
-
 	assert_int_equal(fsync(f->fd), 0);
-	(void)posix_fadvise(f->fd, 0, 0, POSIX_FADV_DONTNEED);
-	page = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, f->fd, 0);
-	assert_true(page != MAP_FAILED);
-	assert_int_equal(mincore(page, PAGE, &is_in), 0);
-	munmap(page, PAGE);
-	return (is_in & 1) == 0;
+	(void)posix_fadvise(f->fd, 0, PAGE, POSIX_FADV_DONTNEED);
+	return is_away(f->fd);
 }
 
+/* The window is there before, so that nothing else reads the page that is away. */
 static void
 touches_nothing_that_is_not_in_memory(void **state)
 {
@@ -195,15 +224,39 @@ touches_nothing_that_is_not_in_memory(void **state)
 	char page[PAGE];
 
 	write_page(f, 0, 'a');
-	if (!is_away(f)) /* of a file system that is all in memory */
+	write_page(f, 5 * MIB, 'b');
+	assert_int_equal(byte_at(f, 5 * MIB), 'b');
+	if (!drop_first_page(f))
 		skip();
-	assert_true(pl_sqlite_at_once_begin());
-	/* SQLite's own read finds nothing there, either, and brings nothing. */
-	assert_false(pl_sqlite_mapped_read(&f->mapped, f->file, page, sizeof(page), 0));
-	pl_sqlite_at_once_end();
-	assert_true(is_away(f));
+	assert_int_equal(byte_at(f, 0), 0);
+	assert_true(is_away(f->fd));
 	assert_int_equal(f->file->pMethods->xRead(f->file, page, PAGE, 0), SQLITE_OK);
 	becomes(f, 0, 'a');
+}
+
+/* As of what cannot be mapped. */
+static void
+asks_no_more_where_the_system_does_not_tell(void **state)
+{
+	struct mapped_file *f = *state;
+	sqlite3_vfs *own = sqlite3_vfs_find(NULL);
+	sqlite3_file *device = pl_mem_zalloc((size_t)own->szOsFile);
+	sqlite3_filename name = sqlite3_create_filename("/dev/null", "", "", 0, NULL);
+	char byte;
+
+	write_page(f, 0, 'a');
+	assert_int_equal(own->xOpen(own, name, device,
+			     SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_READONLY, NULL),
+	    SQLITE_OK);
+	assert_true(pl_sqlite_at_once_begin());
+	assert_false(pl_sqlite_mapped_read(&f->mapped, device, &byte, 1, 0));
+	pl_sqlite_at_once_end();
+	assert_true(f->mapped.is_refused);
+	assert_null(f->mapped.window);
+	assert_int_equal(byte_at(f, 0), 0);
+	device->pMethods->xClose(device);
+	sqlite3_free_filename(name);
+	pl_mem_free(device);
 }
 
 static void
@@ -259,6 +312,22 @@ assert_same(const struct pl_message_list *a, const struct pl_message_list *b)
 	}
 }
 
+/* Has this process mapped the file of this store? */
+static bool
+has_mapped(const struct pl_store_config *config)
+{
+	char path[PATH_BYTES + 16], line[512];
+	FILE *maps = fopen("/proc/self/maps", "r");
+	bool is_found = false;
+
+	assert_non_null(maps);
+	snprintf(path, sizeof(path), "%s/" PL_STORE_SQLITE_FILE "\n", config->data_dir);
+	while (!is_found && fgets(line, sizeof(line), maps) != NULL)
+		is_found = strstr(line, path) != NULL;
+	fclose(maps);
+	return is_found;
+}
+
 /* One writes, and the log is emptied into the file; the other reads what is there now. */
 static void
 sees_what_others_commit_and_checkpoint(void **state)
@@ -283,6 +352,7 @@ sees_what_others_commit_and_checkpoint(void **state)
 			continue;
 		assert_int_equal(read_page(writer, &ann, &usual), PL_OK);
 		assert_same(&now, &usual);
+		assert_true(has_mapped(&config));
 		pl_message_list_fini(&now);
 		pl_message_list_fini(&usual);
 		compared++;
@@ -303,8 +373,10 @@ main(void)
 	    FILE_TEST(gives_what_is_in_the_file),
 	    FILE_TEST(shows_each_change),
 	    FILE_TEST(leaves_alone_what_is_behind_the_end),
+	    FILE_TEST(has_all_of_a_file_that_fits),
 	    FILE_TEST(has_the_newest_end_of_a_great_file),
 	    FILE_TEST(touches_nothing_that_is_not_in_memory),
+	    FILE_TEST(asks_no_more_where_the_system_does_not_tell),
 	    FILE_TEST(reads_no_more_than_a_run_may),
 	    cmocka_unit_test(sees_what_others_commit_and_checkpoint),
 	};

@@ -37,7 +37,8 @@ void pl_sqlite_at_once_end(void);
 int64_t pl_sqlite_at_once_begun_mono_ms(void);
 /* One of the reads that a run may do; false: there is none left. */
 bool pl_sqlite_at_once_take(void);
-/* By which descriptor does SQLite read file, one of its own? -1: not known. */
+/* The descriptor by which SQLite reads file (its own, not the layer's): found by the read
+ * of a byte. -1: not known. */
 int pl_sqlite_at_once_descriptor(sqlite3_file *file);
 
 #endif

@@ -47,9 +47,21 @@ window_of(size_t file_bytes)
 {
 	size_t half = PL_SQLITE_MAPPED_BYTES / 2;
 
-	return file_bytes > half
+	return file_bytes > half + half / 2
 		   ? (sqlite3_int64)((file_bytes - half) / part_bytes() * part_bytes())
 		   : 0;
+}
+
+/* Does the system say what is in memory? Of a file that one may not write it says that all
+ * is: so the last page is asked about, which is far behind the end. */
+static bool
+tells_what_is_in_memory(unsigned char *window)
+{
+	unsigned char is_in = 1;
+	size_t page = system_page();
+
+	return mincore(window + PL_SQLITE_MAPPED_BYTES - page, page, &is_in) == 0 &&
+	       (is_in & 1) == 0;
 }
 
 /* What is behind the end of the file is not in memory, so it is never touched. */
@@ -71,6 +83,9 @@ map(struct pl_sqlite_mapped *m, int fd)
 	m->window = window;
 	m->parts =
 	    pl_mem_zalloc(PL_SQLITE_MAPPED_BYTES / part_bytes() * sizeof(*m->parts));
+	m->is_refused = !tells_what_is_in_memory(window);
+	if (m->is_refused)
+		unmap(m);
 }
 
 static bool
@@ -90,7 +105,8 @@ has_window(struct pl_sqlite_mapped *m, sqlite3_file *file, int len, sqlite3_int6
 
 /* ---- what is in memory ---- */
 
-/* For a moment an answer holds: what was in use just now is the last that goes. */
+/* An answer holds for a moment, in which hardly a page goes: to ask each time would cost
+ * what is saved. */
 static bool
 is_in_memory(struct pl_sqlite_mapped *m, size_t page, int64_t now_mono_ms)
 {
@@ -112,14 +128,15 @@ pl_sqlite_mapped_read(struct pl_sqlite_mapped *m, sqlite3_file *file, void *out,
 	int64_t now_mono_ms = pl_sqlite_at_once_begun_mono_ms();
 	size_t at, page, last;
 
-	if (now_mono_ms == 0 || !has_window(m, file, len, offset) ||
-	    !pl_sqlite_at_once_take())
+	if (now_mono_ms == 0 || !has_window(m, file, len, offset))
 		return false;
 	at = (size_t)(offset - m->from);
 	last = (at + (size_t)len - 1) / system_page();
 	for (page = at / system_page(); page <= last; page++)
 		if (!is_in_memory(m, page, now_mono_ms))
 			return false;
+	if (!pl_sqlite_at_once_take())
+		return false;
 	memcpy(out, m->window + at, (size_t)len);
 	return true;
 }
@@ -128,4 +145,5 @@ void
 pl_sqlite_mapped_fini(struct pl_sqlite_mapped *m)
 {
 	unmap(m);
+	*m = (struct pl_sqlite_mapped){0};
 }

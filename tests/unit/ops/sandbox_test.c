@@ -244,7 +244,9 @@ works(const long *args)
 	/* The filter lets it pass, and the kernel wants attributes. */
 	if (syscall(SYS_sched_setattr, 0, NULL, 0) != -1 || errno != EINVAL)
 		return 6;
-	return syscall(SYS_clone3, NULL, 0) == -1 && errno == ENOSYS ? 0 : 7;
+	if (syscall(SYS_clone3, NULL, 0) != -1 || errno != ENOSYS)
+		return 7;
+	return mincore(NULL, 0, NULL) == 0 ? 0 : 8;
 }
 
 static void
