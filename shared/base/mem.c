@@ -78,27 +78,24 @@ pl_mem_wipe_free(void *ptr, size_t size)
 	free(ptr);
 }
 
-/* statm is "pages pages_resident pages_of_files ..."; false: it cannot be read. */
-static bool
+/* Resident pages, and those of them that are files'; both 0 if it is unknown. statm is "pages
+ * pages_resident pages_of_files ...". */
+static void
 read_statm(uint64_t *resident, uint64_t *of_files)
 {
-	char line[STATM_LINE];
+	char line[STATM_LINE] = "";
 	FILE *f = fopen("/proc/self/statm", "re");
-	uint64_t *out[] = {NULL, resident, of_files};
-	struct pl_str rest = {0}, word;
-	bool is_read;
+	struct pl_str rest, words[3];
+	bool is_read = f != NULL && fgets(line, sizeof(line), f) != NULL;
 
-	if (f == NULL)
-		return false;
-	is_read = fgets(line, sizeof(line), f) != NULL;
-	fclose(f);
-	if (is_read)
-		rest = pl_str(line);
-	for (size_t i = 0; is_read && i < sizeof(out) / sizeof(out[0]); i++)
-		is_read = pl_str_split(&rest, ' ', &word) &&
-			  (out[i] == NULL ||
-			      pl_str_to_u64(word, SIZE_MAX / PAGE_BYTES_MAX, out[i]));
-	return is_read;
+	if (f != NULL)
+		fclose(f);
+	rest = pl_str(line);
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		is_read = is_read && pl_str_split(&rest, ' ', &words[i]);
+	if (!is_read || !pl_str_to_u64(words[1], SIZE_MAX / PAGE_BYTES_MAX, resident) ||
+	    !pl_str_to_u64(words[2], SIZE_MAX / PAGE_BYTES_MAX, of_files))
+		*resident = *of_files = 0; /* unreached: the kernel writes it so */
 }
 
 size_t
@@ -106,8 +103,8 @@ pl_mem_resident_bytes(void)
 {
 	uint64_t resident, of_files;
 
-	return read_statm(&resident, &of_files) ? resident * (size_t)sysconf(_SC_PAGESIZE)
-						: 0;
+	read_statm(&resident, &of_files);
+	return resident * (size_t)sysconf(_SC_PAGESIZE);
 }
 
 /* The process' own, and not in use: free memory that malloc() keeps, and all that malloc()
@@ -120,8 +117,7 @@ spare_bytes(void)
 	size_t used = info.uordblks + info.hblkhd, own;
 	uint64_t resident, of_files;
 
-	if (!read_statm(&resident, &of_files))
-		return 0;
+	read_statm(&resident, &of_files);
 	own = (resident - of_files) * (size_t)sysconf(_SC_PAGESIZE);
 	return own > used ? own - used : 0;
 }
