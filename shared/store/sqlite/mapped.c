@@ -55,12 +55,12 @@ window_of(size_t file_bytes)
 /* Does the system say what is in memory? Of a file that one may not write it says that all
  * is: so the last page is asked about, which is far behind the end. */
 static bool
-tells_what_is_in_memory(unsigned char *window)
+tells_what_is_in_memory(const struct pl_sqlite_mapped *m)
 {
 	unsigned char is_in = 1;
 	size_t page = system_page();
 
-	return mincore(window + PL_SQLITE_MAPPED_BYTES - page, page, &is_in) == 0 &&
+	return mincore(m->window + PL_SQLITE_MAPPED_BYTES - page, page, &is_in) == 0 &&
 	       (is_in & 1) == 0;
 }
 
@@ -77,13 +77,14 @@ map(struct pl_sqlite_mapped *m, int fd)
 		return;
 	m->from = window_of((size_t)st.st_size);
 	window = mmap(NULL, PL_SQLITE_MAPPED_BYTES, PROT_READ, MAP_SHARED, fd, m->from);
-	m->is_refused = window == MAP_FAILED;
-	if (m->is_refused)
+	if (window == MAP_FAILED) {
+		m->is_refused = true;
 		return;
+	}
 	m->window = window;
 	m->parts =
 	    pl_mem_zalloc(PL_SQLITE_MAPPED_BYTES / part_bytes() * sizeof(*m->parts));
-	m->is_refused = !tells_what_is_in_memory(window);
+	m->is_refused = !tells_what_is_in_memory(m);
 	if (m->is_refused)
 		unmap(m);
 }
