@@ -21,20 +21,28 @@ put_value(struct pl_json_out *o, struct pl_str encoded)
 	o->needs_comma = true;
 }
 
-/* A string in quotes that needs no escaping. */
+/* A string in quotes of len characters that need no escaping: room for them, for the caller
+ * to fill; NULL at the limit. */
+static char *
+quoted_room(struct pl_json_out *o, size_t len)
+{
+	char *room = pl_jo_room(o, len + 2);
+
+	o->needs_comma = true;
+	if (room == NULL)
+		return NULL;
+	room[0] = room[len + 1] = '"';
+	o->buf->len += len + 2;
+	return room + 1;
+}
+
 static void
 put_plain(struct pl_json_out *o, struct pl_str text)
 {
-	char *room = pl_jo_room(o, text.len + 2);
+	char *room = quoted_room(o, text.len);
 
-	if (room != NULL) {
-		room[0] = '"';
-		if (text.len > 0)
-			memcpy(room + 1, text.ptr, text.len);
-		room[text.len + 1] = '"';
-		o->buf->len += text.len + 2;
-	}
-	o->needs_comma = true;
+	if (room != NULL && text.len > 0)
+		memcpy(room, text.ptr, text.len);
 }
 
 static void
@@ -184,29 +192,23 @@ pl_jo_bool(struct pl_json_out *o, bool value)
 void
 pl_jo_oid(struct pl_json_out *o, const struct pl_oid *value)
 {
-	char *room = pl_jo_room(o, PL_OID_HEX_LEN + 2);
+	char *room = quoted_room(o, PL_OID_HEX_LEN);
 
-	if (room != NULL) {
-		room[0] = '"';
-		pl_oid_format(value, room + 1);
-		room[PL_OID_HEX_LEN + 1] = '"'; /* in place of a NUL */
-		o->buf->len += PL_OID_HEX_LEN + 2;
-	}
-	o->needs_comma = true;
+	if (room == NULL)
+		return;
+	pl_oid_format(value, room);
+	room[PL_OID_HEX_LEN] = '"'; /* in place of a NUL */
 }
 
 void
 pl_jo_time(struct pl_json_out *o, int64_t unix_ms)
 {
-	char *room = pl_jo_room(o, PL_CLOCK_ISO_LEN + 2);
+	char *room = quoted_room(o, PL_CLOCK_ISO_LEN);
 
-	if (room != NULL) {
-		room[0] = '"';
-		pl_clock_format_iso(unix_ms, room + 1);
-		room[PL_CLOCK_ISO_LEN + 1] = '"'; /* in place of a NUL */
-		o->buf->len += PL_CLOCK_ISO_LEN + 2;
-	}
-	o->needs_comma = true;
+	if (room == NULL)
+		return;
+	pl_clock_format_iso(unix_ms, room);
+	room[PL_CLOCK_ISO_LEN] = '"'; /* in place of a NUL */
 }
 
 void
