@@ -266,7 +266,7 @@ coverage: build/mongo/ready $(NODE_MODULES) | needs-coverage needs-units needs-s
 # ---- the tests on other builds ----------------------------------------------------------
 # Where threads meet: races that no run has shown yet.
 THREADED := $(addprefix tests/unit/,auth/password_test base/log_test base/oid_test loop/loop_epoll_test \
-	loop/offload_test loop/timer_test ops/metrics_test store/store_async_test)
+	loop/give_way_test loop/offload_test loop/timer_test ops/metrics_test store/store_async_test)
 tsan: | needs-units ## the unit tests of threads, on the TSan build
 	@$(MAKE) --no-print-directory -s -j$$(nproc) SAN=thread $(THREADED:%=build/thread/%)
 	@tests/support/run_units.sh $(THREADED:%=build/thread/%)

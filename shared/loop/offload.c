@@ -1,22 +1,10 @@
 #include <assert.h>
-#include <errno.h>
 #include <pthread.h>
-#include <sched.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-/* A struct of this name is the C library's, too. */
-#define sched_param kernel_sched_param
-#include <linux/sched/types.h>
-#undef sched_param
-
-#include "base/log.h"
 #include "base/mem.h"
+#include "loop/give_way.h"
 #include "loop/offload.h"
 #include "loop/thread.h"
-
-#define SLICE_NS 100000 /* the least that Linux takes */
 
 /*
  * A job is in one place at a time: in its owner's line, waiting (its task's link), on a
@@ -87,38 +75,24 @@ next_job(struct pl_offload *pool)
 
 /* ---- threads ---- */
 
-/* To Linux, 0 is this thread alone, and no thread may take its priority back. Whoever wakes
- * waits for the slice of the one that runs, however nice that is (Linux 6.12; older ones
- * take no slice): so it is short. */
-static void
-give_way(const struct pl_offload_config *config)
-{
-	struct sched_attr attr = {.size = sizeof(attr),
-	    .sched_policy = SCHED_OTHER,
-	    .sched_nice = config->nice,
-	    .sched_runtime = SLICE_NS};
-
-	if (getpriority(PRIO_PROCESS, 0) < config->nice &&
-	    syscall(SYS_sched_setattr, 0, &attr, 0) != 0)
-		pl_log_warn("thread could not be made nice, and takes turns as others do",
-		    PL_L_CSTR("thread", config->name), PL_L_INT("errno", errno));
-}
-
 static void *
 thread_main(void *arg)
 {
 	struct pl_offload *pool = arg;
 	const struct pl_offload_config *config = &pool->config;
 	void *state = config->thread_start ? config->thread_start(config->arg) : NULL;
+	struct pl_give_way way;
 	struct pl_job *job;
 
-	give_way(config);
+	pl_give_way_init(&way, config->name, config->nice);
 	pthread_mutex_lock(&pool->lock);
 	while ((job = next_job(pool)) != NULL) {
 		bool is_first;
 
 		pthread_mutex_unlock(&pool->lock);
+		pl_give_way_begin(&way);
 		job->run(job, state);
+		pl_give_way_end(&way);
 		pthread_mutex_lock(&pool->lock);
 		end_turn(pool, job);
 		is_first = pl_list_is_empty(&pool->finished);
@@ -127,6 +101,7 @@ thread_main(void *arg)
 			pl_loop_post(pool->loop, &pool->reap);
 	}
 	pthread_mutex_unlock(&pool->lock);
+	pl_give_way_fini(&way);
 	if (config->thread_stop != NULL)
 		config->thread_stop(state);
 	return NULL;

@@ -53,8 +53,9 @@ static const int allowed[] = {
     SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_pwait),
     SCMP_SYS(epoll_pwait2), SCMP_SYS(epoll_wait), SCMP_SYS(eventfd2), SCMP_SYS(pipe),
     SCMP_SYS(pipe2), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(pselect6),
-    SCMP_SYS(select), SCMP_SYS(signalfd4), SCMP_SYS(timerfd_create),
-    SCMP_SYS(timerfd_gettime), SCMP_SYS(timerfd_settime),
+    SCMP_SYS(select), SCMP_SYS(signalfd4), SCMP_SYS(timer_create), SCMP_SYS(timer_delete),
+    SCMP_SYS(timer_settime), SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_gettime),
+    SCMP_SYS(timerfd_settime),
     /* memory; mmap and mprotect are looked at below */
     SCMP_SYS(brk), SCMP_SYS(madvise), SCMP_SYS(mincore), SCMP_SYS(mlock),
     SCMP_SYS(mlock2), SCMP_SYS(mremap), SCMP_SYS(msync), SCMP_SYS(munlock),
