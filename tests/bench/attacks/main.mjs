@@ -15,10 +15,10 @@
 // Noise: an attacker has a machine of their own. Here their clients are on that of the stack, and what they take of
 // its processors is no harm that a server does or could mend. With two processors others waited up to 1.6 times as
 // long for clients that asked a server of their own: "nothing of ours", which stays the first attack and shows what
-// is left of it. So the clients have what the stack and the others leave of the
-// processors (groups, by root alone), and their requests still cost the stack all that they cost. Is that enough
-// for an attack? Its counts say so. Quiet and attack take turns, and each round is compared with the quiet right
-// before and after it, which is as long as it in all. A p99 of one round is its few longest waits, and one
+// is left of it. So the attackers' clients have what the stack and the others leave of the processors (groups, by
+// root alone), and the others what they want of them. What is asked still costs the stack all that it costs. Is that
+// enough for an attack? Its counts say so. Quiet and attack take turns, and each round is compared with the quiet
+// right before and after it, which is as long as it in all. A p99 of one round is its few longest waits, and one
 // standstill of the machine is several of them: so others are many and none is at their limits, a round says
 // nothing if its two quiets are further apart than an attack may be from them (marked, and not counted if three
 // others are left), and there are three rounds, and two more as long as the rounds do not agree. Neither one lucky
@@ -223,6 +223,7 @@ try {
   stack = await Stack.start({ ...Object.fromEntries(lifted.map((name) => [name, undefined])), GATEWAY_TRUSTED_PROXIES: '127.0.0.1 ::1', MONGO_DB_URI: '' }, { dir });
   const { pairs, given } = await prepare(stack);
   others = child('./others.mjs', 'others');
+  groups.putFirst(others.pid);
   others.send({ open: { url: stack.url, port: stack.port, pairs } });
   await told(others);
   await measure({ others, stack }, 1500);
