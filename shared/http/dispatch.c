@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "proto/http_origin.h"
+#include "http/cork.h"
 #include "http/exchange.h"
 #include "http/ops.h"
 #include "http/reply.h"
@@ -287,6 +288,17 @@ route_request(struct pl_request_impl *x)
 	}
 }
 
+/* kore handles it right after this one; but once it has handled some for a second, it looks
+ * for others first. */
+static bool
+has_next(const struct http_request *req)
+{
+	const struct http_request *next = TAILQ_NEXT(req, list);
+
+	return next != NULL && (next->flags & HTTP_REQUEST_COMPLETE) != 0 &&
+	       (next->flags & HTTP_REQUEST_DELETE) == 0 && next->hdlr != NULL;
+}
+
 int
 pl_dispatch(struct http_request *req)
 {
@@ -296,6 +308,8 @@ pl_dispatch(struct http_request *req)
 	x->ended = &ended;
 	if (pass_guards(x) && (pl_service.is_bare || !pl_ops_handle(&x->rq)))
 		route_request(x);
+	if (!has_next(req))
+		pl_cork_release();
 	if (ended)
 		return KORE_RESULT_OK;
 	x->ended = NULL;

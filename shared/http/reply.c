@@ -4,6 +4,7 @@
 
 #include "base/json_out.h"
 #include "base/log.h"
+#include "http/cork.h"
 #include "http/exchange.h"
 
 #define HEAD_BYTES 256 /* at first */
@@ -25,15 +26,6 @@ pl_reply_header(struct pl_request *rq, const char *name, const char *value)
 	(void)pl_buf_add_str(head, PL_STR("\r\n"));
 }
 
-/* What the request published leaves before its answer does. Else a client that has the
- * 201 and sends again, through another process, could overtake itself. */
-static void
-flush_bus(void)
-{
-	if (pl_app.redis != NULL)
-		pl_redis_flush(pl_app.redis);
-}
-
 static void
 log_failure(const struct pl_request *rq, int status)
 {
@@ -48,11 +40,10 @@ pl_reply_bytes(
 {
 	struct pl_request_impl *x = pl_exchange_of(rq);
 	struct connection *c = pl_exchange_connection(rq);
-	bool is_parked = x->ended == NULL;
+	bool is_in_handler = x->ended != NULL;
 
 	if (status >= 500 && status != 503) /* in a flood a 503 is no news */
 		log_failure(rq, status);
-	flush_bus();
 	if (c != NULL) {
 		if (content_type != NULL)
 			pl_reply_header(rq, "content-type", content_type);
@@ -63,9 +54,8 @@ pl_reply_bytes(
 		pl_exchange_respond(x, status, body);
 	}
 	pl_exchange_end(rq);
-	/* In its handler kore does this itself. */
-	if (c != NULL && is_parked && !net_send_flush(c))
-		kore_connection_disconnect(c);
+	if (c != NULL)
+		pl_cork_hold(c, is_in_handler);
 }
 
 void

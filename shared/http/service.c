@@ -18,6 +18,7 @@
 #include "ops/end.h"
 #include "ops/sandbox.h"
 #include "proto/http_origin.h"
+#include "http/cork.h"
 #include "http/dispatch.h"
 #include "http/exchange.h"
 #include "http/heads.h"
@@ -454,6 +455,7 @@ kore_worker_teardown(void)
 		pl_service.drain();
 	pl_loop_kore_drain(
 	    pl_app.loop, is_drained, NULL, pl_settings.drain_s * 1000 + DRAIN_MORE_MS);
+	pl_cork_release();
 	if (pl_app.announcement != NULL)
 		pl_announcement_leave(pl_app.announcement);
 	if (pl_service.leave != NULL) {
