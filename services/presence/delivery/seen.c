@@ -60,7 +60,7 @@ seen_add(struct seen *s, const struct pl_message_pos *pos)
 {
 	int64_t keep_from = pos->created_unix_ms - SEEN_KEEP_MS;
 
-	if (has(s, &pos->id))
+	if (pos->created_unix_ms <= s->newest_unix_ms && has(s, &pos->id))
 		return false;
 	while (s->count == SEEN_MAX ||
 	       (s->count > 0 && at(s, 0)->created_unix_ms < keep_from))
@@ -69,6 +69,10 @@ seen_add(struct seen *s, const struct pl_message_pos *pos)
 		grow(s);
 	s->ring[(s->first + s->count) & (s->cap - 1)] = *pos;
 	s->count++;
+	if (s->count > SEEN_OFFSET_MAX)
+		raise(&s->offset_floor, at(s, s->count - SEEN_OFFSET_MAX - 1));
+	if (pos->created_unix_ms > s->newest_unix_ms)
+		s->newest_unix_ms = pos->created_unix_ms;
 	return true;
 }
 
@@ -81,6 +85,8 @@ seen_has(const struct seen *s, const struct pl_oid *message)
 bool
 seen_has_change(const struct seen *s, const struct pl_oid *message, int64_t after_unix_ms)
 {
+	if (after_unix_ms >= s->newest_unix_ms)
+		return false;
 	for (unsigned i = s->count; i > 0; i--) {
 		const struct pl_message_pos *one = at(s, i - 1);
 		struct pl_message_pos change;
@@ -128,21 +134,20 @@ seen_write_offset(const struct seen *s, struct pl_buf *out)
 {
 	unsigned first = s->count > SEEN_OFFSET_MAX ? s->count - SEEN_OFFSET_MAX : 0;
 	struct pl_message_pos floor = s->floor;
+	uint8_t ids[SEEN_OFFSET_MAX][SEEN_ID_BYTES];
 	char text[PL_MESSAGE_POS_LEN + 1];
-	bool is_first = true;
+	size_t count = 0;
 
-	for (unsigned i = 0; i < first; i++)
-		raise(&floor, at(s, i));
+	raise(&floor, &s->offset_floor);
+	for (unsigned i = first; i < s->count; i++)
+		if (pl_message_pos_compare(at(s, i), &floor) > 0)
+			memcpy(ids[count++], id_end(&at(s, i)->id), SEEN_ID_BYTES);
 	pl_message_pos_format(&floor, text);
 	(void)pl_buf_add_cstr(out, text);
-	for (unsigned i = first; i < s->count; i++) {
-		if (pl_message_pos_compare(at(s, i), &floor) <= 0)
-			continue;
-		if (is_first)
-			(void)pl_buf_add_char(out, '.');
-		is_first = false;
-		(void)pl_base64url_encode(out, id_end(&at(s, i)->id), SEEN_ID_BYTES);
-	}
+	if (count == 0)
+		return;
+	(void)pl_buf_add_char(out, '.');
+	(void)pl_base64url_encode(out, ids, count * SEEN_ID_BYTES);
 }
 
 static bool

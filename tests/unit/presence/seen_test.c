@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/base64.h"
 #include "services/presence/delivery/seen.h"
 
 #define T0 INT64_C(1769860000000)
@@ -182,6 +183,150 @@ an_offset_stays_short_and_repeats_nothing(void **state)
 	seen_fini(&s);
 }
 
+/* ---- as the plain rules have it, whatever the order ---- */
+
+#define ARRIVALS 6000
+
+/* All that was taken, oldest arrival first; those before `first` are under the floor. */
+struct plain {
+	struct pl_message_pos all[ARRIVALS];
+	unsigned first, count;
+	struct pl_message_pos floor;
+};
+
+static void
+raise_to(struct pl_message_pos *floor, const struct pl_message_pos *pos)
+{
+	if (pl_message_pos_compare(pos, floor) > 0)
+		*floor = *pos;
+}
+
+static bool
+plain_has(const struct plain *p, const struct pl_oid *id)
+{
+	for (unsigned i = p->first; i < p->count; i++)
+		if (pl_oid_eq(&p->all[i].id, id))
+			return true;
+	return false;
+}
+
+static bool
+plain_add(struct plain *p, const struct pl_message_pos *pos)
+{
+	int64_t keep_from = pos->created_unix_ms - SEEN_KEEP_MS;
+
+	if (plain_has(p, &pos->id))
+		return false;
+	while (p->count - p->first == SEEN_MAX ||
+	       (p->count > p->first && p->all[p->first].created_unix_ms < keep_from))
+		raise_to(&p->floor, &p->all[p->first++]);
+	p->all[p->count++] = *pos;
+	return true;
+}
+
+static bool
+plain_has_change(const struct plain *p, const struct pl_oid *id, int64_t after_unix_ms)
+{
+	for (unsigned i = p->first; i < p->count; i++) {
+		int64_t at_ms = p->all[i].created_unix_ms;
+		struct pl_message_pos change = pl_message_change_pos(id, at_ms);
+
+		if (at_ms > after_unix_ms && pl_oid_eq(&change.id, &p->all[i].id))
+			return true;
+	}
+	return false;
+}
+
+static void
+plain_offset(const struct plain *p, struct pl_buf *out)
+{
+	unsigned last =
+	    p->count - p->first > SEEN_OFFSET_MAX ? p->count - SEEN_OFFSET_MAX : p->first;
+	struct pl_message_pos floor = p->floor;
+	char text[PL_MESSAGE_POS_LEN + 1];
+	bool is_first = true;
+
+	for (unsigned i = p->first; i < last; i++)
+		raise_to(&floor, &p->all[i]);
+	pl_message_pos_format(&floor, text);
+	(void)pl_buf_add_cstr(out, text);
+	for (unsigned i = last; i < p->count; i++) {
+		if (pl_message_pos_compare(&p->all[i], &floor) <= 0)
+			continue;
+		(void)pl_buf_add_cstr(out, is_first ? "." : "");
+		is_first = false;
+		(void)pl_base64url_encode(
+		    out, p->all[i].id.bytes + PL_OID_LEN - SEEN_ID_BYTES, SEEN_ID_BYTES);
+	}
+}
+
+static void
+assert_same_offset(const struct seen *s, const struct plain *p)
+{
+	struct pl_buf got, wanted;
+
+	pl_buf_init(&got, PL_BUF_UNLIMITED);
+	pl_buf_init(&wanted, PL_BUF_UNLIMITED);
+	seen_write_offset(s, &got);
+	plain_offset(p, &wanted);
+	assert_string_equal(got.data, wanted.data);
+	pl_buf_fini(&got);
+	pl_buf_fini(&wanted);
+}
+
+static unsigned
+next_random(uint64_t *seed)
+{
+	*seed = *seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+	return (unsigned)(*seed >> 33);
+}
+
+/* Mostly in order, some late, some twice, some a change of one before, some after a pause
+ * that puts most under the floor. */
+static struct pl_message_pos
+next_arrival(const struct plain *p, int64_t *now_ms, unsigned number, uint64_t *seed)
+{
+	unsigned kind = next_random(seed) % 100;
+	const struct pl_message_pos *before =
+	    p->count > 0 ? &p->all[p->count - 1 - next_random(seed) % p->count] : NULL;
+
+	*now_ms += next_random(seed) % 3;
+	if (kind == 0 && number % 500 == 0)
+		*now_ms += SEEN_KEEP_MS - 100;
+	if (kind < 10 && before != NULL)
+		return *before;
+	if (kind < 20 && before != NULL)
+		return pl_message_change_pos(&before->id, T0 + *now_ms);
+	return pos(kind < 50 ? *now_ms - next_random(seed) % 300 : *now_ms, number);
+}
+
+static void
+is_as_the_plain_rules_have_it(void **state)
+{
+	static struct plain p;
+
+	(void)state;
+	for (uint64_t round = 1; round <= 4; round++) {
+		struct seen s = {0};
+		uint64_t seed = round;
+		int64_t now_ms = 0;
+
+		p = (struct plain){.count = 0};
+		for (unsigned i = 1; i <= ARRIVALS; i++) {
+			struct pl_message_pos one = next_arrival(&p, &now_ms, i, &seed);
+			int64_t after = T0 + now_ms - next_random(&seed) % 100;
+
+			assert_int_equal(seen_has_change(&s, &one.id, after),
+			    plain_has_change(&p, &one.id, after));
+			assert_int_equal(seen_add(&s, &one), plain_add(&p, &one));
+			assert_int_equal(s.count, p.count - p.first);
+			if (i % 7 == 0)
+				assert_same_offset(&s, &p);
+		}
+		seen_fini(&s);
+	}
+}
+
 static void
 refuses_what_it_would_not_write(void **state)
 {
@@ -223,6 +368,7 @@ main(void)
 	    cmocka_unit_test(one_that_is_told_late_is_not_taken_for_known),
 	    cmocka_unit_test(what_is_old_goes_below_the_floor),
 	    cmocka_unit_test(an_offset_stays_short_and_repeats_nothing),
+	    cmocka_unit_test(is_as_the_plain_rules_have_it),
 	    cmocka_unit_test(refuses_what_it_would_not_write),
 	};
 
