@@ -41,7 +41,8 @@ forget(struct connection *c)
 static void
 let_go(struct connection *c)
 {
-	c->disconnect = NULL;
+	if (c->disconnect == forget)
+		c->disconnect = NULL;
 	c->evt.flags |= KORE_EVENT_WRITE;
 	flush(c);
 }

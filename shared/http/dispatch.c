@@ -288,13 +288,11 @@ route_request(struct pl_request_impl *x)
 	}
 }
 
-/* kore handles it right after this one; but once it has handled some for a second, it looks
- * for others first. */
+/* Does kore's walk over what it has read come to next? It chooses the next one before it
+ * handles a request: what comes onto its list meanwhile is of another walk, perhaps. */
 static bool
-has_next(const struct http_request *req)
+is_handled_next(const struct http_request *next)
 {
-	const struct http_request *next = TAILQ_NEXT(req, list);
-
 	return next != NULL && (next->flags & HTTP_REQUEST_COMPLETE) != 0 &&
 	       (next->flags & HTTP_REQUEST_DELETE) == 0 && next->hdlr != NULL;
 }
@@ -302,13 +300,14 @@ has_next(const struct http_request *req)
 int
 pl_dispatch(struct http_request *req)
 {
+	const struct http_request *next = TAILQ_NEXT(req, list);
 	struct pl_request_impl *x = pl_exchange_new(req);
 	bool ended = false;
 
 	x->ended = &ended;
 	if (pass_guards(x) && (pl_service.is_bare || !pl_ops_handle(&x->rq)))
 		route_request(x);
-	if (!has_next(req))
+	if (!is_handled_next(next))
 		pl_cork_release();
 	if (ended)
 		return KORE_RESULT_OK;
