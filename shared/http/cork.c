@@ -33,6 +33,7 @@ flush(struct connection *c)
 static void
 forget(struct connection *c)
 {
+	c->disconnect = NULL;
 	for (size_t i = 0; i < held.count; i++)
 		if (held.of[i] == c)
 			held.of[i] = held.of[--held.count];
