@@ -95,7 +95,7 @@ read_statm(uint64_t *resident, uint64_t *of_files)
 		is_read = is_read && pl_str_split(&rest, ' ', &words[i]);
 	if (!is_read || !pl_str_to_u64(words[1], SIZE_MAX / PAGE_BYTES_MAX, resident) ||
 	    !pl_str_to_u64(words[2], SIZE_MAX / PAGE_BYTES_MAX, of_files))
-		*resident = *of_files = 0; /* unreached: the kernel writes it so */
+		*resident = *of_files = 0;
 }
 
 size_t
