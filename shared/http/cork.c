@@ -100,6 +100,12 @@ is_full(int64_t now_mono_us)
 	       (held.count > 0 && now_mono_us - held.since_mono_us > PL_CORK_US);
 }
 
+bool
+pl_cork_is_over(void)
+{
+	return held.count > 0 && is_full(pl_clock_mono_us());
+}
+
 void
 pl_cork_hold(struct connection *c, bool is_in_handler)
 {

@@ -5,8 +5,8 @@
  * a request published is another one, to Redis. Where these are asleep again before the
  * next answer is ready, that costs more than the answer. So answers are held:
  *
- *   from a handler              until dispatch has handled the last request that kore has
- *                               read, and releases them
+ *   from a handler              until dispatch finds that kore handles no other request right
+ *                               after this one
  *   to a request that waited    until the callbacks of this turn are over
  *
  * Then all that was published leaves in one piece, and the answers after it. An answer
@@ -28,6 +28,8 @@
  * after what was published, where it cannot wait.
  * is_in_handler: whoever called the handler calls pl_cork_release(). */
 void pl_cork_hold(struct connection *c, bool is_in_handler);
+/* Is it as many as may be held, or for as long? */
+bool pl_cork_is_over(void);
 /* All that is held leaves. */
 void pl_cork_release(void);
 

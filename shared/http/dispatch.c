@@ -307,7 +307,7 @@ pl_dispatch(struct http_request *req)
 	x->ended = &ended;
 	if (pass_guards(x) && (pl_service.is_bare || !pl_ops_handle(&x->rq)))
 		route_request(x);
-	if (!is_handled_next(next))
+	if (!is_handled_next(next) || pl_cork_is_over())
 		pl_cork_release();
 	if (ended)
 		return KORE_RESULT_OK;

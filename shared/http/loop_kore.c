@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "loop/loop_epoll.h"
+#include "http/cork.h"
 #include "http/loop_kore.h"
 
 /* kore looks for connections that are idle for too long only after something happened: so
@@ -26,6 +27,7 @@ on_ready(void *arg, int error)
 	(void)error;
 	inner.event.flags = 0; /* kore only ever sets them */
 	pl_loop_epoll_step(inner.loop, 0);
+	pl_cork_release();
 }
 
 static void
@@ -34,6 +36,7 @@ on_own(void *arg, u_int64_t now)
 	(void)arg;
 	(void)now;
 	pl_loop_epoll_run_own(inner.loop);
+	pl_cork_release();
 }
 
 /* kore runs its timers after the events of each turn. */
@@ -48,6 +51,7 @@ on_tick(void *arg, u_int64_t now)
 {
 	(void)arg;
 	(void)now;
+	pl_cork_release(); /* of a walk that http_request_ms cut off */
 }
 
 struct pl_loop *

@@ -171,9 +171,7 @@ configure_kore(void)
 	/* kore adds what is open already, and must not come out above the limit. */
 	worker_rlimit_nofiles = (u_int32_t)(affordable + OWN_DESCRIPTORS / 2);
 	worker_max_connections = http_request_limit = POOL_FIRST;
-	/* kore puts off by 100 ms what does not fit into this; what is held (cork.h) counts
-	 * on all that were read to be handled. */
-	http_request_ms = UINT32_MAX;
+	http_request_ms = 1000; /* kore delays what does not fit into this by 100 ms */
 	http_header_max = HEAD_BYTES_MAX;
 	http_header_timeout = IDLE_S; /* kore counts idle time between requests as such */
 	http_keepalive_time = IDLE_S;

@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,9 +19,10 @@
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
 
-#define SLICE_NS     100000 /* the least that Linux takes */
-#define REST_EACH_NS 1000000
-#define REST_NS      1 /* and what the kernel adds: 50 us */
+#define SLICE_NS      100000 /* the least that Linux takes */
+#define REST_EACH_NS  1000000
+#define WORK_LEAST_NS 500000 /* of processor time, before a rest */
+#define REST_NS       1      /* and what the kernel adds: 50 us */
 
 /* To Linux, 0 is this thread alone, and no thread may take its priority back. */
 static void
@@ -36,13 +38,32 @@ be_nice(const char *thread, int nice)
 		    PL_L_CSTR("thread", thread), PL_L_INT("errno", errno));
 }
 
+/* Of processor time; made on its thread before a signal comes, which must not make it. */
+static _Thread_local int64_t rested_ns;
+
+static int64_t
+used_ns(void)
+{
+	struct timespec used;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+	return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
+}
+
+/* Who has waited for a processor since the last rest has not worked: on a machine where all
+ * is taken it would rest each time it comes to work. (nanosleep() is a plain call to the
+ * system in glibc and musl.) */
 static void
 rest(int signal)
 {
 	int error = errno;
+	int64_t now_ns = used_ns();
 
 	(void)signal;
-	(void)nanosleep(&(struct timespec){.tv_nsec = REST_NS}, NULL);
+	if (now_ns - rested_ns >= WORK_LEAST_NS) {
+		rested_ns = now_ns;
+		(void)nanosleep(&(struct timespec){.tv_nsec = REST_NS}, NULL);
+	}
 	errno = error;
 }
 
@@ -79,6 +100,7 @@ pl_give_way_init(struct pl_give_way *g, const char *thread, int nice)
 	*g = (struct pl_give_way){.has_timer = false};
 	if (getpriority(PRIO_PROCESS, 0) >= nice)
 		return;
+	rested_ns = used_ns();
 	be_nice(thread, nice);
 	make_timer(g, thread);
 }

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "proto/eio_queue.h"
+#include "http/cork.h"
 #include "http/accept.h"
 #include "http/aside.h"
 #include "http/exchange.h"
@@ -422,6 +423,7 @@ detach_from_http(struct connection *c)
 static void
 take_with_request(struct pl_tcp *s, struct pl_request *rq, struct connection *c)
 {
+	pl_cork_release(); /* what c has to say as HTTP goes first */
 	detach_from_http(c);
 	take_over(s, c);
 	pl_exchange_of(rq)->req->status = HTTP_STATUS_SWITCHING_PROTOCOLS;

@@ -143,7 +143,7 @@ who_is_told_no_more_than_it_is_stays_as_it_is(void **state)
 	assert_int_equal(less.became, own);
 	on_thread(be_told, &more);
 	assert_true(more.takes_signal);
-	assert_int_equal(more.became, own + 1);
+	assert_int_equal(more.became, own + 1 < 19 ? own + 1 : 19);
 }
 
 int
