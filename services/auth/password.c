@@ -1,9 +1,9 @@
 #include <crypt.h>
 #include <sodium.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "password.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 
@@ -19,16 +19,6 @@
 
 static char dummy_hash[crypto_pwhash_STRBYTES]; /* checked if there is no such user */
 static int64_t period_ms;
-
-/* Processor time of this thread, so that others on the machine do not count. */
-static int64_t
-used_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
 
 static bool
 argon2_hash(const char *password, size_t len, char out[crypto_pwhash_STRBYTES])
@@ -130,20 +120,21 @@ password_verify(struct pl_str password, const char *hash, bool *needs_rehash)
 
 /* ---- at start ---- */
 
+/* By processor time, so that others on the machine do not count. */
 static void
 time_hashes(void)
 {
-	int64_t start_ns = used_ns(), argon2_ns, bcrypt_ns;
+	int64_t start_us = pl_clock_thread_us(), argon2_us, bcrypt_us;
 
 	(void)argon2_verify("timed", 5, dummy_hash, &(bool){false});
-	argon2_ns = used_ns() - start_ns;
-	start_ns = used_ns();
+	argon2_us = pl_clock_thread_us() - start_us;
+	start_us = pl_clock_thread_us();
 	(void)bcrypt_matches("timed", BCRYPT_TIMED);
-	bcrypt_ns = used_ns() - start_ns;
-	period_ms = argon2_ns * ARGON2_PER_PERIOD > bcrypt_ns * BCRYPT_PER_PERIOD
-			? argon2_ns * ARGON2_PER_PERIOD
-			: bcrypt_ns * BCRYPT_PER_PERIOD;
-	period_ms = period_ms / 1000000 + 1;
+	bcrypt_us = pl_clock_thread_us() - start_us;
+	period_ms = argon2_us * ARGON2_PER_PERIOD > bcrypt_us * BCRYPT_PER_PERIOD
+			? argon2_us * ARGON2_PER_PERIOD
+			: bcrypt_us * BCRYPT_PER_PERIOD;
+	period_ms = period_ms / 1000 + 1;
 }
 
 enum pl_err

@@ -1,16 +1,17 @@
 /*
  * cork: answers of one turn of the loop leave together.
  *
- * Each answer that leaves by itself is a system call that wakes whoever reads it, and what
- * a request published is another one, to Redis. Where these are asleep again before the
+ * Each answer that leaves by itself is a system call that wakes whoever reads it, and
+ * what a request published is another one, to Redis. Where these are asleep again before the
  * next answer is ready, that costs more than the answer. So answers are held:
  *
- *   from a handler              until dispatch finds that kore handles no other request right
- *                               after this one
+ *   from a handler              until dispatch finds that kore handles no other request
+ *                               right after this one
  *   to a request that waited    until the callbacks of this turn are over
  *
  * Then all that was published leaves in one piece, and the answers after it. An answer
- * that is PL_CORK_US old leaves before another one is held, and so do PL_CORK_MAX.
+ * that is PL_CORK_US old leaves before another one is held or handled, and so do
+ * PL_CORK_MAX.
  *
  * Threads: the loop's.
  */

@@ -27,7 +27,7 @@ on_ready(void *arg, int error)
 	(void)error;
 	inner.event.flags = 0; /* kore only ever sets them */
 	pl_loop_epoll_step(inner.loop, 0);
-	pl_cork_release();
+	pl_cork_release(); /* a task of a task would come a turn later */
 }
 
 static void

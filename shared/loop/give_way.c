@@ -2,7 +2,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdint.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@
 #include <linux/sched/types.h>
 #undef sched_param
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "loop/give_way.h"
 
@@ -21,8 +21,8 @@
 
 #define SLICE_NS      100000 /* the least that Linux takes */
 #define REST_EACH_NS  1000000
-#define WORK_LEAST_NS 500000 /* of processor time, before a rest */
-#define REST_NS       1      /* and what the kernel adds: 50 us */
+#define WORK_LEAST_US 500 /* of processor time, before a rest */
+#define REST_NS       1   /* and what the kernel adds: 50 us */
 
 /* To Linux, 0 is this thread alone, and no thread may take its priority back. */
 static void
@@ -38,17 +38,9 @@ be_nice(const char *thread, int nice)
 		    PL_L_CSTR("thread", thread), PL_L_INT("errno", errno));
 }
 
-/* Of processor time; made on its thread before a signal comes, which must not make it. */
-static _Thread_local int64_t rested_ns;
-
-static int64_t
-used_ns(void)
-{
-	struct timespec used;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-	return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
-}
+/* By pl_clock_thread_us(); first used on its thread outside of a signal, in which it must
+ * not be allocated. */
+static _Thread_local int64_t rested_us;
 
 /* Who has waited for a processor since the last rest has not worked: on a machine where all
  * is taken it would rest each time it comes to work. (nanosleep() is a plain call to the
@@ -57,11 +49,11 @@ static void
 rest(int signal)
 {
 	int error = errno;
-	int64_t now_ns = used_ns();
+	int64_t now_us = pl_clock_thread_us();
 
 	(void)signal;
-	if (now_ns - rested_ns >= WORK_LEAST_NS) {
-		rested_ns = now_ns;
+	if (now_us - rested_us >= WORK_LEAST_US) {
+		rested_us = now_us;
 		(void)nanosleep(&(struct timespec){.tv_nsec = REST_NS}, NULL);
 	}
 	errno = error;
@@ -100,7 +92,7 @@ pl_give_way_init(struct pl_give_way *g, const char *thread, int nice)
 	*g = (struct pl_give_way){.has_timer = false};
 	if (getpriority(PRIO_PROCESS, 0) >= nice)
 		return;
-	rested_ns = used_ns();
+	rested_us = pl_clock_thread_us();
 	be_nice(thread, nice);
 	make_timer(g, thread);
 }

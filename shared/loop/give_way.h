@@ -1,15 +1,16 @@
 /*
  * give_way: a thread that burns processor time lets all others go first.
  *
- * It is nice, and its slice is the shortest that Linux takes: whoever wakes waits for the
- * slice of the one that runs, however nice that is (Linux 6.12; older ones take no slice).
+ * It is nice, and its slice is the shortest that Linux takes: whoever wakes waits for
+ * the slice of the one that runs, however nice that is (Linux 6.12; older ones take no
+ * slice).
  *
  * That says something to threads of its own control group alone. Outside of it the group
  * counts, which is as urgent as the loop in it. So a thread of the kernel's that flushes
- * the disk for a commit waited up to two ticks, 8 ms, behind a password that was hashed on
- * its processor (Linux 6.18, which has systemd's groups), and a send for the commit. Hence
- * it sleeps for an instant each ms while it works: whoever waits for its processor has it
- * then. It takes an eighth more time for what it does.
+ * the disk for a commit waited up to two ticks, 8 ms, behind a password that was hashed
+ * on its processor (Linux 6.18), and a send waited for the commit. Hence it sleeps for an
+ * instant each ms in which it has worked: whoever waits for its processor has it then. It
+ * takes an eighth more time for what it does.
  * Threads: each has its own.
  */
 #ifndef PL_LOOP_GIVE_WAY_H
@@ -24,8 +25,8 @@ struct pl_give_way {
 };
 
 /* For the calling thread, whose name is for the log. nice: as in nice(1), 0 to 19; at 0,
- * or if the process is as nice already, there is nobody to go first, and nothing is done. What
- * the system refuses is logged, and the thread takes turns as others do.
+ * or if the process is as nice already, there is nobody to go first, and nothing is done.
+ * What the system refuses is logged, and the thread takes turns as others do.
  * SIGRTMIN is its signal from then on, which interrupts what waits in the kernel: calls
  * are begun again where the kernel can (SA_RESTART). */
 void pl_give_way_init(struct pl_give_way *g, const char *thread, int nice);

@@ -3,8 +3,8 @@
  *
  * A job is run once on one of the threads, then done once on the loop. The queue has a
  * ceiling: beyond it a job is refused at once, so that a flood costs answers and not
- * memory. Signals are blocked in the threads, but for give_way's. What burns CPU gives way to all others
- * (loop/give_way).
+ * memory. Signals are blocked in the threads, but for that of give_way, by which what
+ * burns CPU lets all others go first.
  *
  * A job may say on whose behalf it runs. Such owners take turns, with one job each at a
  * time; what is free meanwhile is lent to whoever has more (loop/fair). Theirs never have

@@ -1,6 +1,6 @@
 /*
- * thread: a thread beside the loop's. It takes no signals: the loop's thread handles them
- * all.
+ * thread: a thread beside the loop's. It takes no signals, but for that of give_way: the
+ * loop's thread handles them all.
  * Threads: any.
  */
 #ifndef PL_LOOP_THREAD_H

@@ -1,12 +1,12 @@
-// Answers of one turn of the loop leave together (shared/http/cork.h): nobody's is lost, nor waits for one whose client
-// has gone. A process that stands still finds all that came meanwhile in one turn.
+// Answers of one turn of the loop leave together (shared/http/cork.h): nobody's is lost, whoever else has gone before
+// their request was read. A process that stood still finds all that came meanwhile on connections it has in one turn.
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { after, afterEach, before, test } from 'node:test';
 import { Person } from '../support/api.mjs';
 import { workerOf } from '../support/process.mjs';
 import { useStack } from '../support/stack.mjs';
-import { patient, withDeadline } from '../support/wait.mjs';
+import { withDeadline } from '../support/wait.mjs';
 
 const hold = useStack({ before, after, afterEach });
 const agents = [];
@@ -43,9 +43,9 @@ async function atOnce(ask) {
   let asked;
   try {
     asked = await ask();
-    await withDeadline('all to be written', Promise.all(asked.map(({ isWritten }) => isWritten)), patient(10000));
+    await withDeadline('all to be written', Promise.all(asked.map(({ isWritten }) => isWritten)), 10000);
   } finally { process.kill(worker, 'SIGCONT'); }
-  return withDeadline('all answers', Promise.all(asked.map(({ answer }) => answer)), patient(30000));
+  return withDeadline('all answers', Promise.all(asked.map(({ answer }) => answer)), 30000);
 }
 
 const people = (count, name) => Promise.all(Array.from({ length: count }, () => Person.signUp(hold.stack.url, name)));
@@ -79,7 +79,7 @@ test('nobody waits for an answer whose client has gone', async () => {
     const staying = [];
     for (let i = 0; i < 120; i++) {
       const one = i % 3 === 1 ? ask(ann, 'POST', `/api/messages/send/${bob.id}`, { message: `of one who may go, ${i}` }) : ask(ann, 'GET', `/api/messages/${bob.id}`);
-      await withDeadline('a request to be written', one.isWritten, patient(10000));
+      await withDeadline('a request to be written', one.isWritten, 10000);
       if (i % 2) one.leave();
       else staying.push(one);
     }

@@ -36,9 +36,9 @@ struct seen {
 	unsigned count;
 	unsigned cap; /* a power of two, or 0 */
 	struct pl_message_pos floor;
-	/* So that what comes in order is not looked for among all that came. */
-	struct pl_message_pos
-	    offset_floor;       /* up to where the offset names no ids, or floor */
+	/* By these, what comes in order is not looked for among all that came. The later one of
+	 * both floors is the offset's. */
+	struct pl_message_pos offset_floor;
 	int64_t newest_unix_ms; /* nothing in the ring is newer */
 };
 
