@@ -200,6 +200,11 @@ $(UNIT_BIN): $B/%: $B/%.o $(SUPPORT_OBJ) $B/libparley.a
 
 $B/tests/unit/proto/ws_wslay_test: private LIBS += -lwslay
 $B/tests/unit/auth/avatar_test: private LIBS += -lz
+# It plays kore's part, and sets the clock.
+$B/tests/unit/http/cork_test.o: CPPFLAGS += $(KORE_CPPFLAGS)
+$B/tests/unit/http/cork_test: private LDFLAGS += -Wl,--wrap=pl_clock_mono_us
+# It counts rests.
+$B/tests/unit/loop/give_way_test: private LDFLAGS += -Wl,--wrap=nanosleep
 # What fails when fail_at says so.
 FAILING := fopen read __read_chk socket connect send recv malloc calloc realloc sodium_init EVP_Digest \
 	jwt_new jwt_encode_str utf8proc_map redisReaderCreate redisReaderFeed redisReaderGetReply

@@ -13,6 +13,7 @@
 #include "loop/thread.h"
 
 #define RESTS       5
+#define WORK_US     2000 /* enough for a rest */
 #define PATIENCE_MS 30000
 
 static int
@@ -21,14 +22,16 @@ nicer(void)
 	return getpriority(PRIO_PROCESS, 0) + 1;
 }
 
-/* How often this thread has given its processor up, without losing it. */
-static long
-rests(void)
-{
-	struct rusage used;
+static _Thread_local volatile long rests; /* that this thread has taken */
 
-	getrusage(RUSAGE_THREAD, &used);
-	return used.ru_nvcsw;
+int __real_nanosleep(const struct timespec *wanted, struct timespec *left);
+int __wrap_nanosleep(const struct timespec *wanted, struct timespec *left);
+
+int
+__wrap_nanosleep(const struct timespec *wanted, struct timespec *left)
+{
+	rests++;
+	return __real_nanosleep(wanted, left);
 }
 
 /* On a thread that takes no signals, as all of ours. */
@@ -54,14 +57,12 @@ work(void *arg)
 {
 	int64_t end_ms = pl_clock_mono_ms() + PATIENCE_MS;
 	struct pl_give_way way;
-	long before;
 
 	pl_give_way_init(&way, "test", nicer());
 	pl_give_way_begin(&way);
-	before = rests();
-	while (rests() - before < RESTS && pl_clock_mono_ms() < end_ms)
+	while (rests < RESTS && pl_clock_mono_ms() < end_ms)
 		;
-	*(long *)arg = rests() - before;
+	*(long *)arg = rests;
 	pl_give_way_end(&way);
 	pl_give_way_fini(&way);
 	return NULL;
@@ -75,6 +76,36 @@ who_works_rests(void **state)
 	(void)state;
 	on_thread(work, &count);
 	assert_true(count >= RESTS);
+}
+
+/* How often it rests if two signals come after as much work as earns one. */
+static void *
+rest_twice(void *arg)
+{
+	int64_t end_us;
+	struct pl_give_way way;
+
+	pl_give_way_init(&way, "test", nicer());
+	end_us = pl_clock_thread_us() + WORK_US;
+	while (pl_clock_thread_us() < end_us)
+		;
+	(void)raise(SIGRTMIN);
+	(void)raise(SIGRTMIN);
+	*(long *)arg = rests;
+	pl_give_way_fini(&way);
+	return NULL;
+}
+
+/* Else a thread that gets little of a taken processor would rest whenever it comes to
+ * work. */
+static void
+who_has_rested_works_before_it_rests_again(void **state)
+{
+	long count = 0;
+
+	(void)state;
+	on_thread(rest_twice, &count);
+	assert_int_equal(count, 1);
 }
 
 /* ---- at other times ---- */
@@ -151,6 +182,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(who_works_rests),
+	    cmocka_unit_test(who_has_rested_works_before_it_rests_again),
 	    cmocka_unit_test(who_does_not_work_is_not_interrupted),
 	    cmocka_unit_test(who_is_told_no_more_than_it_is_stays_as_it_is),
 	};
