@@ -6,6 +6,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/json_out.h"
 
 static struct pl_buf buf;
@@ -161,6 +162,31 @@ tells_when_the_buffer_is_full(void **state)
 	assert_string_equal(buf.data, "[\"a\\nb\"]");
 }
 
+/* A value is there as a whole, or not at all. */
+static void
+ids_and_times_need_all_their_room(void **state)
+{
+	struct pl_oid id = {{0}};
+
+	(void)state;
+	for (size_t limit = 0; limit <= PL_OID_HEX_LEN + 2; limit++) {
+		pl_buf_fini(&buf);
+		pl_buf_init(&buf, limit);
+		pl_jo_init(&out, &buf);
+		pl_jo_oid(&out, &id);
+		assert_int_equal(buf.overflowed, limit < PL_OID_HEX_LEN + 2);
+		assert_int_equal(buf.len, buf.overflowed ? 0 : limit);
+	}
+	for (size_t limit = 0; limit <= PL_CLOCK_ISO_LEN + 2; limit++) {
+		pl_buf_fini(&buf);
+		pl_buf_init(&buf, limit);
+		pl_jo_init(&out, &buf);
+		pl_jo_time(&out, 1769862896789);
+		assert_int_equal(buf.overflowed, limit < PL_CLOCK_ISO_LEN + 2);
+		assert_int_equal(buf.len, buf.overflowed ? 0 : limit);
+	}
+}
+
 int
 main(void)
 {
@@ -173,6 +199,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(
 		writes_ids_times_and_extreme_numbers, start, end),
 	    cmocka_unit_test_setup_teardown(tells_when_the_buffer_is_full, start, end),
+	    cmocka_unit_test_setup_teardown(
+		ids_and_times_need_all_their_room, start, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
