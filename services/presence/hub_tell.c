@@ -49,6 +49,7 @@ message_packet(const struct seen *seen, struct pl_str stem)
 	struct pl_buf buf;
 
 	pl_buf_init(&buf, PL_BUF_UNLIMITED);
+	(void)pl_buf_reserve(&buf, stem.len + seen_offset_room(seen) + sizeof(",\"\"]"));
 	(void)pl_buf_add_str(&buf, stem);
 	(void)pl_buf_add_cstr(&buf, ",\"");
 	seen_write_offset(seen, &buf);

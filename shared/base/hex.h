@@ -8,7 +8,15 @@
 #include "base/buf.h"
 #include "base/str.h"
 
-int pl_hex_value(char c); /* 0..15; -1 if c is no hex digit */
+/* Of each char as a byte: its value and 1, or 0. */
+extern const uint8_t pl_hex_values[256];
+
+/* 0..15; -1 if c is no hex digit */
+static inline int
+pl_hex_value(char c)
+{
+	return pl_hex_values[(uint8_t)c] - 1;
+}
 /* Writes 2 * len digits and a NUL. */
 void pl_hex_encode(const void *bytes, size_t len, char *out);
 /* False unless text is exactly 2 * len digits; out may be partly written then. */

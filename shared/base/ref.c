@@ -5,15 +5,23 @@
 #include "base/ref.h"
 
 struct pl_ref *
-pl_ref_new(const void *data, size_t len)
+pl_ref_alloc(size_t len)
 {
 	struct pl_ref *ref = pl_mem_alloc(sizeof(*ref) + len + 1);
 
 	ref->owners = 1;
 	ref->len = len;
+	ref->data[len] = '\0';
+	return ref;
+}
+
+struct pl_ref *
+pl_ref_new(const void *data, size_t len)
+{
+	struct pl_ref *ref = pl_ref_alloc(len);
+
 	if (len > 0)
 		memcpy(ref->data, data, len);
-	ref->data[len] = '\0';
 	return ref;
 }
 

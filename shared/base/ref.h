@@ -14,8 +14,10 @@ struct pl_ref {
 };
 
 struct pl_ref *pl_ref_new(const void *data, size_t len); /* copies; one owner */
-struct pl_ref *pl_ref(struct pl_ref *ref);               /* one owner more */
-void pl_ref_drop(struct pl_ref *ref);                    /* one fewer; NULL is fine */
+/* The same with data that its owner has yet to write. */
+struct pl_ref *pl_ref_alloc(size_t len);
+struct pl_ref *pl_ref(struct pl_ref *ref); /* one owner more */
+void pl_ref_drop(struct pl_ref *ref);      /* one fewer; NULL is fine */
 
 static inline struct pl_str
 pl_ref_str(const struct pl_ref *ref)

@@ -29,14 +29,11 @@ pl_eio_packet_decode(struct pl_str text, struct pl_buf *bytes, struct pl_eio_pac
 struct pl_ref *
 pl_eio_packet_encode(enum pl_eio_type type, struct pl_str data)
 {
-	struct pl_ref *ref;
-	struct pl_buf text;
+	struct pl_ref *ref = pl_ref_alloc(1 + data.len);
 
-	pl_buf_init(&text, PL_BUF_UNLIMITED);
-	(void)pl_buf_add_char(&text, (char)('0' + type));
-	(void)pl_buf_add_str(&text, data);
-	ref = pl_ref_new(text.data, text.len);
-	pl_buf_fini(&text);
+	ref->data[0] = (char)('0' + type);
+	if (data.len > 0)
+		memcpy(ref->data + 1, data.ptr, data.len);
 	return ref;
 }
 

@@ -129,6 +129,14 @@ id_end(const struct pl_oid *id)
 	return id->bytes + PL_OID_LEN - SEEN_ID_BYTES;
 }
 
+size_t
+seen_offset_room(const struct seen *s)
+{
+	unsigned ids = s->count < SEEN_OFFSET_MAX ? s->count : SEEN_OFFSET_MAX;
+
+	return PL_MESSAGE_POS_LEN + sizeof(".") + ids * ID_TEXT_LEN;
+}
+
 void
 seen_write_offset(const struct seen *s, struct pl_buf *out)
 {

@@ -61,6 +61,7 @@ seen_is_past_floor(const struct seen *s, const struct pl_message_pos *pos)
 	return pl_message_pos_compare(pos, &s->floor) > 0;
 }
 void seen_write_offset(const struct seen *s, struct pl_buf *out);
+size_t seen_offset_room(const struct seen *s); /* bytes that it writes at most */
 
 /* ---- what comes back from a client ---- */
 struct seen_offset {

@@ -36,6 +36,7 @@ offset_of(const struct seen *s, size_t *len)
 
 	pl_buf_init(&text, PL_BUF_UNLIMITED);
 	seen_write_offset(s, &text);
+	assert_true(text.len <= seen_offset_room(s));
 	*len = text.len;
 	assert_true(seen_offset_parse(pl_buf_str(&text), &offset));
 	pl_buf_fini(&text);
@@ -268,6 +269,7 @@ assert_same_offset(const struct seen *s, const struct plain *p)
 	pl_buf_init(&got, PL_BUF_UNLIMITED);
 	pl_buf_init(&wanted, PL_BUF_UNLIMITED);
 	seen_write_offset(s, &got);
+	assert_true(got.len <= seen_offset_room(s));
 	plain_offset(p, &wanted);
 	assert_string_equal(got.data, wanted.data);
 	pl_buf_fini(&got);
