@@ -226,8 +226,8 @@ try {
     gets.hello.push(await get(floor, '/hello'));
     gets.me.push(await get(parley, '/api/auth/me'));
     gets.page.push(await get(parley, '/api/messages/:other?limit=50'));
-    due.parley.push((await send(parley, [2000])).p99);
-    due.floor.push((await send(floor, [2000])).p99);
+    // The first of a pair still has the disk busy with what came before: each is it once.
+    for (const pair of [[parley, floor], [floor, parley]]) for (const system of pair) due[system.name].push((await send(system, [2000])).p99);
   }
   const cost = (name) => sends.get(name).map(({ us }) => us);
   for (const { name } of systems) {
