@@ -17,6 +17,7 @@ pl_hex_value(char c)
 {
 	return pl_hex_values[(uint8_t)c] - 1;
 }
+
 /* Writes 2 * len digits and a NUL. */
 void pl_hex_encode(const void *bytes, size_t len, char *out);
 /* False unless text is exactly 2 * len digits; out may be partly written then. */

@@ -30,11 +30,9 @@
 #define STORE_READERS 3 /* two of them for long reads of users (loop/offload) */
 #define READ_BURST_S  2
 #define IDLE_S        75 /* above the gateway's 60, so that it closes first */
-/* Of a head, and of a buffer that each connection keeps. Up to 8192 kore takes that from a
- * pool, which never shrinks: 80 MB after 10,000 connections at once. So where there are
- * sockets it is a little more, and kore asks malloc() for a new one with each request. */
-#define HEAD_BYTES_MAX         8192
-#define SOCKETS_HEAD_BYTES_MAX 8200
+/* A connection keeps a buffer of this size. Above 8192 kore takes it from malloc(), below
+ * from a pool that never shrinks: 80 MB, after 10,000 connections at once. */
+#define HEAD_BYTES_MAX 8200
 /* kore touches all of a pool when it makes it, and then lets it grow by a quarter of
  * that. */
 #define POOL_FIRST      512
@@ -174,8 +172,7 @@ configure_kore(void)
 	worker_rlimit_nofiles = (u_int32_t)(affordable + OWN_DESCRIPTORS / 2);
 	worker_max_connections = http_request_limit = POOL_FIRST;
 	http_request_ms = 1000; /* kore delays what does not fit into this by 100 ms */
-	http_header_max =
-	    pl_service.has_sockets ? SOCKETS_HEAD_BYTES_MAX : HEAD_BYTES_MAX;
+	http_header_max = HEAD_BYTES_MAX;
 	http_header_timeout = IDLE_S; /* kore counts idle time between requests as such */
 	http_keepalive_time = IDLE_S;
 	/* A body that is a little too big gets an answer of ours. */
